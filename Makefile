@@ -1,0 +1,75 @@
+# Every target sets up .venv by itself and may be repeated: stamps say what is already installed.
+# `pip install torch` takes the CPU build where pip finds one first; elsewhere name the index that has it:
+#   make demo TORCH_INDEX=...
+
+PYTHON ?= python3
+TORCH := torch==2.13.0
+TORCH_INDEX ?=
+PIP := .venv/bin/python -m pip install --quiet --no-compile --disable-pip-version-check
+RUN := .venv/bin/python
+# Real CT for the tests that ask for it; empty, and those tests skip, where the folder is not there.
+export LIDIA_REAL_CT ?= $(abspath $(wildcard ../shared/data))
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint clean
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/.torch: | .venv/bin/python
+	$(PIP) $(TORCH) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
+	@touch $@
+
+.venv/.runtime: requirements.txt .venv/.torch
+	$(PIP) -r requirements.txt
+	@touch $@
+
+.venv/.dev: requirements.txt requirements-dev.txt .venv/.torch
+	$(PIP) -r requirements-dev.txt
+	@touch $@
+
+CONFIGS := lidia_bundle/configs
+BUNDLE := $(RUN) -m monai.bundle run
+LOG := --logging_file $(CONFIGS)/logging.conf
+DEMO_SEED := 424242
+# The first patient of the demo's test section
+DEMO_ID := internal_$(DEMO_SEED)_00030
+
+demo: .venv/.runtime  ## phantoms, a short training, evaluation, one patient, a page of pictures
+	@rm -rf demo
+	@printf '\n1/5 Phantom patients, from a seed that the shipped weights have never seen\n'
+	$(BUNDLE) --config_file $(CONFIGS)/phantom.json --dataset_dir demo/data --cases 36 --seed $(DEMO_SEED) --workers 2 $(LOG)
+	@printf '\n2/5 A short training from nothing: watch the loss\n'
+	$(BUNDLE) training --config_file "['$(CONFIGS)/train.json','$(CONFIGS)/overlays/fast.yaml']" \
+		--dataset_dir demo/data --output_dir demo/training $(LOG)
+	@printf '\n3/5 The shipped weights, judged on the 24 patients of the largest section; all are new to them\n'
+	$(BUNDLE) evaluating --config_file $(CONFIGS)/evaluate.json \
+		--dataset_dir demo/data --section training --output_dir demo/evaluation $(LOG)
+	@printf '\n4/5 One patient by the files of his phases, then the others of the test section\n'
+	$(BUNDLE) evaluating --config_file $(CONFIGS)/inference.json --output_dir demo/results $(LOG) \
+		--nc demo/data/phases/$(DEMO_ID)/nc.nii.gz --arterial demo/data/phases/$(DEMO_ID)/arterial.nii.gz \
+		--venous demo/data/$(DEMO_ID).nii.gz --delayed demo/data/phases/$(DEMO_ID)/delayed.nii.gz
+	$(BUNDLE) evaluating --config_file $(CONFIGS)/inference.json --output_dir demo/results $(LOG) \
+		--dataset_dir demo/data --skip_existing True
+	@printf '\n5/5 The page\n'
+	$(BUNDLE) --config_file $(CONFIGS)/report.json --results_dir demo/results --dataset_dir demo/data \
+		--evaluation_dir demo/evaluation --training_dir demo/training --output_dir demo $(LOG)
+	@printf '\nOpen this page in a browser:\n%s\n' '$(CURDIR)/demo/report.html'
+
+test: .venv/.dev  ## the test suite
+	$(RUN) -m pytest
+
+lint: .venv/.dev  ## ruff, import-linter, mypy, vulture, deptry
+	.venv/bin/ruff check .
+	PYTHONPATH=lidia_bundle .venv/bin/lint-imports --no-cache
+	MYPYPATH=lidia_bundle .venv/bin/mypy
+	$(RUN) tests/config_names.py > .venv/whitelist.py
+	.venv/bin/vulture lidia_bundle/scripts .venv/whitelist.py
+	.venv/bin/deptry .
+
+clean:  ## remove what the targets made, .venv included
+	rm -rf .venv demo runs .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
+	find lidia_bundle tests -name __pycache__ -type d -prune -exec rm -rf {} +

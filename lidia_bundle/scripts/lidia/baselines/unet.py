@@ -1,0 +1,109 @@
+"""A plain semantic U-Net of LIDIA's own encoder: the honest rival of every query.
+
+Early fusion: the phases are channels, absent ones filled with the window's lower end; a presence flag each is
+added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from scripts.lidia.contract import SemanticPrediction, check_image, check_target
+from scripts.lidia.loss.semantic import SemanticLoss
+from scripts.lidia.net.blocks import SpaceToDepth, conv_block
+from scripts.lidia.net.encoder import Encoder
+from scripts.lidia.net.hounsfield import HounsfieldPath, focused
+
+
+class PlainUNet(nn.Module):
+    """Encoder, skip connections, one convolution to classes; the same tensor contract as LIDIA.
+
+    Args:
+        phases: input channels.
+        classes: output channels.
+        stem_stride: space-to-depth factor of the first stage.
+        channels: widths of the encoder's levels, as in LIDIA.
+        pixel_width: width of the last features.
+        focus: soft-tissue focus, as in LIDIA.
+        hounsfield: adds LIDIA's norm-free path of absolute HU.
+    """
+
+    def __init__(
+        self,
+        *,
+        phases: int = 4,
+        classes: int = 10,
+        stem_stride: int = 2,
+        channels: Sequence[int] = (16, 48, 96, 128),
+        pixel_width: int = 32,
+        focus: Sequence[float] | None = (-0.1333, 0.2667),
+        hounsfield: bool = True,
+    ) -> None:
+        super().__init__()
+        self.phases, self.stem_stride = phases, stem_stride
+        self.focus = None if focus is None else (float(focus[0]), float(focus[1]))
+        self.stride = stem_stride * 2 ** (len(channels) - 1)
+        first = 2 * phases * stem_stride**3
+        fold = SpaceToDepth(stem_stride) if stem_stride > 1 else nn.Identity()
+        self.stem = nn.Sequential(fold, conv_block(first, channels[0]), conv_block(channels[0], channels[0]))
+        self.encoder = Encoder(channels)
+        coarse_first = list(channels)[::-1]
+        outs = [*coarse_first[1:-1], pixel_width]
+        ins = [a + b for a, b in zip([coarse_first[0], *outs[:-1]], coarse_first[1:], strict=True)]
+        self.merges = nn.ModuleList(
+            nn.Sequential(conv_block(a, b), conv_block(b, b)) for a, b in zip(ins, outs, strict=True)
+        )
+        self.hounsfield = (
+            HounsfieldPath(phases=phases, width=pixel_width, stride=stem_stride) if hounsfield else None
+        )
+        self.classify = nn.Conv3d(pixel_width, classes, 1)
+
+    def forward(self, image: Tensor, target: Tensor | None = None) -> Tensor:
+        """Probabilities in evaluation, a `SemanticPrediction` in training; `target` is not read."""
+        check_image(image, self.phases, self.stride)
+        present = torch.isnan(image).flatten(2).any(dim=2).logical_not()
+        seen = present[:, :, None, None, None]
+        if self.focus is not None:
+            image = focused(image, self.focus[0], self.focus[1])
+        image = torch.where(seen, image, torch.full_like(image, -1.0))
+        flags = seen.to(image.dtype).expand_as(image)
+        levels = self.encoder(self.stem(torch.cat([image, flags], dim=1)))
+        features = levels[-1]
+        for i, merge in enumerate(self.merges):
+            skip = levels[len(levels) - 2 - i]
+            features = merge(
+                torch.cat([F.interpolate(features, size=skip.shape[2:], mode="nearest"), skip], dim=1)
+            )
+        if self.hounsfield is not None:
+            features = features + self.hounsfield(image, present)
+        logits = self.classify(features)
+        if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript skips the branch only so)
+            if self.training:
+                return SemanticPrediction(logits)  # type: ignore[return-value]
+        if self.stem_stride > 1:
+            size = [n * self.stem_stride for n in logits.shape[2:]]
+            logits = F.interpolate(logits, size=size, mode="trilinear", align_corners=False)
+        return logits.softmax(dim=1)
+
+
+class SemanticCriterion(nn.Module):
+    """LIDIA's semantic loss alone, with the face of LIDIA's `Criterion`; it has no bank to fill."""
+
+    def __init__(self, *, semantic: SemanticLoss | None = None) -> None:
+        super().__init__()
+        self.semantic = semantic or SemanticLoss()
+        self.parts: dict[str, float] = {}
+
+    def forward(self, prediction: SemanticPrediction, target: Tensor) -> Tensor:
+        """Scalar loss for a target (B, 2, X, Y, Z)."""
+        check_target(target)
+        loss = self.semantic(prediction.semantic_logits, target, self.semantic.draw(target))
+        self.parts = {"semantic": float(loss.detach())}
+        return loss
+
+    def fill_bank(self) -> None:
+        """Nothing to remember."""

@@ -1,0 +1,35 @@
+"""Makes `scripts.lidia` importable from wherever a config is read; is run by path, before any import.
+
+Every entry config runs this file in its header, because MONAI's `load`, `create_workflow` and exporters never
+put the bundle's folder on the import path, and another bundle's package `scripts` may already be imported.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from types import TracebackType
+
+folder = Path(__file__).resolve().parents[1]
+if str(folder.parent) not in sys.path:
+    sys.path.insert(0, str(folder.parent))
+importlib.invalidate_caches()
+package = importlib.import_module("scripts")
+if str(folder) not in package.__path__:
+    package.__path__.append(str(folder))
+
+
+def say_why(kind: type[BaseException], problem: BaseException, trace: TracebackType | None) -> None:
+    """Ends a failed command with the bundle's own error alone, if one lies under what MONAI made of it."""
+    seen: BaseException | None = problem
+    while seen is not None:
+        if type(seen).__module__.startswith("scripts.lidia."):
+            sys.stderr.write(f"\n{type(seen).__name__}: {seen}\n")
+            return
+        seen = seen.__cause__ or seen.__context__
+    sys.__excepthook__(kind, problem, trace)
+
+
+if getattr(sys.modules["__main__"].__spec__, "name", "") == "monai.bundle.__main__":
+    sys.excepthook = say_why

@@ -1,0 +1,230 @@
+"""One folder of DICOM files as one CT volume, or a clear reason why it is none. Geometry is never guessed."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scripts.lidia.datalist.check import MIN_SLICES
+from scripts.lidia.datalist.errors import CaseError
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+UNEVEN_MM = 0.1
+"""Positions are often rounded to a tenth of a millimetre; a missing slice shifts them by far more."""
+
+Read = tuple[NDArray[np.float32], NDArray[np.float64], list[CaseError]]
+
+
+def read_series(folder: str | Path, *, case: str = "") -> Read:
+    """Reads a folder that holds one axial CT series.
+
+    Localizers, reports, copies of a slice and files that are no DICOM are left out, and said to be.
+
+    Args:
+        folder: searched with its sub-folders; names and endings of files do not matter.
+        case: id of the case, for messages; the folder's name if empty.
+
+    Returns:
+        HU (X, Y, Z) float32, not below -1024; the RAS affine (mm); remarks of severity "warning".
+
+    Raises:
+        CaseError: if there is no CT series in the folder or more than one, if a file is damaged, or if the
+        slices are no regular volume (gaps, uneven spacing, tilted gantry, two acquisitions, too few slices).
+    """
+    series = _Series(str(folder), case or Path(folder).name)
+    slices = series.only_one(series.images(series.files()))
+    slices = series.regular(series.without_copies(series.one_shape(slices)))
+    return (*series.volume(slices), series.remarks)
+
+
+class _Series:
+    """The steps from a folder to a volume; each says what is wrong in its own words."""
+
+    def __init__(self, folder: str, case: str) -> None:
+        self.folder, self.case = folder, case
+        self.remarks: list[CaseError] = []
+
+    def fault(self, code: str, problem: str, remedy: str, file: str | None = None) -> CaseError:
+        return CaseError(self.case, file or self.folder, problem, remedy, code)
+
+    def remark(self, code: str, problem: str) -> None:
+        self.remarks.append(CaseError(self.case, self.folder, problem, "", code, "warning"))
+
+    def files(self) -> list[Dataset]:
+        """Reads all files of the folder; an unreadable slice is a fault, since it leaves a hole."""
+        try:
+            from pydicom import dcmread
+            from pydicom.errors import InvalidDicomError
+        except ImportError as error:
+            remedy = "install pydicom and highdicom, or convert the series to NIfTI"
+            raise self.fault("no_reader", f"DICOM cannot be read: {error}", remedy) from error
+
+        paths = sorted(p for p in Path(self.folder).rglob("*") if p.is_file() and not p.name.startswith("."))
+        found = []
+        for path in paths:
+            if path.name.upper() == "DICOMDIR":
+                continue
+            looks = path.suffix.lower() in (".dcm", ".ima", "")
+            if looks and path.stat().st_size == 0:
+                raise self.fault(
+                    "empty_file", "the file is empty (0 bytes)", "copy the series again", str(path)
+                )
+            try:
+                found.append(dcmread(path))
+            except InvalidDicomError as error:
+                if path.suffix.lower() in (".dcm", ".ima"):
+                    raise self.fault("damaged", str(error), "copy the series again", str(path)) from error
+            except (EOFError, OSError, ValueError, KeyError) as error:
+                problem = f"the file cannot be read ({error})"
+                raise self.fault("damaged", problem, "copy the series again", str(path)) from error
+        if not found:
+            raise self.fault("no_dicom", "no DICOM file in the folder", "name the folder of one CT series")
+        return found
+
+    def images(self, found: Sequence[Dataset]) -> list[Dataset]:
+        """Keeps CT slices: no localizers, reports, segmentations, screen shots."""
+        slices = [d for d in found if "Rows" in d and "ImagePositionPatient" in d]
+        kinds = Counter(str(d.get("Modality", "none")) for d in slices)
+        if set(kinds) != {"CT"} and "CT" not in kinds:
+            seen = ", ".join(kinds) or "no image with a position"
+            raise self.fault("not_ct", f"no CT slices: {seen}", "name the folder of one CT series")
+        kept = [d for d in slices if d.get("Modality") == "CT" and "LOCALIZER" not in d.get("ImageType", ())]
+        if len(kept) < len(found):
+            self.remark(
+                "left_out", f"{len(found) - len(kept)} files are no CT slices (localizers, ...); left out"
+            )
+        if not kept:
+            raise self.fault("not_ct", "localizers only", "name the folder of one CT series")
+        for slice_ in kept:
+            _whole(self, slice_)
+        return kept
+
+    def only_one(self, slices: Sequence[Dataset]) -> list[Dataset]:
+        """Takes the folder's one series."""
+        series = defaultdict(list)
+        for slice_ in slices:
+            series[slice_.SeriesInstanceUID].append(slice_)
+        if len(series) > 1:
+            names = [
+                f"{g[0].get('SeriesDescription', '')!r} (number {g[0].get('SeriesNumber')}, {len(g)} slices)"
+                for g in series.values()
+            ]
+            problem = f"{len(series)} series: {'; '.join(names)}"
+            raise self.fault("two_series", problem, "give each series a folder, and each phase one folder")
+        return list(slices)
+
+    def one_shape(self, slices: Sequence[Dataset]) -> list[Dataset]:
+        """Leaves out a few slices of another shape or orientation, such as a scout within the series."""
+        groups = defaultdict(list)
+        for slice_ in slices:
+            turn = tuple(np.round(np.asarray(slice_.ImageOrientationPatient, dtype=float), 3))
+            groups[slice_.Rows, slice_.Columns, turn, tuple(map(float, slice_.PixelSpacing))].append(slice_)
+        largest = max(groups.values(), key=len)
+        odd = len(slices) - len(largest)
+        if odd > 0.2 * len(slices):
+            problem = f"{odd} of {len(slices)} slices have another shape, spacing or orientation"
+            raise self.fault("mixed_slices", problem, "separate them into folders")
+        if odd:
+            self.remark("left_out", f"{odd} slices of another shape or orientation were left out")
+        return largest
+
+    def without_copies(self, slices: Sequence[Dataset]) -> list[Dataset]:
+        """Leaves out copies of a slice; two different slices at one place are two acquisitions."""
+        kept: dict[float, Dataset] = {}
+        copies, clashes = 0, 0
+        for slice_ in slices:
+            place = round(_place(slice_), 2)
+            other = kept.setdefault(place, slice_)
+            if other is slice_:
+                continue
+            same = other.SOPInstanceUID == slice_.SOPInstanceUID or other.PixelData == slice_.PixelData
+            copies, clashes = copies + same, clashes + (not same)
+        if clashes:
+            numbers = sorted({str(s.get("AcquisitionNumber", "?")) for s in slices})
+            problem = f"{clashes} places have two different slices (acquisitions {', '.join(numbers)})"
+            raise self.fault("two_acquisitions", problem, "separate the phases into folders")
+        if copies:
+            self.remark("copies", f"{copies} copies of slices were left out")
+        return list(kept.values())
+
+    def regular(self, slices: Sequence[Dataset]) -> list[Dataset]:
+        """Sorts the slices and checks that they are evenly stacked along their normal."""
+        if len(slices) < MIN_SLICES:
+            problem = f"{len(slices)} slices, fewer than {MIN_SLICES}"
+            raise self.fault("too_flat", problem, "give the whole series")
+        ordered = sorted(slices, key=_place)
+        places = np.array([_place(s) for s in ordered])
+        corners = np.array([s.ImagePositionPatient for s in ordered], dtype=float)
+        steps = np.diff(places)
+        step = float(np.median(steps))
+        uneven = np.flatnonzero(np.abs(steps - step) > UNEVEN_MM)
+        if len(uneven):
+            where = ", ".join(f"{places[i]:.1f} to {places[i + 1]:.1f}" for i in uneven[:5])
+            ratio = steps[uneven] / step
+            missing = bool((np.rint(ratio) >= 2).all() and (np.abs(ratio - np.rint(ratio)) < 0.1).all())
+            what = "slices are missing" if missing else "uneven slice spacing"
+            problem = f"{what} at {where} mm (step {step:g} mm)"
+            remedy = "copy the whole series again" if missing else "export an evenly spaced reconstruction"
+            raise self.fault("gap" if missing else "uneven", problem, remedy)
+        path = corners[-1] - corners[0]
+        tilt = float(np.degrees(np.arccos(min(1.0, (places[-1] - places[0]) / np.linalg.norm(path)))))
+        if tilt > 0.5:
+            problem = f"the gantry was tilted by {tilt:.1f} degrees"
+            raise self.fault("tilt", problem, "resample it to an upright volume first (dcm2niix does)")
+        return ordered
+
+    def volume(self, slices: Sequence[Dataset]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Reads the voxels; highdicom checks the geometry once more."""
+        import highdicom
+
+        try:
+            volume = highdicom.get_volume_from_series(
+                slices, dtype=np.float32, apply_modality_transform=True, atol=UNEVEN_MM, orientation_tol=1e-3
+            )
+        except Exception as error:  # decoders and geometry checks raise many kinds
+            culprit = next((s for s in slices if not _decodes(s)), None)
+            file = str(culprit.filename) if culprit is not None else None
+            code = "no_volume" if culprit is None else "damaged"
+            remedy = "export an evenly spaced axial series" if culprit is None else "copy the series again"
+            raise self.fault(code, f"{type(error).__name__}: {error}", remedy, file) from error
+        # highdicom: slice, row, column in LPS; here: column, row, slice in RAS
+        affine = np.diag([-1.0, -1.0, 1.0, 1.0]) @ np.asarray(volume.affine, dtype=float)[:, [2, 1, 0, 3]]
+        voxels = np.ascontiguousarray(np.transpose(volume.array, (2, 1, 0)), dtype=np.float32)
+        return np.maximum(voxels, -1024.0, out=voxels), affine
+
+
+def _place(slice_: Dataset) -> float:
+    """Gives the position of a slice along its normal, in mm."""
+    turn = np.asarray(slice_.ImageOrientationPatient, dtype=float)
+    return float(np.dot(np.cross(turn[:3], turn[3:]), np.asarray(slice_.ImagePositionPatient, dtype=float)))
+
+
+def _whole(series: _Series, slice_: Dataset) -> None:
+    file = str(slice_.filename)
+    lacking = [
+        tag
+        for tag in ("ImageOrientationPatient", "PixelSpacing", "RescaleSlope", "RescaleIntercept")
+        if slice_.get(tag) in (None, "")
+    ]
+    if lacking:
+        problem = f"no {', '.join(lacking)}: HU or place are unknown"
+        raise series.fault("no_tags", problem, "export the series again with all its tags", file)
+    wanted = slice_.Rows * slice_.Columns * slice_.get("BitsAllocated", 16) // 8
+    plain = not slice_.file_meta.TransferSyntaxUID.is_compressed
+    if "PixelData" not in slice_ or (plain and len(slice_.PixelData) < wanted):
+        held = len(slice_.get("PixelData", b""))
+        raise series.fault("truncated", f"{held} of {wanted} bytes of pixels", "copy the series again", file)
+
+
+def _decodes(slice_: Any) -> bool:
+    try:
+        return slice_.pixel_array is not None
+    except Exception:  # any kind of decoder error means the same here
+        return False

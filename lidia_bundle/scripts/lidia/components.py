@@ -1,0 +1,190 @@
+"""Connected components and their size in millimetres: targets, post-processing and metrics share them.
+
+Arrays are indexed `X Y Z` in the order of their affine. Volumes are mm3, lengths mm, places RAS mm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import cc3d
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+SMALLEST_MM3 = 25.0
+"""A lesion below this volume counts as noise of the drawing (facts of the authors' earlier network)."""
+
+
+class Component(NamedTuple):
+    """One connected component, or one instance of a drawn instance map."""
+
+    instance: int
+    """Its value in the map."""
+    voxels: int
+    volume_mm3: float
+    centre: tuple[float, float, float]
+    """Centroid in voxel indices."""
+    box: tuple[slice, slice, slice]
+    """Bounding box in voxel indices: `instances[box] == instance` is its mask."""
+
+
+def as_array(volume: ArrayLike) -> NDArray[Any]:
+    """A NumPy view of a tensor, a MetaTensor or an array.
+
+    Raises:
+        ValueError: the volume does not have three axes.
+    """
+    if hasattr(volume, "detach"):
+        volume = volume.detach().cpu()
+        volume = volume.as_tensor() if hasattr(volume, "as_tensor") else volume
+    array = np.asarray(volume)
+    if array.ndim != 3:
+        raise ValueError(
+            f"A volume has the axes X Y Z, this one has shape {array.shape}: index its channel first."
+        )
+    return array
+
+
+def label_components(classes: ArrayLike, connectivity: int = 26) -> NDArray[np.uint32]:
+    """Components of equal class, numbered from 1; touching classes stay apart, values of 0 and less are none.
+
+    Args:
+        classes: `(X, Y, Z)`, whole numbers.
+        connectivity: 6, 18 or 26 neighbours.
+
+    Returns:
+        `(X, Y, Z)` instance numbers 1..K, 0 elsewhere.
+
+    Raises:
+        ValueError: the volume does not have three axes.
+    """
+    values = as_array(classes)
+    values = np.where(values > 0, values, 0).astype(np.uint16)
+    if not values.any():
+        return np.zeros(values.shape, np.uint32)
+    return np.asarray(cc3d.connected_components(values, connectivity=connectivity)).astype(
+        np.uint32, copy=False
+    )
+
+
+def join_components(mask: ArrayLike, connectivity: int = 26) -> NDArray[np.uint32]:
+    """Components of a mask, blind to the classes in it, numbered from 1.
+
+    Args:
+        mask: `(X, Y, Z)`, true or positive inside.
+        connectivity: 6, 18 or 26 neighbours.
+
+    Returns:
+        `(X, Y, Z)` instance numbers 1..K, 0 elsewhere.
+
+    Raises:
+        ValueError: the volume does not have three axes.
+    """
+    return label_components((as_array(mask) > 0).astype(np.uint8), connectivity)
+
+
+def describe(instances: ArrayLike, spacing: Sequence[float]) -> list[Component]:
+    """The components of an instance map in rising order of their numbers; gaps in the numbering are allowed.
+
+    Args:
+        instances: `(X, Y, Z)`, 0 is none.
+        spacing: mm a voxel along X, Y, Z.
+
+    Raises:
+        ValueError: the volume does not have three axes.
+    """
+    numbers = _whole(instances)
+    names = np.arange(int(numbers.max(initial=0)) + 1)
+    if len(names) > numbers.size:  # cc3d counts in an array as long as the volume at most
+        names = np.union1d([0], numbers)
+        numbers = np.searchsorted(names, numbers).astype(np.uint32)
+    found = cc3d.statistics(numbers)
+    voxel = float(np.prod(np.asarray(spacing, dtype=np.float64)))
+    return [
+        Component(
+            int(names[number]),
+            int(count),
+            int(count) * voxel,
+            _triple(found["centroids"][number]),
+            found["bounding_boxes"][number],
+        )
+        for number, count in enumerate(found["voxel_counts"])
+        if number > 0 and count > 0
+    ]
+
+
+def _whole(instances: ArrayLike) -> NDArray[np.uint32]:
+    values = as_array(instances)
+    return np.where(values > 0, values, 0).astype(np.uint32)
+
+
+def below(volume_mm3: float, limit_mm3: float) -> bool:
+    """Whether a volume is under a limit, forgiving the rounding of a spacing kept in float32."""
+    return volume_mm3 < limit_mm3 * (1 - 1e-6)
+
+
+def centroid_mm(component: Component, affine: ArrayLike) -> tuple[float, float, float]:
+    """The centroid in RAS mm.
+
+    Args:
+        component: one of `describe`.
+        affine: `(4, 4)` from voxel indices to RAS mm.
+    """
+    place = np.asarray(affine, dtype=np.float64) @ np.array([*component.centre, 1.0])
+    return _triple(place)
+
+
+def _triple(place: NDArray[np.float64]) -> tuple[float, float, float]:
+    return (float(place[0]), float(place[1]), float(place[2]))
+
+
+def axial_axis(affine: ArrayLike) -> int:
+    """The array axis that runs closest to foot-head, so that the other two span the axial planes."""
+    matrix = np.asarray(affine, dtype=np.float64)[:3, :3]
+    return int(np.argmax(np.abs(matrix[2]) / np.linalg.norm(matrix, axis=0)))
+
+
+def diameter_mm(mask: ArrayLike, spacing: Sequence[float], axial: int = 2) -> float:
+    """The longest diameter in one axial plane, as radiologists measure it (RECIST), 0 for an empty mask.
+
+    It runs between the outer faces of voxels, so that a single voxel is as wide as it is.
+
+    Args:
+        mask: `(X, Y, Z)`, true inside; the crop of one component.
+        spacing: mm a voxel along X, Y, Z.
+        axial: the axis across the axial planes (see `axial_axis`).
+
+    Raises:
+        ValueError: the volume does not have three axes.
+    """
+    planes = np.moveaxis(as_array(mask) > 0, axial, 0)
+    steps = np.delete(np.asarray(spacing, dtype=np.float64), axial)
+    rims = [_rim(plane, steps) for plane in planes if plane.any()]
+    # The box of a plane bounds its diameter: most planes need no distances once the widest has been measured.
+    rims.sort(key=_reach, reverse=True)
+    longest = 0.0
+    for rim in rims:
+        if _reach(rim) <= longest:
+            break
+        across = rim[:, None, :] - rim[None, :, :]
+        longest = max(longest, float(np.sqrt(np.einsum("ijk,ijk->ij", across, across).max())))
+    return longest
+
+
+def _reach(rim: NDArray[np.float64]) -> float:
+    return float(np.linalg.norm(np.ptp(rim, axis=0)))
+
+
+def _rim(plane: NDArray[np.bool_], steps: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Outer face centres of the first and last voxel of every row and column, in mm."""
+    ends = []
+    for axis in (0, 1):
+        lines = np.moveaxis(plane, axis, 1)
+        at = np.flatnonzero(lines.any(axis=1))
+        first = lines[at].argmax(axis=1) - 0.5
+        last = lines.shape[1] - lines[at][:, ::-1].argmax(axis=1) - 0.5
+        for along in (first, last):
+            pair = (along, at) if axis == 0 else (at, along)
+            ends.append(np.stack(pair, axis=1) * steps)
+    return np.concatenate(ends)

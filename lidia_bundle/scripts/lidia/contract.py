@@ -1,0 +1,90 @@
+"""What the parts of LIDIA hand to one another: named tensors, and shape errors in words.
+
+Axis letters used throughout: B batch, P phases, C classes, Q queries, T targets, E mask embedding, D query
+width, N points, X Y Z voxels of the network's grid (RAS), x y z voxels of the feature grid.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+
+class LayerPrediction(NamedTuple):
+    """What the queries say after one decoder layer.
+
+    Attributes:
+        class_logits: (B, Q, C + 1), the last entry is 'no object'.
+        mask_embeddings: (B, Q, E + 1); the mask logit of a voxel is the dot product of the first E entries
+            with the voxel's mask features, plus the last entry.
+    """
+
+    class_logits: Tensor
+    mask_embeddings: Tensor
+
+
+class Prediction(NamedTuple):
+    """Output of LIDIA in training mode.
+
+    Attributes:
+        layers: predictions before the first decoder layer and after each (deep supervision); empty in the
+            warm-up.
+        pilots: the same for the mask-piloted queries; empty where there are none.
+        pilot_instances: (B, T) instance id that each pilot stands for, 0 for padding.
+        embeddings: (B, Q, R) projected, L2-normalised queries of the last layer, for the contrastive loss.
+        seeds: (B, Q, 3) voxel of the network's grid in which a proposal query was seeded, -1 for learned
+            queries.
+        mask_features: (B, E, x, y, z).
+        semantic_logits: (B, C, x, y, z) of the auxiliary semantic head.
+        liver_logits: (B, 1, x, y, z) of the liver context, None without it.
+    """
+
+    layers: list[LayerPrediction]
+    pilots: list[LayerPrediction]
+    pilot_instances: Tensor
+    embeddings: Tensor
+    seeds: Tensor
+    mask_features: Tensor
+    semantic_logits: Tensor
+    liver_logits: Tensor | None
+
+
+class SemanticPrediction(NamedTuple):
+    """Output of a plain semantic network in training mode.
+
+    Attributes:
+        semantic_logits: (B, C, x, y, z).
+    """
+
+    semantic_logits: Tensor
+
+
+def check_image(image: Tensor, phases: int, stride: int) -> None:
+    """Refuses a network input that is not (B, phases, X, Y, Z) with spatial sizes divisible by `stride`.
+
+    Raises:
+        ValueError: naming the shape that came and the shape that is wanted.
+    """
+    if image.dim() != 5 or image.shape[1] != phases:
+        raise ValueError(
+            f"LIDIA takes (batch, {phases} phases, X, Y, Z), not {list(image.shape)}: "
+            "one channel a phase in temporal order, NaN where a phase is absent."
+        )
+    if image.shape[2] % stride + image.shape[3] % stride + image.shape[4] % stride > 0:
+        raise ValueError(
+            f"Spatial sizes {list(image.shape[2:])} must be multiples of {stride}: "
+            "pad the volume or choose another window."
+        )
+
+
+def check_target(target: Tensor) -> None:
+    """Refuses a training target that is not (B, 2, X, Y, Z): class map and instance map.
+
+    Raises:
+        ValueError: naming the shape that came.
+    """
+    if target.dim() != 5 or target.shape[1] != 2:
+        raise ValueError(
+            f"A training target is (batch, 2, X, Y, Z): classes, instances; not {list(target.shape)}."
+        )

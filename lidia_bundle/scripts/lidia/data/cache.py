@@ -1,0 +1,127 @@
+"""Cases kept on disk as plain tensors, so that an epoch neither unzips nor resamples again."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import zipfile
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import torch
+from monai.data import Dataset, PersistentDataset
+from monai.transforms import Compose
+
+from scripts.lidia.data.preprocess import Preprocessing
+from scripts.lidia.data.stored import packed, packed_with_place, unpacked
+from scripts.lidia.datalist.errors import CaseError
+from scripts.lidia.datalist.read import MASKS, complete
+
+
+def cached(
+    *,
+    data: Sequence[Mapping[str, Any]],
+    transform: Preprocessing,
+    augmentation: Compose | None = None,
+    cache_dir: str | Path | None = None,
+) -> Dataset:
+    """Makes a data set of cases that are prepared once.
+
+    Args:
+        data: items of a datalist or of MONAI Label.
+        transform: `preprocessing(...)` with labels="network" for training, "native" for evaluation.
+        augmentation: the random part, run on every visit; without it whole cases are given, image float32.
+        cache_dir: folder of the cache, one sub-folder for each set of settings; None prepares cases on each
+            visit.
+
+    Returns:
+        Items that hold `image`, `label` and `id`; for evaluation all that preprocessing gives, the
+        tensors being MetaTensors that Invertd can lead back.
+
+    Raises:
+        ValueError: if `transform` makes no labels, or crops are wanted of labels on another grid.
+    """
+    return CachedCases(data, transform, augmentation, cache_dir)
+
+
+class CachedCases(PersistentDataset):
+    """MONAI's PersistentDataset with a cache that cannot lie.
+
+    MONAI's own moves a file in from another disk (a kill leaves half of it), does not notice that a file of
+    the case has changed since, and empties the whole folder on `set_data`.
+
+    Args:
+        data: see `cached`.
+        transform: see `cached`.
+        augmentation: see `cached`.
+        cache_dir: see `cached`.
+    """
+
+    def __init__(
+        self,
+        data: Sequence[Mapping[str, Any]],
+        transform: Preprocessing,
+        augmentation: Compose | None,
+        cache_dir: str | Path | None,
+    ) -> None:
+        labels = transform.settings["labels"]
+        if labels is None or (labels == "native" and augmentation is not None):
+            raise ValueError(f"labels={labels!r}: training needs labels='network', evaluation 'native'")
+        self.pack = packed if labels == "network" else packed_with_place
+        key = sha256(json.dumps(transform.settings, sort_keys=True, default=str).encode()).hexdigest()[:12]
+        folder = None if cache_dir is None else Path(cache_dir) / key
+        super().__init__(data, transform, folder, hash_func=fingerprint)
+        self.augmentation = augmentation
+        if folder is not None:
+            about = json.dumps(transform.settings, indent=1, sort_keys=True, default=str)
+            (folder / "settings.json").write_text(about, encoding="utf-8")
+
+    def set_data(self, data: Sequence[Mapping[str, Any]]) -> None:
+        """Takes another list of cases; what is cached stays."""
+        self.data = data
+
+    def _cachecheck(self, item: Mapping[str, Any]) -> dict[str, Any]:
+        path = None if self.cache_dir is None else self.cache_dir / f"{self.hash_func(item).decode()}.pt"
+        if path is not None and path.is_file():
+            try:
+                # mapped, not read: a crop touches a few pages of the file only (cases, no weights: TID251)
+                return torch.load(path, weights_only=True, mmap=True)  # noqa: TID251
+            except (RuntimeError, OSError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile):
+                path.unlink(missing_ok=True)
+        made = self.pack(self.transform(item))
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            beside = path.with_name(f".{path.stem}.{os.getpid()}.tmp")
+            try:
+                torch.save(made, beside)
+                os.replace(beside, path)
+            finally:
+                beside.unlink(missing_ok=True)
+        return made
+
+    def _transform(self, index: int) -> Any:
+        try:
+            case = dict(self._cachecheck(self.data[index]))
+        except RuntimeError as error:
+            # free of MONAI's wrapping, a fault comes out of a worker in its own few lines
+            fault = CaseError.find(error)
+            if fault is None:
+                raise
+            raise fault from None
+        if self.augmentation is not None:
+            return self.augmentation(case)
+        return unpacked(case)
+
+
+def fingerprint(item: Mapping[str, Any]) -> bytes:
+    """Names a case by its item and by size and time of its files: a changed file is another case."""
+    item = complete(item, Path.cwd())
+    parts = [json.dumps(item, sort_keys=True, default=str)]
+    for path in (*item["phases"].values(), *(item[key] for key in MASKS if isinstance(item.get(key), str))):
+        if os.path.exists(path):
+            status = os.stat(path)
+            parts.append(f"{path} {status.st_size} {status.st_mtime_ns}")
+    return sha256("\n".join(parts).encode()).hexdigest()[:24].encode()

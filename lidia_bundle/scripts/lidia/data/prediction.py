@@ -1,0 +1,56 @@
+"""Two small steps round Invertd, which skips a plain tensor without a word and keeps the names it finds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from monai.data import MetaTensor
+from monai.transforms import Transform
+
+
+class RequireMeta(Transform):
+    """Gives a prediction the place of its image: put it before Invertd.
+
+    Args:
+        key: the prediction, (C, X, Y, Z) on the grid of the image.
+        image: the image it was made from, a MetaTensor.
+    """
+
+    def __init__(self, key: str = "pred", image: str = "image") -> None:
+        self.key = key
+        self.image = image
+
+    def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Marks the prediction.
+
+        Raises:
+            ValueError: if the image has lost its trace, or the prediction does not lie on its grid.
+        """
+        item = dict(data)
+        pred, image = item[self.key], item[self.image]
+        if not isinstance(image, MetaTensor) or not image.applied_operations:
+            raise ValueError(f"`{self.image}` has lost its place: it must be the MetaTensor of preprocessing")
+        if not isinstance(pred, torch.Tensor) or pred.shape[1:] != image.shape[1:]:
+            raise ValueError(f"`{self.key}` must lie on the grid of `{self.image}`, {tuple(image.shape[1:])}")
+        plain = pred.as_tensor() if isinstance(pred, MetaTensor) else pred
+        item[self.key] = MetaTensor(plain, meta=image.meta, applied_operations=image.applied_operations)
+        return item
+
+
+class RenameResult(Transform):
+    """Names a result after its case, id.nii.gz, so that SaveImaged keeps every dot of the id.
+
+    Args:
+        key: the result, a MetaTensor.
+    """
+
+    def __init__(self, key: str = "pred") -> None:
+        self.key = key
+
+    def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Sets the name that SaveImaged will use."""
+        item = dict(data)
+        item[self.key].meta["filename_or_obj"] = f"{item['id']}.nii.gz"
+        return item

@@ -1,0 +1,183 @@
+"""The deterministic part of every run: from the files of a case to the network's image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from monai.data import MetaTensor
+from monai.transforms import Compose, Orientation, Orientationd, ScaleIntensityRanged, Spacingd, Transform
+
+from scripts.lidia.data.grid import resampled, smoothed
+from scripts.lidia.data.phases import Labels, LoadPhases
+from scripts.lidia.data.targets import on_grid
+from scripts.lidia.data.volumes import HU, SERIES_READER
+from scripts.lidia.vocabulary import PHASES
+
+FORMAT = 1
+"""Part of the cache's key: count up when the same settings give other tensors."""
+
+
+class Preprocessing(Compose):
+    """A Compose that knows its `settings`, so that a cache can tell two of them apart."""
+
+    settings: dict[str, Any]
+
+
+def preprocessing(
+    *,
+    spacing: Sequence[float] = (2.5, 2.5, 2.5),
+    window: Sequence[float] = (-200.0, 400.0),
+    labels: Labels = None,
+    margin_mm: float | None = None,
+    min_lesion_mm3: float = 25.0,
+    antialias: bool = True,
+    outside: Literal["error", "drop"] = "error",
+    check_hu: bool = True,
+    series_reader: str = SERIES_READER,
+) -> Preprocessing:
+    """Makes the transform from an item of a datalist (or of MONAI Label) to the tensors of the contract.
+
+    The result of the transform holds `image`, a MetaTensor float32 (4, X, Y, Z) in RAS order: HU mapped
+    linearly from `window` to -1..1 and clipped, one channel a phase in temporal order, an absent phase being
+    NaN. With it stand `id`, `grid_phase`, `phases_used`, `warnings`, `malignant`, the user's `liver` (1, X,
+    Y, Z) on the reference phase's own grid, and `label` as asked. `Invertd("pred", transform=this,
+    orig_keys="image")` brings a prediction back to the reference phase's own grid.
+
+    Args:
+        spacing: mm of the network's grid along R, A, S.
+        window: HU that become -1 and 1.
+        labels: None (inference); "network" (training): `label` int16 (2, X, Y, Z) on the network's grid,
+            class 0..9 or -1 for lesions too small to count, then instance; or "native" (evaluation): the
+            same, nothing ignored, on the reference phase's own grid.
+        margin_mm: with labels="network", crop to the box of the liver and this margin.
+        min_lesion_mm3: with labels="network", lesions below this volume are ignored.
+        antialias: smooth a phase before it is sampled on a coarser grid.
+        outside: a phase that misses half of the liver (or volume) is an "error", or is left out ("drop").
+        check_hu: refuse volumes whose numbers cannot be HU.
+        series_reader: dotted name of the function that reads a DICOM folder.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+    """
+    settings = dict(locals())
+    if labels not in (None, "network", "native"):
+        raise ValueError(f"labels is {labels!r}: choose None, 'network' or 'native'")
+    if len(spacing) != 3 or min(spacing) <= 0 or len(window) != 2 or window[0] >= window[1]:
+        raise ValueError(f"spacing {spacing} must be three positive mm, window {window} two rising HU")
+    steps: list[Transform] = [LoadPhases(labels, outside, check_hu, series_reader, min_lesion_mm3)]
+    if labels == "native":
+        steps.append(DrawNative())
+    steps += [
+        Orientationd("image", axcodes="RAS", labels=None),
+        Smooth(spacing, antialias),
+        Spacingd("image", pixdim=tuple(spacing), mode="bilinear", padding_mode="border", dtype=torch.float32),
+    ]
+    if labels == "network":
+        steps.append(DrawOnNetwork(margin_mm))
+    steps += [
+        StackPhases(spacing, antialias),
+        ScaleIntensityRanged("image", window[0], window[1], -1.0, 1.0, clip=True),
+    ]
+    compose = Preprocessing(steps)
+    compose.settings = {**settings, "format": FORMAT}
+    return compose
+
+
+class DrawNative(Transform):
+    """Turns `drawing` into `label` (2, X, Y, Z) int16 on the reference phase's own grid."""
+
+    def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Draws `label`."""
+        item = dict(data)
+        item["label"] = on_grid(item.pop("drawing").classes, item["image"])
+        return item
+
+
+class Smooth(Transform):
+    """Smooths `image` (1, X, Y, Z, RAS order) where the coming grid is coarser.
+
+    Args:
+        spacing: mm of the coming grid.
+        active: False leaves the image as it is.
+    """
+
+    def __init__(self, spacing: Sequence[float], active: bool = True) -> None:
+        self.spacing = tuple(spacing)
+        self.active = active
+
+    def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Smooths `image`."""
+        item = dict(data)
+        if self.active:
+            item["image"] = smoothed(item["image"], self.spacing)
+        return item
+
+
+class DrawOnNetwork(Transform):
+    """Turns `drawing` into `label` (2, X, Y, Z) int16 on the grid of `image`, and crops both.
+
+    Args:
+        margin_mm: margin round the box of all that is drawn; None leaves the whole volume.
+    """
+
+    def __init__(self, margin_mm: float | None = None) -> None:
+        self.margin_mm = margin_mm
+
+    def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Draws `label` and crops."""
+        item = dict(data)
+        label = on_grid(item.pop("drawing").classes, item["image"])
+        if self.margin_mm is not None:
+            drawn = torch.nonzero(label.as_tensor()[0])
+            margin = torch.ceil(self.margin_mm / item["image"].pixdim).long()
+            low = (drawn.amin(0) - margin).clamp(min=0).tolist()
+            high = (drawn.amax(0) + 1 + margin).tolist()
+            box = (slice(None), *(slice(a, b) for a, b in zip(low, high, strict=True)))
+            label, item["image"] = _cut(label, box), _cut(item["image"], box)
+        item["label"] = label
+        return item
+
+
+class StackPhases(Transform):
+    """Brings all `phases` onto the grid of `image` and stacks them in temporal order, NaN for absent ones.
+
+    What lies beyond a phase's field of view is -1024 HU. The result keeps the trace of `image`, by which
+    Invertd finds the way back.
+
+    Args:
+        spacing: mm of the grid.
+        antialias: smooth a phase before it is sampled on a coarser grid.
+    """
+
+    def __init__(self, spacing: Sequence[float], antialias: bool = True) -> None:
+        self.spacing = tuple(spacing)
+        self.antialias = antialias
+        self.orient = Orientation(axcodes="RAS", labels=None)
+
+    def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Stacks (1, X, Y, Z) and the other phases to `image` (4, X, Y, Z)."""
+        item = dict(data)
+        image, others = item["image"], item.pop("phases")
+        shape = tuple(image.shape[1:])
+        stack = torch.full((len(PHASES), *shape), np.nan, dtype=torch.float32)
+        stack[PHASES.index(item["grid_phase"])] = image.as_tensor()[0]
+        for phase, volume in others.items():
+            volume = self.orient(volume)
+            if self.antialias:
+                volume = smoothed(volume, self.spacing)
+            stack[PHASES.index(phase)] = resampled(volume, image.affine, shape, outside=HU[0])[0]
+        item["image"] = MetaTensor(stack, meta=image.meta, applied_operations=image.applied_operations)
+        return item
+
+
+def _cut(volume: MetaTensor, box: tuple[slice, ...]) -> MetaTensor:
+    """Cuts a box out of (C, X, Y, Z) and moves the affine's origin along."""
+    affine = volume.affine.clone()
+    start = torch.as_tensor([float(s.start) for s in box[1:]], dtype=affine.dtype)
+    affine[:3, 3] += affine[:3, :3] @ start
+    out = MetaTensor(volume.as_tensor()[box].clone(), meta=volume.meta, applied_operations=[])
+    out.affine = affine
+    return out

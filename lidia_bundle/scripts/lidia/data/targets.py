@@ -1,0 +1,155 @@
+"""What a case's drawing says: classes and instances, on the drawing's grid and on any other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from monai.data import MetaTensor
+from numpy.typing import NDArray
+
+from scripts.lidia.components import below, describe, label_components
+from scripts.lidia.data.grid import coverage, resampled, same_grid, to_mm
+from scripts.lidia.data.volumes import read_mask
+from scripts.lidia.datalist.errors import CaseError
+from scripts.lidia.vocabulary import CLASSES, FIRST_LESION, IGNORED, LIVER
+
+MOST_INSTANCES = np.iinfo(np.int16).max
+
+
+@dataclass
+class Drawing:
+    """Classes and lesion instances as drawn.
+
+    Args:
+        classes: (2, X, Y, Z) float32 on the drawing's grid: class 0..9 (-1 ignored), instance (0 none).
+        file: where the classes came from.
+        remarks: what was mended on the way.
+    """
+
+    classes: MetaTensor
+    file: str
+    remarks: list[CaseError] = field(default_factory=list)
+
+    def check(self, image: MetaTensor, case: str, path: str) -> list[CaseError]:
+        """Checks that the drawing lies within the reference volume.
+
+        Args:
+            image: (1, X, Y, Z) reference volume.
+            case: id of the case.
+            path: file of the reference volume.
+
+        Returns:
+            A remark if the two grids differ (the drawing is then resampled).
+
+        Raises:
+            CaseError: if more than 1 % of the drawing lies outside the reference volume.
+        """
+        index = np.argwhere(self.classes[0].numpy() > 0).T.astype(np.float64)
+        inside = coverage(to_mm(self.classes.affine.numpy(), index), image.affine.numpy(), image.shape[1:])
+        if inside < 0.99:
+            problem = f"only {inside:.1%} of the drawn voxels lie in the reference volume {path}"
+            remedy = "check the label's affine (was its header lost?)"
+            raise CaseError(case, self.file, problem, remedy, "label_outside")
+        if same_grid(
+            self.classes.affine.numpy(), self.classes.shape[1:], image.affine.numpy(), image.shape[1:]
+        ):
+            return []
+        problem = "the label has another grid than the reference phase and was resampled"
+        return [CaseError(case, self.file, problem, "", "label_grid", "warning")]
+
+
+def read_drawing(item: Mapping[str, Any], min_lesion_mm3: float) -> Drawing:
+    """Reads label, liver and instances of a case.
+
+    Args:
+        item: completed item of a datalist. Where `label` and `liver` both speak, `label` wins.
+        min_lesion_mm3: lesions below this volume become `IGNORED`; 0 leaves all.
+
+    Returns:
+        The drawing; lesions without `instances` are connected components (26) of one class.
+
+    Raises:
+        CaseError: if there is no label, no liver in it and none given, or if the maps do not fit together.
+    """
+    case = item["id"]
+    if not isinstance(item.get("label"), str):
+        raise CaseError(
+            case, "", "the case has no label", "add a label, or take the case off the list", "no_label"
+        )
+    file = item["label"]
+    classes, affine, remarks = read_mask(file, case, len(CLASSES) - 1)
+    grid = MetaTensor(torch.as_tensor(classes)[None], affine=torch.as_tensor(affine))
+    if isinstance(item.get("liver"), str):
+        liver = on_grid(read_liver(item), grid).numpy()[0]
+        classes[(classes == 0) & (liver > 0)] = LIVER
+    if not (classes == LIVER).any():
+        problem = "the label has no liver (class 1) and no liver mask is given"
+        remedy = 'add class 1 to the label, or a "liver" mask to the datalist'
+        raise CaseError(case, file, problem, remedy, "no_liver")
+    lesion = classes >= FIRST_LESION
+    if isinstance(item.get("instances"), str):
+        instances, extra = _given_instances(item, grid, lesion)
+        remarks = remarks + extra
+    else:
+        instances = label_components(np.where(lesion, classes, 0)).astype(np.int64)
+    if instances.max(initial=0) > MOST_INSTANCES:
+        raise CaseError(case, file, "more than 32767 lesions", "check the label", "bad_label")
+    spacing = np.linalg.norm(affine[:3, :3], axis=0).tolist()
+    small = [c.instance for c in describe(instances, spacing) if below(c.volume_mm3, min_lesion_mm3)]
+    if small:
+        ignored = np.isin(instances, small)
+        classes[ignored], instances[ignored] = IGNORED, 0
+    both = torch.as_tensor(np.stack([classes, instances]).astype(np.float32))
+    return Drawing(MetaTensor(both, affine=torch.as_tensor(affine)), file, list(remarks))
+
+
+def read_liver(item: Mapping[str, Any]) -> MetaTensor:
+    """Reads the liver mask of a completed item: (1, X, Y, Z) of 0 and 1 on its own grid.
+
+    Raises:
+        CaseError: if the mask cannot be read, or is empty.
+    """
+    voxels, affine, _ = read_mask(item["liver"], item["id"], 1, binary=True)
+    if not voxels.any():
+        raise CaseError(item["id"], item["liver"], "the liver mask is empty", "give another mask", "no_liver")
+    return MetaTensor(torch.as_tensor(voxels)[None], affine=torch.as_tensor(affine))
+
+
+def on_grid(mask: MetaTensor, image: MetaTensor) -> MetaTensor:
+    """Brings a mask (C, X, Y, Z) onto an image's grid by nearest neighbour, untouched if that is its own."""
+    values = mask.as_tensor()
+    if not same_grid(mask.affine.numpy(), mask.shape[1:], image.affine.numpy(), image.shape[1:]):
+        values = resampled(mask, image.affine, tuple(image.shape[1:]), nearest=True, outside=0.0)
+    about = {key: value for key, value in image.meta.items() if key != "affine"}
+    return MetaTensor(values.to(torch.int16), affine=image.affine.clone(), meta=about)
+
+
+def _given_instances(
+    item: Mapping[str, Any], grid: MetaTensor, lesion: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], list[CaseError]]:
+    """Reads the instance map; drawn lesion voxels that it forgets become instances of their own.
+
+    Raises:
+        CaseError: if it cannot be read, or has another grid than the label.
+    """
+    case, file = item["id"], item["instances"]
+    values, affine, remarks = read_mask(file, case, MOST_INSTANCES)
+    remarks = list(remarks)
+    if not same_grid(affine, values.shape, grid.affine.numpy(), grid.shape[1:]):
+        raise CaseError(case, file, "not on the grid of the label", "store both on one grid", "bad_instances")
+    instances = np.where(lesion, values, 0).astype(np.int64)
+    if (values[~lesion] > 0).any():
+        problem = f"{int((values[~lesion] > 0).sum())} instance voxels are no lesion in the label; left out"
+        remarks.append(CaseError(case, file, problem, "", "bad_instances", "warning"))
+    forgotten = lesion & (instances == 0)
+    if forgotten.any():
+        classes = grid.numpy()[0]
+        more = label_components(np.where(forgotten, classes, 0)).astype(np.int64)
+        instances = np.where(forgotten, more + instances.max(initial=0), instances)
+        problem = f"{int(forgotten.sum())} lesion voxels have no instance; they became {int(more.max())} more"
+        remarks.append(CaseError(case, file, problem, "", "bad_instances", "warning"))
+    return instances, remarks

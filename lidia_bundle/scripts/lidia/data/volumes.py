@@ -1,0 +1,154 @@
+"""Reading one volume and checking its voxels: CT numbers of a phase, or whole numbers of a mask."""
+
+from __future__ import annotations
+
+import pydoc
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scripts.lidia.datalist.check import COPY, check_header, open_nifti
+from scripts.lidia.datalist.errors import CaseError
+
+HU = (-1024.0, 3071.0)
+"""What a 12-bit CT can say; scanners pad with -2000 or -3024 outside their field of view."""
+
+SERIES_READER = "scripts.lidia.clinic.read_series"
+"""Who reads a DICOM folder: a name, as this room may not import that one; DICOM libraries load slowly."""
+
+Volume = tuple[NDArray[np.float32], NDArray[np.float64], list[CaseError]]
+
+
+def read_phase(
+    path: str | Path, case: str, check_hu: bool = True, series_reader: str = SERIES_READER
+) -> Volume:
+    """Reads a contrast phase.
+
+    Args:
+        path: NIfTI file, or a folder with one DICOM series.
+        case: id of the case, for messages.
+        check_hu: refuse volumes whose numbers cannot be HU (MRI, windowed or normalised exports).
+        series_reader: dotted name of the function that reads DICOM folders.
+
+    Returns:
+        HU (X, Y, Z) within -1024..3071 and finite; the RAS affine (mm); remarks.
+
+    Raises:
+        CaseError: if the file cannot be read or holds no CT.
+        ImportError: if there is nobody to read DICOM.
+    """
+    if Path(path).is_dir():
+        read_series = pydoc.locate(series_reader)
+        if not callable(read_series):
+            raise ImportError(f"{series_reader} cannot be imported: DICOM folders need pydicom and highdicom")
+        voxels, affine, remarks = read_series(path, case=case)
+    else:
+        voxels, affine, remarks = read_nifti(path, case)
+    bad = int(voxels.size - np.isfinite(voxels).sum())
+    if bad:
+        share = bad / voxels.size
+        if share >= 0.01:
+            problem = f"{share:.0%} of the voxels are not finite"
+            raise CaseError(case, str(path), problem, COPY, "not_finite")
+        problem = f"{bad} voxels are not finite and were taken for air"
+        remarks.append(CaseError(case, str(path), problem, COPY, "not_finite", "warning"))
+        voxels = np.nan_to_num(voxels, copy=False, nan=HU[0], posinf=HU[0], neginf=HU[0])
+    voxels = np.clip(voxels, *HU, out=voxels)
+    if check_hu:
+        remarks += _check_hu(voxels, case, str(path))
+    return voxels, affine, remarks
+
+
+def read_mask(path: str | Path, case: str, highest: int, binary: bool = False) -> Volume:
+    """Reads a label map, an instance map or a mask.
+
+    Args:
+        path: NIfTI file.
+        case: id of the case, for messages.
+        highest: highest value allowed.
+        binary: any positive number means 1 (masks are often stored as 0 and 255).
+
+    Returns:
+        Whole numbers 0..highest as float32 (X, Y, Z); the RAS affine (mm); remarks.
+
+    Raises:
+        CaseError: if the file cannot be read, or holds other numbers.
+    """
+    voxels, affine, remarks = read_nifti(path, case)
+    bad = int(voxels.size - np.isfinite(voxels).sum())
+    if bad:
+        raise CaseError(
+            case, str(path), f"{bad} voxels are not finite", "write the mask as integers", "bad_label"
+        )
+    if binary:
+        return (voxels > 0).astype(np.float32), affine, remarks
+    whole = np.rint(voxels)
+    worst = float(np.abs(voxels - whole).max(initial=0))
+    if worst > 1e-3:
+        problem = f"values are no whole numbers (off by up to {worst:.3g})"
+        remedy = "write the mask as integers, and resample masks by nearest neighbour"
+        raise CaseError(case, str(path), problem, remedy, "bad_label")
+    values, counts = np.unique(whole, return_counts=True)
+    wrong = [f"{v:g} ({n} voxels)" for v, n in zip(values, counts, strict=True) if not 0 <= v <= highest]
+    if wrong:
+        hint = "; a mask of 0 and 255 must name its class (0 to 9)" if set(values) <= {0, 255} else ""
+        problem = f"values outside 0..{highest}: {', '.join(wrong[:8])}{hint}"
+        raise CaseError(
+            case, str(path), problem, "map the values to the classes of the datalist", "bad_label"
+        )
+    return whole, affine, remarks
+
+
+def read_nifti(path: str | Path, case: str) -> Volume:
+    """Reads the voxels of a NIfTI file with nibabel alone: other readers fill what is cut off with zeros.
+
+    Args:
+        path: .nii or .nii.gz file.
+        case: id of the case, for messages.
+
+    Returns:
+        Scaled voxels float32 (X, Y, Z) in the order of the file; its RAS affine (mm); remarks on the header.
+
+    Raises:
+        CaseError: if the header is at fault (see `check_header`) or the file is cut or damaged.
+    """
+    remarks = check_header(path, case=case)
+    image = open_nifti(path, case)
+    try:
+        if str(path).lower().endswith(".gz"):
+            image = type(image).from_bytes(_unzipped(Path(path).read_bytes()))
+        voxels = image.get_fdata(dtype=np.float32, caching="unchanged")
+    except (EOFError, OSError, ValueError, zlib.error) as error:
+        cut = isinstance(error, EOFError) or "Expected" in str(error)
+        problem = f"the file is {'truncated' if cut else 'damaged'} ({error})"
+        raise CaseError(case, str(path), problem, COPY, "truncated" if cut else "damaged") from error
+    voxels = np.array(voxels.reshape(voxels.shape[:3]), dtype=np.float32)
+    return voxels, np.asarray(image.affine, dtype=np.float64), remarks
+
+
+def _unzipped(raw: bytes) -> bytes:
+    """Unzips to the end, where the checksum stands; nibabel stops before it and takes spoilt voxels."""
+    content = bytearray()
+    while raw:
+        member = zlib.decompressobj(wbits=31)
+        content += member.decompress(raw)
+        # what is cut off behind the voxels is no loss; what is cut off within them is found by nibabel
+        raw = member.unused_data if member.eof else b""
+    return bytes(content)
+
+
+def _check_hu(voxels: NDArray[np.float32], case: str, path: str) -> list[CaseError]:
+    sample = voxels[::2, ::2, ::2]
+    low, high = np.percentile(sample, (0.5, 99.5))
+    spread = float(sample.std())
+    seen = f"0.5 % of the voxels lie below {low:.0f}, 0.5 % above {high:.0f}, their SD is {spread:.0f}"
+    # every CT of an abdomen holds fat (-100 HU) or air; MRI, windowed and shifted exports start at 0
+    if low > -20 or high < 50 or spread < 1:
+        remedy = "give a CT in HU (check the rescale intercept), or set check_hu to false"
+        raise CaseError(case, path, f"the numbers are no HU: {seen}", remedy, "not_hu")
+    if low > -200:
+        problem = f"hardly any air in the volume: {seen}"
+        return [CaseError(case, path, problem, "check that the numbers are HU", "no_air", "warning")]
+    return []

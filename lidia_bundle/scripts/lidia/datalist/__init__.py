@@ -1,0 +1,19 @@
+"""Lists of cases: read, check, write; every fault is one `CaseError`."""
+
+from __future__ import annotations
+
+from scripts.lidia.datalist.check import check_header, check_item
+from scripts.lidia.datalist.errors import CaseError
+from scripts.lidia.datalist.read import case_name, complete, datalist, read_sections
+from scripts.lidia.datalist.write import write_datalist
+
+__all__ = [
+    "CaseError",
+    "case_name",
+    "check_header",
+    "check_item",
+    "complete",
+    "datalist",
+    "read_sections",
+    "write_datalist",
+]

@@ -1,0 +1,217 @@
+"""Reading lists of cases: MONAI-style JSON with nested phases, MONAI Label's items, a lone patient."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from scripts.lidia.datalist.check import check_item
+from scripts.lidia.datalist.errors import CaseError
+from scripts.lidia.vocabulary import PHASES
+
+SECTIONS = ("training", "validation", "test")
+
+MASKS = ("label", "liver", "instances")
+"""Keys of an item that name one file each."""
+
+
+def datalist(
+    dataset_dir: str | Path = ".",
+    section: str = "test",
+    *,
+    file: str | Path | None = None,
+    nc: str | Path | None = None,
+    arterial: str | Path | None = None,
+    venous: str | Path | None = None,
+    delayed: str | Path | None = None,
+    case_id: str | None = None,
+    liver: str | Path | None = None,
+    check: bool = True,
+) -> list[dict[str, Any]]:
+    """Gives the cases of a section, or the one patient whose phases are named.
+
+    Args:
+        dataset_dir: folder of the data set.
+        section: "training", "validation", "test" or any other list in the file.
+        file: the JSON file; `dataset_dir/dataset.json` if None. A relative path is looked up in the working
+            directory, then in `dataset_dir`. Paths in the file are relative to the file.
+        nc: path of the non-contrast phase of a lone patient (NIfTI, or a folder of one DICOM series).
+        arterial: the same for the arterial phase.
+        venous: the same for the venous phase.
+        delayed: the same for the delayed phase.
+        case_id: id of a lone patient; by default the venous file's name without endings.
+        liver: liver mask of a lone patient (NIfTI).
+        check: look for all files and check all headers now, so that a fault is known before anything runs.
+            Without it the cases at fault stay in the list, and fail one by one when they are loaded.
+
+    Returns:
+        Items `{"id", "phases": {phase: path}}` with absolute paths and, where given, "label", "liver",
+        "instances" and whatever else the list says of the case.
+
+    Raises:
+        CaseError: if the list cannot be read, names a case or a file twice, or (with `check`) if files are
+            missing or unfit; all of them are named at once.
+    """
+    named = {"nc": nc, "arterial": arterial, "venous": venous, "delayed": delayed}
+    named = {phase: path for phase, path in named.items() if path}
+    if named:
+        raw: dict[str, Any] = {"phases": named, "liver": liver, "id": case_id}
+        source, items = "the command", [complete(raw, Path.cwd())]
+    else:
+        path = _find(Path(dataset_dir), file)
+        sections = read_sections(path)
+        if section not in sections:
+            raise CaseError(
+                "datalist",
+                str(path),
+                f"no section '{section}'; there are: {', '.join(sections) or 'none'}",
+                "name one of these sections, or add the missing one to the file",
+                "no_section",
+            )
+        source, items = str(path), sections[section]
+    faults = [fault for item in items for fault in check_item(item)] if check else []
+    faults = [fault for fault in faults if fault.severity == "error"]
+    if faults:
+        fault = CaseError.together(faults, source)
+        raise fault
+    return items
+
+
+def read_sections(path: str | Path) -> dict[str, list[dict[str, Any]]]:
+    """Reads all sections of a list and checks that no case and no file stands in it twice.
+
+    Args:
+        path: JSON file with lists of items, e.g. `{"training": [...], "test": [...]}`.
+
+    Returns:
+        Completed items by section, see `complete`.
+
+    Raises:
+        CaseError: if the file is no such list, or if an item is at fault.
+    """
+    path = Path(path).absolute()
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        remedy = "name its folder by --dataset_dir or the file by --datalist, or one patient by --venous etc."
+        raise CaseError("datalist", str(path), "there is no such file", remedy, "missing") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise CaseError(
+            "datalist", str(path), f"not JSON: {error}", "mend the file at the line named", "bad_json"
+        ) from error
+    lists = {k: v for k, v in content.items() if isinstance(v, list)} if isinstance(content, dict) else {}
+    # other lists (authors, references) may stand beside; bare paths are items in the known sections only
+    lists = {k: v for k, v in lists.items() if k in SECTIONS or all(isinstance(i, Mapping) for i in v)}
+    if not lists:
+        problem = "holds no list of cases"
+        raise CaseError(
+            "datalist", str(path), problem, 'write {"training": [...], "test": [...]}', "bad_datalist"
+        )
+    sections: dict[str, list[dict[str, Any]]] = {}
+    faults: list[CaseError] = []
+    for section, entries in lists.items():
+        sections[section] = []
+        for number, entry in enumerate(entries):
+            try:
+                sections[section].append(complete(entry, path.parent, f"{section}[{number}]"))
+            except CaseError as fault:
+                faults.append(CaseError(fault.case, str(path), fault.problem, fault.remedy, fault.code))
+    faults += _twice(sections, path)
+    if faults:
+        summary = CaseError.together(faults, str(path))
+        raise summary
+    return sections
+
+
+def complete(entry: str | Mapping[str, Any], folder: str | Path, place: str = "this item") -> dict[str, Any]:
+    """Brings one entry into the form `{"id", "phases": {...}, ...}` with absolute paths.
+
+    An entry may be ours, MONAI Label's `{"image": path, "label": path}` or a bare path; `image` is then the
+    venous volume, and its siblings are `phases/<id>/<phase>.nii.gz` beside it.
+
+    Args:
+        entry: what the list holds.
+        folder: where relative paths begin.
+        place: what to call an entry that has no id.
+
+    Returns:
+        A new dictionary; other keys of the entry are kept.
+
+    Raises:
+        CaseError: if the entry has no phase, an unknown one, or an id that is no file name.
+    """
+    if not isinstance(entry, str | Mapping):
+        problem = f"{entry!r} is no item"
+        raise CaseError(place, "", problem, 'write {"id": ..., "phases": {...}}', "bad_datalist")
+    item: dict[str, Any] = {"image": entry} if isinstance(entry, str) else dict(entry)
+    case = str(item.get("id") or place)
+    phases = item.pop("phases", None) or {}
+    unknown = sorted(set(phases) - set(PHASES)) if isinstance(phases, Mapping) else [repr(phases)]
+    if unknown:
+        problem = f"unknown phase {', '.join(unknown)}"
+        raise CaseError(case, "", problem, f"the phases are {', '.join(PHASES)}", "unknown_phase")
+    paths = {p: _absolute(phases[p], folder) for p in PHASES if phases.get(p)}
+    image = item.pop("image", None)
+    if isinstance(image, list | tuple):
+        if len(image) != 1:
+            problem = f"`image` names {len(image)} files"
+            raise CaseError(case, "", problem, 'list the phases under "phases" by name', "unknown_phase")
+        image = image[0]
+    if image is not None and "venous" not in paths:
+        paths["venous"] = _absolute(image, folder)
+    if not paths:
+        raise CaseError(
+            case, "", "no phase is given", f"name at least one of {', '.join(PHASES)}", "no_phase"
+        )
+    first = paths.get("venous") or next(reversed(paths.values()))
+    identity = str(item.get("id") or case_name(first))
+    if identity in ("", ".", "..") or any(c in identity for c in '/\\:*?"<>|\n\0'):
+        problem = f"the id {identity!r} cannot be part of a file name"
+        raise CaseError(case, first, problem, "choose an id without slashes and special characters", "bad_id")
+    if image is not None:
+        beside = Path(first).parent / "phases" / identity
+        found = {p: str(beside / f"{p}.nii.gz") for p in PHASES if (beside / f"{p}.nii.gz").is_file()}
+        paths = {**found, **paths}
+    item = {k: v for k, v in item.items() if v is not None}
+    item["id"] = identity
+    item["phases"] = {p: paths[p] for p in PHASES if p in paths}
+    item.update({key: _absolute(item[key], folder) for key in MASKS if isinstance(item.get(key), str | Path)})
+    return item
+
+
+def case_name(path: str | Path) -> str:
+    """Gives a file's name without .nii or .nii.gz (other dots are kept): the id of a case without one."""
+    name = Path(path).name
+    for ending in (".nii.gz", ".nii"):
+        if name.lower().endswith(ending):
+            return name[: -len(ending)]
+    return name
+
+
+def _absolute(path: str | Path, folder: str | Path) -> str:
+    return str(Path(folder).absolute() / Path(path).expanduser())
+
+
+def _find(folder: Path, file: str | Path | None) -> Path:
+    if file is None:
+        return folder / "dataset.json"
+    path = Path(file).expanduser()
+    return path if path.is_absolute() or path.is_file() else folder / path
+
+
+def _twice(sections: dict[str, list[dict[str, Any]]], path: Path) -> list[CaseError]:
+    places: dict[tuple[str, str], str] = {}
+    faults = []
+    for section, items in sections.items():
+        for item in items:
+            marks = [("id", item["id"])] + [("file", file) for file in item["phases"].values()]
+            for kind, value in marks:
+                where = f"{section} ({item['id']})"
+                if (kind, value) in places:
+                    problem = f"the {kind} {value} stands in {places[kind, value]} and again in {where}"
+                    remedy = "every patient and file may stand in one section once"
+                    faults.append(CaseError(item["id"], str(path), problem, remedy, "duplicate"))
+                places[kind, value] = where
+    return faults

@@ -1,0 +1,40 @@
+"""A file is whole or not there: written beside its place under another name, then renamed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+MARK = ".writing-"
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Gives a name in the same folder to write to; on success that file takes the place of `path`.
+
+    The name keeps all endings of `path` (`.nii.gz` tells writers what to do). On failure nothing is left
+    behind, and after a kill the old file still stands.
+
+    Args:
+        path: the file to be written; its folder is made.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f"{MARK}{os.getpid()}-{path.name}")
+    try:
+        yield beside
+        with beside.open("rb") as file:
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def sweep(folder: str | os.PathLike[str]) -> None:
+    """Removes what killed writers left behind in `folder`; a writer that still runs keeps its file."""
+    for path in Path(folder).glob(f"{MARK}*"):
+        process = path.name[len(MARK) :].split("-")[0]
+        if not Path(f"/proc/{process}").exists():
+            path.unlink(missing_ok=True)

@@ -1,0 +1,30 @@
+"""Gradient clipping between the last backward pass and the update, alike for plain and SAM steps."""
+
+from __future__ import annotations
+
+import torch
+from ignite.engine import Engine
+from monai.engines.utils import IterationEvents
+
+
+class ClipGradients:
+    """Scales the gradients of all weights down to a joint L2 norm.
+
+    Args:
+        max_norm: largest norm that passes unchanged.
+    """
+
+    def __init__(self, *, max_norm: float) -> None:
+        self.max_norm = max_norm
+
+    def attach(self, engine: Engine) -> None:
+        """Clips on every BACKWARD_COMPLETED of a MONAI trainer."""
+        engine.add_event_handler(IterationEvents.BACKWARD_COMPLETED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Clips; under a loss scaler the gradients are unscaled first, once an update."""
+        if engine.scaler is not None:
+            engine.scaler.unscale_(engine.optimizer)
+        weights = [p for group in engine.optimizer.param_groups for p in group["params"]]
+        norm = torch.nn.utils.clip_grad_norm_(weights, self.max_norm)
+        engine.state.gradient_norm = float(norm)

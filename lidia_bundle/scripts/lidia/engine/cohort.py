@@ -1,0 +1,113 @@
+"""A cohort with faulty patients: the good ones are finished, the faulty ones listed, and the end says so."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from monai.data import Dataset
+from monai.engines import SupervisedEvaluator
+
+from scripts.lidia.datalist import CaseError
+from scripts.lidia.engine.atomic import replacing
+from scripts.lidia.engine.results import is_finished
+
+
+class CohortError(RuntimeError):
+    """Some patients of a cohort failed; `errors.json` says which and why."""
+
+
+def fault_of(problem: BaseException, item: Mapping[str, Any]) -> CaseError:
+    """The CaseError inside an exception, or one that tells of an exception nobody foresaw."""
+    found = CaseError.find(problem)
+    if found is not None:
+        return found
+    file = next(iter((item.get("phases") or {}).values()), "")
+    what = f"{type(problem).__name__}: {problem}"
+    return CaseError(
+        str(item.get("id", "unknown")), str(file), what, "report this with the file", "unforeseen"
+    )
+
+
+class CohortDataset(Dataset):
+    """Patients of which one may fail without the others: a fault takes the place of the tensors.
+
+    Args:
+        data: items of a datalist.
+        transform: the preprocessing.
+        finished_in: folder of results; patients who are complete there are left out.
+    """
+
+    def __init__(
+        self, data: Sequence[Mapping[str, Any]], transform: Callable[..., Any], finished_in: str | None = None
+    ) -> None:
+        kept = [item for item in data if finished_in is None or not is_finished(finished_in, item["id"])]
+        super().__init__(kept, transform)
+
+    def __getitem__(self, index: int) -> Any:
+        try:
+            return super().__getitem__(index)
+        except Exception as problem:
+            return {"fault": fault_of(problem, self.data[index]).as_dict()}
+
+
+class CohortEvaluator(SupervisedEvaluator):
+    """MONAI's evaluator that goes on after a patient who failed in loading, inference or writing.
+
+    Takes the arguments of `SupervisedEvaluator`; its batches must hold one patient each. For a failed one
+    `state.batch` and `state.output` are empty lists.
+
+    Args:
+        errors: the file that lists the failed patients; written when the list grows and at the end.
+        **kwargs: of `SupervisedEvaluator`.
+    """
+
+    def __init__(self, *, errors: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.errors = Path(errors)
+        self.faults: list[CaseError] = []
+
+    def _iteration(self, engine: SupervisedEvaluator, batchdata: dict[str, Any]) -> Any:
+        fault = batchdata.get("fault")
+        if fault is None:
+            item = {"id": batchdata["id"][0]} if "id" in batchdata else {}
+            try:
+                return super()._iteration(engine, batchdata)
+            except Exception as problem:
+                self.note(fault_of(problem, item))
+        else:
+            self.note(CaseError(**{key: value[0] for key, value in fault.items()}))
+        engine.state.batch, engine.state.output = [], []
+        return engine.state.output
+
+    def note(self, fault: CaseError) -> None:
+        """Adds a failed patient to the list and to the file."""
+        self.faults.append(fault)
+        self.logger.error(str(fault))
+        self.write()
+
+    def write(self) -> None:
+        """Writes the list as it stands."""
+        with replacing(self.errors) as beside:
+            faults = [fault.as_dict() for fault in self.faults]
+            beside.write_text(json.dumps(faults, indent=1, ensure_ascii=False), encoding="utf-8")
+
+    def run(self, *args: Any, **kwargs: Any) -> None:
+        """Runs the cohort from its first patient; faults of an earlier run are forgotten."""
+        self.faults = []
+        super().run(*args, **kwargs)
+        self.write()
+
+    def finish(self) -> None:
+        """Ends the command: silent if all patients are done.
+
+        Raises:
+            CohortError: a patient failed.
+        """
+        if self.faults:
+            failed = sorted({fault.case for fault in self.faults})
+            raise CohortError(
+                f"{len(failed)} failed: {', '.join(failed[:10])}. The others are done; see {self.errors}."
+            )

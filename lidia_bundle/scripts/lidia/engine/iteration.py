@@ -1,0 +1,107 @@
+"""One update of the trainer: plain, or sharpness-aware (two gradients for one batch).
+
+Section 2.2 (LIDIA) trains with SAM. The second pass replays what the first chose (proposals, pilots, points,
+matching), and under a loss scaler nothing is unscaled before the ascent: g / |g| does not feel the scale.
+MONAI's own step hard-codes CUDA autocast; this one uses the type of the network's device. A step whose
+gradient is not finite is skipped and counted in `engine.state.skipped`.
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from monai.engines import SupervisedTrainer
+from monai.engines.utils import IterationEvents
+from monai.utils import CommonKeys as Keys
+
+from scripts.lidia.optim import SharpnessAware
+from scripts.lidia.replay import recording, replaying
+
+
+class Iteration:
+    """Callable for `SupervisedTrainer(iteration_update=...)`.
+
+    `engine.state.output` holds image, label, the loss at the weights before the update and its named `parts`;
+    not the prediction, which would keep the whole graph alive.
+
+    Args:
+        sam: climbs before the second gradient; None for a plain step, equal to MONAI's own.
+    """
+
+    def __init__(self, *, sam: SharpnessAware | None = None) -> None:
+        self.sam = sam
+
+    def __call__(self, engine: SupervisedTrainer, batchdata: dict[str, Any]) -> dict[str, Any]:
+        """Takes one step and fires the events that MONAI's own iteration fires."""
+        inputs, targets, args, kwargs = engine.prepare_batch(
+            batchdata, engine.state.device, engine.non_blocking, **engine.to_kwargs
+        )
+        engine.network.train()
+        engine.state.output = {Keys.IMAGE: inputs, Keys.LABEL: targets}
+        criterion = engine.loss_function
+        modules = [module for module in (engine.network, criterion) if isinstance(module, torch.nn.Module)]
+        if self.sam is None:
+            loss = gradient(engine, inputs, targets, args, kwargs)
+            parts = dict(getattr(criterion, "parts", {}))
+        else:
+            with recording(*modules):
+                loss = gradient(engine, inputs, targets, args, kwargs)
+            parts = dict(getattr(criterion, "parts", {}))
+            if self.sam.climb(engine.optimizer):
+                try:
+                    with replaying(*modules):
+                        gradient(engine, inputs, targets, args, kwargs)
+                finally:
+                    self.sam.descend()
+        engine.state.output.update({Keys.LOSS: loss, "parts": parts})
+        for event in (
+            IterationEvents.FORWARD_COMPLETED,
+            IterationEvents.LOSS_COMPLETED,
+            IterationEvents.BACKWARD_COMPLETED,
+        ):
+            engine.fire_event(event)
+        update(engine)
+        engine.fire_event(IterationEvents.MODEL_COMPLETED)
+        return engine.state.output
+
+
+def gradient(
+    engine: SupervisedTrainer,
+    inputs: torch.Tensor,
+    targets: torch.Tensor,
+    args: tuple[Any, ...],
+    kwargs: dict,
+) -> torch.Tensor:
+    """Fresh gradients of the loss at the network's present weights.
+
+    Returns:
+        The loss, detached, without the scaler's factor.
+    """
+    engine.optimizer.zero_grad(set_to_none=True)
+    with torch.autocast(inputs.device.type, **engine.amp_kwargs) if engine.amp else nullcontext():
+        prediction = engine.inferer(inputs, engine.network, *args, **kwargs)
+        loss = engine.loss_function(prediction, targets).mean()
+    (loss if engine.scaler is None else engine.scaler.scale(loss)).backward()
+    return loss.detach()
+
+
+def update(engine: SupervisedTrainer) -> None:
+    """Moves the weights unless the gradient is not finite; fills the memory bank, once a step."""
+    gradients = [
+        p.grad for group in engine.optimizer.param_groups for p in group["params"] if p.grad is not None
+    ]
+    finite = bool(torch.nn.utils.get_total_norm(gradients).isfinite())
+    if finite and hasattr(engine.loss_function, "fill_bank"):
+        engine.loss_function.fill_bank()
+    if engine.scaler is not None:
+        engine.scaler.step(engine.optimizer)
+        engine.scaler.update()
+    elif finite:
+        engine.optimizer.step()
+    if not finite:
+        engine.state.skipped = getattr(engine.state, "skipped", 0) + 1
+        engine.logger.warning(
+            f"Step {engine.state.iteration}: gradient not finite, skipped ({engine.state.skipped})"
+        )

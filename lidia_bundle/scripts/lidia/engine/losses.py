@@ -1,0 +1,62 @@
+"""Named losses of a training, a step and an epoch at a time, for the logs."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import defaultdict
+from typing import Any
+
+from ignite.engine import Engine, Events
+
+
+def losses(output: dict[str, Any]) -> dict[str, float]:
+    """Loss of a step and its parts, for `TensorBoardStatsHandler`.
+
+    Args:
+        output: `engine.state.output` of an `Iteration`.
+    """
+    return {"loss": float(output["loss"]), **{name: float(value) for name, value in output["parts"].items()}}
+
+
+class MeanLosses:
+    """Puts the means of an epoch into `engine.state.metrics`, for MONAI's log and TensorBoard handlers.
+
+    Beside the losses stand the learning rate, the largest gradient norm, the number of steps skipped so far
+    because of gradients that were not finite, and the CPU seconds of the epoch's steps.
+    """
+
+    def __init__(self) -> None:
+        self.sums: dict[str, list[float]] = defaultdict(list)
+        self.norm = 0.0
+        self.started = 0.0
+
+    def attach(self, engine: Engine) -> None:
+        """Listens to steps and epochs; attach it before the handlers that log."""
+        engine.add_event_handler(Events.EPOCH_STARTED, self.begin)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.step)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self.end)
+
+    def begin(self, engine: Engine) -> None:
+        """Forgets the last epoch."""
+        self.sums.clear()
+        self.norm, self.started = 0.0, time.process_time()
+
+    def step(self, engine: Engine) -> None:
+        """Notes a step; parts that are not finite say nothing of the others and stay out of the mean."""
+        for name, value in losses(engine.state.output).items():
+            if math.isfinite(value):
+                self.sums[name].append(value)
+        norm = getattr(engine.state, "gradient_norm", 0.0)
+        self.norm = max(self.norm, norm if math.isfinite(norm) else 0.0)
+
+    def end(self, engine: Engine) -> None:
+        """Writes the means."""
+        means = {name: sum(values) / len(values) for name, values in sorted(self.sums.items())}
+        engine.state.metrics = {
+            **means,
+            "learning_rate": engine.optimizer.param_groups[0]["lr"],
+            "gradient_norm": self.norm,
+            "skipped": float(getattr(engine.state, "skipped", 0)),
+            "cpu_seconds": time.process_time() - self.started,
+        }

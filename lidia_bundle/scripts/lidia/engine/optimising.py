@@ -1,0 +1,54 @@
+"""What the optimizer is given: groups of weights, and a learning rate that depends on the step alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+
+
+def weight_groups(*, network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Parameter groups for an optimizer: matrices and kernels decay, biases, norms and lone vectors do not.
+
+    Args:
+        network: whose parameters are trained.
+        weight_decay: of the matrices.
+    """
+    weights = [p for p in network.parameters() if p.requires_grad]
+    return [
+        {"params": [p for p in weights if p.dim() > 1], "weight_decay": weight_decay},
+        {"params": [p for p in weights if p.dim() <= 1], "weight_decay": 0.0},
+    ]
+
+
+def warm_up_then_decay(
+    *, steps: int, warm_up: int = 200, power: float | None = None, floor: float = 0.02
+) -> Callable[[int], float]:
+    """Factor on the base learning rate, for `torch.optim.lr_scheduler.LambdaLR`.
+
+    A plain function and no scheduler class of its own: LambdaLR keeps an object's attributes in its state,
+    and a training resumed with more epochs would go on with the old length.
+
+    Args:
+        steps: length of the whole training in steps.
+        warm_up: steps of linear rise at its start, at most a tenth of all.
+        power: exponent of polynomial decay to zero (0.9 in nnU-Net and the paper); None is half a cosine to
+            `floor`.
+        floor: smallest factor of the cosine.
+
+    Returns:
+        Function from step to factor.
+    """
+    warm_up = min(warm_up, steps // 10)
+
+    def factor(step: int) -> float:
+        if step < warm_up:
+            return (step + 1) / (warm_up + 1)
+        done = min((step - warm_up) / max(1, steps - warm_up), 1.0)
+        if power is not None:
+            return float((1.0 - done) ** power)
+        return floor + (1.0 - floor) * 0.5 * (1.0 + math.cos(math.pi * done))
+
+    return factor

@@ -1,0 +1,102 @@
+"""From the network's probabilities to a diagnosis on the grid that the patient came on."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from monai.data import MetaTensor
+from monai.transforms import Compose, Invertd, Transform
+
+from scripts.lidia.data import RequireMeta
+from scripts.lidia.engine.calibrating import NAMES, calibrated
+from scripts.lidia.metrics.calibration import Platt
+from scripts.lidia.postprocess import NO_LIVER, Diagnosis, diagnose
+from scripts.lidia.vocabulary import LESION_TYPES, LIVER
+
+
+class Diagnosed(Transform):
+    """Reads lesions, liver and patient scores from the probabilities on the native grid.
+
+    Puts `diagnosis` (see `postprocess.diagnose`) and `result` (JSON-ready: patient probabilities and lesions)
+    into the data, and leaves in `pred` one channel of labels, uint8: 1 liver, 2-9 lesion types.
+
+    Args:
+        grow_mm: how far 'inside the liver' reaches beyond it.
+        smooth: LiverMax over the mean of 3x3x3 voxels.
+        smallest_mm3: volume from which on a component is a lesion.
+        keep_probabilities: leaves the map in `probabilities`, (C, X, Y, Z) float32.
+        calibration: a line a score (see `read_calibration`) that patient probabilities go through; lesions,
+            map and the scores in `diagnosis` stay as they are.
+    """
+
+    def __init__(
+        self,
+        *,
+        grow_mm: float = 3.0,
+        smooth: bool = False,
+        smallest_mm3: float = 25.0,
+        keep_probabilities: bool = False,
+        calibration: Mapping[str, Platt] | None = None,
+    ) -> None:
+        self.choices: dict[str, Any] = {"grow_mm": grow_mm, "smooth": smooth, "smallest_mm3": smallest_mm3}
+        self.keep_probabilities = keep_probabilities
+        self.calibration = calibration
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Returns the data with `diagnosis`, `result` and labels in `pred`."""
+        found = dict(data)
+        pred = found["pred"]
+        affine = np.asarray(pred.affine, dtype=np.float64)
+        spacing = np.linalg.norm(affine[:3, :3], axis=0)
+        given = found.get("liver")
+        given = None if given is None or not isinstance(given, torch.Tensor) else np.asarray(given)[0]
+        diagnosis = diagnose(np.asarray(pred), spacing.tolist(), affine, given=given, **self.choices)
+        labels = np.where(diagnosis.classes > 0, diagnosis.classes, diagnosis.liver * LIVER).astype(np.uint8)
+        if self.keep_probabilities:
+            found["probabilities"] = pred
+        found["pred"] = MetaTensor(torch.from_numpy(labels)[None], meta=dict(pred.meta))
+        found["diagnosis"] = diagnosis
+        found["result"] = summary(found, diagnosis, self.calibration)
+        return found
+
+
+def summary(
+    data: Mapping[Hashable, Any], diagnosis: Diagnosis, calibration: Mapping[str, Platt] | None = None
+) -> dict[str, Any]:
+    """Patient probabilities and lesions in plain types, the core of `ID.json`."""
+    lines = None if NO_LIVER in diagnosis.warnings else calibration  # a 0 that says nothing stays one
+    scores, mended = calibrated({name: diagnosis.livermax[name] for name in NAMES}, lines)
+    return {
+        "id": data.get("id"),
+        "grid_phase": data.get("grid_phase"),
+        "phases_used": list(data.get("phases_used") or ()),
+        "probabilities": {name: scores[name] for name in LESION_TYPES},
+        "malignant": scores["malignant"],
+        "benign": scores["benign"],
+        "calibrated": mended,
+        "lesions": list(diagnosis.records),
+        "warnings": [*(data.get("warnings") or ()), *diagnosis.warnings],
+    }
+
+
+def postprocessing(*, transform: Compose, **choices: Any) -> Compose:
+    """Probabilities back onto the native grid, then the diagnosis.
+
+    Probabilities are resampled linearly and voted upon afterwards; resampled labels would be rougher.
+
+    Args:
+        transform: the preprocessing that made the image, to be inverted.
+        **choices: of `Diagnosed`.
+    """
+    invert = Invertd(
+        keys="pred",
+        transform=transform,
+        orig_keys="image",
+        nearest_interp=False,
+        to_tensor=True,
+        device="cpu",
+    )
+    return Compose([RequireMeta(), invert, Diagnosed(**choices)])

@@ -1,0 +1,113 @@
+"""The files of a patient: classes, instances and liver on the native grid, and a JSON that sums them up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from ignite.engine import Engine
+from monai.engines.utils import IterationEvents
+from numpy.typing import NDArray
+
+from scripts.lidia.engine.atomic import replacing
+
+VOLUMES = ("lesions", "instances", "liver")
+
+
+def result_files(folder: str | Path, case: str) -> dict[str, Path]:
+    """Paths of a patient's four files by what they hold."""
+    base = Path(folder)
+    return {**{name: base / f"{case}_{name}.nii.gz" for name in VOLUMES}, "result": base / f"{case}.json"}
+
+
+def is_finished(folder: str | Path, case: str) -> bool:
+    """Whether all files of a patient are there; the JSON is written last."""
+    return all(path.is_file() for path in result_files(folder, case).values())
+
+
+def write_volume(path: str | Path, voxels: NDArray[Any], affine: NDArray[np.float64]) -> None:
+    """Writes a NIfTI file that nibabel and ITK place alike: affine as sform and, unless sheared, as qform.
+
+    Args:
+        path: the file, .nii.gz.
+        voxels: (X, Y, Z) or (X, Y, Z, C).
+        affine: (4, 4) from voxel indices to RAS mm.
+    """
+    image = nib.Nifti1Image(voxels, affine)
+    image.set_sform(affine, code="scanner")
+    axes = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    straight = np.abs(axes.T @ axes - np.eye(3)).max() < 1e-5
+    image.set_qform(affine if straight else None, code="scanner" if straight else "unknown")
+    image.header.set_xyzt_units("mm")
+    with replacing(path) as beside:
+        nib.save(image, beside)
+
+
+@cache
+def versions(weights: str) -> dict[str, str]:
+    """What made a result: versions of the libraries, and the SHA-256 of the weights.
+
+    Args:
+        weights: file of weights.
+    """
+    found = {name: version(name) for name in ("monai", "torch", "numpy", "nibabel")}
+    bundle = json.loads((Path(__file__).parents[3] / "configs/metadata.json").read_text(encoding="utf-8"))
+    path = Path(weights)
+    digest = sha256(path.read_bytes()).hexdigest() if path.is_file() else "none"
+    return {"bundle": bundle["version"], **found, "weights_sha256": digest}
+
+
+class WriteResults:
+    """Handler that writes every diagnosed patient as soon as he is done.
+
+    Args:
+        folder: where results go.
+        weights: file of the weights used, for the record.
+        save_probabilities: also `ID_probabilities.nii.gz`, (X, Y, Z, 10) float32.
+    """
+
+    def __init__(self, *, folder: str, weights: str, save_probabilities: bool = False) -> None:
+        self.folder, self.weights, self.save_probabilities = Path(folder), weights, save_probabilities
+
+    def attach(self, engine: Engine) -> None:
+        """Writes after the postprocessing of each patient."""
+        engine.add_event_handler(IterationEvents.MODEL_COMPLETED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Writes all patients of the batch."""
+        for case, output in zip(engine.state.batch, engine.state.output, strict=True):
+            self.write({**case, **output})
+            result = output["result"]
+            engine.logger.info(
+                f"{result['id']}: {len(result['lesions'])} lesions, malignant {result['malignant']:.3f}, "
+                f"benign {result['benign']:.3f}"
+            )
+
+    def write(self, data: Mapping[str, Any]) -> None:
+        """Writes one patient's files, the JSON last.
+
+        Args:
+            data: the dictionary that `postprocessing` returns.
+        """
+        diagnosis, result = data["diagnosis"], data["result"]
+        affine = np.asarray(data["pred"].meta.get("original_affine", data["pred"].affine), dtype=np.float64)
+        files = result_files(self.folder, result["id"])
+        files["result"].unlink(missing_ok=True)
+        write_volume(files["lesions"], diagnosis.classes.astype(np.uint8), affine)
+        write_volume(files["instances"], diagnosis.instances.astype(np.uint16), affine)
+        write_volume(files["liver"], diagnosis.liver.astype(np.uint8), affine)
+        if self.save_probabilities:
+            maps = np.asarray(data["probabilities"]).astype(np.float32)
+            write_volume(
+                self.folder / f"{result['id']}_probabilities.nii.gz", np.moveaxis(maps, 0, -1), affine
+            )
+        text = json.dumps({**result, "versions": versions(self.weights)}, indent=1, allow_nan=False)
+        with replacing(files["result"]) as beside:
+            beside.write_text(text, encoding="utf-8")

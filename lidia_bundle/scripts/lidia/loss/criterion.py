@@ -1,0 +1,182 @@
+"""Eq. 6 (LIDIA): the sum of the losses (section 2.2, weights of section 3).
+
+    L_final = λ1·L_seg + λ2·L_focal + λ3·L_acl,   λ1 = 5, λ2 = 5, λ3 = 0.01
+
+Differs from the print: L_seg and L_focal are summed over the decoder's outputs (deep supervision, as in
+Mask2Former); the auxiliary semantic head adds its own loss (as in PLAN), and mask-piloted queries add theirs
+(as in MP-Former).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from scripts.lidia.contract import LayerPrediction, Prediction, check_target
+from scripts.lidia.loss.classes import FocalLoss
+from scripts.lidia.loss.contrastive import AsymmetricContrastiveLoss
+from scripts.lidia.loss.masks import MaskLoss, PointFeatures
+from scripts.lidia.loss.matching import Assignment, HungarianMatcher
+from scripts.lidia.loss.memory import MemoryBank
+from scripts.lidia.loss.semantic import SemanticLoss
+from scripts.lidia.loss.targets import Targets, targets_of
+from scripts.lidia.replay import Choices
+from scripts.lidia.vocabulary import FIRST_LESION
+
+
+class Criterion(nn.Module):
+    """Eq. 6 with its parts; the memory bank is its state.
+
+    Args:
+        matcher: pairs queries and masks.
+        masks: L_seg.
+        classes: L_focal.
+        contrastive: L_acl.
+        bank: memory of the contrastive loss.
+        semantic: loss of the auxiliary head.
+        seg_weight: λ1.
+        focal_weight: λ2.
+        acl_weight: λ3.
+        semantic_weight: of the auxiliary head.
+        pilot_weight: of the mask-piloted queries, relative to the others.
+    """
+
+    def __init__(
+        self,
+        *,
+        matcher: HungarianMatcher | None = None,
+        masks: MaskLoss | None = None,
+        classes: FocalLoss | None = None,
+        contrastive: AsymmetricContrastiveLoss | None = None,
+        bank: MemoryBank | None = None,
+        semantic: SemanticLoss | None = None,
+        seg_weight: float = 5.0,
+        focal_weight: float = 5.0,
+        acl_weight: float = 0.01,
+        semantic_weight: float = 2.0,
+        pilot_weight: float = 0.5,
+    ) -> None:
+        super().__init__()
+        self.matcher = matcher or HungarianMatcher()
+        self.masks = masks or MaskLoss()
+        self.classes = classes or FocalLoss()
+        self.contrastive = contrastive or AsymmetricContrastiveLoss()
+        self.bank = bank or MemoryBank()
+        self.semantic = semantic or SemanticLoss()
+        self.seg_weight, self.focal_weight, self.acl_weight = seg_weight, focal_weight, acl_weight
+        self.semantic_weight, self.pilot_weight = semantic_weight, pilot_weight
+        self.choices = Choices()
+        self.parts: dict[str, float] = {}
+        self._lesions: tuple[Tensor, Tensor] | None = None
+
+    def forward(self, prediction: Prediction, target: Tensor) -> Tensor:
+        """Scalar loss; `parts` then holds its unweighted parts and the query class accuracy.
+
+        Args:
+            prediction: of the network in training.
+            target: (B, 2, X, Y, Z) class map and instance map.
+        """
+        check_target(target)
+        dense = self.choices.choose(lambda: self.semantic.draw(target))
+        semantic = self.semantic(prediction.semantic_logits, target, dense, prediction.liver_logits)
+        self.parts = {"semantic": float(semantic.detach())}
+        self._lesions = None
+        total = self.semantic_weight * semantic
+        if not prediction.layers:
+            return total
+        targets = [targets_of(sample) for sample in target]
+        points = self.choices.choose(
+            lambda: [self.masks.draw(*pair) for pair in zip(target[:, 1], targets, strict=True)]
+        )
+        at = [self.masks.read(*each) for each in zip(prediction.mask_features, points, targets, strict=True)]
+        pairs = self.choices.choose(lambda: self.match(prediction, targets, at))
+        free = self.free_weights(prediction, targets)
+        seg, focal = self.layer_losses(prediction.layers, pairs, targets, at, free)
+        if prediction.pilots:
+            fixed = [pilot_pairs(*pair) for pair in zip(prediction.pilot_instances, targets, strict=True)]
+            absent = torch.zeros_like(prediction.pilot_instances, dtype=free.dtype)
+            more = self.layer_losses(prediction.pilots, [fixed] * len(prediction.pilots), targets, at, absent)
+            seg, focal = seg + self.pilot_weight * more[0], focal + self.pilot_weight * more[1]
+        acl = self.contrast(prediction, pairs[-1], targets)
+        self.parts |= {"seg": float(seg.detach()), "focal": float(focal.detach()), "acl": float(acl.detach())}
+        return total + self.seg_weight * seg + self.focal_weight * focal + self.acl_weight * acl
+
+    def match(
+        self, prediction: Prediction, targets: list[Targets], at: list[PointFeatures]
+    ) -> list[list[Assignment]]:
+        """Assignments of every layer and sample."""
+        return [
+            [self.matcher(*each) for each in zip(*layer, at, targets, prediction.seeds, strict=True)]
+            for layer in prediction.layers
+        ]
+
+    def layer_losses(
+        self,
+        layers: list[LayerPrediction],
+        pairs: list[list[Assignment]],
+        targets: list[Targets],
+        at: list[PointFeatures],
+        free: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """L_seg and L_focal, each summed over the layers; L_seg is a mean over the targets of the batch.
+
+        `free` (B, Q) weighs the class loss of queries without a target.
+        """
+        seg = focal = free.new_zeros(())
+        count = max(sum(len(t.classes) for t in targets), 1)
+        for layer, assigned in zip(layers, pairs, strict=True):
+            wanted = torch.full(
+                free.shape, layer.class_logits.shape[-1] - 1, dtype=torch.long, device=free.device
+            )
+            weights = free.clone()
+            for i, (pair, truth) in enumerate(zip(assigned, targets, strict=True)):
+                if len(pair.queries):
+                    wanted[i, pair.queries] = truth.classes[pair.targets]
+                    weights[i, pair.queries] = pair.weights
+                    embeddings = layer.mask_embeddings[i, pair.queries]
+                    columns = self.choices.choose(partial(self.masks.pick, embeddings, at[i]))
+                    entropy, dice = self.masks(embeddings, pair.targets, at[i], columns)
+                    seg = seg + ((entropy + dice) * pair.weights).sum() / count
+            focal = focal + self.classes(layer.class_logits, wanted, weights)
+        return seg, focal
+
+    def free_weights(self, prediction: Prediction, targets: list[Targets]) -> Tensor:
+        """(B, Q) class weights before matching: 1, but 0 for proposals seeded in ignored voxels."""
+        rows = []
+        for seeds, truth in zip(prediction.seeds, targets, strict=True):
+            x, y, z = seeds.clamp(min=0).unbind(1)
+            claimed = truth.masks[:, x, y, z].any(dim=0)
+            rows.append((claimed | (seeds < 0).any(dim=1)).to(prediction.mask_features.dtype))
+        return torch.stack(rows)
+
+    def contrast(self, prediction: Prediction, pairs: list[Assignment], targets: list[Targets]) -> Tensor:
+        """L_acl of the batch's lesions, each by its best-matched query; remembers them for `fill_bank`."""
+        embeddings, classes, right = [], [], []
+        logits = prediction.layers[-1].class_logits
+        for b, (pair, truth) in enumerate(zip(pairs, targets, strict=True)):
+            kinds = truth.classes[pair.targets[: pair.primary]]
+            queries = pair.queries[: pair.primary][kinds >= FIRST_LESION]
+            kinds = kinds[kinds >= FIRST_LESION]
+            embeddings.append(prediction.embeddings[b, queries])
+            classes.append(kinds)
+            right.append(logits[b, queries].argmax(dim=1) == kinds)
+        anchors, kinds = torch.cat(embeddings), torch.cat(classes)
+        if len(kinds):
+            self.parts["query_accuracy"] = float(torch.cat(right).float().mean())
+        self._lesions = (anchors.detach(), kinds)
+        return self.contrastive(anchors, kinds, *self.bank.entries())
+
+    def fill_bank(self) -> None:
+        """Banks the last forward's lesions: once a step, on every rank, after the update's last pass."""
+        if self._lesions is not None:
+            self.bank.fill(*self._lesions)
+            self._lesions = None
+
+
+def pilot_pairs(instances: Tensor, targets: Targets) -> Assignment:
+    """Pairs pilots (T,) given by their instance id with the sample's targets; padding is left out."""
+    same = (instances[:, None] == targets.instances[None]) & (instances > 0)[:, None]
+    queries, answers = same.nonzero().unbind(1)
+    return Assignment(queries, answers, torch.ones(len(queries), device=instances.device), len(queries))

@@ -1,0 +1,1 @@
+"""What the numbers of the paper are: lesions, patients, voxels, and how sure each is."""

@@ -1,0 +1,233 @@
+"""Which lesions were found, and how they were called: the protocol of the authors' earlier network.
+
+Truths under 25 mm3 are dropped, under 113 mm3 (a ball of 6 mm) ignored; predictions count from 113 mm3. Two
+lesions match when their Dice is at least 0.2, blind to type. A prediction may hit several truths, each truth
+is found once:
+
+    precision   = TP / (TP + FP)             TP: hits a truth that nobody hit before; FP: matches nothing
+    sensitivity = truths hit / truths
+    accuracy    = right type / predictions whose best truth is not ignored
+
+A prediction that hits nothing but ignored truths, or truths that others have hit, is ignored itself.
+
+Predictions are read from the best match downwards, so that the order of a label map decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import linear_sum_assignment
+
+from scripts.lidia.components import (
+    SMALLEST_MM3,
+    Component,
+    as_array,
+    below,
+    describe,
+    label_components,
+)
+from scripts.lidia.vocabulary import CLASSES, FIRST_LESION
+
+COUNTED_MM3 = 113.0
+"""A ball of 6 mm: smaller predictions do not count, smaller truths are ignored."""
+OVERLAP = 0.2
+"""Dice from which on a prediction and a truth are the same lesion."""
+
+
+class Lesion(NamedTuple):
+    """A lesion of a label map."""
+
+    number: int
+    """Its value in the map of numbers."""
+    kind: int
+    """Its class, 2..9: that of most of its voxels."""
+    part: Component
+
+
+class Found(NamedTuple):
+    """The lesions of one volume."""
+
+    numbers: NDArray[np.uint32]
+    """`(X, Y, Z)`, 0 outside the lesions of the list."""
+    lesions: list[Lesion]
+
+
+class Truth(NamedTuple):
+    """What became of a true lesion."""
+
+    lesion: Lesion
+    ignored: bool
+    hit: bool
+    best: int
+    """Number of the prediction with the largest Dice, 0 for none."""
+    dice: float
+
+
+class Guess(NamedTuple):
+    """What became of a predicted lesion."""
+
+    lesion: Lesion
+    outcome: str
+    """`true`, `false`, `ignored`, or `small` (not counted)."""
+    best: int
+    """Number of the truth with the largest Dice, 0 for none."""
+    dice: float
+    kind: int
+    """Class of the best truth where it counts for the accuracy, else 0."""
+
+
+class Match(NamedTuple):
+    """The lesions of a patient after matching."""
+
+    truths: list[Truth]
+    guesses: list[Guess]
+
+
+def find_lesions(
+    classes: ArrayLike,
+    spacing: Sequence[float],
+    instances: ArrayLike | None = None,
+    smallest_mm3: float = SMALLEST_MM3,
+) -> Found:
+    """The lesions of a label map, without the noise of the drawing.
+
+    Args:
+        classes: `(X, Y, Z)`, lesions are 2..9.
+        spacing: mm a voxel along X, Y, Z.
+        instances: `(X, Y, Z)` drawn lesion numbers; lesion voxels without one form components of equal class.
+        smallest_mm3: volume from which on a lesion is one.
+
+    Raises:
+        ValueError: a volume does not have three axes.
+    """
+    kinds = as_array(classes)
+    kinds = np.where(kinds >= FIRST_LESION, kinds, 0).astype(np.uint8)
+    numbers = np.zeros(kinds.shape, np.uint32)
+    if instances is not None:
+        drawn = as_array(instances)
+        numbers[:] = np.where((drawn > 0) & (kinds > 0), drawn, 0)
+    rest = label_components(np.where(numbers == 0, kinds, 0))
+    numbers[rest > 0] = rest[rest > 0] + numbers.max(initial=0)
+    found = []
+    for part in describe(numbers, spacing):
+        here = numbers[part.box] == part.instance
+        if below(part.volume_mm3, smallest_mm3):
+            numbers[part.box][here] = 0
+            continue
+        found.append(Lesion(part.instance, int(np.bincount(kinds[part.box][here]).argmax()), part))
+    return Found(numbers, found)
+
+
+def shared_voxels(predicted: Found, truth: Found) -> NDArray[np.int64]:
+    """Voxels that predictions (rows) and truths (columns) have in common, in the order of their lists."""
+    both = (predicted.numbers > 0) & (truth.numbers > 0)
+    rows = np.searchsorted([one.number for one in predicted.lesions], predicted.numbers[both])
+    columns = np.searchsorted([one.number for one in truth.lesions], truth.numbers[both])
+    width = len(truth.lesions)
+    counts = np.bincount(rows * width + columns, minlength=len(predicted.lesions) * width)
+    return counts.reshape(len(predicted.lesions), width)
+
+
+def match_lesions(
+    predicted: Found,
+    truth: Found,
+    *,
+    overlap: float = OVERLAP,
+    counted_mm3: float = COUNTED_MM3,
+) -> Match:
+    """Match by the authors' protocol.
+
+    Args:
+        predicted: lesions of the post-processed prediction.
+        truth: lesions of the label.
+        overlap: Dice from which on two lesions match.
+        counted_mm3: volume from which on predictions count and truths are not ignored.
+    """
+    dice = _dice(predicted, truth)
+    counted = np.array([not below(one.part.volume_mm3, counted_mm3) for one in predicted.lesions], bool)
+    ignored = np.array([below(one.part.volume_mm3, counted_mm3) for one in truth.lesions], bool)
+    hits = (dice >= overlap) & counted[:, None]
+    outcomes = ["false" if one else "small" for one in counted]
+    taken = np.zeros(len(truth.lesions), bool)
+    for row in np.argsort(-dice.max(axis=1, initial=0), kind="stable"):
+        if hits[row].any():
+            fresh = hits[row] & ~taken & ~ignored
+            outcomes[row] = "true" if fresh.any() else "ignored"
+            taken |= fresh
+    rivals = np.where(counted[:, None], dice, 0)
+    truths = [
+        Truth(one, bool(ignored[column]), bool(taken[column]), *_best(rivals[:, column], predicted.lesions))
+        for column, one in enumerate(truth.lesions)
+    ]
+    guesses = []
+    for row, one in enumerate(predicted.lesions):
+        number, largest = _best(dice[row], truth.lesions)
+        column = int(dice[row].argmax()) if number else -1
+        typed = number > 0 and bool(hits[row, column]) and not ignored[column]
+        guesses.append(Guess(one, outcomes[row], number, largest, truth.lesions[column].kind if typed else 0))
+    return Match(truths, guesses)
+
+
+def match_one_to_one(
+    predicted: Found, truth: Found, *, iou: float, counted_mm3: float = COUNTED_MM3
+) -> tuple[int, int, int]:
+    """True positives, false positives and misses when each lesion may be used once.
+
+    As many pairs as possible, then the largest IoU in all. Small lesions are treated as in `match_lesions`.
+
+    Args:
+        predicted: lesions of the post-processed prediction.
+        truth: lesions of the label.
+        iou: intersection over union from which on two lesions match.
+        counted_mm3: volume from which on predictions count and truths are not ignored.
+    """
+    dice = _dice(predicted, truth)
+    overlap = dice / (2 - dice)
+    counted = np.array([not below(one.part.volume_mm3, counted_mm3) for one in predicted.lesions], bool)
+    ignored = np.array([below(one.part.volume_mm3, counted_mm3) for one in truth.lesions], bool)
+    fits = overlap >= iou - 1e-12
+    real = fits[counted][:, ~ignored]
+    worth = np.where(real, 1 + overlap[counted][:, ~ignored] / (1 + len(truth.lesions)), 0)
+    rows, columns = linear_sum_assignment(worth, maximize=True)
+    pairs = real[rows, columns]
+    matched = np.zeros(int(counted.sum()), bool)
+    matched[rows[pairs]] = True
+    excused = fits[counted][:, ignored].any(axis=1) & ~matched
+    hit = int(pairs.sum())
+    return hit, int((~matched & ~excused).sum()), int((~ignored).sum()) - hit
+
+
+def confusion(match: Match) -> NDArray[np.int64]:
+    """Counts `(9, 9)`: true type (rows) by predicted type (columns).
+
+    The last row holds predictions that match nothing, the last column truths that were missed. A prediction
+    stands in the row of its best truth; two predictions on one truth stand there twice.
+    """
+    kinds = len(CLASSES) - FIRST_LESION
+    table = np.zeros((kinds + 1, kinds + 1), np.int64)
+    for guess in match.guesses:
+        if guess.kind:
+            table[guess.kind - FIRST_LESION, guess.lesion.kind - FIRST_LESION] += 1
+        elif guess.outcome == "false":
+            table[kinds, guess.lesion.kind - FIRST_LESION] += 1
+    for truth in match.truths:
+        if not truth.ignored and not truth.hit:
+            table[truth.lesion.kind - FIRST_LESION, kinds] += 1
+    return table
+
+
+def _dice(predicted: Found, truth: Found) -> NDArray[np.float64]:
+    rows = np.array([one.part.voxels for one in predicted.lesions], np.float64)
+    columns = np.array([one.part.voxels for one in truth.lesions], np.float64)
+    return 2 * shared_voxels(predicted, truth) / (rows[:, None] + columns[None, :])
+
+
+def _best(dice: NDArray[np.float64], lesions: list[Lesion]) -> tuple[int, float]:
+    if dice.size == 0 or dice.max() <= 0:
+        return 0, 0.0
+    at = int(dice.argmax())
+    return lesions[at].number, float(dice[at])

@@ -1,0 +1,79 @@
+"""The blocks that every part of the network is made of: convolutions, a small perceptron, position codes."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from monai.networks.blocks import Convolution
+from torch import Tensor, nn
+
+
+def conv_block(inputs: int, outputs: int, *, stride: int = 1, kernel: int = 3) -> nn.Module:
+    """3-D convolution, instance norm, LeakyReLU (0.01): nnU-Net's and the paper's convolutional block."""
+    return Convolution(
+        3,
+        inputs,
+        outputs,
+        strides=stride,
+        kernel_size=kernel,
+        adn_ordering="NA",
+        norm=("INSTANCE", {"affine": True}),
+        act=("LEAKYRELU", {"negative_slope": 0.01, "inplace": True}),
+    )
+
+
+class SpaceToDepth(nn.Module):
+    """Folds blocks of `stride`³ voxels into channels: half the resolution without losing a voxel."""
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, X, Y, Z) -> (B, C·s³, X/s, Y/s, Z/s)."""
+        s = self.stride
+        b, c, i, j, k = x.shape
+        x = x.reshape(b, c, i // s, s, j // s, s, k // s, s).permute(0, 1, 3, 5, 7, 2, 4, 6)
+        return x.reshape(b, c * s * s * s, i // s, j // s, k // s)
+
+
+class Perceptron(nn.Sequential):
+    """Linear layers of one hidden width with ReLU between them."""
+
+    def __init__(self, inputs: int, hidden: int, outputs: int, *, layers: int = 3) -> None:
+        widths = [inputs, *[hidden] * (layers - 1), outputs]
+        steps: list[nn.Module] = []
+        for i, (a, b) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+            steps += [nn.Linear(a, b)] + ([nn.ReLU(inplace=True)] if i < layers - 1 else [])
+        super().__init__(*steps)
+
+
+class SinePosition(nn.Module):
+    """Sine and cosine code of a place, a third of the width an axis.
+
+    Places are in voxels of the network's grid from the centre of the window, so that a lesion has the same
+    neighbourhood code in a window of any size. Wavelengths run from 8 to 512 voxels.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+        count = -(-width // 6)
+        waves = 8.0 * (512.0 / 8.0) ** (torch.arange(count) / max(count - 1, 1))
+        self.register_buffer("frequency", 2.0 * math.pi / waves, persistent=False)
+
+    def forward(self, places: Tensor) -> Tensor:
+        """(..., 3) voxels -> (..., width)."""
+        angles = places.unsqueeze(-1) * self.frequency  # (..., 3, count)
+        code = torch.cat([angles.sin(), angles.cos()], dim=-1).flatten(-2)
+        return code[..., : self.width]
+
+
+def voxel_places(x: int, y: int, z: int, stride: int, device: torch.device) -> Tensor:
+    """(x·y·z, 3) centres of a feature grid's cells, in network voxels from the window's centre."""
+    i = (torch.arange(x, device=device) + 0.5 - x / 2.0) * stride
+    j = (torch.arange(y, device=device) + 0.5 - y / 2.0) * stride
+    k = (torch.arange(z, device=device) + 0.5 - z / 2.0) * stride
+    grid = torch.meshgrid(i, j, k, indexing="ij")
+    return torch.stack([g.flatten() for g in grid], dim=-1)

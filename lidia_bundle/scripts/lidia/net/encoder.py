@@ -1,0 +1,31 @@
+"""The nnU-Net encoder behind the fusion (section 3, Implementation Details)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from scripts.lidia.net.blocks import conv_block
+
+
+class Encoder(nn.Module):
+    """Strided stages of two convolutional blocks each; the fusion module stands for nnU-Net's first stage.
+
+    Args:
+        channels: width of the fused feature, then of every stage. Each stage halves the resolution.
+    """
+
+    def __init__(self, channels: Sequence[int]) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList(
+            nn.Sequential(conv_block(a, b, stride=2), conv_block(b, b))
+            for a, b in zip(channels[:-1], channels[1:], strict=True)
+        )
+
+    def forward(self, fused: Tensor) -> list[Tensor]:
+        """(B, C0, x, y, z) -> [(B, C0, x, y, z), (B, C1, x/2, y/2, z/2), ...], fine to coarse."""
+        levels = [fused]
+        for stage in self.stages:
+            levels.append(stage(levels[-1]))
+        return levels

@@ -1,0 +1,40 @@
+"""The pixel decoder: a feature pyramid network (Lin et al. 2017), as in PLAN and section 3."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from scripts.lidia.net.blocks import conv_block
+
+
+class FeaturePyramid(nn.Module):
+    """1x1 lateral, up-sample, add, 3³ block, from coarse to fine.
+
+    Args:
+        channels: widths of the encoder's levels, fine to coarse.
+        width: width of every pyramid level but the finest.
+        finest: width of the finest level, whose features become masks.
+    """
+
+    def __init__(self, channels: Sequence[int], *, width: int, finest: int) -> None:
+        super().__init__()
+        widths = [width] * (len(channels) - 1) + [finest]
+        coarse_first = list(channels)[::-1]
+        self.laterals = nn.ModuleList(nn.Conv3d(c, w, 1) for c, w in zip(coarse_first, widths, strict=True))
+        self.blocks = nn.ModuleList(conv_block(w, w) for w in widths)
+        self.narrow = nn.Conv3d(width, finest, 1) if width != finest else nn.Identity()
+
+    def forward(self, levels: list[Tensor]) -> list[Tensor]:
+        """Fine-to-coarse encoder levels -> fine-to-coarse pyramid of the same resolutions."""
+        last = len(levels) - 1
+        pyramid: list[Tensor] = []
+        for i, (lateral, block) in enumerate(zip(self.laterals, self.blocks)):  # noqa: B905
+            level = lateral(levels[last - i])
+            if i > 0:
+                above = self.narrow(pyramid[0]) if i == last else pyramid[0]
+                level = level + F.interpolate(above, size=level.shape[2:], mode="nearest")
+            pyramid.insert(0, block(level))
+        return pyramid

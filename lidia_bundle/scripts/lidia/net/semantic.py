@@ -1,0 +1,67 @@
+"""The auxiliary semantic head, and the semantic map that LiverMax reads.
+
+S[c] = Σ_q softmax(class_q)[c] · sigmoid(mask_q)   or, with one-to-many assignment, max over q instead of Σ
+S[0] += max(0, 1 - Σ_c S[c]);   S /= Σ_c S[c]
+
+'No object' is left out; what no query claims is background. Source: Mask2Former's semantic inference, PLAN's
+normalisation. Differs from PLAN: a plain division would blow up voxels that no query claims.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class SemanticHead(nn.Module):
+    """Class logits of every feature voxel, from its features and what sets it apart from the liver.
+
+    With `liver_context` a first 1x1 layer guesses the liver, and every voxel is also described by its
+    difference from the liver's mean: radiologists read lesions relative to the parenchyma.
+    """
+
+    def __init__(self, width: int, classes: int, *, liver_context: bool) -> None:
+        super().__init__()
+        self.liver = nn.Conv3d(width, 1, 1) if liver_context else None
+        self.described = 2 * width if liver_context else width
+        hidden = nn.Sequential(nn.Conv3d(self.described, 2 * width, 1), nn.LeakyReLU(0.01, inplace=True))
+        self.classify = nn.Sequential(hidden, nn.Conv3d(2 * width, classes, 1))
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """(B, W, x, y, z) -> class logits (B, C, ..), description (B, W|2W, ..), liver logits (B, 1, ..)."""
+        liver: Tensor | None = None
+        if self.liver is not None:
+            liver = self.liver(pixels)
+            weight = liver.sigmoid()
+            mean = (pixels * weight).sum((2, 3, 4), keepdim=True) / (
+                weight.sum((2, 3, 4), keepdim=True) + 1e-3
+            )
+            pixels = torch.cat([pixels, pixels - mean], dim=1)
+        return self.classify(pixels), pixels, liver
+
+
+def semantic_map(class_logits: Tensor, mask_logits: Tensor, maximum: bool = False) -> Tensor:
+    """The map of the module's docstring.
+
+    Args:
+        class_logits: (B, Q, C + 1), the last class is 'no object'.
+        mask_logits: (B, Q, x, y, z).
+        maximum: take the maximum over queries instead of the sum.
+
+    Returns:
+        (B, C, x, y, z) probabilities that sum to 1 over C.
+    """
+    classes = class_logits.softmax(dim=-1)[..., :-1]  # (B, Q, C)
+    masks = mask_logits.sigmoid().flatten(2)  # (B, Q, N)
+    if maximum:
+        # A class at a time: (B, Q, C, N) would not fit for a whole window.
+        votes = [(classes[:, :, c : c + 1] * masks).amax(dim=1) for c in range(classes.shape[2])]
+        scores = torch.stack(votes, dim=1)  # (B, C, N)
+    else:
+        scores = classes.transpose(1, 2) @ masks
+    unclaimed = (1.0 - scores.sum(dim=1, keepdim=True)).clamp(min=0.0)
+    scores = torch.cat([scores[:, :1] + unclaimed, scores[:, 1:]], dim=1)
+    scores = scores / scores.sum(dim=1, keepdim=True)
+    b, c, _ = scores.shape
+    x, y, z = mask_logits.shape[2:]
+    return scores.reshape(b, c, x, y, z)

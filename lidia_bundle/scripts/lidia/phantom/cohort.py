@@ -1,0 +1,182 @@
+"""Writes a cohort: NIfTI a phase on its own grid, truth on the venous grid, and the datalist.
+
+Layout, which a MONAI Label datastore can open as it is: `ID.nii.gz` (venous) at the top, the other phases in
+`phases/ID/`, truth in `labels/final/`, `instances/` and `liver/`, and `dataset.json`.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import multiprocessing
+import os
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from scripts.lidia.phantom.case import sample_case
+from scripts.lidia.phantom.fingerprint import recipe_hash
+from scripts.lidia.phantom.recipes import RECIPES
+from scripts.lidia.phantom.scanner import FOV
+
+SPLIT = {"training": 1305, "validation": 298, "test": 318}
+"""Patients of the paper's internal cohort; a phantom cohort is split in these proportions."""
+
+
+def write_cohort(
+    *,
+    dataset_dir: str | os.PathLike[str],
+    cases: int = 24,
+    seed: int = 0,
+    cohort: str = "internal",
+    breathing: str = "residual",
+    spacing: float | Sequence[float] | None = None,
+    fov: float | Sequence[float] | None = None,
+    workers: int = 1,
+    section: str | None = None,
+) -> Path:
+    """Writes `cases` patients and their datalist; the same arguments give the same bytes.
+
+    Args:
+        dataset_dir: folder to write into, made where it is missing.
+        cases: patients in all, split 1305:298:318 into training, validation and test; a lone one is `test`.
+        seed: of the cohort; case i depends on seed, cohort and i alone.
+        cohort: `internal` or `external`.
+        breathing: `residual`, what registration leaves (up to 3 mm), or `raw` (up to 20 mm).
+        spacing: voxel size of all phases in mm, one value or (x, y, z); by default each scan has its own.
+        fov: field of view in mm, one value or (x, y, z); by default 340 x 250 x 200.
+        workers: processes.
+        section: puts all cases into this section of the datalist instead of splitting them.
+
+    Returns:
+        Path of `dataset.json`.
+
+    Raises:
+        ValueError: an argument is out of range.
+    """
+    if int(cases) < 1:
+        raise ValueError(f"cases is {cases}; at least one is needed")
+    if cohort not in RECIPES:
+        raise ValueError(f"cohort is {cohort!r}; choose one of {', '.join(RECIPES)}")
+    if section not in (None, *SPLIT):
+        raise ValueError(f"section is {section!r}; choose one of {', '.join(SPLIT)} or none")
+    folder = Path(dataset_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    make = partial(
+        write_case,
+        folder=folder,
+        seed=int(seed),
+        cohort=cohort,
+        breathing=breathing,
+        spacing=three(spacing, "spacing", None),
+        fov=three(fov, "fov", FOV),
+    )
+    items = list(
+        tqdm(_each(make, int(cases), int(workers)), total=int(cases), desc=f"{cohort} phantom", unit="case")
+    )
+    sections = {name: range(int(cases) if name == section else 0) for name in SPLIT}
+    if section is None:
+        sections = split(int(cases))
+    datalist: dict[str, Any] = {
+        "name": f"LIDIA phantom, {cohort}",
+        "cohort": cohort,
+        "seed": int(seed),
+        "breathing": breathing,
+        "recipe": recipe_hash(),
+    }
+    datalist |= {section: [items[i] for i in numbers] for section, numbers in sections.items()}
+    path = folder / "dataset.json"
+    _put(path, (json.dumps(datalist, indent=1) + "\n").encode())
+    return path
+
+
+def split(cases: int) -> dict[str, range]:
+    """Case numbers a section, in the paper's proportions; test is served first, then training."""
+    total = sum(SPLIT.values())
+    test = max(1, round(cases * SPLIT["test"] / total))
+    validation = round(cases * SPLIT["validation"] / total)
+    training = cases - test - validation
+    return {
+        "training": range(training),
+        "validation": range(training, training + validation),
+        "test": range(training + validation, cases),
+    }
+
+
+def three(value: float | Sequence[float] | None, name: str, default: Sequence[float] | None) -> Any:
+    """One number or three as a tuple of three positive floats (mm).
+
+    Raises:
+        ValueError: neither one nor three, or not positive.
+    """
+    if value is None:
+        return default
+    numbers = tuple(float(v) for v in np.atleast_1d(np.asarray(value, float)))
+    if len(numbers) == 1:
+        numbers *= 3
+    if len(numbers) != 3 or min(numbers) <= 0:
+        raise ValueError(f"{name} is {value!r}; give one or three positive numbers in mm")
+    return numbers
+
+
+def _each(make: partial, cases: int, workers: int) -> Iterator[dict[str, Any]]:
+    if workers <= 1 or cases == 1:
+        yield from map(make, range(cases))
+        return
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(min(workers, cases), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        yield from pool.imap(make, range(cases))
+
+
+def write_case(
+    index: int, *, folder: Path, seed: int, cohort: str, breathing: str, **grid: Any
+) -> dict[str, Any]:
+    """Writes one patient into `folder` and returns its item of the datalist, with relative paths."""
+    case = sample_case(seed, index, cohort, breathing=breathing, **grid)
+    name = case.id
+    phases = {p: f"{name}.nii.gz" if p == "venous" else f"phases/{name}/{p}.nii.gz" for p in case.volumes}
+    for phase, path in phases.items():
+        _put(folder / path, nifti(*case.volumes[phase]))
+    truth = {"label": f"labels/final/{name}.nii.gz"} | {
+        k: f"{k}/{name}.nii.gz" for k in ("liver", "instances")
+    }
+    for key, path in truth.items():
+        _put(folder / path, nifti(getattr(case, key), case.affine))
+    lesions = [{k: v for k, v in lesion.items() if k != "parts"} for lesion in case.lesions]
+    return {
+        "id": name,
+        "synthetic": True,
+        "phases": phases,
+        **truth,
+        "malignant": case.malignant,
+        "lesions": lesions,
+        "parenchyma": case.patient.kind,
+    }
+
+
+def nifti(data: NDArray, affine: NDArray) -> bytes:
+    """A NIfTI-1 file (`.nii.gz`) whose bytes depend on voxels and affine alone."""
+    image = nib.Nifti1Image(np.zeros((1, 1, 1), data.dtype), affine)
+    image.header.set_data_shape(data.shape)
+    image.header.set_sform(affine, 1)
+    image.header.set_qform(affine, 1)
+    image.header.set_xyzt_units("mm")
+    image.header.set_slope_inter(1, 0)
+    image.header["vox_offset"] = 352
+    raw = image.header.binaryblock + bytes(4) + data.tobytes(order="F")
+    return gzip.compress(raw, compresslevel=1, mtime=0)
+
+
+def _put(path: Path, content: bytes) -> None:
+    """Writes beside and renames: a stopped run leaves no broken file under a final name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{os.getpid()}.{path.name}")
+    beside.write_bytes(content)
+    os.replace(beside, path)

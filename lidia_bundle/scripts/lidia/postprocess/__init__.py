@@ -1,0 +1,21 @@
+"""From voxel probabilities to lesions and patient scores."""
+
+from __future__ import annotations
+
+from scripts.lidia.postprocess.diagnosis import NO_LIVER, Diagnosis, diagnose
+from scripts.lidia.postprocess.instances import Lesions, lesions
+from scripts.lidia.postprocess.livermax import GROUPS, livermax
+from scripts.lidia.postprocess.pixelcount import pixel_count
+from scripts.lidia.postprocess.region import liver_region
+
+__all__ = [
+    "GROUPS",
+    "NO_LIVER",
+    "Diagnosis",
+    "Lesions",
+    "diagnose",
+    "lesions",
+    "liver_region",
+    "livermax",
+    "pixel_count",
+]

@@ -1,0 +1,79 @@
+"""All that the class map of one patient says: lesions, liver and patient scores, by one set of choices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from scripts.lidia.components import SMALLEST_MM3
+from scripts.lidia.postprocess.instances import lesions
+from scripts.lidia.postprocess.livermax import GROUPS, livermax
+from scripts.lidia.postprocess.pixelcount import pixel_count
+from scripts.lidia.postprocess.region import liver_region
+from scripts.lidia.postprocess.volumes import as_probabilities, most_likely
+
+NO_LIVER = "no liver was found: every patient probability is 0 and says nothing"
+
+
+class Diagnosis(NamedTuple):
+    """What inference writes and evaluation measures."""
+
+    classes: NDArray[np.uint8]
+    """`(X, Y, Z)` lesion classes 2..9, 0 elsewhere."""
+    instances: NDArray[np.uint16]
+    """`(X, Y, Z)` lesion numbers 1..K, 0 elsewhere."""
+    liver: NDArray[np.bool_]
+    """`(X, Y, Z)` liver and lesions, not grown."""
+    records: list[dict[str, Any]]
+    """One a lesion, see `lesions`."""
+    livermax: dict[str, float]
+    """Score by lesion type and group, 0..1."""
+    pixelcount: dict[str, float]
+    """Volume by lesion type and group, mm3."""
+    warnings: list[str]
+
+
+def diagnose(
+    probabilities: ArrayLike,
+    spacing: Sequence[float],
+    affine: ArrayLike,
+    *,
+    given: ArrayLike | None = None,
+    grow_mm: float = 3.0,
+    smooth: bool = False,
+    smallest_mm3: float = SMALLEST_MM3,
+    groups: Mapping[str, Sequence[int]] = GROUPS,
+) -> Diagnosis:
+    """Read a patient's class map.
+
+    Args:
+        probabilities: `(C, X, Y, Z)`, classes in the order of the vocabulary.
+        spacing: mm a voxel along X, Y, Z.
+        affine: `(4, 4)` from voxel indices to RAS mm.
+        given: `(X, Y, Z)` liver mask of the user, in place of class 1.
+        grow_mm: how far 'inside the liver' reaches beyond it.
+        smooth: LiverMax over the mean of 3x3x3 voxels.
+        smallest_mm3: volume from which on a component is a lesion.
+        groups: names of group scores and their classes.
+
+    Raises:
+        ValueError: the shapes do not fit, or the class map is not finite.
+    """
+    maps = as_probabilities(probabilities)
+    voted = most_likely(maps)
+    region = liver_region(voted, spacing, grow_mm=grow_mm, given=given)
+    found = lesions(maps, spacing, affine, region=region, smallest_mm3=smallest_mm3)
+    # Lesions that reach out of the liver's component by a gap of less than the growth still belong to it.
+    liver = liver_region(voted, spacing, grow_mm=0.0, given=given) | (found.classes > 0)
+    return Diagnosis(
+        found.classes,
+        found.instances,
+        liver,
+        found.records,
+        livermax(maps, region, smooth=smooth, groups=groups),
+        pixel_count(found.classes, spacing, groups=groups),
+        [] if region.any() else [NO_LIVER],
+    )

@@ -1,0 +1,42 @@
+"""The rival rule for patients (Zhu et al. 2019, [24] of LIDIA): how much of a type there is.
+
+    score_c = volume of class c after post-processing, mm3
+
+Without a threshold, since an area under the curve needs none. Its weakness is the reason for LiverMax: a
+lesion that wins no voxel in the arg-max, or is cleaned away, scores as if it were not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from scripts.lidia.components import as_array
+from scripts.lidia.postprocess.livermax import GROUPS
+from scripts.lidia.vocabulary import CLASSES, FIRST_LESION, LESION_TYPES
+
+
+def pixel_count(
+    classes: ArrayLike, spacing: Sequence[float], *, groups: Mapping[str, Sequence[int]] = GROUPS
+) -> dict[str, float]:
+    """Patient scores: the volume of each lesion type in mm3, for groups the sum.
+
+    Args:
+        classes: `(X, Y, Z)` lesion classes after post-processing, 0 elsewhere.
+        spacing: mm a voxel along X, Y, Z.
+        groups: names of further scores and the classes that they sum.
+
+    Returns:
+        Volume by lesion type, then by group, in mm3.
+
+    Raises:
+        ValueError: the volume does not have three axes.
+    """
+    values = as_array(classes)
+    counts = np.bincount(values[values >= FIRST_LESION].astype(np.int64), minlength=len(CLASSES))
+    volumes = counts * float(np.prod(np.asarray(spacing, dtype=np.float64)))
+    scores = {name: float(volumes[index]) for index, name in enumerate(LESION_TYPES, FIRST_LESION)}
+    scores.update({name: float(volumes[list(members)].sum()) for name, members in groups.items()})
+    return scores

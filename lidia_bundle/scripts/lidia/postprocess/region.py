@@ -1,0 +1,114 @@
+"""Where 'inside the liver' is (LIDIA, section 2.2, 'LiverMax'): the paper leaves it open.
+
+The largest component of liver and lesions together, its holes filled, grown by 3 mm. A bare liver label would
+cut the lesions out, and with them every maximum that LiverMax looks for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from scripts.lidia.components import as_array, join_components
+from scripts.lidia.vocabulary import FIRST_LESION, LIVER
+
+Mask = NDArray[np.bool_]
+
+
+def liver_region(
+    classes: ArrayLike, spacing: Sequence[float], *, grow_mm: float = 3.0, given: ArrayLike | None = None
+) -> Mask:
+    """Voxels inside the liver.
+
+    Args:
+        classes: `(X, Y, Z)` arg-max of the class map.
+        spacing: mm a voxel along X, Y, Z.
+        grow_mm: how far the region reaches beyond the liver, in mm; 0 for the liver itself.
+        given: `(X, Y, Z)` liver mask of the user; it takes the place of class 1, and lesions that touch it
+            join it.
+
+    Returns:
+        `(X, Y, Z)` mask; empty where there is neither liver nor lesion.
+
+    Raises:
+        ValueError: a volume does not have three axes, or the given mask has another shape.
+    """
+    found = as_array(classes)
+    lesions = found >= FIRST_LESION
+    if given is None:
+        liver = _largest((found == LIVER) | lesions)
+    else:
+        drawn = as_array(given) > 0
+        if drawn.shape != found.shape:
+            raise ValueError(
+                f"The liver mask has shape {drawn.shape}, the image {found.shape}: give one on its grid."
+            )
+        liver = _touching(drawn | lesions, drawn)
+    box = _box(liver)
+    if box is None:
+        return liver
+    region = np.zeros_like(liver)
+    reach = [int(np.floor(grow_mm / step + 1e-6)) for step in spacing]
+    # Work on the liver's box alone: it is a fraction of the volume.
+    wide = tuple(
+        slice(max(side.start - by, 0), min(side.stop + by, size))
+        for side, by, size in zip(box, reach, liver.shape, strict=True)
+    )
+    region[wide] = _grow(_fill(liver[wide]), spacing, grow_mm, reach)
+    return region
+
+
+def _box(mask: Mask) -> tuple[slice, ...] | None:
+    sides = []
+    for axis in range(mask.ndim):
+        across = tuple(other for other in range(mask.ndim) if other != axis)
+        at = np.flatnonzero(mask.any(axis=across))
+        if len(at) == 0:
+            return None
+        sides.append(slice(int(at[0]), int(at[-1]) + 1))
+    return tuple(sides)
+
+
+def _largest(mask: Mask) -> Mask:
+    parts = join_components(mask)
+    sizes = np.bincount(parts.ravel())
+    sizes[0] = 0
+    return parts == sizes.argmax() if sizes.any() else np.zeros_like(mask)
+
+
+def _touching(mask: Mask, core: Mask) -> Mask:
+    parts = join_components(mask)
+    kept = np.zeros(int(parts.max()) + 1, bool)
+    kept[parts[core]] = True
+    kept[0] = False
+    return kept[parts]
+
+
+def _fill(mask: Mask) -> Mask:
+    """Fill what no path through faces connects to the outside."""
+    outside = join_components(~np.pad(mask, 1), connectivity=6)
+    filled: Mask = outside != outside[0, 0, 0]
+    return filled[1:-1, 1:-1, 1:-1]
+
+
+def _grow(mask: Mask, spacing: Sequence[float], grow_mm: float, reach: list[int]) -> Mask:
+    """Dilate by a ball of `grow_mm`: paint it round every surface voxel, cheaper than a distance map."""
+    if not any(reach):
+        return mask
+    inner = np.pad(mask, 1, mode="edge")
+    core = mask.copy()
+    for axis in range(3):
+        for shift in (-1, 1):
+            core &= np.roll(inner, shift, axis)[1:-1, 1:-1, 1:-1]
+    surface = np.argwhere(mask & ~core)
+    offsets = np.stack(
+        np.meshgrid(*[np.arange(-by, by + 1) for by in reach], indexing="ij"), axis=-1
+    ).reshape(-1, 3)
+    offsets = offsets[np.linalg.norm(offsets * np.asarray(spacing), axis=1) <= grow_mm + 1e-6]
+    grown = np.pad(mask, [(by, by) for by in reach])
+    for offset in offsets:
+        x, y, z = (surface + offset + np.asarray(reach)).T
+        grown[x, y, z] = True
+    return grown[tuple(slice(by, by + size) for by, size in zip(reach, mask.shape, strict=True))]

@@ -1,0 +1,89 @@
+"""Charts drawn as HTML and inline SVG: sharp at any size, readable in light and dark, nothing to load."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+
+import numpy as np
+
+from scripts.lidia.report.palette import TYPE_COLOURS
+
+_WIDTH, _HEIGHT, _LEFT, _BOTTOM = 640.0, 240.0, 46.0, 34.0
+_GROUP_COLOUR = "#8a94a3"
+
+
+def probability_bars(probabilities: Mapping[str, float], truth: Mapping[str, bool] | None) -> str:
+    """Bars of a patient's probabilities, each beside what is true.
+
+    Args:
+        probabilities: name of a type or group -> probability 0..1, in the order to show.
+        truth: the same names -> whether the patient has it; None where nobody knows.
+
+    Returns:
+        An HTML block.
+    """
+    rows = []
+    for name, value in probabilities.items():
+        known = "" if truth is None else "yes" if truth.get(name) else "no"
+        colour = TYPE_COLOURS.get(name, _GROUP_COLOUR)
+        width = 100 * min(max(float(value), 0.0), 1.0)
+        rows.append(
+            f"<span>{escape(name)}</span>"
+            f'<span class="track"><span class="fill" style="display:block;width:{width:.1f}%;'
+            f'background:{colour}"></span></span>'
+            f'<span>{value:.2f}</span><span class="{"truth" if known == "yes" else "soft"}">{known}</span>'
+        )
+    head = '<span class="soft">type</span><span class="soft">probability</span><span></span>'
+    head += f'<span class="soft">{"" if truth is None else "truth"}</span>'
+    return f'<div class="bars">{head}{"".join(rows)}</div>'
+
+
+def curve(points: Sequence[tuple[float, float]], label: str, unit: str = "step") -> str:
+    """A curve over training: every value pale, their moving mean strong.
+
+    Args:
+        points: (step, value), by rising step; values that are not finite are left out.
+        label: what the value is.
+        unit: what the steps count.
+
+    Returns:
+        An SVG element; a sentence where there are fewer than two points.
+    """
+    data = np.asarray([point for point in points if np.isfinite(point).all()], dtype=float).reshape(-1, 2)
+    if len(data) < 2:
+        return f'<p class="soft">{escape(label)}: fewer than two values were logged.</p>'
+    x, y = data.T
+    low, high = float(y.min()), float(y.max())
+    room = (high - low) * 0.05 or 1.0
+    low, high = low - room, high + room
+    across = _LEFT + (x - x[0]) / ((x[-1] - x[0]) or 1.0) * (_WIDTH - _LEFT - 10)
+    smooth = _moving_mean(y, len(y) // 20)
+
+    def up(values: np.ndarray) -> np.ndarray:
+        return (_HEIGHT - _BOTTOM) - (values - low) / (high - low) * (_HEIGHT - _BOTTOM - 8)
+
+    parts = []
+    for value in np.linspace(low + room, high - room, 4):
+        at = float(up(np.asarray(value)))
+        parts.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH}" y1="{at:.1f}" y2="{at:.1f}"/>')
+        parts.append(f'<text x="{_LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{value:.3g}</text>')
+    for step, at in ((x[0], across[0]), (x[-1], across[-1])):
+        anchor = "start" if at == across[0] else "end"
+        parts.append(f'<text x="{at:.1f}" y="{_HEIGHT - 14}" text-anchor="{anchor}">{unit} {step:.0f}</text>')
+    for name, values in (("raw", up(y)), ("smooth", up(smooth))):
+        line = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(across, values, strict=True))
+        parts.append(f'<polyline class="{name}" points="{line}"/>')
+    title = f"{label}: {smooth[0]:.3g} at the start, {smooth[-1]:.3g} at the end"
+    return (
+        f'<figure><svg viewBox="0 0 {_WIDTH:.0f} {_HEIGHT:.0f}" role="img" aria-label="{escape(title)}">'
+        f"{''.join(parts)}</svg><figcaption>{escape(title)}.</figcaption></figure>"
+    )
+
+
+def _moving_mean(values: np.ndarray, reach: int) -> np.ndarray:
+    """Mean over `reach` neighbours on either side, fewer at the ends."""
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    first = np.maximum(np.arange(len(values)) - reach, 0)
+    last = np.minimum(np.arange(len(values)) + reach + 1, len(values))
+    return (sums[last] - sums[first]) / (last - first)

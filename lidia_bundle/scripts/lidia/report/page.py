@@ -1,0 +1,161 @@
+"""The page that shows what came out: one HTML file that needs nothing beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+
+import numpy as np
+
+from scripts.lidia.engine.atomic import replacing
+from scripts.lidia.metrics.lesions import Found
+from scripts.lidia.report.charts import curve, probability_bars
+from scripts.lidia.report.log import CURVES, Points
+from scripts.lidia.report.pictures import Outlines, data_uri, phases_side_by_side
+from scripts.lidia.report.results import Patient, truth_of
+from scripts.lidia.report.slices import Plane, box_of, busiest_slices, cut
+from scripts.lidia.report.tables import legend, lesion_table
+from scripts.lidia.vocabulary import CLASSES, LESION_TYPES, PHASES
+
+CAUTION = "Research software. Not a medical device, not for diagnosis."
+SYNTHETIC = "Everything on this page is synthetic: the patients are computed phantoms, not people."
+
+
+def page(title: str, sections: Sequence[str], *, synthetic: bool) -> str:
+    """Wrap sections into a page.
+
+    Args:
+        title: heading of the page.
+        sections: HTML blocks in their order.
+        synthetic: whether the data are phantoms; the page then says so at its top.
+
+    Returns:
+        The whole document; styles and pictures are inside.
+    """
+    style = Path(__file__).with_name("style.css").read_text(encoding="utf-8")
+    warning = f"<strong>{SYNTHETIC}</strong> {CAUTION}" if synthetic else CAUTION
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{style}</style></head><body>"
+        f'<h1>{escape(title)}</h1><p class="warn">{warning}</p>{"".join(sections)}</body></html>\n'
+    )
+
+
+def section(title: str, *blocks: str) -> str:
+    """A heading with what stands under it."""
+    return f"<section><h2>{escape(title)}</h2>{''.join(blocks)}</section>"
+
+
+def patient_card(patient: Patient, *, slices: int = 1) -> str:
+    """One patient: phases side by side with contours, probabilities beside the truth, the lesions.
+
+    Args:
+        patient: results, and images and truth as far as they are known.
+        slices: how many slices to draw at most.
+
+    Returns:
+        An HTML block.
+    """
+    result, truth = patient.result, truth_of(patient)
+    probabilities = {name: float(result["probabilities"][name]) for name in LESION_TYPES}
+    probabilities |= {"malignant": float(result["malignant"]), "benign": float(result["benign"])}
+    used = result["phases_used"]
+    absent = [phase for phase in PHASES if phase not in used]
+    facts = f"Phases: {', '.join(used)}" + (f"; absent: {', '.join(absent)}" if absent else "")
+    facts += f". Grid: {result['grid_phase']}. Probabilities "
+    facts += "calibrated." if result.get("calibrated") else "as LiverMax gives them, not calibrated."
+    blocks = [f'<h3>{escape(str(result["id"]))}</h3><p class="soft">{escape(facts)}</p>']
+    blocks += [f'<p class="warn">{escape(str(warning))}</p>' for warning in result.get("warnings", [])]
+    if patient.phases:
+        blocks += [_picture(patient, index) for index in _slices(patient, slices)]
+    bars, lesions = probability_bars(probabilities, truth), lesion_table(patient)
+    return f'<article class="card">{"".join(blocks)}<div class="pair">{bars}{lesions}</div></article>'
+
+
+def _slices(patient: Patient, count: int) -> list[int]:
+    known = patient.truth if patient.truth is not None and patient.truth.lesions else patient.found
+    if not known.lesions and patient.liver.any():
+        return [int(patient.liver.sum(axis=(0, 1)).argmax())]
+    return busiest_slices(known.numbers, count)
+
+
+def _picture(patient: Patient, level: int) -> str:
+    case = str(patient.result["id"])
+    box = box_of(patient.liver, np.linalg.norm(patient.affine[:3, :3], axis=0))
+    used = {name: path for name, path in patient.phases.items() if name in patient.result["phases_used"]}
+    plane = cut(used, patient.affine, level, box, case)
+    rows: dict[str, Outlines | None] = {}
+    if patient.truth is not None:
+        rows["truth"] = _outlines(patient.truth, plane)
+    rows["LIDIA"] = _outlines(patient.found, plane)
+    seen = [f"{title}: {_names(lines)}" for title, lines in rows.items() if lines is not None]
+    alt = f"Axial slice {level} of {case} in four phases. {'; '.join(seen)}."
+    source = phases_side_by_side(plane, rows)
+    return f'<figure><img src="{source}" alt="{escape(alt)}"><figcaption>{escape(alt)}</figcaption></figure>'
+
+
+def _outlines(lesions: Found, plane: Plane) -> Outlines:
+    kinds = {lesion.number: lesion.kind for lesion in lesions.lesions}
+    return Outlines(lesions.numbers[(*plane.box, plane.level)], kinds)
+
+
+def _names(lines: Outlines) -> str:
+    there = sorted(kind for number, kind in lines.classes.items() if (lines.instances == number).any())
+    return ", ".join(CLASSES[kind] for kind in there) or "no lesion"
+
+
+def write_page(path: Path, title: str, sections: Sequence[str], *, synthetic: bool) -> Path:
+    """Write a page, whole or not at all.
+
+    Args:
+        path: the file.
+        title: heading of the page.
+        sections: HTML blocks in their order.
+        synthetic: whether the data are phantoms.
+
+    Returns:
+        The absolute path.
+    """
+    path = path.absolute()
+    with replacing(path) as beside:
+        beside.write_text(page(title, sections, synthetic=synthetic), encoding="utf-8")
+    return path
+
+
+def training_section(curves: Mapping[str, Points]) -> str:
+    """The losses over a training, one chart each."""
+    note = "Each chart begins with the step at which its loss joined the training."
+    charts = "".join(curve(points, CURVES[name]) for name, points in curves.items())
+    words = note if charts else "No loss was logged."
+    return section("Training", f'<p class="soft">{words}</p><div class="pair">{charts}</div>')
+
+
+def cohort_section(table: str, confusion: Path | None) -> str:
+    """The cohort's metrics with their intervals, and which type was taken for which.
+
+    Args:
+        table: the metrics as HTML.
+        confusion: PNG of the confusion matrix, None where there is none.
+
+    Returns:
+        An HTML block.
+    """
+    note = "Intervals are 95 % percentiles of a bootstrap over patients; few patients give wide ones."
+    picture = ""
+    if confusion is not None:
+        source = data_uri(confusion.read_bytes())
+        words = "Lesions by true type (rows) and by the type that LIDIA gave them (columns)."
+        picture = f'<img src="{source}" alt="{words}"><figcaption>{words}</figcaption>'
+        picture = f'<figure class="matrix">{picture}</figure>'
+    return section("The cohort", f'<p class="soft">{note}</p>', table, picture)
+
+
+def legend_section() -> str:
+    """How to read the pictures."""
+    words = (
+        "The patient's right is on your left. Contours carry the colour and the short name of their type. "
+        "A phase that was not scanned is shown as absent. Window -60 to 240 HU."
+    )
+    return section("Patients", f'<p class="soft">{words}</p>', legend())

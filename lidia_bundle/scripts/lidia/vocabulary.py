@@ -1,0 +1,39 @@
+"""The words of the field, spelled out once: phases, classes, groups."""
+
+from __future__ import annotations
+
+PHASES = ("nc", "arterial", "venous", "delayed")
+"""Contrast phases in temporal order: the channel order of every image and the order of Eq. 2."""
+
+GRID_ORDER = ("venous", "delayed", "arterial", "nc")
+"""The first of these that is present gives a case its grid."""
+
+CLASSES = (
+    "background",
+    "liver",
+    "HCC",
+    "ICC",
+    "metastasis",
+    "hemangioma",
+    "FNH",
+    "cyst",
+    "calcification",
+    "others",
+)
+"""Channel order of every probability map; lesion types 2-9 stand in the order of the paper's Table 2."""
+
+BACKGROUND, LIVER = 0, 1
+FIRST_LESION = 2
+CYST, CALCIFICATION, OTHERS = 7, 8, 9
+LESION_CLASSES = range(FIRST_LESION, len(CLASSES))
+LESION_TYPES = CLASSES[FIRST_LESION:]
+COMMON_CLASSES = range(FIRST_LESION, OTHERS)
+"""Lesion types that are kinds of their own; `others` is a mixture of rare ones (section 2.2, ACL)."""
+
+MALIGNANT = (2, 3, 4)
+BENIGN = (5, 6, 7, 8)
+AUTHORS_BENIGN = (5, 6)
+"""The benign group of the authors' earlier network, PLAN: cyst and calcification on neither side."""
+
+IGNORED = -1
+"""Class value of training voxels that belong to no target: lesion components too small to count."""

@@ -1,0 +1,72 @@
+"""What every test stands on: one thread, a fixed seed, no network, and one tiny phantom cohort for all."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+
+import pytest
+import torch
+from monai.utils import set_determinism
+
+torch.set_num_threads(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """`-m real` picks the tests that ask for real CT."""
+    for item in items:
+        if "real_ct" in getattr(item, "fixturenames", ()):
+            item.add_marker("real")
+
+
+@pytest.fixture(autouse=True)
+def _same_numbers_every_time() -> Iterator[None]:
+    """A test sees the same random numbers whether it runs alone or after others."""
+    set_determinism(0)
+    yield
+    set_determinism(None)
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing in the suite may reach out; what tries fails with its own name in the trace."""
+    connect = socket.socket.connect
+
+    def local_only(self: socket.socket, address: object) -> None:
+        internet = self.family in (socket.AF_INET, socket.AF_INET6)
+        if internet and address[0] not in ("127.0.0.1", "::1", "localhost"):
+            raise AssertionError(f"a test tried to reach {address}")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", local_only)
+
+
+@pytest.fixture(scope="session")
+def bundle() -> Path:
+    """The bundle's folder."""
+    return Path(__file__).parents[1] / "lidia_bundle"
+
+
+@pytest.fixture(scope="session")
+def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of six coarse phantom patients over all three sections; never write there."""
+    from scripts.lidia.phantom import write_cohort
+
+    folder = tmp_path_factory.mktemp("cohort")
+    write_cohort(dataset_dir=str(folder), cases=6, seed=7, spacing=(4.0, 4.0, 5.0))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def real_ct() -> Path:
+    """Folder of real CT series; the test is skipped where LIDIA_REAL_CT names none."""
+    folder = os.environ.get("LIDIA_REAL_CT", "")
+    if not folder:
+        pytest.skip("LIDIA_REAL_CT names no folder of real CT")
+    assert Path(folder).is_dir(), f"LIDIA_REAL_CT={folder} is not a folder"
+    return Path(folder)

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ct_files import write_ct
+
+from scripts.lidia.datalist import CaseError, case_name, complete, datalist, read_sections, write_datalist
+
+
+def written(folder: Path, content: Any) -> Path:
+    path = folder / "dataset.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return path
+
+
+def test_paths_are_relative_to_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_ct(tmp_path / "set" / "P1" / "v.nii.gz")
+    item = {"id": "P1", "phases": {"delayed": None, "venous": "P1/v.nii.gz"}, "malignant": {"3": True}}
+    written(tmp_path / "set", {"test": [item], "description": "x", "references": ["a/b: c"]})
+    monkeypatch.chdir("/")
+    (got,) = datalist(tmp_path / "set", "test")
+    assert got["phases"] == {"venous": str(tmp_path / "set/P1/v.nii.gz")}
+    assert got["id"] == "P1" and got["malignant"] == {"3": True}
+
+
+def test_phases_stand_in_temporal_order() -> None:
+    item = complete({"phases": {"delayed": "d.nii", "nc": "n.nii", "venous": "v.1.nii"}}, "/x")
+    assert list(item["phases"]) == ["nc", "venous", "delayed"] and item["id"] == "v.1"
+
+
+def test_monai_label_items_find_their_siblings(tmp_path: Path) -> None:
+    image, _ = write_ct(tmp_path / "P1.nii.gz")
+    arterial, _ = write_ct(tmp_path / "phases" / "P1" / "arterial.nii.gz")
+    item = complete({"image": [image], "label": "l.nii.gz"}, tmp_path)
+    assert item["phases"] == {"arterial": arterial, "venous": image}
+    assert item["label"] == str(tmp_path / "l.nii.gz") and "image" not in item
+
+
+def test_lone_patient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_ct(tmp_path / "A.1.nii.gz")
+    monkeypatch.chdir(tmp_path)
+    (item,) = datalist(venous="A.1.nii.gz")
+    assert item == {"id": "A.1", "phases": {"venous": str(tmp_path / "A.1.nii.gz")}}
+    (item,) = datalist(venous="A.1.nii.gz", case_id="Q", liver="A.1.nii.gz")
+    assert item["id"] == "Q" and item["liver"] == str(tmp_path / "A.1.nii.gz")
+
+
+def test_missing_files_are_named_all_at_once(tmp_path: Path) -> None:
+    items = [{"id": f"P{n}", "phases": {"venous": f"{n}.nii.gz"}, "label": f"l{n}.nii.gz"} for n in (1, 2)]
+    written(tmp_path, {"test": items})
+    with pytest.raises(CaseError) as caught:
+        datalist(tmp_path, "test")
+    assert [f.code for f in caught.value.members] == ["missing"] * 4
+    assert all(name in str(caught.value) for name in ("1.nii.gz", "2.nii.gz", "l1.nii.gz", "l2.nii.gz"))
+    assert len(datalist(tmp_path, "test", check=False)) == 2
+
+
+TWICE = [
+    {"training": [{"id": "P", "phases": {"nc": "a.nii"}}], "test": [{"id": "P", "phases": {"nc": "b.nii"}}]},
+    {"training": [{"id": "P", "phases": {"nc": "a.nii"}}], "test": [{"id": "Q", "phases": {"nc": "a.nii"}}]},
+    {"test": [{"id": "P", "phases": {"nc": "a.nii", "venous": "a.nii"}}]},
+]
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        ('{"test": [}', "bad_json"),
+        ([], "bad_datalist"),
+        ({"labels": {}}, "bad_datalist"),
+        ({"test": [3]}, "bad_datalist"),
+        ({"training": []}, "no_section"),
+        ({"test": [{"id": "P", "phases": {"portal": "a.nii"}}]}, "unknown_phase"),
+        ({"test": [{"id": "P", "phases": ["a.nii"]}]}, "unknown_phase"),
+        ({"test": [{"id": "P", "image": ["a.nii", "b.nii"]}]}, "unknown_phase"),
+        ({"test": [{"id": "P", "phases": {}}]}, "no_phase"),
+        ({"test": [{"id": "a/b", "phases": {"nc": "a.nii"}}]}, "bad_id"),
+        *[(content, "duplicate") for content in TWICE],
+    ],
+)
+def test_faulty_lists(tmp_path: Path, content: Any, code: str) -> None:
+    path = written(tmp_path, content)
+    with pytest.raises(CaseError) as caught:
+        datalist(tmp_path, "test")
+    assert caught.value.code == code and caught.value.file == str(path) and caught.value.remedy
+
+
+def test_bad_json_names_the_line(tmp_path: Path) -> None:
+    written(tmp_path, '{"test": [\n\n}')
+    with pytest.raises(CaseError, match="line 3"):
+        datalist(tmp_path)
+    with pytest.raises(CaseError, match="no such file"):
+        datalist(tmp_path, file="other.json")
+
+
+def test_written_lists_can_be_moved(tmp_path: Path) -> None:
+    image, _ = write_ct(tmp_path / "a" / "P1" / "v.nii.gz")
+    path = write_datalist(
+        tmp_path / "a" / "dataset.json", {"test": [{"id": "P1", "phases": {"venous": image}}]}, seed=3
+    )
+    assert json.loads(path.read_text())["seed"] == 3
+    (tmp_path / "a").rename(tmp_path / "b")
+    assert read_sections(tmp_path / "b" / "dataset.json")["test"][0]["phases"]["venous"].startswith(
+        str(tmp_path / "b")
+    )
+    assert sorted(p.name for p in (tmp_path / "b").iterdir()) == ["P1", "dataset.json"]
+
+
+def test_a_faulty_list_is_never_written(tmp_path: Path) -> None:
+    with pytest.raises(CaseError):
+        write_datalist(tmp_path / "dataset.json", TWICE[0])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_names() -> None:
+    assert [case_name(n) for n in ("a/P1.2.nii.gz", "P.nii", "folder")] == ["P1.2", "P", "folder"]

@@ -1,0 +1,112 @@
+"""The calibration file: fitted on patients, bound to its weights, used by evaluation."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from monai.data import MetaTensor
+
+from scripts.lidia.engine.calibrating import (
+    NAMES,
+    FitCalibration,
+    calibrated,
+    digest,
+    fit_lines,
+    read_calibration,
+)
+from scripts.lidia.engine.postprocessing import Diagnosed
+from scripts.lidia.engine.scores import PatientScores, Rows
+from scripts.lidia.metrics.calibration import Platt, apply_platt, fit_platt
+from scripts.lidia.postprocess import NO_LIVER
+
+
+def rows(patients: int = 200) -> Rows:
+    """HCC is known by its score, cyst is scored the wrong way round, nobody has anything else."""
+    rng = np.random.default_rng(0)
+    columns = {name: np.zeros(patients) for name in PatientScores().names}
+    sick, cyst = rng.random(patients) < 0.4, rng.random(patients) < 0.25
+    columns["mm3_HCC"] = columns["mm3_malignant"] = 900.0 * sick
+    columns["mm3_cyst"] = columns["mm3_benign"] = 900.0 * cyst
+    columns["livermax_HCC"] = np.clip(rng.normal(0.5 + 0.2 * sick, 0.15), 0.01, 0.99)
+    columns["livermax_malignant"] = columns["livermax_HCC"]
+    columns["livermax_cyst"] = np.clip(rng.normal(0.5 - 0.2 * cyst, 0.15), 0.01, 0.99)
+    columns["livermax_benign"] = columns["livermax_cyst"]
+    return Rows([f"{number:03}" for number in range(patients)], columns, [])
+
+
+class Measured(PatientScores):
+    """Scores whose patients are at hand."""
+
+    def rows(self) -> Rows:
+        return rows()
+
+
+def fitted(folder: Path) -> tuple[Path, Path]:
+    weights, path = folder / "model.pt", folder / "calibration.json"
+    weights.write_bytes(b"weights")
+    FitCalibration(scores=Measured(), path=str(path), weights=str(weights))(None)
+    return weights, path
+
+
+def test_lines_follow_the_patients() -> None:
+    lines = fit_lines(rows(), 113.0)
+    assert set(lines) == {"HCC", "cyst", "malignant", "benign"}
+    columns = rows().columns
+    assert lines["HCC"] == fit_platt(columns["livermax_HCC"], columns["mm3_HCC"] > 113)
+    assert lines["HCC"].slope > 0.5
+    flat = apply_platt([0.1, 0.9], lines["cyst"])
+    assert flat == pytest.approx([(columns["mm3_cyst"] > 0).mean()] * 2), "a score that falls knows nothing"
+
+
+def test_the_file_is_read_back_for_its_weights_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    weights, path = fitted(tmp_path)
+    content = json.loads(path.read_text())
+    assert content["weights_sha256"] == digest(weights) and content["patients"] == 200
+    assert "FNH" in content["without"]
+    assert read_calibration(str(path), str(weights)) == fit_lines(rows(), 113.0)
+    weights.write_bytes(b"other weights")
+    assert read_calibration(str(path), str(weights)) is None and "other weights" in caplog.text
+    assert read_calibration(str(tmp_path / "none.json"), str(weights)) is None
+
+
+def test_only_the_first_rank_writes(tmp_path: Path) -> None:
+    FitCalibration(scores=Measured(), path=str(tmp_path / "c.json"), weights="none", rank=1)(None)
+    assert not list(tmp_path.iterdir())
+
+
+def test_scores_after_their_lines() -> None:
+    lines = fit_lines(rows(), 113.0)
+    mended, all_of_them = calibrated({"HCC": 0.7, "FNH": 0.3}, lines)
+    assert mended["HCC"] == pytest.approx(apply_platt([0.7], lines["HCC"])[0]) and mended["FNH"] == 0.3
+    assert not all_of_them and calibrated({"HCC": 0.7}, lines)[1]
+    assert calibrated({"HCC": 0.7}, None) == ({"HCC": 0.7}, False)
+
+
+def test_a_patient_s_result_goes_through_the_lines() -> None:
+    maps = np.zeros((10, 12, 12, 12), np.float32)
+    maps[1] = 1
+    maps[:, 5, 5, 5] = 0
+    maps[1, 5, 5, 5], maps[2, 5, 5, 5] = 0.3, 0.7
+    raw = {"id": "a", "pred": MetaTensor(maps, affine=np.diag([2.0, 2, 2, 1]))}
+    lines = {name: Platt(0.5, -1.0) for name in NAMES}
+    plain, mended = (Diagnosed(calibration=one)(raw) for one in (None, lines))
+    assert plain["result"]["probabilities"]["HCC"] == pytest.approx(0.7) and not plain["result"]["calibrated"]
+    expected = apply_platt([0.7], lines["HCC"])[0]
+    assert mended["result"]["probabilities"]["HCC"] == pytest.approx(expected)
+    assert mended["result"]["malignant"] == pytest.approx(expected) and mended["result"]["calibrated"]
+    assert mended["diagnosis"].livermax == plain["diagnosis"].livermax
+    maps[0], maps[1:] = 1, 0
+    lost = Diagnosed(calibration=lines)({"id": "a", "pred": MetaTensor(maps, affine=np.eye(4))})["result"]
+    assert lost["probabilities"]["HCC"] == 0 and not lost["calibrated"] and lost["warnings"] == [NO_LIVER]
+
+
+def test_evaluation_measures_calibrated_scores() -> None:
+    raw = Measured().aggregate()
+    mended = Measured(calibration=fit_lines(rows(), 113.0)).aggregate()
+    assert mended["ece"] < raw["ece"] and mended["brier_skill"] > raw["brier_skill"]
+    assert mended["auc8"] == raw["auc8"]

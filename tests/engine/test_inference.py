@@ -1,0 +1,141 @@
+"""From a volume in any orientation to labels on its own grid, by the steps of inference.json."""
+
+from __future__ import annotations
+
+import json
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from engine.toys import SIZE, write_patient
+from monai.bundle import ConfigParser
+from monai.data import MetaTensor
+
+from scripts.lidia.data import preprocessing
+from scripts.lidia.engine import WindowInferer, postprocessing
+from scripts.lidia.engine.results import is_finished, result_files, write_volume
+from scripts.lidia.vocabulary import CYST, LIVER
+
+CONFIGS = Path(__file__).parents[2] / "lidia_bundle/configs"
+
+
+def by_intensity(image: torch.Tensor) -> torch.Tensor:
+    """A 'network' that knows the toys: the bright ball of the venous phase is liver, dark spots included."""
+    hu = (image[:, 2] + 1) * 300 - 200
+    kinds = torch.zeros(hu.shape, dtype=torch.long)
+    kinds[hu > 85] = LIVER
+    scores = torch.nn.functional.one_hot(kinds, 10).movedim(-1, 1).float()
+    return (scores * 0.9 + 0.01).contiguous()
+
+
+def turned(path: Path, out: Path, axes: tuple[int, ...], flips: tuple[bool, ...], tilt: float) -> np.ndarray:
+    """The same patient stored with other axes, as another scanner would, lying tilted; gives the affine."""
+    image = nib.load(path)
+    voxels, affine = np.asarray(image.dataobj), image.affine.copy()
+    cos, sin = np.cos(tilt), np.sin(tilt)
+    affine = np.array([[cos, -sin, 0, 0], [sin, cos, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]) @ affine
+    voxels = voxels.transpose(axes)
+    affine = affine[:, [*axes, 3]]
+    for axis, flip in enumerate(flips):
+        if flip:
+            voxels = np.flip(voxels, axis)
+            affine[:, 3] += affine[:, axis] * (voxels.shape[axis] - 1)
+            affine[:, axis] *= -1
+    nib.save(nib.Nifti1Image(np.ascontiguousarray(voxels), affine), out)
+    return affine
+
+
+@pytest.mark.parametrize("axes", list(permutations(range(3))))
+def test_labels_come_back_onto_the_grid_they_came_from(tmp_path: Path, axes: tuple[int, ...]) -> None:
+    write_patient(tmp_path, 0, kind=CYST)
+    flips = (axes[0] == 0, axes[1] != 1, axes[2] == 2)
+    affine = turned(tmp_path / "0_venous.nii.gz", tmp_path / "turned.nii.gz", axes, flips, tilt=0.3)
+    turned(tmp_path / "0_label.nii.gz", tmp_path / "truth.nii.gz", axes, flips, tilt=0.3)
+    before = preprocessing(spacing=(3.0, 3.0, 3.0))
+    item: dict[str, Any] = before({"id": "toy", "phases": {"venous": str(tmp_path / "turned.nii.gz")}})
+    item["pred"] = by_intensity(item["image"].as_tensor()[None])[0]
+    done = postprocessing(transform=before)(item)
+    truth = np.asarray(nib.load(tmp_path / "truth.nii.gz").dataobj) > 0
+    assert done["pred"].dtype == torch.uint8
+    assert tuple(done["pred"].shape) == (1, *truth.shape)
+    np.testing.assert_allclose(done["pred"].affine.numpy(), affine, atol=1e-4)
+    liver = np.asarray(done["pred"][0]) > 0
+    assert 2 * (liver & truth).sum() / (liver.sum() + truth.sum()) > 0.9
+    apart = affine[:3, :3] @ (np.argwhere(liver).mean(axis=0) - np.argwhere(truth).mean(axis=0))
+    assert np.linalg.norm(apart) < 1.2
+
+
+def test_a_prediction_that_lost_its_place_is_not_written_anywhere(tmp_path: Path) -> None:
+    write_patient(tmp_path, 0)
+    before = preprocessing(spacing=(4.0, 4.0, 4.0))
+    item: dict[str, Any] = before({"id": "toy", "phases": {"venous": str(tmp_path / "0_venous.nii.gz")}})
+    item["pred"] = by_intensity(item["image"].as_tensor()[None])[0]
+    item["image"] = item["image"].as_tensor()
+    with pytest.raises(RuntimeError):
+        postprocessing(transform=before)(item)
+
+
+def test_the_same_config_serves_monai_label(tmp_path: Path) -> None:
+    """As its server calls it: one path, parts of inference.json one by one, no engine, no writer."""
+    write_patient(tmp_path, 0)
+    beside = tmp_path / "phases/0_venous"
+    beside.mkdir(parents=True)
+    (tmp_path / "0_arterial.nii.gz").rename(beside / "arterial.nii.gz")
+    parser = ConfigParser()
+    parser.read_config(CONFIGS / "inference.json")
+    root = str(CONFIGS.parent)
+    parser.config.update({"bundle_root": root, "spacing": [4.0, 4.0, 4.0], "roi_size": [64, 64, 48]})
+    before, inferer, after = (
+        parser.get_parsed_content(key) for key in ("preprocessing", "inferer", "postprocessing")
+    )
+    path = str(tmp_path / "0_venous.nii.gz")
+    data = before({"image": path, "image_path": path, "device": "cpu"})
+    assert data["phases_used"] == ["arterial", "venous"]
+    data["pred"] = inferer(data["image"][None], by_intensity)[0]
+    done = after(data)
+    assert done["pred"].dtype == torch.uint8
+    assert tuple(done["pred"].shape) == (1, *SIZE)
+    assert json.loads(json.dumps(done["result"]))["phases_used"] == ["arterial", "venous"]
+
+
+def test_padding_is_air_and_mirrors_are_turned_back() -> None:
+    seen = []
+
+    def network(image: torch.Tensor) -> torch.Tensor:
+        seen.append(image)
+        ramp = torch.linspace(0, 1, 48).view(1, 1, 48, 1, 1).expand(1, 10, 48, 48, 48)
+        return ramp.clone()
+
+    image = MetaTensor(torch.zeros(1, 4, 40, 48, 48))
+    plain = WindowInferer(roi_size=(48, 48, 48))(image, network)
+    assert isinstance(plain, MetaTensor)
+    assert float(seen[0].min()) == -1.0, "what pads is air, not 0, which is 100 HU"
+    assert plain.shape == (1, 10, 40, 48, 48)
+    mean = WindowInferer(roi_size=(48, 48, 48), tta=True)(image, network)
+    assert len(seen) == 9
+    torch.testing.assert_close(mean.as_tensor(), mean.as_tensor().flip(2), atol=1e-6, rtol=0)
+    assert not torch.equal(plain.as_tensor(), plain.as_tensor().flip(2))
+
+
+def test_a_volume_has_one_place_for_both_headers(tmp_path: Path) -> None:
+    affine = np.array([[-0.7, 0.1, 0, 90], [0.1, 0.7, 0, -80], [0, 0, 5, 3], [0, 0, 0, 1]])
+    affine[:3, 0] *= 0.7 / np.linalg.norm(affine[:3, 0])
+    write_volume(tmp_path / "a.nii.gz", np.ones((3, 4, 5), np.uint16), affine)
+    image = nib.load(tmp_path / "a.nii.gz")
+    np.testing.assert_allclose(image.get_sform(), affine, atol=1e-5)
+    np.testing.assert_allclose(image.get_qform(), affine, atol=1e-5)
+    assert image.header["qform_code"] == image.header["sform_code"] == 1
+    assert image.header.get_xyzt_units()[0] == "mm"
+    assert list(tmp_path.iterdir()) == [tmp_path / "a.nii.gz"]
+
+
+def test_a_patient_is_finished_when_all_his_files_are_there(tmp_path: Path) -> None:
+    for path in result_files(tmp_path, "P1.2").values():
+        assert not is_finished(tmp_path, "P1.2")
+        path.touch()
+    assert is_finished(tmp_path, "P1.2")
+    assert not is_finished(tmp_path, "P1")

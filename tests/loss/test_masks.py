@@ -1,0 +1,106 @@
+"""Cross-entropy and Dice at points against hand-worked numbers; where the points are."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from scripts.lidia.loss.masks import MaskLoss, bce_and_dice
+from scripts.lidia.loss.points import at_voxels, lesion_shell
+from scripts.lidia.loss.targets import targets_of
+
+
+def target(size=16):
+    out = torch.zeros(2, size, size, size, dtype=torch.int16)
+    out[0, 2:14, 2:14, 2:14] = 1
+    for k, (c, at) in enumerate(((4, 4), (7, 10)), start=1):
+        out[0, at : at + 2, 5:7, 5:7] = c
+        out[1, at : at + 2, 5:7, 5:7] = k
+    return out
+
+
+def test_by_hand():
+    logits = torch.tensor([[0.0, math.log(3.0), -math.log(3.0)]], dtype=torch.float64)  # p = 1/2, 3/4, 1/4
+    truth = torch.tensor([[1.0, 1.0, 0.0]], dtype=torch.float64)
+    entropy, dice = bce_and_dice(logits, truth)
+    assert float(entropy) == pytest.approx((math.log(2) + 2 * math.log(4 / 3)) / 3, rel=1e-9)
+    assert float(dice) == pytest.approx(1 - (2 * 1.25 + 1) / (1.5 + 2 + 1), rel=1e-9)
+
+
+def test_gradients_are_those_of_the_value():
+    logits = torch.randn(2, 5, dtype=torch.float64).requires_grad_()
+    truth = (torch.rand(2, 5) > 0.5).double()
+    assert torch.autograd.gradcheck(lambda x: sum(bce_and_dice(x, truth)).sum(), (logits,))
+
+
+def test_values_at_voxels_are_those_of_the_upsampled_map():
+    torch.manual_seed(0)
+    features = torch.randn(2, 3, 4, 5, 6)
+    shape = (8, 10, 12)
+    full = F.interpolate(features, size=shape, mode="trilinear", align_corners=False).flatten(2)
+    index = torch.randint(8 * 10 * 12, (2, 50))
+    expected = full.gather(2, index[:, None].expand(-1, 3, -1))
+    torch.testing.assert_close(at_voxels(features, index, shape), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_the_foreground_share_lies_inside_its_own_lesion():
+    truth = targets_of(target())
+    points = MaskLoss(points=100, foreground=0.2).draw(target()[1], truth)
+    assert points.inside.shape == (4, 20)
+    for mask, inside in zip(truth.masks, points.inside, strict=True):
+        assert mask.flatten()[inside].all()
+
+
+def test_plans_share_of_the_foreground_is_two_voxels_a_mask():
+    loss = MaskLoss(points=12544, foreground=0.0002)
+    assert loss.draw(target()[1], targets_of(target())).inside.shape[1] == 2
+
+
+def test_the_shell_share_lies_next_to_lesions_and_outside_them():
+    loss = MaskLoss(points=100, shell=1.0, shell_width=1)
+    shared = loss.draw(target()[1], targets_of(target())).shared
+    assert lesion_shell(target()[1], 1).flatten()[shared].all()
+    assert not (target()[1] > 0).flatten()[shared].any()
+
+
+def test_the_most_uncertain_candidates_are_picked():
+    torch.manual_seed(0)
+    truth = targets_of(target())
+    loss = MaskLoss(points=40, uncertain=0.75, shell=0.0)
+    at = loss.read(torch.randn(3, 8, 8, 8), loss.draw(target()[1], truth), truth)
+    embedding = torch.randn(1, 4)
+    columns = loss.pick(embedding, at)
+    logits = (embedding[:, :3] @ at.shared + embedding[:, 3:]).abs()
+    assert columns.shape == (1, 40)
+    assert logits.gather(1, columns[:, :30]).max() <= logits.sort(1).values[0, 30]
+
+
+def test_the_loss_at_points_estimates_the_dense_loss():
+    torch.manual_seed(0)
+    truth = targets_of(target())
+    features, embedding = torch.randn(3, 16, 16, 16), torch.randn(4, 4)
+    # All candidates uniform and none preferred: the estimate has no bias.
+    loss = MaskLoss(points=20000, oversample=1.0, uncertain=0.0, foreground=0.0, shell=0.0)
+    at = loss.read(features, loss.draw(target()[1], truth), truth)
+    sampled = loss(embedding, torch.arange(4), at, loss.pick(embedding, at))[0]
+    dense = embedding[:, :3] @ features.flatten(1) + embedding[:, 3:]
+    torch.testing.assert_close(
+        sampled, bce_and_dice(dense, truth.masks.flatten(1).float())[0], atol=0.03, rtol=0.03
+    )
+
+
+def test_targets_are_stuff_once_and_lesions_one_by_one_without_the_ignored():
+    volume = target()
+    volume[0, 12, 12, 12] = -1  # too small to count
+    volume[1, 12, 12, 12] = 3
+    found = targets_of(volume)
+    assert found.classes.tolist() == [0, 1, 4, 7] and found.instances.tolist() == [0, 0, 1, 2]
+    assert not found.masks[:, 12, 12, 12].any()
+    assert found.masks.sum(0).max() == 1
+
+
+def test_empty_targets_work():
+    volume = torch.full((2, 4, 4, 4), -1, dtype=torch.int16)
+    found = targets_of(volume)
+    assert found.masks.shape == (0, 4, 4, 4)

@@ -1,0 +1,102 @@
+"""Intervals: DeLong's test vector, Wilson by hand, the bootstrap against a plain loop and against theory."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from scripts.lidia.metrics.intervals import (
+    delong,
+    delong_interval,
+    delong_test,
+    draw_patients,
+    interval,
+    paired_difference,
+    wilson,
+)
+from scripts.lidia.metrics.patients import area_under_curve
+
+TRUTH = np.array([1] * 5 + [0] * 7, bool)
+ONE = np.array([0.9, 0.8, 0.7, 0.55, 0.3, 0.6, 0.55, 0.4, 0.35, 0.2, 0.1, 0.05])
+OTHER = np.array([0.6, 0.9, 0.4, 0.5, 0.45, 0.7, 0.3, 0.5, 0.2, 0.25, 0.1, 0.35])
+
+
+def test_delong_on_its_vector() -> None:
+    found = delong([ONE, OTHER], TRUTH)
+    assert found.areas == pytest.approx([0.842857, 0.814286], abs=1e-6)
+    assert found.covariance == pytest.approx(
+        np.array([[0.01619048, 0.00829932], [0.00829932, 0.01829932]]), abs=1e-8
+    )
+    assert delong_test(ONE, OTHER, TRUTH) == pytest.approx((0.213606, 0.830855), abs=1e-6)
+    assert delong_test(ONE, ONE, TRUTH) == (0.0, 1.0)
+
+
+def test_delong_interval_is_symmetric_in_the_logit() -> None:
+    low, high = delong_interval(ONE, TRUTH)
+    assert 0 < low < 0.842857 < high < 1
+    logits = np.log([value / (1 - value) for value in (low, 0.8428571, high)])
+    assert logits[1] - logits[0] == pytest.approx(logits[2] - logits[1], rel=1e-5)
+    assert delong_interval(TRUTH.astype(float), TRUTH) is None
+    assert delong_interval([1, 2, 3], [True, False, False]) is None
+    with pytest.raises(ValueError, match="two positives"):
+        delong([1, 2, 3], [True, False, False])
+
+
+def test_wilson_by_hand() -> None:
+    assert wilson(8, 10) == pytest.approx((0.490162, 0.943317), abs=1e-5)
+    assert wilson(0, 10)[0] == 0 and wilson(10, 10)[1] == pytest.approx(1)
+    with pytest.raises(ValueError, match="nothing"):
+        wilson(0, 0)
+
+
+def test_draws_hold_the_cohort_first_and_repeat_by_seed() -> None:
+    weights = draw_patients(30, 50, seed=3)
+    assert weights.shape == (51, 30)
+    assert (weights[0] == 1).all() and (weights.sum(axis=1) == 30).all()
+    assert np.array_equal(weights, draw_patients(30, 50, seed=3))
+    assert not np.array_equal(weights, draw_patients(30, 50, seed=4))
+    assert draw_patients(30, 0).shape == (1, 30) and draw_patients(0, 10).shape == (11, 0)
+
+
+def test_the_bootstrap_equals_a_loop_of_scikit_learn() -> None:
+    weights = draw_patients(len(TRUTH), 200, seed=1)
+    mine = area_under_curve(ONE, TRUTH, weights)
+    for draw, counts in zip(mine, weights.astype(int), strict=True):
+        picked = np.repeat(np.arange(len(TRUTH)), counts)
+        if TRUTH[picked].all() or not TRUTH[picked].any():
+            assert np.isnan(draw)
+        else:
+            assert draw == pytest.approx(roc_auc_score(TRUTH[picked], ONE[picked]))
+
+
+def test_the_bootstrap_of_a_mean_agrees_with_theory_and_takes_seconds() -> None:
+    values = np.random.default_rng(0).normal(size=400)
+    start = time.process_time()
+    weights = draw_patients(400)
+    result = interval(weights @ values / weights.sum(axis=1), 400)
+    area_under_curve(values, values > 0.3, weights)
+    assert time.process_time() - start < 5
+    assert result["value"] == pytest.approx(values.mean()) and result["n"] == 400
+    half = 1.96 * values.std() / 20
+    assert result["low"] == pytest.approx(values.mean() - half, abs=0.15 * half)
+    assert result["high"] == pytest.approx(values.mean() + half, abs=0.15 * half)
+
+
+def test_what_cannot_be_given_is_none() -> None:
+    assert interval(np.array([np.nan, 0.5]), 3) == {"value": None, "low": None, "high": None, "n": 3}
+    few = interval(np.array([0.7, 0.6, np.nan, np.nan]), 3)
+    assert few == {"value": 0.7, "low": None, "high": None, "n": 3}
+    assert interval(np.array([0.7]), 3)["low"] is None
+
+
+def test_paired_differences_share_their_draws() -> None:
+    weights = draw_patients(len(TRUTH), 500)
+    one, other = (area_under_curve(scores, TRUTH, weights) for scores in (ONE, OTHER))
+    result = paired_difference(one, other, len(TRUTH))
+    assert result["value"] == pytest.approx(0.028571, abs=1e-6) and result["low"] < 0 < result["high"]
+    assert result["p"] > 0.3
+    assert paired_difference(one + 0.5, one, 12)["p"] < 0.01
+    assert paired_difference(one, one, 12)["p"] == 1

@@ -1,0 +1,167 @@
+"""Matching of lesions against numbers worked by hand, and against panoptica where it is installed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from scripts.lidia.metrics.lesions import (
+    confusion,
+    find_lesions,
+    match_lesions,
+    match_one_to_one,
+    shared_voxels,
+)
+
+SPACING = (2.0, 2.0, 2.0)
+SHAPE = (40, 30, 20)
+
+
+def volume(*boxes: tuple[int, int, int, int, int]) -> np.ndarray:
+    """Cubes `(class, x, y, z, edge)`."""
+    classes = np.ones(SHAPE, np.uint8)
+    for kind, x, y, z, edge in boxes:
+        classes[x : x + edge, y : y + edge, z : z + edge] = kind
+    return classes
+
+
+def matched(predicted: np.ndarray, truth: np.ndarray, **thresholds: float):
+    return match_lesions(find_lesions(predicted, SPACING), find_lesions(truth, SPACING), **thresholds)
+
+
+def outcomes(match) -> list[str]:
+    return [guess.outcome for guess in match.guesses]
+
+
+def three() -> tuple[np.ndarray, np.ndarray]:
+    """True: HCC, cyst, metastasis. Predicted: the HCC, the cyst as hemangioma, a false ICC."""
+    truth = volume((2, 2, 2, 2, 5), (7, 12, 2, 2, 5), (4, 22, 2, 2, 5))
+    predicted = volume((2, 3, 2, 2, 5), (5, 12, 3, 2, 5), (3, 32, 20, 10, 5))
+    return predicted, truth
+
+
+def test_the_hand_case() -> None:
+    match = matched(*three())
+    assert outcomes(match) == ["true", "true", "false"]
+    assert [truth.hit for truth in match.truths] == [True, True, False]
+    assert [guess.kind for guess in match.guesses] == [2, 7, 0]
+    table = confusion(match)
+    assert table[0, 0] == 1 and table[5, 3] == 1 and table[8, 1] == 1 and table[2, 8] == 1
+    assert table.sum() == 4
+    predicted, truth = (find_lesions(one, SPACING) for one in three())
+    assert match_one_to_one(predicted, truth, iou=0.1) == (2, 1, 1)
+    assert match_one_to_one(predicted, truth, iou=0.7) == (0, 3, 3), "IoU of both pairs is 2/3"
+
+
+def test_the_small_are_dropped_ignored_or_not_counted() -> None:
+    truth = volume((2, 2, 2, 2, 1), (3, 12, 2, 2, 2), (4, 22, 2, 2, 3))
+    predicted = volume((2, 2, 2, 2, 3), (3, 12, 2, 2, 3), (4, 22, 2, 2, 2))
+    match = matched(predicted, truth)
+    assert [one.lesion.kind for one in match.truths] == [3, 4], "8 mm3 is noise of the drawing"
+    assert [one.ignored for one in match.truths] == [True, False]
+    assert outcomes(match) == ["false", "ignored", "small"]
+    assert not match.truths[1].hit, "216 mm3 found by 64 mm3 only"
+    assert [guess.kind for guess in match.guesses] == [0, 0, 0]
+    assert match_one_to_one(find_lesions(predicted, SPACING), find_lesions(truth, SPACING), iou=0.1) == (
+        0,
+        1,
+        1,
+    )
+
+
+def test_one_prediction_over_two_truths_and_two_over_one() -> None:
+    truth = volume((2, 2, 2, 2, 4), (3, 6, 2, 2, 4))
+    joined = np.where(truth > 1, 2, 1)
+    match = matched(joined, truth)
+    assert outcomes(match) == ["true"] and all(one.hit for one in match.truths)
+    found, real = find_lesions(joined, SPACING), find_lesions(truth, SPACING)
+    assert match_one_to_one(found, real, iou=0.1) == (1, 0, 1)
+    match = matched(truth, joined)
+    assert sorted(outcomes(match)) == ["ignored", "true"]
+    assert [one.hit for one in match.truths] == [True]
+    assert confusion(match)[0, :2].tolist() == [1, 1], "both are typed against the one truth"
+    assert match_one_to_one(real, found, iou=0.1) == (1, 1, 0)
+
+
+def test_a_match_needs_dice_of_a_fifth() -> None:
+    truth, predicted = volume((2, 2, 2, 2, 5)), volume((2, 6, 2, 2, 5))
+    match = matched(predicted, truth)
+    assert match.guesses[0].dice == pytest.approx(0.2) and outcomes(match) == ["true"]
+    assert outcomes(matched(predicted, truth, overlap=0.21)) == ["false"]
+    assert not matched(predicted, truth, overlap=0.21).truths[0].hit
+
+
+def test_drawn_instances_part_touching_lesions_of_one_type() -> None:
+    truth = volume((2, 2, 2, 2, 4), (2, 6, 2, 2, 4), (5, 20, 20, 10, 4))
+    instances = np.zeros(SHAPE, np.int16)
+    instances[2:6, 2:6, 2:6], instances[6:10, 2:6, 2:6] = 7, 3
+    found = find_lesions(truth, SPACING, instances)
+    assert [(one.number, one.kind) for one in found.lesions] == [(3, 2), (7, 2), (8, 5)]
+    assert len(find_lesions(truth, SPACING).lesions) == 2
+
+
+def test_empty_sides() -> None:
+    empty, full = volume(), three()[1]
+    nothing = matched(empty, empty)
+    assert nothing.truths == [] and nothing.guesses == [] and confusion(nothing).sum() == 0
+    missed = matched(empty, full)
+    assert [one.hit for one in missed.truths] == [False] * 3 and confusion(missed)[:, 8].sum() == 3
+    false = matched(full, empty)
+    assert outcomes(false) == ["false"] * 3 and confusion(false)[8].sum() == 3
+    for predicted, truth, counts in (
+        (empty, empty, (0, 0, 0)),
+        (empty, full, (0, 0, 3)),
+        (full, empty, (0, 3, 0)),
+    ):
+        assert (
+            match_one_to_one(find_lesions(predicted, SPACING), find_lesions(truth, SPACING), iou=0.5)
+            == counts
+        )
+
+
+def scattered(seed: int) -> np.ndarray:
+    """Cubes of one class at random places of a lattice, so that none touch."""
+    rng = np.random.default_rng(seed)
+    places = [(x, y, z) for x in (2, 12, 22, 32) for y in (2, 12, 22) for z in (2, 12)]
+    return volume(*[
+        (2, *(at + rng.integers(0, 3, 3)), int(rng.integers(3, 6)))
+        for at in np.array(places)
+        if rng.random() < 0.6
+    ])
+
+
+def greedy(predicted, truth, iou: float) -> int:
+    """An independent count: pairs by falling IoU, each side once."""
+    shared = shared_voxels(predicted, truth).astype(float)
+    for row, one in enumerate(predicted.lesions):
+        for column, other in enumerate(truth.lesions):
+            shared[row, column] /= one.part.voxels + other.part.voxels - shared[row, column]
+    hits = 0
+    while shared.size and shared.max() >= iou:
+        row, column = np.unravel_index(shared.argmax(), shared.shape)
+        shared[row], shared[:, column], hits = 0, 0, hits + 1
+    return hits
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_one_to_one_agrees_with_a_greedy_count(seed: int) -> None:
+    predicted = find_lesions(scattered(seed), SPACING)
+    truth = find_lesions(scattered(seed + 100), SPACING)
+    for iou in (0.1, 0.5):
+        hits, false, missed = match_one_to_one(predicted, truth, iou=iou)
+        assert hits == greedy(predicted, truth, iou)
+        assert hits + false == len(predicted.lesions) and hits + missed == len(truth.lesions)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_one_to_one_agrees_with_panoptica(seed: int) -> None:
+    panoptica = pytest.importorskip("panoptica")
+    evaluator = panoptica.Panoptica_Evaluator(
+        expected_input=panoptica.InputType.SEMANTIC,
+        instance_approximator=panoptica.ConnectedComponentsInstanceApproximator(),
+        instance_matcher=panoptica.NaiveThresholdMatching(matching_threshold=0.1),
+    )
+    masks = [(scattered(one) > 1).astype(np.uint8) for one in (seed, seed + 100)]
+    (result,) = evaluator.evaluate(*masks, verbose=False).values()
+    mine = match_one_to_one(*(find_lesions(2 * mask, SPACING) for mask in masks), iou=0.1)
+    assert mine == (result.tp, result.fp, result.fn)

@@ -1,0 +1,41 @@
+"""The semantic map by hand: two queries, two classes and 'no object'."""
+
+import torch
+
+from scripts.lidia.net.semantic import semantic_map
+
+
+def logit(p):
+    return torch.tensor(p).log() - (1 - torch.tensor(p)).log()
+
+
+CLASSES = torch.tensor([[[0.1, 0.8, 0.1], [0.2, 0.3, 0.5]]]).log()  # (1, Q=2, C=2 + no object)
+MASKS = logit([[[0.5, 1e-6], [0.9, 1e-6]]]).reshape(1, 2, 2, 1, 1)  # two voxels
+
+
+def test_sum_over_queries_by_hand():
+    s0, s1 = 0.1 * 0.5 + 0.2 * 0.9, 0.8 * 0.5 + 0.3 * 0.9  # 0.23, 0.67
+    s0 += 1 - (s0 + s1)  # nobody claims the rest
+    torch.testing.assert_close(
+        semantic_map(CLASSES, MASKS)[0, :, 0, 0, 0], torch.tensor([s0, s1]) / (s0 + s1), atol=1e-5, rtol=0
+    )
+
+
+def test_maximum_over_queries_by_hand():
+    s0, s1 = max(0.05, 0.18), max(0.4, 0.27)
+    s0 += 1 - (s0 + s1)
+    torch.testing.assert_close(
+        semantic_map(CLASSES, MASKS, maximum=True)[0, :, 0, 0, 0], torch.tensor([s0, s1]), atol=1e-5, rtol=0
+    )
+
+
+def test_a_voxel_that_no_query_claims_is_background():
+    for maximum in (False, True):
+        out = semantic_map(CLASSES, MASKS, maximum=maximum)[0, :, 1, 0, 0]
+        torch.testing.assert_close(out, torch.tensor([1.0, 0.0]), atol=1e-5, rtol=0)
+
+
+def test_more_than_certain_is_divided():
+    sure = torch.tensor([[[0.0, 1.0, 0.0]] * 3]).clamp(min=1e-9).log()
+    out = semantic_map(sure, torch.full((1, 3, 1, 1, 1), 20.0))
+    torch.testing.assert_close(out.flatten(), torch.tensor([0.0, 1.0]), atol=1e-5, rtol=0)

@@ -1,0 +1,51 @@
+"""Sharpness-aware minimisation on a quadratic that can be worked by hand."""
+
+import pytest
+import torch
+
+from scripts.lidia.optim import SharpnessAware
+
+
+def quadratic(w):
+    return 0.5 * (3.0 * w[0] ** 2 + 4.0 * w[1] ** 2)
+
+
+def test_climb_moves_by_rho_along_the_gradient_and_descend_returns_to_the_bit():
+    w = torch.nn.Parameter(torch.tensor([1.0, 1.0]))
+    optimizer = torch.optim.SGD([w], lr=0.1)
+    before = w.detach().clone()
+    quadratic(w).backward()  # gradient (3, 4), norm 5
+    sharp = SharpnessAware(rho=0.5)
+    assert sharp.climb(optimizer)
+    torch.testing.assert_close(w.detach(), torch.tensor([1.0 + 0.5 * 3 / 5, 1.0 + 0.5 * 4 / 5]))
+    optimizer.zero_grad()
+    quadratic(w).backward()  # at (1.3, 1.4): (3.9, 5.6)
+    sharp.descend()
+    assert torch.equal(w.detach(), before)
+    optimizer.step()
+    torch.testing.assert_close(w.detach(), torch.tensor([1.0 - 0.39, 1.0 - 0.56]))
+
+
+def test_a_loss_scale_does_not_move_the_climb():
+    ends = []
+    for scale in (1.0, 1024.0):
+        w = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
+        (quadratic(w) * scale).backward()
+        SharpnessAware(rho=0.05).climb(torch.optim.SGD([w], lr=0.1))
+        ends.append(w.detach())
+    torch.testing.assert_close(*ends)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 0.0])
+def test_a_gradient_that_points_nowhere_moves_nothing(value):
+    w = torch.nn.Parameter(torch.tensor([1.0, 1.0]))
+    w.grad = torch.full((2,), value)
+    sharp = SharpnessAware(rho=0.05)
+    assert not sharp.climb(torch.optim.SGD([w], lr=0.1))
+    sharp.descend()
+    assert w.tolist() == [1.0, 1.0]
+
+
+def test_a_radius_must_be_positive():
+    with pytest.raises(ValueError, match="positive"):
+        SharpnessAware(rho=0.0)

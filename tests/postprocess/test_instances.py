@@ -1,0 +1,105 @@
+"""Lesions out of a class map: joining, naming, dropping, measuring."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from scripts.lidia.components import label_components
+from scripts.lidia.postprocess import diagnose, lesions
+from scripts.lidia.vocabulary import LESION_TYPES
+
+AFFINE = np.array([[-2.0, 0, 0, 50], [0, 2, 0, -20], [0, 0, 2, 7], [0, 0, 0, 1]])
+SPACING = (2.0, 2.0, 2.0)
+
+
+def one_hot(classes: np.ndarray, sure: float = 0.82) -> np.ndarray:
+    """Probabilities of `sure` for the class, the rest shared out evenly."""
+    maps = np.full((10, *classes.shape), (1 - sure) / 9, np.float32)
+    np.put_along_axis(maps, classes[None].astype(np.int64), sure, axis=0)
+    return maps
+
+
+def liver() -> np.ndarray:
+    classes = np.zeros((30, 24, 20), np.uint8)
+    classes[4:24, 4:20, 4:16] = 1
+    return classes
+
+
+def test_a_lesion_of_two_types_takes_the_majority_and_the_map_follows() -> None:
+    classes = liver()
+    classes[6:10, 6:10, 6:10] = 2
+    classes[6:7, 6:10, 6:10] = 3
+    found = lesions(one_hot(classes), SPACING, AFFINE)
+    (record,) = found.records
+    assert record["type"] == "HCC" and set(np.unique(found.classes)) == {0, 2}
+    assert record["volume_mm3"] == pytest.approx(64 * 8)
+    assert record["centroid_ras_mm"] == pytest.approx([50 - 2 * 7.5, -20 + 15, 7 + 15])
+    assert record["diameter_mm"] == pytest.approx(2 * np.hypot(4, 3))
+    assert record["probabilities"]["ICC"] == pytest.approx(0.25 * 0.82 + 0.75 * 0.02)
+    assert sum(record["probabilities"].values()) == pytest.approx(1 - 2 * 0.02)
+
+
+def test_cysts_are_lesions_by_themselves_where_they_touch() -> None:
+    classes = liver()
+    classes[6:10, 6:10, 6:10] = 2
+    classes[10:12, 6:10, 6:10] = 7
+    found = lesions(one_hot(classes), SPACING, AFFINE)
+    assert [record["type"] for record in found.records] == ["HCC", "cyst"]
+    assert np.array_equal(found.instances == 2, classes == 7)
+
+
+def test_a_tie_goes_to_the_larger_mean() -> None:
+    classes = liver()
+    classes[6:8, 6:10, 6:10], classes[8:10, 6:10, 6:10] = 2, 4
+    maps = one_hot(classes)
+    maps[4, 8:10, 6:10, 6:10] += 0.1
+    assert lesions(maps, SPACING, AFFINE).records[0]["type"] == "metastasis"
+
+
+def test_the_small_and_the_distant_go() -> None:
+    classes = liver()
+    classes[6:8, 6, 6] = 5
+    classes[28:30, 21:24, 17:20] = 6
+    classes[15:17, 10:12, 10] = 8
+    found = lesions(one_hot(classes), SPACING, AFFINE)
+    assert [record["type"] for record in found.records] == ["calcification"], (
+        "16 mm3, and 12 mm off the liver"
+    )
+    kept = lesions(one_hot(classes), SPACING, AFFINE, smallest_mm3=10.0)
+    assert {record["type"] for record in kept.records} == {"calcification", "hemangioma"}
+    everywhere = lesions(one_hot(classes), SPACING, AFFINE, region=np.ones(classes.shape))
+    assert "FNH" in {record["type"] for record in everywhere.records}
+
+
+def test_map_instances_and_records_agree() -> None:
+    rng = np.random.default_rng(3)
+    classes = liver()
+    for _ in range(25):
+        x, y, z = rng.integers((4, 4, 4), (20, 16, 12))
+        classes[x : x + 3, y : y + 3, z : z + 3] = rng.integers(2, 10)
+    found = lesions(one_hot(classes), SPACING, AFFINE)
+    assert len(found.records) == found.instances.max() > 3
+    again = label_components(found.classes)
+    assert again.max() == found.instances.max(), "components of the map are the instances"
+    volumes = [record["volume_mm3"] for record in found.records]
+    assert volumes == sorted(volumes, reverse=True)
+    for record in found.records:
+        mask = found.instances == record["instance"]
+        assert mask.sum() * 8 == pytest.approx(record["volume_mm3"])
+        assert set(np.unique(found.classes[mask])) == {2 + LESION_TYPES.index(record["type"])}
+        assert len(set(np.unique(again[mask]))) == 1
+
+
+def test_the_liver_of_a_diagnosis_holds_its_lesions() -> None:
+    classes = liver()
+    classes[24:27, 6:9, 6:9] = 4
+    said = diagnose(one_hot(classes), SPACING, AFFINE)
+    assert np.array_equal(said.liver, classes > 0)
+    assert said.pixelcount["metastasis"] == said.records[0]["volume_mm3"]
+    assert said.warnings == []
+
+
+def test_no_lesion_is_no_record() -> None:
+    found = lesions(one_hot(liver()), SPACING, AFFINE)
+    assert found.records == [] and not found.classes.any() and not found.instances.any()

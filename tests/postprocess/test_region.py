@@ -1,0 +1,58 @@
+"""The liver region on volumes small enough to count by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.ndimage import distance_transform_edt
+
+from scripts.lidia.postprocess import liver_region
+
+
+def volume() -> np.ndarray:
+    """A liver of 8x8x8 with a lesion on its rim, a vessel hole inside, and a spleen-like island."""
+    classes = np.zeros((24, 20, 16), np.uint8)
+    classes[4:12, 4:12, 4:12] = 1
+    classes[12:14, 6:8, 6:8] = 2
+    classes[7:9, 7:9, 7:9] = 0
+    classes[20:22, 15:18, 10:12] = 1
+    return classes
+
+
+def test_lesions_belong_holes_are_filled_islands_are_not() -> None:
+    region = liver_region(volume(), (2, 2, 2), grow_mm=0.0)
+    assert region.sum() == 8**3 + 2 * 2 * 2
+    assert region[13, 7, 7] and region[8, 8, 8] and not region[21, 16, 11]
+
+
+def test_growth_is_a_ball_of_millimetres() -> None:
+    spacing = (1.0, 1.5, 2.5)
+    liver = liver_region(volume(), spacing, grow_mm=0.0)
+    distance = distance_transform_edt(~liver, sampling=spacing)
+    for grow in (0.9, 1.0, 3.0, 5.0):
+        assert np.array_equal(liver_region(volume(), spacing, grow_mm=grow), distance <= grow + 1e-6)
+
+
+def test_growth_stops_at_the_border_of_the_volume() -> None:
+    classes = np.ones((3, 3, 3), np.uint8)
+    assert liver_region(classes, (1, 1, 1), grow_mm=3.0).all()
+
+
+def test_a_given_mask_takes_the_place_of_class_one() -> None:
+    given = np.zeros_like(volume())
+    given[10:12, 6:8, 6:8] = 1
+    classes = volume()
+    classes[20:22, 2:4, 2:4] = 3
+    region = liver_region(classes, (2, 2, 2), grow_mm=0.0, given=given)
+    assert region.sum() == 2 * 2 * 2 + 2 * 2 * 2, "the mask and the lesion that touches it"
+    assert not region[21, 3, 3] and not region[5, 5, 5]
+
+
+def test_a_given_mask_has_the_image_s_shape() -> None:
+    with pytest.raises(ValueError, match="on its grid"):
+        liver_region(volume(), (1, 1, 1), given=np.ones((2, 2, 2)))
+
+
+def test_nothing_found_is_an_empty_region() -> None:
+    assert not liver_region(np.zeros((5, 5, 5)), (1, 1, 1)).any()
+    assert not liver_region(np.zeros((5, 5, 5)), (1, 1, 1), given=np.zeros((5, 5, 5))).any()

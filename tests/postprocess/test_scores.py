@@ -1,0 +1,115 @@
+"""LiverMax and the pixel count: what counts, and above all what does not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from scripts.lidia.postprocess import NO_LIVER, diagnose, liver_region, livermax, pixel_count
+from scripts.lidia.vocabulary import LESION_TYPES
+
+SHAPE = (16, 14, 12)
+
+
+def background() -> np.ndarray:
+    maps = np.zeros((10, *SHAPE), np.float32)
+    maps[0] = 1
+    maps[:, 3:12, 3:11, 3:10] = 0
+    maps[1, 3:12, 3:11, 3:10] = 1
+    return maps
+
+
+def paint(maps: np.ndarray, where: tuple[slice, ...], **types: float) -> None:
+    maps[(slice(None), *where)] = 0
+    for name, probability in types.items():
+        maps[(2 + LESION_TYPES.index(name), *where)] = probability
+    maps[(1, *where)] = 1 - sum(types.values())
+
+
+def voxel(x: int, y: int, z: int) -> tuple[slice, slice, slice]:
+    return slice(x, x + 1), slice(y, y + 1), slice(z, z + 1)
+
+
+def inside(maps: np.ndarray) -> np.ndarray:
+    return liver_region(maps.argmax(0), (2, 2, 2))
+
+
+def test_the_maximum_of_each_type_and_of_the_summed_groups() -> None:
+    maps = background()
+    paint(maps, voxel(5, 5, 5), HCC=0.4, ICC=0.35)
+    paint(maps, voxel(8, 8, 8), metastasis=0.6, cyst=0.3)
+    scores = livermax(maps, inside(maps))
+    assert list(scores) == [*LESION_TYPES, "malignant", "benign", "benign_authors"]
+    assert scores["HCC"] == pytest.approx(0.4) and scores["ICC"] == pytest.approx(0.35)
+    assert scores["malignant"] == pytest.approx(0.75), (
+        "the sum of one voxel's channels, not of two voxels' maxima"
+    )
+    assert scores["benign"] == pytest.approx(0.3) and scores["others"] == 0
+
+
+def test_what_lies_outside_the_liver_never_counts() -> None:
+    maps = background()
+    paint(maps, voxel(5, 5, 5), FNH=0.3)
+    region = inside(maps)
+    before = livermax(maps, region)
+    noise = np.random.default_rng(0).random(maps.shape, np.float32)
+    noise[:, region] = maps[:, region]
+    assert livermax(noise, region) == before
+    noise[:, ~region] = np.nan
+    assert livermax(noise, region) == before
+
+
+def test_smoothing_takes_the_mean_of_27_voxels() -> None:
+    maps = background()
+    paint(maps, voxel(6, 6, 6), HCC=0.9)
+    assert livermax(maps, inside(maps), smooth=True)["HCC"] == pytest.approx(0.9 / 27)
+
+
+def test_tensors_give_the_same_as_arrays() -> None:
+    maps = background()
+    paint(maps, voxel(5, 5, 5), others=0.7)
+    region = inside(maps)
+    assert livermax(torch.from_numpy(maps), torch.from_numpy(region)) == livermax(maps, region)
+
+
+def test_no_liver_scores_zero_and_says_so() -> None:
+    maps = np.zeros((10, *SHAPE), np.float32)
+    maps[0], maps[3] = 0.9, 0.1
+    said = diagnose(maps, (2, 2, 2), np.eye(4))
+    assert set(said.livermax.values()) == {0.0} and said.warnings == [NO_LIVER]
+    assert not said.liver.any() and said.records == []
+
+
+def test_scores_that_are_not_finite_are_an_error() -> None:
+    maps = background()
+    region = inside(maps)
+    maps[4, 5, 5, 5] = np.nan
+    with pytest.raises(ValueError, match="metastasis"):
+        livermax(maps, region)
+    with pytest.raises(ValueError, match="not finite"):
+        diagnose(maps, (2, 2, 2), np.eye(4))
+
+
+def test_shapes_are_explained() -> None:
+    with pytest.raises(ValueError, match="one patient out of the batch"):
+        livermax(background()[None], np.ones(SHAPE))
+    with pytest.raises(ValueError, match="region has shape"):
+        livermax(background(), np.ones((2, 2, 2)))
+
+
+def test_the_pixel_count_is_a_volume() -> None:
+    classes = np.zeros(SHAPE, np.uint8)
+    classes[:2, :2, :2], classes[5, 5, 5], classes[8, 8, 8] = 2, 4, 7
+    classes[10:] = 1
+    scores = pixel_count(classes, (1.0, 2.0, 3.0))
+    assert scores["HCC"] == 48 and scores["metastasis"] == 6 and scores["cyst"] == 6
+    assert scores["malignant"] == 54 and scores["benign"] == 6 and scores["others"] == 0
+
+
+def test_a_weak_lesion_scores_by_livermax_alone() -> None:
+    maps = background()
+    paint(maps, (slice(5, 8),) * 3, calcification=0.4, others=0.05)
+    said = diagnose(maps, (2, 2, 2), np.eye(4))
+    assert said.pixelcount["calcification"] == 0
+    assert said.livermax["calcification"] == pytest.approx(0.4)

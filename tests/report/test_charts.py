@@ -1,0 +1,41 @@
+"""Charts say their numbers, and survive what is not a number."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from scripts.lidia.report.charts import curve, probability_bars
+from scripts.lidia.report.palette import COLOURS
+from scripts.lidia.report.tables import interval
+
+
+def test_bars_stay_inside_their_track() -> None:
+    text = probability_bars({"HCC": 1.0, "others": 0.0}, {"HCC": True, "others": False})
+    assert re.findall(r"width:([\d.]+)%", text) == ["100.0", "0.0"]
+
+
+def test_without_truth_the_bars_claim_none() -> None:
+    text = probability_bars({"HCC": 0.5}, None)
+    assert "yes" not in text and "no<" not in text
+
+
+def test_a_curve_leaves_out_what_is_not_finite() -> None:
+    text = curve([(0, 2.0), (1, math.nan), (2, math.inf), (3, 1.0)], "loss")
+    assert "nan" not in text and "inf" not in text
+    assert "2 at the start, 1 at the end" in text
+
+
+def test_a_flat_curve_and_a_lone_point() -> None:
+    assert "<svg" in curve([(0, 1.0), (1, 1.0)], "loss")
+    assert "fewer than two" in curve([(0, 1.0)], "loss")
+
+
+def test_an_interval_as_far_as_it_is_known() -> None:
+    assert interval({"value": 0.5, "low": 0.25, "high": 0.75}) == "0.500 (0.25 to 0.75)"
+    assert interval({"value": 0.5, "low": None, "high": None}) == "0.500"
+    assert interval({"value": None, "low": None, "high": None}) == "-"
+
+
+def test_colours_differ_in_lightness_or_hue() -> None:
+    assert len(set(COLOURS.values())) == 8

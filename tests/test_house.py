@@ -1,0 +1,168 @@
+"""The rules of the house that no linter knows: lengths, names, floors, and what configs may hold."""
+
+from __future__ import annotations
+
+import json
+import re
+import tokenize
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+from config_names import config_files, leaves, read
+
+ROOT = Path(__file__).parents[1]
+BUNDLE = ROOT / "lidia_bundle"
+SOURCES = sorted((BUNDLE / "scripts").rglob("*.py")) + sorted((ROOT / "tests").rglob("*.py"))
+CONFIGS = config_files()
+ENTRIES = [path for path in CONFIGS if path.parent.name == "configs" and path.suffix == ".json"]
+ENTRIES = [path for path in ENTRIES if path.name not in ("metadata.json", "multi_gpu_train.json")]
+HEADER = ("callers", "asked", "places", "folders", "bundle_root", "bootstrap")
+TOO_LONG = 300
+BLOCK = 12
+"""Leaves from which on a config block that stands in two files counts as pasted."""
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name)
+def test_a_file_holds_one_idea(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").count("\n")
+    assert lines < TOO_LONG, f"{name(path)} has {lines} lines: split it"
+
+
+def test_no_room_is_a_drawer() -> None:
+    drawers = {"utils", "util", "misc", "common", "helpers", "helper", "tools"}
+    found = [name(path) for path in SOURCES if drawers & set(path.relative_to(ROOT).with_suffix("").parts)]
+    assert not found, "a helper lives with its only user or has a named home"
+
+
+def test_nothing_is_left_open() -> None:
+    words = ("TO" + "DO", "FIX" + "ME", "NotImplemented" + "Error")
+    found = [
+        f"{name(path)}:{number}: {line.strip()}"
+        for path in SOURCES
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if any(word in line for word in words)
+    ]
+    assert not found
+
+
+def test_floors() -> None:
+    from importlinter import cli
+
+    outcome = cli.lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True, verbose=False)
+    assert outcome == cli.EXIT_STATUS_SUCCESS, "a room imports from its floor or above: see `make lint`"
+
+
+def test_torch_load_stands_in_one_place() -> None:
+    places = [name(path) for path in SOURCES if re.search(r"\btorch\.load\(", code_of(path))]
+    assert len([place for place in places if place.startswith("lidia_bundle")]) <= 1
+
+
+def code_of(path: Path) -> str:
+    """Source without strings and comments."""
+    with tokenize.open(path) as file:
+        kept = [
+            token.string
+            for token in tokenize.generate_tokens(file.readline)
+            if token.type not in (tokenize.STRING, tokenize.COMMENT)
+        ]
+    return "".join(kept)
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=name)
+def test_expressions_are_short_and_plain(path: Path) -> None:
+    for key, value in leaves(read(path)):
+        if not (isinstance(value, str) and value.startswith("$")):
+            continue
+        assert len(value) <= 80, f"{name(path)} {key}: {len(value)} characters: write a factory"
+        assert "lambda" not in value, f"{name(path)} {key}: no lambda in a config"
+        both = re.search(r"\bimport\b|__import__", value) and "@" in value
+        assert not both, f"{name(path)} {key}: `import` with an `@` reference is a SyntaxError in MONAI"
+
+
+@pytest.mark.parametrize("path", ENTRIES, ids=name)
+def test_every_config_carries_the_same_header(path: Path) -> None:
+    mine, first = read(path), read(ENTRIES[0])
+    for key in HEADER:
+        assert mine.get(key) == first[key], f"{name(path)}: {key} differs from {ENTRIES[0].name}'s"
+    common = first["imports"][:4]
+    assert mine["imports"][:4] == common
+    assert "@bootstrap" in json.dumps(mine["initialize"])
+
+
+def blocks(node: Any, key: str = "") -> list[tuple[str, str]]:
+    """(key, content) of every dict in a config that is large enough to be called pasted."""
+    found = []
+    if isinstance(node, dict) and key and len(list(leaves(node))) >= BLOCK:
+        found.append((key, json.dumps(node, sort_keys=True)))
+    children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for part, value in children:
+        found += blocks(value, f"{key}#{part}" if key else str(part))
+    return found
+
+
+def test_no_config_block_stands_twice() -> None:
+    places = defaultdict(list)
+    for path in CONFIGS:
+        for key, content in blocks(read(path)):
+            places[content].append(f"{path.name}:{key}")
+    twice = [where for where in places.values() if len(where) > 1]
+    assert not twice, "the same long block in several places: make it a factory"
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=name)
+def test_every_config_is_told_of(path: Path) -> None:
+    pages = [ROOT / "README.md", *(BUNDLE / "docs").glob("*.md")]
+    told = "\n".join(page.read_text(encoding="utf-8") for page in pages)
+    assert path.name in told, f"no page under lidia_bundle/docs names {path.name}"
+
+
+def test_readme_fits_a_screen_or_three() -> None:
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    assert len(lines) < 150
+
+
+def test_links_in_the_pages_lead_somewhere() -> None:
+    for page in [ROOT / "README.md", *(BUNDLE / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8")):
+            if not target.startswith(("http://", "https://", "mailto:")):
+                assert (page.parent / target).exists(), f"{name(page)}: {target} is not there"
+
+
+def test_the_requirements_are_pinned() -> None:
+    for file in ("requirements.txt", "requirements-dev.txt"):
+        for line in (ROOT / file).read_text(encoding="utf-8").splitlines():
+            if line and not line.startswith(("#", "-r")):
+                assert re.fullmatch(r"[A-Za-z0-9_-]+==[0-9.]+", line), f"{file}: {line} is not pinned"
+
+
+def test_metadata_names_the_pins() -> None:
+    words = (ROOT / "requirements.txt").read_text(encoding="utf-8").split()
+    pins = dict(word.split("==") for word in words if "==" in word)
+    metadata = read(BUNDLE / "configs/metadata.json")
+    assert pins["monai"] == metadata["monai_version"]
+    assert pins["torch"] == metadata["pytorch_version"]
+    assert pins["numpy"] == metadata["numpy_version"]
+    for package, version in metadata["required_packages_version"].items():
+        assert pins[package] == version, f"{package}: {version} here, {pins[package]} in requirements.txt"
+
+
+def test_the_licence_is_in_both_places() -> None:
+    assert (ROOT / "LICENSE").read_bytes() == (BUNDLE / "LICENSE").read_bytes()
+
+
+def test_the_demo_s_patient_stands_in_the_test_section() -> None:
+    from scripts.lidia.phantom.cohort import split
+
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    cases = re.search(r"phantom\.json .*--cases (\d+)", text)
+    patient = re.search(r"DEMO_ID := internal_\$\(DEMO_SEED\)_(\d+)", text)
+    assert cases and patient
+    sections = split(int(cases[1]))
+    assert int(patient[1]) == sections["test"][0]
+    assert f"{len(sections['training'])} patients of the largest section" in text

@@ -1,0 +1,123 @@
+"""Every overlay is laid over the config it is made for and run for a few steps."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from engine.toys import SPACING, write_toys
+from monai.bundle import ConfigParser
+from test_configs import CONFIGS, NATIVE, TINY, TRAINING, reason, workflow
+
+from scripts.lidia.baselines import PlainUNet
+from scripts.lidia.engine import load_weights
+from scripts.lidia.engine.weights import read_state
+from scripts.lidia.optim import SharpnessAware
+
+# MONAI's word of caution about foreign configs; these are our own.
+pytestmark = pytest.mark.filterwarnings("ignore:parsing config_file")
+
+
+@pytest.fixture(scope="module")
+def toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_toys(tmp_path_factory.mktemp("toys"))
+
+
+def places(toys: Path, folder: Path) -> dict[str, Any]:
+    return {"dataset_dir": str(toys), "output_dir": str(folder), "cache_dir": str(folder / "cache")}
+
+
+def test_sharpness_aware_training(toys: Path, tmp_path: Path) -> None:
+    built = workflow("train", "sam.yaml", **TRAINING, **places(toys, tmp_path))
+    assert isinstance(built.parser.get_parsed_content("train::iteration").sam, SharpnessAware)
+    built.run()
+    assert read_state(tmp_path / "state_epoch=3.pt")["trainer"]["iteration"] == 6
+
+
+def test_plain_steps_at_paper_scale() -> None:
+    with_sam = workflow("train", "paper_scale.yaml", dataset_dir="nowhere")
+    assert with_sam.parser["train"]["sam"]["rho"] == 0.05
+    without = workflow("train", "paper_scale.yaml", "no_sam.yaml", dataset_dir="nowhere")
+    assert without.parser["train"]["sam"] is None
+
+
+def test_paper_scale_is_evaluated_by_a_list_of_three() -> None:
+    files = [CONFIGS / "train.json", CONFIGS / "evaluate.json", CONFIGS / "overlays/paper_scale.yaml"]
+    parser = ConfigParser()
+    parser.read_config(files)
+    assert parser["network_def"]["learned_queries"] == 50
+    assert parser["run"] == "%evaluating"
+
+
+def test_plain_unet_through_the_same_configs(toys: Path, tmp_path: Path) -> None:
+    workflow("train", "unet.yaml", **TRAINING, **places(toys, tmp_path)).run()
+    load_weights(PlainUNet(channels=(8, 8, 8, 8)), tmp_path / "model.pt")
+    options = {"dataset_dir": str(toys), "output_dir": str(tmp_path)}
+    options["model_file"] = str(tmp_path / "model.pt")
+    workflow("evaluate", "unet.yaml", **NATIVE, **options).run()
+    assert (tmp_path / "metrics.json").is_file()
+
+
+def test_fast_training(toys: Path, tmp_path: Path) -> None:
+    options = {**TINY, "spacing": list(SPACING), "steps": 1}
+    workflow("train", "fast.yaml", **options, **places(toys, tmp_path)).run()
+    assert (tmp_path / "model.pt").is_file()
+
+
+def test_paper_scale_takes_a_step(toys: Path, tmp_path: Path) -> None:
+    """The real network, losses and optimizer of the paper's size, on crops that a test can afford."""
+    options = {
+        "device": "$torch.device('cpu')",
+        "spacing": list(SPACING),
+        "train#crop#size": [64, 32, 32],
+        "train#batches#size": 1,
+    }
+    built = workflow("train", "paper_scale.yaml", **options, **places(toys, tmp_path))
+    network, trainer = built.network_def, built.trainer
+    before = [p.detach().clone() for p in network.parameters()]
+    batch = next(iter(trainer.data_loader))
+    assert batch["image"].shape == (1, 4, 64, 32, 32)
+    assert trainer._process_function(trainer, batch)["parts"].keys() >= {"seg", "focal", "acl", "semantic"}
+    assert sum(p.numel() for p in before) > 10_000_000
+    assert isinstance(trainer.optimizer, torch.optim.RAdam)
+    assert trainer.optimizer.param_groups[0]["lr"] == pytest.approx(1e-5)
+    moved = [bool((a != b).any()) for a, b in zip(before, network.parameters(), strict=True)]
+    assert all(torch.isfinite(p).all() for p in network.parameters())
+    assert sum(moved) > 0.6 * len(moved)
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_network(toys: Path, tmp_path: Path) -> None:
+    """Distributed over two processes by gloo: one set of files, weights without a wrapper's prefix."""
+    options = {**TRAINING, **places(toys, tmp_path)}
+    files = [str(CONFIGS / name) for name in ("train.json", "multi_gpu_train.json")]
+    del options["device"]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    command += ["-m", "monai.bundle", "run", "training", "--config_file", str(files)]
+    command += [part for key, value in options.items() for part in (f"--{key}", str(value))]
+    done = subprocess.run(
+        command,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    state = read_state(tmp_path / "state_epoch=3.pt")
+    assert not any(name.startswith("module.") for name in state["network"])
+    assert len(list(tmp_path.glob("state*"))) == 2
+    assert (tmp_path / "model.pt").is_file()
+
+
+def test_a_state_of_the_other_network_is_refused(toys: Path, tmp_path: Path) -> None:
+    workflow("train", "unet.yaml", **TRAINING, **places(toys, tmp_path)).run()
+    with pytest.raises(RuntimeError) as raised:
+        workflow("train", **TRAINING, **places(toys, tmp_path)).run()
+    assert "does not fit this training" in str(reason(raised.value))

@@ -1,0 +1,51 @@
+"""A second pass repeats the choices of the first, even with other weights."""
+
+import pytest
+import torch
+
+from scripts.lidia.loss import Criterion
+from scripts.lidia.net import LIDIA
+from scripts.lidia.replay import Choices, recording, replaying
+
+
+class Chooser(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.choices = Choices()
+
+    def forward(self):
+        return [float(self.choices.choose(lambda: torch.rand(()))) for _ in range(3)]
+
+
+def test_a_replay_gives_back_what_was_recorded_in_order():
+    chooser = Chooser()
+    with recording(chooser):
+        first = chooser()
+    with replaying(chooser):
+        assert chooser() == first
+    assert chooser() != first
+
+
+def test_a_replay_that_asks_for_more_is_an_error():
+    chooser = Chooser()
+    with recording(chooser):
+        chooser()
+    with replaying(chooser), pytest.raises(RuntimeError, match="more choices"):
+        chooser(), chooser()
+
+
+def test_network_and_criterion_answer_the_same_question_twice():
+    torch.manual_seed(0)
+    network = LIDIA(channels=(4, 8, 8, 8), pyramid_width=16, pixel_width=8).train()
+    criterion = Criterion()
+    image = torch.randn(1, 4, 32, 32, 32)
+    target = torch.ones(1, 2, 32, 32, 32, dtype=torch.int16)
+    target[:, 1] = 0
+    target[:, :, 8:20, 8:20, 8:20] = torch.tensor([7, 1], dtype=torch.int16)[None, :, None, None, None]
+    with recording(network, criterion):
+        first = criterion(network(image, target), target)
+    with replaying(network, criterion):
+        second = criterion(network(image, target), target)
+    fresh = criterion(network(image, target), target)
+    assert torch.equal(first, second)
+    assert not torch.equal(first, fresh)
