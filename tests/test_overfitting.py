@@ -5,7 +5,7 @@ import torch
 
 from scripts.lidia.data import preprocessing
 from scripts.lidia.datalist import datalist
-from scripts.lidia.loss import Criterion
+from scripts.lidia.loss import Criterion, FocalLoss
 from scripts.lidia.net import LIDIA
 from scripts.lidia.vocabulary import FIRST_LESION
 
@@ -39,7 +39,7 @@ def test_two_patients_are_learnt_by_heart(cohort):
     images, labels = (torch.stack(parts) for parts in zip(*map(crop, items), strict=True))
     torch.manual_seed(0)
     network = LIDIA(channels=(16, 32, 64, 64), pyramid_width=32, proposals=12, learned_queries=4)
-    criterion = Criterion()
+    criterion = Criterion(classes=FocalLoss(no_object=0.1))
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3, weight_decay=0.0)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=STEPS)
     for step in range(STEPS):
