@@ -27,6 +27,7 @@ class Diagnosed(Transform):
         grow_mm: how far 'inside the liver' reaches beyond it.
         smooth: LiverMax over the mean of 3x3x3 voxels.
         smallest_mm3: volume from which on a component is a lesion.
+        confidence: probability of being a lesion that a component has to reach somewhere.
         keep_probabilities: leaves the map in `probabilities`, (C, X, Y, Z) float32.
         calibration: a line a score (see `read_calibration`) that patient probabilities go through; lesions,
             map and the scores in `diagnosis` stay as they are.
@@ -38,10 +39,16 @@ class Diagnosed(Transform):
         grow_mm: float = 3.0,
         smooth: bool = False,
         smallest_mm3: float = 25.0,
+        confidence: float = 0.0,
         keep_probabilities: bool = False,
         calibration: Mapping[str, Platt] | None = None,
     ) -> None:
-        self.choices: dict[str, Any] = {"grow_mm": grow_mm, "smooth": smooth, "smallest_mm3": smallest_mm3}
+        self.choices: dict[str, Any] = {
+            "grow_mm": grow_mm,
+            "smooth": smooth,
+            "smallest_mm3": smallest_mm3,
+            "confidence": confidence,
+        }
         self.keep_probabilities = keep_probabilities
         self.calibration = calibration
 

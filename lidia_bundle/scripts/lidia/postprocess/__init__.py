@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scripts.lidia.postprocess.diagnosis import NO_LIVER, Diagnosis, diagnose
+from scripts.lidia.postprocess.doubt import without_doubtful
 from scripts.lidia.postprocess.instances import Lesions, lesions
 from scripts.lidia.postprocess.livermax import GROUPS, livermax
 from scripts.lidia.postprocess.pixelcount import pixel_count
@@ -18,4 +19,5 @@ __all__ = [
     "liver_region",
     "livermax",
     "pixel_count",
+    "without_doubtful",
 ]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scripts.lidia.components import SMALLEST_MM3
+from scripts.lidia.postprocess.doubt import without_doubtful
 from scripts.lidia.postprocess.instances import lesions
 from scripts.lidia.postprocess.livermax import GROUPS, livermax
 from scripts.lidia.postprocess.pixelcount import pixel_count
@@ -45,6 +46,7 @@ def diagnose(
     grow_mm: float = 3.0,
     smooth: bool = False,
     smallest_mm3: float = SMALLEST_MM3,
+    confidence: float = 0.0,
     groups: Mapping[str, Sequence[int]] = GROUPS,
 ) -> Diagnosis:
     """Read a patient's class map.
@@ -57,15 +59,16 @@ def diagnose(
         grow_mm: how far 'inside the liver' reaches beyond it.
         smooth: LiverMax over the mean of 3x3x3 voxels.
         smallest_mm3: volume from which on a component is a lesion.
+        confidence: a component nowhere a lesion by this probability is none, see `without_doubtful`.
         groups: names of group scores and their classes.
 
     Raises:
         ValueError: the shapes do not fit, or the class map is not finite.
     """
     maps = as_probabilities(probabilities)
-    voted = most_likely(maps)
+    voted = without_doubtful(most_likely(maps), maps, confidence)
     region = liver_region(voted, spacing, grow_mm=grow_mm, given=given)
-    found = lesions(maps, spacing, affine, region=region, smallest_mm3=smallest_mm3)
+    found = lesions(maps, spacing, affine, classes=voted, region=region, smallest_mm3=smallest_mm3)
     # Lesions that reach out of the liver's component by a gap of less than the growth still belong to it.
     liver = liver_region(voted, spacing, grow_mm=0.0, given=given) | (found.classes > 0)
     return Diagnosis(

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from scripts.lidia.components import (
     SMALLEST_MM3,
     Component,
+    as_array,
     axial_axis,
     below,
     centroid_mm,
@@ -46,6 +47,7 @@ def lesions(
     spacing: Sequence[float],
     affine: ArrayLike,
     *,
+    classes: ArrayLike | None = None,
     region: ArrayLike | None = None,
     smallest_mm3: float = SMALLEST_MM3,
 ) -> Lesions:
@@ -58,6 +60,7 @@ def lesions(
         probabilities: `(C, X, Y, Z)`, classes in the order of the vocabulary.
         spacing: mm a voxel along X, Y, Z.
         affine: `(4, 4)` from voxel indices to RAS mm.
+        classes: `(X, Y, Z)` classes that the voxels were given; by default the arg-max.
         region: `(X, Y, Z)` mask in which a lesion's centroid has to lie; by default the liver grown by 3 mm.
         smallest_mm3: volume from which on a component is a lesion.
 
@@ -65,7 +68,7 @@ def lesions(
         ValueError: the shapes do not fit, or the class map is not finite.
     """
     maps = as_probabilities(probabilities)
-    voted = most_likely(maps)
+    voted = most_likely(maps) if classes is None else as_array(classes)
     inside = liver_region(voted, spacing) if region is None else np.asarray(region) > 0
     if inside.shape != voted.shape:
         raise ValueError(f"The liver region has shape {inside.shape}, the class map {voted.shape}.")
@@ -79,7 +82,7 @@ def lesions(
         if not below(part.volume_mm3, smallest_mm3) and inside[_voxel(part, inside.shape)]
     ]
     kept.sort(key=_by_size)
-    classes = np.zeros(voted.shape, np.uint8)
+    named = np.zeros(voted.shape, np.uint8)
     instances = np.zeros(voted.shape, np.uint16)
     axial = axial_axis(affine)
     records = []
@@ -89,7 +92,7 @@ def lesions(
         means = here[:, mask].mean(axis=1, dtype=np.float64)
         votes = np.bincount(voted[part.box][mask], minlength=len(CLASSES))[FIRST_LESION:]
         winner = int(np.argmax(votes + 0.5 * means))
-        classes[part.box][mask] = winner + FIRST_LESION
+        named[part.box][mask] = winner + FIRST_LESION
         instances[part.box][mask] = number
         records.append({
             "instance": number,
@@ -99,7 +102,7 @@ def lesions(
             "diameter_mm": diameter_mm(mask, spacing, axial),
             "centroid_ras_mm": list(centroid_mm(part, affine)),
         })
-    return Lesions(classes, instances, records)
+    return Lesions(named, instances, records)
 
 
 def _by_size(found: tuple[Component, NDArray[np.uint32]]) -> tuple[float, tuple[float, float, float]]:

@@ -1,0 +1,44 @@
+"""Doubtful lesions: a component stays if it is a lesion for sure somewhere."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from postprocess.class_maps import AFFINE, SPACING, liver, one_hot
+
+from scripts.lidia.postprocess import diagnose, without_doubtful
+
+
+def two_lesions() -> tuple[np.ndarray, np.ndarray]:
+    """A sure HCC and, at the liver's edge and beyond it, a metastasis that wins by a hair."""
+    classes = liver()
+    classes[6:10, 6:10, 6:10] = 2
+    classes[20:28, 6:10, 6:10] = 4
+    maps = one_hot(classes)
+    maps[:, classes == 4] = np.array([0.1, 0.1, 0.05, 0.1, 0.4, 0.05, 0.05, 0.05, 0.05, 0.05])[:, None]
+    maps[1, 20:24, 6:10, 6:10] += 0.05
+    return classes, maps
+
+
+def test_a_doubtful_component_goes_to_the_likelier_of_background_and_liver() -> None:
+    classes, maps = two_lesions()
+    kept = without_doubtful(classes, maps, 0.85)
+    assert (kept[20:24, 6:10, 6:10] == 1).all() and (kept[24:28, 6:10, 6:10] == 0).all()
+    elsewhere = classes != 4
+    assert np.array_equal(kept[elsewhere], classes[elsewhere]) and (classes == 4).sum() == 8 * 16
+
+
+def test_one_sure_voxel_keeps_the_whole_component() -> None:
+    classes, maps = two_lesions()
+    maps[4, 22, 7, 7] = 0.5  # lesion types sum to 0.9 there
+    assert np.array_equal(without_doubtful(classes, maps, 0.85), classes)
+
+
+@pytest.mark.parametrize(("confidence", "names"), [(0.0, {"HCC", "metastasis"}), (0.85, {"HCC"})])
+def test_what_diagnosis_makes_of_it(confidence: float, names: set[str]) -> None:
+    _, maps = two_lesions()
+    found = diagnose(maps, SPACING, AFFINE, confidence=confidence)
+    assert {record["type"] for record in found.records} == names
+    assert found.liver[22, 7, 7] and found.liver[26, 7, 7] == ("metastasis" in names)
+    # The patient's score reads the map, not the lesions.
+    assert found.livermax["metastasis"] == pytest.approx(0.4)
