@@ -71,6 +71,7 @@ def fault_of(folder: Path) -> CaseError:
 def test_voxels_and_place(tmp_path: Path) -> None:
     voxels, affine, remarks = read_series(write(tmp_path / "s"))
     assert voxels.shape == SHAPE and voxels.dtype == np.float32 and remarks == []
+    np.testing.assert_allclose(affine, AFFINE, atol=1e-6)  # slices from feet to head, as ITK stacks them
     index = np.stack(np.meshgrid(*[np.arange(n) for n in SHAPE], indexing="ij")).reshape(3, -1)
     place = affine[:3, :3] @ index + affine[:3, 3:]
     at = np.rint(np.linalg.solve(AFFINE[:3, :3], place - AFFINE[:3, 3:])).astype(int)

@@ -194,6 +194,8 @@ class _Series:
             code = "no_volume" if culprit is None else "damaged"
             remedy = "export an evenly spaced axial series" if culprit is None else "copy the series again"
             raise self.fault(code, f"{type(error).__name__}: {error}", remedy, file) from error
+        # highdicom stacks slices against their normal; ITK, dcm2niix and thus most files beside it, along it
+        volume = volume.flip_spatial(0)
         # highdicom: slice, row, column in LPS; here: column, row, slice in RAS
         affine = np.diag([-1.0, -1.0, 1.0, 1.0]) @ np.asarray(volume.affine, dtype=float)[:, [2, 1, 0, 3]]
         voxels = np.ascontiguousarray(np.transpose(volume.array, (2, 1, 0)), dtype=np.float32)

@@ -1,0 +1,57 @@
+"""Inference on real CT by the shipped weights, where LIDIA_REAL_CT names a folder with it.
+
+The weights know phantoms alone: nothing is asked of what they say, only that it is whole, lies where it
+should and comes without a warning.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from monai.bundle import create_workflow
+
+from scripts.lidia.vocabulary import CLASSES, LESION_TYPES
+
+CONFIGS = Path(__file__).parents[1] / "lidia_bundle/configs"
+CASES = {
+    "crlm": ("venous", "crlm_ct_1004/dicom", "crlm_ct_1004/liver_predicted_by_a_peer.nii.gz"),
+    "native": ("nc", "ts_native_3mm/example_ct.nii.gz", "ts_native_3mm/example_ct.nii.gz"),
+}
+"""Phase, where it lies, and a file on the same grid."""
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_inference(real_ct: Path, tmp_path: Path, name: str) -> None:
+    phase, place, twin = CASES[name]
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        built = create_workflow(
+            config_file=str(CONFIGS / "inference.json"),
+            workflow_type="infer",
+            meta_file=str(CONFIGS / "metadata.json"),
+            logging_file=False,
+            **{phase: str(real_ct / place), "case_id": name, "output_dir": str(tmp_path), "pages": False},
+        )
+        built.initialize()
+        built.run()
+    result = json.loads((tmp_path / f"{name}.json").read_text())
+    assert set(result["probabilities"]) == set(LESION_TYPES)
+    assert all(0 <= p <= 1 for p in result["probabilities"].values())
+    assert result["phases_used"] == [phase]
+    # Who writes libraries may deprecate; MONAI cautions against foreign configs, and this one is our own.
+    about_data = [w for w in said if not issubclass(w.category, (DeprecationWarning, FutureWarning))]
+    assert [str(w.message) for w in about_data if "parsing config_file" not in str(w.message)] == []
+    source = nib.load(real_ct / twin)
+    files = {part: nib.load(tmp_path / f"{name}_{part}.nii.gz") for part in ("lesions", "instances", "liver")}
+    for file in files.values():
+        assert file.shape == source.shape
+        np.testing.assert_allclose(file.affine, source.affine, atol=1e-3)
+    liver = np.asarray(files["liver"].dataobj)
+    lesions = np.asarray(files["lesions"].dataobj)
+    assert liver.any() or any("no liver" in said for said in result["warnings"])
+    assert not lesions[liver == 0].any() and int(lesions.max()) < len(CLASSES)
