@@ -222,7 +222,8 @@ def readable(metrics: Mapping[str, Mapping[str, Any]], patients: int) -> str:
 
 def _cell(metric: Mapping[str, Any]) -> str:
     if metric["value"] is None:
-        return f"-      ({metric.get('note', 'none to measure')})"
+        note = metric.get("note", "none to measure")
+        return "-      (see the parts)" if note.startswith("left out") else f"-      ({note})"
     if metric["low"] is None:
         return f"{metric['value']:.3f}  [no interval]  ({metric['n']})"
     return f"{metric['value']:.3f}  [{metric['low']:.3f}, {metric['high']:.3f}]  ({metric['n']})"
