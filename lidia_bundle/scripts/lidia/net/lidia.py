@@ -35,6 +35,7 @@ class LIDIA(nn.Module):
         stem_stride: space-to-depth factor of the first stage; 1 is the paper's full resolution.
         channels: widths of the fused feature and of the encoder's stages.
         per_step_fusion: own F_conv weights a step instead of Eq. 2's one.
+        fusion: another module in the place of Eq. 2's, with its face and `channels[0]` features.
         pyramid_width: of the pyramid's coarser levels, and of the queries.
         pixel_width: of the finest level, the pixel and mask features.
         focus: centre and width of the soft-tissue focus in units of the window; None leaves the image.
@@ -60,6 +61,7 @@ class LIDIA(nn.Module):
         stem_stride: int = 2,
         channels: Sequence[int] = (16, 48, 96, 128),
         per_step_fusion: bool = False,
+        fusion: nn.Module | None = None,
         pyramid_width: int = 64,
         pixel_width: int = 32,
         focus: Sequence[float] | None = (-0.1333, 0.2667),
@@ -87,7 +89,7 @@ class LIDIA(nn.Module):
         self.decoding = True  # False while the semantic head warms up alone
         width, embedding = pyramid_width, pixel_width
 
-        self.fusion = IterativeFusion(
+        self.fusion = fusion or IterativeFusion(
             phases=phases, channels=channels[0], stride=stem_stride, per_step=per_step_fusion
         )
         self.encoder = Encoder(channels)
