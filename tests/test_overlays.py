@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from engine.toys import SPACING, write_toys
-from monai.bundle import ConfigParser
+from monai.bundle import ConfigParser, create_workflow
 from test_configs import CONFIGS, NATIVE, TINY, TRAINING, reason, workflow
 
 from scripts.lidia.baselines import PlainUNet
@@ -60,6 +60,43 @@ def test_plain_unet_through_the_same_configs(toys: Path, tmp_path: Path) -> None
     options = {"dataset_dir": str(toys), "output_dir": str(tmp_path)}
     options["model_file"] = str(tmp_path / "model.pt")
     workflow("evaluate", "unet.yaml", **NATIVE, **options).run()
+    assert (tmp_path / "metrics.json").is_file()
+
+
+SYSTEMS = {
+    "nnunet": ["nnunet.yaml"],
+    "mask2former": ["mask2former.yaml"],
+    "cross-entropy": ["mask2former.yaml", "cross_entropy.yaml"],
+    "no aids": ["no_aids.yaml"],
+    "no acl": ["no_acl.yaml"],
+    "early": ["fusion_early.yaml"],
+    "hemis": ["fusion_hemis.yaml"],
+    "hemis, U-Net": ["unet.yaml", "fusion_hemis.yaml"],
+    "convlstm, U-Net": ["unet.yaml", "fusion_convlstm.yaml"],
+    "ifm, U-Net": ["unet.yaml", "fusion_ifm.yaml"],
+}
+
+
+@pytest.mark.parametrize("overlays", SYSTEMS.values(), ids=SYSTEMS)
+def test_every_system_trains_and_is_evaluated(overlays: list[str], toys: Path, tmp_path: Path) -> None:
+    options = {**TRAINING, "max_epochs": 2, **places(toys, tmp_path)}
+    if "nnunet.yaml" in overlays:
+        del options["network_def#channels"]
+        options["network_def#filters"] = [4, 4, 8, 8]
+    workflow("train", *overlays, **options).run()
+    for name in ("max_epochs", "steps", "val_interval", "train#stages", "cache_dir"):
+        del options[name]
+    options["model_file"] = str(tmp_path / "model.pt")
+    files = ["train.json", "evaluate.json", *(f"overlays/{name}" for name in overlays)]
+    evaluate = create_workflow(
+        config_file=[str(CONFIGS / name) for name in files],
+        workflow_type="evaluation",
+        meta_file=str(CONFIGS / "metadata.json"),
+        logging_file=False,
+        **options,
+    )
+    evaluate.initialize()
+    evaluate.run()
     assert (tmp_path / "metrics.json").is_file()
 
 

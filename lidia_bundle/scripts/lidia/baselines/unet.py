@@ -1,7 +1,7 @@
 """A plain semantic U-Net of LIDIA's own encoder: the honest rival of every query.
 
-Early fusion: the phases are channels, absent ones filled with the window's lower end; a presence flag each is
-added.
+Early fusion of the phases by default; with HeMIS, ConvLSTM or LIDIA's own fusion in its place it is the network
+of Table 2.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from scripts.lidia.baselines.fusion import EarlyFusion
 from scripts.lidia.contract import SemanticPrediction, check_image, check_target
 from scripts.lidia.loss.semantic import SemanticLoss
-from scripts.lidia.net.blocks import SpaceToDepth, conv_block
+from scripts.lidia.net.blocks import conv_block
 from scripts.lidia.net.encoder import Encoder
 from scripts.lidia.net.hounsfield import HounsfieldPath, focused
 
@@ -27,6 +28,7 @@ class PlainUNet(nn.Module):
         classes: output channels.
         stem_stride: space-to-depth factor of the first stage.
         channels: widths of the encoder's levels, as in LIDIA.
+        fusion: of the phases, to `channels[0]` features; None is early fusion.
         pixel_width: width of the last features.
         focus: soft-tissue focus, as in LIDIA.
         hounsfield: adds LIDIA's norm-free path of absolute HU.
@@ -39,6 +41,7 @@ class PlainUNet(nn.Module):
         classes: int = 10,
         stem_stride: int = 2,
         channels: Sequence[int] = (16, 48, 96, 128),
+        fusion: nn.Module | None = None,
         pixel_width: int = 32,
         focus: Sequence[float] | None = (-0.1333, 0.2667),
         hounsfield: bool = True,
@@ -47,9 +50,7 @@ class PlainUNet(nn.Module):
         self.phases, self.stem_stride = phases, stem_stride
         self.focus = None if focus is None else (float(focus[0]), float(focus[1]))
         self.stride = stem_stride * 2 ** (len(channels) - 1)
-        first = 2 * phases * stem_stride**3
-        fold = SpaceToDepth(stem_stride) if stem_stride > 1 else nn.Identity()
-        self.stem = nn.Sequential(fold, conv_block(first, channels[0]), conv_block(channels[0], channels[0]))
+        self.fusion = fusion or EarlyFusion(phases=phases, channels=channels[0], stride=stem_stride)
         self.encoder = Encoder(channels)
         coarse_first = list(channels)[::-1]
         outs = [*coarse_first[1:-1], pixel_width]
@@ -66,12 +67,10 @@ class PlainUNet(nn.Module):
         """Probabilities in evaluation, a `SemanticPrediction` in training; `target` is not read."""
         check_image(image, self.phases, self.stride)
         present = torch.isnan(image).flatten(2).any(dim=2).logical_not()
-        seen = present[:, :, None, None, None]
         if self.focus is not None:
             image = focused(image, self.focus[0], self.focus[1])
-        image = torch.where(seen, image, torch.full_like(image, -1.0))
-        flags = seen.to(image.dtype).expand_as(image)
-        levels = self.encoder(self.stem(torch.cat([image, flags], dim=1)))
+        image = torch.where(present[:, :, None, None, None], image, torch.full_like(image, -1.0))
+        levels = self.encoder(self.fusion(image, present))
         features = levels[-1]
         for i, merge in enumerate(self.merges):
             skip = levels[len(levels) - 2 - i]
