@@ -1,4 +1,4 @@
-"""nnU-Net keeps LIDIA's contract, supervises its levels, and leaves the delayed phase out where it is told to."""
+"""nnU-Net keeps LIDIA's contract, supervises its levels, and leaves the delayed phase out where told to."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""nnU-Net, the baseline of Tables 1 to 3: MONAI's `DynUNet` as Isensee et al. (Nature Methods 2021) configure it.
+"""nnU-Net, the baseline of Tables 1 to 3: MONAI's `DynUNet` as Isensee et al. (Nature Methods 2021) have it.
 
 Early fusion, instance norm, deep supervision of every level but the two coarsest, cross-entropy and Dice. Its
 planning from a data set's fingerprint is not rebuilt: spacing, window and crops are the study's own.
@@ -101,7 +101,7 @@ class NNUNet(nn.Module):
 
 
 class DeepSupervision(nn.Module):
-    """Σ_l w_l (CE + Dice) over the levels, w_l = 1, 1/2, 1/4, ... normalised, with the face of `Criterion`."""
+    """Σ_l w_l (CE + Dice), w_l = 1, 1/2, 1/4, ... over their sum, with the face of LIDIA's `Criterion`."""
 
     def __init__(self, *, semantic: SemanticLoss | None = None) -> None:
         super().__init__()

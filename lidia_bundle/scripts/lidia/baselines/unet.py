@@ -1,7 +1,7 @@
 """A plain semantic U-Net of LIDIA's own encoder: the honest rival of every query.
 
-Early fusion of the phases by default; with HeMIS, ConvLSTM or LIDIA's own fusion in its place it is the network
-of Table 2.
+Early fusion of the phases by default; with HeMIS, ConvLSTM or LIDIA's own fusion in its place it is the
+network of Table 2.
 """
 
 from __future__ import annotations
