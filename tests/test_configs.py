@@ -101,6 +101,14 @@ def test_evaluation_writes_the_paper_s_metrics(toys: Path, trained: Path, tmp_pa
     assert json.loads((tmp_path / "errors.json").read_text()) == []
 
 
+def test_evaluation_with_one_phase_of_all(toys: Path, trained: Path, tmp_path: Path) -> None:
+    """The label stays on the venous grid although nobody looks at the venous phase."""
+    options = {"dataset_dir": str(toys), "output_dir": str(tmp_path), "model_file": str(trained / "model.pt")}
+    workflow("evaluate", **NATIVE, **options, phases=["arterial"]).run()
+    with (tmp_path / "patients.csv").open() as file:
+        assert [row["phases"] for row in csv.DictReader(file)] == ["arterial", "arterial"]
+
+
 def by_itk(path: Path) -> dict[str, Any]:
     """Origin, spacing and direction as ITK reads them."""
     with warnings.catch_warnings():

@@ -48,6 +48,22 @@ def test_lone_patient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert item["id"] == "Q" and item["liver"] == str(tmp_path / "A.1.nii.gz")
 
 
+def test_phases_can_be_left_out_as_if_not_scanned(tmp_path: Path) -> None:
+    items = [
+        {"id": "P1", "phases": {"nc": "n1.nii.gz", "venous": "v1.nii.gz"}, "label": "l1.nii.gz"},
+        {"id": "P2", "phases": {"venous": "v2.nii.gz"}},
+    ]
+    written(tmp_path, {"test": items})
+    (got,) = datalist(tmp_path, "test", only=["nc", "delayed"], check=False)
+    assert got["id"] == "P1" and got["label"] == str(tmp_path / "l1.nii.gz")
+    assert got["phases"] == {"nc": str(tmp_path / "n1.nii.gz")}
+    assert len(datalist(tmp_path, "test", only=["venous"], check=False)) == 2
+    for only, code in ((["delayed"], "no_phase"), (["portal"], "unknown_phase"), ("nc", "unknown_phase")):
+        with pytest.raises(CaseError) as caught:
+            datalist(tmp_path, "test", only=only, check=False)
+        assert caught.value.code == code
+
+
 def test_missing_files_are_named_all_at_once(tmp_path: Path) -> None:
     items = [{"id": f"P{n}", "phases": {"venous": f"{n}.nii.gz"}, "label": f"l{n}.nii.gz"} for n in (1, 2)]
     written(tmp_path, {"test": items})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ def datalist(
     delayed: str | Path | None = None,
     case_id: str | None = None,
     liver: str | Path | None = None,
+    only: Sequence[str] | None = None,
     check: bool = True,
 ) -> list[dict[str, Any]]:
     """Gives the cases of a section, or the one patient whose phases are named.
@@ -43,6 +44,8 @@ def datalist(
         delayed: the same for the delayed phase.
         case_id: id of a lone patient; by default the venous file's name without endings.
         liver: liver mask of a lone patient (NIfTI).
+        only: phases to look at, as if the others had not been scanned; cases without any of these are left
+            out. None is all.
         check: look for all files and check all headers now, so that a fault is known before anything runs.
             Without it the cases at fault stay in the list, and fail one by one when they are loaded.
 
@@ -71,12 +74,31 @@ def datalist(
                 "no_section",
             )
         source, items = str(path), sections[section]
+    if only is not None:
+        items = _with_phases(items, only)
     faults = [fault for item in items for fault in check_item(item)] if check else []
     faults = [fault for fault in faults if fault.severity == "error"]
     if faults:
         fault = CaseError.together(faults, source)
         raise fault
     return items
+
+
+def _with_phases(items: list[dict[str, Any]], only: Sequence[str]) -> list[dict[str, Any]]:
+    """The cases that have one of the phases `only`, with these phases alone.
+
+    Raises:
+        CaseError: if `only` names an unknown phase, or no case has any of its phases.
+    """
+    named = "phases [" + ", ".join(map(str, only)) + "]"
+    if isinstance(only, str) or not set(only) <= set(PHASES):
+        remedy = f"list some of {', '.join(PHASES)}"
+        raise CaseError("datalist", "", f"unknown {named}", remedy, "unknown_phase")
+    cut = [{**item, "phases": {p: f for p, f in item["phases"].items() if p in only}} for item in items]
+    kept = [item for item in cut if item["phases"]]
+    if not kept:
+        raise CaseError("datalist", "", f"no case has any of the {named}", "name another phase", "no_phase")
+    return kept
 
 
 def read_sections(path: str | Path) -> dict[str, list[dict[str, Any]]]:
