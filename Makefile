@@ -11,7 +11,7 @@ RUN := .venv/bin/python
 export LIDIA_REAL_CT ?= $(abspath $(wildcard ../shared/data))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint clean
+.PHONY: help demo study test lint clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -58,6 +58,14 @@ demo: .venv/.runtime  ## phantoms, a short training, evaluation, one patient, a 
 	$(BUNDLE) --config_file $(CONFIGS)/report.json --results_dir demo/results --dataset_dir demo/data \
 		--evaluation_dir demo/evaluation --training_dir demo/training --output_dir demo $(LOG)
 	@printf '\nOpen this page in a browser:\n%s\n' '$(CURDIR)/demo/report.html'
+
+study: .venv/.runtime  ## LIDIA and its rivals on two phantom cohorts: hours; repeat it to go on
+	@test -f runs/study/data/internal/dataset.json || $(BUNDLE) --config_file $(CONFIGS)/phantom.json \
+		--dataset_dir runs/study/data/internal --cases 1921 --workers 2 $(LOG)
+	@test -f runs/study/data/external/dataset.json || $(BUNDLE) --config_file $(CONFIGS)/phantom.json \
+		--dataset_dir runs/study/data/external --cases 300 --cohort external --section test --workers 2 $(LOG)
+	$(BUNDLE) --config_file $(CONFIGS)/study.json --dataset_dir runs/study/data/internal \
+		--external_dir runs/study/data/external --output_dir runs/study $(LOG)
 
 test: .venv/.dev  ## the test suite
 	$(RUN) -m pytest

@@ -46,14 +46,22 @@ def summarise(
     Raises:
         ValueError: a score is not finite.
     """
-    summary = Summary({}, {}, {})
-    for rule in RULES:
-        _patients(summary, table, weights, rule, protocol.present_mm3)
+    summary = summarise_patients(table, weights, protocol=protocol)
     _lesions(summary, table, weights)
     for iou in protocol.ious:
         _strict(summary, table, weights, f"_iou{round(100 * iou)}")
     _voxels(summary, table, weights)
     _calibration(summary, table, weights, protocol.present_mm3, calibration)
+    return summary
+
+
+def summarise_patients(
+    table: Table, weights: NDArray[np.float64], *, protocol: Protocol = AUTHORS
+) -> Summary:
+    """The areas of both rules alone, from scores and true volumes; arguments as in `summarise`."""
+    summary = Summary({}, {}, {})
+    for rule in RULES:
+        _patients(summary, table, weights, rule, protocol.present_mm3)
     return summary
 
 
