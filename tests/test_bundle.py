@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from monai.bundle import ckpt_export, verify_net_in_out
+from monai.bundle import ConfigParser, ckpt_export, verify_net_in_out
 
 from scripts.lidia.net import LIDIA
 
@@ -102,7 +102,9 @@ def test_monai_s_own_check_of_the_network(bundle: Path) -> None:
 
 
 def test_torchscript_export_gives_the_same_numbers(bundle: Path, tmp_path: Path) -> None:
-    network = LIDIA().eval()
+    parser = ConfigParser()
+    parser.read_config(bundle / "configs/inference.json")
+    network = LIDIA(semantic_share=parser["network_def"]["semantic_share"]).eval()
     torch.save(network.state_dict(), tmp_path / "model.pt")
     ckpt_export(
         "network_def",
