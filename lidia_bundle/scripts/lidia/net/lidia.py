@@ -125,22 +125,10 @@ class LIDIA(nn.Module):
             ValueError: the image has another shape than the contract's, or a sample without any phase.
         """
         check_image(image, self.phases, self.stride)
-        present = torch.isnan(image).flatten(2).any(dim=2).logical_not()  # (B, P)
-        if not bool(present.any(dim=1).all()):
-            raise ValueError("A case has no phase at all: every channel holds NaN.")
-        if self.focus is not None:
-            image = focused(image, self.focus[0], self.focus[1])
-        image = torch.where(present[:, :, None, None, None], image, torch.zeros_like(image))
-        pyramid = self.pyramid(self.encoder(self.fusion(image, present)))
-        pixels = pyramid[0]
-        if self.hounsfield is not None:
-            pixels = pixels + self.hounsfield(image, present)
-        semantic, description, liver = self.semantic(pixels)
-        description = torch.cat([description, semantic.softmax(dim=1)], dim=1)
-        features = self.mask_features(pixels)
         if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript skips the branch only so)
             if self.training:
-                return self._train(pyramid, features, description, semantic, liver, target)  # type: ignore[return-value]
+                return self._train(image, target)  # type: ignore[return-value]
+        pyramid, features, description, semantic, _ = self._features(image)
         seeds = lesion_peaks(semantic, self.proposals)
         content, position = self._queries(description, seeds)
         none: Tensor | None = None
@@ -153,6 +141,27 @@ class LIDIA(nn.Module):
             size = [n * self.stem_stride for n in probabilities.shape[2:]]
             probabilities = F.interpolate(probabilities, size=size, mode="trilinear", align_corners=False)
         return probabilities
+
+    def _features(self, image: Tensor) -> tuple[list[Tensor], Tensor, Tensor, Tensor, Tensor | None]:
+        """Pyramid, mask features, pixel description, semantic and liver logits of an image.
+
+        Raises:
+            ValueError: a sample has no phase.
+        """
+        present = torch.isnan(image).flatten(2).any(dim=2).logical_not()  # (B, P)
+        if not bool(present.any(dim=1).all()):
+            raise ValueError("A case has no phase at all: every channel holds NaN.")
+        if self.focus is not None:
+            image = focused(image, self.focus[0], self.focus[1])
+        image = torch.where(present[:, :, None, None, None], image, torch.zeros_like(image))
+        pyramid = self.pyramid(self.encoder(self.fusion(image, present)))
+        pixels = pyramid[0]
+        if self.hounsfield is not None:
+            pixels = pixels + self.hounsfield(image, present)
+        semantic, description, liver = self.semantic(pixels)
+        semantic = semantic.float()  # peaks and the map tell near-equal voxels apart
+        description = torch.cat([description, semantic.softmax(dim=1).to(description.dtype)], dim=1)
+        return pyramid, self.mask_features(pixels), description, semantic, liver
 
     def _queries(self, description: Tensor, seeds: Tensor) -> tuple[Tensor, Tensor]:
         """Proposals first, then the learned ones: content and position, (B, Q, D) each."""
@@ -200,15 +209,8 @@ class LIDIA(nn.Module):
         return classes, embeddings, queries
 
     @torch.jit.unused
-    def _train(
-        self,
-        pyramid: list[Tensor],
-        features: Tensor,
-        description: Tensor,
-        semantic: Tensor,
-        liver: Tensor | None,
-        target: Tensor | None,
-    ) -> Prediction:
+    def _train(self, image: Tensor, target: Tensor | None) -> Prediction:
+        pyramid, features, description, semantic, liver = self._features(image)
         b, _, x, y, z = features.shape
         device = features.device
         nothing = torch.zeros((b, 0), dtype=torch.long, device=device)
@@ -227,8 +229,8 @@ class LIDIA(nn.Module):
         if guides is not None and pilots > 0:
             weight = guides.flatten(2)
             weight = weight / weight.sum(dim=2, keepdim=True).clamp(min=1.0)
-            pooled = weight @ description.flatten(2).transpose(1, 2)
-            where = weight @ voxel_places(x, y, z, self.stem_stride, device)
+            pooled = (description.flatten(2) @ weight.transpose(1, 2)).transpose(1, 2)
+            where = (weight @ voxel_places(x, y, z, self.stem_stride, device)).float()
             content = torch.cat([content, self.seed_content(pooled)], dim=1)
             position = torch.cat([position, self.sine(where)], dim=1)
         else:
