@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from glob import escape
 from pathlib import Path
 
 from scripts.lidia.datalist import CaseError
@@ -24,36 +25,52 @@ def read_patterns(layout: Layout) -> Iterator[Patient | CaseError]:
     Raises:
         CaseError: if a pattern is missing, unfit, or finds nothing.
     """
-    if not layout.phase_map or not set(layout.phase_map) <= set(PHASES) or "label" not in layout.masks:
-        problem = "the folder's patterns are not told"
+    patterns = [*layout.phase_map.values(), *layout.masks.values()]
+    known = set(layout.phase_map) <= set(PHASES) and set(layout.masks) <= {"label", "liver"}
+    if not known or not layout.phase_map or "label" not in layout.masks:
+        problem = "the patterns of phases and label are not told, or of something else"
         remedy = "--phase_map \"{'venous': '{id}/v.nii.gz'}\" --masks \"{'label': '{id}/label.nii.gz'}\""
         raise CaseError("datalist", str(layout.root), problem, remedy, "unknown_phase")
+    for pattern in patterns:
+        if "{id}" not in pattern:
+            problem = f"the pattern {pattern!r} has no {{id}}"
+            raise CaseError("datalist", str(layout.root), problem, "write {id} for the patient", "bad_id")
     files = {phase: _matches(layout.root, pattern) for phase, pattern in layout.phase_map.items()}
-    labels = _matches(layout.root, layout.masks["label"])
-    livers = _matches(layout.root, layout.masks["liver"]) if "liver" in layout.masks else {}
     cases = sorted(set().union(*files.values()))
     layout.some(cases, f"file like {', '.join(layout.phase_map.values())}")
     words = layout.class_map or {str(value): name for value, name in enumerate(CLASSES)}
+    if not all(str(value).isdigit() for value in words):
+        problem = f"class_map names {', '.join(map(str, words))}, and must name values of the label"
+        remedy = "--class_map \"{'1': 'liver', '2': 'HCC'}\""
+        raise CaseError("datalist", str(layout.root), problem, remedy, "unknown_class")
     classes = {int(value): layout.kind(name, {}, layout.root) for value, name in words.items()}
     for case in cases:
-        if case not in labels:
+        found = {name: sorted(layout.root.glob(_of(case, mask))) for name, mask in layout.masks.items()}
+        if not found["label"]:
             problem = f"no file like {layout.masks['label']} for it"
             yield CaseError(case, str(layout.root), problem, "add it, or remove the case", "no_label")
             continue
-        liver = [Drawn(livers[case], LIVER)] if case in livers else []
-        phases = {phase: found[case] for phase, found in files.items() if case in found}
-        yield Patient(case, phases, (*liver, Drawn(labels[case], classes)))
+        twice = [str(path) for paths in found.values() for path in paths[1:]]
+        if twice:
+            problem = "several files are like the pattern of one mask"
+            yield CaseError(case, twice[0], problem, "make the pattern narrower", "duplicate")
+            continue
+        drawn = [Drawn(path, LIVER) for path in found.get("liver", [])]
+        drawn += [Drawn(path, classes) for path in found["label"]]
+        phases = {phase: paths[case] for phase, paths in files.items() if case in paths}
+        yield Patient(case, phases, tuple(drawn))
+
+
+def _of(case: str, pattern: str) -> str:
+    return pattern.replace("{id}", escape(case))
 
 
 def _matches(root: Path, pattern: str) -> dict[str, Path]:
     """File of each patient.
 
     Raises:
-        CaseError: if the pattern has no `{id}`, or two files are one patient's.
+        CaseError: if two files are one patient's.
     """
-    if "{id}" not in pattern:
-        problem = f"the pattern {pattern!r} has no {{id}}"
-        raise CaseError("datalist", str(root), problem, "write {id} where the patient stands", "bad_id")
     parts = re.split(r"(\{id\}|\*)", pattern)
     words = {"{id}": r"([^/]+)", "*": r"[^/]*"}
     named = "".join(words.get(part, re.escape(part)) for part in parts)
