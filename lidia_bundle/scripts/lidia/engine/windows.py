@@ -39,7 +39,11 @@ class WindowInferer(SlidingWindowInferer):
     def __call__(
         self, inputs: torch.Tensor, network: Callable[..., torch.Tensor], *args: Any, **kwargs: Any
     ) -> torch.Tensor:
-        """Probabilities (B, C, X, Y, Z) for an image (B, 4, X, Y, Z); a MetaTensor stays one."""
+        """Probabilities (B, C, X, Y, Z) for an image (B, 4, X, Y, Z); a MetaTensor stays one.
+
+        A network with a patient branch is asked for its scores too: they follow the C classes as channels.
+        """
+        network = getattr(network, "with_branch", network)
         image = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
         total = super().__call__(image, network, *args, **kwargs)
         if self.tta:

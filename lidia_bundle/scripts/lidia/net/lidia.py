@@ -124,6 +124,11 @@ class LIDIA(nn.Module):
         Raises:
             ValueError: the image has another shape than the contract's, or a sample without any phase.
         """
+        _, pyramid, pixels = self._see(image)
+        return self._say(pyramid, pixels, target)
+
+    def _see(self, image: Tensor) -> tuple[list[Tensor], list[Tensor], Tensor]:
+        """Encoder levels and pyramid, each fine to coarse, and the pixel features of an image."""
         check_image(image, self.phases, self.stride)
         present = torch.isnan(image).flatten(2).any(dim=2).logical_not()  # (B, P)
         if not bool(present.any(dim=1).all()):
@@ -131,10 +136,15 @@ class LIDIA(nn.Module):
         if self.focus is not None:
             image = focused(image, self.focus[0], self.focus[1])
         image = torch.where(present[:, :, None, None, None], image, torch.zeros_like(image))
-        pyramid = self.pyramid(self.encoder(self.fusion(image, present)))
+        levels = self.encoder(self.fusion(image, present))
+        pyramid = self.pyramid(levels)
         pixels = pyramid[0]
         if self.hounsfield is not None:
             pixels = pixels + self.hounsfield(image, present)
+        return levels, pyramid, pixels
+
+    def _say(self, pyramid: list[Tensor], pixels: Tensor, target: Tensor | None) -> Tensor:
+        """What `forward` returns, from the features."""
         semantic, description, liver = self.semantic(pixels)
         description = torch.cat([description, semantic.softmax(dim=1)], dim=1)
         features = self.mask_features(pixels)
