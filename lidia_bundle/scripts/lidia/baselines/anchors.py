@@ -1,4 +1,4 @@
-"""Anchor queries (PLAN, Yan et al. 2023): one query a component in which the semantic head suspects a lesion."""
+"""Anchor queries (PLAN, Yan et al. 2023): one query for each lesion that the semantic head suspects."""
 
 from __future__ import annotations
 

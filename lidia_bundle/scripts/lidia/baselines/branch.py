@@ -1,11 +1,11 @@
 """The patient branch (PLAN, Yan et al. 2023): memory tokens that read the features of a whole window.
 
-Dual-path blocks (Wang et al., MaX-DeepLab, CVPR 2021, without the way back to the pixels), one a feature level;
-the mean memory token says which kinds of lesion the window holds, several at once.
+Dual-path blocks (MaX-DeepLab, Wang et al. 2021, without the way back to the pixels), one a feature level; the
+mean memory token says which kinds of lesion the window holds, several at once.
 
-Differs from PLAN: fewer and narrower tokens; the place of a voxel is LIDIA's sine code instead of a learned one,
-so that windows of any size can be read; no dropout, so that the second pass of sharpness-aware minimisation
-answers the same question as the first.
+Differs from PLAN: fewer and narrower tokens, which start near 0 and so learn sooner; the place of a voxel is
+LIDIA's sine code instead of a learned one, so that windows of any size can be read; no dropout, so that the
+second pass of sharpness-aware minimisation answers the same question as the first.
 """
 
 from __future__ import annotations
@@ -25,9 +25,7 @@ class DualPathBlock(nn.Module):
         super().__init__()
         self.norm_memory, self.norm_feed = nn.LayerNorm(width), nn.LayerNorm(width)
         self.attention = nn.MultiheadAttention(width, heads, batch_first=True)
-        self.feedforward = nn.Sequential(
-            nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
-        )
+        self.feedforward = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
 
     def forward(self, memory: Tensor, voxels: Tensor) -> Tensor:
         """(B, M, D) memory and (B, N, D) voxels -> (B, M, D)."""
@@ -64,11 +62,11 @@ class PatientBranch(nn.Module):
     ) -> None:
         super().__init__()
         self.stride = stride
-        self.memory = nn.Parameter(torch.randn(memory, width))
+        self.memory = nn.Parameter(torch.randn(memory, width) * 0.02)
         self.folds = nn.ModuleList(
-            nn.Sequential(nn.Conv3d(c, width, f, stride=f), nn.InstanceNorm3d(width, affine=True))
-            for c, f in zip(channels, factors, strict=True)
+            nn.Conv3d(c, width, f, stride=f) for c, f in zip(channels, factors, strict=True)
         )
+        self.norms = nn.ModuleList(nn.InstanceNorm3d(width, affine=True) for _ in channels)
         self.sine = SinePosition(width)
         self.blocks = nn.ModuleList(DualPathBlock(width=width, heads=heads) for _ in channels)
         self.norm = nn.LayerNorm(width)
@@ -77,11 +75,11 @@ class PatientBranch(nn.Module):
     def forward(self, levels: list[Tensor]) -> Tensor:
         """Feature levels (B, C_i, x_i, y_i, z_i) -> (B, outputs) logits."""
         memory = self.memory.expand(len(levels[0]), -1, -1)
-        for level, fold, block in zip(levels, self.folds, self.blocks, strict=True):
-            tokens = fold[0](level)
+        for level, fold, norm, block in zip(levels, self.folds, self.norms, self.blocks, strict=True):
+            tokens = fold(level)
             x, y, z = tokens.shape[2:]
             # An instance norm of a single token would leave nothing of it.
-            tokens = fold[1](tokens) if x * y * z > 1 else tokens
+            tokens = norm(tokens) if x * y * z > 1 else tokens
             places = self.sine(voxel_places(x, y, z, self.stride, tokens.device))
             memory = block(memory, tokens.flatten(2).mT + places)
         return self.classify(self.norm(memory.mean(dim=1)))

@@ -3,12 +3,12 @@
     t_c = min(1, volume of c in the crop / full_mm3),  L_patient = mean_c BCE(logit_c, t_c)
     L_consistency = Σ_types [(q_c - sg(p_c))² + (sg(q_c) - p_c)²]
 
-p_c  probability of the branch; q_c = max over queries of softmax(class)[c], last layer; sg stops the gradient.
+p_c  probability of the branch; q_c  max over queries of softmax(class)[c] of the last layer; sg  no gradient.
 PLAN's full score is 100 voxels; at its voxels, of which 10 are 25 mm3, that is 250 mm3.
 
-Differs from PLAN: L_consistency is a mean over samples, equal to PLAN's half sum at its batch of two; a label
-more, since the benign group of this bundle counts cyst and calcification and PLAN's does not. Lesions of `others`
-are tumours and stand in no group.
+Differs from PLAN: L_consistency is a mean over samples, equal to PLAN's half sum at its batch of two; there is
+a label more, since the benign group of this bundle counts cyst and calcification and PLAN's does not. Lesions of
+`others` are tumours and stand in no group.
 """
 
 from __future__ import annotations

@@ -4,8 +4,9 @@ Early fusion; anchor queries in the place of LIDIA's proposals; a patient branch
 Foreground-enhanced sampling is in LIDIA's own loss. It trains by LIDIA's aids (semantic warm-up, mask-piloted
 queries, norm-free path of absolute HU), since without them nothing of its kind learns in CPU-hours.
 
-Differs from PLAN: a number of slots is fixed, and one without a component holds a learned query of its own, so
-that a sample's answer does not depend on its batch; background and liver have no anchors; sizes are in mm3.
+Differs from PLAN: the number of slots for anchors is fixed, and a slot without a component holds a learned query
+of its own, so that a sample's answer does not depend on its batch; background and liver have no anchors; the
+class head and the positions are LIDIA's; sizes are in mm3.
 """
 
 from __future__ import annotations
@@ -122,7 +123,9 @@ class PLAN(LIDIA):
         """
         levels, pyramid, pixels = self._see(image)
         probabilities = self._say(pyramid, pixels, None)
-        scores = self._ask_branch(levels, pyramid).sigmoid()[:, [LABELS.index(name) for name in BRANCH_SCORES]]
+        scores = self._ask_branch(levels, pyramid).sigmoid()[
+            :, [LABELS.index(name) for name in BRANCH_SCORES]
+        ]
         painted = scores[:, :, None, None, None].expand(-1, -1, *probabilities.shape[2:])
         return torch.cat([probabilities, painted.to(probabilities.dtype)], dim=1)
 

@@ -37,8 +37,8 @@ class Rows(NamedTuple):
 
     ids: list[str]
     columns: dict[str, NDArray[np.float64]]
-    """`(N,)` by name: those of `measure` (`branch_` only where the network has a patient branch), and `phases`,
-    a bit a phase."""
+    """`(N,)` by name: those of `measure`, those of a patient branch only where the network has one, and
+    `phases`, a bit a phase."""
     lesions: list[tuple[str, NDArray[np.float64]]]
     """Id of the patient and the LESION_COLUMNS of a true or a predicted lesion."""
 

@@ -128,7 +128,11 @@ class LIDIA(nn.Module):
         return self._say(pyramid, pixels, target)
 
     def _see(self, image: Tensor) -> tuple[list[Tensor], list[Tensor], Tensor]:
-        """Encoder levels and pyramid, each fine to coarse, and the pixel features of an image."""
+        """Encoder levels and pyramid, each fine to coarse, and the pixel features of an image.
+
+        Raises:
+            ValueError: as `forward`.
+        """
         check_image(image, self.phases, self.stride)
         present = torch.isnan(image).flatten(2).any(dim=2).logical_not()  # (B, P)
         if not bool(present.any(dim=1).all()):

@@ -2,9 +2,11 @@
 
     score_c = mean over predicted lesion voxels v of b[c](v)
 
-b[c]  the branch's probability of c, painted on all voxels of the window that it looked at; windows are blended
-like the class map. Where no lesion is predicted every score is 0. The painted channels follow the classes in
-what the inferer returns, in the order of BRANCH_SCORES; networks without a branch have none.
+b[c]  the branch's probability of c, painted on all voxels of the window that it looked at; windows are
+    blended like the class map.
+
+Where no lesion is predicted every score is 0. The painted channels follow the classes in what the inferer
+returns, in the order of BRANCH_SCORES; networks without a branch have none.
 """
 
 from __future__ import annotations
