@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -74,7 +75,11 @@ def test_plain_unet_through_the_same_configs(toys: Path, tmp_path: Path) -> None
 
 SYSTEMS = {
     "nnunet": ["nnunet.yaml"],
+    "plan": ["plan.yaml"],
+    "plan, ifm": ["plan.yaml", "fusion_ifm.yaml"],
     "mask2former": ["mask2former.yaml"],
+    "mask2former, plain": ["mask2former.yaml", "no_aids.yaml"],
+    "mpformer": ["mask2former.yaml", "no_aids.yaml", "mpformer.yaml"],
     "cross-entropy": ["mask2former.yaml", "cross_entropy.yaml"],
     "no aids": ["no_aids.yaml"],
     "no acl": ["no_acl.yaml"],
@@ -87,7 +92,7 @@ SYSTEMS = {
 
 
 @pytest.mark.parametrize("overlays", SYSTEMS.values(), ids=SYSTEMS)
-def test_every_system_trains_and_is_evaluated(overlays: list[str], toys: Path, tmp_path: Path) -> None:
+def test_every_system_trains_is_evaluated_and_infers(overlays: list[str], toys: Path, tmp_path: Path) -> None:
     options = {**TRAINING, "max_epochs": 2, **places(toys, tmp_path)}
     if "nnunet.yaml" in overlays:
         del options["network_def#channels"]
@@ -96,17 +101,22 @@ def test_every_system_trains_and_is_evaluated(overlays: list[str], toys: Path, t
     for name in ("max_epochs", "steps", "val_interval", "train#stages", "cache_dir"):
         del options[name]
     options["model_file"] = str(tmp_path / "model.pt")
-    files = ["train.json", "evaluate.json", *(f"overlays/{name}" for name in overlays)]
-    evaluate = create_workflow(
-        config_file=[str(CONFIGS / name) for name in files],
-        workflow_type="evaluation",
-        meta_file=str(CONFIGS / "metadata.json"),
-        logging_file=False,
-        **options,
-    )
-    evaluate.initialize()
-    evaluate.run()
-    assert (tmp_path / "metrics.json").is_file()
+    for job, kind in (("evaluate.json", "evaluation"), ("inference.json", "infer")):
+        files = ["train.json", job, *(f"overlays/{name}" for name in overlays)]
+        built = create_workflow(
+            config_file=[str(CONFIGS / name) for name in files],
+            workflow_type=kind,
+            meta_file=str(CONFIGS / "metadata.json"),
+            logging_file=False,
+            **options,
+            **({"pages": False} if kind == "infer" else {}),
+        )
+        built.initialize()
+        built.run()
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    result = json.loads((tmp_path / "toy_05.json").read_text())
+    assert ("branch_auc_HCC" in metrics) == ("branch" in result) == ("plan.yaml" in overlays)
+    assert sum(path.suffix == ".gz" for path in tmp_path.iterdir()) == 2 * 3
 
 
 def test_fast_training(toys: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from monai.transforms import Compose, Invertd, Transform
 from scripts.lidia.data import RequireMeta
 from scripts.lidia.engine.calibrating import NAMES, calibrated
 from scripts.lidia.metrics.calibration import Platt
-from scripts.lidia.postprocess import NO_LIVER, Diagnosis, diagnose
+from scripts.lidia.postprocess import NO_LIVER, Diagnosis, diagnose, split_branch
 from scripts.lidia.vocabulary import LESION_TYPES, LIVER
 
 
@@ -63,7 +63,7 @@ class Diagnosed(Transform):
         diagnosis = diagnose(np.asarray(pred), spacing.tolist(), affine, given=given, **self.choices)
         labels = np.where(diagnosis.classes > 0, diagnosis.classes, diagnosis.liver * LIVER).astype(np.uint8)
         if self.keep_probabilities:
-            found["probabilities"] = pred
+            found["probabilities"] = split_branch(pred)[0]
         found["pred"] = MetaTensor(torch.from_numpy(labels)[None], meta=dict(pred.meta))
         found["diagnosis"] = diagnosis
         found["result"] = summary(found, diagnosis, self.calibration)
@@ -73,9 +73,13 @@ class Diagnosed(Transform):
 def summary(
     data: Mapping[Hashable, Any], diagnosis: Diagnosis, calibration: Mapping[str, Platt] | None = None
 ) -> dict[str, Any]:
-    """Patient probabilities and lesions in plain types, the core of `ID.json`."""
+    """Patient probabilities and lesions in plain types, the core of `ID.json`.
+
+    A network with a patient branch adds `branch`: its own probabilities, uncalibrated.
+    """
     lines = None if NO_LIVER in diagnosis.warnings else calibration  # a 0 that says nothing stays one
     scores, mended = calibrated({name: diagnosis.livermax[name] for name in NAMES}, lines)
+    branch = {} if diagnosis.branch is None else {"branch": {name: diagnosis.branch[name] for name in NAMES}}
     return {
         "id": data.get("id"),
         "grid_phase": data.get("grid_phase"),
@@ -84,6 +88,7 @@ def summary(
         "malignant": scores["malignant"],
         "benign": scores["benign"],
         "calibrated": mended,
+        **branch,
         "lesions": list(diagnosis.records),
         "warnings": [*(data.get("warnings") or ()), *diagnosis.warnings],
     }

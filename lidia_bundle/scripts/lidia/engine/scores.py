@@ -26,6 +26,7 @@ from scripts.lidia.vocabulary import LESION_TYPES, PHASES
 
 HEADLINE = (
     *("auc8", "auc2", *(f"auc_{name}" for name in LESION_TYPES), "pixelcount_auc8", "pixelcount_auc2"),
+    *("branch_auc8", "branch_auc2"),
     *("precision", "sensitivity", "accuracy", "dice", "liver_dice", "ece", "brier_skill"),
 )
 """Metrics that a validation shows."""
@@ -36,7 +37,8 @@ class Rows(NamedTuple):
 
     ids: list[str]
     columns: dict[str, NDArray[np.float64]]
-    """`(N,)` by name: those of `measure`, and `phases`, a bit a phase."""
+    """`(N,)` by name: those of `measure`, those of a patient branch only where the network has one, and
+    `phases`, a bit a phase."""
     lesions: list[tuple[str, NDArray[np.float64]]]
     """Id of the patient and the LESION_COLUMNS of a true or a predicted lesion."""
 
@@ -77,7 +79,7 @@ class PatientScores(CumulativeIterationMetric):
         self.protocol = Protocol(smallest_mm3, counted_mm3, overlap, present_mm3, tuple(ious))
         self.calibration = calibration
         none, zero = np.zeros((1, 1, 1), np.uint8), dict.fromkeys(SCORES, 0.0)
-        blank = Prediction(none, none.astype(np.uint16), none > 0, zero, zero)
+        blank = Prediction(none, none.astype(np.uint16), none > 0, zero, zero, zero)
         self.names = [*measure(blank, none, none, (1, 1, 1), protocol=self.protocol).row, "phases"]
         super().__init__()
 
@@ -114,7 +116,7 @@ class PatientScores(CumulativeIterationMetric):
         got = measure(_prediction(said), classes, instances, spacing, malignant=flags, protocol=self.protocol)
         row = dict(got.row)
         row["phases"] = sum(2 ** PHASES.index(phase) for phase in patient.get("phases_used") or ())
-        numbers = torch.tensor([row[name] for name in self.names], dtype=torch.float64)
+        numbers = torch.tensor([row.get(name, np.nan) for name in self.names], dtype=torch.float64)
         lesions = lesion_rows(
             got.match, said.records, got.predicted.numbers, got.truth.numbers, spacing, affine
         )
@@ -144,7 +146,7 @@ class PatientScores(CumulativeIterationMetric):
             rank, at = places[name]
             mine = lesions[rank][lesions[rank][:, 0] == at, 1:].numpy()
             listed += [(name, line) for line in mine]
-        self._rows = Rows(order, dict(zip(self.names, stacked, strict=True)), listed)
+        self._rows = Rows(order, _known(dict(zip(self.names, stacked, strict=True))), listed)
         self._synced_tensors = [torch.from_numpy(stacked.T.copy())]
         self._synced = True
 
@@ -214,7 +216,16 @@ class PatientTable(IgniteMetricHandler):
 
 
 def _prediction(said: Diagnosis) -> Prediction:
-    return Prediction(said.classes, said.instances, said.liver, said.livermax, said.pixelcount)
+    return Prediction(said.classes, said.instances, said.liver, said.livermax, said.pixelcount, said.branch)
+
+
+def _known(columns: dict[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+    """The columns without those of a patient branch that nobody has."""
+    return {
+        name: values
+        for name, values in columns.items()
+        if not (name.startswith("branch_") and np.isnan(values).all())
+    }
 
 
 def _place(patient: Mapping[str, Any]) -> tuple[NDArray[np.float64], list[float]]:

@@ -6,6 +6,7 @@ import csv
 import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from scripts.lidia.metrics.intervals import (
     paired_difference,
     wilson,
 )
-from scripts.lidia.metrics.rows import RULES
+from scripts.lidia.metrics.rows import RULES, rules_of
 from scripts.lidia.vocabulary import LESION_TYPES, PHASES
 
 NOISE = "Differences below 0.03 in AUC-8 on some 300 patients are noise."
@@ -92,7 +93,7 @@ def write_evaluation(
 
 
 def report(summary: Summary, rows: Rows, present_mm3: float) -> dict[str, dict[str, Any]]:
-    """`{metric: {value, low, high, n}}`, with notes, other intervals and the two rules compared.
+    """`{metric: {value, low, high, n}}`, with notes, other intervals and the rules compared with LiverMax.
 
     Args:
         summary: of the cohort and its draws.
@@ -104,34 +105,38 @@ def report(summary: Summary, rows: Rows, present_mm3: float) -> dict[str, dict[s
         metrics[name] = interval(values, summary.counts[name])
         if name in summary.notes:
             metrics[name]["note"] = summary.notes[name]
-    for name in ("auc8", "auc2"):
-        rival = summary.values[f"pixelcount_{name}"]
-        gap = paired_difference(summary.values[name], rival, summary.counts[name])
-        metrics[f"{name}_minus_pixelcount"] = gap
+    rules = rules_of(rows.columns)
+    for name, rule in product(("auc8", "auc2"), rules[1:]):
+        rival = summary.values[RULES[rule] + name]
+        metrics[f"{name}_minus_{rule}"] = paired_difference(summary.values[name], rival, summary.counts[name])
     for name in ("precision", "sensitivity", "accuracy"):
         value, count = metrics[name]["value"], metrics[name]["n"]
         metrics[name]["wilson"] = None if value is None else list(wilson(round(value * count), count))
     for name in LESION_TYPES:
         truth = rows.columns[f"mm3_{name}"] > present_mm3
-        _type_area(metrics, name, truth, [rows.columns[f"{rule}_{name}"] for rule in RULES])
+        _type_area(metrics, name, truth, {rule: rows.columns[f"{rule}_{name}"] for rule in rules})
     return metrics
 
 
 def _type_area(
-    metrics: dict[str, dict[str, Any]], name: str, truth: NDArray[np.bool_], scores: list[NDArray[np.float64]]
+    metrics: dict[str, dict[str, Any]],
+    name: str,
+    truth: NDArray[np.bool_],
+    scores: Mapping[str, NDArray[np.float64]],
 ) -> None:
-    """DeLong's interval of a type's two areas, the p of their difference, and the slope of LiverMax."""
-    for prefix, values in zip(("", "pixelcount_"), scores, strict=True):
+    """DeLong's interval of a type's area by each rule, the p of the differences, and LiverMax's slope."""
+    best, own = scores["livermax"], metrics[f"auc_{name}"]
+    for rule, values in scores.items():
         bounds = delong_interval(values, truth)
-        metrics[f"{prefix}auc_{name}"]["delong"] = None if bounds is None else list(bounds)
-    if min(truth.sum(), (~truth).sum()) >= 2:
-        metrics[f"auc_{name}"]["p_against_pixelcount"] = delong_test(scores[0], scores[1], truth)[1]
+        metrics[f"{RULES[rule]}auc_{name}"]["delong"] = None if bounds is None else list(bounds)
+        if rule != "livermax" and min(truth.sum(), (~truth).sum()) >= 2:
+            own[f"p_against_{rule}"] = delong_test(best, values, truth)[1]
     if truth.any() and not truth.all():
-        metrics[f"auc_{name}"]["calibration_slope"] = fit_platt(scores[0], truth, smooth=False).slope
+        own["calibration_slope"] = fit_platt(best, truth, smooth=False).slope
 
 
 def patient_lines(rows: Rows) -> Iterable[dict[str, str]]:
-    """One line a patient: scores by both rules, true volumes, counts, Dice; not the confusion of types."""
+    """One line a patient: scores by each rule, true volumes, counts, Dice; not the confusion of types."""
     for at, name in enumerate(rows.ids):
         line = {"id": name}
         for column, values in rows.columns.items():
@@ -193,6 +198,7 @@ def draw_confusion(path: Path, table: NDArray[np.int64]) -> None:
         figure.savefig(beside, dpi=120, metadata={"Software": None})
 
 
+TITLES = {"livermax": "LiverMax", "pixelcount": "pixel count", "branch": "patient branch"}
 ROWS = (
     *(("AUC-8", "auc8"), ("AUC-2", "auc2"), ("AUC-2, the authors' sides", "auc2_authors")),
     *((f"AUC {name}", f"auc_{name}") for name in LESION_TYPES),
@@ -208,13 +214,15 @@ OTHER_ROWS = (
 
 
 def readable(metrics: Mapping[str, Mapping[str, Any]], patients: int) -> str:
-    """The paper's metrics with their intervals as text, both rules for patients side by side."""
+    """The paper's metrics with their intervals as text, the rules for patients side by side."""
+    shown = [rule for rule, prefix in RULES.items() if f"{prefix}auc8" in metrics]
     lines = [
         f"{patients} patients; value [95 % interval by patients] (n)",
-        f"{'':32}{'LiverMax':34}pixel count",
+        f"{'':32}" + "".join(f"{TITLES[rule]:34}" for rule in shown).rstrip(),
     ]
     for title, name in ROWS:
-        lines.append(f"{title:32}{_cell(metrics[name]):34}{_cell(metrics[f'pixelcount_{name}'])}")
+        cells = "".join(f"{_cell(metrics[RULES[rule] + name]):34}" for rule in shown)
+        lines.append(f"{title:32}{cells}".rstrip())
     lines += [f"{title:32}{_cell(metrics[name])}" for title, name in OTHER_ROWS if name in metrics]
     lines += [f"{name}: {metrics[name]['note']}" for name in ("auc8", "auc2") if "note" in metrics[name]]
     return "\n".join([*lines, NOISE])

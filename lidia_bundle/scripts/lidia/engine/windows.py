@@ -56,9 +56,13 @@ class WindowInferer(Inferer):
         self.step = gcd(*self.roi_size)
 
     def __call__(self, inputs: torch.Tensor, network: Network, *args: Any, **kwargs: Any) -> torch.Tensor:
-        """Probabilities (1, C, X, Y, Z) for an image (1, 4, X, Y, Z); a MetaTensor stays one."""
+        """Probabilities (1, C, X, Y, Z) for an image (1, 4, X, Y, Z); a MetaTensor stays one.
+
+        A network with a patient branch is asked for its scores too: they follow the C classes as channels.
+        """
         image = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
         box = self.liver_box(image, network) if self.coarse else None
+        network = getattr(network, "with_branch", network)
         if box is None:
             total = self.averaged(image, network, *args, **kwargs)
         else:

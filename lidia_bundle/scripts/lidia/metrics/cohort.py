@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from scripts.lidia.metrics.calibration import Platt, apply_platt, brier, expected_error
 from scripts.lidia.metrics.patients import area_under_curve, mean_area
-from scripts.lidia.metrics.rows import AUTHORS, RULES, SIZES, Protocol
+from scripts.lidia.metrics.rows import AUTHORS, RULES, SIZES, Protocol, rules_of
 from scripts.lidia.vocabulary import LESION_TYPES
 
 Table = Mapping[str, NDArray[np.float64]]
@@ -58,9 +58,9 @@ def summarise(
 def summarise_patients(
     table: Table, weights: NDArray[np.float64], *, protocol: Protocol = AUTHORS
 ) -> Summary:
-    """The areas of both rules alone, from scores and true volumes; arguments as in `summarise`."""
+    """The areas of all rules alone, from scores and true volumes; arguments as in `summarise`."""
     summary = Summary({}, {}, {})
-    for rule in RULES:
+    for rule in rules_of(table):
         _patients(summary, table, weights, rule, protocol.present_mm3)
     return summary
 
@@ -76,7 +76,7 @@ def ratio(
 def _patients(
     summary: Summary, table: Table, weights: NDArray[np.float64], rule: str, present: float
 ) -> None:
-    prefix = "" if rule == "livermax" else f"{rule}_"
+    prefix = RULES[rule]
     everybody = np.ones(weights.shape[1], bool)
 
     def area(name: str, score: str, truth: NDArray[np.bool_], among: NDArray[np.bool_]) -> None:

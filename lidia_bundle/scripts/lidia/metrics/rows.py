@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,8 +25,13 @@ from scripts.lidia.metrics.voxels import voxel_dice
 from scripts.lidia.vocabulary import FIRST_LESION, LESION_TYPES, LIVER
 
 SCORES = (*LESION_TYPES, "malignant", "benign", "benign_authors")
-"""Scores of a patient by either rule: types, then groups."""
-RULES = ("livermax", "pixelcount")
+"""Scores of a patient by any rule: types, then groups."""
+RULES: Mapping[str, str] = MappingProxyType({
+    "livermax": "",
+    "pixelcount": "pixelcount_",
+    "branch": "branch_",
+})
+"""Rules by which patients are scored, and what stands before the names of their metrics."""
 SIZES = {"under_10mm": (0.0, 10.0), "10_to_20mm": (10.0, 20.0), "over_20mm": (20.0, np.inf)}
 """Strata of true lesions by the diameter of the ball of their volume, mm."""
 
@@ -59,16 +65,23 @@ class Prediction(NamedTuple):
     livermax: Mapping[str, float]
     """By the names of SCORES."""
     pixelcount: Mapping[str, float]
+    branch: Mapping[str, float] | None = None
+    """Of a network with a patient branch."""
 
 
 class Measured(NamedTuple):
     """One patient against the truth."""
 
     row: dict[str, float]
-    """Always the same names in the same order."""
+    """The same names in the same order for all patients of a network."""
     match: Match
     predicted: Found
     truth: Found
+
+
+def rules_of(columns: Mapping[str, Any]) -> list[str]:
+    """The rules whose scores stand in a table; only a network with a patient branch has all."""
+    return [rule for rule in RULES if f"{rule}_{SCORES[0]}" in columns]
 
 
 def measure(
@@ -101,6 +114,8 @@ def measure(
     match = match_lesions(found, truth, overlap=protocol.overlap, counted_mm3=protocol.counted_mm3)
     row = {f"livermax_{name}": float(predicted.livermax[name]) for name in SCORES}
     row |= {f"pixelcount_{name}": float(predicted.pixelcount[name]) for name in SCORES}
+    if predicted.branch is not None:
+        row |= {f"branch_{name}": float(predicted.branch[name]) for name in SCORES}
     row |= {
         f"mm3_{name}": one for name, one in true_volumes((t.lesion for t in match.truths), malignant).items()
     }

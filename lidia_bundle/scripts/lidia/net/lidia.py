@@ -124,11 +124,38 @@ class LIDIA(nn.Module):
         Raises:
             ValueError: the image has another shape than the contract's, or a sample without any phase.
         """
+        _, pyramid, pixels = self._see(image)
+        return self._say(pyramid, pixels, target)
+
+    def _see(self, image: Tensor) -> tuple[list[Tensor], list[Tensor], Tensor]:
+        """Encoder levels and pyramid, each fine to coarse, and the pixel features of an image.
+
+        Raises:
+            ValueError: as `forward`.
+        """
         check_image(image, self.phases, self.stride)
+        present = torch.isnan(image).flatten(2).any(dim=2).logical_not()  # (B, P)
+        if not bool(present.any(dim=1).all()):
+            raise ValueError("A case has no phase at all: every channel holds NaN.")
+        if self.focus is not None:
+            image = focused(image, self.focus[0], self.focus[1])
+        image = torch.where(present[:, :, None, None, None], image, torch.zeros_like(image))
+        levels = self.encoder(self.fusion(image, present))
+        pyramid = self.pyramid(levels)
+        pixels = pyramid[0]
+        if self.hounsfield is not None:
+            pixels = pixels + self.hounsfield(image, present)
+        return levels, pyramid, pixels
+
+    def _say(self, pyramid: list[Tensor], pixels: Tensor, target: Tensor | None) -> Tensor:
+        """What `forward` returns, from the features."""
+        semantic, description, liver = self.semantic(pixels)
+        semantic = semantic.float()  # peaks and the map tell near-equal voxels apart
+        description = torch.cat([description, semantic.softmax(dim=1).to(description.dtype)], dim=1)
+        features = self.mask_features(pixels)
         if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript skips the branch only so)
             if self.training:
-                return self._train(image, target)  # type: ignore[return-value]
-        pyramid, features, description, semantic, _ = self._features(image)
+                return self._train(pyramid, features, description, semantic, liver, target)  # type: ignore[return-value]
         seeds = lesion_peaks(semantic, self.proposals)
         content, position = self._queries(description, seeds)
         none: Tensor | None = None
@@ -141,27 +168,6 @@ class LIDIA(nn.Module):
             size = [n * self.stem_stride for n in probabilities.shape[2:]]
             probabilities = F.interpolate(probabilities, size=size, mode="trilinear", align_corners=False)
         return probabilities
-
-    def _features(self, image: Tensor) -> tuple[list[Tensor], Tensor, Tensor, Tensor, Tensor | None]:
-        """Pyramid, mask features, pixel description, semantic and liver logits of an image.
-
-        Raises:
-            ValueError: a sample has no phase.
-        """
-        present = torch.isnan(image).flatten(2).any(dim=2).logical_not()  # (B, P)
-        if not bool(present.any(dim=1).all()):
-            raise ValueError("A case has no phase at all: every channel holds NaN.")
-        if self.focus is not None:
-            image = focused(image, self.focus[0], self.focus[1])
-        image = torch.where(present[:, :, None, None, None], image, torch.zeros_like(image))
-        pyramid = self.pyramid(self.encoder(self.fusion(image, present)))
-        pixels = pyramid[0]
-        if self.hounsfield is not None:
-            pixels = pixels + self.hounsfield(image, present)
-        semantic, description, liver = self.semantic(pixels)
-        semantic = semantic.float()  # peaks and the map tell near-equal voxels apart
-        description = torch.cat([description, semantic.softmax(dim=1).to(description.dtype)], dim=1)
-        return pyramid, self.mask_features(pixels), description, semantic, liver
 
     def _queries(self, description: Tensor, seeds: Tensor) -> tuple[Tensor, Tensor]:
         """Proposals first, then the learned ones: content and position, (B, Q, D) each."""
@@ -209,8 +215,15 @@ class LIDIA(nn.Module):
         return classes, embeddings, queries
 
     @torch.jit.unused
-    def _train(self, image: Tensor, target: Tensor | None) -> Prediction:
-        pyramid, features, description, semantic, liver = self._features(image)
+    def _train(
+        self,
+        pyramid: list[Tensor],
+        features: Tensor,
+        description: Tensor,
+        semantic: Tensor,
+        liver: Tensor | None,
+        target: Tensor | None,
+    ) -> Prediction:
         b, _, x, y, z = features.shape
         device = features.device
         nothing = torch.zeros((b, 0), dtype=torch.long, device=device)

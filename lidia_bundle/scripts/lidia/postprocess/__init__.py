@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scripts.lidia.postprocess.branch import BRANCH_SCORES, branch_scores, split_branch
 from scripts.lidia.postprocess.diagnosis import NO_LIVER, Diagnosis, diagnose
 from scripts.lidia.postprocess.doubt import without_doubtful
 from scripts.lidia.postprocess.instances import Lesions, lesions
@@ -10,14 +11,17 @@ from scripts.lidia.postprocess.pixelcount import pixel_count
 from scripts.lidia.postprocess.region import liver_region
 
 __all__ = [
+    "BRANCH_SCORES",
     "GROUPS",
     "NO_LIVER",
     "Diagnosis",
     "Lesions",
+    "branch_scores",
     "diagnose",
     "lesions",
     "liver_region",
     "livermax",
     "pixel_count",
+    "split_branch",
     "without_doubtful",
 ]

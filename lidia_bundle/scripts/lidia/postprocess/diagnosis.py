@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scripts.lidia.components import SMALLEST_MM3
+from scripts.lidia.postprocess.branch import branch_scores, split_branch
 from scripts.lidia.postprocess.doubt import without_doubtful
 from scripts.lidia.postprocess.instances import lesions
 from scripts.lidia.postprocess.livermax import GROUPS, livermax
@@ -35,6 +36,8 @@ class Diagnosis(NamedTuple):
     pixelcount: dict[str, float]
     """Volume by lesion type and group, mm3."""
     warnings: list[str]
+    branch: dict[str, float] | None = None
+    """Score by the network's patient branch, 0..1; None where it has none."""
 
 
 def diagnose(
@@ -52,7 +55,8 @@ def diagnose(
     """Read a patient's class map.
 
     Args:
-        probabilities: `(C, X, Y, Z)`, classes in the order of the vocabulary.
+        probabilities: `(C, X, Y, Z)`, classes in the order of the vocabulary; behind them the scores of a
+            patient branch where the network has one (see `split_branch`).
         spacing: mm a voxel along X, Y, Z.
         affine: `(4, 4)` from voxel indices to RAS mm.
         given: `(X, Y, Z)` liver mask of the user, in place of class 1.
@@ -65,7 +69,8 @@ def diagnose(
     Raises:
         ValueError: the shapes do not fit, or the class map is not finite.
     """
-    maps = as_probabilities(probabilities)
+    class_map, painted = split_branch(probabilities)
+    maps = as_probabilities(class_map)
     voted = without_doubtful(most_likely(maps), maps, confidence)
     region = liver_region(voted, spacing, grow_mm=grow_mm, given=given)
     found = lesions(maps, spacing, affine, classes=voted, region=region, smallest_mm3=smallest_mm3)
@@ -79,4 +84,5 @@ def diagnose(
         livermax(maps, region, smooth=smooth, groups=groups),
         pixel_count(found.classes, spacing, groups=groups),
         [] if region.any() else [NO_LIVER],
+        None if painted is None else branch_scores(painted, found.classes),
     )

@@ -27,6 +27,7 @@ METRICS = {
     "auc2": "AUC-2, malignant and benign (patients)",
     **{f"auc_{name}": f"AUC {name}" for name in LESION_TYPES},
     "pixelcount_auc8": "AUC-8 by pixel count in place of LiverMax",
+    "branch_auc8": "AUC-8 by the network's patient branch in place of LiverMax",
     "sensitivity": "sensitivity (lesions)",
     "precision": "precision (lesions)",
     "accuracy": "type accuracy (matched lesions)",

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scripts.lidia.engine.atomic import replacing
 from scripts.lidia.metrics.cohort import summarise_patients
 from scripts.lidia.metrics.intervals import DRAWS, draw_patients, paired_difference
-from scripts.lidia.metrics.rows import RULES
+from scripts.lidia.metrics.rows import RULES, rules_of
 from scripts.lidia.study.runner import COHORTS
 from scripts.lidia.vocabulary import LESION_TYPES
 
@@ -43,7 +43,10 @@ def write_study(
     for cohort in COHORTS:
         found = {name: json.loads((folder / name / cohort / "metrics.json").read_text()) for name in systems}
         study[cohort] = {
-            f"{name}+{rule}": _figures(metrics, rule) for name, metrics in found.items() for rule in RULES
+            f"{name}+{rule}": _figures(metrics, prefix)
+            for name, metrics in found.items()
+            for rule, prefix in RULES.items()
+            if f"{prefix}auc8" in metrics
         }
         tables = {name: read_patients(folder / name / cohort / "patients.csv") for name in systems}
         study["differences"][cohort] = differences(tables, reference, draws, seed)
@@ -84,8 +87,8 @@ def differences(
     best = areas[reference]
     gaps: dict[str, dict[str, Any]] = {}
     for name, summary in areas.items():
-        for rule in RULES:
-            prefix = "" if rule == "livermax" else f"{rule}_"
+        for rule in rules_of(tables[name]):
+            prefix = RULES[rule]
             if (name, rule) != (reference, "livermax"):
                 gaps[f"{name}+{rule}"] = {
                     area: paired_difference(
@@ -117,8 +120,7 @@ def page(study: Mapping[str, Any], reference: str) -> str:
     return "\n".join(lines)
 
 
-def _figures(metrics: Mapping[str, Mapping[str, Any]], rule: str) -> dict[str, list[float | None]]:
-    prefix = "" if rule == "livermax" else f"{rule}_"
+def _figures(metrics: Mapping[str, Mapping[str, Any]], prefix: str) -> dict[str, list[float | None]]:
     names = {name: prefix + name for name in AREAS} | {name: name for name in OTHERS}
     return {name: [metrics[key][part] for part in ("value", "low", "high")] for name, key in names.items()}
 
