@@ -21,6 +21,8 @@ STREAM = 100
 """Added to a hospital's number, so that an implant shares no random number with its phantoms."""
 ATTEMPTS = 4
 """Draws of places before a liver is said to have no room."""
+LEAST_FREE = 10.0
+"""Liver in ml that must be free of wide vessels and existing lesions."""
 
 
 def implant_case(
@@ -44,13 +46,14 @@ def implant_case(
     phase = anatomy.source.reference
     rng = np.random.default_rng(streams[0])
     patient = fitting_patient(rng, recipe, anatomy.levels, phase, looks)
-    for stream in streams[2:]:
+    free = (anatomy.source.liver & ~anatomy.large).sum() * np.prod(anatomy.source.spacing) / 1000
+    for stream in streams[2:] if free > LEAST_FREE else ():
         matte = draw_matte(anatomy, patient, recipe.spread, np.random.default_rng(stream))
         if matte.instances.any() or not patient.plan:
             break
     else:
         wanted = ", ".join(sorted({look.name for look in patient.plan}))
-        problem = f"no room in the liver for a lesion ({wanted})"
+        problem = f"no room for a lesion ({wanted}) in {free:.0f} ml of free liver"
         remedy = "give a larger liver, one with fewer lesions of its own, or other looks"
         raise CaseError(anatomy.source.name, "", problem, remedy, "no_room")
     noises = np.random.default_rng(streams[1])

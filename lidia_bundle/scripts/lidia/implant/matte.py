@@ -96,8 +96,7 @@ def draw_matte(anatomy: Anatomy, patient: Patient, spread: float, rng: np.random
         )
         drawn.append(_sliced(hu, layers))
     paint, through = drawn[0], drawn[1] - drawn[0]
-    own = 0.29 * float(np.mean(frame.spacing))
-    blur = np.sqrt(max(anatomy.scanned[anatomy.source.reference].blur ** 2 - own**2, 0))
+    blur = anatomy.scanned[anatomy.source.reference].blur
     plane = (*anatomy.source.spacing[:2], FAR)
     paint, through = (np.stack([smooth(part, plane, blur) for part in parts]) for parts in (paint, through))
     beside = np.isin(instances, [lesion.instance for lesion in lesions if _relative(lesion)])

@@ -168,7 +168,7 @@ def _enhanced(
     high = _height(liver) > 0.8
     heart = opened(bright & high & (y > 0), spacing, 15.0)
     vessel &= ~renal & ~heart
-    behind = y < 28
+    behind = (y < 28) & (np.abs(x) < 28)
     taken = vessel | renal | spleen | heart
     return {
         "muscle": free & (clean <= soft),
@@ -188,7 +188,7 @@ def _bone(clean: Field, spacing: Sequence[float], phase: str) -> Mask:
 
 
 def _from_spine(bone: Mask, dense: Mask, liver: Mask, spacing: Sequence[float]) -> tuple[Field, Field]:
-    """mm to the right of the spine's middle, (X, 1, 1), and to the front of its vertebrae, (1, Y, 1).
+    """mm to the right of the spine's middle, (X, 1, 1), and to the front of its vertebrae, (1, Y, Z).
 
     The spine is where the most bone lies over one another, to the left of the liver's middle.
     """
@@ -196,17 +196,19 @@ def _from_spine(bone: Mask, dense: Mask, liver: Mask, spacing: Sequence[float]) 
     heap[int(np.argwhere(liver.any((1, 2))).mean()) :] = 0
     heap = gaussian_filter(heap, [12 / s for s in spacing[:2]])
     if heap.any():
-        i, j = np.unravel_index(int(heap.argmax()), heap.shape)
+        i, j = (int(n) for n in np.unravel_index(int(heap.argmax()), heap.shape))
         reach = max(int(8 / spacing[0]), 1)
-        column = dense[max(i - reach, 0) : i + reach + 1].mean((0, 2))
-        ahead = np.flatnonzero(column[j : j + int(60 / spacing[1])] > 0.35)
-        front = int(j) + (int(ahead[-1]) if len(ahead) else 0)
+        column = dense[max(i - reach, 0) : i + reach + 1].mean(0, dtype=np.float32)
+        # the spine bends: its front is another one from slice to slice
+        column = gaussian_filter(column, (0, 12 / spacing[2]))[j : j + int(60 / spacing[1])] > 0.35
+        ahead = np.where(column.any(0), column.shape[0] - 1 - column[::-1].argmax(0), 0)
+        front = j + gaussian_filter(ahead.astype(np.float32), 8 / spacing[2])
     else:
         body = np.argwhere(liver.any(2))
-        i, front = body[:, 0].min(), int(body[:, 1].min() + 20 / spacing[1])
+        i, front = int(body[:, 0].min()), np.full(bone.shape[2], body[:, 1].min() + 20 / spacing[1])
     x = (np.arange(bone.shape[0]) - i) * spacing[0]
-    y = (np.arange(bone.shape[1]) - front) * spacing[1]
-    return x[:, None, None].astype(np.float32), y[None, :, None].astype(np.float32)
+    y = (np.arange(bone.shape[1])[:, None] - front) * spacing[1]
+    return x[:, None, None].astype(np.float32), y[None].astype(np.float32)
 
 
 def _height(liver: Mask) -> Field:
