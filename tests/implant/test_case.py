@@ -16,16 +16,22 @@ from scripts.lidia.vocabulary import CLASSES, PHASES
 A, V, D = 1, 2, 3
 
 
-def implanted(anatomy: Anatomy, look: str, index: int = 0) -> Case:
-    return implant_case(anatomy, 3, index, looks=[look])
+def implanted(anatomy: Anatomy, look: str, index: int = 0, least: float = 0) -> Case:
+    """The first case from `index` on whose lesion of this look is at least so wide (mm)."""
+    while True:
+        case = implant_case(anatomy, 3, index, looks=[look])
+        if case.lesions[0]["diameter_mm"] >= least:
+            return case
+        index += 1
 
 
 def contrast(case: Case, anatomy: Anatomy) -> np.ndarray:
-    """Mean HU in the lesion minus the liver around it, by phase."""
+    """Mean HU in the middle of the lesion and of the liver around it, (phases, 2)."""
     lesion = case.instances > 0
-    core = binary_erosion(lesion, iterations=2)
-    core = core if core.sum() > 30 else lesion
-    near = binary_dilation(lesion, np.ones((9, 9, 1)), iterations=1) & ~binary_dilation(lesion, iterations=2)
+    core = binary_erosion(lesion, np.ones((5, 5, 1)))
+    core[:, :, np.arange(lesion.shape[2]) != int(lesion.sum((0, 1)).argmax())] = False
+    assert core.sum() >= 8
+    near = binary_dilation(lesion, np.ones((13, 13, 1))) & ~binary_dilation(lesion, np.ones((7, 7, 3)))
     near &= anatomy.source.as_stored(anatomy.source.liver & ~anatomy.large)
     volumes = [case.volumes[phase].data for phase in PHASES]
     return np.array([(v[core].mean(), np.median(v[near])) for v in volumes])
@@ -55,28 +61,28 @@ def test_truth_lies_in_the_liver(anatomy: Anatomy) -> None:
 
 
 def test_hcc_enhances_and_washes_out(anatomy: Anatomy) -> None:
-    hu = contrast(implanted(anatomy, "HCC_typical"), anatomy)
+    hu = contrast(implanted(anatomy, "HCC_typical", least=20), anatomy)
     assert hu[A, 0] > hu[A, 1] + 5
     assert hu[D, 0] < hu[D, 1] / 1.05
 
 
 def test_a_cyst_and_a_calcification_are_constant(anatomy: Anatomy) -> None:
     for look, low, high in (("cyst", -10, 25), ("calcification_granuloma", 100, 900)):
-        hu = contrast(implanted(anatomy, look), anatomy)[:, 0]
+        hu = contrast(implanted(anatomy, look, least=14), anatomy)[:, 0]
         assert np.ptp(hu) < 8 and low < hu.mean() < high
 
 
 def test_fnh_is_bright_early_and_isodense_later(anatomy: Anatomy) -> None:
-    case = implanted(anatomy, "FNH")
+    case = implanted(anatomy, "FNH", least=20)
     hu = contrast(case, anatomy)
     assert hu[A, 0] > hu[A, 1] + 12
     assert abs(hu[V, 0] - hu[V, 1]) < 14
 
 
 def test_icc_rises_and_a_flash_hemangioma_is_blood(anatomy: Anatomy) -> None:
-    hu = contrast(implanted(anatomy, "ICC", 1), anatomy)
+    hu = contrast(implanted(anatomy, "ICC", 1, 30), anatomy)
     assert hu[D, 0] - hu[D, 1] > hu[V, 0] - hu[V, 1] > -80
-    case = implanted(anatomy, "hemangioma_flash", 2)
+    case = implanted(anatomy, "hemangioma_flash", 2, 12)
     blood = case.patient.vessels["aorta"]
     hu = contrast(case, anatomy)
     assert abs(hu[D, 0] / blood[D] - 1) < 0.15 and hu[A, 0] > hu[A, 1] + 25
@@ -122,6 +128,7 @@ def test_paint_is_exact_whatever_lies_beneath(anatomy: Anatomy) -> None:
     patient = fitting_patient(np.random.default_rng(1), recipe, anatomy.levels, "venous", ["cyst"])
     matte = draw_matte(anatomy, patient, recipe.spread, np.random.default_rng(1))
     inside = binary_erosion(matte.instances > 0, np.ones((5, 5, 1)))
+    inside[:, :, np.arange(inside.shape[2]) != int(inside.sum((0, 1)).argmax())] = False
     assert inside.any() and matte.through[:, inside].max() < 0.01
     apart = ~binary_dilation(matte.instances > 0, iterations=6)
     assert np.abs(matte.paint[:, apart]).max() < 1e-3 and matte.through[:, apart].min() > 1 - 1e-4
@@ -135,10 +142,10 @@ def test_the_same_seed_gives_the_same_voxels(anatomy: Anatomy) -> None:
     assert not np.array_equal(first.volumes["venous"].data, other.volumes["venous"].data)
 
 
-@pytest.mark.parametrize(("slices", "look"), [(0, "cyst"), (1, "hepatoblastoma")])
-def test_a_liver_without_room_is_said_to_be(anatomy: Anatomy, slices: int, look: str) -> None:
+@pytest.mark.parametrize(("millilitres", "look"), [(0, "cyst"), (15, "hepatoblastoma")])
+def test_a_liver_without_room_is_said_to_be(anatomy: Anatomy, millilitres: float, look: str) -> None:
+    at = np.flatnonzero(anatomy.source.liver)[: int(millilitres * 1000 / np.prod(anatomy.source.spacing))]
     large = np.ones_like(anatomy.large)
-    middle = int(anatomy.source.liver.sum((0, 1)).argmax())
-    large[:, :, middle : middle + slices] = False
+    large.flat[at] = False
     with pytest.raises(CaseError, match=f"no room for a lesion .{look}."):
         implant_case(anatomy._replace(large=large), 0, 0, looks=[look])

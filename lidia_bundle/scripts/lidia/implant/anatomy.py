@@ -1,4 +1,4 @@
-"""What is measured once of a background: noise, resolution, tissues, the liver's place in the phantom's frame."""
+"""What is measured once of a background: noise, resolution, tissues, and where its liver lies."""
 
 from __future__ import annotations
 
@@ -77,9 +77,7 @@ def study(background: Background) -> Anatomy:
     phase = background.reference
     here = scanned[phase]
     x, y, z = frame.open()
-    to_porta, to_crown = (
-        np.sqrt((x - a) ** 2 + (y - b) ** 2 + (z - c) ** 2) for a, b, c in (PORTA, CROWN)
-    )
+    to_porta, to_crown = (np.sqrt((x - a) ** 2 + (y - b) ** 2 + (z - c) ** 2) for a, b, c in (PORTA, CROWN))
     found = find_tissues(here.clean, liver, spacing, phase, to_crown - to_porta)
     body = _body(here.clean, spacing)
     shares_of = Shares(here.clean[body], spacing, here.noise.level)
@@ -90,7 +88,8 @@ def study(background: Background) -> Anatomy:
         [(axis[c.stop - 1] - axis[c.start]) / 2 + MARGIN for axis, c in zip(frame, box, strict=True)],
     )
     inside = liver[box]
-    depth = distance_transform_edt(inside, sampling=spacing) - distance_transform_edt(~inside, sampling=spacing)
+    depth = distance_transform_edt(inside, sampling=spacing)
+    depth -= distance_transform_edt(~inside, sampling=spacing)
     return Anatomy(
         background, scanned, body, shares, found.large, found.levels, frame, box, depth.astype(np.float32)
     )
@@ -101,8 +100,7 @@ def _body(clean: Field, spacing: tuple[float, float, float]) -> Box:
     coarse = opened(clean[::4, ::4] > -300, (4 * spacing[0], 4 * spacing[1], spacing[2]), 12.0)
     cuts = around(coarse, 3) if coarse.any() else around(clean > -300)
     x, y = (
-        slice(4 * cut.start, min(4 * cut.stop, n))
-        for cut, n in zip(cuts[:2], clean.shape[:2], strict=True)
+        slice(4 * cut.start, min(4 * cut.stop, n)) for cut, n in zip(cuts[:2], clean.shape[:2], strict=True)
     )
     return x, y, slice(0, clean.shape[2])
 

@@ -69,7 +69,8 @@ def read_background(name: str, phases: Mapping[str, str | Path], liver: str | Pa
     for phase, path in phases.items():
         hu, affine, _ = read_phase(path, name)
         if not same_grid(affine, hu.shape, place, mask.shape):
-            problem = f"the liver mask {liver} ({_said(mask, place)}) lies on another grid ({_said(hu, affine)})"
+            grids = f"{_said(hu, affine)}; the mask has {_said(mask, place)}"
+            problem = f"the CT lies on another grid than its liver mask {liver}: {grids}"
             remedy = "resample the mask (nearest neighbour), and every phase after registration, to one grid"
             raise CaseError(name, str(path), problem, remedy, "other_grid")
         volumes[phase] = hu
@@ -98,7 +99,8 @@ def _said(array: NDArray, affine: NDArray) -> str:
 def _check_size(inside: NDArray[np.bool_], voxel: float, name: str, file: str) -> None:
     volume = float(inside.sum()) * voxel / 1000
     if volume == 0:
-        raise CaseError(name, file, "the liver mask is empty", "give a mask of this CT's liver", "empty_liver")
+        remedy = "give a mask of this CT's liver"
+        raise CaseError(name, file, "the liver mask is empty", remedy, "empty_liver")
     if volume < SMALLEST_LIVER:
         problem = f"the liver mask holds {volume:.0f} ml, too little for a lesion"
         remedy = f"give a CT that shows at least {SMALLEST_LIVER:.0f} ml of liver"

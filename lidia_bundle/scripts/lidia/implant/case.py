@@ -43,9 +43,8 @@ def implant_case(
     recipe = RECIPES[cohort]
     name = f"implant_{cohort}_{seed}_{index:05d}"
     streams = np.random.SeedSequence([seed, recipe.number + STREAM, index]).spawn(2 + ATTEMPTS)
-    phase = anatomy.source.reference
     rng = np.random.default_rng(streams[0])
-    patient = fitting_patient(rng, recipe, anatomy.levels, phase, looks)
+    patient = fitting_patient(rng, recipe, anatomy.levels, anatomy.source.reference, looks)
     free = (anatomy.source.liver & ~anatomy.large).sum() * np.prod(anatomy.source.spacing) / 1000
     for stream in streams[2:] if free > LEAST_FREE else ():
         matte = draw_matte(anatomy, patient, recipe.spread, np.random.default_rng(stream))
@@ -58,15 +57,26 @@ def implant_case(
         raise CaseError(anatomy.source.name, "", problem, remedy, "no_room")
     noises = np.random.default_rng(streams[1])
     volumes = {}
-    for wanted in PHASES:
-        stream = np.random.default_rng(noises.integers(2**63))
-        if wanted in patient.phases or wanted in anatomy.scanned:
-            data = make_phase(anatomy, patient, matte, wanted, stream)
-            volumes[wanted] = Volume(anatomy.source.as_stored(data), anatomy.source.affine)
+    for phase in PHASES:
+        fresh = np.random.default_rng(noises.integers(2**63))
+        if phase in patient.phases or phase in anatomy.scanned:
+            data = make_phase(anatomy, patient, matte, phase, fresh)
+            volumes[phase] = Volume(anatomy.source.as_stored(data), anatomy.source.affine)
     label, instances = _truth(anatomy, matte)
     records, malignant = _records(anatomy, matte)
-    stored = [anatomy.source.as_stored(a) for a in (label, instances, (label > 0).astype(np.uint8))]
-    return Case(name, volumes, *stored, anatomy.source.affine, records, malignant, patient, {})  # type: ignore[call-arg]
+    back = anatomy.source.as_stored
+    return Case(
+        id=name,
+        volumes=volumes,
+        label=back(label),
+        instances=back(instances),
+        liver=back((label > 0).astype(np.uint8)),
+        affine=anatomy.source.affine,
+        lesions=records,
+        malignant=malignant,
+        patient=patient,
+        moved={},
+    )
 
 
 def _truth(anatomy: Anatomy, matte: Matte) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:

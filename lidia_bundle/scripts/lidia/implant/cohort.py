@@ -44,8 +44,8 @@ def write_implants(
 
     Args:
         dataset_dir: folder to write into, made where it is missing.
-        background: a CT (NIfTI, or folder of one DICOM series), several of them, or a datalist (`.json`) whose
-            cases have phases on one grid and a `liver`.
+        background: a CT (NIfTI, or folder of one DICOM series), several of them, or a datalist (`.json`)
+            whose cases have phases on one grid and a `liver`.
         liver: the liver mask of each CT (NIfTI); a datalist names its own.
         background_phase: the phase of the CT; a datalist names its own.
         cases: patients in all, split 1305:298:318 into training, validation and test; a lone one is `test`.

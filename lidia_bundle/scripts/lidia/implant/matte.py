@@ -99,8 +99,8 @@ def draw_matte(anatomy: Anatomy, patient: Patient, spread: float, rng: np.random
     blur = anatomy.scanned[anatomy.source.reference].blur
     plane = (*anatomy.source.spacing[:2], FAR)
     paint, through = (np.stack([smooth(part, plane, blur) for part in parts]) for parts in (paint, through))
-    beside = np.isin(instances, [lesion.instance for lesion in lesions if _relative(lesion)])
-    beside = smooth(_sliced(beside[None].astype(np.float32), layers)[0], plane, blur)
+    relative = np.isin(instances, [lesion.instance for lesion in lesions if _relative(lesion)])
+    beside = smooth(_sliced(relative[None].astype(np.float32), layers)[0], plane, blur)
     middle = instances[:, :, layers // 2 :: layers]
     return Matte(through, paint, beside, np.where(anatomy.source.liver[anatomy.box], middle, 0), lesions)
 

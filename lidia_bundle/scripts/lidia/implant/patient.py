@@ -50,9 +50,7 @@ def fitting_patient(
     for name, values in vessels.items():
         if name in NUMBER:
             organs[NUMBER[name]] = values
-    plan = tuple(
-        look for look in patient.plan if look.home in ("", kind) and look.shape not in NO_PLACE
-    )
+    plan = tuple(look for look in patient.plan if look.home in ("", kind) and look.shape not in NO_PLACE)
     return patient._replace(kind=kind, liver=liver, vessels=vessels, organs=organs, dose=dose, plan=plan)
 
 

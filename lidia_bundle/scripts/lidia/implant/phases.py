@@ -41,9 +41,7 @@ def make_phase(
     return np.clip(np.rint(image), -1024, 3071).astype(np.int16)
 
 
-def _own(
-    anatomy: Anatomy, patient: Patient, matte: Matte, phase: str, rng: np.random.Generator
-) -> Field:
+def _own(anatomy: Anatomy, patient: Patient, matte: Matte, phase: str, rng: np.random.Generator) -> Field:
     """The real image; under a lesion its anatomy gives way, its noise stays."""
     box, number, scan = anatomy.box, PHASES.index(phase), anatomy.scanned[phase]
     image = anatomy.source.phases[phase].copy()
@@ -60,9 +58,7 @@ def _own(
     return image
 
 
-def _made(
-    anatomy: Anatomy, patient: Patient, matte: Matte, phase: str, rng: np.random.Generator
-) -> Field:
+def _made(anatomy: Anatomy, patient: Patient, matte: Matte, phase: str, rng: np.random.Generator) -> Field:
     """The reference phase, its tissues moved to another phase, its noise replaced."""
     box, number = anatomy.box, PHASES.index(phase)
     source = anatomy.source.reference

@@ -188,7 +188,7 @@ def _bone(clean: Field, spacing: Sequence[float], phase: str) -> Mask:
 
 
 def _from_spine(bone: Mask, dense: Mask, liver: Mask, spacing: Sequence[float]) -> tuple[Field, Field]:
-    """mm to the right of the spine's middle, (X, 1, 1), and to the front of its vertebrae, (1, Y, Z).
+    """How far (mm) a voxel lies to the right of the spine, (X, 1, 1), and before its vertebrae, (1, Y, Z).
 
     The spine is where the most bone lies over one another, to the left of the liver's middle.
     """

@@ -30,8 +30,8 @@ DPI = 72
 
 def draw_implants(
     *,
-    background: str | os.PathLike[str],
-    liver: str | os.PathLike[str],
+    background: str | Path,
+    liver: str | Path,
     background_phase: str = "venous",
     output_dir: str | os.PathLike[str],
     looks: Sequence[str] | None = None,
