@@ -1,4 +1,4 @@
-"""Evaluations of invented patients through the bundle's own metrics: what the archive of a study is made of."""
+"""Evaluations of invented patients by the bundle's own metrics: what a study's archive is made of."""
 
 from __future__ import annotations
 
@@ -55,18 +55,29 @@ def evaluate(folder: Path, *, seed: int, skill: float, count: int = 40, draws: i
     for number, kinds in enumerate(truths(count)):
         truth = maps(list(kinds))
         said = [
-            kind if kind and generator.random() < skill else int(generator.integers(2, 10)) * (generator.random() < 0.4)
+            kind
+            if kind and generator.random() < skill
+            else int(generator.integers(2, 10)) * (generator.random() < 0.4)
             for kind in kinds
         ]
         classes = np.where(maps(said, 4) > 1, maps(said, 4), 0).astype(np.uint8)
         instances = label_components(classes).astype(np.uint16)
         present = np.array([kind in kinds for kind in range(2, 10)], float)
-        raw = dict(zip(LESION_TYPES, 1 / (1 + np.exp(-(3 * skill * present + generator.normal(size=8) - 1))), strict=True))
+        raw = dict(
+            zip(
+                LESION_TYPES,
+                1 / (1 + np.exp(-(3 * skill * present + generator.normal(size=8) - 1))),
+                strict=True,
+            )
+        )
         raw |= {side: max(raw[LESION_TYPES[at]] for at in parts) for side, parts in SIDES.items()}
         volumes = {name: float(8 * (classes == at + 2).sum()) for at, name in enumerate(LESION_TYPES)}
         volumes |= {side: sum(volumes[LESION_TYPES[at]] for at in parts) for side, parts in SIDES.items()}
         records = [
-            {"instance": one, "probabilities": dict(zip(LESION_TYPES, generator.dirichlet(np.ones(8)), strict=True))}
+            {
+                "instance": one,
+                "probabilities": dict(zip(LESION_TYPES, generator.dirichlet(np.ones(8)), strict=True)),
+            }
             for one in range(1, int(instances.max()) + 1)
         ]
         scored = ({name: table[name] for name in SCORES} for table in (raw, volumes))

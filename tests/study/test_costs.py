@@ -36,4 +36,8 @@ def test_the_total_is_printed_in_hours() -> None:
     jobs = [job._replace(cost=1800.0) for name in ("lidia", "unet") for job in of(name, places())]
     lines = budget_lines(jobs, 2).splitlines()
     assert lines[0] == "6 jobs ahead; 1.5 hours with 2 workers; core-hours:"
-    assert [line.split() for line in lines[1:]] == [["lidia", "1.50"], ["unet", "1.50"], ["in", "all", "3.00"]]
+    assert [line.split() for line in lines[1:]] == [
+        ["lidia", "1.50"],
+        ["unet", "1.50"],
+        ["in", "all", "3.00"],
+    ]

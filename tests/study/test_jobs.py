@@ -99,7 +99,10 @@ def test_a_system_stands_in_several_tables() -> None:
         "b": {"table": [1, 2], "rule": "branch"},
         "c": {},
     })
-    assert [(row.table, row.label, row.paper) for row in one.rows] == [(1, "A", "LIDIA"), (3, "with ACL", "+ACL")]
+    assert [(row.table, row.label, row.paper) for row in one.rows] == [
+        (1, "A", "LIDIA"),
+        (3, "with ACL", "+ACL"),
+    ]
     assert [(row.table, row.rule) for row in other.rows] == [(1, "branch"), (2, "branch")]
     assert third.rows == ()
 
@@ -110,7 +113,14 @@ def test_phases_are_judged_on_the_same_patients() -> None:
     jobs = list(phase_jobs(places(), Run(system, 0), training, {}, 1.0, patients=100))
     assert len(jobs) == len(all_subsets()) == 15
     assert jobs[5].name == "lidia/phases/nc+venous" and jobs[5].cost == 100
-    assert jobs[5].command[-6:] == ["--phases", "['nc', 'venous']", "--complete_only", "True", "--patients", "100"]
+    assert jobs[5].command[-6:] == [
+        "--phases",
+        "['nc', 'venous']",
+        "--complete_only",
+        "True",
+        "--patients",
+        "100",
+    ]
     cases = cases_job(places(), Run(system, 0), training, {}, 1.0, 4)
     assert "inference.json" in cases.command[6] and cases.after == "lidia/training"
 

@@ -29,10 +29,14 @@ for step in range(len(file.read_text().split()) if file.is_file() else 0, last):
 """
 
 
-def job(folder: Path, name: str = "lidia/training", code: str = COUNTING, after: str | None = None, **said) -> Job:
+def job(
+    folder: Path, name: str = "lidia/training", code: str = COUNTING, after: str | None = None, **said
+) -> Job:
     said = {"last": 5, "pause": 0.0, "key": "one", **said}
     arguments = [str(folder / "steps"), str(said["last"]), str(said["pause"])]
-    return Job(name, "training", [sys.executable, "-c", code, *arguments], folder, "", said["key"], after, 1.0)
+    return Job(
+        name, "training", [sys.executable, "-c", code, *arguments], folder, "", said["key"], after, 1.0
+    )
 
 
 def wait_for(path: Path, words: int = 1) -> list[str]:
@@ -59,7 +63,7 @@ def test_a_killed_training_is_told_and_goes_on(tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_process_that_outlived_its_study_is_waited_for(tmp_path: Path) -> None:
-    """The study alone is killed, its training runs on: the next study does not start a second one beside it."""
+    """The study alone is killed, its training runs on: the next study starts no second one beside it."""
     study = get_context("fork").Process(target=run_job, args=(job(tmp_path, pause=1.0),))
     study.start()
     wait_for(tmp_path / "steps")
@@ -98,7 +102,11 @@ def test_after_a_failure_the_others_go_on(tmp_path: Path) -> None:
 
 def test_a_job_waits_for_what_it_reads(tmp_path: Path) -> None:
     order: list[str] = []
-    jobs = [job(tmp_path, "a/training"), job(tmp_path, "a/internal", after="a/training"), job(tmp_path, "b/training")]
+    jobs = [
+        job(tmp_path, "a/training"),
+        job(tmp_path, "a/internal", after="a/training"),
+        job(tmp_path, "b/training"),
+    ]
 
     def do(one: Job) -> None:
         time.sleep(0.2 if one.name == "a/training" else 0.0)

@@ -66,13 +66,14 @@ class WindowInferer(Inferer):
         if box is None:
             total = self.averaged(image, network, *args, **kwargs)
         else:
-            inside = self.averaged(image[(..., *box)], network, *args, **kwargs)
+            x, y, z = box
+            inside = self.averaged(image[:, :, x, y, z], network, *args, **kwargs)
             total = inside.new_zeros((*inside.shape[:2], *image.shape[2:]))
             total[:, BACKGROUND] = 1.0
-            total[(..., *box)] = inside
+            total[:, :, x, y, z] = inside
         return MetaTensor(total, meta=inputs.meta) if isinstance(inputs, MetaTensor) else total
 
-    def liver_box(self, image: torch.Tensor, network: Network) -> tuple[slice, ...] | None:
+    def liver_box(self, image: torch.Tensor, network: Network) -> list[slice] | None:
         """Box of liver and lesions with the margin, as seen from afar; None where there is no liver."""
         shape = image.shape[2:]
         if image.shape[0] > 1 or min(shape) < 2 * self.coarse:
@@ -87,9 +88,8 @@ class WindowInferer(Inferer):
         # rounded up into the body rather than padded with air
         more = -(high - low) % self.step
         low, high = low - more // 2, high + more - more // 2
-        return tuple(
-            slice(max(int(a), 0), min(int(b), size)) for a, b, size in zip(low, high, shape, strict=True)
-        )
+        ends = zip(low.tolist(), high.tolist(), shape, strict=True)
+        return [slice(max(a, 0), min(b, size)) for a, b, size in ends]
 
     def averaged(self, image: torch.Tensor, network: Network, *args: Any, **kwargs: Any) -> torch.Tensor:
         """The map of an image, over its mirror images too where `tta` says so."""

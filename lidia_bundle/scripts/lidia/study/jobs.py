@@ -48,13 +48,6 @@ class Places(NamedTuple):
     """By COHORTS."""
 
 
-class Costs(NamedTuple):
-    """CPU seconds of what a study does."""
-
-    step: float
-    patient: float
-
-
 def steps_of(places: Places, run: Run, options: Mapping[str, Any]) -> int:
     """Steps of a training: epochs by steps an epoch, as configs, overlays and options say."""
     content = ConfigParser.load_config_files([str(file) for file in _training_files(places, run)])

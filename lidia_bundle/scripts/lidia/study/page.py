@@ -56,7 +56,7 @@ def paper_table(study: Study, number: int, cohort: str) -> list[str]:
     columns = COLUMNS[number]
     lines: list[list[str]] = []
     placed: list[Placed] = []
-    for system, row in _rows(study, number):
+    for system, row in rows_of(study, number):
         rules = [row.rule, *(["livermax"] if number == 2 and row.rule != "livermax" else [])]
         for rule in rules:
             lines += _ours(study, cohort, system, row, rule, columns)
@@ -155,7 +155,8 @@ def _introduction(study: Study) -> list[str]:
     return said + ([f"Missing so far: {', '.join(study.missing)}.", ""] if study.missing else [])
 
 
-def _rows(study: Study, number: int) -> list[tuple[System, Row]]:
+def rows_of(study: Study, number: int) -> list[tuple[System, Row]]:
+    """Our rows of one of the paper's tables in the paper's order, those that it does not have behind."""
     rows = [(system, row) for system in study.systems for row in system.rows if row.table == number]
     order = list(ROWS[number])
     return sorted(rows, key=lambda one: order.index(one[1].paper) if one[1].paper in order else len(order))
@@ -183,7 +184,7 @@ def _ours(
 
 def _without(study: Study, number: int) -> list[str]:
     """Rows of the paper that no system stands for."""
-    here = {row.paper for _, row in _rows(study, number)}
+    here = {row.paper for _, row in rows_of(study, number)}
     lost = [name for name in ROWS[number] if name not in here]
     return [f"Rows of the paper without a counterpart here: {', '.join(lost)}.", ""] if lost else []
 

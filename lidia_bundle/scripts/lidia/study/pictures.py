@@ -11,7 +11,7 @@ from scripts.lidia.study.charts import draw_areas, draw_subsets
 from scripts.lidia.study.compare import Figure, methods
 from scripts.lidia.study.evidence import Evaluation, confusion, read_evaluation
 from scripts.lidia.study.jobs import all_subsets
-from scripts.lidia.study.page import Study
+from scripts.lidia.study.page import Study, rows_of
 
 
 def draw_pictures(
@@ -45,8 +45,7 @@ def draw_pictures(
 def _areas(archive: Path, study: Study) -> list[str]:
     """Fig. 2: the methods of Table 1 on the external cohort."""
     found = study.found["external"]
-    main = [(system, row) for system in study.systems for row in system.rows if row.table == 1]
-    shown = {row.label: f"{system.name}+{row.rule}" for system, row in main}
+    shown = {row.label: f"{system.name}+{row.rule}" for system, row in rows_of(study, 1)}
     shown |= {"oracle": "oracle", "floor": "floor"}
     there = {label: found[name].figures for label, name in shown.items() if name in found}
     if not there:
