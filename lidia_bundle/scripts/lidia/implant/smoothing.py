@@ -64,7 +64,7 @@ class Shares:
     """
 
     def __init__(self, clean: Field, spacing: Sequence[float], noise: float) -> None:
-        self._clean, self._spacing = clean, spacing
+        self._spacing = spacing
         image = np.clip(clean, -300, 600) - np.float32(100)
         # mixed voxels lie on slopes; what they are is learnt from the pure ones around
         self._weight = np.maximum(1 / (1 + self._slopes(image, noise)), np.float32(0.02))
