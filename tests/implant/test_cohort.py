@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 from monai.bundle import run
+from scipy.ndimage import binary_dilation
 
 from scripts.lidia.datalist import datalist
 from scripts.lidia.implant import write_implants
@@ -43,13 +45,13 @@ def test_a_datalist_of_backgrounds_with_several_phases(files: dict[str, str], tm
     image = nib.Nifti1Image(late.astype(np.int16), ct.affine)
     image.set_qform(ct.affine, 1)
     nib.save(image, tmp_path / "delayed.nii.gz")
-    liver = files["liver"]
     cases = [
-        {"id": "A", "phases": {"venous": "a.nii.gz"}, "liver": liver},
-        {"id": "B", "phases": {"venous": "b.nii.gz", "delayed": "delayed.nii.gz"}, "liver": liver},
+        {"id": "A", "phases": {"venous": "a.nii.gz"}, "liver": "liver_a.nii.gz"},
+        {"id": "B", "phases": {"venous": "b.nii.gz", "delayed": "delayed.nii.gz"}, "liver": "liver_b.nii.gz"},
     ]
     for name in "ab":
-        nib.save(ct, tmp_path / f"{name}.nii.gz")
+        shutil.copy(files["venous"], tmp_path / f"{name}.nii.gz")
+        shutil.copy(files["liver"], tmp_path / f"liver_{name}.nii.gz")
     (tmp_path / "list.json").write_text(json.dumps({"training": cases}))
     path = write_implants(
         dataset_dir=tmp_path / "out",
@@ -62,6 +64,7 @@ def test_a_datalist_of_backgrounds_with_several_phases(files: dict[str, str], tm
     assert [item["background"] for item in found] == ["A", "B"]
     folder = tmp_path / "out"
     made, real = (np.asarray(nib.load(folder / item["phases"]["delayed"]).dataobj) for item in found)
-    far = np.asarray(nib.load(folder / found[1]["label"]).dataobj) == 0
+    lesion = np.asarray(nib.load(folder / found[1]["instances"]).dataobj) > 0
+    far = ~binary_dilation(lesion, iterations=6)
     assert np.array_equal(real[far], late[far]), "scanned: the background's own voxels"
     assert not np.array_equal(made[far], late[far])
