@@ -6,9 +6,9 @@
 p_c  probability of the branch; q_c  max over queries of softmax(class)[c] of the last layer; sg  no gradient.
 PLAN's full score is 100 voxels; at its voxels, of which 10 are 25 mm3, that is 250 mm3.
 
-Differs from PLAN: L_consistency is a mean over samples, equal to PLAN's half sum at its batch of two; there is
-a label more, since the benign group of this bundle counts cyst and calcification and PLAN's does not. Lesions of
-`others` are tumours and stand in no group.
+Differs from PLAN: L_consistency is a mean over samples, equal to PLAN's half sum at its batch of two; there
+is a label more, since the benign group of this bundle counts cyst and calcification and PLAN's does not.
+Lesions of `others` are tumours and stand in no group.
 """
 
 from __future__ import annotations
