@@ -11,10 +11,10 @@ RUN := .venv/bin/python
 export LIDIA_REAL_CT ?= $(abspath $(wildcard ../shared/data))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo study test lint clean
+.PHONY: help demo study study-pages study-quick test lint clean
 
 help:  ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -59,13 +59,27 @@ demo: .venv/.runtime  ## phantoms, a short training, evaluation, one patient, a 
 		--evaluation_dir demo/evaluation --training_dir demo/training --output_dir demo $(LOG)
 	@printf '\nOpen this page in a browser:\n%s\n' '$(CURDIR)/demo/report.html'
 
-study: .venv/.runtime  ## LIDIA and its rivals on two phantom cohorts: hours; repeat it to go on
-	@test -f runs/study/data/internal/dataset.json || $(BUNDLE) --config_file $(CONFIGS)/phantom.json \
-		--dataset_dir runs/study/data/internal --cases 1921 --workers 2 $(LOG)
-	@test -f runs/study/data/external/dataset.json || $(BUNDLE) --config_file $(CONFIGS)/phantom.json \
-		--dataset_dir runs/study/data/external --cases 300 --cohort external --section test --workers 2 $(LOG)
-	$(BUNDLE) --config_file $(CONFIGS)/study.json --dataset_dir runs/study/data/internal \
-		--external_dir runs/study/data/external --output_dir runs/study $(LOG)
+STUDY := runs/study
+study: .venv/.runtime  ## LIDIA and its rivals on two phantom cohorts: days; repeat it to go on
+	@test -f $(STUDY)/data/internal/dataset.json || $(BUNDLE) --config_file $(CONFIGS)/phantom.json \
+		--dataset_dir $(STUDY)/data/internal --cases 1921 --workers 2 $(LOG)
+	@test -f $(STUDY)/data/external/dataset.json || $(BUNDLE) --config_file $(CONFIGS)/phantom.json \
+		--dataset_dir $(STUDY)/data/external --cases 300 --cohort external --section test --workers 2 $(LOG)
+	$(BUNDLE) --config_file $(CONFIGS)/study.json --dataset_dir $(STUDY)/data/internal \
+		--external_dir $(STUDY)/data/external --output_dir $(STUDY) $(LOG)
+
+study-pages: .venv/.runtime  ## the study's page from what is finished so far
+	$(BUNDLE) pages --config_file $(CONFIGS)/study.json --output_dir $(STUDY) $(LOG)
+
+QUICK := runs/study_quick
+study-quick: .venv/.runtime  ## the same on a tiny cohort with few steps, in minutes: all tables, no meaning
+	@test -f $(QUICK)/data/internal/dataset.json || $(BUNDLE) --config_file $(CONFIGS)/phantom.json \
+		--dataset_dir $(QUICK)/data/internal --cases 72 --spacing 4.0 --workers 2 $(LOG)
+	@test -f $(QUICK)/data/external/dataset.json || $(BUNDLE) --config_file $(CONFIGS)/phantom.json \
+		--dataset_dir $(QUICK)/data/external --cases 12 --cohort external --section test --spacing 4.0 --workers 2 $(LOG)
+	$(BUNDLE) --config_file "['$(CONFIGS)/study.json','$(CONFIGS)/overlays/study_quick.yaml']" \
+		--dataset_dir $(QUICK)/data/internal --external_dir $(QUICK)/data/external --output_dir $(QUICK) $(LOG)
+	@printf '\nThe page of the study:\n%s\n' '$(CURDIR)/$(QUICK)/study.md'
 
 test: .venv/.dev  ## the test suite
 	$(RUN) -m pytest

@@ -40,6 +40,15 @@ def test_sharpness_aware_training(toys: Path, tmp_path: Path) -> None:
     assert read_state(tmp_path / "state_epoch=3.pt")["trainer"]["iteration"] == 6
 
 
+def test_finetuning_starts_from_weights_that_are_there(toys: Path, tmp_path: Path) -> None:
+    workflow("train", **TRAINING, **places(toys, tmp_path)).run()
+    weights, more = tmp_path / "model.pt", tmp_path / "more"
+    still = {"train#optimizer#lr": 0.0, "max_epochs": 1, "pretrained": str(weights)}
+    workflow("train", "finetune.yaml", **{**TRAINING, **places(toys, more), **still}).run()
+    before, after = read_state(weights), read_state(more / "state_epoch=1.pt")["network"]
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
 def test_plain_steps_at_paper_scale() -> None:
     with_sam = workflow("train", "paper_scale.yaml", dataset_dir="nowhere")
     assert with_sam.parser["train"]["sam"]["rho"] == 0.05

@@ -64,6 +64,31 @@ def test_phases_can_be_left_out_as_if_not_scanned(tmp_path: Path) -> None:
         assert caught.value.code == code
 
 
+def test_patients_can_be_limited_before_phases_are_chosen(tmp_path: Path) -> None:
+    whole = {phase: f"{phase}.nii.gz" for phase in ("nc", "arterial", "venous", "delayed")}
+    items = [
+        {
+            "id": f"P{n}",
+            "phases": {phase: f"{n}{file}" for phase, file in whole.items() if n != 1 or phase != "nc"},
+        }
+        for n in range(5)
+    ]
+    written(tmp_path, {"test": items})
+
+    def ids(**chosen: object) -> list[str]:
+        return [item["id"] for item in datalist(tmp_path, "test", check=False, **chosen)]
+
+    assert ids(patients=2) == ["P0", "P1"]
+    assert ids(patients=2, only=["nc"]) == ["P0"]
+    for subset in (["nc"], ["venous", "delayed"]):
+        assert ids(patients=3, complete_only=True, only=subset) == ["P0", "P2", "P3"]
+    assert len(ids(patients=9)) == 5
+    for bad in (0, 1.5, "3", True):
+        with pytest.raises(CaseError, match="whole number") as caught:
+            ids(patients=bad)
+        assert caught.value.code == "bad_count"
+
+
 def test_missing_files_are_named_all_at_once(tmp_path: Path) -> None:
     items = [{"id": f"P{n}", "phases": {"venous": f"{n}.nii.gz"}, "label": f"l{n}.nii.gz"} for n in (1, 2)]
     written(tmp_path, {"test": items})

@@ -111,14 +111,46 @@ def test_padding_is_air_and_mirrors_are_turned_back() -> None:
         return ramp.clone()
 
     image = MetaTensor(torch.zeros(1, 4, 40, 48, 48))
-    plain = WindowInferer(roi_size=(48, 48, 48))(image, network)
+    plain = WindowInferer(roi_size=(48, 48, 48), coarse=0)(image, network)
     assert isinstance(plain, MetaTensor)
     assert float(seen[0].min()) == -1.0, "what pads is air, not 0, which is 100 HU"
     assert plain.shape == (1, 10, 40, 48, 48)
-    mean = WindowInferer(roi_size=(48, 48, 48), tta=True)(image, network)
+    mean = WindowInferer(roi_size=(48, 48, 48), tta=True, coarse=0)(image, network)
     assert len(seen) == 9
     torch.testing.assert_close(mean.as_tensor(), mean.as_tensor().flip(2), atol=1e-6, rtol=0)
     assert not torch.equal(plain.as_tensor(), plain.as_tensor().flip(2))
+
+
+def bright_is_liver(image: torch.Tensor) -> torch.Tensor:
+    liver = (image[:, 2:3] > 0).float()
+    return torch.cat([1 - liver, liver, *[torch.zeros_like(liver)] * 8], dim=1)
+
+
+def test_only_the_liver_s_box_is_looked_at_closely() -> None:
+    seen = []
+
+    def network(image: torch.Tensor) -> torch.Tensor:
+        seen.append(tuple(image.shape[2:]))
+        return bright_is_liver(image)
+
+    image = torch.full((1, 4, 96, 80, 64), -1.0)
+    image[:, 0] = torch.nan
+    image[..., 40:56, 40:52, 20:30] = 1.0  # the liver
+    image[..., 4:6, 4:6, 4:6] = 1.0  # what looks like one, far away
+    image[:, 0] = torch.nan
+    inferer = WindowInferer(roi_size=(96, 80, 64), margin_mm=10.0, spacing=(2.5, 2.5, 2.5))
+    found = inferer(image, network)
+    assert seen[0] == (48, 48, 32), "a coarse pass, no larger than it has to be"
+    assert seen[1:] == [(32, 32, 32)], "16 x 12 x 10 voxels and four round them, in steps of 16"
+    assert torch.equal(found[0, 1] > 0.5, (image[0, 2] > 0) & (torch.arange(96) > 20)[:, None, None])
+    torch.testing.assert_close(found.sum(1), torch.ones(1, 96, 80, 64))
+
+
+def test_without_a_liver_all_is_looked_at() -> None:
+    image = torch.full((1, 4, 64, 48, 48), -1.0)
+    image[..., 10, 10, 10] = 1.0  # too little to be seen from afar
+    found = WindowInferer(roi_size=(64, 48, 48))(image, bright_is_liver)
+    assert found[0, 1].sum() == 1
 
 
 def test_a_volume_has_one_place_for_both_headers(tmp_path: Path) -> None:

@@ -153,3 +153,21 @@ def test_half_precision_on_the_network_s_device(sam: SharpnessAware | None) -> N
     assert seen == [torch.float32] * passes + [torch.bfloat16] * passes
     torch.testing.assert_close(*weights, rtol=0.1, atol=0.05)
     assert not torch.equal(*weights)
+
+
+def test_bfloat16_runs_the_network_and_the_loss_reads_float32() -> None:
+    seen = []
+
+    def watched(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        seen.append(prediction.dtype)
+        return power(prediction, target)
+
+    weights = []
+    for bf16 in (False, True):
+        torch.manual_seed(1)
+        network = Layers()
+        trainer(network, watched, Iteration(bf16=bf16), [ClipGradients(max_norm=1.0)]).run()
+        weights.append(torch.cat([p.detach().flatten() for p in network.parameters()]))
+    assert seen == [torch.float32] * 6
+    torch.testing.assert_close(*weights, rtol=0.1, atol=0.05)
+    assert not torch.equal(*weights)

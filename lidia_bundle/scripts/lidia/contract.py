@@ -6,7 +6,7 @@ width, N points, X Y Z voxels of the network's grid (RAS), x y z voxels of the f
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
@@ -58,6 +58,17 @@ class SemanticPrediction(NamedTuple):
     """
 
     semantic_logits: Tensor
+
+
+def in_float32(prediction: Any) -> Any:
+    """The same named tensors in float32, in which matching and losses are taken."""
+    if isinstance(prediction, Tensor):
+        return prediction.float() if prediction.is_floating_point() else prediction
+    if isinstance(prediction, list):
+        return [in_float32(part) for part in prediction]
+    if isinstance(prediction, tuple):
+        return type(prediction)(*(in_float32(part) for part in prediction))
+    return prediction
 
 
 def check_image(image: Tensor, phases: int, stride: int) -> None:

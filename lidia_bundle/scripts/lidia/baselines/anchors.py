@@ -49,6 +49,7 @@ def component_means(values: Tensor, parts: Tensor, count: int) -> tuple[Tensor, 
     Returns:
         (B, count, W), 0 where there is no such component, and (B, count) bool: which are there.
     """
+    values = values.float()  # sums over many voxels, in half precision too
     b, w, _ = values.shape
     slots = parts + torch.arange(b, device=parts.device)[:, None] * (count + 1)
     sums = values.new_zeros((b * (count + 1), w)).index_add(0, slots.flatten(), values.mT.flatten(0, 1))

@@ -12,7 +12,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from scripts.lidia.net.blocks import SpaceToDepth, conv_block
+from scripts.lidia.net.blocks import ConvBlock, SpaceToDepth
 from scripts.lidia.net.ifm import PhaseBlock
 
 
@@ -28,8 +28,8 @@ class EarlyFusion(nn.Module):
     def __init__(self, *, phases: int, channels: int, stride: int = 1) -> None:
         super().__init__()
         fold = SpaceToDepth(stride) if stride > 1 else nn.Identity()
-        first = conv_block(2 * phases * stride**3, channels)
-        self.blocks = nn.Sequential(fold, first, conv_block(channels, channels))
+        first = ConvBlock(2 * phases * stride**3, channels)
+        self.blocks = nn.Sequential(fold, first, ConvBlock(channels, channels))
 
     def forward(self, image: Tensor, present: Tensor) -> Tensor:
         """(B, P, X, Y, Z) and (B, P) -> (B, C, x, y, z)."""
@@ -53,7 +53,7 @@ class HeMIS(nn.Module):
     def __init__(self, *, phases: int, channels: int, stride: int = 1) -> None:
         super().__init__()
         self.phase_blocks = nn.ModuleList(PhaseBlock(channels, stride=stride) for _ in range(phases))
-        self.fuse = conv_block(2 * channels, channels)
+        self.fuse = ConvBlock(2 * channels, channels)
 
     def forward(self, image: Tensor, present: Tensor) -> Tensor:
         """(B, P, X, Y, Z) and (B, P) -> (B, C, x, y, z)."""

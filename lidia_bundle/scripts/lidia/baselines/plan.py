@@ -5,8 +5,8 @@ Foreground-enhanced sampling is in LIDIA's own loss. It trains by LIDIA's aids (
 queries, norm-free path of absolute HU), as the other mask transformers of the study do.
 
 Differs from PLAN: the number of slots for anchors is fixed, and a slot without a component holds a learned
-query of its own, so that a sample's answer does not depend on its batch; background and liver have none;
-the class head and the positions are LIDIA's; sizes are in mm3.
+query of its own, so that a sample's answer does not depend on its batch; background and liver have no
+anchors; the class head and the positions are LIDIA's; sizes are in mm3.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from scripts.lidia.baselines.fusion import EarlyFusion
 from scripts.lidia.contract import SemanticPrediction, check_image, check_target
 from scripts.lidia.loss.semantic import SemanticLoss
-from scripts.lidia.net.blocks import conv_block
+from scripts.lidia.net.blocks import ConvBlock
 from scripts.lidia.net.encoder import Encoder
 from scripts.lidia.net.hounsfield import HounsfieldPath, focused
 
@@ -56,7 +56,7 @@ class PlainUNet(nn.Module):
         outs = [*coarse_first[1:-1], pixel_width]
         ins = [a + b for a, b in zip([coarse_first[0], *outs[:-1]], coarse_first[1:], strict=True)]
         self.merges = nn.ModuleList(
-            nn.Sequential(conv_block(a, b), conv_block(b, b)) for a, b in zip(ins, outs, strict=True)
+            nn.Sequential(ConvBlock(a, b), ConvBlock(b, b)) for a, b in zip(ins, outs, strict=True)
         )
         self.hounsfield = (
             HounsfieldPath(phases=phases, width=pixel_width, stride=stem_stride) if hounsfield else None

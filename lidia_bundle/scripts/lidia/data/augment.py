@@ -10,6 +10,7 @@ import torch
 from monai.transforms import Compose, EnsureTyped, RandFlipd, Randomizable, RandomizableTransform, Transform
 
 from scripts.lidia.data.crop import CropLesions
+from scripts.lidia.data.scanners import OtherScanner
 from scripts.lidia.vocabulary import GRID_ORDER, PHASES
 
 
@@ -26,6 +27,7 @@ def augmentation(
     flips: bool = True,
     lose: Mapping[str, float] | None = None,
     lose_any: float = 0.1,
+    other_scanner: float = 0.0,
 ) -> Compose:
     """Makes the random transform from a cached case to training crops.
 
@@ -42,6 +44,7 @@ def augmentation(
         flips: mirror at random along all three axes.
         lose: probability that a phase is lost, by phase; {"delayed": 0.15} and 0.05 for others if None.
         lose_any: probability that a random non-empty subset is kept instead, all subsets alike.
+        other_scanner: share of crops that look as if another scanner had made them (domain randomisation).
 
     Returns:
         A Compose that turns `image` (4, X, Y, Z) into float32 crops and `label` (2, X, Y, Z) into theirs.
@@ -52,6 +55,7 @@ def augmentation(
         DropPhases(lose, lose_any),
         ShiftPhases(shift),
         JitterIntensity(gain, offset, gamma, noise),
+        OtherScanner(other_scanner),
     ]
     if flips:
         steps += [RandFlipd(("image", "label"), prob=0.5, spatial_axis=axis) for axis in range(3)]

@@ -29,6 +29,8 @@ def datalist(
     case_id: str | None = None,
     liver: str | Path | None = None,
     only: Sequence[str] | None = None,
+    complete_only: bool = False,
+    patients: int | None = None,
     check: bool = True,
 ) -> list[dict[str, Any]]:
     """Gives the cases of a section, or the one patient whose phases are named.
@@ -46,6 +48,9 @@ def datalist(
         liver: liver mask of a lone patient (NIfTI).
         only: phases to look at, as if the others had not been scanned; cases without any of these are left
             out. None is all.
+        complete_only: leave out the cases that lack a phase. `only` comes after it, so that several choices
+            of phases can be compared on the same cases.
+        patients: the first so many cases alone, counted before `only`. None is all.
         check: look for all files and check all headers now, so that a fault is known before anything runs.
             Without it the cases at fault stay in the list, and fail one by one when they are loaded.
 
@@ -74,6 +79,10 @@ def datalist(
                 "no_section",
             )
         source, items = str(path), sections[section]
+    if complete_only:
+        items = [item for item in items if len(item["phases"]) == len(PHASES)]
+    if patients is not None:
+        items = items[: _count(patients)]
     if only is not None:
         items = _with_phases(items, only)
     faults = [fault for item in items for fault in check_item(item)] if check else []
@@ -82,6 +91,18 @@ def datalist(
         fault = CaseError.together(faults, source)
         raise fault
     return items
+
+
+def _count(patients: int) -> int:
+    """A number of cases.
+
+    Raises:
+        CaseError: if it is no whole number of at least 1.
+    """
+    if not isinstance(patients, int) or isinstance(patients, bool) or patients < 1:
+        problem = f"patients is {patients!r}"
+        raise CaseError("datalist", "", problem, "give a whole number of at least 1, or none", "bad_count")
+    return patients
 
 
 def _with_phases(items: list[dict[str, Any]], only: Sequence[str]) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from monai.engines import SupervisedTrainer
 from monai.engines.utils import IterationEvents
 from monai.utils import CommonKeys as Keys
 
+from scripts.lidia.contract import in_float32
 from scripts.lidia.optim import SharpnessAware
 from scripts.lidia.replay import recording, replaying
 
@@ -28,10 +29,12 @@ class Iteration:
 
     Args:
         sam: climbs before the second gradient; None for a plain step, equal to MONAI's own.
+        bf16: runs the network in bfloat16 autocast and takes the losses in float32: the half precision of
+            CPUs, which MONAI's `amp` does not offer.
     """
 
-    def __init__(self, *, sam: SharpnessAware | None = None) -> None:
-        self.sam = sam
+    def __init__(self, *, sam: SharpnessAware | None = None, bf16: bool = False) -> None:
+        self.sam, self.bf16 = sam, bf16
 
     def __call__(self, engine: SupervisedTrainer, batchdata: dict[str, Any]) -> dict[str, Any]:
         """Takes one step and fires the events that MONAI's own iteration fires."""
@@ -43,16 +46,16 @@ class Iteration:
         criterion = engine.loss_function
         modules = [module for module in (engine.network, criterion) if isinstance(module, torch.nn.Module)]
         if self.sam is None:
-            loss = gradient(engine, inputs, targets, args, kwargs)
+            loss = gradient(engine, inputs, targets, args, kwargs, bf16=self.bf16)
             parts = dict(getattr(criterion, "parts", {}))
         else:
             with recording(*modules):
-                loss = gradient(engine, inputs, targets, args, kwargs)
+                loss = gradient(engine, inputs, targets, args, kwargs, bf16=self.bf16)
             parts = dict(getattr(criterion, "parts", {}))
             if self.sam.climb(engine.optimizer):
                 try:
                     with replaying(*modules):
-                        gradient(engine, inputs, targets, args, kwargs)
+                        gradient(engine, inputs, targets, args, kwargs, bf16=self.bf16)
                 finally:
                     self.sam.descend()
         engine.state.output.update({Keys.LOSS: loss, "parts": parts})
@@ -73,6 +76,8 @@ def gradient(
     targets: torch.Tensor,
     args: tuple[Any, ...],
     kwargs: dict,
+    *,
+    bf16: bool = False,
 ) -> torch.Tensor:
     """Fresh gradients of the loss at the network's present weights.
 
@@ -81,7 +86,9 @@ def gradient(
     """
     engine.optimizer.zero_grad(set_to_none=True)
     with torch.autocast(inputs.device.type, **engine.amp_kwargs) if engine.amp else nullcontext():
-        prediction = engine.inferer(inputs, engine.network, *args, **kwargs)
+        with torch.autocast(inputs.device.type, dtype=torch.bfloat16) if bf16 else nullcontext():
+            prediction = engine.inferer(inputs, engine.network, *args, **kwargs)
+        prediction = in_float32(prediction) if bf16 else prediction
         loss = engine.loss_function(prediction, targets).mean()
     (loss if engine.scaler is None else engine.scaler.scale(loss)).backward()
     return loss.detach()

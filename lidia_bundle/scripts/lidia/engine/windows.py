@@ -1,53 +1,114 @@
-"""Inference over a whole volume: overlapping windows, and an average over mirrored volumes if asked."""
+"""Inference over a whole volume: the liver's box first, then overlapping windows, mirrored too if asked."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import combinations
+from math import gcd
 from typing import Any
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from monai.data import MetaTensor
-from monai.inferers import SlidingWindowInferer
+from monai.inferers import Inferer, SlidingWindowInferer
+
+from scripts.lidia.postprocess import liver_region
+from scripts.lidia.vocabulary import BACKGROUND
+
+Network = Callable[..., torch.Tensor]
 
 
-class WindowInferer(SlidingWindowInferer):
-    """MONAI's sliding window with this bundle's padding: air, in units of the window.
+class WindowInferer(Inferer):
+    """Finds the liver in a coarse pass, then looks at its box alone, in MONAI's sliding windows.
 
-    MONAI pads with 0, which is 100 HU under our window and looks like liver.
+    The box is what training crops are cut from (the liver and a margin): instance norm's statistics stay what
+    the network was trained with, and most of the body costs nothing. Outside the box all is background. Where
+    the coarse pass finds no liver, the whole volume is looked at.
+
+    Whatever pads, pads air: MONAI's own 0 is 100 HU under our window and looks like liver.
 
     Args:
-        roi_size: voxels of a window along X, Y, Z.
+        roi_size: voxels of a window along X, Y, Z; the window shrinks to a smaller volume in steps of the
+            sizes' greatest common divisor, which has to suit the network.
         overlap: share of a window that the next one covers again.
         sw_batch_size: windows a forward pass.
         tta: averages over mirror images along all subsets of the three axes, eight times the work.
+        coarse: how many times coarser the first pass is; 0 leaves it out.
+        margin_mm: of the box round liver and lesions, as training crops have it.
+        spacing: mm of the network's grid along X, Y, Z.
     """
 
     def __init__(
-        self, *, roi_size: Sequence[int], overlap: float = 0.25, sw_batch_size: int = 1, tta: bool = False
+        self,
+        *,
+        roi_size: Sequence[int],
+        overlap: float = 0.25,
+        sw_batch_size: int = 1,
+        tta: bool = False,
+        coarse: int = 2,
+        margin_mm: float = 40.0,
+        spacing: Sequence[float] = (2.5, 2.5, 2.5),
     ) -> None:
-        super().__init__(
-            roi_size=tuple(roi_size),
-            sw_batch_size=sw_batch_size,
-            overlap=overlap,
+        self.roi_size = tuple(int(size) for size in roi_size)
+        self.overlap, self.sw_batch_size, self.tta = overlap, sw_batch_size, tta
+        self.coarse, self.margin = coarse, np.ceil(margin_mm / np.asarray(spacing)).astype(int)
+        self.step = gcd(*self.roi_size)
+
+    def __call__(self, inputs: torch.Tensor, network: Network, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """Probabilities (1, C, X, Y, Z) for an image (1, 4, X, Y, Z); a MetaTensor stays one.
+
+        A network with a patient branch is asked for its scores too: they follow the C classes as channels.
+        """
+        image = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
+        box = self.liver_box(image, network) if self.coarse else None
+        network = getattr(network, "with_branch", network)
+        if box is None:
+            total = self.averaged(image, network, *args, **kwargs)
+        else:
+            x, y, z = box
+            inside = self.averaged(image[:, :, x, y, z], network, *args, **kwargs)
+            total = inside.new_zeros((*inside.shape[:2], *image.shape[2:]))
+            total[:, BACKGROUND] = 1.0
+            total[:, :, x, y, z] = inside
+        return MetaTensor(total, meta=inputs.meta) if isinstance(inputs, MetaTensor) else total
+
+    def liver_box(self, image: torch.Tensor, network: Network) -> list[slice] | None:
+        """Box of liver and lesions with the margin, as seen from afar; None where there is no liver."""
+        shape = image.shape[2:]
+        if image.shape[0] > 1 or min(shape) < 2 * self.coarse:
+            return None
+        seen = self.windows(F.avg_pool3d(image, self.coarse), network)
+        classes = seen[0].argmax(dim=0).to(torch.uint8).cpu().numpy()
+        at = np.argwhere(liver_region(classes, (1.0, 1.0, 1.0), grow_mm=0.0))
+        if len(at) == 0:
+            return None
+        low = at.min(axis=0) * self.coarse - self.margin
+        high = (at.max(axis=0) + 1) * self.coarse + self.margin
+        # rounded up into the body rather than padded with air
+        more = -(high - low) % self.step
+        low, high = low - more // 2, high + more - more // 2
+        ends = zip(low.tolist(), high.tolist(), shape, strict=True)
+        return [slice(max(a, 0), min(b, size)) for a, b, size in ends]
+
+    def averaged(self, image: torch.Tensor, network: Network, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """The map of an image, over its mirror images too where `tta` says so."""
+        total = self.windows(image, network, *args, **kwargs)
+        if self.tta:
+            for axes in (axes for count in (1, 2, 3) for axes in combinations((2, 3, 4), count)):
+                total = total + self.windows(image.flip(axes), network, *args, **kwargs).flip(axes)
+            total = total / 8.0
+        return total
+
+    def windows(self, image: torch.Tensor, network: Network, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """MONAI's sliding windows, none larger than the image needs."""
+        sizes = zip(self.roi_size, image.shape[2:], strict=True)
+        slide = SlidingWindowInferer(
+            roi_size=[min(roi, -(-size // self.step) * self.step) for roi, size in sizes],
+            sw_batch_size=self.sw_batch_size,
+            overlap=self.overlap,
             mode="gaussian",
             padding_mode="constant",
             cval=-1.0,
         )
-        self.tta = tta
-
-    def __call__(
-        self, inputs: torch.Tensor, network: Callable[..., torch.Tensor], *args: Any, **kwargs: Any
-    ) -> torch.Tensor:
-        """Probabilities (B, C, X, Y, Z) for an image (B, 4, X, Y, Z); a MetaTensor stays one.
-
-        A network with a patient branch is asked for its scores too: they follow the C classes as channels.
-        """
-        network = getattr(network, "with_branch", network)
-        image = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
-        total = super().__call__(image, network, *args, **kwargs)
-        if self.tta:
-            for axes in (axes for count in (1, 2, 3) for axes in combinations((2, 3, 4), count)):
-                total = total + super().__call__(image.flip(axes), network, *args, **kwargs).flip(axes)
-            total = total / 8.0
-        return MetaTensor(total, meta=inputs.meta) if isinstance(inputs, MetaTensor) else total
+        return slide(image, network, *args, **kwargs)

@@ -50,7 +50,11 @@ def drawn_from(mask: Tensor, count: int) -> Tensor:
 def lesion_shell(instances: Tensor, width: int) -> Tensor:
     """Voxels outside every lesion but within `width` voxels of one: (X, Y, Z) ids -> (X, Y, Z) bool."""
     lesion = (instances > 0)[None].float()
-    grown = F.max_pool3d(lesion, 2 * width + 1, stride=1, padding=width)
+    grown = lesion
+    for axis in range(3):  # a cube is three lines
+        size, margin = [1, 1, 1], [0, 0, 0]
+        size[axis], margin[axis] = 2 * width + 1, width
+        grown = F.max_pool3d(grown, size, stride=1, padding=margin)
     return (grown > lesion)[0]
 
 

@@ -9,18 +9,39 @@ from monai.networks.blocks import Convolution
 from torch import Tensor, nn
 
 
-def conv_block(inputs: int, outputs: int, *, stride: int = 1, kernel: int = 3) -> nn.Module:
-    """3-D convolution, instance norm, LeakyReLU (0.01): nnU-Net's and the paper's convolutional block."""
-    return Convolution(
-        3,
-        inputs,
-        outputs,
-        strides=stride,
-        kernel_size=kernel,
-        adn_ordering="NA",
-        norm=("INSTANCE", {"affine": True}),
-        act=("LEAKYRELU", {"negative_slope": 0.01, "inplace": True}),
-    )
+class ConvBlock(Convolution):
+    """3-D convolution, instance norm, LeakyReLU (0.01): nnU-Net's and the paper's convolutional block.
+
+    Maps of fewer than three voxels a side stay in float32 under autocast: oneDNN's bfloat16 gradient of a 3³
+    kernel reads beyond them (torch 2.13: infinite or random weights' gradients).
+    """
+
+    def __init__(self, inputs: int, outputs: int, *, stride: int = 1, kernel: int = 3) -> None:
+        super().__init__(
+            3,
+            inputs,
+            outputs,
+            strides=stride,
+            kernel_size=kernel,
+            adn_ordering="NA",
+            norm=("INSTANCE", {"affine": True}),
+            act=("LEAKYRELU", {"negative_slope": 0.01, "inplace": True}),
+        )
+        self.smallest = 2 * stride + 1
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, inputs, X, Y, Z) -> (B, outputs, x, y, z), x = X / stride."""
+        if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript skips the branch only so)
+            if min(x.shape[2:]) < self.smallest and torch.is_autocast_enabled(x.device.type):
+                return self._exact(x)
+        for step in self:
+            x = step(x)
+        return x
+
+    @torch.jit.unused
+    def _exact(self, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):
+            return super().forward(x.float())
 
 
 class SpaceToDepth(nn.Module):

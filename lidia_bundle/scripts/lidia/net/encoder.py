@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from scripts.lidia.net.blocks import conv_block
+from scripts.lidia.net.blocks import ConvBlock
 
 
 class Encoder(nn.Module):
@@ -19,7 +19,7 @@ class Encoder(nn.Module):
     def __init__(self, channels: Sequence[int]) -> None:
         super().__init__()
         self.stages = nn.ModuleList(
-            nn.Sequential(conv_block(a, b, stride=2), conv_block(b, b))
+            nn.Sequential(ConvBlock(a, b, stride=2), ConvBlock(b, b))
             for a, b in zip(channels[:-1], channels[1:], strict=True)
         )
 

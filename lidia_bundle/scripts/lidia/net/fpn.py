@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scripts.lidia.net.blocks import conv_block
+from scripts.lidia.net.blocks import ConvBlock
 
 
 class FeaturePyramid(nn.Module):
@@ -24,7 +24,7 @@ class FeaturePyramid(nn.Module):
         widths = [width] * (len(channels) - 1) + [finest]
         coarse_first = list(channels)[::-1]
         self.laterals = nn.ModuleList(nn.Conv3d(c, w, 1) for c, w in zip(coarse_first, widths, strict=True))
-        self.blocks = nn.ModuleList(conv_block(w, w) for w in widths)
+        self.blocks = nn.ModuleList(ConvBlock(w, w) for w in widths)
         self.narrow = nn.Conv3d(width, finest, 1) if width != finest else nn.Identity()
 
     def forward(self, levels: list[Tensor]) -> list[Tensor]:

@@ -48,9 +48,10 @@ class QueryHeads(nn.Module):
         queries = self.norm(queries)
         embeddings = self.mask(queries)
         if self.described > 0:
-            weight = mask_logits(embeddings, mask_features).detach().sigmoid()  # (B, Q, N)
+            weight = mask_logits(embeddings.detach(), mask_features.detach()).sigmoid()  # (B, Q, N)
             weight = weight / (weight.sum(dim=2, keepdim=True) + 1e-3)
-            queries = torch.cat([queries, weight @ description.transpose(1, 2)], dim=2)
+            pooled = description @ weight.transpose(1, 2)  # (B, W, Q): the large factor is not transposed
+            queries = torch.cat([queries, pooled.transpose(1, 2)], dim=2)
         return self.classify(queries), embeddings
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from scripts.lidia.net.blocks import SpaceToDepth, conv_block
+from scripts.lidia.net.blocks import ConvBlock, SpaceToDepth
 
 
 class PhaseBlock(nn.Sequential):
@@ -27,7 +27,7 @@ class PhaseBlock(nn.Sequential):
 
     def __init__(self, channels: int, *, stride: int = 1) -> None:
         fold = [SpaceToDepth(stride)] if stride > 1 else []
-        super().__init__(*fold, conv_block(stride**3, channels), conv_block(channels, channels))
+        super().__init__(*fold, ConvBlock(stride**3, channels), ConvBlock(channels, channels))
 
 
 class IterativeFusion(nn.Module):
@@ -43,7 +43,7 @@ class IterativeFusion(nn.Module):
     def __init__(self, *, phases: int, channels: int, stride: int = 1, per_step: bool = False) -> None:
         super().__init__()
         self.phase_blocks = nn.ModuleList(PhaseBlock(channels, stride=stride) for _ in range(phases))
-        fusers = [conv_block(2 * channels, channels) for _ in range(phases - 1 if per_step else 1)]
+        fusers = [ConvBlock(2 * channels, channels) for _ in range(phases - 1 if per_step else 1)]
         steps = [fusers[k if per_step else 0] for k in range(phases - 1)]
         # One entry a phase; the first phase can only ever start the recursion, so its entry is never called.
         self.fuse_blocks = nn.ModuleList([steps[0], *steps])
@@ -67,8 +67,13 @@ class IterativeFusion(nn.Module):
                 feature = block(image[:, p : p + 1])
                 if bool(started.any()):
                     mixed = fuse(torch.cat([fused, feature], dim=1))
-                    mixed = torch.where(started[:, None, None, None, None], mixed, feature)
-                    fused = torch.where(here[:, None, None, None, None], mixed, fused)
+                    if not bool(started.all()):
+                        mixed = torch.where(started[:, None, None, None, None], mixed, feature)
+                    if not bool(here.all()):
+                        mixed = torch.where(here[:, None, None, None, None], mixed, fused)
+                    fused = mixed
+                elif bool(here.all()):
+                    fused = feature
                 else:
                     fused = torch.where(here[:, None, None, None, None], feature, torch.zeros_like(feature))
                 started = started | here

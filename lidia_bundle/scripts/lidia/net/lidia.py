@@ -150,7 +150,8 @@ class LIDIA(nn.Module):
     def _say(self, pyramid: list[Tensor], pixels: Tensor, target: Tensor | None) -> Tensor:
         """What `forward` returns, from the features."""
         semantic, description, liver = self.semantic(pixels)
-        description = torch.cat([description, semantic.softmax(dim=1)], dim=1)
+        semantic = semantic.float()  # peaks and the map tell near-equal voxels apart
+        description = torch.cat([description, semantic.softmax(dim=1).to(description.dtype)], dim=1)
         features = self.mask_features(pixels)
         if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript skips the branch only so)
             if self.training:
@@ -241,8 +242,8 @@ class LIDIA(nn.Module):
         if guides is not None and pilots > 0:
             weight = guides.flatten(2)
             weight = weight / weight.sum(dim=2, keepdim=True).clamp(min=1.0)
-            pooled = weight @ description.flatten(2).transpose(1, 2)
-            where = weight @ voxel_places(x, y, z, self.stem_stride, device)
+            pooled = (description.flatten(2) @ weight.transpose(1, 2)).transpose(1, 2)
+            where = (weight @ voxel_places(x, y, z, self.stem_stride, device)).float()
             content = torch.cat([content, self.seed_content(pooled)], dim=1)
             position = torch.cat([position, self.sine(where)], dim=1)
         else:

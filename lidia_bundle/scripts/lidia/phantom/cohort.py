@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from scripts.lidia.phantom.case import sample_case
+from scripts.lidia.phantom.case import Case, sample_case
 from scripts.lidia.phantom.fingerprint import recipe_hash
 from scripts.lidia.phantom.recipes import RECIPES
 from scripts.lidia.phantom.scanner import FOV
@@ -79,21 +79,28 @@ def write_cohort(
         fov=three(fov, "fov", FOV),
     )
     items = list(
-        tqdm(_each(make, int(cases), int(workers)), total=int(cases), desc=f"{cohort} phantom", unit="case")
+        tqdm(each(make, int(cases), int(workers)), total=int(cases), desc=f"{cohort} phantom", unit="case")
     )
-    sections = {name: range(int(cases) if name == section else 0) for name in SPLIT}
-    if section is None:
-        sections = split(int(cases))
-    datalist: dict[str, Any] = {
+    about = {
         "name": f"LIDIA phantom, {cohort}",
         "cohort": cohort,
         "seed": int(seed),
         "breathing": breathing,
         "recipe": recipe_hash(),
     }
-    datalist |= {section: [items[i] for i in numbers] for section, numbers in sections.items()}
+    return write_list(folder, items, section, about)
+
+
+def write_list(
+    folder: Path, items: Sequence[dict[str, Any]], section: str | None, about: dict[str, Any]
+) -> Path:
+    """Writes `dataset.json`: what it is about, and the items, all in one section or split; gives its path."""
+    sections = {name: range(len(items) if name == section else 0) for name in SPLIT}
+    if section is None:
+        sections = split(len(items))
+    datalist = about | {name: [items[i] for i in numbers] for name, numbers in sections.items()}
     path = folder / "dataset.json"
-    _put(path, (json.dumps(datalist, indent=1) + "\n").encode())
+    put(path, (json.dumps(datalist, indent=1) + "\n").encode())
     return path
 
 
@@ -126,7 +133,8 @@ def three(value: float | Sequence[float] | None, name: str, default: Sequence[fl
     return numbers
 
 
-def _each(make: partial, cases: int, workers: int) -> Iterator[dict[str, Any]]:
+def each(make: partial, cases: int, workers: int) -> Iterator[dict[str, Any]]:
+    """What `make` gives for each case number, in order, from so many processes."""
     if workers <= 1 or cases == 1:
         yield from map(make, range(cases))
         return
@@ -139,16 +147,20 @@ def write_case(
     index: int, *, folder: Path, seed: int, cohort: str, breathing: str, **grid: Any
 ) -> dict[str, Any]:
     """Writes one patient into `folder` and returns its item of the datalist, with relative paths."""
-    case = sample_case(seed, index, cohort, breathing=breathing, **grid)
+    return store_case(sample_case(seed, index, cohort, breathing=breathing, **grid), folder)
+
+
+def store_case(case: Case, folder: Path) -> dict[str, Any]:
+    """Writes the volumes and the truth of a patient and returns his item of the datalist."""
     name = case.id
     phases = {p: f"{name}.nii.gz" if p == "venous" else f"phases/{name}/{p}.nii.gz" for p in case.volumes}
     for phase, path in phases.items():
-        _put(folder / path, nifti(*case.volumes[phase]))
+        put(folder / path, nifti(*case.volumes[phase]))
     truth = {"label": f"labels/final/{name}.nii.gz"} | {
         k: f"{k}/{name}.nii.gz" for k in ("liver", "instances")
     }
     for key, path in truth.items():
-        _put(folder / path, nifti(getattr(case, key), case.affine))
+        put(folder / path, nifti(getattr(case, key), case.affine))
     lesions = [{k: v for k, v in lesion.items() if k != "parts"} for lesion in case.lesions]
     return {
         "id": name,
@@ -174,7 +186,7 @@ def nifti(data: NDArray, affine: NDArray) -> bytes:
     return gzip.compress(raw, compresslevel=1, mtime=0)
 
 
-def _put(path: Path, content: bytes) -> None:
+def put(path: Path, content: bytes) -> None:
     """Writes beside and renames: a stopped run leaves no broken file under a final name."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{os.getpid()}.{path.name}")

@@ -81,7 +81,16 @@ def _slices(patient: Patient, count: int) -> list[int]:
     return busiest_slices(known.numbers, count)
 
 
-def _picture(patient: Patient, level: int) -> str:
+def drawing(patient: Patient, level: int) -> tuple[str, str]:
+    """A patient's phases side by side on one slice, a row for the truth (if known) and one for LIDIA.
+
+    Args:
+        patient: results with their images.
+        level: slice number on the grid of the results.
+
+    Returns:
+        PNG as a data URI, and what it shows in words.
+    """
     case = str(patient.result["id"])
     box = box_of(patient.liver, np.linalg.norm(patient.affine[:3, :3], axis=0))
     used = {name: path for name, path in patient.phases.items() if name in patient.result["phases_used"]}
@@ -92,7 +101,11 @@ def _picture(patient: Patient, level: int) -> str:
     rows["LIDIA"] = _outlines(patient.found, plane)
     seen = [f"{title}: {_names(lines)}" for title, lines in rows.items() if lines is not None]
     alt = f"Axial slice {level} of {case} in four phases. {'; '.join(seen)}."
-    source = phases_side_by_side(plane, rows)
+    return phases_side_by_side(plane, rows), alt
+
+
+def _picture(patient: Patient, level: int) -> str:
+    source, alt = drawing(patient, level)
     return f'<figure><img src="{source}" alt="{escape(alt)}"><figcaption>{escape(alt)}</figcaption></figure>'
 
 

@@ -24,8 +24,17 @@ from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from scripts.lidia.engine.tables import write_table
 from scripts.lidia.study.features import Described, describe
-from scripts.lidia.vocabulary import LESION_CLASSES, LESION_TYPES
+from scripts.lidia.study.tabulated import write_json
+from scripts.lidia.vocabulary import (
+    AUTHORS_BENIGN,
+    BENIGN,
+    FIRST_LESION,
+    LESION_CLASSES,
+    LESION_TYPES,
+    MALIGNANT,
+)
 
 logger = logging.getLogger(__name__)
 TREES = 600
@@ -44,7 +53,8 @@ def measure_difficulty(
 
     Args:
         dataset_dir: folder with `dataset.json`.
-        output: JSON file for the result.
+        output: JSON file for the result; `patients.csv` beside it holds the scores of every patient and the
+            truth as evaluations of networks count it, so that both can stand in one table.
         seed: of the forest.
         workers: processes that read the cohort.
         section: where the two are judged.
@@ -75,14 +85,20 @@ def measure_difficulty(
         "training": {"patients": len(training), "lesions": len(groups)},
         section: {"patients": len(test), "lesions": int(sum(len(d.groups) for d in test))},
     }
+    lines: list[dict[str, Any]] = [
+        {"id": one.case, **{f"mm3_{side}": mm3 for side, mm3 in one.truth.items()}} for one in test
+    ]
     for name, model, key in (("oracle", forest, "rich"), ("floor", floor, "plain")):
         model.fit(np.concatenate([getattr(d, key) for d in training]), groups)
-        result[name] = patient_auc(test, [_probabilities(model, getattr(d, key)) for d in test])
+        chances = [_probabilities(model, getattr(d, key)) for d in test]
+        result[name] = patient_auc(test, chances)
+        for line, table in zip(lines, chances, strict=True):
+            line |= {f"{name}_{score}": value for score, value in _scores(table).items()}
         logger.info("%s: AUC-8 %.3f on %d patients", name, result[name]["auc8"], len(test))
     if output is not None:
         path = Path(output)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(result, indent=1) + "\n")
+        write_table(path.with_name("patients.csv"), ({k: str(v) for k, v in line.items()} for line in lines))
+        write_json(path, result, indent=1)
     return result
 
 
@@ -95,6 +111,14 @@ def patient_auc(cases: list[Described], probabilities: list[NDArray[np.float64]]
         if 0 < truth[:, column].sum() < len(cases):
             aucs[name] = round(float(roc_auc_score(truth[:, column], scores[:, column])), 4)
     return aucs | {"auc8": round(float(np.mean(list(aucs.values()))), 4)}
+
+
+def _scores(table: NDArray[np.float64]) -> dict[str, float]:
+    """Scores of a patient from the probabilities (L, 8) of his lesions: the greatest, of groups their sum."""
+    groups = {"malignant": MALIGNANT, "benign": BENIGN, "benign_authors": AUTHORS_BENIGN}
+    columns = {name: [LESION_TYPES.index(name)] for name in LESION_TYPES}
+    columns |= {name: [kind - FIRST_LESION for kind in kinds] for name, kinds in groups.items()}
+    return {name: float(table[:, at].sum(axis=1).max(initial=0.0)) for name, at in columns.items()}
 
 
 def _described(items: list[dict[str, Any]], folder: Path, workers: int) -> list[Described]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import nibabel as nib
@@ -10,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt, find_objects, map_coordinates
 
+from scripts.lidia.metrics.lesions import find_lesions
+from scripts.lidia.metrics.patients import true_volumes
 from scripts.lidia.vocabulary import LIVER, PHASES
 
 RIM_MM = 3.0
@@ -27,12 +31,14 @@ class Described(NamedTuple):
         groups: (L,) class a lesion.
         rich: (L, F) features, NaN where a phase is absent.
         plain: (L, 4) mean difference to the liver a phase in HU, NaN where absent.
+        truth: volume in mm3 of each type and side, as the evaluation of a network counts it.
     """
 
     case: str
     groups: NDArray[np.int64]
     rich: NDArray[np.float64]
     plain: NDArray[np.float64]
+    truth: Mapping[str, float] = MappingProxyType({})
 
 
 def describe(item: dict[str, Any], folder: Path) -> Described:
@@ -89,6 +95,7 @@ def describe(item: dict[str, Any], folder: Path) -> Described:
         np.array(groups, np.int64),
         np.hstack([table, many]),
         np.array(plain, float).reshape(count, 4),
+        true_volumes(find_lesions(label, spacing.tolist(), instances).lesions, item.get("malignant")),
     )
 
 

@@ -1,38 +1,52 @@
 """Trains and evaluates many systems through the bundle's own configs, each in its own process.
 
 A system is a list of overlays and a few options. What is finished is not done again: a training goes on from
-its last state, an evaluation that was cut off starts anew.
+its last state, an evaluation that was cut off starts anew, a row that the archive holds is left alone.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+import logging
+from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tqdm import tqdm
+from scripts.lidia.study.archive import is_kept, keep
+from scripts.lidia.study.cohorts import COHORTS, read_cohort
+from scripts.lidia.study.costs import budget_lines, few_patients, probed, recorded
+from scripts.lidia.study.jobs import (
+    Job,
+    Places,
+    cases_job,
+    difficulty_jobs,
+    evaluation_jobs,
+    phase_jobs,
+    steps_of,
+    training_job,
+)
+from scripts.lidia.study.process import StudyError, is_done, run_job
+from scripts.lidia.study.schedule import required, work
+from scripts.lidia.study.systems import Run, System, read_systems, runs
 
-from scripts.lidia.engine.atomic import replacing
-
-COHORTS = ("internal", "external")
+logger = logging.getLogger(__name__)
 
 
-class Job(NamedTuple):
-    """One process of a study."""
+class Outcome(NamedTuple):
+    """What a study came to."""
 
-    name: str
-    """`system/training`, `system/internal` or `system/external`."""
-    command: list[str]
-    folder: Path
+    archive: Path
+    failed: list[str]
 
+    def finish(self) -> None:
+        """Ends the command: silent if nothing failed.
 
-class StudyError(RuntimeError):
-    """A process of a study failed; its log says why."""
+        Raises:
+            StudyError: a process failed; all others were finished first.
+        """
+        if self.failed:
+            raise StudyError("\n".join(self.failed))
 
 
 def run_study(
@@ -42,97 +56,117 @@ def run_study(
     external_dir: str,
     output_dir: str,
     bundle_root: str,
+    archive: str | None = None,
     options: Mapping[str, Any] | None = None,
+    evaluation: Mapping[str, Any] | None = None,
+    phases: Mapping[str, Any] | None = None,
+    cases: Mapping[str, Any] | None = None,
+    difficulty: bool = True,
     workers: int = 2,
-) -> Path:
-    """Runs every system: training, then both cohorts.
+    probe_steps: int = 30,
+    seconds_per_step: float = 0.4,
+    seconds_per_patient: float = 1.5,
+    trusted: Collection[str] = (),
+) -> Outcome:
+    """Runs every system: training, then both cohorts; then further seeds, subsets of phases and pictures.
 
     Args:
-        systems: by name `{"overlays": [file names], "training": {option: value}, "evaluation": {...}}`, each
-            part optional.
+        systems: as `read_systems` takes them.
         dataset_dir: cohort to train on, and whose `test` section is the internal cohort.
         external_dir: cohort whose `test` section is the external one.
-        output_dir: one folder a system: weights, logs, `internal/` and `external/` with their metrics.
+        output_dir: one folder a run: weights, logs, `internal/` and `external/` with their metrics.
         bundle_root: the bundle.
+        archive: folder where the small evidence is kept; by default `study` in `output_dir`.
         options: given to every training.
-        workers: systems at a time, one thread each.
+        evaluation: options given to every evaluation.
+        phases: `{systems, patients, subsets}` of the evaluations with some of the phases; none without it.
+        cases: `{system, patients}` to draw; none without it.
+        difficulty: measure oracle and floor as well.
+        workers: processes at a time, one thread each.
+        probe_steps: of the short trainings that measure what a step costs; 0 takes `seconds_per_step`.
+        seconds_per_step: CPU seconds, where nothing better is known.
+        seconds_per_patient: CPU seconds of an evaluation.
+        trusted: systems whose archived rows stand although configs have changed since.
 
     Returns:
-        `output_dir`.
+        The archive, and what failed.
+    """
+    output, chosen = Path(output_dir).absolute(), dict(options or {})
+    kept = Path(archive).absolute() if archive else output / "study"
+    folders = dict(zip(COHORTS, (dataset_dir, external_dir), strict=True))
+    cohorts = {name: read_cohort(str(Path(folder).absolute())) for name, folder in folders.items()}
+    places = Places(Path(bundle_root).absolute(), output, cohorts)
+    known = read_systems(systems)
+    _check_overlays(places, known)
+    plan = partial(
+        _plan, places, known, chosen, dict(evaluation or {}), phases, cases, difficulty, seconds_per_patient
+    )
+    finished = partial(is_kept, kept, trusted=trusted)
+
+    # Keys do not depend on costs: the first plan says which systems are to be measured
+    ahead = required(plan({}), finished)
+    unsure = [run for run in runs(known) if any(job.name == f"{run.name}/training" for job in ahead)]
+    costs = {run.system.name: recorded(kept, run) for run in unsure}
+    unknown = [Run(system, 0) for system in known if costs.get(system.name, 0.0) is None]
+    if probe_steps and unknown:
+        logger.info("Measuring a step of %s", ", ".join(run.name for run in unknown))
+        few = few_patients(places)
+        with ThreadPoolExecutor(workers) as pool:
+            found = list(pool.map(lambda run: probed(places, run, few, chosen, probe_steps), unknown))
+        costs |= {run.system.name: seconds for run, seconds in zip(unknown, found, strict=True)}
+    jobs = plan({name: seconds_per_step if cost is None else cost for name, cost in costs.items()})
+    ahead = [job._replace(cost=0.0) if is_done(job) else job for job in required(jobs, finished)]
+    logger.info(budget_lines(ahead, workers))
+
+    by_name = {run.name: run for run in runs(known)}
+
+    def do(job: Job) -> None:
+        if not is_done(job):
+            run_job(job)
+        run = by_name.get(job.name.split("/")[0])
+        keep(kept, job, places, run, steps_of(places, run, chosen) if run else 0)
+
+    return Outcome(kept, work(ahead, workers, do, len(jobs)))
+
+
+def _plan(
+    places: Places,
+    systems: list[System],
+    options: Mapping[str, Any],
+    evaluation: Mapping[str, Any],
+    phases: Mapping[str, Any] | None,
+    cases: Mapping[str, Any] | None,
+    difficulty: bool,
+    patient: float,
+    step: Mapping[str, float],
+) -> list[Job]:
+    """All jobs in their order: oracle and floor, first seeds, further seeds, then phases and pictures."""
+    jobs = list(difficulty_jobs(places, patient)) if difficulty else []
+    trainings: dict[str, tuple[Run, Job]] = {}
+    for run in runs(systems):
+        cost = step.get(run.system.name, 0.0) * steps_of(places, run, options)
+        training = training_job(places, run, options, cost)
+        jobs += [training, *evaluation_jobs(places, run, training, evaluation, patient)]
+        trainings[run.name] = (run, training)
+    if cases and cases["system"] in trainings:
+        run, training = trainings[cases["system"]]
+        jobs.append(cases_job(places, run, training, evaluation, patient, int(cases["patients"])))
+    for name in phases["systems"] if phases else ():
+        if phases and name in trainings:
+            run, training = trainings[name]
+            count, subsets = int(phases["patients"]), phases.get("subsets")
+            jobs += phase_jobs(places, run, training, evaluation, patient, patients=count, subsets=subsets)
+    return jobs
+
+
+def _check_overlays(places: Places, systems: list[System]) -> None:
+    """Looks for all overlays before anything runs.
 
     Raises:
-        StudyError: a process failed. The other systems are finished first.
+        FileNotFoundError: a system names one that is not there.
     """
-    folder = Path(output_dir).absolute()
-    cohorts = dict(zip(COHORTS, (dataset_dir, external_dir), strict=True))
-    plans = {
-        name: list(jobs(name, system, folder / name, Path(bundle_root), cohorts, options or {}))
-        for name, system in systems.items()
-    }
-    failed = []
-    count = sum(map(len, plans.values()))
-    with tqdm(total=count, desc="study", unit="job") as bar, ThreadPoolExecutor(workers) as pool:
-        chains = [pool.submit(_chain, plan, bar) for plan in plans.values()]
-        for chain in as_completed(chains):
-            if chain.exception() is not None:
-                failed.append(str(chain.exception()))
-    if failed:
-        raise StudyError("\n".join(failed))
-    return folder
-
-
-def jobs(
-    name: str,
-    system: Mapping[str, Any],
-    folder: Path,
-    bundle_root: Path,
-    cohorts: Mapping[str, str],
-    options: Mapping[str, Any],
-) -> Iterator[Job]:
-    """The processes of one system, in order."""
-    configs, overlays = bundle_root / "configs", system.get("overlays", ())
-    laid = [str(configs / "overlays" / overlay) for overlay in overlays]
-    training = {"dataset_dir": cohorts["internal"], "output_dir": folder}
-    training |= {"cache_dir": folder.parent / "cache", **options, **system.get("training", {})}
-    yield Job(f"{name}/training", _command("training", [configs / "train.json", *laid], training), folder)
-    files: list[str | Path] = [configs / "train.json", configs / "evaluate.json", *laid]
-    for cohort, place in cohorts.items():
-        evaluation = {"dataset_dir": place, "output_dir": folder / cohort, "model_file": folder / "model.pt"}
-        evaluation |= {"calibration": None, **system.get("evaluation", {})}
-        yield Job(f"{name}/{cohort}", _command("evaluating", files, evaluation), folder / cohort)
-
-
-def _command(run: str, files: Sequence[str | Path], options: Mapping[str, Any]) -> list[str]:
-    command = [sys.executable, "-m", "monai.bundle", "run", run]
-    command += ["--config_file", str([str(f) for f in files])]
-    for key, value in options.items():
-        command += [f"--{key}", str(value)]
-    return command
-
-
-def _chain(plan: Sequence[Job], bar: tqdm[Any]) -> None:
-    """Runs the jobs of one system one after another, those finished left out."""
-    for job in plan:
-        stamp = job.folder / f"{job.name.rpartition('/')[2]}.done"
-        if not stamp.is_file() or json.loads(stamp.read_text(encoding="utf-8")) != job.command[1:]:
-            _run(job)
-            with replacing(stamp) as beside:
-                beside.write_text(json.dumps(job.command[1:]), encoding="utf-8")
-        bar.set_postfix_str(job.name, refresh=False)
-        bar.update()
-
-
-def _run(job: Job) -> None:
-    job.folder.mkdir(parents=True, exist_ok=True)
-    path = job.folder / "output.log"
-    with path.open("w", encoding="utf-8") as log:
-        done = subprocess.run(
-            job.command,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-            check=False,
-        )
-    if done.returncode:
-        last = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
-        raise StudyError(f"{job.name} failed: {''.join(last)} ({path})")
+    for system in systems:
+        for overlay in system.overlays:
+            path = places.bundle / "configs/overlays" / overlay
+            if not path.is_file():
+                raise FileNotFoundError(f"{path} is not there; the study's system '{system.name}' names it.")

@@ -1,0 +1,138 @@
+"""The one command of the room: reads or writes a kind of folder, chosen by its name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from scripts.lidia.datalist import CaseError, read_sections, write_datalist
+from scripts.lidia.prepare.folder import claim, each, logger
+from scripts.lidia.prepare.folds import Sections, folded, told
+from scripts.lidia.prepare.nnunet_in import read_raw
+from scripts.lidia.prepare.nnunet_out import write_raw
+from scripts.lidia.prepare.patients import Patient, converted
+from scripts.lidia.prepare.readers import READERS, Layout
+
+LISTS = {"folds": "folds of a datalist", "to_nnunet": "nnU-Net's raw folder from a datalist"}
+SOURCES = (*LISTS, "nnunet", *READERS)
+
+
+def prepare(
+    *,
+    source: str,
+    input_dir: str | os.PathLike[str],
+    dataset_dir: str | os.PathLike[str],
+    datalist: str | None = None,
+    phase_map: Mapping[str, str] | None = None,
+    class_map: Mapping[str, str] | None = None,
+    masks: Mapping[str, str] | None = None,
+    folds: int | None = None,
+    seed: int = 0,
+    phases: Sequence[str] | None = None,
+    complete: bool = False,
+    ct: bool | None = None,
+) -> Path:
+    """Brings other people's folders to our datalist, our datalist to nnU-Net, or a datalist to folds.
+
+    Args:
+        source: `nnunet` or a public data set (see `READERS`): read `input_dir`, write `dataset.json` into
+            `dataset_dir`; `to_nnunet`: read a datalist, write the raw folder `dataset_dir`; `folds`: read a
+            datalist, write `dataset_fold0.json` and so on into `dataset_dir`.
+        input_dir: folder to read; nothing is written there.
+        dataset_dir: folder to write. For `to_nnunet` its name is `DatasetXXX_Name`.
+        datalist: the list in `input_dir`, for `to_nnunet` and `folds`; `dataset.json` by default.
+        phase_map: what the source calls a phase, and which it is; for `folder` the pattern of each phase.
+        class_map: what the source calls a lesion, and our class of it.
+        masks: for `folder`, the file patterns of `label` and `liver`.
+        folds: how many folds to make of training and validation; needed for `folds`.
+        seed: of the folds.
+        phases: for `to_nnunet`, phases to write; all four by default.
+        complete: for `to_nnunet`, leave out training and validation cases without all of them.
+        ct: for `to_nnunet`, whether nnU-Net is to scale the channels as CT; by default those that all have.
+
+    Returns:
+        Path of the (first) list that was written.
+
+    Raises:
+        CaseError: if the source is unknown, a name is, or a case is at fault; the good cases are done then.
+    """
+    read, write = Path(input_dir).expanduser().absolute(), Path(dataset_dir).expanduser().absolute()
+    if source not in SOURCES:
+        remedy = f"choose one of {', '.join(SOURCES)}"
+        raise CaseError("datalist", str(read), f"source {source!r} is unknown", remedy, "unknown_source")
+    if source != "folds" and (read == write or read in write.parents and source != "to_nnunet"):
+        problem = "dataset_dir is input_dir, or lies in it: a data set is never written into"
+        raise CaseError("datalist", str(write), problem, "name another dataset_dir", "same_folder")
+    if source in LISTS:
+        file = read / (datalist or "dataset.json")
+        sections = read_sections(file)
+        if source == "folds":
+            return _write_folds(_folds(sections, folds or 0, seed, str(file)), write, str(file))
+        options: dict[str, Any] = {"phases": phases, "complete": complete, "ct": ct}
+        return write_raw(sections, _named(write), source=str(file), folds=folds, seed=seed, **options)
+    if not read.is_dir():
+        raise CaseError("datalist", str(read), "there is no such folder", "check --input_dir", "missing")
+    asked = {"phase_map": phase_map, "class_map": class_map, "masks": masks}
+    claim(write, {"source": source, "input_dir": str(read), **asked})
+    if source == "nnunet":
+        parts = read_raw(read, write, phase_map=phase_map, class_map=class_map)
+    else:
+        patients = list(READERS[source](Layout(read, phase_map or {}, class_map or {}, masks or {})))
+        items = each(patients, partial(_convert, folder=write), _name, write)
+        parts = [{"training": items, "validation": [], "test": []}]
+    about = {"description": f"{source}: {read.name}"}
+    written = write_datalist(write / "dataset.json", parts[0], **about)
+    if folds is not None:
+        parts = _folds(parts[0], folds, seed, str(written))
+    if len(parts) > 1:
+        _write_folds(parts, write, str(written))
+    return written
+
+
+def _convert(found: Patient | CaseError, folder: Path) -> dict[str, Any]:
+    """Converts a patient.
+
+    Raises:
+        CaseError: if the patient is at fault, or the reader says so.
+    """
+    if isinstance(found, CaseError):
+        raise found
+    return converted(found, folder)
+
+
+def _name(found: Patient | CaseError) -> dict[str, str]:
+    return {"id": found.case if isinstance(found, CaseError) else found.id}
+
+
+def _folds(sections: Sections, folds: int, seed: int, file: str) -> list[Sections]:
+    parts = folded(sections, int(folds), int(seed), file)
+    for number, line in enumerate(told(parts)):
+        logger.info(f"fold {number}: " + ", ".join(f"{name} {count}" for name, count in line.items()))
+    return parts
+
+
+def _write_folds(parts: Sequence[Sections], folder: Path, file: str) -> Path:
+    """Writes a list a fold; returns the first."""
+    names = [folder / f"dataset_fold{number}.json" for number in range(len(parts))]
+    for number, (name, part) in enumerate(zip(names, parts, strict=True)):
+        write_datalist(name, part, description=f"fold {number} of {len(parts)} of {Path(file).name}")
+    for path in set(folder.glob("dataset_fold*.json")) - set(names):
+        path.unlink()  # of an earlier call with more folds: a mixture of two splits would leak
+    return names[0]
+
+
+def _named(folder: Path) -> Path:
+    """Checks the name of a raw folder.
+
+    Raises:
+        CaseError: if nnU-Net would not find it.
+    """
+    number, _, name = folder.name.removeprefix("Dataset").partition("_")
+    if not (folder.name.startswith("Dataset") and len(number) == 3 and number.isdigit() and name):
+        problem = f"nnU-Net finds folders by the name DatasetXXX_Name, this one is {folder.name}"
+        remedy = "name it so, e.g. --dataset_dir nnUNet_raw/Dataset501_LIDIA"
+        raise CaseError("datalist", str(folder), problem, remedy, "bad_id")
+    return folder

@@ -1,0 +1,45 @@
+"""AMPLIFAI: arterial, venous and delayed phases, one lesion drawing a case, LI-RADS categories in a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from scripts.lidia.datalist import CaseError
+from scripts.lidia.prepare.names import plain
+from scripts.lidia.prepare.patients import Drawn, Patient
+from scripts.lidia.prepare.readers.layout import Layout
+from scripts.lidia.vocabulary import OTHERS
+
+PHASES = {"DRY": "nc", "ART": "arterial", "VEN": "venous", "DEL": "delayed"}
+CATEGORIES = {"lr5": "HCC"} | dict.fromkeys(("lrm", "lr1", "lr2", "lr3", "lr4", "lrtiv"), "others")
+MALIGNANT = {"lrm": True, "lrtiv": True, "lr1": False, "lr2": False}
+"""Side of the categories that name no type; LR-3 and LR-4 are on neither."""
+
+
+def read_amplifai(layout: Layout) -> Iterator[Patient | CaseError]:
+    """Gives the cases of the table `case_id,label`.
+
+    LR-5 is HCC; LR-TIV may be said to be by `class_map` {"LR-TIV": "HCC"}; the others name no type.
+
+    Args:
+        layout: the folder with the table and one folder a case.
+
+    Raises:
+        CaseError: if the table is missing, or names an unknown category.
+    """
+    table, rows = layout.table("*.csv", ("case_id", "label"))
+    layout.some(rows, "case in the table")
+    for row in rows:
+        case, category = row["case_id"], plain(row["label"])
+        category = category if category.startswith("lr") else f"lr{category}"
+        kind = layout.kind(category, CATEGORIES, table)
+        found = {phase: layout.root / case / "ct" / f"{case}_{end}.nii.gz" for end, phase in PHASES.items()}
+        phases = {phase: path for phase, path in found.items() if path.is_file()}
+        if not phases:
+            problem = "the table names a case without volumes"
+            remedy = "fetch the case, or remove its row"
+            yield CaseError(case, str(layout.root / case / "ct"), problem, remedy, "missing")
+            continue
+        drawn = (Drawn(layout.root / case / "annotations" / "lesion.nii.gz", kind),)
+        side = MALIGNANT.get(category) if kind == OTHERS else None
+        yield Patient(case, phases, drawn, side, {"source_type": row["label"]}, (table,))

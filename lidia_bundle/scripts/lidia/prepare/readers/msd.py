@@ -1,0 +1,36 @@
+"""Medical Segmentation Decathlon (liver, hepatic vessels): one phase, lesions without type."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from scripts.lidia.datalist import CaseError, case_name
+from scripts.lidia.prepare.patients import Drawn, Patient
+from scripts.lidia.prepare.readers.layout import Layout
+
+
+def read_msd(layout: Layout) -> Iterator[Patient]:
+    """Gives the training cases of an MSD `dataset.json`; the phase is venous unless `phase_map` names CT's.
+
+    Labels are read by name: "liver" is known, "cancer", "tumour" and "vessel" need a word of `class_map`.
+
+    Args:
+        layout: the folder with `dataset.json`.
+
+    Raises:
+        CaseError: if there is no such file, or it names an unknown label.
+    """
+    file = layout.root / "dataset.json"
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        cases = [(layout.root / item["image"], layout.root / item["label"]) for item in content["training"]]
+        names = {int(value): str(name) for value, name in content["labels"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        problem = f"no dataset.json of the Decathlon ({type(error).__name__}: {error})"
+        remedy = "name the folder of one task"
+        raise CaseError("datalist", str(file), problem, remedy, "bad_datalist") from error
+    classes = {value: layout.kind(name, {}, file) for value, name in names.items()}
+    phase = layout.phase("CT", {"CT": "venous"}, file)
+    for image, label in cases:
+        yield Patient(case_name(image), {phase: image}, (Drawn(label, classes),), told_by=(file,))

@@ -1,0 +1,51 @@
+"""The two cohorts of a study, known by what their datalists say."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+COHORTS = ("internal", "external")
+
+
+class Cohort(NamedTuple):
+    """A written cohort."""
+
+    folder: str
+    recipe: str | None
+    """Fingerprint of the phantom that drew it; None for other data."""
+    digest: str
+    """Of the recipe and all ids: rows of two studies may stand together only if it agrees."""
+    counts: dict[str, int]
+    """Patients a section."""
+
+
+def read_cohort(folder: str) -> Cohort:
+    """Reads what a study needs to know of a cohort.
+
+    Args:
+        folder: with `dataset.json`.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    path = Path(folder) / "dataset.json"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path} is not there: write the cohort with phantom.json first (make study)."
+        )
+    content = json.loads(path.read_text(encoding="utf-8"))
+    lists = {name: items for name, items in content.items() if isinstance(items, list)}
+    known: dict[str, Any] = {key: content.get(key) for key in ("recipe", "cohort", "seed", "breathing")}
+    known["ids"] = {name: [item.get("id") for item in items] for name, items in lists.items()}
+    return Cohort(
+        folder, content.get("recipe"), digest(known), {name: len(items) for name, items in lists.items()}
+    )
+
+
+def digest(content: Any) -> str:
+    """SHA-256 of something that JSON can hold, its first 16 digits."""
+    text = json.dumps(content, sort_keys=True, default=str)
+    return sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,213 @@
+"""The processes of a study: each is a config of the bundle with overlays and options, and known by a hash."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from monai.bundle import ConfigParser
+
+from scripts.lidia.study.cohorts import COHORTS, Cohort, digest
+from scripts.lidia.study.systems import Run
+from scripts.lidia.vocabulary import PHASES
+
+HEADER = {"imports", "callers", "asked", "places", "folders", "bundle_root", "bootstrap"}
+"""Keys of a config that only find the bundle."""
+
+
+class Job(NamedTuple):
+    """One process of a study."""
+
+    name: str
+    """`RUN/training`, `RUN/internal`, `RUN/external`, `RUN/phases/nc+venous`, `RUN/cases`, `oracle/external`
+    and the like."""
+    kind: str
+    """`training`, `evaluation`, `cases` or `difficulty`: what it leaves behind."""
+    command: list[str]
+    folder: Path
+    said: str
+    """The command without the folders of this machine, for the record."""
+    key: str
+    """Hash of the configs in force, the options and the cohorts: the same key, the same result."""
+    after: str | None
+    """Name of the job whose result it reads."""
+    cost: float
+    """CPU seconds, roughly."""
+
+
+class Places(NamedTuple):
+    """Where a study reads and writes."""
+
+    bundle: Path
+    output: Path
+    cohorts: Mapping[str, Cohort]
+    """By COHORTS."""
+
+
+def steps_of(places: Places, run: Run, options: Mapping[str, Any]) -> int:
+    """Steps of a training: epochs by steps an epoch, as configs, overlays and options say."""
+    content = ConfigParser.load_config_files([str(file) for file in _training_files(places, run)])
+    content |= {**options, **run.system.training}
+    return int(content["max_epochs"]) * int(content["steps"])
+
+
+def training_job(places: Places, run: Run, options: Mapping[str, Any], cost: float) -> Job:
+    """The training of a run."""
+    folder = places.output / run.name
+    chosen = {**options, **run.system.training, **({"seed": run.seed} if run.seed else {})}
+    here = {
+        "dataset_dir": places.cohorts["internal"].folder,
+        "output_dir": folder,
+        "cache_dir": places.output / "cache",
+    }
+    made_from = [places.cohorts["internal"].digest]
+    files = _training_files(places, run)
+    return _job(
+        places, f"{run.name}/training", "training", "training", files, here, chosen, made_from, None, cost
+    )
+
+
+def evaluation_jobs(
+    places: Places, run: Run, training: Job, options: Mapping[str, Any], seconds: float
+) -> Iterator[Job]:
+    """Both cohorts judged by a run's weights.
+
+    Args:
+        places: of the study.
+        run: whose weights are judged.
+        training: what made them.
+        options: given to every evaluation.
+        seconds: a patient.
+    """
+    for cohort in COHORTS:
+        place = places.cohorts[cohort]
+        cost = seconds * place.counts.get("test", 0)
+        yield _judge(places, run, training, cohort, options, {}, f"{run.name}/{cohort}", cost)
+
+
+def phase_jobs(
+    places: Places,
+    run: Run,
+    training: Job,
+    options: Mapping[str, Any],
+    seconds: float,
+    *,
+    patients: int,
+    subsets: Sequence[Sequence[str]] | None = None,
+) -> Iterator[Job]:
+    """The internal cohort judged with some of the phases, on the same patients, who have all four.
+
+    Args:
+        places: of the study.
+        run: whose weights are judged.
+        training: what made them.
+        options: given to every evaluation.
+        seconds: a patient.
+        patients: how many.
+        subsets: of phases; by default all 15.
+    """
+    for subset in all_subsets() if subsets is None else subsets:
+        more = {"phases": list(subset), "complete_only": True, "patients": patients}
+        name = f"{run.name}/phases/{'+'.join(subset)}"
+        yield _judge(places, run, training, "internal", options, more, name, seconds * patients)
+
+
+def all_subsets() -> list[tuple[str, ...]]:
+    """The 15 non-empty subsets of the phases, small ones first."""
+    return [subset for size in range(1, len(PHASES) + 1) for subset in combinations(PHASES, size)]
+
+
+def cases_job(
+    places: Places, run: Run, training: Job, options: Mapping[str, Any], seconds: float, patients: int
+) -> Job:
+    """The first few patients of the internal test section who have all phases, to look at."""
+    folder = places.output / run.name / "cases"
+    here = {"dataset_dir": places.cohorts["internal"].folder, "output_dir": folder}
+    here["model_file"] = training.folder / "model.pt"
+    chosen = {"calibration": None, **options, **run.system.evaluation, "pages": False}
+    chosen |= {"complete_only": True, "patients": patients}
+    files = [*_training_files(places, run)[:1], places.bundle / "configs/inference.json"]
+    files += _training_files(places, run)[1:]
+    made_from = [training.key, places.cohorts["internal"].digest]
+    cost = seconds * patients
+    name = f"{run.name}/cases"
+    return _job(places, name, "cases", "evaluating", files, here, chosen, made_from, training.name, cost)
+
+
+def difficulty_jobs(places: Places, seconds: float) -> Iterator[Job]:
+    """Oracle and floor of both cohorts; they are given the cohorts and nothing else.
+
+    Args:
+        places: of the study.
+        seconds: a patient.
+    """
+    internal = places.cohorts["internal"]
+    for cohort in COHORTS:
+        judged = places.cohorts[cohort]
+        folder = places.output / "oracle" / cohort
+        here = {"dataset_dir": internal.folder, "judged_dir": judged.folder}
+        here["output"] = str(folder / "difficulty.json")
+        cost = seconds * (internal.counts.get("training", 0) + judged.counts.get("test", 0))
+        files = [places.bundle / "configs/difficulty.json"]
+        made_from = [internal.digest, judged.digest]
+        name = f"oracle/{cohort}"
+        yield _job(places, name, "difficulty", "run", files, here, {}, made_from, None, cost)
+
+
+def _judge(
+    places: Places,
+    run: Run,
+    training: Job,
+    cohort: str,
+    options: Mapping[str, Any],
+    more: Mapping[str, Any],
+    name: str,
+    cost: float,
+) -> Job:
+    here = {"dataset_dir": places.cohorts[cohort].folder, "output_dir": places.output / name}
+    here["model_file"] = training.folder / "model.pt"
+    chosen = {"calibration": None, **options, **run.system.evaluation, **more}
+    first, *overlays = _training_files(places, run)
+    files = [first, places.bundle / "configs/evaluate.json", *overlays]
+    made_from = [training.key, places.cohorts[cohort].digest]
+    return _job(places, name, "evaluation", "evaluating", files, here, chosen, made_from, training.name, cost)
+
+
+def _training_files(places: Places, run: Run) -> list[Path]:
+    configs = places.bundle / "configs"
+    return [configs / "train.json", *(configs / "overlays" / overlay for overlay in run.system.overlays)]
+
+
+def _job(
+    places: Places,
+    name: str,
+    kind: str,
+    run_id: str,
+    files: Sequence[Path],
+    here: Mapping[str, Any],
+    chosen: Mapping[str, Any],
+    made_from: Sequence[str],
+    after: str | None,
+    cost: float,
+) -> Job:
+    folder = places.output / (name.removesuffix("/training") if kind == "training" else name)
+    start = ["-m", "monai.bundle", "run", run_id, "--config_file"]
+    command = [sys.executable, *start, str([str(f) for f in files]), *_options({**here, **chosen})]
+    portable = [str(Path(places.bundle.name) / f.relative_to(places.bundle)) for f in files]
+    said = shlex.join(["python", *start, str(portable), *_options(chosen)])
+    contents = [_content(file) for file in files if file.is_file()]
+    key = digest([kind, contents, portable, chosen, list(made_from)])
+    return Job(name, kind, command, folder, said, key, after, cost)
+
+
+def _content(file: Path) -> dict[str, Any]:
+    """A config as it is read, without comments and without what finds the bundle."""
+    return {k: v for k, v in ConfigParser.load_config_file(str(file)).items() if k not in HEADER}
+
+
+def _options(options: Mapping[str, Any]) -> list[str]:
+    return [part for key, value in options.items() for part in (f"--{key}", str(value))]

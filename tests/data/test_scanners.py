@@ -1,0 +1,46 @@
+"""Crops that look as if another scanner had made them."""
+
+import pytest
+import torch
+
+from scripts.lidia.data.scanners import OtherScanner, blurred
+
+
+def crop():
+    image = torch.rand(4, 8, 9, 10, generator=torch.Generator().manual_seed(0))
+    image[2] = image[0]
+    image[3] = torch.nan
+    return image
+
+
+def test_no_share_changes_nothing():
+    assert torch.equal(OtherScanner(0.0)({"image": crop()})["image"][:3], crop()[:3])
+
+
+def test_phases_are_changed_alike_and_absent_ones_stay_absent():
+    scanner = OtherScanner(1.0, noise=0.0)
+    scanner.set_random_state(3)
+    for _ in range(10):
+        image = scanner({"image": crop()})["image"]
+        assert torch.equal(image[0], image[2]) and not torch.equal(image[0], crop()[0])
+        assert image[3].isnan().all() and image[:3].isfinite().all()
+
+
+def test_the_same_state_draws_the_same_crop():
+    images = []
+    for _ in range(2):
+        scanner = OtherScanner(1.0)
+        scanner.set_random_state(7)
+        images.append(scanner({"image": crop()})["image"][:3])
+    assert torch.equal(*images)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_blur_is_the_mean_of_three_along_one_axis(axis):
+    volume = torch.zeros(1, 5, 5, 5)
+    volume[0, 2, 2, 2] = 3.0
+    mean = blurred(volume, axis, 1.0)
+    assert mean.sum() == 3.0 and (mean > 0).sum() == 3
+    spread = (mean[0] > 0).nonzero()
+    assert spread[:, axis].tolist() == [1, 2, 3]
+    torch.testing.assert_close(blurred(volume, axis, 0.5), (volume + mean) / 2)

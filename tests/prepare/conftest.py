@@ -1,0 +1,20 @@
+"""Seven toy patients, and the raw folder that they become; never write there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from engine.toys import write_toys
+from prepare.raw_folders import export
+
+
+@pytest.fixture(scope="session")
+def toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Seven cases in three sections; the second and the fifth have no delayed phase."""
+    return write_toys(tmp_path_factory.mktemp("toys"))
+
+
+@pytest.fixture(scope="session")
+def raw(toys: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return export(toys, tmp_path_factory.mktemp("raw"))

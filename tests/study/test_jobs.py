@@ -1,0 +1,180 @@
+"""What a study runs, in which order, and when a row counts as done."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from scripts.lidia.study.archive import is_kept, keep
+from scripts.lidia.study.cohorts import COHORTS, Cohort, read_cohort
+from scripts.lidia.study.jobs import (
+    Job,
+    Places,
+    all_subsets,
+    cases_job,
+    difficulty_jobs,
+    evaluation_jobs,
+    phase_jobs,
+    steps_of,
+    training_job,
+)
+from scripts.lidia.study.schedule import required
+from scripts.lidia.study.systems import Run, read_systems, runs
+
+BUNDLE = Path(__file__).parents[2] / "lidia_bundle"
+
+
+def places(output: str = "/a", digest: str = "one") -> Places:
+    cohorts = {name: Cohort(f"{output}/{name}", "cafe", digest, {"test": 10}) for name in COHORTS}
+    return Places(BUNDLE, Path(output), cohorts)
+
+
+def of(name: str, where: Places, options: dict | None = None, **said: object) -> list[Job]:
+    (system,) = read_systems({name: said})
+    training = training_job(where, Run(system, 0), options or {}, 1.0)
+    return [training, *evaluation_jobs(where, Run(system, 0), training, {}, 2.0)]
+
+
+def test_an_overlay_and_its_options_reach_every_process() -> None:
+    said = {"training": {"max_epochs": 7}, "evaluation": {"overlap": 0.5}}
+    training, *judged = of("unet", places(), {"steps": 3}, overlays=["unet.yaml"], **said)
+    assert training.command[-4:] == ["--steps", "3", "--max_epochs", "7"]
+    for job, cohort in zip(judged, COHORTS, strict=True):
+        assert job.name == f"unet/{cohort}" and job.after == "unet/training"
+        assert job.command[job.command.index("--dataset_dir") + 1] == f"/a/{cohort}"
+        assert job.command[-2:] == ["--overlap", "0.5"]
+        assert job.cost == 20.0
+    assert all("unet.yaml" in job.command[6] for job in (training, *judged))
+    assert training.said.endswith("--steps 3 --max_epochs 7") and "/a" not in training.said
+
+
+def test_the_hash_knows_configs_options_and_cohorts_but_no_folders(tmp_path: Path) -> None:
+    keys = [job.key for job in of("lidia", places())]
+    assert keys == [job.key for job in of("lidia", places("/b"))]
+    assert len(set(keys)) == 3 or len(set(keys)) == 2  # both cohorts have one digest here
+    for other in (
+        of("lidia", places(digest="two")),
+        of("lidia", places(), {"steps": 3}),
+        of("lidia", places(), overlays=["unet.yaml"]),
+    ):
+        assert not {job.key for job in other} & set(keys)
+    evaluated = of("lidia", places(), evaluation={"overlap": 0.5})
+    assert evaluated[0].key == keys[0] and evaluated[1].key != keys[1]
+    copy = tmp_path / "lidia_bundle/configs"
+    copy.mkdir(parents=True)
+    for name in ("train.json", "evaluate.json"):
+        content = json.loads((BUNDLE / "configs" / name).read_text())
+        (copy / name).write_text(json.dumps(content, indent=1))
+    moved = places()._replace(bundle=copy.parent)
+    assert [job.key for job in of("lidia", moved)] == keys, "another place and other blanks change nothing"
+    content = json.loads((copy / "train.json").read_text()) | {"steps": 99}
+    (copy / "train.json").write_text(json.dumps(content))
+    assert not {job.key for job in of("lidia", moved)} & set(keys)
+
+
+def test_seeds_come_after_all_first_ones() -> None:
+    systems = read_systems({"a": {"seeds": 3}, "b": {}, "c": {"seeds": 2}})
+    assert [run.name for run in runs(systems)] == ["a", "b", "c", "a_seed1", "c_seed1", "a_seed2"]
+    keys = [training_job(places(), run, {}, 0.0) for run in runs(systems)]
+    assert keys[3].command[-2:] == ["--seed", "1"] and "--seed" not in keys[0].command
+    assert steps_of(places(), runs(systems)[0], {"max_epochs": 3, "steps": 5}) == 15
+
+
+def test_bad_systems_are_told() -> None:
+    for systems, words in (
+        ({"a": {"overlay": []}}, "'a': unknown overlay"),
+        ({"a": {"table": 1, "rule": "mean"}}, "unknown rule 'mean'"),
+        ({"a": {"seeds": 2}, "a_seed1": {}}, "a_seed1"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            read_systems(systems)
+
+
+def test_a_system_stands_in_several_tables() -> None:
+    rows = [{"table": 1, "paper": "LIDIA"}, {"table": 3, "paper": "+ACL", "label": "with ACL"}]
+    one, other, third = read_systems({
+        "a": {"rows": rows, "label": "A"},
+        "b": {"table": [1, 2], "rule": "branch"},
+        "c": {},
+    })
+    assert [(row.table, row.label, row.paper) for row in one.rows] == [
+        (1, "A", "LIDIA"),
+        (3, "with ACL", "+ACL"),
+    ]
+    assert [(row.table, row.rule) for row in other.rows] == [(1, "branch"), (2, "branch")]
+    assert third.rows == ()
+
+
+def test_phases_are_judged_on_the_same_patients() -> None:
+    (system,) = read_systems({"lidia": {}})
+    training = training_job(places(), Run(system, 0), {}, 0.0)
+    jobs = list(phase_jobs(places(), Run(system, 0), training, {}, 1.0, patients=100))
+    assert len(jobs) == len(all_subsets()) == 15
+    assert jobs[5].name == "lidia/phases/nc+venous" and jobs[5].cost == 100
+    assert jobs[5].command[-6:] == [
+        "--phases",
+        "['nc', 'venous']",
+        "--complete_only",
+        "True",
+        "--patients",
+        "100",
+    ]
+    cases = cases_job(places(), Run(system, 0), training, {}, 1.0, 4)
+    assert "inference.json" in cases.command[6] and cases.after == "lidia/training"
+
+
+def test_the_oracle_is_given_the_cohorts_alone() -> None:
+    where = places()
+    for job, cohort in zip(difficulty_jobs(where, 1.0), COHORTS, strict=True):
+        given = dict(zip(job.command[7::2], job.command[8::2], strict=True))
+        folders = {"--dataset_dir": "/a/internal", "--judged_dir": f"/a/{cohort}"}
+        assert given == folders | {"--output": f"/a/oracle/{cohort}/difficulty.json"}
+        assert job.after is None
+
+
+def test_a_row_of_the_archive_is_not_run_again(tmp_path: Path) -> None:
+    jobs = of("lidia", places())
+    assert required(jobs, lambda job: is_kept(tmp_path, job)) == jobs
+    training = jobs[0]._replace(folder=tmp_path / "run")
+    training.folder.mkdir()
+    (system,) = read_systems({"lidia": {}})
+    keep(tmp_path, training, places(), Run(system, 0), 10)
+    budget = json.loads((tmp_path / "lidia/budget.json").read_text())
+    assert budget["steps"] == 10 and budget["cpu_seconds"] is None and budget["key"] == training.key
+    assert budget["command"].startswith("python -m monai.bundle run training")
+    # Its weights are not kept: who judges them needs the training
+    assert required(jobs, lambda job: is_kept(tmp_path, job)) == jobs
+    for job in jobs[1:]:
+        place = tmp_path / job.name
+        place.mkdir(parents=True)
+        (place / "job.json").write_text(json.dumps({"key": job.key}))
+    assert required(jobs, lambda job: is_kept(tmp_path, job)) == []
+    changed = of("lidia", places(), {"steps": 3})
+    assert required(changed, lambda job: is_kept(tmp_path, job)) == changed
+    assert required(changed, lambda job: is_kept(tmp_path, job, ["lidia"])) == []
+
+
+def test_a_cohort_is_known_by_its_patients(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="phantom.json"):
+        read_cohort(str(tmp_path))
+    digests = set()
+    for ids in ("AB", "AB", "AC"):
+        items = [{"id": name, "phases": {"nc": f"{name}.nii.gz"}} for name in ids]
+        (tmp_path / "dataset.json").write_text(json.dumps({"recipe": "cafe", "test": items}))
+        cohort = read_cohort(str(tmp_path))
+        assert cohort.counts == {"test": 2} and cohort.recipe == "cafe"
+        digests.add(cohort.digest)
+    assert len(digests) == 2
+
+
+def test_every_system_of_the_config_is_sound() -> None:
+    content = json.loads((BUNDLE / "configs/study.json").read_text())
+    systems = read_systems(content["systems"])
+    assert len(systems) >= 14 and content["reference"] in content["systems"]
+    for system in systems:
+        assert all((BUNDLE / "configs/overlays" / name).is_file() for name in system.overlays)
+        assert steps_of(places(), Run(system, 0), content["options"]) >= 1000
+    seeds = {system.name: system.seeds for system in systems}
+    assert seeds["lidia"] == seeds["nnunet"] == seeds["mask2former"] == 3

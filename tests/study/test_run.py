@@ -1,0 +1,69 @@
+"""A small study from trainings to its page; it is not repeated, here or where only its archive is."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from engine.toys import write_toys
+from monai.bundle import run
+from test_configs import TRAINING
+
+from scripts.lidia.study.process import StudyError
+from scripts.lidia.study.runner import run_study
+from scripts.lidia.vocabulary import PHASES
+
+# MONAI's word of caution about foreign configs; these are our own.
+pytestmark = pytest.mark.filterwarnings("ignore:parsing config_file")
+
+BUNDLE = Path(__file__).parents[2] / "lidia_bundle"
+TINY = {key: TRAINING[key] for key in ("roi_size", "device", "spacing")}
+STEPS = {**{key: TRAINING[key] for key in ("steps", "train#stages")}, **TINY, "max_epochs": 1}
+NARROW = {"network_def#channels": [8, 8, 8, 8]}
+
+
+@pytest.mark.slow
+def test_a_small_study_is_run_once(tmp_path: Path) -> None:
+    toys = str(write_toys(tmp_path / "toys"))
+    good = {"training": NARROW, "evaluation": NARROW, "table": 1, "paper": "LIDIA"}
+    broken = {"training": {"train#clip": "no number"}}
+    options = {"dataset_dir": toys, "external_dir": toys, "output_dir": str(tmp_path / "study")}
+    options |= {"options": STEPS, "evaluation": TINY, "probe_steps": 0, "difficulty": False}
+    more = {"phases": {"systems": ["lidia"], "patients": 2, "subsets": [list(PHASES)]}}
+    more["cases"] = {"system": "lidia", "patients": 1}
+    outcome = run_study(systems={"lidia": good, "broken": broken}, bundle_root=str(BUNDLE), **options, **more)
+    with pytest.raises(StudyError, match="broken/training failed"):
+        outcome.finish()
+    weights = tmp_path / "study/lidia/model.pt"
+    made = weights.stat().st_mtime_ns
+    config = str(BUNDLE / "configs/study.json")
+    again = {
+        **options,
+        **more,
+        "systems": {"lidia": good},
+        "archive": None,
+        "draws": 5,
+        "logging_file": False,
+    }
+    run(config_file=config, **again)
+    assert weights.stat().st_mtime_ns == made
+    page = (tmp_path / "study/study.md").read_text(encoding="utf-8")
+    assert "| lidia+pixelcount |" in page and "study/figures/phases.png" in page
+    (case,) = (tmp_path / "study/study/lidia/cases").glob("*.png")
+    assert case.read_bytes()[:4] == b"\x89PNG" and f"study/lidia/cases/{case.name}" in page
+
+    # Another machine: nothing but the archive and the cohorts
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(tmp_path / "study/study", elsewhere / "docs/study")
+    moved = again | {"output_dir": str(elsewhere), "archive": str(elsewhere / "docs/study")}
+    run(config_file=config, **moved)
+    assert not (elsewhere / "lidia").exists(), "a row of the archive was run again"
+    assert (elsewhere / "docs/study.md").read_text(encoding="utf-8") == page
+    # The page alone asks for no cohort
+    (elsewhere / "docs/study.md").unlink()
+    pages = {key: moved[key] for key in ("output_dir", "archive", "systems", "draws", "logging_file")}
+    run("pages", config_file=config, dataset_dir="nowhere", external_dir="nowhere", **pages)
+    assert (elsewhere / "docs/study.md").read_text(encoding="utf-8") == page
+    assert json.loads((elsewhere / "docs/study.json").read_text())["budget"]["lidia+livermax"]["steps"] == 2
