@@ -2,7 +2,7 @@
 
 Early fusion; anchor queries in the place of LIDIA's proposals; a patient branch beside the mask transformer.
 Foreground-enhanced sampling is in LIDIA's own loss. It trains by LIDIA's aids (semantic warm-up, mask-piloted
-queries, norm-free path of absolute HU), since without them nothing of its kind learns in CPU-hours.
+queries, norm-free path of absolute HU), as the other mask transformers of the study do.
 
 Differs from PLAN: the number of slots for anchors is fixed, and a slot without a component holds a learned
 query of its own, so that a sample's answer does not depend on its batch; background and liver have no
