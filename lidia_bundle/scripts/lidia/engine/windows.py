@@ -47,7 +47,7 @@ class WindowInferer(Inferer):
         sw_batch_size: int = 1,
         tta: bool = False,
         coarse: int = 2,
-        margin_mm: float = 40.0,
+        margin_mm: float = 20.0,
         spacing: Sequence[float] = (2.5, 2.5, 2.5),
     ) -> None:
         self.roi_size = tuple(int(size) for size in roi_size)
