@@ -19,7 +19,7 @@ from scripts.lidia.vocabulary import PHASES
 pytestmark = pytest.mark.filterwarnings("ignore:parsing config_file")
 
 BUNDLE = Path(__file__).parents[2] / "lidia_bundle"
-TINY = {key: TRAINING[key] for key in ("roi_size", "device", "spacing")}
+TINY = {key: TRAINING[key] for key in ("roi_size", "spacing")}
 STEPS = {**{key: TRAINING[key] for key in ("steps", "train#stages")}, **TINY, "max_epochs": 1}
 NARROW = {"network_def#channels": [8, 8, 8, 8]}
 
@@ -43,7 +43,7 @@ def test_a_small_study_is_run_once(tmp_path: Path) -> None:
         **options,
         **more,
         "systems": {"lidia": good},
-        "archive": None,
+        "archive": "",
         "draws": 5,
         "logging_file": False,
     }
