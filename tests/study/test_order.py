@@ -27,6 +27,12 @@ def test_noise_is_called_noise() -> None:
     assert "within noise: p = " in said
 
 
+def test_equal_figures_are_not_called_the_paper_s_order() -> None:
+    one = placed("A", 0.9, 0.8)
+    (said,) = order_words([one, one._replace(label="B", printed={"auc8": 0.9})], "auc8")
+    assert said == "AUC-8: ours: A 0.900 = B 0.900; paper: B 0.900 > A 0.800."
+
+
 def test_the_same_order_is_told_once_and_one_row_has_none() -> None:
     assert order_words([placed("A", 0.9, 0.9), placed("B", 0.8, 0.8)], "auc8") == [
         "AUC-8: the 2 rows stand in the paper's order."

@@ -43,7 +43,7 @@ def test_a_small_study_is_run_once(tmp_path: Path) -> None:
         **options,
         **more,
         "systems": {"lidia": good},
-        "archive": None,
+        "archive": "",
         "draws": 5,
         "logging_file": False,
     }

@@ -37,13 +37,12 @@ def draw_areas(path: Path, methods: Mapping[str, Mapping[str, Figure]], title: s
     for at in range(len(keys) - 1):
         axes.axvline(at + 0.5, color=_RULE, linewidth=0.8, zorder=0)
     for name, style in (("oracle", "-"), ("floor", ":")):
-        for at, key in enumerate(keys):
-            value = methods.get(name, {}).get(key, [None])[0]
-            if value is not None:
-                label = f"{name} (true masks)" if at == 0 else ""
-                axes.hlines(
-                    value, at - 0.42, at + 0.42, color=_GREY, linestyle=style, linewidth=1.6, label=label
-                )
+        levels = [methods.get(name, {}).get(key, [None])[0] for key in keys]
+        there = [(at, value) for at, value in enumerate(levels) if value is not None]
+        if there:
+            at, values = np.array(there, float).T
+            look = {"color": _GREY, "linestyle": style, "linewidth": 1.6}
+            axes.hlines(values, at - 0.42, at + 0.42, label=f"{name} (true masks)", **look)
     places = (np.arange(len(shown)) - (len(shown) - 1) / 2) * min(0.16, 0.7 / max(len(shown), 1))
     for place, (number, (label, one)) in zip(places, enumerate(shown.items()), strict=True):
         _points(axes, np.arange(len(keys)) + place, [one[key] for key in keys], number, label)
@@ -68,7 +67,7 @@ def draw_subsets(
         subsets: in the order of the columns.
         title: what the patients are.
     """
-    width = max(5.0, 2.2 + 0.6 * len(subsets))
+    width = max(8.5, 2.2 + 0.6 * len(subsets))  # wide enough for the title
     canvas = Canvas(figsize=(width, 5.2), dpi=_DPI, layout="constrained")
     above, below = canvas.subplots(2, 1, sharex=True, height_ratios=(3.2, 1))
     _plain(above)

@@ -20,7 +20,9 @@ def figure_cell(figure: Figure) -> str:
     value, low, high = figure
     if value is None:
         return DASH
-    return f"{value:.3f}" if low is None or high is None else f"{value:.3f} ({low:.3f}-{high:.3f})"
+    if low is None or high is None:
+        return f"{value:.3f}"
+    return f"{value:.3f} ({low:.3f}{' to ' if low < 0 else '-'}{high:.3f})"
 
 
 def difference_cell(gap: Mapping[str, Any]) -> str:

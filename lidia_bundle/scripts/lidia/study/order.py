@@ -50,7 +50,16 @@ def order_words(rows: list[Placed], metric: str) -> list[str]:
     for one, other in combinations(known, 2):
         gap = difference(one.method, other.method, metric)
         theirs = one.printed[metric] - other.printed[metric]
-        if gap["value"] * theirs >= 0:
+        if gap["value"] * theirs > 0 or theirs == 0:
+            continue
+        if gap["value"] == 0:
+            first, second = (one, other) if theirs > 0 else (other, one)
+            printed = (
+                f"{first.label} {first.printed[metric]:.3f} > {second.label} {second.printed[metric]:.3f}"
+            )
+            sentences.append(
+                f"{name}: ours: {_said(one, metric)} = {_said(other, metric)}; paper: {printed}."
+            )
             continue
         first, second = (one, other) if gap["value"] > 0 else (other, one)
         ours = f"ours: {_said(first, metric)} > {_said(second, metric)}"

@@ -51,7 +51,7 @@ def paper_table(study: Study, number: int, cohort: str) -> list[str]:
     Args:
         study: the figures.
         number: of the table.
-        cohort: whose figures; the paper's are of its internal one.
+        cohort: whose figures; the paper's own, of its internal one, stand beside the internal ones.
     """
     columns = COLUMNS[number]
     lines: list[list[str]] = []
@@ -61,7 +61,7 @@ def paper_table(study: Study, number: int, cohort: str) -> list[str]:
         for rule in rules:
             lines += _ours(study, cohort, system, row, rule, columns)
         theirs = printed(number, row.paper)
-        if theirs:
+        if theirs and cohort == "internal":
             cells = [printed_cell(theirs.get(key)) for key in columns]
             lines.append(["", f"*paper: {row.paper}*", *cells])
         method = study.found[cohort].get(f"{system.name}+{row.rule}")

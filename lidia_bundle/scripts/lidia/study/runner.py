@@ -76,7 +76,7 @@ def run_study(
         external_dir: cohort whose `test` section is the external one.
         output_dir: one folder a run: weights, logs, `internal/` and `external/` with their metrics.
         bundle_root: the bundle.
-        archive: folder where the small evidence is kept; by default `study` in `output_dir`.
+        archive: folder where the small evidence is kept; by default, and if empty, `study` in `output_dir`.
         options: given to every training.
         evaluation: options given to every evaluation.
         phases: `{systems, patients, subsets}` of the evaluations with some of the phases; none without it.

@@ -30,7 +30,7 @@ def write_study(
     """Writes the page and its data beside the archive: `study.md` and `study.json` for an archive `study/`.
 
     Args:
-        archive: folder of the archive; `study` in `output_dir` if None.
+        archive: folder of the archive; `study` in `output_dir` if None or empty.
         output_dir: of the study.
         systems: as `read_systems` takes them.
         reference: the system, read by LiverMax, that all others are compared with.
