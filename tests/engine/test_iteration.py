@@ -134,21 +134,24 @@ def test_a_step_without_finite_gradient_is_skipped_and_counted(sam: SharpnessAwa
     assert loss.filled == 0, "embeddings of a broken step must not stay in the bank"
 
 
-@pytest.mark.filterwarnings("ignore:.*GradScaler.*")
-@pytest.mark.parametrize("sam", [None, SharpnessAware(rho=0.05)])
-def test_half_precision_on_the_network_s_device(sam: SharpnessAware | None) -> None:
-    seen = []
+def trained(iteration: Iteration, seen: list[torch.dtype], **options: Any) -> torch.Tensor:
+    """Weights after three clipped steps; `seen` gets the type of each prediction that the loss read."""
 
     def watched(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         seen.append(prediction.dtype)
         return power(prediction, target)
 
-    weights = []
-    for amp in (False, True):
-        torch.manual_seed(1)
-        network = Layers()
-        trainer(network, watched, Iteration(sam=sam), [ClipGradients(max_norm=1.0)], amp=amp).run()
-        weights.append(torch.cat([p.detach().flatten() for p in network.parameters()]))
+    torch.manual_seed(1)
+    network = Layers()
+    trainer(network, watched, iteration, [ClipGradients(max_norm=1.0)], **options).run()
+    return torch.cat([p.detach().flatten() for p in network.parameters()])
+
+
+@pytest.mark.filterwarnings("ignore:.*GradScaler.*")
+@pytest.mark.parametrize("sam", [None, SharpnessAware(rho=0.05)])
+def test_half_precision_on_the_network_s_device(sam: SharpnessAware | None) -> None:
+    seen: list[torch.dtype] = []
+    weights = [trained(Iteration(sam=sam), seen, amp=amp) for amp in (False, True)]
     passes = 3 if sam is None else 6
     assert seen == [torch.float32] * passes + [torch.bfloat16] * passes
     torch.testing.assert_close(*weights, rtol=0.1, atol=0.05)
@@ -156,18 +159,8 @@ def test_half_precision_on_the_network_s_device(sam: SharpnessAware | None) -> N
 
 
 def test_bfloat16_runs_the_network_and_the_loss_reads_float32() -> None:
-    seen = []
-
-    def watched(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        seen.append(prediction.dtype)
-        return power(prediction, target)
-
-    weights = []
-    for bf16 in (False, True):
-        torch.manual_seed(1)
-        network = Layers()
-        trainer(network, watched, Iteration(bf16=bf16), [ClipGradients(max_norm=1.0)]).run()
-        weights.append(torch.cat([p.detach().flatten() for p in network.parameters()]))
+    seen: list[torch.dtype] = []
+    weights = [trained(Iteration(bf16=bf16), seen) for bf16 in (False, True)]
     assert seen == [torch.float32] * 6
     torch.testing.assert_close(*weights, rtol=0.1, atol=0.05)
     assert not torch.equal(*weights)

@@ -119,6 +119,18 @@ def _whole(instances: ArrayLike) -> NDArray[np.uint32]:
     return np.where(values > 0, values, 0).astype(np.uint32)
 
 
+def bounding_box(mask: ArrayLike) -> tuple[slice, slice, slice] | None:
+    """The smallest box (X, Y, Z) that holds a mask; None where it is empty."""
+    inside = as_array(mask)
+    if not inside.any():
+        return None
+    sides = []
+    for axis in range(3):
+        at = np.flatnonzero(inside.any(axis=tuple(other for other in range(3) if other != axis)))
+        sides.append(slice(int(at[0]), int(at[-1]) + 1))
+    return sides[0], sides[1], sides[2]
+
+
 def below(volume_mm3: float, limit_mm3: float) -> bool:
     """Whether a volume is under a limit, forgiving the rounding of a spacing kept in float32."""
     return volume_mm3 < limit_mm3 * (1 - 1e-6)

@@ -31,6 +31,13 @@ def fault_of(problem: BaseException, item: Mapping[str, Any]) -> CaseError:
     )
 
 
+def write_faults(path: Path, faults: Sequence[CaseError]) -> None:
+    """Writes `errors.json`: the failed patients, which may be none."""
+    with replacing(path) as beside:
+        told = [fault.as_dict() for fault in faults]
+        beside.write_text(json.dumps(told, indent=1, ensure_ascii=False), encoding="utf-8")
+
+
 class CohortDataset(Dataset):
     """Patients of which one may fail without the others: a fault takes the place of the tensors.
 
@@ -90,9 +97,7 @@ class CohortEvaluator(SupervisedEvaluator):
 
     def write(self) -> None:
         """Writes the list as it stands."""
-        with replacing(self.errors) as beside:
-            faults = [fault.as_dict() for fault in self.faults]
-            beside.write_text(json.dumps(faults, indent=1, ensure_ascii=False), encoding="utf-8")
+        write_faults(self.errors, self.faults)
 
     def run(self, *args: Any, **kwargs: Any) -> None:
         """Runs the cohort from its first patient; faults of an earlier run are forgotten."""

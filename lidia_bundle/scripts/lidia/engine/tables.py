@@ -198,7 +198,7 @@ def draw_confusion(path: Path, table: NDArray[np.int64]) -> None:
         figure.savefig(beside, dpi=120, metadata={"Software": None})
 
 
-TITLES = {"livermax": "LiverMax", "pixelcount": "pixel count", "branch": "patient branch"}
+RULE_TITLES = {"livermax": "LiverMax", "pixelcount": "pixel count", "branch": "patient branch"}
 ROWS = (
     *(("AUC-8", "auc8"), ("AUC-2", "auc2"), ("AUC-2, the authors' sides", "auc2_authors")),
     *((f"AUC {name}", f"auc_{name}") for name in LESION_TYPES),
@@ -218,7 +218,7 @@ def readable(metrics: Mapping[str, Mapping[str, Any]], patients: int) -> str:
     shown = [rule for rule, prefix in RULES.items() if f"{prefix}auc8" in metrics]
     lines = [
         f"{patients} patients; value [95 % interval by patients] (n)",
-        f"{'':32}" + "".join(f"{TITLES[rule]:34}" for rule in shown).rstrip(),
+        f"{'':32}" + "".join(f"{RULE_TITLES[rule]:34}" for rule in shown).rstrip(),
     ]
     for title, name in ROWS:
         cells = "".join(f"{_cell(metrics[RULES[rule] + name]):34}" for rule in shown)

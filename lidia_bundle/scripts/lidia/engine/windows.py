@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from monai.data import MetaTensor
 from monai.inferers import Inferer, SlidingWindowInferer
 
+from scripts.lidia.components import bounding_box
 from scripts.lidia.postprocess import liver_region
 from scripts.lidia.vocabulary import BACKGROUND
 
@@ -80,11 +81,11 @@ class WindowInferer(Inferer):
             return None
         seen = self.windows(F.avg_pool3d(image, self.coarse), network)
         classes = seen[0].argmax(dim=0).to(torch.uint8).cpu().numpy()
-        at = np.argwhere(liver_region(classes, (1.0, 1.0, 1.0), grow_mm=0.0))
-        if len(at) == 0:
+        box = bounding_box(liver_region(classes, (1.0, 1.0, 1.0), grow_mm=0.0))
+        if box is None:
             return None
-        low = at.min(axis=0) * self.coarse - self.margin
-        high = (at.max(axis=0) + 1) * self.coarse + self.margin
+        low = np.array([side.start for side in box]) * self.coarse - self.margin
+        high = np.array([side.stop for side in box]) * self.coarse + self.margin
         # rounded up into the body rather than padded with air
         more = -(high - low) % self.step
         low, high = low - more // 2, high + more - more // 2

@@ -14,6 +14,7 @@ from scripts.lidia.data.grid import same_grid
 from scripts.lidia.data.volumes import read_mask, read_phase
 from scripts.lidia.datalist import CaseError
 from scripts.lidia.phantom.shapes import Field
+from scripts.lidia.vocabulary import GRID_ORDER
 
 SMALLEST_LIVER = 150.0
 """Least volume (ml) of a liver mask: the smallest lesions want room, and levels want parenchyma."""
@@ -45,7 +46,7 @@ class Background(NamedTuple):
     @property
     def reference(self) -> str:
         """The phase that the others are made from and the truth lies on."""
-        return next(phase for phase in ("venous", "delayed", "arterial", "nc") if phase in self.phases)
+        return next(phase for phase in GRID_ORDER if phase in self.phases)
 
     def as_stored(self, array: NDArray) -> NDArray:
         """Turns an (X, Y, Z) array back to the axes of the file."""

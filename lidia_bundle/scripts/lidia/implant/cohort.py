@@ -15,8 +15,7 @@ from scripts.lidia.implant.anatomy import Anatomy, study
 from scripts.lidia.implant.background import read_background
 from scripts.lidia.implant.case import implant_case
 from scripts.lidia.phantom import recipe_hash
-from scripts.lidia.phantom.cohort import SPLIT, each, store_case, write_list
-from scripts.lidia.phantom.recipes import RECIPES
+from scripts.lidia.phantom.cohort import check_cohort, each, store_case, write_list
 from scripts.lidia.vocabulary import PHASES
 
 Source = tuple[str, tuple[tuple[str, str], ...], str]
@@ -64,12 +63,7 @@ def write_implants(
         CaseError: a background or its mask is at fault.
         ValueError: an argument is out of range.
     """
-    if int(cases) < 1:
-        raise ValueError(f"cases is {cases}; at least one is needed")
-    if cohort not in RECIPES:
-        raise ValueError(f"cohort is {cohort!r}; choose one of {', '.join(RECIPES)}")
-    if section not in (None, *SPLIT):
-        raise ValueError(f"section is {section!r}; choose one of {', '.join(SPLIT)} or none")
+    check_cohort(cases, cohort, section)
     if breathing != "residual":
         raise ValueError(f"breathing is {breathing!r}; phases made from one background lie on one another")
     if any(value is not None for value in grid):

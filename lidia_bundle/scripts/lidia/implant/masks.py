@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_fill_holes, distance_transform_edt
 
+from scripts.lidia.components import bounding_box
+
 Mask = NDArray[np.bool_]
 APART = 1e4
 """Slices so far apart (mm) that each is on its own."""
@@ -43,9 +45,16 @@ def closed(mask: Mask, spacing: Sequence[float], radius: float) -> Mask:
 
 
 def around(mask: Mask, margin: int = 0) -> tuple[slice, slice, slice]:
-    """Bounding box of a mask that is not empty, grown by `margin` voxels within its array."""
-    cuts = []
-    for axis, size in enumerate(mask.shape):
-        at = np.flatnonzero(mask.any(tuple(a for a in range(3) if a != axis)))
-        cuts.append(slice(max(int(at[0]) - margin, 0), min(int(at[-1]) + 1 + margin, size)))
-    return cuts[0], cuts[1], cuts[2]
+    """Bounding box of a mask that is not empty, grown by `margin` voxels within its array.
+
+    Raises:
+        ValueError: it is empty.
+    """
+    box = bounding_box(mask)
+    if box is None:
+        raise ValueError("An empty mask has no bounding box.")
+    x, y, z = (
+        slice(max(side.start - margin, 0), min(side.stop + margin, size))
+        for side, size in zip(box, mask.shape, strict=True)
+    )
+    return x, y, z

@@ -72,8 +72,6 @@ class IterativeFusion(nn.Module):
                     if not bool(here.all()):
                         mixed = torch.where(here[:, None, None, None, None], mixed, fused)
                     fused = mixed
-                elif bool(here.all()):
-                    fused = feature
                 else:
                     fused = torch.where(here[:, None, None, None, None], feature, torch.zeros_like(feature))
                 started = started | here

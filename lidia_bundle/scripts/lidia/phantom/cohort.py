@@ -61,12 +61,7 @@ def write_cohort(
     Raises:
         ValueError: an argument is out of range.
     """
-    if int(cases) < 1:
-        raise ValueError(f"cases is {cases}; at least one is needed")
-    if cohort not in RECIPES:
-        raise ValueError(f"cohort is {cohort!r}; choose one of {', '.join(RECIPES)}")
-    if section not in (None, *SPLIT):
-        raise ValueError(f"section is {section!r}; choose one of {', '.join(SPLIT)} or none")
+    check_cohort(cases, cohort, section)
     folder = Path(dataset_dir)
     folder.mkdir(parents=True, exist_ok=True)
     make = partial(
@@ -89,6 +84,20 @@ def write_cohort(
         "recipe": recipe_hash(),
     }
     return write_list(folder, items, section, about)
+
+
+def check_cohort(cases: int, cohort: str, section: str | None) -> None:
+    """Refuses a cohort that cannot be.
+
+    Raises:
+        ValueError: no case, no such recipe, or no such section.
+    """
+    if int(cases) < 1:
+        raise ValueError(f"cases is {cases}; at least one is needed")
+    if cohort not in RECIPES:
+        raise ValueError(f"cohort is {cohort!r}; choose one of {', '.join(RECIPES)}")
+    if section not in (None, *SPLIT):
+        raise ValueError(f"section is {section!r}; choose one of {', '.join(SPLIT)} or none")
 
 
 def write_list(

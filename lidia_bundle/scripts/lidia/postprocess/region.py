@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scripts.lidia.components import as_array, join_components
+from scripts.lidia.components import as_array, bounding_box, join_components
 from scripts.lidia.vocabulary import FIRST_LESION, LIVER
 
 Mask = NDArray[np.bool_]
@@ -46,7 +46,7 @@ def liver_region(
                 f"The liver mask has shape {drawn.shape}, the image {found.shape}: give one on its grid."
             )
         liver = _touching(drawn | lesions, drawn)
-    box = _box(liver)
+    box = bounding_box(liver)
     if box is None:
         return liver
     region = np.zeros_like(liver)
@@ -58,17 +58,6 @@ def liver_region(
     )
     region[wide] = _grow(_fill(liver[wide]), spacing, grow_mm, reach)
     return region
-
-
-def _box(mask: Mask) -> tuple[slice, ...] | None:
-    sides = []
-    for axis in range(mask.ndim):
-        across = tuple(other for other in range(mask.ndim) if other != axis)
-        at = np.flatnonzero(mask.any(axis=across))
-        if len(at) == 0:
-            return None
-        sides.append(slice(int(at[0]), int(at[-1]) + 1))
-    return tuple(sides)
 
 
 def _largest(mask: Mask) -> Mask:

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from scripts.lidia.datalist import CaseError
 from scripts.lidia.engine.atomic import replacing, sweep
-from scripts.lidia.engine.cohort import fault_of
+from scripts.lidia.engine.cohort import fault_of, write_faults
 
 SETTINGS = "prepare.json"
 ERRORS = "errors.json"
@@ -92,9 +92,7 @@ def each(
         except Exception as problem:
             faults.append(fault_of(problem, told(case)))
             logger.error(str(faults[-1]))
-    write_text(
-        folder / ERRORS, json.dumps([fault.as_dict() for fault in faults], indent=1, ensure_ascii=False)
-    )
+    write_faults(folder / ERRORS, faults)
     if faults:
         summary = CaseError.together(faults, str(folder / ERRORS))
         raise summary

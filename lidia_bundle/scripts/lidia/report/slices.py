@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.ndimage import map_coordinates
 
+from scripts.lidia.components import bounding_box
 from scripts.lidia.data.volumes import read_phase
 from scripts.lidia.vocabulary import PHASES
 
@@ -54,13 +55,13 @@ def busiest_slices(instances: np.ndarray, count: int) -> list[int]:
 
 def box_of(mask: np.ndarray, spacing: Sequence[float], margin: float = 25.0) -> tuple[slice, slice]:
     """Box round a mask (X, Y, Z) in x and y, `margin` mm wider on each side; everything where it is empty."""
-    if not mask.any():
+    box = bounding_box(mask)
+    if box is None:
         return slice(0, mask.shape[0]), slice(0, mask.shape[1])
     found = []
     for axis in (0, 1):
-        where = np.flatnonzero(mask.any(axis=(1 - axis, 2)))
         grow = round(margin / float(spacing[axis]))
-        found.append(slice(max(0, int(where[0]) - grow), min(mask.shape[axis], int(where[-1]) + grow + 1)))
+        found.append(slice(max(0, box[axis].start - grow), min(mask.shape[axis], box[axis].stop + grow)))
     return found[0], found[1]
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from scripts.lidia.metrics.cohort import summarise, summarise_patients
 from scripts.lidia.metrics.intervals import draw_patients, interval, paired_difference
-from scripts.lidia.metrics.rows import SCORES
+from scripts.lidia.metrics.rows import RULES, SCORES
 from scripts.lidia.study.evidence import Evaluation
 from scripts.lidia.vocabulary import LESION_TYPES
 
@@ -19,8 +19,6 @@ LESION_METRICS = ("precision", "sensitivity", "accuracy", "dice")
 CALIBRATION = ("ece", "brier_skill")
 METRICS = (*AREAS, *LESION_METRICS, *CALIBRATION)
 """Of `study.json`."""
-PREFIXES = {"livermax": "", "pixelcount": "pixelcount_", "branch": "branch_"}
-"""What stands before the names of a rule's metrics in `metrics.json`."""
 Figure = list[float | None]
 """Value, low, high."""
 
@@ -109,7 +107,7 @@ def seeds_of(found: Mapping[str, Method], names: Sequence[str]) -> dict[str, dic
         names: the runs that belong together, finished or not.
     """
     spread: dict[str, dict[str, list[float]]] = {}
-    for rule in PREFIXES:
+    for rule in RULES:
         there = [found[f"{name}+{rule}"] for name in names if f"{name}+{rule}" in found]
         if len(there) < 2:
             continue
@@ -135,7 +133,7 @@ def _figures(one: Evaluation, rule: str, values: Mapping[str, NDArray[np.float64
     """From `metrics.json` where the evaluation wrote it, else from the draws."""
     figures: dict[str, Figure] = dict.fromkeys(METRICS, [None, None, None])
     for key in METRICS:
-        prefix = "" if key in LESION_METRICS else PREFIXES.get(rule, "")
+        prefix = "" if key in LESION_METRICS else RULES.get(rule, "")
         stated = one.metrics.get(prefix + key)
         if stated is None and key in values:
             stated = interval(values[key], len(one.ids))

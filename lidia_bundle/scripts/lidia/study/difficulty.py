@@ -25,16 +25,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from scripts.lidia.engine.tables import write_table
+from scripts.lidia.postprocess import BRANCH_SCORES
 from scripts.lidia.study.features import Described, describe
 from scripts.lidia.study.tabulated import write_json
-from scripts.lidia.vocabulary import (
-    AUTHORS_BENIGN,
-    BENIGN,
-    FIRST_LESION,
-    LESION_CLASSES,
-    LESION_TYPES,
-    MALIGNANT,
-)
+from scripts.lidia.vocabulary import FIRST_LESION, LESION_CLASSES, LESION_TYPES
 
 logger = logging.getLogger(__name__)
 TREES = 600
@@ -115,9 +109,7 @@ def patient_auc(cases: list[Described], probabilities: list[NDArray[np.float64]]
 
 def _scores(table: NDArray[np.float64]) -> dict[str, float]:
     """Scores of a patient from the probabilities (L, 8) of his lesions: the greatest, of groups their sum."""
-    groups = {"malignant": MALIGNANT, "benign": BENIGN, "benign_authors": AUTHORS_BENIGN}
-    columns = {name: [LESION_TYPES.index(name)] for name in LESION_TYPES}
-    columns |= {name: [kind - FIRST_LESION for kind in kinds] for name, kinds in groups.items()}
+    columns = {name: [kind - FIRST_LESION for kind in kinds] for name, kinds in BRANCH_SCORES.items()}
     return {name: float(table[:, at].sum(axis=1).max(initial=0.0)) for name, at in columns.items()}
 
 

@@ -10,10 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from scripts.lidia.engine import tables
+from scripts.lidia.engine.scores import Rows
+from scripts.lidia.metrics.rows import RULES
 from scripts.lidia.study.tabulated import read_table
 from scripts.lidia.vocabulary import LESION_TYPES
 
-RULES = ("livermax", "pixelcount", "branch", "oracle", "floor")
+SCORED = (*RULES, "oracle", "floor")
 """What may stand before the scores of a table; an evaluation has some of them."""
 
 
@@ -31,7 +34,7 @@ class Evaluation(NamedTuple):
     @property
     def rules(self) -> list[str]:
         """The rules by which its patients were scored."""
-        return [rule for rule in RULES if f"{rule}_{LESION_TYPES[0]}" in self.columns]
+        return [rule for rule in SCORED if f"{rule}_{LESION_TYPES[0]}" in self.columns]
 
 
 def read_evaluation(folder: Path) -> Evaluation | None:
@@ -84,12 +87,5 @@ def typed_counts(ids: Sequence[str], lesions: Sequence[dict[str, str]]) -> dict[
 
 
 def confusion(evaluation: Evaluation) -> NDArray[np.int64]:
-    """Lesions `(9, 9)`: true type (rows) by predicted type; last row 'false', last column 'missed'."""
-    table = np.zeros((len(LESION_TYPES) + 1,) * 2, np.int64)
-    sums = {name: int(np.nansum(values)) for name, values in evaluation.columns.items()}
-    for row, name in enumerate(LESION_TYPES):
-        for column, called in enumerate(LESION_TYPES):
-            table[row, column] = sums[f"called_{name}_{called}"]
-        table[row, -1] = sums[f"truths_{name}"] - sums[f"hits_{name}"]
-        table[-1, row] = sums[f"false_{name}"]
-    return table
+    """Lesions `(9, 9)`, as the evaluation itself would tell them."""
+    return tables.confusion(Rows(evaluation.ids, evaluation.columns, []))

@@ -125,17 +125,11 @@ def cases_job(
     places: Places, run: Run, training: Job, options: Mapping[str, Any], seconds: float, patients: int
 ) -> Job:
     """The first few patients of the internal test section who have all phases, to look at."""
-    folder = places.output / run.name / "cases"
-    here = {"dataset_dir": places.cohorts["internal"].folder, "output_dir": folder}
-    here["model_file"] = training.folder / "model.pt"
-    chosen = {"calibration": None, **options, **run.system.evaluation, "pages": False}
-    chosen |= {"complete_only": True, "patients": patients}
-    files = [*_training_files(places, run)[:1], places.bundle / "configs/inference.json"]
-    files += _training_files(places, run)[1:]
-    made_from = [training.key, places.cohorts["internal"].digest]
-    cost = seconds * patients
-    name = f"{run.name}/cases"
-    return _job(places, name, "cases", "evaluating", files, here, chosen, made_from, training.name, cost)
+    more = {"pages": False, "complete_only": True, "patients": patients}
+    name, cost = f"{run.name}/cases", seconds * patients
+    return _judge(
+        places, run, training, "internal", options, more, name, cost, kind="cases", config="inference.json"
+    )
 
 
 def difficulty_jobs(places: Places, seconds: float) -> Iterator[Job]:
@@ -167,14 +161,18 @@ def _judge(
     more: Mapping[str, Any],
     name: str,
     cost: float,
+    *,
+    kind: str = "evaluation",
+    config: str = "evaluate.json",
 ) -> Job:
+    """A run's weights and one of the two configs that use them, on a cohort."""
     here = {"dataset_dir": places.cohorts[cohort].folder, "output_dir": places.output / name}
     here["model_file"] = training.folder / "model.pt"
     chosen = {"calibration": None, **options, **run.system.evaluation, **more}
     first, *overlays = _training_files(places, run)
-    files = [first, places.bundle / "configs/evaluate.json", *overlays]
+    files = [first, places.bundle / "configs" / config, *overlays]
     made_from = [training.key, places.cohorts[cohort].digest]
-    return _job(places, name, "evaluation", "evaluating", files, here, chosen, made_from, training.name, cost)
+    return _job(places, name, kind, "evaluating", files, here, chosen, made_from, training.name, cost)
 
 
 def _training_files(places: Places, run: Run) -> list[Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from scripts.lidia.engine.tables import RULE_TITLES
 from scripts.lidia.study.cohorts import COHORTS
 from scripts.lidia.study.compare import LESION_METRICS, Method
 from scripts.lidia.study.markdown import (
@@ -17,7 +18,7 @@ from scripts.lidia.study.markdown import (
 )
 from scripts.lidia.study.order import WORDS, Placed, order_words
 from scripts.lidia.study.paper import COLUMNS, ROWS, printed
-from scripts.lidia.study.systems import RULES, Row, System
+from scripts.lidia.study.systems import Row, System
 from scripts.lidia.vocabulary import LESION_TYPES
 
 TITLES = {
@@ -168,8 +169,8 @@ def _ours(
     name = f"{system.name}+{rule}"
     method = study.found[cohort].get(name)
     if method is None:
-        return [[row.label, f"{RULES[rule]}: missing", *(DASH for _ in columns)]]
-    lines = [[row.label, RULES[rule], *(figure_cell(method.figures[key]) for key in columns)]]
+        return [[row.label, f"{RULE_TITLES[rule]}: missing", *(DASH for _ in columns)]]
+    lines = [[row.label, RULE_TITLES[rule], *(figure_cell(method.figures[key]) for key in columns)]]
     gaps: Mapping[str, Any] = study.differences.get(cohort, {}).get(name, {})
     if gaps:
         cells = [difference_cell(gaps.get(key, {})) for key in columns]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from scripts.lidia.metrics.rows import RULES
+
 KEYS = {"overlays", "training", "evaluation", "seeds", "seconds_per_step", "label", "rule", "table", "paper"}
 ROW_KEYS = {"table", "rule", "paper", "label"}
-RULES = {"livermax": "LiverMax", "pixelcount": "pixel count", "branch": "patient branch"}
-"""Rules by which patients are scored, and their names on the page."""
 
 
 class Row(NamedTuple):
