@@ -16,8 +16,10 @@ from scripts.lidia.study.jobs import (
     cases_job,
     difficulty_jobs,
     evaluation_jobs,
+    given,
     phase_jobs,
     steps_of,
+    trained,
     training_job,
 )
 from scripts.lidia.study.schedule import required
@@ -34,7 +36,7 @@ def places(output: str = "/a", digest: str = "one") -> Places:
 def of(name: str, where: Places, options: dict | None = None, **said: object) -> list[Job]:
     (system,) = read_systems({name: said})
     training = training_job(where, Run(system, 0), options or {}, 1.0)
-    return [training, *evaluation_jobs(where, Run(system, 0), training, {}, 2.0)]
+    return [training, *evaluation_jobs(where, Run(system, 0), trained(training), {}, 2.0)]
 
 
 def test_an_overlay_and_its_options_reach_every_process() -> None:
@@ -87,6 +89,7 @@ def test_bad_systems_are_told() -> None:
         ({"a": {"overlay": []}}, "'a': unknown overlay"),
         ({"a": {"table": 1, "rule": "mean"}}, "unknown rule 'mean'"),
         ({"a": {"seeds": 2}, "a_seed1": {}}, "a_seed1"),
+        ({"a": {"cohorts": ["abroad"]}}, "'a': unknown abroad"),
     ):
         with pytest.raises(ValueError, match=words):
             read_systems(systems)
@@ -107,10 +110,24 @@ def test_a_system_stands_in_several_tables() -> None:
     assert third.rows == ()
 
 
+def test_weights_that_are_there_are_judged_without_a_training() -> None:
+    (system,) = read_systems({"shipped": {"weights": "models/model.pt", "cohorts": ["external"]}})
+    run = Run(system, 0)
+    weights = given(places(), run)
+    assert weights is not None and weights.after is None
+    (job,) = evaluation_jobs(places(), run, weights, {}, 2.0)
+    assert job.name == "shipped/external" and job.after is None
+    assert job.command[job.command.index("--model_file") + 1] == str(BUNDLE / "models/model.pt")
+    (other,) = evaluation_jobs(places(), run, weights._replace(key="other"), {}, 2.0)
+    assert other.key != job.key, "other weights, another row"
+    with pytest.raises(FileNotFoundError, match=r"none.pt is not there; the study's system 'a' names it"):
+        given(places(), Run(read_systems({"a": {"weights": "models/none.pt"}})[0], 0))
+
+
 def test_phases_are_judged_on_the_same_patients() -> None:
     (system,) = read_systems({"lidia": {}})
     training = training_job(places(), Run(system, 0), {}, 0.0)
-    jobs = list(phase_jobs(places(), Run(system, 0), training, {}, 1.0, patients=100))
+    jobs = list(phase_jobs(places(), Run(system, 0), trained(training), {}, 1.0, patients=100))
     assert len(jobs) == len(all_subsets()) == 15
     assert jobs[5].name == "lidia/phases/nc+venous" and jobs[5].cost == 100
     assert jobs[5].command[-6:] == [
@@ -121,7 +138,7 @@ def test_phases_are_judged_on_the_same_patients() -> None:
         "--patients",
         "100",
     ]
-    cases = cases_job(places(), Run(system, 0), training, {}, 1.0, 4)
+    cases = cases_job(places(), Run(system, 0), trained(training), {}, 1.0, 4)
     assert "inference.json" in cases.command[6] and cases.after == "lidia/training"
 
 

@@ -79,7 +79,7 @@ class PlainUNet(nn.Module):
             )
         if self.hounsfield is not None:
             features = features + self.hounsfield(image, present)
-        logits = self.classify(features)
+        logits = self.classify(features).float()
         if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript skips the branch only so)
             if self.training:
                 return SemanticPrediction(logits)  # type: ignore[return-value]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from itertools import combinations
 from math import gcd
 from typing import Any
@@ -38,6 +39,8 @@ class WindowInferer(Inferer):
         coarse: how many times coarser the first pass is; 0 leaves it out.
         margin_mm: of the box round liver and lesions, as training crops have it.
         spacing: mm of the network's grid along X, Y, Z.
+        bf16: runs the network in bfloat16 autocast: half the time on CPUs that have it, probabilities that
+            differ by about 0.01 at most.
     """
 
     def __init__(
@@ -50,9 +53,10 @@ class WindowInferer(Inferer):
         coarse: int = 2,
         margin_mm: float = 20.0,
         spacing: Sequence[float] = (2.5, 2.5, 2.5),
+        bf16: bool = False,
     ) -> None:
         self.roi_size = tuple(int(size) for size in roi_size)
-        self.overlap, self.sw_batch_size, self.tta = overlap, sw_batch_size, tta
+        self.overlap, self.sw_batch_size, self.tta, self.bf16 = overlap, sw_batch_size, tta, bf16
         self.coarse, self.margin = coarse, np.ceil(margin_mm / np.asarray(spacing)).astype(int)
         self.step = gcd(*self.roi_size)
 
@@ -112,4 +116,5 @@ class WindowInferer(Inferer):
             padding_mode="constant",
             cval=-1.0,
         )
-        return slide(image, network, *args, **kwargs)
+        with torch.autocast(image.device.type, dtype=torch.bfloat16) if self.bf16 else nullcontext():
+            return slide(image, network, *args, **kwargs).float()

@@ -51,8 +51,8 @@ def semantic_map(class_logits: Tensor, mask_logits: Tensor, maximum: bool = Fals
     Returns:
         (B, C, x, y, z) probabilities that sum to 1 over C.
     """
-    classes = class_logits.softmax(dim=-1)[..., :-1]  # (B, Q, C)
-    masks = mask_logits.sigmoid().flatten(2)  # (B, Q, N)
+    classes = class_logits.float().softmax(dim=-1)[..., :-1]  # (B, Q, C)
+    masks = mask_logits.float().sigmoid().flatten(2)  # (B, Q, N)
     if maximum:
         # A class at a time: (B, Q, C, N) would not fit for a whole window.
         votes = [(classes[:, :, c : c + 1] * masks).amax(dim=1) for c in range(classes.shape[2])]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
 from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,6 +40,16 @@ class Job(NamedTuple):
     """CPU seconds, roughly."""
 
 
+class Weights(NamedTuple):
+    """What an evaluation reads."""
+
+    file: Path
+    key: str
+    """The same key, the same weights."""
+    after: str | None
+    """Name of the training that makes them; None where they are there already."""
+
+
 class Places(NamedTuple):
     """Where a study reads and writes."""
 
@@ -71,28 +82,47 @@ def training_job(places: Places, run: Run, options: Mapping[str, Any], cost: flo
     )
 
 
+def trained(training: Job) -> Weights:
+    """The weights that a training leaves behind."""
+    return Weights(training.folder / "model.pt", training.key, training.name)
+
+
+def given(places: Places, run: Run) -> Weights | None:
+    """The weights that a system names instead of a training; None where it has one.
+
+    Raises:
+        FileNotFoundError: they are not there.
+    """
+    if run.system.weights is None:
+        return None
+    file = places.bundle / run.system.weights
+    if not file.is_file():
+        raise FileNotFoundError(f"{file} is not there; the study's system '{run.system.name}' names it.")
+    return Weights(file, sha256(file.read_bytes()).hexdigest()[:16], None)
+
+
 def evaluation_jobs(
-    places: Places, run: Run, training: Job, options: Mapping[str, Any], seconds: float
+    places: Places, run: Run, weights: Weights, options: Mapping[str, Any], seconds: float
 ) -> Iterator[Job]:
-    """Both cohorts judged by a run's weights.
+    """The cohorts of a system judged by a run's weights.
 
     Args:
         places: of the study.
         run: whose weights are judged.
-        training: what made them.
+        weights: of the run.
         options: given to every evaluation.
         seconds: a patient.
     """
-    for cohort in COHORTS:
+    for cohort in run.system.cohorts:
         place = places.cohorts[cohort]
         cost = seconds * place.counts.get("test", 0)
-        yield _judge(places, run, training, cohort, options, {}, f"{run.name}/{cohort}", cost)
+        yield _judge(places, run, weights, cohort, options, {}, f"{run.name}/{cohort}", cost)
 
 
 def phase_jobs(
     places: Places,
     run: Run,
-    training: Job,
+    weights: Weights,
     options: Mapping[str, Any],
     seconds: float,
     *,
@@ -104,7 +134,7 @@ def phase_jobs(
     Args:
         places: of the study.
         run: whose weights are judged.
-        training: what made them.
+        weights: of the run.
         options: given to every evaluation.
         seconds: a patient.
         patients: how many.
@@ -113,7 +143,7 @@ def phase_jobs(
     for subset in all_subsets() if subsets is None else subsets:
         more = {"phases": list(subset), "complete_only": True, "patients": patients}
         name = f"{run.name}/phases/{'+'.join(subset)}"
-        yield _judge(places, run, training, "internal", options, more, name, seconds * patients)
+        yield _judge(places, run, weights, "internal", options, more, name, seconds * patients)
 
 
 def all_subsets() -> list[tuple[str, ...]]:
@@ -122,13 +152,13 @@ def all_subsets() -> list[tuple[str, ...]]:
 
 
 def cases_job(
-    places: Places, run: Run, training: Job, options: Mapping[str, Any], seconds: float, patients: int
+    places: Places, run: Run, weights: Weights, options: Mapping[str, Any], seconds: float, patients: int
 ) -> Job:
     """The first few patients of the internal test section who have all phases, to look at."""
     more = {"pages": False, "complete_only": True, "patients": patients}
     name, cost = f"{run.name}/cases", seconds * patients
     return _judge(
-        places, run, training, "internal", options, more, name, cost, kind="cases", config="inference.json"
+        places, run, weights, "internal", options, more, name, cost, kind="cases", config="inference.json"
     )
 
 
@@ -155,7 +185,7 @@ def difficulty_jobs(places: Places, seconds: float) -> Iterator[Job]:
 def _judge(
     places: Places,
     run: Run,
-    training: Job,
+    weights: Weights,
     cohort: str,
     options: Mapping[str, Any],
     more: Mapping[str, Any],
@@ -167,12 +197,12 @@ def _judge(
 ) -> Job:
     """A run's weights and one of the two configs that use them, on a cohort."""
     here = {"dataset_dir": places.cohorts[cohort].folder, "output_dir": places.output / name}
-    here["model_file"] = training.folder / "model.pt"
-    chosen = {"calibration": None, **options, **run.system.evaluation, **more}
+    here["model_file"] = weights.file
+    chosen = {**options, **run.system.evaluation, **more}
     first, *overlays = _training_files(places, run)
     files = [first, places.bundle / "configs" / config, *overlays]
-    made_from = [training.key, places.cohorts[cohort].digest]
-    return _job(places, name, kind, "evaluating", files, here, chosen, made_from, training.name, cost)
+    made_from = [weights.key, places.cohorts[cohort].digest]
+    return _job(places, name, kind, "evaluating", files, here, chosen, made_from, weights.after, cost)
 
 
 def _training_files(places: Places, run: Run) -> list[Path]:

@@ -19,11 +19,14 @@ from scripts.lidia.study.costs import budget_lines, few_patients, probed, record
 from scripts.lidia.study.jobs import (
     Job,
     Places,
+    Weights,
     cases_job,
     difficulty_jobs,
     evaluation_jobs,
+    given,
     phase_jobs,
     steps_of,
+    trained,
     training_job,
 )
 from scripts.lidia.study.process import StudyError, is_done, run_job
@@ -140,22 +143,28 @@ def _plan(
     patient: float,
     step: Mapping[str, float],
 ) -> list[Job]:
-    """All jobs in their order: oracle and floor, first seeds, further seeds, then phases and pictures."""
-    jobs = list(difficulty_jobs(places, patient)) if difficulty else []
-    trainings: dict[str, tuple[Run, Job]] = {}
+    """All jobs in their order: first seeds, further seeds, oracle and floor, then phases and pictures."""
+    jobs: list[Job] = []
+    known: dict[str, tuple[Run, Weights]] = {}
     for run in runs(systems):
-        cost = step.get(run.system.name, 0.0) * steps_of(places, run, options)
-        training = training_job(places, run, options, cost)
-        jobs += [training, *evaluation_jobs(places, run, training, evaluation, patient)]
-        trainings[run.name] = (run, training)
-    if cases and cases["system"] in trainings:
-        run, training = trainings[cases["system"]]
-        jobs.append(cases_job(places, run, training, evaluation, patient, int(cases["patients"])))
+        weights = given(places, run)
+        if weights is None:
+            cost = step.get(run.system.name, 0.0) * steps_of(places, run, options)
+            training = training_job(places, run, options, cost)
+            jobs.append(training)
+            weights = trained(training)
+        jobs += evaluation_jobs(places, run, weights, evaluation, patient)
+        known[run.name] = (run, weights)
+    if difficulty:
+        jobs += difficulty_jobs(places, patient)
+    if cases and cases["system"] in known:
+        run, weights = known[cases["system"]]
+        jobs.append(cases_job(places, run, weights, evaluation, patient, int(cases["patients"])))
     for name in phases["systems"] if phases else ():
-        if phases and name in trainings:
-            run, training = trainings[name]
+        if phases and name in known:
+            run, weights = known[name]
             count, subsets = int(phases["patients"]), phases.get("subsets")
-            jobs += phase_jobs(places, run, training, evaluation, patient, patients=count, subsets=subsets)
+            jobs += phase_jobs(places, run, weights, evaluation, patient, patients=count, subsets=subsets)
     return jobs
 
 

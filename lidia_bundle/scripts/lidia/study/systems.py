@@ -6,8 +6,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from scripts.lidia.metrics.rows import RULES
+from scripts.lidia.study.cohorts import COHORTS
 
-KEYS = {"overlays", "training", "evaluation", "seeds", "seconds_per_step", "label", "rule", "table", "paper"}
+KEYS = {
+    "overlays",
+    "training",
+    "evaluation",
+    "weights",
+    "cohorts",
+    "seeds",
+    "seconds_per_step",
+    "label",
+    "rule",
+    "table",
+    "paper",
+}
 ROW_KEYS = {"table", "rule", "paper", "label"}
 
 
@@ -30,6 +43,10 @@ class System(NamedTuple):
     overlays: tuple[str, ...]
     training: Mapping[str, Any]
     evaluation: Mapping[str, Any]
+    weights: str | None
+    """File in the bundle that is judged as it is; None where the system is trained."""
+    cohorts: tuple[str, ...]
+    """Where it is judged."""
     seeds: int
     seconds_per_step: float | None
     """CPU seconds, where they are known; otherwise they are measured."""
@@ -52,13 +69,13 @@ def read_systems(systems: Mapping[str, Mapping[str, Any]]) -> list[System]:
     """Systems as the config names them.
 
     Args:
-        systems: by name `{overlays, training, evaluation, seeds, seconds_per_step, label, rule, table, paper,
-            rows}`, each part optional. `table` is one number or several, `paper` the row's name there. A
+        systems: by name `{overlays, training, evaluation, weights, cohorts, seeds, seconds_per_step, label,
+            rule, table, paper, rows}`, each part optional. `table` is one number or several, `paper` the row's name there. A
             system that stands in tables under several rules or names gives `rows` instead, a list of `{table,
             rule, paper, label}`.
 
     Raises:
-        ValueError: a system has an unknown key, an unknown rule or a name that a run of another one has.
+        ValueError: a system has an unknown key, rule or cohort, or a name that a run of another one has.
     """
     found = [_system(name, dict(said)) for name, said in systems.items()]
     names = [run.name for run in runs(found)]
@@ -94,12 +111,16 @@ def _system(name: str, said: dict[str, Any]) -> System:
                 f"The study's system '{name}': unknown rule '{rule}'; the rules are {', '.join(RULES)}."
             )
         rows.append(Row(int(row["table"]), rule, str(row.get("label", label)), row.get("paper")))
+    cohorts = tuple(said.get("cohorts", COHORTS))
+    _known(name, dict.fromkeys(cohorts), set(COHORTS))
     return System(
         name=name,
         label=label,
         overlays=tuple(said.get("overlays", ())),
         training=dict(said.get("training", {})),
         evaluation=dict(said.get("evaluation", {})),
+        weights=said.get("weights"),
+        cohorts=cohorts,
         seeds=int(said.get("seeds", 1)),
         seconds_per_step=said.get("seconds_per_step"),
         rows=tuple(rows),
@@ -110,6 +131,5 @@ def _known(name: str, said: Mapping[str, Any], keys: set[str]) -> None:
     unknown = sorted(set(said) - keys)
     if unknown:
         raise ValueError(
-            f"The study's system '{name}': unknown {', '.join(unknown)}; "
-            f"the keys are {', '.join(sorted(keys))}."
+            f"The study's system '{name}': unknown {', '.join(unknown)}; known are {', '.join(sorted(keys))}."
         )

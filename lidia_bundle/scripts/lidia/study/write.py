@@ -79,7 +79,7 @@ def _study(
     lost = [
         f"{name} ({cohort})"
         for cohort, there in found.items()
-        for name in ("oracle", *(run.name for run in runs(systems)))
+        for name in ("oracle", *(run.name for run in runs(systems) if cohort in run.system.cohorts))
         if name not in there
     ]
     names = sorted({name for cohort in shown.values() for name in cohort}, key=_place(systems))
