@@ -26,6 +26,7 @@ CONTENT = (
     "docs/**/*.gz",
     "models/model.pt",
     "models/calibration.json",
+    "scripts/**/*.css",
     "scripts/**/*.py",
 )
 """What belongs into a release; caches, exports and whatever else lies about stay outside."""
