@@ -1,7 +1,7 @@
-"""Packs the bundle for release: one zip that `monai.bundle.download(url=...)` unpacks; `make release` runs it.
+"""Packs the bundle for release: one zip that `monai.bundle.download(url=...)` unpacks (`make release`).
 
-The same bundle gives the same bytes on every machine: sorted names, one time and one mode for all, and nothing is
-compressed, since compressors differ and the weights, most of it, would hardly shrink.
+The same bundle gives the same bytes on every machine: sorted names, one time and one mode for all, and
+nothing is compressed, since compressors differ and the weights, most of it, would hardly shrink.
 """
 
 from __future__ import annotations

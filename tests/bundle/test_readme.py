@@ -14,6 +14,7 @@ def test_the_example_runs_as_printed(bundle: Path, tmp_path: Path) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", text, re.S)
     assert len(code.strip().splitlines()) == 5
     shutil.copytree(bundle, tmp_path / bundle.name, ignore=shutil.ignore_patterns("docs", "__pycache__"))
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.strip().splitlines()[-1] == "torch.Size([1, 10, 64, 64, 64])"

@@ -11,18 +11,20 @@ from zipfile import ZipFile
 
 import pytest
 
+GIT = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+
 
 def pack(command: Path, bundle: Path, folder: Path) -> subprocess.CompletedProcess[str]:
     """Runs release.py on a bundle."""
-    options = ["--bundle", str(bundle), "--output_dir", str(folder)]
-    return subprocess.run([sys.executable, str(command), *options], capture_output=True, text=True, check=False)
+    asked = [sys.executable, str(command), "--bundle", str(bundle), "--output_dir", str(folder)]
+    return subprocess.run(asked, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture
 def copy(bundle: Path, tmp_path: Path) -> Path:
     """A copy of the bundle, all its files younger, with what lies about after some work."""
     folder = shutil.copytree(bundle, tmp_path / "lidia_bundle", copy_function=shutil.copyfile)
-    for name in ("scripts/__pycache__/a.pyc", "models/model.ts", "configs/.hidden.json.swp", "eval/schema.json"):
+    for name in ("scripts/__pycache__/a.pyc", "models/model.ts", "configs/.a.json.swp", "eval/schema.json"):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text("stray", encoding="utf-8")
     (folder / "models/model.pt").chmod(0o755)
@@ -39,7 +41,7 @@ def test_it_holds_what_the_repository_holds(bundle: Path, release: Path) -> None
     if not (bundle.parent / ".git").exists():
         pytest.skip("not a checkout of git, which alone knows what belongs to the bundle")
     listed = subprocess.run(
-        ["git", "ls-files", "-z", bundle.name], cwd=bundle.parent, capture_output=True, text=True, check=True
+        [*GIT, bundle.name], cwd=bundle.parent, capture_output=True, text=True, check=True
     )
     with ZipFile(release) as archive:
         assert archive.namelist() == sorted(listed.stdout.rstrip("\0").split("\0"))

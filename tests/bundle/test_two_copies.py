@@ -7,18 +7,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from scripts.lidia.engine.weights import read_state
+
 BOTH = """
 import torch
 from monai.bundle import create_workflow, load
 found = {}
 for name in ("first", "second", "first"):
     network = load("lidia_bundle", bundle_dir=name, device="cpu", workflow_type="inference")
-    weights = torch.load(f"{name}/lidia_bundle/models/model.pt", weights_only=True)
+    place = f"{name}/lidia_bundle"
+    weights = torch.load(f"{place}/models/model.pt", weights_only=True)
     own = all(torch.equal(value, weights[key]) for key, value in network.state_dict().items())
-    flow = create_workflow(config_file=f"{name}/lidia_bundle/configs/inference.json", workflow_type="inference",
+    flow = create_workflow(config_file=f"{place}/configs/inference.json", workflow_type="inference",
                            dataset_dir=sys.argv[1], output_dir=name)
-    found.setdefault(name, []).append({"own": own, "root": flow.bundle_root, "file": flow.parser["model_file"]})
-    found[name][-1]["file"] = flow.parser.get_parsed_content("model_file")
+    file = flow.parser.get_parsed_content("model_file")
+    found.setdefault(name, []).append({"own": own, "root": flow.bundle_root, "file": file})
 print(json.dumps(found))
 """
 
@@ -38,9 +43,7 @@ def test_each_finds_its_own(bundle: Path, cohort: Path, work: Path, stranger: Ca
 
 def change_one_weight(path: Path) -> None:
     """Makes weights that no other copy has."""
-    import torch
-
-    state = torch.load(path, weights_only=True)
+    state = read_state(path)
     name = next(name for name, value in state.items() if value.is_floating_point())
     state[name] += 1
     torch.save(state, path)

@@ -17,7 +17,8 @@ name, kind, cohort, *expected = sys.argv[1:]
 options = {"dataset_dir": cohort, "output_dir": "out"}
 if name == "train":
     stage = {"start": 0.0, "decoding": True, "crop": [32, 32, 16], "cases": 1}
-    options |= {**TINY, "max_epochs": 1, "steps": 2, "val_interval": 1, "cache_dir": "cache", "train#stages": [stage]}
+    options |= {**TINY, "max_epochs": 1, "steps": 2, "val_interval": 1}
+    options |= {"cache_dir": "cache", "train#stages": [stage]}
 else:
     options |= {"patients": 1, "spacing": [5.0, 5.0, 5.0], "roi_size": [64, 64, 48]}
 config = f"bundles/lidia_bundle/configs/{name}.json"
@@ -37,7 +38,7 @@ print(json.dumps(told))
 @pytest.mark.parametrize(
     ("name", "kind", "expected"),
     [
-        ("inference", "inference", ["*_instances.nii.gz", "*_lesions.nii.gz", "*_liver.nii.gz", "internal_*.json"]),
+        ("inference", "inference", ["*_instances.nii.gz", "*_lesions.nii.gz", "*_liver.nii.gz", "int*.json"]),
         ("evaluate", "evaluation", ["lesions.csv", "metrics.json", "patients.csv"]),
         ("train", "train", ["model.pt", "state_epoch=1.pt", "training.log"]),
     ],

@@ -31,7 +31,8 @@ def test_the_version_is_the_latest_of_both_changelogs(bundle: Path) -> None:
     metadata = json.loads((bundle / "configs/metadata.json").read_text(encoding="utf-8"))
     told = re.findall(r"^## ([0-9.]+)$", (bundle.parent / "CHANGELOG.md").read_text(encoding="utf-8"), re.M)
     assert list(metadata["changelog"]) == told
-    assert metadata["version"] == told[0] == max(told, key=lambda text: [int(part) for part in text.split(".")])
+    newest = max(told, key=lambda text: [int(part) for part in text.split(".")])
+    assert metadata["version"] == told[0] == newest
 
 
 def test_json_is_laid_out_as_the_zoo_s_hook_lays_it_out(bundle: Path) -> None:

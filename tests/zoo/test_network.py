@@ -32,7 +32,8 @@ def test_other_spatial_shapes(bundle: Path, shape: list[int]) -> None:
 
 
 def test_weights_become_a_torchscript_file_that_loads(bundle: Path, tmp_path: Path) -> None:
-    copy = shutil.copytree(bundle, tmp_path / bundle.name, ignore=shutil.ignore_patterns("docs", "__pycache__"))
+    ignore = shutil.ignore_patterns("docs", "__pycache__")
+    copy = shutil.copytree(bundle, tmp_path / bundle.name, ignore=ignore)
     path = copy / "models/verify_model.ts"
     ckpt_export(filepath=str(path), ckpt_file=str(copy / "models/model.pt"), **asked(copy))
     scripted = torch.jit.load(str(path)).eval()
