@@ -32,7 +32,6 @@ import ignite.distributed as idist
 from monai.bundle import create_workflow
 files, options, folder = json.loads(sys.argv[1])
 flow = create_workflow(config_file=files, workflow_type="train", logging_file=False, **options)
-flow.initialize()
 flow.run()
 bank = flow.parser.get_parsed_content("loss").bank.state_dict()
 metrics = dict(flow.evaluator.state.metrics)
@@ -53,15 +52,15 @@ def start(command: list[str], folder: Path) -> subprocess.Popen[str]:
         [*BUNDLE, *command],
         env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
         cwd=folder,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
     )
 
 
 def told(process: subprocess.Popen[str]) -> str:
     try:
-        return process.communicate(timeout=300)[1]
+        return process.communicate(timeout=300)[0]
     finally:
         process.kill()
 
@@ -123,7 +122,7 @@ def test_two_processes_judge_a_cohort_as_one_does(
         elif not name.endswith(".png"):
             assert (one / name).read_bytes() == (two / name).read_bytes(), name
     if job == "inference":
-        for number in (4, 6):
+        for number in (6, 8, 9):
             assert len(re.findall(rf"toy_0{number}: \d+ lesions", said)) == 1, "each patient is done once"
 
 
@@ -139,25 +138,24 @@ def test_more_processes_than_patients(toys: Path, weights: Path, tmp_path: Path)
     assert json.loads((tmp_path / "out/errors.json").read_text()) == []
 
 
-def curve(folder: Path) -> np.ndarray:
-    """Semantic loss by epoch."""
-    return np.array([float(x) for x in re.findall(r"semantic: ([\d.]+)", (folder / "training.log").read_text())])
+def curve(folder: Path, name: str) -> list[float]:
+    """A loss by epoch."""
+    found = re.findall(rf"\b{name}: ([\d.]+)", (folder / "training.log").read_text())
+    assert len(found) == 4
+    return [float(value) for value in found]
 
 
 def test_two_machines_train_as_one_process_with_the_batch_of_both(toys: Path, tmp_path: Path) -> None:
     """Two rendezvous on one host stand for two machines."""
     options = {**TRAINING, **STILL, "dataset_dir": str(toys), "cache_dir": str(tmp_path / "cache")}
     options |= {"max_epochs": 4, "steps": 3, "val_interval": 4, "bf16": False, "train#decay": 0.0}
-    stage = {"start": 0.0, "decoding": True, "crop": [48, 48, 48]}
-    for name, cases in (("one", 2), ("two", 1)):
-        (tmp_path / name).mkdir()
-        options[f"{name}"] = cases
-    one = {k: v for k, v in options.items() if k not in ("one", "two")}
-    workflow(
-        "train", **one, output_dir=str(tmp_path / "one"), **{"train#stages": [{**stage, "cases": 2}]}
-    ).run()
 
-    two = {**one, "output_dir": str(tmp_path / "two"), "train#stages": [{**stage, "cases": 1}]}
+    def alike(name: str, cases: int) -> dict[str, Any]:
+        stage = {"start": 0.0, "decoding": True, "crop": [48, 48, 48], "cases": cases}
+        return {**options, "output_dir": str(tmp_path / name), "train#stages": [stage]}
+
+    workflow("train", **alike("one", 2)).run()
+    two = alike("two", 1)
     del two["device"]
     files = [str(CONFIGS / name) for name in ("train.json", "multi_gpu_train.json")]
     (tmp_path / "rank.py").write_text(RANK)
@@ -169,16 +167,12 @@ def test_two_machines_train_as_one_process_with_the_batch_of_both(toys: Path, tm
     for machine in machines:
         said = told(machine)
         assert machine.returncode == 0, said[-3000:]
-    print(curve(tmp_path / "one"), curve(tmp_path / "two"))
-    for k in ("semantic", "seg", "focal", "loss"):
-        print(k, [re.findall(rf"\b{k}: ([\d.]+)", (tmp_path / f / "training.log").read_text()) for f in ("one", "two")])
-    a, b = (read_state(tmp_path / f / "state_epoch=4.pt") for f in ("one", "two"))
-    start_ = None
-    n = a["network"]
-    d = [(a["network"][k] - b["network"][k]).norm() / (a["network"][k].norm() + 1e-9) for k in n if n[k].is_floating_point()]
-    print("rel", np.quantile([float(x) for x in d], [0.1, .5, .9, 1]))
-    r0, r1 = (read_state(tmp_path / f"rank{r}.pt") for r in (0, 1))
-    for k in r0["bank"]: print(k, torch.equal(r0["bank"][k], r1["bank"][k]), torch.equal(a["criterion"]["bank."+k], r0["bank"][k]))
-    print(a["criterion"]["bank.pointer"], r0["bank"]["pointer"], a["criterion"]["bank.classes"][:30], r0["bank"]["classes"][:30])
-    print(r0["metrics"]); print(r1["metrics"])
-    assert 0
+    # The losses of both, the batch of both: what differs are the points drawn, and sums over a batch of one.
+    np.testing.assert_allclose(curve(tmp_path / "two", "semantic"), curve(tmp_path / "one", "semantic"), rtol=0.02)
+    np.testing.assert_allclose(curve(tmp_path / "two", "loss"), curve(tmp_path / "one", "loss"), rtol=0.1)
+    first, second = (read_state(tmp_path / f"rank{rank}.pt") for rank in (0, 1))
+    assert first["metrics"] == second["metrics"]
+    alone = read_state(tmp_path / "one/state_epoch=4.pt")["criterion"]
+    for name, value in first["bank"].items():
+        assert torch.equal(value, second["bank"][name]), "one memory on both machines"
+    assert int(first["bank"]["pointer"]) == int(alone["bank.pointer"]) == 4 * 3 * 2, "it holds both batches"

@@ -14,13 +14,14 @@ from ignite.engine import Engine, Events
 from scripts.lidia.engine.gathering import gather_words
 
 
-def losses(output: dict[str, Any]) -> dict[str, float]:
-    """Loss of a step and its parts, for `TensorBoardStatsHandler`.
+def losses(output: list[dict[str, Any]]) -> dict[str, float]:
+    """Loss of a step and its parts, for `TensorBoardStatsHandler` and `MLFlowHandler`.
 
     Args:
         output: `engine.state.output` of an `Iteration`.
     """
-    return {"loss": float(output["loss"]), **{name: float(value) for name, value in output["parts"].items()}}
+    step = output[0]
+    return {"loss": float(step["loss"]), **{name: float(value) for name, value in step["parts"].items()}}
 
 
 class MeanLosses:
