@@ -1,4 +1,4 @@
-"""A hospital with three phases, four lesion types, its own label values and spacing starts from the shipped weights."""
+"""A hospital of three phases, four lesion types, own label values and spacing, from the shipped weights."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import pytest
 import torch
 from engine.toys import write_patient, write_toys
 from monai.bundle import create_workflow, run
-from test_configs import CONFIGS, TINY, TRAINING, reason, workflow
+from test_configs import CONFIGS, TINY, reason, workflow
 
 from scripts.lidia.engine.weights import read_state
 from scripts.lidia.vocabulary import CLASSES
 
-# MONAI's words of caution about foreign configs (these are our own), and about a training without postprocessing.
+# MONAI says a word about foreign configs (these are our own) and about a training without postprocessing.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:parsing config_file"),
     pytest.mark.filterwarnings("ignore:Can't merge entry"),
@@ -56,7 +56,7 @@ def job(name: str, kind: str, **options: Any) -> Any:
     )
 
 
-def test_from_their_folder_to_results_that_name_their_types(lists: Path, bundle: Path, tmp_path: Path) -> None:
+def test_from_their_folder_to_results_of_their_types(lists: Path, bundle: Path, tmp_path: Path) -> None:
     places = {"dataset_dir": str(lists), "datalist": "dataset_fold0.json"}
     folder = tmp_path / "training"
     options = {**places, "output_dir": str(folder), "cache_dir": str(tmp_path / "cache")}
@@ -104,10 +104,11 @@ def test_class_heads_that_start_anew_are_named_in_the_log(toys: Path, bundle: Pa
     log = started(toys, tmp_path, **{"train#handlers#1#fresh": HEADS})
     listed = re.search(r"not loaded, as `fresh` says: (.*)", log)
     assert listed
-    shipped, own = read_state(bundle / "models/model.pt"), read_state(tmp_path / "state_epoch=1.pt")["network"]
+    shipped = read_state(bundle / "models/model.pt")
+    own = read_state(tmp_path / "state_epoch=1.pt")["network"]
     changed = {name for name in shipped if not torch.equal(shipped[name], own[name])}
     assert changed == set(listed[1].split(", "))
-    assert {name.rsplit(".", 2)[0] for name in changed} <= {f"{head}.{n}" for head in HEADS for n in range(4)} | set(HEADS)
+    assert all(any(name.startswith(f"{head}.") for head in HEADS) for name in changed)
 
 
 def test_what_does_not_fit_and_is_not_named_is_an_error(toys: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""MONAI's tracking by MLflow: off unless asked for, then runs with parameters, metrics and an evaluation's tables."""
+"""MONAI's tracking by MLflow: off unless asked for; then runs, parameters, metrics and tables."""
 
 from __future__ import annotations
 

@@ -25,8 +25,8 @@ class Iteration:
     """Callable for `SupervisedTrainer(iteration_update=...)`.
 
     `engine.state.output` is a list of one dictionary, the form that MONAI's handlers read: image, label, the
-    loss at the weights before the update and its named `parts`; not the prediction, which would keep the whole
-    graph alive.
+    loss at the weights before the update and its named `parts`; not the prediction, which would keep the
+    whole graph alive.
 
     Args:
         sam: climbs before the second gradient; None for a plain step, equal to MONAI's own.

@@ -61,7 +61,7 @@ class Diagnosed(Transform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Returns the data with `diagnosis`, `result` and labels in `pred`."""
         found = dict(data)
-        pred = found["pred"] if self.types == LESION_TYPES else among(found["pred"], self.types)
+        pred: Any = found["pred"] if self.types == LESION_TYPES else among(found["pred"], self.types)
         affine = np.asarray(pred.affine, dtype=np.float64)
         spacing = np.linalg.norm(affine[:3, :3], axis=0)
         given = found.get("liver")

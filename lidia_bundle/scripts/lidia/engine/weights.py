@@ -68,8 +68,8 @@ def load_weights(
         Names of the network's values that were not loaded.
 
     Raises:
-        WeightsError: the file is unusable, its keys or shapes are not the network's, a value is not finite, or
-            `fresh` names a layer that neither has.
+        WeightsError: the file is unusable, its keys or shapes are not the network's, a value is not finite,
+            or `fresh` names a layer that neither has.
     """
     state = read_state(path, device)
     odd = sorted(name for name, value in state.items() if not isinstance(value, torch.Tensor))
