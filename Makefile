@@ -11,7 +11,7 @@ RUN := .venv/bin/python
 export LIDIA_REAL_CT ?= $(abspath $(wildcard ../shared/data))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo study study-pages study-quick test lint clean
+.PHONY: help demo study study-pages study-quick test zoo release lint clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -83,6 +83,12 @@ study-quick: .venv/.runtime  ## the same on a tiny cohort with few steps, in min
 
 test: .venv/.dev  ## the test suite
 	$(RUN) -m pytest
+
+zoo: .venv/.dev  ## the MONAI model zoo's own checks on the bundle
+	$(RUN) -m pytest tests/zoo
+
+release: .venv/bin/python  ## the bundle as one zip for monai.bundle.download, and its SHA-256
+	$(RUN) release.py
 
 lint: .venv/.dev  ## ruff, import-linter, mypy, vulture, deptry
 	.venv/bin/ruff check .

@@ -116,4 +116,4 @@ class FitCalibration:
             "without": [name for name in NAMES if name not in lines],
         }
         with replacing(self.path) as beside:
-            beside.write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
+            beside.write_text(json.dumps(content, indent=4, allow_nan=False) + "\n", encoding="utf-8")

@@ -131,7 +131,7 @@ def _read_by(one: Evaluation, rule: str) -> dict[str, NDArray[np.float64]]:
 
 def _figures(one: Evaluation, rule: str, values: Mapping[str, NDArray[np.float64]]) -> dict[str, Figure]:
     """From `metrics.json` where the evaluation wrote it, else from the draws."""
-    figures: dict[str, Figure] = dict.fromkeys(METRICS, [None, None, None])
+    figures: dict[str, Figure] = {key: [None, None, None] for key in METRICS}
     for key in METRICS:
         prefix = "" if key in LESION_METRICS else RULES.get(rule, "")
         stated = one.metrics.get(prefix + key)

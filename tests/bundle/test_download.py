@@ -1,0 +1,62 @@
+"""`download` and `load` of a release, from a folder and beside a package that are not ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+DOWNLOAD = """
+import torch
+from monai.bundle import ckpt_export, download, load
+download(url=sys.argv[1], name="lidia_bundle", bundle_dir="bundles", progress=False)
+image = torch.rand(1, 4, 32, 32, 32) * 2 - 1
+image[:, 3] = torch.nan
+def see(network):
+    with torch.no_grad():
+        return network.eval()(image)
+network = load("lidia_bundle", bundle_dir="bundles", device="cpu", workflow_type="inference")
+probabilities = see(network)
+"""
+NETWORK = """
+weights = load("lidia_bundle", bundle_dir="bundles", device="cpu", workflow_type="evaluation")
+by_hand = load("lidia_bundle", bundle_dir="bundles", device="cpu", workflow_type="train")
+by_hand.load_state_dict(weights)
+small = load("lidia_bundle", bundle_dir="bundles", device="cpu", net_override={"learned_queries": 3})
+given = load("lidia_bundle", model=type(network)(semantic_share=0.7), bundle_dir="bundles", device="cpu")
+sums = probabilities.sum(dim=1)
+print(json.dumps({
+    "type": type(probabilities).__name__, "shape": list(probabilities.shape),
+    "sum": [float(sums.min()), float(sums.max())], "queries": len(small.content),
+    "same": [torch.equal(see(other), probabilities) for other in (by_hand, given)],
+}))
+"""
+SCRIPTED = """
+folder = "bundles/lidia_bundle"
+ckpt_export("network_def", filepath=f"{folder}/models/model.ts", ckpt_file=f"{folder}/models/model.pt",
+            meta_file=f"{folder}/configs/metadata.json", config_file=f"{folder}/configs/inference.json",
+            bundle_root=folder)
+scripted, metadata, extra = load("lidia_bundle", bundle_dir="bundles", device="cpu", load_ts_module=True,
+                                 config_files=["inference.json"])
+print(json.dumps({"type": type(scripted).__name__, "name": metadata["name"], "extra": list(extra),
+                  "apart": float((see(scripted) - probabilities).abs().max())}))
+"""
+
+
+def test_one_tensor_in_and_one_tensor_out(stranger: Callable[..., Any], url: str) -> None:
+    """By `load` with its own network, with weights by hand, with a network given, with other numbers."""
+    found = stranger(DOWNLOAD + NETWORK, url)
+    assert found["type"] == "Tensor"
+    assert found["shape"] == [1, 10, 32, 32, 32]
+    assert found["sum"] == pytest.approx([1.0, 1.0], abs=1e-5)
+    assert found["queries"] == 3
+    assert found["same"] == [True, True]
+
+
+def test_the_torchscript_file_once_it_is_exported(stranger: Callable[..., Any], url: str) -> None:
+    found = stranger(DOWNLOAD + SCRIPTED, url)
+    assert found["type"] == "RecursiveScriptModule"
+    assert found["name"] == "LIDIA"
+    assert found["extra"] == ["inference.json"]
+    assert found["apart"] < 1e-6

@@ -1,0 +1,66 @@
+"""The zip of a release: the same bytes each time, and nothing in it that does not belong."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+GIT = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+
+
+def pack(command: Path, bundle: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Runs release.py on a bundle."""
+    asked = [sys.executable, str(command), "--bundle", str(bundle), "--output_dir", str(folder)]
+    return subprocess.run(asked, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def copy(bundle: Path, tmp_path: Path) -> Path:
+    """A copy of the bundle, all its files younger, with what lies about after some work."""
+    folder = shutil.copytree(bundle, tmp_path / "lidia_bundle", copy_function=shutil.copyfile)
+    for name in ("scripts/__pycache__/a.pyc", "models/model.ts", "configs/.a.json.swp", "eval/schema.json"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("stray", encoding="utf-8")
+    (folder / "models/model.pt").chmod(0o755)
+    return folder
+
+
+def test_two_builds_are_the_same_bytes(bundle: Path, copy: Path, release: Path, tmp_path: Path) -> None:
+    done = pack(bundle.parent / "release.py", copy, tmp_path / "again")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "again" / release.name).read_bytes() == release.read_bytes()
+
+
+def test_it_holds_what_the_repository_holds(bundle: Path, release: Path) -> None:
+    if not (bundle.parent / ".git").exists():
+        pytest.skip("not a checkout of git, which alone knows what belongs to the bundle")
+    listed = subprocess.run(
+        [*GIT, bundle.name], cwd=bundle.parent, capture_output=True, text=True, check=True
+    )
+    with ZipFile(release) as archive:
+        assert archive.namelist() == sorted(listed.stdout.rstrip("\0").split("\0"))
+
+
+def test_entries_have_one_top_folder_one_time_and_one_mode(bundle: Path, release: Path) -> None:
+    version = json.loads((bundle / "configs/metadata.json").read_text(encoding="utf-8"))["version"]
+    assert release.name == f"lidia_bundle_v{version}.zip"
+    with ZipFile(release) as archive:
+        entries = archive.infolist()
+        assert archive.testzip() is None
+    assert {entry.filename.split("/")[0] for entry in entries} == {"lidia_bundle"}
+    assert {entry.date_time for entry in entries} == {(1980, 1, 1, 0, 0, 0)}
+    assert {entry.external_attr >> 16 for entry in entries} == {0o100644}
+
+
+def test_a_bundle_without_weights_is_not_released(bundle: Path, copy: Path, tmp_path: Path) -> None:
+    (copy / "models/model.pt").unlink()
+    done = pack(bundle.parent / "release.py", copy, tmp_path / "out")
+    assert done.returncode != 0
+    assert "models/model.pt is not there" in done.stderr
+    assert not (tmp_path / "out").exists()
