@@ -17,7 +17,8 @@ BUNDLE = ROOT / "lidia_bundle"
 SOURCES = sorted((BUNDLE / "scripts").rglob("*.py")) + sorted((ROOT / "tests").rglob("*.py"))
 CONFIGS = config_files()
 ENTRIES = [path for path in CONFIGS if path.parent.name == "configs" and path.suffix == ".json"]
-ENTRIES = [path for path in ENTRIES if path.name not in ("metadata.json", "multi_gpu_train.json")]
+LAID_OVER = ("metadata.json", "multi_gpu_train.json", "multi_gpu_evaluate.json", "mlflow.json")
+ENTRIES = [path for path in ENTRIES if path.name not in LAID_OVER]
 HEADER = ("callers", "asked", "places", "folders", "bundle_root", "bootstrap")
 TOO_LONG = 300
 BLOCK = 12

@@ -138,7 +138,7 @@ def test_paper_scale_takes_a_step(toys: Path, tmp_path: Path) -> None:
     before = [p.detach().clone() for p in network.parameters()]
     batch = next(iter(trainer.data_loader))
     assert batch["image"].shape == (1, 4, 64, 32, 32)
-    assert trainer._process_function(trainer, batch)["parts"].keys() >= {"seg", "focal", "acl", "semantic"}
+    assert trainer._process_function(trainer, batch)[0]["parts"].keys() >= {"seg", "focal", "acl", "semantic"}
     assert sum(p.numel() for p in before) > 10_000_000
     assert isinstance(trainer.optimizer, torch.optim.RAdam)
     assert trainer.optimizer.param_groups[0]["lr"] == pytest.approx(1e-5)

@@ -70,6 +70,22 @@ def test_a_torn_state_gives_way_to_the_one_before(tmp_path: Path, damage: bytes)
     assert [path.name for path in states(tmp_path)] == ["state_epoch=1.pt"]
 
 
+def test_machines_that_do_not_see_the_same_states(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ignite.distributed.all_gather", lambda epoch: [epoch, 3])
+    with pytest.raises(WeightsError, match=r"different epochs, \[0, 3\]: .*one folder"):
+        trained(tmp_path, 5)
+
+
+def test_of_several_processes_the_first_publishes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ignite.distributed.get_rank", lambda: 1)
+    best = SaveBest(network=nn.Linear(1, 1), path=str(tmp_path / "model.pt"), metric="auc8")
+    engine = Engine(nothing)
+    engine.state.metrics["auc8"] = 0.8
+    best(engine)
+    assert best.best == 0.8
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_state_of_another_training_is_refused(tmp_path: Path) -> None:
     trained(tmp_path, 1)
     other = nn.Linear(2, 2)

@@ -18,6 +18,7 @@ from monai.data import MetaTensor
 from scripts.lidia.data import preprocessing
 from scripts.lidia.engine import WindowInferer, postprocessing
 from scripts.lidia.engine.results import is_finished, result_files, write_volume
+from scripts.lidia.net import LIDIA
 from scripts.lidia.vocabulary import CYST, LIVER
 
 CONFIGS = Path(__file__).parents[2] / "lidia_bundle/configs"
@@ -151,6 +152,27 @@ def test_without_a_liver_all_is_looked_at() -> None:
     image[..., 10, 10, 10] = 1.0  # too little to be seen from afar
     found = WindowInferer(roi_size=(64, 48, 48))(image, bright_is_liver)
     assert found[0, 1].sum() == 1
+
+
+def test_half_precision_is_the_network_s_alone() -> None:
+    torch.manual_seed(0)
+    image = torch.rand(1, 4, 32, 32, 32) * 2 - 1
+    image[:, 3] = torch.nan
+    kinds = []
+
+    class Watched(LIDIA):
+        def forward(self, image: torch.Tensor, target: torch.Tensor | None = None) -> torch.Tensor:
+            kinds.append(self.mask_features(torch.zeros(1, 32, 2, 2, 2)).dtype)
+            return super().forward(image, target)
+
+    network = Watched().eval()
+    with torch.no_grad():
+        exact = WindowInferer(roi_size=(32, 32, 32), coarse=0)(image, network)
+        half = WindowInferer(roi_size=(32, 32, 32), coarse=0, bf16=True)(image, network)
+    assert kinds == [torch.float32, torch.bfloat16]
+    assert half.dtype == exact.dtype == torch.float32
+    torch.testing.assert_close(half.sum(1), torch.ones(1, 32, 32, 32))
+    assert 0 < float((half - exact).abs().max()) < 0.1
 
 
 def test_a_volume_has_one_place_for_both_headers(tmp_path: Path) -> None:

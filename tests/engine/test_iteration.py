@@ -97,8 +97,8 @@ def test_second_pass_replays_the_first_and_the_bank_is_filled_once() -> None:
     assert len(loss.made) == 1
     assert loss.used == loss.made * 2
     assert loss.filled == 1
-    assert engine.state.output["parts"] == {"quadratic": 3.5}, "parts are those at the weights themselves"
-    assert float(engine.state.output["loss"]) == 3.5
+    assert engine.state.output[0]["parts"] == {"quadratic": 3.5}, "parts are those at the weights themselves"
+    assert float(engine.state.output[0]["loss"]) == 3.5
 
 
 def test_plain_step_is_monais_own() -> None:

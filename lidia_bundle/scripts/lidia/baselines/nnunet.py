@@ -68,9 +68,10 @@ class NNUNet(nn.Module):
             deep_supr_num=max(len(filters) - 3, 1),
         )
         self.hounsfield = (
-            nn.ModuleList(
-                [HounsfieldPath(phases=len(self.seen), width=32, stride=1), nn.Conv3d(32, classes, 1)]
-            )
+            nn.ModuleList([
+                HounsfieldPath(phases=len(self.seen), width=32, stride=1),
+                nn.Conv3d(32, classes, 1),
+            ])
             if hounsfield
             else None
         )

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 
+import ignite.distributed as idist
 import numpy as np
 from ignite.engine import Engine, Events
 
@@ -86,17 +87,16 @@ def digest(path: str | Path) -> str:
 
 
 class FitCalibration:
-    """Handler that fits the lines on the patients of an evaluation and writes the file.
+    """Handler that fits the lines on the patients of an evaluation; the first process writes the file.
 
     Args:
         scores: the object that measures the patients.
         path: `calibration.json`.
         weights: file of the weights in use.
-        rank: of this process; only the first writes.
     """
 
-    def __init__(self, *, scores: PatientScores, path: str, weights: str, rank: int = 0) -> None:
-        self.scores, self.path, self.weights, self.rank = scores, Path(path), weights, rank
+    def __init__(self, *, scores: PatientScores, path: str, weights: str) -> None:
+        self.scores, self.path, self.weights = scores, Path(path), weights
 
     def attach(self, engine: Engine) -> None:
         """Fits when the evaluation is over."""
@@ -105,7 +105,7 @@ class FitCalibration:
     def __call__(self, engine: Engine) -> None:
         """Fits and writes."""
         rows = self.scores.rows()
-        if self.rank:
+        if idist.get_rank():
             return
         lines = fit_lines(rows, self.scores.protocol.present_mm3)
         content = {

@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import ignite.distributed as idist
 import torch
 from ignite.engine import Engine, Events
 
@@ -88,6 +89,21 @@ class LoadState:
         """Loads the state, or the one before it.
 
         Raises:
+            WeightsError: states are there and none loads, the one that loads belongs to another training, or
+                the processes do not all find the same.
+        """
+        self.newest(engine)
+        epochs = idist.all_gather(int(engine.state.epoch))
+        if isinstance(epochs, list) and len(set(epochs)) > 1:
+            raise WeightsError(
+                f"The processes start after different epochs, {epochs}: {self.folder} has to be one folder "
+                "that all machines see (--output_dir)."
+            )
+
+    def newest(self, engine: Engine) -> None:
+        """Puts the newest state back that loads.
+
+        Raises:
             WeightsError: states are there and none loads, or the one that loads belongs to another training.
         """
         if self.folder.is_dir():
@@ -95,7 +111,7 @@ class LoadState:
         found = states(self.folder)
         if not self.resume:
             for old in found:
-                old.unlink()
+                old.unlink(missing_ok=True)  # another process may have been faster
             return
         for path in found:
             try:
@@ -139,7 +155,7 @@ class SaveBest:
     """Handler of the validation: publishes averaged weights as a plain state dict, only if they are better.
 
     Its own state is the best value so far, so that the first validation after a resume overwrites nothing
-    better.
+    better. Of several processes, which all have the same weights, the first writes.
 
     Args:
         network: whose weights are written.
@@ -163,8 +179,9 @@ class SaveBest:
         value = float(engine.state.metrics[self.metric])
         if value > self.best and getattr(self.network, "decoding", True):
             self.best, self.epoch = value, int(engine.state.epoch)
-            with replacing(self.path) as beside:
-                torch.save(self.network.state_dict(), beside)
+            if idist.get_rank() == 0:
+                with replacing(self.path) as beside:
+                    torch.save(self.network.state_dict(), beside)
             engine.logger.info(f"{self.metric} {value:.4f} is the best so far: {self.path}")
 
     def state_dict(self) -> dict[str, float]:

@@ -7,11 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import ignite.distributed as idist
+from ignite.engine import Events
 from monai.data import Dataset
 from monai.engines import SupervisedEvaluator
 
 from scripts.lidia.datalist import CaseError
 from scripts.lidia.engine.atomic import replacing
+from scripts.lidia.engine.gathering import gather_words
 from scripts.lidia.engine.results import is_finished
 
 
@@ -64,7 +67,8 @@ class CohortEvaluator(SupervisedEvaluator):
     """MONAI's evaluator that goes on after a patient who failed in loading, inference or writing.
 
     Takes the arguments of `SupervisedEvaluator`; its batches must hold one patient each. For a failed one
-    `state.batch` and `state.output` are empty lists.
+    `state.batch` and `state.output` are empty lists. With several processes each has patients of its own,
+    perhaps none; at the end all know all faults, and the first writes them.
 
     Args:
         errors: the file that lists the failed patients; written when the list grows and at the end.
@@ -96,14 +100,27 @@ class CohortEvaluator(SupervisedEvaluator):
         self.write()
 
     def write(self) -> None:
-        """Writes the list as it stands."""
-        write_faults(self.errors, self.faults)
+        """Writes the list as it stands; the first process alone."""
+        if idist.get_rank() == 0:
+            write_faults(self.errors, self.faults)
 
     def run(self, *args: Any, **kwargs: Any) -> None:
         """Runs the cohort from its first patient; faults of an earlier run are forgotten."""
         self.faults = []
-        super().run(*args, **kwargs)
+        idist.barrier()  # who is already finished is known to all before anybody writes
+        if self.state.epoch_length or idist.get_rank() == 0:
+            super().run(*args, **kwargs)
+        elif len(self.data_loader.dataset):
+            # More processes than patients: MONAI would skip what the others wait for.
+            self.fire_event(Events.EPOCH_COMPLETED)
+            self.fire_event(Events.COMPLETED)
+        told = [json.loads(word) for words in gather_words(self._told()) for word in words]
+        self.faults = sorted((CaseError(**fault) for fault in told), key=lambda fault: fault.case)
         self.write()
+        idist.barrier()  # a process that fails now ends the others, and the list has to stand before
+
+    def _told(self) -> list[str]:
+        return [json.dumps(fault.as_dict()) for fault in self.faults]
 
     def finish(self) -> None:
         """Ends the command: silent if all patients are done.

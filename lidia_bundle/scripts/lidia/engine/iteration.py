@@ -24,8 +24,9 @@ from scripts.lidia.replay import recording, replaying
 class Iteration:
     """Callable for `SupervisedTrainer(iteration_update=...)`.
 
-    `engine.state.output` holds image, label, the loss at the weights before the update and its named `parts`;
-    not the prediction, which would keep the whole graph alive.
+    `engine.state.output` is a list of one dictionary, the form that MONAI's handlers read: image, label, the
+    loss at the weights before the update and its named `parts`; not the prediction, which would keep the
+    whole graph alive.
 
     Args:
         sam: climbs before the second gradient; None for a plain step, equal to MONAI's own.
@@ -36,13 +37,13 @@ class Iteration:
     def __init__(self, *, sam: SharpnessAware | None = None, bf16: bool = False) -> None:
         self.sam, self.bf16 = sam, bf16
 
-    def __call__(self, engine: SupervisedTrainer, batchdata: dict[str, Any]) -> dict[str, Any]:
+    def __call__(self, engine: SupervisedTrainer, batchdata: dict[str, Any]) -> list[dict[str, Any]]:
         """Takes one step and fires the events that MONAI's own iteration fires."""
         inputs, targets, args, kwargs = engine.prepare_batch(
             batchdata, engine.state.device, engine.non_blocking, **engine.to_kwargs
         )
         engine.network.train()
-        engine.state.output = {Keys.IMAGE: inputs, Keys.LABEL: targets}
+        engine.state.output = [{Keys.IMAGE: inputs, Keys.LABEL: targets}]
         criterion = engine.loss_function
         modules = [module for module in (engine.network, criterion) if isinstance(module, torch.nn.Module)]
         if self.sam is None:
@@ -58,7 +59,7 @@ class Iteration:
                         gradient(engine, inputs, targets, args, kwargs, bf16=self.bf16)
                 finally:
                     self.sam.descend()
-        engine.state.output.update({Keys.LOSS: loss, "parts": parts})
+        engine.state.output[0].update({Keys.LOSS: loss, "parts": parts})
         for event in (
             IterationEvents.FORWARD_COMPLETED,
             IterationEvents.LOSS_COMPLETED,

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections import defaultdict
 from typing import Any
 
+import ignite.distributed as idist
 from ignite.engine import Engine, Events
 
+from scripts.lidia.engine.gathering import gather_words
 
-def losses(output: dict[str, Any]) -> dict[str, float]:
-    """Loss of a step and its parts, for `TensorBoardStatsHandler`.
+
+def losses(output: list[dict[str, Any]]) -> dict[str, float]:
+    """Loss of a step and its parts, for `TensorBoardStatsHandler` and `MLFlowHandler`.
 
     Args:
         output: `engine.state.output` of an `Iteration`.
     """
-    return {"loss": float(output["loss"]), **{name: float(value) for name, value in output["parts"].items()}}
+    step = output[0]
+    return {"loss": float(step["loss"]), **{name: float(value) for name, value in step["parts"].items()}}
 
 
 class MeanLosses:
     """Puts the means of an epoch into `engine.state.metrics`, for MONAI's log and TensorBoard handlers.
 
     Beside the losses stand the learning rate, the largest gradient norm, the number of steps skipped so far
-    because of gradients that were not finite, and the CPU seconds of the epoch's steps.
+    because of gradients that were not finite, and the CPU seconds of the epoch's steps. Means and seconds
+    are those of all processes.
     """
 
     def __init__(self) -> None:
@@ -52,11 +58,16 @@ class MeanLosses:
 
     def end(self, engine: Engine) -> None:
         """Writes the means."""
-        means = {name: sum(values) / len(values) for name, values in sorted(self.sums.items())}
+        told = [json.dumps([name, sum(values), len(values)]) for name, values in self.sums.items()]
+        totals: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+        for word in (word for words in gather_words(told) for word in words):
+            name, total, count = json.loads(word)
+            totals[name] = [totals[name][0] + total, totals[name][1] + count]
+        means = {name: total / count for name, (total, count) in sorted(totals.items())}
         engine.state.metrics = {
             **means,
             "learning_rate": engine.optimizer.param_groups[0]["lr"],
             "gradient_norm": self.norm,
             "skipped": float(getattr(engine.state, "skipped", 0)),
-            "cpu_seconds": time.process_time() - self.started,
+            "cpu_seconds": idist.all_reduce(time.process_time() - self.started),
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,9 @@ from monai.data import MetaTensor
 from monai.transforms import Compose, Invertd, Transform
 
 from scripts.lidia.data import RequireMeta
-from scripts.lidia.engine.calibrating import NAMES, calibrated
+from scripts.lidia.engine.calibrating import calibrated
 from scripts.lidia.metrics.calibration import Platt
-from scripts.lidia.postprocess import NO_LIVER, Diagnosis, diagnose, split_branch
+from scripts.lidia.postprocess import NO_LIVER, Diagnosis, among, diagnose, known_types, split_branch
 from scripts.lidia.vocabulary import LESION_TYPES, LIVER
 
 
@@ -31,6 +31,10 @@ class Diagnosed(Transform):
         keep_probabilities: leaves the map in `probabilities`, (C, X, Y, Z) float32.
         calibration: a line a score (see `read_calibration`) that patient probabilities go through; lesions,
             map and the scores in `diagnosis` stay as they are.
+        types: lesion types that can occur, see `among`; `result` names these alone. None is all.
+
+    Raises:
+        ValueError: `types` names something else than lesion types.
     """
 
     def __init__(
@@ -42,6 +46,7 @@ class Diagnosed(Transform):
         confidence: float = 0.0,
         keep_probabilities: bool = False,
         calibration: Mapping[str, Platt] | None = None,
+        types: Sequence[str] | None = None,
     ) -> None:
         self.choices: dict[str, Any] = {
             "grow_mm": grow_mm,
@@ -51,11 +56,12 @@ class Diagnosed(Transform):
         }
         self.keep_probabilities = keep_probabilities
         self.calibration = calibration
+        self.types = LESION_TYPES if types is None else known_types(types)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Returns the data with `diagnosis`, `result` and labels in `pred`."""
         found = dict(data)
-        pred = found["pred"]
+        pred: Any = found["pred"] if self.types == LESION_TYPES else among(found["pred"], self.types)
         affine = np.asarray(pred.affine, dtype=np.float64)
         spacing = np.linalg.norm(affine[:3, :3], axis=0)
         given = found.get("liver")
@@ -66,30 +72,39 @@ class Diagnosed(Transform):
             found["probabilities"] = split_branch(pred)[0]
         found["pred"] = MetaTensor(torch.from_numpy(labels)[None], meta=dict(pred.meta))
         found["diagnosis"] = diagnosis
-        found["result"] = summary(found, diagnosis, self.calibration)
+        found["result"] = summary(found, diagnosis, self.calibration, self.types)
         return found
 
 
 def summary(
-    data: Mapping[Hashable, Any], diagnosis: Diagnosis, calibration: Mapping[str, Platt] | None = None
+    data: Mapping[Hashable, Any],
+    diagnosis: Diagnosis,
+    calibration: Mapping[str, Platt] | None = None,
+    types: Sequence[str] = LESION_TYPES,
 ) -> dict[str, Any]:
     """Patient probabilities and lesions in plain types, the core of `ID.json`.
 
-    A network with a patient branch adds `branch`: its own probabilities, uncalibrated.
+    A network with a patient branch adds `branch`: its own probabilities, uncalibrated. Of the lesion types
+    those in `types` are named.
     """
+    names = (*types, "malignant", "benign")
     lines = None if NO_LIVER in diagnosis.warnings else calibration  # a 0 that says nothing stays one
-    scores, mended = calibrated({name: diagnosis.livermax[name] for name in NAMES}, lines)
-    branch = {} if diagnosis.branch is None else {"branch": {name: diagnosis.branch[name] for name in NAMES}}
+    scores, mended = calibrated({name: diagnosis.livermax[name] for name in names}, lines)
+    branch = {} if diagnosis.branch is None else {"branch": {name: diagnosis.branch[name] for name in names}}
+    lesions = [
+        {**one, "probabilities": {name: one["probabilities"][name] for name in types}}
+        for one in diagnosis.records
+    ]
     return {
         "id": data.get("id"),
         "grid_phase": data.get("grid_phase"),
         "phases_used": list(data.get("phases_used") or ()),
-        "probabilities": {name: scores[name] for name in LESION_TYPES},
+        "probabilities": {name: scores[name] for name in types},
         "malignant": scores["malignant"],
         "benign": scores["benign"],
         "calibrated": mended,
         **branch,
-        "lesions": list(diagnosis.records),
+        "lesions": lesions,
         "warnings": [*(data.get("warnings") or ()), *diagnosis.warnings],
     }
 

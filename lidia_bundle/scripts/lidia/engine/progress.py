@@ -45,7 +45,7 @@ class Progress:
 
     def step(self, engine: Engine) -> None:
         """Moves the bar by one step."""
-        loss = float(engine.state.output["loss"])
+        loss = float(engine.state.output[0]["loss"])
         self.mean = loss if self.mean is None else 0.98 * self.mean + 0.02 * loss
         if self.bar is not None:
             self.bar.set_postfix({"epoch": engine.state.epoch, "loss": f"{self.mean:.3f}"}, refresh=False)

@@ -10,6 +10,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import ignite.distributed as idist
 import numpy as np
 from ignite.engine import Engine, Events
 from matplotlib.figure import Figure
@@ -45,13 +46,10 @@ class EvaluationFiles:
         folder: where the files go.
         draws: of the bootstrap behind the intervals.
         seed: of the draws; methods compared on one cohort want the same.
-        rank: of this process.
     """
 
-    def __init__(
-        self, *, scores: PatientScores, folder: str, draws: int = DRAWS, seed: int = 0, rank: int = 0
-    ) -> None:
-        self.scores, self.folder, self.draws, self.seed, self.rank = scores, Path(folder), draws, seed, rank
+    def __init__(self, *, scores: PatientScores, folder: str, draws: int = DRAWS, seed: int = 0) -> None:
+        self.scores, self.folder, self.draws, self.seed = scores, Path(folder), draws, seed
 
     def attach(self, engine: Engine) -> None:
         """Writes when the evaluation is over."""
@@ -60,7 +58,7 @@ class EvaluationFiles:
     def __call__(self, engine: Engine) -> None:
         """Writes all files."""
         rows = self.scores.rows()
-        if self.rank == 0:
+        if idist.get_rank() == 0:
             write_evaluation(self.folder, rows, self.scores, draws=self.draws, seed=self.seed)
 
 

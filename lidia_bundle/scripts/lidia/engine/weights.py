@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,18 +51,25 @@ def read_state(path: str | os.PathLike[str], device: torch.device | str = "cpu")
 
 
 def load_weights(
-    network: nn.Module, path: str | os.PathLike[str], device: torch.device | str = "cpu"
-) -> None:
-    """Fills a network from a plain state dict, every key and shape.
+    network: nn.Module,
+    path: str | os.PathLike[str],
+    device: torch.device | str = "cpu",
+    fresh: Sequence[str] = (),
+) -> list[str]:
+    """Fills a network from a plain state dict, every key and shape but those of the layers in `fresh`.
 
     Args:
         network: filled in place.
         path: a file such as `models/model.pt`.
         device: where tensors go on the way.
+        fresh: layers that stay as they are, e.g. `heads.classify`, whether the file has them or not.
+
+    Returns:
+        Names of the network's values that were not loaded.
 
     Raises:
-        WeightsError: the file is unusable, its keys or shapes are not the network's, or a value is not
-            finite.
+        WeightsError: the file is unusable, its keys or shapes are not the network's, a value is not finite,
+            or `fresh` names a layer that neither has.
     """
     state = read_state(path, device)
     odd = sorted(name for name, value in state.items() if not isinstance(value, torch.Tensor))
@@ -73,23 +81,45 @@ def load_weights(
     sick = sorted(name for name, value in state.items() if not torch.isfinite(value).all())
     if sick:
         raise WeightsError(f"{path}: not finite: {sick[:3]}. Fetch or train the weights again.")
+    own = network.state_dict()
+    lost = [layer for layer in fresh if not any(_within(name, [layer]) for name in (*own, *state))]
+    if lost:
+        raise WeightsError(f"`fresh` names {lost}: neither the network nor {path} has such layers.")
+    new = [name for name in own if _within(name, fresh)]
+    kept = {name: value for name, value in state.items() if not _within(name, fresh)}
     try:
-        network.load_state_dict(state, strict=True)
+        network.load_state_dict({**kept, **{name: own[name] for name in new}}, strict=True)
     except RuntimeError as problem:
-        raise WeightsError(f"{path} does not fit this network: {problem}") from problem
+        raise WeightsError(
+            f"{path} does not fit this network: {problem}\nTake the network that it was trained with; in a "
+            "training, layers that shall start anew can be named by `fresh` of LoadWeights."
+        ) from problem
+    return new
+
+
+def _within(name: str, layers: Sequence[str]) -> bool:
+    return any(name == layer or name.startswith(f"{layer}.") for layer in layers)
 
 
 class LoadWeights:
-    """Handler that fills a network before an evaluation starts.
+    """Handler that fills a network before an evaluation or a fine-tuning starts, and logs what it left out.
 
     Args:
         network: filled in place.
         path: plain state dict.
         device: where tensors go on the way.
+        fresh: layers that are not loaded, see `load_weights`.
     """
 
-    def __init__(self, *, network: nn.Module, path: str, device: torch.device | str = "cpu") -> None:
-        self.network, self.path, self.device = network, path, device
+    def __init__(
+        self,
+        *,
+        network: nn.Module,
+        path: str,
+        device: torch.device | str = "cpu",
+        fresh: Sequence[str] = (),
+    ) -> None:
+        self.network, self.path, self.device, self.fresh = network, path, device, tuple(fresh)
 
     def attach(self, engine: Engine) -> None:
         """Loads when the run starts."""
@@ -97,5 +127,6 @@ class LoadWeights:
 
     def __call__(self, engine: Engine) -> None:
         """Loads, strictly."""
-        load_weights(self.network, self.path, self.device)
-        engine.logger.info(f"Weights from {self.path}")
+        new = load_weights(self.network, self.path, self.device, self.fresh)
+        said = f"; not loaded, as `fresh` says: {', '.join(new)}" if new else ", all of them"
+        engine.logger.info(f"Weights from {self.path}{said}")

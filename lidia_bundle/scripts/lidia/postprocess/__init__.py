@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scripts.lidia.postprocess.asked import among, known_types
 from scripts.lidia.postprocess.branch import BRANCH_SCORES, branch_scores, split_branch
 from scripts.lidia.postprocess.diagnosis import NO_LIVER, Diagnosis, diagnose
 from scripts.lidia.postprocess.doubt import without_doubtful
@@ -16,8 +17,10 @@ __all__ = [
     "NO_LIVER",
     "Diagnosis",
     "Lesions",
+    "among",
     "branch_scores",
     "diagnose",
+    "known_types",
     "lesions",
     "liver_region",
     "livermax",

@@ -16,7 +16,7 @@ from scripts.lidia.report.pictures import Outlines, data_uri, phases_side_by_sid
 from scripts.lidia.report.results import Patient, truth_of
 from scripts.lidia.report.slices import Plane, box_of, busiest_slices, cut
 from scripts.lidia.report.tables import legend, lesion_table
-from scripts.lidia.vocabulary import CLASSES, LESION_TYPES, PHASES
+from scripts.lidia.vocabulary import CLASSES, PHASES
 
 CAUTION = "Research software. Not a medical device, not for diagnosis."
 SYNTHETIC = "Everything on this page is synthetic: the patients are computed phantoms, not people."
@@ -59,7 +59,7 @@ def patient_card(patient: Patient, *, slices: int = 1) -> str:
         An HTML block.
     """
     result, truth = patient.result, truth_of(patient)
-    probabilities = {name: float(result["probabilities"][name]) for name in LESION_TYPES}
+    probabilities = {name: float(value) for name, value in result["probabilities"].items()}
     probabilities |= {"malignant": float(result["malignant"]), "benign": float(result["benign"])}
     used = result["phases_used"]
     absent = [phase for phase in PHASES if phase not in used]

@@ -70,9 +70,9 @@ def read_systems(systems: Mapping[str, Mapping[str, Any]]) -> list[System]:
 
     Args:
         systems: by name `{overlays, training, evaluation, weights, cohorts, seeds, seconds_per_step, label,
-            rule, table, paper, rows}`, each part optional. `table` is one number or several, `paper` the row's name there. A
-            system that stands in tables under several rules or names gives `rows` instead, a list of `{table,
-            rule, paper, label}`.
+            rule, table, paper, rows}`, each part optional. `table` is one number or several, `paper` the
+            row's name there. A system that stands in tables under several rules or names gives `rows`,
+            a list of `{table, rule, paper, label}`, instead.
 
     Raises:
         ValueError: a system has an unknown key, rule or cohort, or a name that a run of another one has.

@@ -1,0 +1,180 @@
+"""Several processes do the work of one: the same numbers, each patient once, on one machine or two."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from engine.toys import write_toys
+from test_configs import CONFIGS, NATIVE, TRAINING, reason, workflow
+
+from scripts.lidia.engine.weights import read_state
+from scripts.lidia.net import LIDIA
+from scripts.lidia.vocabulary import LIVER
+
+# MONAI's word of caution about foreign configs; these are our own.
+pytestmark = [pytest.mark.filterwarnings("ignore:parsing config_file"), pytest.mark.slow]
+
+BUNDLE = [sys.executable, "-m", "torch.distributed.run"]
+RANK = """
+import json, sys, torch
+import ignite.distributed as idist
+from monai.bundle import create_workflow
+files, options, folder = json.loads(sys.argv[1])
+flow = create_workflow(config_file=files, workflow_type="train", logging_file=False, **options)
+flow.run()
+bank = flow.parser.get_parsed_content("loss").bank.state_dict()
+metrics = dict(flow.evaluator.state.metrics)
+told = {"bank": bank, "metrics": metrics, "network": flow.network_def.state_dict()}
+torch.save(told, f"{folder}/rank{idist.get_rank()}.pt")
+flow.finalize()
+"""
+STILL = {
+    "train#augmentation#lose": dict.fromkeys(("nc", "arterial", "venous", "delayed"), 0.0),
+    "train#augmentation#flips": False,
+    **{f"train#augmentation#{name}": 0.0 for name in ("shift", "gain", "offset", "gamma", "noise")},
+    **{f"train#augmentation#{name}": 0.0 for name in ("lose_any", "other_scanner")},
+}
+"""Nothing at random but the points at which losses are taken: the crop is larger than the patient."""
+
+
+def start(command: list[str], folder: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*BUNDLE, *command],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def told(process: subprocess.Popen[str]) -> str:
+    try:
+        return process.communicate(timeout=300)[0]
+    finally:
+        process.kill()
+
+
+def bundle_run(run: str, files: list[str], options: dict[str, Any]) -> list[str]:
+    paths = str([str(CONFIGS / name) for name in files])
+    words = [word for key, value in options.items() for word in (f"--{key}", str(value))]
+    return ["-m", "monai.bundle", "run", run, "--config_file", paths, *words]
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four test patients, one of whom cannot be read."""
+    folder = write_toys(tmp_path_factory.mktemp("toys"), training=4, test=4)
+    torn = folder / "7_venous.nii.gz"
+    torn.write_bytes(torn.read_bytes()[:2000])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "model.pt"
+    torch.manual_seed(3)
+    network = LIDIA(channels=(8, 8, 8, 8), semantic_share=0.7)
+    network.state_dict()["semantic.classify.1.bias"][LIVER] = 3.0  # without a liver all scores were 0
+    torch.save(network.state_dict(), path)
+    return path
+
+
+@pytest.mark.parametrize("job", ["evaluate", "inference"])
+def test_two_processes_judge_a_cohort_as_one_does(
+    job: str, toys: Path, weights: Path, tmp_path: Path
+) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    options = {**NATIVE, "dataset_dir": str(toys), "model_file": str(weights)}
+    with pytest.raises(RuntimeError) as raised:
+        workflow(job, **options, output_dir=str(one)).run()
+    assert "1 failed: toy_07" in str(reason(raised.value))
+    options = {**options, "output_dir": str(two)}
+    del options["device"]
+    files = [f"{job}.json", "multi_gpu_evaluate.json"]
+    command = ["--standalone", "--nproc_per_node=2", *bundle_run("evaluating", files, options)]
+    process = start(command, tmp_path)
+    said = told(process)
+    assert process.returncode == 1, said[-3000:]
+    assert "1 failed: toy_07" in said
+    assert "patients, 1 of 2 processes" in said and "[2/2]" in said, "one bar, of the first process"
+    names = {path.name for path in one.iterdir()}
+    assert names == {path.name for path in two.iterdir()}
+    for name in sorted(names):
+        if name.endswith(".nii.gz"):
+            np.testing.assert_array_equal(*(nib.load(place / name).dataobj for place in (one, two)))
+        elif not name.endswith(".png"):
+            assert (one / name).read_bytes() == (two / name).read_bytes(), name
+    if job == "inference":
+        for number in (6, 8, 9):
+            assert len(re.findall(rf"toy_0{number}: \d+ lesions", said)) == 1, "each patient is done once"
+
+
+def test_more_processes_than_patients(toys: Path, weights: Path, tmp_path: Path) -> None:
+    options = {**NATIVE, "dataset_dir": str(toys), "model_file": str(weights), "patients": 1}
+    del options["device"]
+    files = ["evaluate.json", "multi_gpu_evaluate.json"]
+    command = bundle_run("evaluating", files, {**options, "output_dir": str(tmp_path / "out")})
+    process = start(["--standalone", "--nproc_per_node=2", *command], tmp_path)
+    said = told(process)
+    assert process.returncode == 0, said[-3000:]
+    assert json.loads((tmp_path / "out/metrics.json").read_text())["auc8"]["n"] == 1
+    assert json.loads((tmp_path / "out/errors.json").read_text()) == []
+
+
+def curve(folder: Path, name: str) -> list[float]:
+    """A loss by epoch."""
+    found = re.findall(rf"\b{name}: ([\d.]+)", (folder / "training.log").read_text())
+    assert len(found) == 4
+    return [float(value) for value in found]
+
+
+def test_two_machines_train_as_one_process_with_the_batch_of_both(toys: Path, tmp_path: Path) -> None:
+    """Two rendezvous on one host stand for two machines."""
+    options = {**TRAINING, **STILL, "dataset_dir": str(toys), "cache_dir": str(tmp_path / "cache")}
+    options |= {"max_epochs": 4, "steps": 3, "val_interval": 4, "bf16": False, "train#decay": 0.0}
+
+    def alike(name: str, cases: int) -> dict[str, Any]:
+        stage = {"start": 0.0, "decoding": True, "crop": [48, 48, 48], "cases": cases}
+        return {**options, "output_dir": str(tmp_path / name), "train#stages": [stage]}
+
+    workflow("train", **alike("one", 2)).run()
+    two = alike("two", 1)
+    del two["device"]
+    files = [str(CONFIGS / name) for name in ("train.json", "multi_gpu_train.json")]
+    (tmp_path / "rank.py").write_text(RANK)
+    told_to = json.dumps([files, two, str(tmp_path)])
+    meet = ["--nnodes=2", "--nproc_per_node=1", "--master_addr=127.0.0.1", f"--master_port={free_port()}"]
+    machines = [start([*meet, f"--node_rank={rank}", "rank.py", told_to], tmp_path) for rank in (0, 1)]
+    for machine in machines:
+        said = told(machine)
+        assert machine.returncode == 0, said[-3000:]
+    # The losses of both, the batch of both: what differs are the points drawn, and sums over a batch of one.
+    for name, tolerance in (("semantic", 0.02), ("loss", 0.1)):
+        one, both = (curve(tmp_path / folder, name) for folder in ("one", "two"))
+        np.testing.assert_allclose(both, one, rtol=tolerance)
+    first, second = (read_state(tmp_path / f"rank{rank}.pt") for rank in (0, 1))
+    assert first["metrics"] == second["metrics"]
+    for name, value in first["network"].items():
+        assert torch.equal(value, second["network"][name]), "one network on both machines"
+    alone = read_state(tmp_path / "one/state_epoch=4.pt")["criterion"]
+    for name, value in first["bank"].items():
+        assert torch.equal(value, second["bank"][name]), "one memory on both machines"
+    assert int(first["bank"]["pointer"]) == int(alone["bank.pointer"]) == 4 * 3 * 2, "it holds both batches"

@@ -1,0 +1,46 @@
+"""Types that cannot occur are no answer, and their share goes to what is left."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from scripts.lidia.postprocess import among, known_types
+from scripts.lidia.vocabulary import BACKGROUND, CLASSES, LESION_TYPES
+
+FOUR = ("HCC", "metastasis", "hemangioma", "cyst")
+
+
+def test_shares_of_others_are_given_away_in_proportion() -> None:
+    maps = torch.rand(len(CLASSES), 3, 2, 2).softmax(dim=0)
+    said = among(maps, FOUR)
+    for name in CLASSES:
+        at = CLASSES.index(name)
+        assert bool((said[at] == 0).all()) == (name in LESION_TYPES and name not in FOUR)
+    torch.testing.assert_close(said.sum(dim=0), torch.ones(3, 2, 2))
+    hcc, cyst = CLASSES.index("HCC"), CLASSES.index("cyst")
+    torch.testing.assert_close(said[hcc] / said[cyst], maps[hcc] / maps[cyst])
+    assert not (maps == 0).any(), "the map itself stays"
+
+
+def test_a_voxel_of_another_type_alone_is_background() -> None:
+    maps = torch.zeros(len(CLASSES), 1, 1, 1)
+    maps[CLASSES.index("ICC")] = 1.0
+    said = among(maps, FOUR)
+    assert said[BACKGROUND] == 1.0
+    assert said.sum() == 1.0
+
+
+def test_channels_of_a_branch_stay() -> None:
+    maps = torch.rand(len(CLASSES) + 11, 2, 2, 2)
+    torch.testing.assert_close(among(maps, FOUR)[len(CLASSES) :], maps[len(CLASSES) :])
+
+
+@pytest.mark.parametrize("types", [["HCC", "tumour"], "HCC", []])
+def test_names_that_are_none(types: object) -> None:
+    with pytest.raises(ValueError, match="list some of HCC, ICC"):
+        known_types(types)
+
+
+def test_the_order_is_the_vocabulary_s() -> None:
+    assert known_types(["cyst", "HCC"]) == ("HCC", "cyst")
