@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+RESULTS = ["*_instances.nii.gz", "*_lesions.nii.gz", "*_liver.nii.gz", "internal_*.json"]
 TWICE = """
 import shutil
 from pathlib import Path
@@ -38,7 +39,7 @@ print(json.dumps(told))
 @pytest.mark.parametrize(
     ("name", "kind", "expected"),
     [
-        ("inference", "inference", ["*_instances.nii.gz", "*_lesions.nii.gz", "*_liver.nii.gz", "int*.json"]),
+        ("inference", "inference", RESULTS),
         ("evaluate", "evaluation", ["lesions.csv", "metrics.json", "patients.csv"]),
         ("train", "train", ["model.pt", "state_epoch=1.pt", "training.log"]),
     ],

@@ -1,8 +1,7 @@
 """The zoo's code style: isort, black and flake8 as its `runtests.sh --autofix` and `--codeformat` run them.
 
-Two settings of it contradict the house's: lines are filled up to 120 characters, not 110, and `scripts` stands
-among the third-party imports. Both are layout alone: they are applied to a copy, as `--autofix` would on
-submission.
+Two settings contradict the house's: lines are filled up to 120 characters, not 110, and `scripts` stands
+among the third-party imports. Both are layout alone: a copy is laid out so, as `--autofix` would do it.
 """
 
 from __future__ import annotations
