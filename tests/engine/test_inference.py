@@ -147,6 +147,14 @@ def test_only_the_liver_s_box_is_looked_at_closely() -> None:
     torch.testing.assert_close(found.sum(1), torch.ones(1, 96, 80, 64))
 
 
+def test_the_smallest_volume_is_not_too_small() -> None:
+    image = torch.full((1, 4, 12, 16, 10), -1.0)
+    with torch.no_grad():
+        found = WindowInferer(roi_size=(144, 112, 80))(image, LIDIA().eval())
+    assert found.shape == (1, 10, 12, 16, 10)
+    torch.testing.assert_close(found.sum(1), torch.ones(1, 12, 16, 10))
+
+
 def test_without_a_liver_all_is_looked_at() -> None:
     image = torch.full((1, 4, 64, 48, 48), -1.0)
     image[..., 10, 10, 10] = 1.0  # too little to be seen from afar

@@ -7,11 +7,9 @@ among the third-party imports. Both are layout alone: a copy is laid out so, as 
 from __future__ import annotations
 
 import ast
-import re
 import shutil
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -22,12 +20,6 @@ BLACK += ["-t", "py37", "-t", "py38", "-t", "py39"]
 FLAKE8 = ["flake8", "--isolated", "--max-line-length", "120", "--select", "B,C,E,F,N,P,T4,W,B9"]
 FLAKE8 += ["--ignore", "E203,E501,E741,W503,W504,C408,N812,B023,B905,B028,B907,C419"]
 FLAKE8 += ["--per-file-ignores", "__init__.py:F401,__main__.py:F401"]
-KNOWN = {
-    ("fingerprint.py", "N802"): 5,  # ast.NodeVisitor finds its methods by names like visit_Import
-    ("fingerprint.py", "B906"): 3,  # they drop the whole node, so there is nothing below to visit
-    ("rare.py", "E126"): 1,  # black's own indent of the one list that begins a line
-}
-"""What flake8 says of the phantom, whose sources stand still while a study runs on them."""
 
 
 def tool(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
@@ -72,7 +64,6 @@ def test_what_they_changed_is_layout_alone(bundle: Path, formatted: Path) -> Non
         assert meaning(path) == meaning(formatted / "models/lidia_bundle" / path.relative_to(bundle)), path
 
 
-def test_flake8_finds_nothing_else(formatted: Path) -> None:
+def test_flake8_finds_nothing(formatted: Path) -> None:
     done = tool(FLAKE8, formatted)
-    found = re.findall(r"([^/\n]+\.py):\d+:\d+: (\w+) ", done.stdout)
-    assert Counter(found) == KNOWN, done.stdout + done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -108,8 +108,11 @@ class WindowInferer(Inferer):
     def windows(self, image: torch.Tensor, network: Network, *args: Any, **kwargs: Any) -> torch.Tensor:
         """MONAI's sliding windows, none larger than the image needs."""
         sizes = zip(self.roi_size, image.shape[2:], strict=True)
+        sides = [min(roi, -(-size // self.step) * self.step) for roi, size in sizes]
+        if max(sides) == self.step:  # may be one voxel on the coarsest level, of which there is no variance
+            sides[0] = min(self.roi_size[0], 2 * self.step)
         slide = SlidingWindowInferer(
-            roi_size=[min(roi, -(-size // self.step) * self.step) for roi, size in sizes],
+            roi_size=sides,
             sw_batch_size=self.sw_batch_size,
             overlap=self.overlap,
             mode="gaussian",

@@ -61,8 +61,8 @@ RARE = (
         _flat(15, 4), Part("rim", (40, 72, 92, 90), (4, 7, 8, 7), size=(6, 11)),
     ), "smooth", (60, 40, 90)),
     _rare("fungal_abscesses", "B", (
-            Part("body", (26, 32, 38, 38), (4, 5, 6, 5)),
-            Part("core", (18, 18, 19, 19), QUIET, "fixed", (0.4, 0.5)),
+        Part("body", (26, 32, 38, 38), (4, 5, 6, 5)),
+        Part("core", (18, 18, 19, 19), QUIET, "fixed", (0.4, 0.5)),
     ), "round", (11, 8, 15), MANY),
     _rare("lymphoma", "M", (Part("body", (42, 55, 68, 64), (4, 5, 6, 5), mottle=1),),
           "geographic", (45, 15, 90), FEW, through=True),
