@@ -51,14 +51,12 @@ def write_volume(path: str | Path, voxels: NDArray[Any], affine: NDArray[np.floa
 
 
 def renumber(path: str | Path, numbers: Mapping[int, int]) -> None:
-    """Rewrites a labelmap in which other numbers stand for our classes; leaves it alone where none differs.
+    """Rewrites a labelmap in which other numbers stand for our classes.
 
     Args:
         path: NIfTI file of labels below 256.
         numbers: ours by the file's.
     """
-    if all(old == new for old, new in numbers.items()):
-        return
     table = np.arange(256, dtype=np.uint8)
     table[list(numbers)] = list(numbers.values())
     label = nib.load(path)

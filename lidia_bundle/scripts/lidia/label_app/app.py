@@ -122,7 +122,8 @@ class LidiaApp(MONAILabelApp):
         """Gives a saved label our numbers: clients count the segments that are left, and say their names."""
         told = self.datastore().get_label_info(label_id, "final").get("label_info") or ()
         ours = {part["idx"]: self.model.labels.get(part["name"].lower(), part["idx"]) for part in told}
-        renumber(self.datastore().get_label_uri(label_id, "final"), ours)
+        if any(theirs != number for theirs, number in ours.items()):
+            renumber(self.datastore().get_label_uri(label_id, "final"), ours)
 
 
 def keep_whole(store: Any) -> None:
