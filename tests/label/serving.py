@@ -39,7 +39,8 @@ class Server:
         app = self.bundle / "scripts/lidia/label_app"
         command = [str(PYTHON), "-m", "monailabel.main", "start_server", "--app", str(app)]
         command += ["--studies", str(self.study), "--host", "127.0.0.1", "--port", str(port)]
-        settings = {"OMP_NUM_THREADS": "1", "HOME": str(self.folder), "MONAI_LABEL_AUTO_UPDATE_SCORING": "false"}
+        settings = {"OMP_NUM_THREADS": "1", "HOME": str(self.folder)}
+        settings["MONAI_LABEL_AUTO_UPDATE_SCORING"] = "false"
         with (self.folder / "server.log").open("ab") as log:
             # a group of its own, so that what the server starts can be ended with it
             self.process = subprocess.Popen(
@@ -73,7 +74,8 @@ class Server:
         self.process.wait()
 
     def ask(self, method: str, path: str, body: bytes | None = None, kind: str = "application/json") -> bytes:
-        request = urllib.request.Request(self.url + path, data=body, method=method, headers={"Content-Type": kind})
+        heads = {"Content-Type": kind}
+        request = urllib.request.Request(self.url + path, data=body, method=method, headers=heads)
         with urllib.request.urlopen(request, timeout=600) as answer:
             return answer.read()
 
@@ -121,8 +123,8 @@ def form(fields: dict[str, bytes], **files: dict[str, bytes]) -> tuple[bytes, st
     mark = uuid.uuid4().hex
     parts = [f'name="{name}"\r\n\r\n'.encode() + value for name, value in fields.items()]
     for name, content in files.items():
-        parts += [f'name="{name}"; filename="{file}"\r\n\r\n'.encode() + data for file, data in content.items()]
+        for file, data in content.items():
+            parts.append(f'name="{name}"; filename="{file}"\r\n\r\n'.encode() + data)
     head = f"--{mark}\r\nContent-Disposition: form-data; ".encode()
-    return b"".join(head + part + b"\r\n" for part in parts) + f"--{mark}--\r\n".encode(), (
-        f"multipart/form-data; boundary={mark}"
-    )
+    body = b"".join(head + part + b"\r\n" for part in parts) + f"--{mark}--\r\n".encode()
+    return body, f"multipart/form-data; boundary={mark}"

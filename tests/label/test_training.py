@@ -31,7 +31,9 @@ def test_the_least_certain_patient_comes_first_and_each_in_turn(server: Server, 
     assert server.post("/activelearning/least_certain")["id"] == offered[0]
 
 
-def test_training_without_patients_to_validate_on_says_so(server: Server, truth: Path, patients: list[str]) -> None:
+def test_training_without_patients_to_validate_on_says_so(
+    server: Server, truth: Path, patients: list[str]
+) -> None:
     server.save_label(truth / f"labels/final/{patients[0]}.nii.gz", patients[0])
     server.train()
     told = server.wait_for_training("DONE", "ERROR")
@@ -67,7 +69,9 @@ def test_inference_uses_the_weights_of_a_training_over_saved_labels(
     assert not np.allclose(list(before.values()), list(after.values()), atol=1e-3)
 
 
-def test_a_server_killed_in_training_leaves_study_and_weights_whole(server: Server, patients: list[str]) -> None:
+def test_a_server_killed_in_training_leaves_study_and_weights_whole(
+    server: Server, patients: list[str]
+) -> None:
     weights, store = server.weights.read_bytes(), server.get("/datastore/?output=all")["objects"]
     server.post("/train/lidia", max_epochs=1000, val_split=0.34)
     while not any("training:" in line for line in server.training().get("details", ())):
