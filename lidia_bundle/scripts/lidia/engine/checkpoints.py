@@ -199,10 +199,10 @@ class Standing:
         """Measures the weights in the file that `best` would write.
 
         Raises:
-            ValueError: there is no patient to validate on.
+            WeightsError: there is no patient to validate on.
         """
         if len(self.validator.data_loader) == 0:
-            raise ValueError("No patient to validate on: no weights can be called better. Label more.")
+            raise WeightsError("No patient to validate on: no weights can be called better. Label more.")
         load_weights(self.best.network, self.best.path, self.device)
         self.best.best = float("inf")  # nothing is written meanwhile
         self.validator.run(engine.state.epoch)
