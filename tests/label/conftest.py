@@ -21,21 +21,25 @@ def truth(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory, truth: Path, bundle: Path) -> Iterator[Server]:
+def patients(truth: Path) -> list[str]:
+    """Ids of the patients in `truth`."""
+    return sorted(path.name.removesuffix(".nii.gz") for path in truth.glob("*.nii.gz"))
+
+
+@pytest.fixture(scope="session")
+def server(
+    tmp_path_factory: pytest.TempPathFactory, truth: Path, patients: list[str], bundle: Path
+) -> Iterator[Server]:
     """A server on a copy of the bundle and on the patients of `truth`, none of them labelled."""
     if not PYTHON.is_file():
         pytest.skip("the label server's environment is not installed: `make label-test` does it")
     folder = tmp_path_factory.mktemp("label")
     shutil.copytree(bundle, folder / "lidia_bundle", ignore=shutil.ignore_patterns("__pycache__"))
-    leave = shutil.ignore_patterns("labels", "liver", "instances", "dataset.json")
-    shutil.copytree(truth, folder / "study", ignore=leave)
+    shutil.copytree(truth / "phases", folder / "study/phases")
     running = Server(folder)
     running.start()
+    # the order in which they come in decides who trains and who is validated on
+    for number in (2, 3, 0, 1):
+        running.upload(truth / f"{patients[number]}.nii.gz", patients[number])
     yield running
     running.end()
-
-
-@pytest.fixture
-def patients(truth: Path) -> list[str]:
-    """Ids of the patients in `truth`."""
-    return sorted(path.name.removesuffix(".nii.gz") for path in truth.glob("*.nii.gz"))

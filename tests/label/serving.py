@@ -64,6 +64,19 @@ class Server:
         self.process.kill()
         self.process.wait()
 
+    def left(self) -> list[int]:
+        """Processes that the server has started and that still run (Linux)."""
+        assert self.process is not None
+        found = []
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                state, _, group, *_ = stat.read_text(encoding="utf-8").rsplit(")", 1)[1].split()
+            except OSError:
+                continue
+            if int(group) == self.process.pid and state != "Z":
+                found.append(int(stat.parent.name))
+        return found
+
     def end(self) -> None:
         """Ends the server and whatever it has started."""
         assert self.process is not None
@@ -103,7 +116,7 @@ class Server:
         self.ask("PUT", f"/datastore/label?image={quote(image)}&tag=final", body, kind)
 
     def train(self, **options: Any) -> None:
-        self.post("/train/lidia", max_epochs=1, val_split=0.34, **options)
+        self.post("/train/lidia", max_epochs=1, val_split=0.5, **options)
 
     def training(self) -> dict[str, Any]:
         return self.get("/train/?all=false")
