@@ -70,8 +70,10 @@ def test_inference_uses_the_weights_of_a_training_over_saved_labels(
 
 
 def test_a_server_killed_in_training_leaves_study_and_weights_whole(
-    server: Server, patients: list[str]
+    server: Server, truth: Path, patients: list[str]
 ) -> None:
+    for patient in patients:
+        server.save_label(truth / f"labels/final/{patient}.nii.gz", patient)
     weights, store = server.weights.read_bytes(), server.get("/datastore/?output=all")["objects"]
     server.post("/train/lidia", max_epochs=1000, val_split=0.5)
     while not any("training:" in line for line in server.training().get("details", ())):
