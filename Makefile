@@ -11,7 +11,7 @@ RUN := .venv/bin/python
 export LIDIA_REAL_CT ?= $(abspath $(wildcard ../shared/data))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo study study-pages study-quick test zoo release lint clean
+.PHONY: help demo study study-pages study-quick label label-test test zoo release lint clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -29,6 +29,22 @@ help:  ## this list
 
 .venv/.dev: requirements.txt requirements-dev.txt .venv/.torch
 	$(PIP) -r requirements-dev.txt
+	@touch $@
+
+# MONAI Label wants an older pydicom than the bundle. Torchvision for a torch with CUDA does not load beside a CPU
+# torch: two operators that nobody calls have to be declared by hand there.
+LABEL_PYTHON := .venv-label/bin/python
+LABEL_PIP := $(LABEL_PYTHON) -m pip install --quiet --no-compile --disable-pip-version-check
+.venv-label/.label: requirements-label.txt
+	test -x $(LABEL_PYTHON) || $(PYTHON) -m venv .venv-label
+	$(LABEL_PIP) $(TORCH) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
+	$(LABEL_PIP) --no-deps torchvision==0.28.0 $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
+	$(LABEL_PIP) --no-deps -r requirements-label.txt
+	@$(LABEL_PYTHON) -c 'import torchvision' 2> /dev/null || (cd .venv-label/lib/python3*/site-packages && \
+		printf '%s\n' 'import torch' 'for op in ("nms", "qnms"):' '    torch.library.define(f"torchvision::{op}",' \
+		'        "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")' > torchvision_ops.py && \
+		echo 'import torchvision_ops' > torchvision_ops.pth)
+	$(LABEL_PYTHON) -c 'import torchvision'
 	@touch $@
 
 CONFIGS := lidia_bundle/configs
@@ -81,6 +97,21 @@ study-quick: .venv/.runtime  ## the same on a tiny cohort with few steps, in min
 		--dataset_dir $(QUICK)/data/internal --external_dir $(QUICK)/data/external --output_dir $(QUICK) $(LOG)
 	@printf '\nThe page of the study:\n%s\n' '$(CURDIR)/$(QUICK)/study.md'
 
+LABEL := runs/label
+LABEL_PORT := 8000
+label: .venv/.runtime .venv-label/.label  ## a MONAI Label server on four phantom patients, for 3D Slicer
+	@test -f $(LABEL)/study/dataset.json || ($(BUNDLE) --config_file $(CONFIGS)/phantom.json \
+		--dataset_dir $(LABEL)/study --cases 4 --seed 5 $(LOG) && mv $(LABEL)/study/labels $(LABEL)/truth)
+	@cp -ru lidia_bundle $(LABEL)/
+	@printf '\nThe server will answer at http://127.0.0.1:$(LABEL_PORT), in a minute or so. In 3D Slicer: module MONAI Label,\n'
+	@printf 'that address as MONAI Label server, the arrow beside it, Next Sample, then Run under Auto Segmentation.\n'
+	@printf 'What each button does, and OHIF: lidia_bundle/docs/label.md. True labels of the phantoms: $(LABEL)/truth/final\n\n'
+	$(LABEL_PYTHON) -m monailabel.main start_server --app $(LABEL)/lidia_bundle/scripts/lidia/label_app \
+		--studies $(LABEL)/study --host 127.0.0.1 --port $(LABEL_PORT)
+
+label-test: .venv/.dev .venv-label/.label  ## tests of the label server, minutes
+	$(RUN) -m pytest -m label
+
 test: .venv/.dev  ## the test suite
 	$(RUN) -m pytest
 
@@ -99,5 +130,5 @@ lint: .venv/.dev  ## ruff, import-linter, mypy, vulture, deptry
 	.venv/bin/deptry .
 
 clean:  ## remove what the targets made, .venv included
-	rm -rf .venv demo runs .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
+	rm -rf .venv .venv-label demo runs .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
 	find lidia_bundle tests -name __pycache__ -type d -prune -exec rm -rf {} +

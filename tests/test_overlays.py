@@ -49,6 +49,22 @@ def test_finetuning_starts_from_weights_that_are_there(toys: Path, tmp_path: Pat
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
+def test_saved_labels_replace_the_weights_by_better_ones_alone(toys: Path, tmp_path: Path) -> None:
+    workflow("train", **TRAINING, **places(toys, tmp_path)).run()
+    weights = tmp_path / "model.pt"
+    before, more = weights.read_bytes(), tmp_path / "more"
+    options = {**TRAINING, **places(toys, more), "model_file": str(weights), "max_epochs": 1}
+    built = workflow("train", "label.yaml", **{**options, "train#optimizer#lr": 0.0})
+    built.run()
+    best = built.parser.get_parsed_content("validate#best")
+    assert best.epoch == 0 and 0.0 <= best.best <= 1.0
+    assert weights.read_bytes() == before
+    with pytest.raises(Exception) as caught:
+        workflow("train", "label.yaml", **{**options, "validate#dataset#data": []}).run()
+    assert "No patient to validate on" in str(reason(caught.value))
+    assert weights.read_bytes() == before
+
+
 def test_plain_steps_at_paper_scale() -> None:
     with_sam = workflow("train", "paper_scale.yaml", dataset_dir="nowhere")
     assert with_sam.parser["train"]["sam"]["rho"] == 0.05

@@ -17,7 +17,7 @@ from monai.data import MetaTensor
 
 from scripts.lidia.data import preprocessing
 from scripts.lidia.engine import WindowInferer, postprocessing
-from scripts.lidia.engine.results import is_finished, result_files, write_volume
+from scripts.lidia.engine.results import is_finished, renumber, result_files, write_volume
 from scripts.lidia.net import LIDIA
 from scripts.lidia.vocabulary import CYST, LIVER
 
@@ -201,3 +201,12 @@ def test_a_patient_is_finished_when_all_his_files_are_there(tmp_path: Path) -> N
         path.touch()
     assert is_finished(tmp_path, "P1.2")
     assert not is_finished(tmp_path, "P1")
+
+
+def test_foreign_numbers_of_a_labelmap_become_ours(tmp_path: Path) -> None:
+    affine = np.diag([-1.0, 2.0, 3.0, 1.0])
+    write_volume(tmp_path / "a.nii.gz", np.array([[[0, 1, 2, 3]]], np.uint8), affine)
+    renumber(tmp_path / "a.nii.gz", {1: 3, 3: 1})
+    got = nib.load(tmp_path / "a.nii.gz")
+    assert np.asarray(got.dataobj).ravel().tolist() == [0, 3, 2, 1]
+    assert np.allclose(got.affine, affine)

@@ -7,6 +7,7 @@ import pytest
 from postprocess.class_maps import AFFINE, SPACING, liver, one_hot
 
 from scripts.lidia.postprocess import diagnose, without_doubtful
+from scripts.lidia.postprocess.doubt import mean_entropy
 
 
 def two_lesions() -> tuple[np.ndarray, np.ndarray]:
@@ -42,3 +43,9 @@ def test_what_diagnosis_makes_of_it(confidence: float, names: set[str]) -> None:
     assert found.liver[22, 7, 7] and found.liver[26, 7, 7] == ("metastasis" in names)
     # The patient's score reads the map, not the lesions.
     assert found.livermax["metastasis"] == pytest.approx(0.4)
+
+
+def test_entropy_is_one_bit_in_the_middle_and_none_at_the_ends() -> None:
+    assert mean_entropy([0.5] * 8) == pytest.approx(1.0)
+    assert mean_entropy([0.0, 1.0]) == pytest.approx(0.0, abs=1e-6)
+    assert mean_entropy([0.1, 0.4]) == pytest.approx(mean_entropy([0.9, 0.6]))

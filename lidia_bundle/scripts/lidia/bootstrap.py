@@ -31,5 +31,7 @@ def say_why(kind: type[BaseException], problem: BaseException, trace: TracebackT
     sys.__excepthook__(kind, problem, trace)
 
 
-if getattr(sys.modules["__main__"].__spec__, "name", "") == "monai.bundle.__main__":
+# MONAI's command, and the process in which a MONAI Label server trains
+COMMANDS = ("monai.bundle.__main__", "monailabel.interfaces.utils.app")
+if getattr(sys.modules["__main__"].__spec__, "name", "") in COMMANDS:
     sys.excepthook = say_why

@@ -174,7 +174,7 @@ def _tensor(volume: Volume, case: str) -> MetaTensor:
         # the id, not the path: Spacingd treats names in .nii as MONAI Label's old metadata keys
         "filename_or_obj": case,
         "original_affine": matrix.clone(),
-        "spatial_shape": torch.as_tensor(voxels.shape),
+        "spatial_shape": np.asarray(voxels.shape),  # as MONAI's readers do: MONAI Label compares it by numpy
         "space": "RAS",
     }
     return MetaTensor(torch.as_tensor(voxels)[None], affine=matrix, meta=meta)

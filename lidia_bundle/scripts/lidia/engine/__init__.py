@@ -5,7 +5,7 @@ from __future__ import annotations
 from scripts.lidia.engine.average import AverageWeights
 from scripts.lidia.engine.batch import prepare_batch
 from scripts.lidia.engine.calibrating import FitCalibration, read_calibration
-from scripts.lidia.engine.checkpoints import LoadState, SaveBest, SaveState
+from scripts.lidia.engine.checkpoints import LoadState, SaveBest, SaveState, Standing
 from scripts.lidia.engine.clipping import ClipGradients
 from scripts.lidia.engine.cohort import CohortDataset, CohortError, CohortEvaluator
 from scripts.lidia.engine.epochs import Batches, SeedEpochs
@@ -39,6 +39,7 @@ __all__ = [
     "SaveState",
     "SeedEpochs",
     "Stages",
+    "Standing",
     "Validate",
     "WeightsError",
     "WindowInferer",

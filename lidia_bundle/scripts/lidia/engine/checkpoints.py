@@ -14,9 +14,10 @@ from typing import Any
 import ignite.distributed as idist
 import torch
 from ignite.engine import Engine, Events
+from monai.engines import Evaluator
 
 from scripts.lidia.engine.atomic import replacing, sweep
-from scripts.lidia.engine.weights import WeightsError, read_state
+from scripts.lidia.engine.weights import WeightsError, load_weights, read_state
 
 PATTERN = re.compile(r"state_epoch=(\d+)\.pt")
 
@@ -191,3 +192,36 @@ class SaveBest:
     def load_state_dict(self, state: dict[str, float]) -> None:
         """Goes on from a saved best value."""
         self.best, self.epoch = float(state["best"]), int(state["epoch"])
+
+
+class Standing:
+    """Measures the weights that stand already, before the first step: only better ones will replace them.
+
+    Args:
+        best: publishes weights; told how good the standing ones are.
+        validator: the evaluator that `best` hangs on, with patients to look at.
+        device: where tensors go on the way.
+    """
+
+    def __init__(
+        self, *, best: SaveBest, validator: Evaluator, device: torch.device | str = "cpu"
+    ) -> None:
+        self.best, self.validator, self.device = best, validator, device
+
+    def attach(self, engine: Engine) -> None:
+        """Measures when the run starts."""
+        engine.add_event_handler(Events.STARTED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Measures the weights in the file that `best` would write.
+
+        Raises:
+            WeightsError: there is no patient to validate on.
+        """
+        if len(self.validator.data_loader) == 0:
+            raise WeightsError("No patient to validate on: no weights can be called better. Label more.")
+        load_weights(self.best.network, self.best.path, self.device)
+        self.best.best = float("inf")  # nothing is written meanwhile
+        self.validator.run(engine.state.epoch)
+        self.best.best = float(self.validator.state.metrics[self.best.metric])
+        engine.logger.info(f"{self.best.metric} {self.best.best:.4f} is what {self.best.path} reaches so far")

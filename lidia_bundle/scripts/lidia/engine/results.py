@@ -50,6 +50,19 @@ def write_volume(path: str | Path, voxels: NDArray[Any], affine: NDArray[np.floa
         nib.save(image, beside)
 
 
+def renumber(path: str | Path, numbers: Mapping[int, int]) -> None:
+    """Rewrites a labelmap in which other numbers stand for our classes.
+
+    Args:
+        path: NIfTI file of labels below 256.
+        numbers: ours by the file's.
+    """
+    table = np.arange(256, dtype=np.uint8)
+    table[list(numbers)] = list(numbers.values())
+    label = nib.load(path)
+    write_volume(path, table[np.asarray(label.dataobj).astype(np.uint8)], label.affine)
+
+
 @cache
 def versions(weights: str) -> dict[str, str]:
     """What made a result: versions of the libraries, and the SHA-256 of the weights.

@@ -7,6 +7,7 @@ arg-max. LiverMax still reads the map: a doubtful lesion inside the liver counts
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -40,3 +41,13 @@ def without_doubtful(classes: NDArray[np.uint8], maps: NDArray[Any], confidence:
     kept = classes.copy()
     kept[doubtful] = np.where(maps[LIVER, doubtful] > maps[BACKGROUND, doubtful], LIVER, BACKGROUND)
     return kept
+
+
+def mean_entropy(probabilities: Iterable[float]) -> float:
+    """How unsure a patient's scores are: the mean of their binary entropies, 0 to 1 bit.
+
+    Args:
+        probabilities: one a type, 0..1.
+    """
+    p = np.clip(list(probabilities), 1e-9, 1.0 - 1e-9)
+    return float(np.mean(-p * np.log2(p) - (1.0 - p) * np.log2(1.0 - p)))

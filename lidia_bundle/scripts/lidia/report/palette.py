@@ -20,3 +20,6 @@ SHORT = dict(zip(LESION_CLASSES, _SHORT, strict=True))
 
 TYPE_COLOURS = {CLASSES[number]: colour for number, colour in COLOURS.items()}
 """Type name -> colour."""
+
+LABEL_COLOURS = {"liver": "#DD8265"} | {name.lower(): colour for name, colour in TYPE_COLOURS.items()}
+"""Name of a label as MONAI Label writes it -> colour; the liver's is 3D Slicer's own."""

@@ -1,0 +1,45 @@
+"""A real MONAI Label server on a small phantom study, started as a user starts it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from label.serving import PYTHON, Server
+
+
+@pytest.fixture(scope="session")
+def truth(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of four coarse phantom patients with their labels; never write there."""
+    from scripts.lidia.phantom import write_cohort
+
+    folder = tmp_path_factory.mktemp("label_truth")
+    write_cohort(dataset_dir=str(folder), cases=4, seed=5, spacing=(4.0, 4.0, 4.0), section="training")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def patients(truth: Path) -> list[str]:
+    """Ids of the patients in `truth`."""
+    return sorted(path.name.removesuffix(".nii.gz") for path in truth.glob("*.nii.gz"))
+
+
+@pytest.fixture(scope="session")
+def server(
+    tmp_path_factory: pytest.TempPathFactory, truth: Path, patients: list[str], bundle: Path
+) -> Iterator[Server]:
+    """A server on a copy of the bundle and on the patients of `truth`, none of them labelled."""
+    if not PYTHON.is_file():
+        pytest.skip("the label server's environment is not installed: `make label-test` does it")
+    folder = tmp_path_factory.mktemp("label")
+    shutil.copytree(bundle, folder / "lidia_bundle", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(truth / "phases", folder / "study/phases")
+    running = Server(folder)
+    running.start()
+    # the order in which they come in decides who trains and who is validated on
+    for number in (2, 3, 0, 1):
+        running.upload(truth / f"{patients[number]}.nii.gz", patients[number])
+    yield running
+    running.end()
