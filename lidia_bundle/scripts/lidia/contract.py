@@ -73,7 +73,7 @@ def in_float32(prediction: Any) -> Any:
 
 
 def exporting() -> bool:
-    """Whether a graph is being drawn for ONNX or `torch.export`: it can neither branch on values nor raise."""
+    """Whether a graph is drawn for ONNX or `torch.export`, which can neither branch on values nor raise."""
     if not torch.jit.is_scripting():  # TorchScript skips the branch only so
         return torch.compiler.is_exporting()
     return False

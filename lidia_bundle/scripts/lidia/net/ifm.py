@@ -7,9 +7,9 @@ x^p  image of phase p; F_p  its own two convolutional blocks; F_conv  one block,
 step; h^fuse_1  the feature of the first phase. Source: section 2.2.
 
 Differs from the print: any non-empty subset of phases works, not only a missing delayed phase. Absent phases
-are skipped and the first present one starts the recursion; with all phases present it is the paper's. An
-exported graph skips nothing (torch 2.13 exports no `torch.cond` round a convolution of free sizes): it computes
-all phases and selects.
+are skipped and the first present one starts the recursion; with all phases present it is the paper's. A
+graph for ONNX computes all phases and selects: torch 2.13 exports no `torch.cond` round convolutions of free
+sizes.
 """
 
 from __future__ import annotations
