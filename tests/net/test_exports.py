@@ -22,6 +22,7 @@ from scripts.lidia.datalist import datalist
 from scripts.lidia.engine import load_weights
 from scripts.lidia.net import LIDIA
 from scripts.lidia.net.ifm import IterativeFusion
+from scripts.lidia.net.proposals import lesion_peaks
 from scripts.lidia.postprocess import diagnose
 
 ROOT = Path(__file__).parents[2]
@@ -109,6 +110,33 @@ def test_one_graph_of_the_fusion_serves_every_subset() -> None:
                 present = torch.tensor([[p in s for p in range(4)] for s in (first, second)])
                 image = noise(size, batch=2)
                 torch.testing.assert_close(graph(image, present), fusion(image, present))
+
+
+class Peaks(torch.nn.Module):
+    def forward(self, logits: torch.Tensor) -> torch.Tensor:
+        return lesion_peaks(logits, 24)
+
+
+@pytest.mark.filterwarnings("ignore:`isinstance:FutureWarning")  # the exporter's own
+@torch.no_grad()
+def test_a_sure_lesion_keeps_its_peaks_in_onnx(tmp_path: Path, network: LIDIA, phantom: torch.Tensor) -> None:
+    """Where probabilities reach 1 a last bit says what is a maximum; Softmax as one operator loses 10."""
+    path = tmp_path / "peaks.onnx"
+    free = dict.fromkeys((2, 3, 4), torch.export.Dim.DYNAMIC)
+    example = torch.rand(1, 10, 32, 28, 24)
+    torch.onnx.export(
+        Peaks().eval(), (example,), path, dynamic_shapes=(free,), input_names=["x"], verbose=False
+    )
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    logits: list[torch.Tensor] = []
+    hook = network.semantic.register_forward_hook(lambda _, __, out: logits.append(out[0]))
+    for subset in ((0, 3), (0, 1, 2), (0, 1, 3), (0, 2, 3), (1, 2, 3)):
+        network(with_phases(phantom, subset))
+    hook.remove()
+    lost = 0
+    for one in logits:
+        lost += len(set(lesion_peaks(one, 24)[0].tolist()) - set(session.run(None, {"x": one.numpy()})[0][0]))
+    assert len(logits) == 5 and lost <= 2
 
 
 def test_the_torchscript_file_needs_nothing_but_torch(
