@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 
@@ -69,6 +70,13 @@ def in_float32(prediction: Any) -> Any:
     if isinstance(prediction, tuple):
         return type(prediction)(*(in_float32(part) for part in prediction))
     return prediction
+
+
+def exporting() -> bool:
+    """Whether a graph is drawn for ONNX or `torch.export`, which can neither branch on values nor raise."""
+    if not torch.jit.is_scripting():  # TorchScript skips the branch only so
+        return torch.compiler.is_exporting()
+    return False
 
 
 def check_image(image: Tensor, phases: int, stride: int) -> None:

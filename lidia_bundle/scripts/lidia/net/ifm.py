@@ -7,7 +7,9 @@ x^p  image of phase p; F_p  its own two convolutional blocks; F_conv  one block,
 step; h^fuse_1  the feature of the first phase. Source: section 2.2.
 
 Differs from the print: any non-empty subset of phases works, not only a missing delayed phase. Absent phases
-are skipped and the first present one starts the recursion; with all phases present it is the paper's.
+are skipped and the first present one starts the recursion; with all phases present it is the paper's. A
+graph for ONNX computes all phases and selects: torch 2.13 exports no `torch.cond` round convolutions of free
+sizes.
 """
 
 from __future__ import annotations
@@ -15,7 +17,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from scripts.lidia.contract import exporting
 from scripts.lidia.net.blocks import ConvBlock, SpaceToDepth
+
+
+def some(flags: Tensor) -> bool:
+    """Whether any flag stands, or may stand once the graph that is being exported runs."""
+    return exporting() or bool(flags.any())
+
+
+def every(flags: Tensor) -> bool:
+    """Whether all flags stand, whatever is fed to the graph that is being exported."""
+    return not exporting() and bool(flags.all())
 
 
 class PhaseBlock(nn.Sequential):
@@ -63,13 +76,13 @@ class IterativeFusion(nn.Module):
         # No zip(strict=...) in TorchScript; both lists have one entry a phase.
         for p, (block, fuse) in enumerate(zip(self.phase_blocks, self.fuse_blocks)):  # noqa: B905
             here = present[:, p]
-            if bool(here.any()):
+            if some(here):
                 feature = block(image[:, p : p + 1])
-                if bool(started.any()):
+                if p > 0 and some(started):
                     mixed = fuse(torch.cat([fused, feature], dim=1))
-                    if not bool(started.all()):
+                    if not every(started):
                         mixed = torch.where(started[:, None, None, None, None], mixed, feature)
-                    if not bool(here.all()):
+                    if not every(here):
                         mixed = torch.where(here[:, None, None, None, None], mixed, fused)
                     fused = mixed
                 else:

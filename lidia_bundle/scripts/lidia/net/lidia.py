@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scripts.lidia.contract import LayerPrediction, Prediction, check_image
+from scripts.lidia.contract import LayerPrediction, Prediction, check_image, exporting
 from scripts.lidia.net.blocks import Perceptron, SinePosition, voxel_places
 from scripts.lidia.net.decoder import DecoderLayer, keep_apart
 from scripts.lidia.net.encoder import Encoder
@@ -135,7 +135,7 @@ class LIDIA(nn.Module):
         """
         check_image(image, self.phases, self.stride)
         present = torch.isnan(image).flatten(2).any(dim=2).logical_not()  # (B, P)
-        if not bool(present.any(dim=1).all()):
+        if not exporting() and not bool(present.any(dim=1).all()):
             raise ValueError("A case has no phase at all: every channel holds NaN.")
         if self.focus is not None:
             image = focused(image, self.focus[0], self.focus[1])
@@ -145,6 +145,8 @@ class LIDIA(nn.Module):
         pixels = pyramid[0]
         if self.hounsfield is not None:
             pixels = pixels + self.hounsfield(image, present)
+        if exporting():  # a graph cannot refuse a case without any phase: its map is NaN
+            pixels = pixels.masked_fill(~present.any(dim=1)[:, None, None, None, None], torch.nan)
         return levels, pyramid, pixels
 
     def _say(self, pyramid: list[Tensor], pixels: Tensor, target: Tensor | None) -> Tensor:
