@@ -69,9 +69,7 @@ def stranger(work: Path) -> Callable[..., Any]:
 
     def run(code: str, *arguments: object) -> Any:
         command = [sys.executable, "-c", f"{PREFACE}TINY = {TINY}\n{code}", *map(str, arguments)]
-        done = subprocess.run(
-            command, cwd=work, env=environment, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr[-3000:]
         return json.loads(done.stdout.strip().splitlines()[-1])
 

@@ -203,9 +203,7 @@ class Standing:
         device: where tensors go on the way.
     """
 
-    def __init__(
-        self, *, best: SaveBest, validator: Evaluator, device: torch.device | str = "cpu"
-    ) -> None:
+    def __init__(self, *, best: SaveBest, validator: Evaluator, device: torch.device | str = "cpu") -> None:
         self.best, self.validator, self.device = best, validator, device
 
     def attach(self, engine: Engine) -> None:
