@@ -12,7 +12,7 @@ from pathlib import Path
 def test_the_example_runs_as_printed(bundle: Path, tmp_path: Path) -> None:
     text = (bundle.parent / "README.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(.*?)```", text, re.S)
-    assert len(code.strip().splitlines()) == 5
+    assert len([line for line in code.splitlines() if line]) == 5
     shutil.copytree(bundle, tmp_path / bundle.name, ignore=shutil.ignore_patterns("docs", "__pycache__"))
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from scripts.lidia.net import LIDIA
+from scripts.lidia.net.proposals import lesion_peaks
 
 SUBSETS = [s for n in range(1, 5) for s in combinations(range(4), n)]
 PAPER = {
@@ -141,3 +142,17 @@ def test_paper_options_build_the_papers_network():
     out = network(scan(), lesion())
     assert len(out.layers) == 4 and out.pilots == [] and out.liver_logits is None
     assert out.mask_features.shape == (1, 16, 32, 32, 32)  # full resolution
+
+
+def test_a_sure_lesion_takes_one_proposal() -> None:
+    """Its probability rounds to 1 in all of it: peaks are told apart before that, and last bits move none."""
+    place = torch.stack(torch.meshgrid(*[torch.arange(12.0)] * 3, indexing="ij"))
+    logits = torch.zeros(1, 10, 12, 12, 12)
+    for centre, kind, height in (((3, 3, 3), 2, 60.0), ((9, 8, 9), 7, 25.0)):
+        away = (place - torch.tensor(centre).view(3, 1, 1, 1)).norm(dim=0)
+        logits[0, kind] += height * torch.exp(-((away / 3.0) ** 2))
+    assert (logits.softmax(1)[:, 2:].sum(1) == 1.0).sum() > 20
+    wanted = [3 * 144 + 3 * 12 + 3, 9 * 144 + 8 * 12 + 9]
+    for _ in range(5):
+        shaken = logits + torch.randn_like(logits) * 1e-6
+        assert lesion_peaks(shaken, 2)[0].tolist() == wanted

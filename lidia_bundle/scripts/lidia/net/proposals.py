@@ -6,7 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scripts.lidia.contract import exporting
 from scripts.lidia.vocabulary import FIRST_LESION
 
 
@@ -22,15 +21,11 @@ def lesion_peaks(semantic_logits: Tensor, count: int, window: int = 5, first: in
     Returns:
         (B, count) flat indices into x·y·z, strongest first.
     """
-    if exporting():
-        # onnxruntime's Softmax misses 1 by a last bit here and there: a sure lesion's plateau would break up
-        odds = (semantic_logits - semantic_logits.amax(dim=1, keepdim=True)).exp()
-        probabilities = odds / odds.sum(dim=1, keepdim=True)
-    else:
-        probabilities = semantic_logits.softmax(dim=1)
-    score = probabilities[:, first:].sum(dim=1, keepdim=True)
+    # Log-odds: a sure lesion's probability rounds to 1 over all of it, and a last bit would choose
+    lesion = semantic_logits[:, first:].logsumexp(dim=1, keepdim=True)
+    score = lesion - semantic_logits[:, :first].logsumexp(dim=1, keepdim=True)
     highest = F.max_pool3d(score, window, stride=1, padding=window // 2)
-    ranked = torch.where(score >= highest, score + 1.0, score).flatten(1)
+    ranked = torch.where(score >= highest, score, score - 1000.0).flatten(1)
     return ranked.topk(count, dim=1).indices
 
 

@@ -53,12 +53,13 @@ def semantic_map(class_logits: Tensor, mask_logits: Tensor, maximum: bool = Fals
     """
     classes = class_logits.float().softmax(dim=-1)[..., :-1]  # (B, Q, C)
     masks = mask_logits.float().sigmoid().flatten(2)  # (B, Q, N)
-    if maximum:
-        # A class at a time: (B, Q, C, N) would not fit for a whole window.
-        votes = [(classes[:, :, c : c + 1] * masks).amax(dim=1) for c in range(classes.shape[2])]
-        scores = torch.stack(votes, dim=1)  # (B, C, N)
-    else:
-        scores = classes.transpose(1, 2) @ masks
+    # A class at a time: (B, Q, C, N) would not fit for a whole window, and a product of matrices would be
+    # taken in half precision under autocast.
+    votes: list[Tensor] = []
+    for c in range(classes.shape[2]):
+        vote = classes[:, :, c : c + 1] * masks
+        votes.append(vote.amax(dim=1) if maximum else vote.sum(dim=1))
+    scores = torch.stack(votes, dim=1)  # (B, C, N)
     unclaimed = (1.0 - scores.sum(dim=1, keepdim=True)).clamp(min=0.0)
     scores = torch.cat([scores[:, :1] + unclaimed, scores[:, 1:]], dim=1)
     scores = scores / scores.sum(dim=1, keepdim=True)
