@@ -13,12 +13,12 @@ from scripts.lidia.engine.calibrating import (
     NAMES,
     FitCalibration,
     calibrated,
-    digest,
     fit_lines,
     read_calibration,
 )
 from scripts.lidia.engine.postprocessing import Diagnosed
 from scripts.lidia.engine.scores import PatientScores, Rows
+from scripts.lidia.engine.weights import digest
 from scripts.lidia.metrics.calibration import Platt, apply_platt, fit_platt
 from scripts.lidia.postprocess import NO_LIVER
 

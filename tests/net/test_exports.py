@@ -139,17 +139,34 @@ def test_a_sure_lesion_keeps_its_peaks_in_onnx(tmp_path: Path, network: LIDIA, p
     assert len(logits) == 5 and lost == 0
 
 
-def test_the_torchscript_file_needs_nothing_but_torch(
-    bundle: Path, tmp_path: Path, network: LIDIA, phantom: torch.Tensor
-) -> None:
+def torchscript(bundle: Path, weights: Path, folder: Path) -> Path:
+    """The file that MONAI's command writes."""
     ckpt_export(
         "network_def",
-        filepath=str(tmp_path / "model.ts"),
-        ckpt_file=str(bundle / "models/model.pt"),
+        filepath=str(folder / "model.ts"),
+        ckpt_file=str(weights),
         meta_file=str(bundle / "configs/metadata.json"),
         config_file=str(bundle / "configs/inference.json"),
         bundle_root=str(bundle),
     )
+    return folder / "model.ts"
+
+
+def test_torchscript_export_gives_the_same_numbers(bundle: Path, tmp_path: Path) -> None:
+    parser = ConfigParser()
+    parser.read_config(bundle / "configs/inference.json")
+    network = LIDIA(semantic_share=parser["network_def"]["semantic_share"]).eval()
+    torch.save(network.state_dict(), tmp_path / "model.pt")
+    image = with_phases(noise((32, 48, 32)), (1, 2, 3))
+    scripted = torch.jit.load(str(torchscript(bundle, tmp_path / "model.pt", tmp_path))).eval()
+    with torch.no_grad():
+        torch.testing.assert_close(scripted(image), network(image), rtol=0, atol=1e-6)
+
+
+def test_the_torchscript_file_needs_nothing_but_torch(
+    bundle: Path, tmp_path: Path, network: LIDIA, phantom: torch.Tensor
+) -> None:
+    torchscript(bundle, bundle / "models/model.pt", tmp_path)
     images = [with_phases(noise(SIZES[k % 3]), s) for k, s in enumerate(SUBSETS)]
     images += [with_phases(phantom, s) for s in ((2,), (0, 1, 2), (0, 1, 2, 3))]
     np.savez(tmp_path / "images.npz", *[image.numpy() for image in images])

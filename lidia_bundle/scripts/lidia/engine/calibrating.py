@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
-from hashlib import sha256
 from pathlib import Path
 
 import ignite.distributed as idist
@@ -14,6 +13,7 @@ from ignite.engine import Engine, Events
 
 from scripts.lidia.engine.atomic import replacing
 from scripts.lidia.engine.scores import PatientScores, Rows
+from scripts.lidia.engine.weights import digest
 from scripts.lidia.metrics.calibration import Platt, apply_platt, fit_platt
 from scripts.lidia.vocabulary import LESION_TYPES
 
@@ -79,11 +79,6 @@ def calibrated(
         for name, score in scores.items()
     }
     return mended, all(name in known for name in scores)
-
-
-def digest(path: str | Path) -> str:
-    """SHA-256 of a file."""
-    return sha256(Path(path).read_bytes()).hexdigest()
 
 
 class FitCalibration:

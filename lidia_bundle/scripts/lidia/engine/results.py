@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import cache
-from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from monai.engines.utils import IterationEvents
 from numpy.typing import NDArray
 
 from scripts.lidia.engine.atomic import replacing
+from scripts.lidia.engine.weights import digest
 
 VOLUMES = ("lesions", "instances", "liver")
 
@@ -72,9 +72,8 @@ def versions(weights: str) -> dict[str, str]:
     """
     found = {name: version(name) for name in ("monai", "torch", "numpy", "nibabel")}
     bundle = json.loads((Path(__file__).parents[3] / "configs/metadata.json").read_text(encoding="utf-8"))
-    path = Path(weights)
-    digest = sha256(path.read_bytes()).hexdigest() if path.is_file() else "none"
-    return {"bundle": bundle["version"], **found, "weights_sha256": digest}
+    made_by = digest(weights) if Path(weights).is_file() else "none"
+    return {"bundle": bundle["version"], **found, "weights_sha256": made_by}
 
 
 class WriteResults:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,11 @@ POINTER = b"version https://git-lfs"
 
 class WeightsError(RuntimeError):
     """A file of weights or of a training's state that cannot be used; says which, and what to do."""
+
+
+def digest(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of a file."""
+    return sha256(Path(path).read_bytes()).hexdigest()
 
 
 def read_state(path: str | os.PathLike[str], device: torch.device | str = "cpu") -> dict[str, Any]:

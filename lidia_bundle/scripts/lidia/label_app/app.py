@@ -16,8 +16,8 @@ from monailabel.tasks.train.bundle import BundleTrainTask
 
 from scripts.lidia.datalist import CaseError
 from scripts.lidia.engine.atomic import replacing
-from scripts.lidia.engine.calibrating import digest
 from scripts.lidia.engine.results import renumber
+from scripts.lidia.engine.weights import digest
 from scripts.lidia.postprocess.doubt import mean_entropy
 from scripts.lidia.report.palette import LABEL_COLOURS
 
@@ -103,7 +103,10 @@ class LeastCertain(Strategy):
             told = datastore.get_image_info(image)
             offered = told.get("strategy", {}).get("least_certain", {}).get("ts", 0)
             queue.append((offered, -told.get("uncertainty", -1.0), image))
-        return {"id": min(queue)[2], "uncertainty": -min(queue)[1]} if queue else None
+        if not queue:
+            return None
+        _, certainty, image = min(queue)
+        return {"id": image, "uncertainty": -certainty}
 
 
 class LidiaApp(MONAILabelApp):

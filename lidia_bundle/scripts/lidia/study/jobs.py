@@ -5,13 +5,13 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from hashlib import sha256
 from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from monai.bundle import ConfigParser
 
+from scripts.lidia.engine.weights import digest as file_digest
 from scripts.lidia.study.cohorts import COHORTS, Cohort, digest
 from scripts.lidia.study.systems import Run
 from scripts.lidia.vocabulary import PHASES
@@ -98,7 +98,7 @@ def given(places: Places, run: Run) -> Weights | None:
     file = places.bundle / run.system.weights
     if not file.is_file():
         raise FileNotFoundError(f"{file} is not there; the study's system '{run.system.name}' names it.")
-    return Weights(file, sha256(file.read_bytes()).hexdigest()[:16], None)
+    return Weights(file, file_digest(file), None)
 
 
 def evaluation_jobs(
