@@ -1,16 +1,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from ct_files import affine_of, radius
+from dicom_files import Change, write_series
 from pydicom import Dataset
-from pydicom.dataset import FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from scripts.lidia.clinic import read_series
 from scripts.lidia.data import preprocessing
@@ -27,38 +26,8 @@ def body() -> np.ndarray:
     return np.rint(np.where(far < 30, 110.0, np.where(far < 50, -100.0, -1000.0)) + noise)
 
 
-Change = Callable[[Dataset, int], Any]
-
-
-def write(
-    folder: Path, change: Change | None = None, series: str = "1.2.3", slices: Sequence[int] | None = None
-) -> Path:
-    """Writes one series as a scanner does: rows and columns in LPS, 12 bits with an intercept."""
-    folder.mkdir(parents=True, exist_ok=True)
-    stored = body() + 1024
-    for number in range(SHAPE[2]) if slices is None else slices:
-        meta = FileMetaDataset()
-        meta.TransferSyntaxUID, meta.MediaStorageSOPClassUID = ExplicitVRLittleEndian, CTImageStorage
-        slice_ = Dataset()
-        slice_.file_meta = meta
-        slice_.SOPClassUID, slice_.SOPInstanceUID = CTImageStorage, generate_uid()
-        meta.MediaStorageSOPInstanceUID = slice_.SOPInstanceUID
-        slice_.StudyInstanceUID, slice_.SeriesInstanceUID, slice_.FrameOfReferenceUID = "1.2", series, "1.9"
-        slice_.Modality, slice_.ImageType = "CT", ["ORIGINAL", "PRIMARY", "AXIAL"]
-        slice_.SeriesDescription, slice_.SeriesNumber, slice_.AcquisitionNumber = "portal", 4, 1
-        slice_.InstanceNumber = SHAPE[2] - number
-        place = AFFINE @ (0, 0, number, 1)
-        slice_.ImagePositionPatient = [-float(place[0]), -float(place[1]), float(place[2])]
-        slice_.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
-        slice_.PixelSpacing, slice_.SliceThickness = [SPACING[1], SPACING[0]], SPACING[2]
-        slice_.Rows, slice_.Columns, slice_.SamplesPerPixel = SHAPE[1], SHAPE[0], 1
-        slice_.PhotometricInterpretation = "MONOCHROME2"
-        slice_.BitsAllocated, slice_.BitsStored, slice_.HighBit, slice_.PixelRepresentation = 16, 16, 15, 1
-        slice_.RescaleSlope, slice_.RescaleIntercept = 1, -1024
-        slice_.PixelData = stored[:, :, number].T.astype(np.int16).tobytes()
-        if change is None or change(slice_, number) is not False:
-            slice_.save_as(folder / f"{series}_{number:03d}.dcm", enforce_file_format=True)
-    return folder
+def write(folder: Path, change: Change | None = None, **choices: Any) -> Path:
+    return write_series(folder, body(), AFFINE, change=change, **choices)
 
 
 def fault_of(folder: Path) -> CaseError:
@@ -164,7 +133,7 @@ def test_localizers_and_reports_are_left_out(tmp_path: Path) -> None:
     write(
         tmp_path / "s",
         lambda s, _: setattr(s, "SeriesInstanceUID", "1.2.3") or scout(s, 0),
-        "1.2.10",
+        series="1.2.10",
         slices=[1],
     )
     voxels, _, remarks = read_series(tmp_path / "s")

@@ -17,8 +17,9 @@ from monai.data import MetaTensor
 
 from scripts.lidia.data import preprocessing
 from scripts.lidia.engine import WindowInferer, postprocessing
-from scripts.lidia.engine.results import is_finished, renumber, result_files, write_volume
+from scripts.lidia.engine.results import WriteResults, is_finished, renumber, result_files, write_volume
 from scripts.lidia.net import LIDIA
+from scripts.lidia.postprocess import Diagnosis
 from scripts.lidia.vocabulary import CYST, LIVER
 
 CONFIGS = Path(__file__).parents[2] / "lidia_bundle/configs"
@@ -210,3 +211,15 @@ def test_foreign_numbers_of_a_labelmap_become_ours(tmp_path: Path) -> None:
     got = nib.load(tmp_path / "a.nii.gz")
     assert np.asarray(got.dataobj).ravel().tolist() == [0, 3, 2, 1]
     assert np.allclose(got.affine, affine)
+
+
+def test_what_is_known_of_an_item_stands_in_its_result(tmp_path: Path) -> None:
+    item = {"id": "toy", "notes": {"registration": {"arterial": "rigid"}, "warnings": ["arterial moved"]}}
+    writer = WriteResults(folder=str(tmp_path), weights="none", items=[item])
+    labels = MetaTensor(torch.zeros(1, 2, 2, 2), affine=torch.eye(4))
+    nothing = np.zeros((2, 2, 2))
+    diagnosis = Diagnosis(nothing, nothing, nothing, [], {}, {}, [])
+    writer.write({"diagnosis": diagnosis, "pred": labels, "result": {"id": "toy", "warnings": ["no liver"]}})
+    told = json.loads((tmp_path / "toy.json").read_text())
+    assert told["registration"] == {"arterial": "rigid"}
+    assert told["warnings"] == ["arterial moved", "no liver"]

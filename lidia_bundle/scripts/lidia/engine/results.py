@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -83,10 +83,20 @@ class WriteResults:
         folder: where results go.
         weights: file of the weights used, for the record.
         save_probabilities: also `ID_probabilities.nii.gz`, (X, Y, Z, 10) float32.
+        items: the items of the datalist; what stands in `notes` of an item, a dictionary ready for JSON, goes
+            into the patient's JSON, its `warnings` before those of inference.
     """
 
-    def __init__(self, *, folder: str, weights: str, save_probabilities: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        folder: str,
+        weights: str,
+        save_probabilities: bool = False,
+        items: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
         self.folder, self.weights, self.save_probabilities = Path(folder), weights, save_probabilities
+        self.notes = {item["id"]: item.get("notes") or {} for item in items}
 
     def attach(self, engine: Engine) -> None:
         """Writes after the postprocessing of each patient."""
@@ -120,6 +130,9 @@ class WriteResults:
             write_volume(
                 self.folder / f"{result['id']}_probabilities.nii.gz", np.moveaxis(maps, 0, -1), affine
             )
-        text = json.dumps({**result, "versions": versions(self.weights)}, indent=1, allow_nan=False)
+        notes = self.notes.get(result["id"], {})
+        warnings = [*notes.get("warnings", ()), *result["warnings"]]
+        told = {**result, **notes, "warnings": warnings, "versions": versions(self.weights)}
+        text = json.dumps(told, indent=1, allow_nan=False)
         with replacing(files["result"]) as beside:
             beside.write_text(text, encoding="utf-8")
