@@ -39,3 +39,10 @@ def test_more_than_certain_is_divided():
     sure = torch.tensor([[[0.0, 1.0, 0.0]] * 3]).clamp(min=1e-9).log()
     out = semantic_map(sure, torch.full((1, 3, 1, 1, 1), 20.0))
     torch.testing.assert_close(out.flatten(), torch.tensor([0.0, 1.0]), atol=1e-5, rtol=0)
+
+
+def test_many_voxels_are_read_like_few() -> None:
+    classes, masks = torch.randn(2, 5, 4), torch.randn(2, 5, 20, 20, 20) * 3
+    whole = semantic_map(classes, masks, maximum=True)
+    torch.testing.assert_close(whole[..., 7:9], semantic_map(classes, masks[..., 7:9], maximum=True))
+    torch.testing.assert_close(whole.sum(1), torch.ones(2, 20, 20, 20))

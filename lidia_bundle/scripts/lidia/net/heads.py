@@ -49,12 +49,12 @@ class QueryHeads(nn.Module):
         embeddings = self.mask(queries)
         if self.described > 0:
             weight = mask_logits(embeddings.detach(), mask_features.detach()).sigmoid()  # (B, Q, N)
-            weight = weight / (weight.sum(dim=2, keepdim=True) + 1e-3)
             pooled = description @ weight.transpose(1, 2)  # (B, W, Q): the large factor is not transposed
-            queries = torch.cat([queries, pooled.transpose(1, 2)], dim=2)
+            pooled = pooled.transpose(1, 2) / (weight.sum(dim=2, keepdim=True) + 1e-3)
+            queries = torch.cat([queries, pooled], dim=2)
         return self.classify(queries), embeddings
 
 
 def mask_logits(embeddings: Tensor, mask_features: Tensor) -> Tensor:
     """(B, Q, E + 1) and (B, E, N) -> (B, Q, N)."""
-    return embeddings[..., :-1] @ mask_features + embeddings[..., -1:]
+    return torch.baddbmm(embeddings[..., -1:], embeddings[..., :-1], mask_features)

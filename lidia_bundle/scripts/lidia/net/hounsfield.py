@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from scripts.lidia.net.blocks import Conv3
+
 
 def focused(image: Tensor, centre: float, width: float) -> Tensor:
     """(x - centre) / width, clipped to -1.25..3.5, for an image in units of the window (-1..1).
@@ -28,7 +30,7 @@ class HounsfieldPath(nn.Module):
     def __init__(self, *, phases: int, width: int, stride: int) -> None:
         super().__init__()
         self.stride = stride
-        self.near = nn.Conv3d(2 * phases, width, 3, padding=1)
+        self.near = Conv3(2 * phases, width)
         self.mix = nn.Conv3d(width, width, 1)
 
     def forward(self, image: Tensor, present: Tensor) -> Tensor:

@@ -12,6 +12,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from scripts.lidia.contract import exporting
+
 
 class SemanticHead(nn.Module):
     """Class logits of every feature voxel, from its features and what sets it apart from the liver.
@@ -40,6 +42,16 @@ class SemanticHead(nn.Module):
         return self.classify(pixels), pixels, liver
 
 
+def claimed(classes: Tensor, masks: Tensor, maximum: bool) -> Tensor:
+    """Σ_q or max_q of class (B, Q, C) times mask (B, Q, N) -> (B, C, N), before anything is normalised."""
+    # A class at a time: a product of matrices would be taken in half precision under autocast.
+    votes: list[Tensor] = []
+    for c in range(classes.shape[2]):
+        vote = classes[:, :, c : c + 1] * masks
+        votes.append(vote.amax(dim=1) if maximum else vote.sum(dim=1))
+    return torch.stack(votes, dim=1)
+
+
 def semantic_map(class_logits: Tensor, mask_logits: Tensor, maximum: bool = False) -> Tensor:
     """The map of the module's docstring.
 
@@ -52,14 +64,11 @@ def semantic_map(class_logits: Tensor, mask_logits: Tensor, maximum: bool = Fals
         (B, C, x, y, z) probabilities that sum to 1 over C.
     """
     classes = class_logits.float().softmax(dim=-1)[..., :-1]  # (B, Q, C)
-    masks = mask_logits.float().sigmoid().flatten(2)  # (B, Q, N)
-    # A class at a time: (B, Q, C, N) would not fit for a whole window, and a product of matrices would be
-    # taken in half precision under autocast.
-    votes: list[Tensor] = []
-    for c in range(classes.shape[2]):
-        vote = classes[:, :, c : c + 1] * masks
-        votes.append(vote.amax(dim=1) if maximum else vote.sum(dim=1))
-    scores = torch.stack(votes, dim=1)  # (B, C, N)
+    flat = mask_logits.flatten(2)  # (B, Q, N)
+    # Some voxels at a time: what stands between would not fit into the cache, and fresh pages cost more than
+    # the arithmetic. A graph for ONNX has no number of voxels to count by.
+    parts = [flat] if exporting() else flat.split(4096, dim=2)
+    scores = torch.cat([claimed(classes, part.float().sigmoid(), maximum) for part in parts], dim=2)
     unclaimed = (1.0 - scores.sum(dim=1, keepdim=True)).clamp(min=0.0)
     scores = torch.cat([scores[:, :1] + unclaimed, scores[:, 1:]], dim=1)
     scores = scores / scores.sum(dim=1, keepdim=True)
