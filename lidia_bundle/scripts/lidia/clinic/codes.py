@@ -29,9 +29,9 @@ TYPES: dict[str, Code] = {
 """What a segment or finding is; always with the liver as its site, which makes of a cholangiocarcinoma an ICC."""
 
 PROBABILITIES: dict[str, Code] = {
-    **{name: Code(f"probability_{name}", OWN_SCHEME, f"Probability of {name}") for name in LESION_TYPES},
+    **{name: Code(f"p_{name}", OWN_SCHEME, f"Probability of {name}") for name in LESION_TYPES},
     "malignant": codes.DCM.ProbabilityOfCancer,
-    "benign": Code("probability_benign", OWN_SCHEME, "Probability of a benign lesion"),
+    "benign": Code("p_benign", OWN_SCHEME, "Probability of a benign lesion"),
 }
 CALIBRATED = Code("calibrated", OWN_SCHEME, "Probabilities are calibrated")
 YES, NO = codes.SCT.Yes, codes.SCT.No
