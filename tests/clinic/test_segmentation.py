@@ -140,6 +140,25 @@ def test_without_findings_it_is_still_a_segmentation(tmp_path: Path, liver: bool
     assert int(np.count_nonzero(np.asarray(foreign.dataobj))) == int(mask.sum())
 
 
+def odd_spacing(slice_: pydicom.Dataset, _: int) -> None:
+    slice_.SpacingBetweenSlices = 1
+    del slice_.SliceThickness
+
+
+@pytest.mark.parametrize("change", [None, odd_spacing], ids=["as it should be", "wrong tags"])
+def test_findings_in_one_slice_keep_the_spacing_of_the_series(tmp_path: Path, change: Any) -> None:
+    source, mask = scan(tmp_path / "ct", change), np.zeros(SHAPE, bool)
+    mask[10:20, 5:9, 12] = True
+    headers = read_source(sorted(source.iterdir()), case="P1")
+    result = {**RESULT, "lesions": []}
+    nothing = np.zeros(SHAPE, np.uint16)
+    write_segments(mask, nothing, [], origin_of(headers, mask, nothing, result)).save_as(tmp_path / "seg.dcm")
+    np.testing.assert_array_equal(by_highdicom(tmp_path / "seg.dcm", source)[1] > 0, mask)
+    image = by_dcmqi(tmp_path / "seg.dcm", tmp_path / "nii")[1]
+    np.testing.assert_allclose(image.header.get_zooms(), (3, 3, 5))
+    assert np.count_nonzero(np.asarray(image.dataobj)) == mask.sum()
+
+
 def test_the_grid_of_the_series_is_that_of_its_reader(tmp_path: Path) -> None:
     source = scan(tmp_path / "ct")
     voxels, affine, _ = read_series(source)

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from highdicom import PixelMeasuresSequence
 from highdicom.seg import Segmentation, SegmentDescription
 from numpy.typing import NDArray
 
 from scripts.lidia.clinic import codes
 from scripts.lidia.clinic.objects import NAME, NOTE, Origin, names_as_they_are, settled
-from scripts.lidia.clinic.sources import stack_of
+from scripts.lidia.clinic.sources import Stack, stack_of
 
 LONGEST_LABEL = 64
 """Characters of DICOM's long string; highdicom takes more."""
@@ -31,9 +32,9 @@ def write_segments(
     Returns:
         The object, ready to be saved.
     """
-    order = stack_of(origin.source).order
-    masks = [np.transpose(liver, (2, 1, 0))[order] > 0]
-    numbers = np.transpose(instances, (2, 1, 0))[order]
+    stack = stack_of(origin.source)
+    masks = [np.transpose(liver, (2, 1, 0))[stack.order] > 0]
+    numbers = np.transpose(instances, (2, 1, 0))[stack.order]
     masks += [numbers == record["instance"] for record in records]
     source, further = list(origin.source), None
     shown = masks[0].any(axis=(1, 2)) | (numbers > 0).any(axis=(1, 2))
@@ -53,7 +54,14 @@ def write_segments(
             further_source_images=further,
             **origin.common("SEG", 1),
         )
+    made.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence = _pixel_measures(stack)
     return settled(made, origin)
+
+
+def _pixel_measures(stack: Stack) -> PixelMeasuresSequence:
+    """Spacing as the positions have it: a scanner's own tag may be wrong, and of one slice highdicom says 1 mm."""
+    columns, rows, slices = (float(step) for step in np.linalg.norm(stack.affine[:3, :3], axis=0))
+    return PixelMeasuresSequence((rows, columns), slice_thickness=slices, spacing_between_slices=slices)
 
 
 def _descriptions(records: Sequence[Mapping[str, Any]], origin: Origin) -> list[SegmentDescription]:

@@ -89,6 +89,8 @@ def _header(slice_: Dataset) -> Dataset:
     for keyword in TYPE_2:
         if keyword not in copy:
             setattr(copy, keyword, "")
+    if copy.get("SliceThickness") in (None, ""):
+        copy.SliceThickness = None
     return copy
 
 
