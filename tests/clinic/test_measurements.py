@@ -1,10 +1,12 @@
-"""An SR is written, and read back by highdicom and by a plain walk over its tree."""
+"""An SR is written, and read back by highdicom, by a plain walk over its tree, and by dcmqi."""
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from collections.abc import Iterator
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +148,25 @@ def test_a_validator_has_nothing_to_say(tmp_path: Path, found: bool) -> None:
         lines = (done.stdout + done.stderr).splitlines()
         odd = [line for line in lines if "Error" in line or "Warning" in line]
         assert [line for line in odd if "99LIDIA" not in line] == []
+
+
+def test_dcmqi_reads_the_report(tmp_path: Path) -> None:
+    _, path = write(tmp_path)
+    program = distribution("dcmqi").locate_file("dcmqi/bin/tid1500reader")
+    command = [program, "--inputDICOM", path, "--outputMetadata", tmp_path / "sr.json"]
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    _, liver, *lesions = json.loads((tmp_path / "sr.json").read_text())["Measurements"]
+    assert liver["ReferencedSegment"] == 1
+    for lesion, record in zip(lesions, RESULT["lesions"], strict=True):
+        assert lesion["ReferencedSegment"] == record["instance"] + 1
+        assert lesion["SourceSeriesForImageSegmentation"] == "1.2.3"
+        assert lesion["FindingSite"]["CodeMeaning"] == "Liver"
+        told = {m["quantity"]["CodeMeaning"]: float(m["value"]) for m in lesion["measurementItems"]}
+        assert told["Volume"] == pytest.approx(record["volume_mm3"], abs=1e-8)
+        assert told["Long axis"] == pytest.approx(record["diameter_mm"], abs=1e-8)
+        for name, p in record["probabilities"].items():
+            assert told[PROBABILITIES[name].meaning] == p
 
 
 def test_dcmtk_reads_the_report(tmp_path: Path) -> None:

@@ -1,58 +1,22 @@
-"""A SEG is written, and read back by highdicom, by plain pydicom and by dcmqi: the same voxels in the same place."""
+"""A SEG is written and read back by three readers: the same voxels in the same place."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
-import highdicom
 import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
 from clinic.findings import AFFINE, RECORDS, RESULT, SHAPE, drawn, patient, scan
+from clinic.readers import by_dcmqi, by_highdicom, by_pydicom
 
 from scripts.lidia.clinic import read_series
 from scripts.lidia.clinic.objects import origin_of
 from scripts.lidia.clinic.segmentation import write_segments
 from scripts.lidia.clinic.sources import on_stack, read_source, source_files, stack_of
-
-
-def by_highdicom(path: Path, folder: Path) -> dict[int, np.ndarray]:
-    """Masks (X, Y, Z) in the frame of `read_series`, by segment, on the whole grid of the source."""
-    slices = [pydicom.dcmread(file) for file in sorted(folder.rglob("*.dcm"))]
-    source = highdicom.get_volume_from_series(slices)
-    read = highdicom.seg.segread(path).get_volume(combine_segments=False).match_geometry(source)
-    # highdicom: slice, row, column, with slices against their normal
-    masks = np.transpose(read.array, (2, 1, 0, 3))[:, :, ::-1]
-    return {number: masks[..., number - 1] for number in range(1, masks.shape[-1] + 1)}
-
-
-def by_pydicom(path: Path, shape: tuple[int, ...]) -> dict[int, np.ndarray]:
-    """The same from the functional groups alone, frame by frame."""
-    seg = pydicom.dcmread(path)
-    frames = np.atleast_3d(seg.pixel_array).reshape(-1, seg.Rows, seg.Columns)
-    bottom, step = AFFINE[2, 3], AFFINE[2, 2]
-    masks = {int(s.SegmentNumber): np.zeros(shape, np.uint8) for s in seg.SegmentSequence}
-    for frame, groups in zip(frames, seg.PerFrameFunctionalGroupsSequence, strict=True):
-        told = groups if "SegmentIdentificationSequence" in groups else seg.SharedFunctionalGroupsSequence[0]
-        number = int(told.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
-        height = float(groups.PlanePositionSequence[0].ImagePositionPatient[2])
-        masks[number][:, :, round((height - bottom) / step)] = frame.T
-    return masks
-
-
-def by_dcmqi(path: Path, folder: Path) -> dict[int, nib.Nifti1Image]:
-    """What dcmqi, on DCMTK and ITK, makes of it: one NIfTI a segment."""
-    program = distribution("dcmqi").locate_file("dcmqi/bin/segimage2itkimage")
-    folder.mkdir()
-    command = [program, "--inputDICOM", path, "--outputDirectory", folder, "--outputType", "nii", "-p", "seg"]
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return {int(p.name.split("-")[1].split(".")[0]): nib.load(p) for p in folder.glob("seg-*.nii.gz")}
 
 
 def write(folder: Path, source: Path, **changes: Any) -> tuple[Path, dict[int, np.ndarray]]:
@@ -171,7 +135,8 @@ def test_the_grid_of_the_series_is_that_of_its_reader(tmp_path: Path) -> None:
 def test_labels_of_any_orientation_are_turned_not_resampled(axes: str) -> None:
     stack = patient_stack()
     numbers = np.random.default_rng(0).integers(0, 9, SHAPE).astype(np.uint16)
-    turns = nib.orientations.ornt_transform(nib.io_orientation(stack.affine), nib.orientations.axcodes2ornt(axes))
+    wanted = nib.orientations.axcodes2ornt(axes)
+    turns = nib.orientations.ornt_transform(nib.io_orientation(stack.affine), wanted)
     image = nib.Nifti1Image(numbers, stack.affine).as_reoriented(turns)
     back = on_stack(np.asarray(image.dataobj), image.affine, stack)
     assert back.dtype == np.uint16

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,7 @@ import numpy as np
 import pydicom
 import pytest
 from clinic.findings import AFFINE, RESULT, SECRETS, SHAPE, drawn, scan
-from clinic.test_segmentation import by_dcmqi, by_highdicom, by_pydicom
+from clinic.readers import by_dcmqi, by_highdicom, by_pydicom
 from monai.bundle import create_workflow
 from pydicom import Dataset
 from pydicom.uid import RLELossless, generate_uid
@@ -92,7 +95,8 @@ def test_any_series_and_any_orientation_of_the_results(tmp_path: Path, write: An
 
 def test_what_is_no_slice_of_the_series_is_left_out(tmp_path: Path) -> None:
     source = with_company(tmp_path / "ct")
-    WriteDicom(folder=str(results(tmp_path / "out")), items=[{"id": "P1", "phases": {"venous": str(source)}}]).write("P1")
+    item = {"id": "P1", "phases": {"venous": str(source)}}
+    WriteDicom(folder=str(results(tmp_path / "out")), items=[item]).write("P1")
     back = by_pydicom(tmp_path / "out/P1_seg.dcm", SHAPE)
     np.testing.assert_array_equal(back[1] > 0, drawn()[0])
     seg = pydicom.dcmread(tmp_path / "out/P1_seg.dcm")
@@ -141,13 +145,15 @@ def test_an_enhanced_multi_frame_series(tmp_path: Path) -> None:
 
 
 def test_a_patient_of_nifti_files_has_no_dicom(tmp_path: Path) -> None:
-    WriteDicom(folder=str(results(tmp_path)), items=[{"id": "P1", "phases": {"venous": "v.nii.gz"}}]).write("P1")
+    item = {"id": "P1", "phases": {"venous": "v.nii.gz"}}
+    WriteDicom(folder=str(results(tmp_path)), items=[item]).write("P1")
     assert not list(tmp_path.glob("*.dcm"))
 
 
 def test_a_series_without_a_frame_of_reference_is_named(tmp_path: Path) -> None:
     source = scan(tmp_path / "ct", lambda s, _: delattr(s, "FrameOfReferenceUID"))
-    writer = WriteDicom(folder=str(results(tmp_path / "out")), items=[{"id": "P1", "phases": {"venous": str(source)}}])
+    item = {"id": "P1", "phases": {"venous": str(source)}}
+    writer = WriteDicom(folder=str(results(tmp_path / "out")), items=[item])
     with pytest.raises(CaseError, match="FrameOfReferenceUID") as caught:
         writer.write("P1")
     assert caught.value.code == "no_frame" and "ct" in caught.value.file
@@ -163,7 +169,11 @@ def test_identifiers_are_kept_or_removed(tmp_path: Path) -> None:
         WriteDicom(folder=str(folder), items=[item], deidentify=choice).write("P1")
         found[choice] = [(folder / f"P1_{kind}.dcm").read_bytes() for kind in ("seg", "sr")]
     name = SECRETS["PatientName"].encode()
-    assert [[name in raw for raw in found[choice]] for choice in found] == [[True] * 2, [False] * 2, [False] * 2]
+    assert [[name in raw for raw in pair] for pair in found.values()] == [
+        [True] * 2,
+        [False] * 2,
+        [False] * 2,
+    ]
     assert [b"Secret_Name" in found[choice][1] for choice in found] == [True, False, False]
     study = pydicom.dcmread(tmp_path / "True/P1_seg.dcm").StudyInstanceUID
     assert study == "1.2" != pydicom.dcmread(tmp_path / "uids/P1_seg.dcm").StudyInstanceUID
@@ -242,8 +252,19 @@ def test_a_real_series(real_ct: Path, tmp_path: Path) -> None:
         np.testing.assert_array_equal(hd[number] > 0, upright > 0)
         image = foreign[number]
         assert np.count_nonzero(np.asarray(image.dataobj)) == np.count_nonzero(drawing)
-        np.testing.assert_allclose(centre(image), centre(nib.Nifti1Image(drawing.astype(np.uint8), mask.affine)), atol=0.05)
+        drawn_there = nib.Nifti1Image(drawing.astype(np.uint8), mask.affine)
+        np.testing.assert_allclose(centre(image), centre(drawn_there), atol=0.05)
 
 
 def centre(image: nib.Nifti1Image) -> np.ndarray:
     return nib.affines.apply_affine(image.affine, np.argwhere(np.asarray(image.dataobj) > 0)).mean(axis=0)
+
+
+def test_dicom_s_libraries_are_imported_when_they_are_needed() -> None:
+    """The label server has an older pydicom, which highdicom does not load with."""
+    heavy = "{'highdicom', 'dicomanonymizer'}"
+    words = f"import sys, scripts.lidia.engine; print(list({heavy} & set(sys.modules)))"
+    command = [sys.executable, "-W", "ignore", "-c", words]
+    folder = {**os.environ, "PYTHONPATH": str(CONFIGS.parent)}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=folder)
+    assert done.stdout.strip() == "[]"

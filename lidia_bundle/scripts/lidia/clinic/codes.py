@@ -1,7 +1,7 @@
 """Codes of what is written to DICOM: pydicom's own dictionary wherever it has the concept.
 
-Three lesion types are not in it. Their SNOMED CT codes are the morphology that ICD-O-3 maps to (8170/3, 8160/3) and,
-for FNH, the disorder. What no public scheme names stands in the private scheme 99LIDIA.
+Three lesion types are not in it. Their SNOMED CT codes are the morphology that ICD-O-3 maps to (8170/3,
+8160/3) and, for FNH, the disorder. What no public scheme names stands in the private scheme 99LIDIA.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ TYPES: dict[str, Code] = {
     "calcification": codes.SCT.PathologicCalcification,
     "others": codes.SCT.Lesion,
 }
-"""What a segment or finding is; always with the liver as its site, which makes of a cholangiocarcinoma an ICC."""
+"""What a segment or finding is; its site is always the liver, which makes of a cholangiocarcinoma an ICC."""
 
 PROBABILITIES: dict[str, Code] = {
     **{name: Code(f"p_{name}", OWN_SCHEME, f"Probability of {name}") for name in LESION_TYPES},

@@ -1,7 +1,7 @@
 """Taking the patient out of a SEG or SR: PS3.15's Basic Application Confidentiality Profile, Table E.1-1.
 
-The table is that of the package dicom-anonymizer; it is applied to all levels of nesting here. What our own objects
-say of themselves (description of the series, the network as a device, the report's content) stays.
+The table is that of the package dicom-anonymizer; it is applied to all levels of nesting here. What our own
+objects say of themselves (description of the series, the network as a device, the report's content) stays.
 """
 
 from __future__ import annotations

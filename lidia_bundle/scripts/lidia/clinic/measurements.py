@@ -1,7 +1,7 @@
-"""What was found as a DICOM SR after TID 1500: the patient's probabilities, and one group of measures a lesion.
+"""What was found as a DICOM SR after TID 1500: the patient's probabilities, and a group of measures a lesion.
 
-Groups: one for the patient (TID 1501), one for the liver and one a lesion (TID 1411), each of these with its segment
-of the SEG. The report is PRELIMINARY and UNVERIFIED: nobody has read it.
+Groups: one for the patient (TID 1501), one for the liver and one a lesion (TID 1411), each of these with its
+segment of the SEG. The report is PRELIMINARY and UNVERIFIED: nobody has read it.
 """
 
 from __future__ import annotations
@@ -20,8 +20,6 @@ from scripts.lidia.clinic.segmentation import segment_of, tracking_id, tracking_
 
 PLACES = 9
 """Decimals that a decimal string of DICOM, 16 characters, holds of numbers below a million."""
-
-Group = sr.VolumetricROIMeasurementsAndQualitativeEvaluations
 
 
 def write_measurements(
@@ -102,8 +100,8 @@ def _region(
     measures: list[sr.Measurement],
     segmentation: Segmentation,
     origin: Origin,
-) -> Group:
-    return Group(
+) -> sr.VolumetricROIMeasurementsAndQualitativeEvaluations:
+    return sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=tracking,
         finding_type=kind,
         finding_sites=[sr.FindingSite(codes.LIVER)],

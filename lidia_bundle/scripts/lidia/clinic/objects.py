@@ -1,4 +1,4 @@
-"""What SEG and SR have in common: who made them of what, with identifiers and times that a second run gives again."""
+"""What SEG and SR have in common: their makers and origins, with identifiers and times equal in every run."""
 
 from __future__ import annotations
 
@@ -21,6 +21,17 @@ NAME = "LIDIA"
 NOTE = "Research only. Not a medical device, not for diagnosis."
 EPOCH = ("19000101", "000000")
 """Date and time of a source that has none."""
+TOLD = (
+    "grid_phase",
+    "phases_used",
+    "probabilities",
+    "malignant",
+    "benign",
+    "calibrated",
+    "lesions",
+    "warnings",
+)
+"""What SEG and SR take from `ID.json`; notes, such as a registration's seconds, are not in them."""
 
 
 class Origin(NamedTuple):
@@ -36,7 +47,7 @@ class Origin(NamedTuple):
     """SHA-256 of all that was found: other findings are another object."""
 
     def uid(self, what: str, *, content: bool = True) -> UID:
-        """An identifier that depends on the series, on what it is for and, if `content`, on what was found."""
+        """An identifier by the series, by what it is for and, if `content`, by what was found."""
         series = str(self.source[0].SeriesInstanceUID)
         return generate_uid(entropy_srcs=[series, NAME, what, self.content if content else ""])
 
@@ -80,9 +91,8 @@ def origin_of(
         instances: (X, Y, Z) lesion numbers.
         result: content of `ID.json`.
     """
-    told = [result.get(key) for key in ("probabilities", "malignant", "benign", "calibrated", "lesions")]
-    made = result["versions"]
-    content = sha256(repr((told, made, result.get("phases_used"))).encode())
+    told, made = [result[key] for key in TOLD], result["versions"]
+    content = sha256(repr((told, made)).encode())
     content.update(np.packbits(liver > 0).tobytes() + np.ascontiguousarray(instances, np.uint16).tobytes())
     return Origin(source, made["bundle"], made["weights_sha256"], content.hexdigest())
 
@@ -112,7 +122,7 @@ def _moment(source: Dataset) -> tuple[str, str]:
 
 @contextmanager
 def names_as_they_are() -> Iterator[None]:
-    """Silences highdicom about patients' names without a caret: they are the hospital's, and stay as they are."""
+    """Silences highdicom about patients' names without a caret: they are the hospital's and stay."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The string .* is unlikely to represent")
         yield

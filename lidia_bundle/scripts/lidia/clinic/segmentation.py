@@ -1,4 +1,4 @@
-"""Liver and lesions as a DICOM SEG on the series they were found on: segment 1 is the liver, one more a lesion."""
+"""Liver and lesions as a DICOM SEG on the series they were found on: segment 1 is the liver."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LONGEST_LABEL = 64
 def write_segments(
     liver: NDArray[Any], instances: NDArray[Any], records: Sequence[Mapping[str, Any]], origin: Origin
 ) -> Segmentation:
-    """Makes the SEG of a patient. BINARY, which every viewer reads; without findings the liver's frames are empty.
+    """Makes the SEG of a patient, BINARY, which every viewer reads; without findings the liver is empty.
 
     Args:
         liver: (X, Y, Z) mask on the grid of `stack_of(origin.source)`, lesions included.
@@ -40,8 +40,8 @@ def write_segments(
     shown = masks[0].any(axis=(1, 2)) | (numbers > 0).any(axis=(1, 2))
     if shown.any() and len(source) > 1:
         # Slices without a finding take memory in every segment, and have no frame in the end.
-        further = [slice_ for slice_, here in zip(source, shown, strict=True) if not here] or None
-        source = [slice_ for slice_, here in zip(source, shown, strict=True) if here]
+        further = [source[number] for number in np.flatnonzero(~shown)] or None
+        source = [source[number] for number in np.flatnonzero(shown)]
         masks = [mask[shown] for mask in masks]
     with names_as_they_are():
         made = Segmentation(
@@ -59,7 +59,7 @@ def write_segments(
 
 
 def _pixel_measures(stack: Stack) -> PixelMeasuresSequence:
-    """Spacing as the positions have it: a scanner's own tag may be wrong, and of one slice highdicom says 1 mm."""
+    """Spacing by positions: a scanner's own tag may be wrong, and of one slice highdicom says 1 mm."""
     columns, rows, slices = (float(step) for step in np.linalg.norm(stack.affine[:3, :3], axis=0))
     return PixelMeasuresSequence((rows, columns), slice_thickness=slices, spacing_between_slices=slices)
 

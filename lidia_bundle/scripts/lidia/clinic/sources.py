@@ -1,4 +1,4 @@
-"""The DICOM series behind a patient's grid: its files, its slices as others may refer to them, where they lie."""
+"""The DICOM series behind a patient's grid: its files, its slices as others refer to them, where they lie."""
 
 from __future__ import annotations
 

@@ -22,14 +22,14 @@ DEIDENTIFY = (False, True, "uids")
 
 
 class WriteDicom:
-    """Handler that writes `ID_seg.dcm` and `ID_sr.dcm` beside a patient's files; it must stand after `WriteResults`.
+    """Handler that writes `ID_seg.dcm` and `ID_sr.dcm` of a patient; it must stand after `WriteResults`.
 
     Patients who came as NIfTI have none: there is no series to refer to.
 
     Args:
         folder: where results go.
-        items: the items of the datalist; `source` of an item names the DICOM files behind its grid phase, else
-            that phase may be a folder of them.
+        items: the items of the datalist; `source` of an item names the DICOM files behind its grid phase,
+            else that phase may be a folder of them.
         deidentify: False keeps who the patient is; True removes it and keeps UIDs, by which viewers find the
             series; "uids" replaces these too.
 

@@ -133,7 +133,7 @@ class WriteResults:
         diagnosis, result = data["diagnosis"], data["result"]
         affine = np.asarray(data["pred"].meta.get("original_affine", data["pred"].affine), dtype=np.float64)
         files = result_files(self.folder, result["id"])
-        # What an earlier run made of other findings goes first: a kill leaves an unfinished patient, no mixture.
+        # what an earlier run made of other findings goes first: a kill leaves an unfinished patient
         for old in (files["result"], *dicom_files(self.folder, result["id"]).values()):
             old.unlink(missing_ok=True)
         write_volume(files["lesions"], diagnosis.classes.astype(np.uint8), affine)
