@@ -35,6 +35,9 @@ SECRETS = {
     "DeviceSerialNumber": "secret serial",
     "StationName": "secret station",
     "StudyDescription": "secret words",
+    "PatientComments": "secret comment",
+    "PatientAddress": "secret street",
+    "AdditionalPatientHistory": "secret history",
     "PatientAge": "073Y",
     "PatientWeight": 61.5,
 }

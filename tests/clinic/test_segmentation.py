@@ -12,6 +12,7 @@ import pydicom
 import pytest
 from clinic.findings import AFFINE, RECORDS, RESULT, SHAPE, drawn, patient, scan
 from clinic.readers import by_dcmqi, by_highdicom, by_pydicom
+from dicom_files import write_series
 
 from scripts.lidia.clinic import read_series
 from scripts.lidia.clinic.objects import origin_of
@@ -160,3 +161,25 @@ def patient_stack() -> Any:
 
 def test_the_records_are_ready_for_json() -> None:
     assert json.loads(json.dumps(RESULT))["lesions"] == RECORDS
+
+
+@pytest.mark.parametrize(
+    ("charset", "name"),
+    [
+        ("ISO_IR 100", "Müller^Jörg"),
+        ("ISO_IR 192", "山田^太郎"),
+        ("ISO_IR 100", "CRLM-CT-1004"),
+        ("ISO_IR 6", ""),
+        (["", "ISO 2022 IR 87"], "Yamada^Tarou=山田^太郎"),
+    ],
+)
+def test_names_stay_as_the_hospital_writes_them(tmp_path: Path, charset: str, name: str) -> None:
+    path, _ = write(tmp_path, scan(tmp_path / "ct", SpecificCharacterSet=charset, PatientName=name))
+    assert pydicom.dcmread(path).PatientName == name
+
+
+def test_a_series_that_says_nothing_of_the_patient(tmp_path: Path) -> None:
+    bare = write_series(tmp_path / "ct", np.zeros(SHAPE), AFFINE)
+    path, _ = write(tmp_path, bare)
+    seg = pydicom.dcmread(path)
+    assert seg.PatientID == "" and (seg.ContentDate, seg.ContentTime) == ("19000101", "000000")

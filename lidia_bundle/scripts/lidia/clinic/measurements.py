@@ -15,7 +15,7 @@ from pydicom import Dataset
 from pydicom.sr.coding import Code
 
 from scripts.lidia.clinic import codes
-from scripts.lidia.clinic.objects import MAKER, NAME, NOTE, Origin, names_as_they_are, settled
+from scripts.lidia.clinic.objects import MAKER, NAME, NOTE, Origin, quiet, settled
 from scripts.lidia.clinic.segmentation import segment_of, tracking_id, tracking_uid
 
 PLACES = 9
@@ -63,7 +63,7 @@ def write_measurements(
         title=codes.REPORT,
     )
     report[0].ContentSequence.append(_remarks([NOTE, *result["warnings"]]))
-    with names_as_they_are():
+    with quiet():
         made = sr.Comprehensive3DSR(
             evidence=[segmentation, *origin.source],
             content=report,

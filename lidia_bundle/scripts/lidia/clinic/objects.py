@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -121,8 +122,14 @@ def _moment(source: Dataset) -> tuple[str, str]:
 
 
 @contextmanager
-def names_as_they_are() -> Iterator[None]:
-    """Silences highdicom about patients' names without a caret: they are the hospital's and stay."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The string .* is unlikely to represent")
-        yield
+def quiet() -> Iterator[None]:
+    """Silences highdicom about what it copies, and about names without a caret: they are the hospital's."""
+    log = logging.getLogger("highdicom")
+    before = log.level
+    log.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="The string .* is unlikely to represent")
+            yield
+    finally:
+        log.setLevel(before)

@@ -11,7 +11,7 @@ from highdicom.seg import Segmentation, SegmentDescription
 from numpy.typing import NDArray
 
 from scripts.lidia.clinic import codes
-from scripts.lidia.clinic.objects import NAME, NOTE, Origin, names_as_they_are, settled
+from scripts.lidia.clinic.objects import NAME, NOTE, Origin, quiet, settled
 from scripts.lidia.clinic.sources import Stack, stack_of
 
 LONGEST_LABEL = 64
@@ -43,7 +43,7 @@ def write_segments(
         further = [source[number] for number in np.flatnonzero(~shown)] or None
         source = [source[number] for number in np.flatnonzero(shown)]
         masks = [mask[shown] for mask in masks]
-    with names_as_they_are():
+    with quiet():
         made = Segmentation(
             source_images=source,
             pixel_array=np.stack(masks, axis=-1).astype(np.uint8),

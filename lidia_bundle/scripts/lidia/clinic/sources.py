@@ -81,14 +81,17 @@ def read_source(paths: Sequence[Path], *, case: str) -> list[Dataset]:
 
 
 def _header(slice_: Dataset) -> Dataset:
-    """A copy without pixels and with all attributes that other objects take over."""
+    """A copy without pixels, in UTF-8, and with all attributes that other objects take over."""
     from pydicom import Dataset
 
+    slice_.decode()
     copy = Dataset({tag: element for tag, element in slice_.items() if tag != 0x7FE00010})
     copy.file_meta = slice_.file_meta
     for keyword in TYPE_2:
         if keyword not in copy:
             setattr(copy, keyword, "")
+    if "SpecificCharacterSet" in copy:  # highdicom refuses some that hospitals write
+        copy.SpecificCharacterSet = "ISO_IR 192"
     if copy.get("SliceThickness") in (None, ""):
         copy.SliceThickness = None
     return copy
