@@ -39,9 +39,28 @@ def read_series(folder: str | Path, *, case: str = "") -> Read:
         slices are no regular volume (gaps, uneven spacing, tilted gantry, two acquisitions, too few slices).
     """
     series = _Series(str(folder), case or Path(folder).name)
-    slices = series.only_one(series.images(series.files()))
-    slices = series.regular(series.without_copies(series.one_shape(slices)))
+    slices = series.kept(series.files(dicom_paths(folder)))
     return (*series.volume(slices), series.remarks)
+
+
+def read_slices(paths: Sequence[Path], *, case: str) -> list[Dataset]:
+    """Reads the slices that `read_series` makes a volume of, in its order: those left out are not among them.
+
+    Args:
+        paths: files of one series, such as `dicom_paths` finds.
+        case: id of the case, for messages.
+
+    Raises:
+        CaseError: as `read_series` does.
+    """
+    series = _Series(str(paths[0].parent), case)
+    return series.kept(series.files(paths))
+
+
+def dicom_paths(folder: str | Path) -> list[Path]:
+    """Finds the files of a folder and its sub-folders that may be DICOM."""
+    paths = sorted(p for p in Path(folder).rglob("*") if p.is_file() and not p.name.startswith("."))
+    return [path for path in paths if path.name.upper() != "DICOMDIR"]
 
 
 class _Series:
@@ -57,7 +76,12 @@ class _Series:
     def remark(self, code: str, problem: str) -> None:
         self.remarks.append(CaseError(self.case, self.folder, problem, "", code, "warning"))
 
-    def files(self) -> list[Dataset]:
+    def kept(self, found: Sequence[Dataset]) -> list[Dataset]:
+        """Leaves the slices of one regular volume, sorted."""
+        slices = self.only_one(self.images(found))
+        return self.regular(self.without_copies(self.one_shape(slices)))
+
+    def files(self, paths: Sequence[Path]) -> list[Dataset]:
         """Reads all files of the folder; an unreadable slice is a fault, since it leaves a hole."""
         try:
             from pydicom import dcmread
@@ -66,11 +90,8 @@ class _Series:
             remedy = "install pydicom and highdicom, or convert the series to NIfTI"
             raise self.fault("no_reader", f"DICOM cannot be read: {error}", remedy) from error
 
-        paths = sorted(p for p in Path(self.folder).rglob("*") if p.is_file() and not p.name.startswith("."))
         found = []
         for path in paths:
-            if path.name.upper() == "DICOMDIR":
-                continue
             looks = path.suffix.lower() in (".dcm", ".ima", "")
             if looks and path.stat().st_size == 0:
                 raise self.fault(

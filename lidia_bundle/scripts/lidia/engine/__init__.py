@@ -8,6 +8,7 @@ from scripts.lidia.engine.calibrating import FitCalibration, read_calibration
 from scripts.lidia.engine.checkpoints import LoadState, SaveBest, SaveState, Standing
 from scripts.lidia.engine.clipping import ClipGradients
 from scripts.lidia.engine.cohort import CohortDataset, CohortError, CohortEvaluator
+from scripts.lidia.engine.dicom import WriteDicom
 from scripts.lidia.engine.epochs import Batches, SeedEpochs
 from scripts.lidia.engine.iteration import Iteration
 from scripts.lidia.engine.losses import MeanLosses, losses
@@ -43,6 +44,7 @@ __all__ = [
     "Validate",
     "WeightsError",
     "WindowInferer",
+    "WriteDicom",
     "WriteResults",
     "load_weights",
     "losses",

@@ -12,6 +12,7 @@ from ignite.engine import Events
 from monai.data import Dataset
 from monai.engines import SupervisedEvaluator
 
+from scripts.lidia.clinic import source_files
 from scripts.lidia.datalist import CaseError
 from scripts.lidia.engine.atomic import replacing
 from scripts.lidia.engine.gathering import gather_words
@@ -48,12 +49,22 @@ class CohortDataset(Dataset):
         data: items of a datalist.
         transform: the preprocessing.
         finished_in: folder of results; patients who are complete there are left out.
+        dicom: whether SEG and SR of those who come as DICOM are among the results.
     """
 
     def __init__(
-        self, data: Sequence[Mapping[str, Any]], transform: Callable[..., Any], finished_in: str | None = None
+        self,
+        data: Sequence[Mapping[str, Any]],
+        transform: Callable[..., Any],
+        finished_in: str | None = None,
+        dicom: bool = False,
     ) -> None:
-        kept = [item for item in data if finished_in is None or not is_finished(finished_in, item["id"])]
+        kept = [
+            item
+            for item in data
+            if finished_in is None
+            or not is_finished(finished_in, item["id"], dicom=dicom and bool(source_files(item)))
+        ]
         super().__init__(kept, transform)
 
     def __getitem__(self, index: int) -> Any:

@@ -27,9 +27,21 @@ def result_files(folder: str | Path, case: str) -> dict[str, Path]:
     return {**{name: base / f"{case}_{name}.nii.gz" for name in VOLUMES}, "result": base / f"{case}.json"}
 
 
-def is_finished(folder: str | Path, case: str) -> bool:
-    """Whether all files of a patient are there; the JSON is written last."""
-    return all(path.is_file() for path in result_files(folder, case).values())
+def dicom_files(folder: str | Path, case: str) -> dict[str, Path]:
+    """Paths of a patient's SEG and SR, which are made from his four files and written after them."""
+    return {kind: Path(folder) / f"{case}_{kind}.dcm" for kind in ("seg", "sr")}
+
+
+def is_finished(folder: str | Path, case: str, *, dicom: bool = False) -> bool:
+    """Whether all files of a patient are there; of the four the JSON is written last.
+
+    Args:
+        folder: where results go.
+        case: id of the patient.
+        dicom: whether SEG and SR belong to them.
+    """
+    files = {**result_files(folder, case), **(dicom_files(folder, case) if dicom else {})}
+    return all(path.is_file() for path in files.values())
 
 
 def write_volume(path: str | Path, voxels: NDArray[Any], affine: NDArray[np.float64]) -> None:
@@ -121,7 +133,9 @@ class WriteResults:
         diagnosis, result = data["diagnosis"], data["result"]
         affine = np.asarray(data["pred"].meta.get("original_affine", data["pred"].affine), dtype=np.float64)
         files = result_files(self.folder, result["id"])
-        files["result"].unlink(missing_ok=True)
+        # what an earlier run made of other findings goes first: a kill leaves an unfinished patient
+        for old in (files["result"], *dicom_files(self.folder, result["id"]).values()):
+            old.unlink(missing_ok=True)
         write_volume(files["lesions"], diagnosis.classes.astype(np.uint8), affine)
         write_volume(files["instances"], diagnosis.instances.astype(np.uint16), affine)
         write_volume(files["liver"], diagnosis.liver.astype(np.uint8), affine)

@@ -1,0 +1,52 @@
+"""Codes of what is written to DICOM: pydicom's own dictionary wherever it has the concept.
+
+Three lesion types are not in it. Their SNOMED CT codes are the morphology that ICD-O-3 maps to (8170/3,
+8160/3) and, for FNH, the disorder. What no public scheme names stands in the private scheme 99LIDIA.
+"""
+
+from __future__ import annotations
+
+from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
+
+from scripts.lidia.vocabulary import LESION_TYPES
+
+OWN_SCHEME = "99LIDIA"
+
+ORGAN, LESION = codes.SCT.AnatomicalStructure, codes.SCT.MorphologicallyAbnormalStructure
+"""Categories of segments."""
+LIVER = codes.SCT.Liver
+TYPES: dict[str, Code] = {
+    "HCC": Code("25370001", "SCT", "Hepatocellular carcinoma"),
+    "ICC": Code("70179006", "SCT", "Cholangiocarcinoma"),
+    "metastasis": codes.SCT.NeoplasmSecondary,
+    "hemangioma": codes.SCT.Hemangioma,
+    "FNH": Code("278527001", "SCT", "Focal nodular hyperplasia of liver"),
+    "cyst": codes.SCT.Cyst,
+    "calcification": codes.SCT.PathologicCalcification,
+    "others": codes.SCT.Lesion,
+}
+"""What a segment or finding is; its site is always the liver, which makes of a cholangiocarcinoma an ICC."""
+
+PROBABILITIES: dict[str, Code] = {
+    **{name: Code(f"p_{name}", OWN_SCHEME, f"Probability of {name}") for name in LESION_TYPES},
+    "malignant": codes.DCM.ProbabilityOfCancer,
+    "benign": Code("p_benign", OWN_SCHEME, "Probability of a benign lesion"),
+}
+CALIBRATED = Code("calibrated", OWN_SCHEME, "Probabilities are calibrated")
+YES, NO = codes.SCT.Yes, codes.SCT.No
+
+VOLUME, LONG_AXIS = codes.SCT.Volume, codes.SCT.LongAxis
+MM3, MM, NO_UNITS = codes.UCUM.CubicMillimeter, codes.UCUM.Millimeter, codes.UCUM.NoUnits
+
+FAMILY = codes.DCM.ArtificialIntelligence
+DEVICE = codes.DCM.Device
+REPORT, PROCEDURE = codes.DCM.ImagingMeasurementReport, codes.SCT.ComputedTomography
+EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")
+"""Container of TID 1500, row 12."""
+COMMENT = codes.DCM.Comment
+
+PROFILE = codes.DCM.BasicApplicationConfidentialityProfile
+CLEAN_CONTENT = codes.DCM.CleanStructuredContentOption
+KEEP_DEVICE = codes.DCM.RetainDeviceIdentityOption
+KEEP_UIDS = codes.DCM.RetainUidsOption
