@@ -7,21 +7,23 @@ from typing import Any
 
 import numpy as np
 import torch
-from monai.data import MetaTensor
-from monai.transforms import Compose, Invertd, Transform
+from monai.transforms import Compose, InvertibleTransform, Transform
 
 from scripts.lidia.data import RequireMeta
 from scripts.lidia.engine.calibrating import calibrated
+from scripts.lidia.engine.restoring import restored
 from scripts.lidia.metrics.calibration import Platt
 from scripts.lidia.postprocess import NO_LIVER, Diagnosis, among, diagnose, known_types, split_branch
 from scripts.lidia.vocabulary import LESION_TYPES, LIVER
 
 
 class Diagnosed(Transform):
-    """Reads lesions, liver and patient scores from the probabilities on the native grid.
+    """Reads lesions, liver and patient scores from the probabilities, on the native grid.
 
+    Takes `pred` (C, X, Y, Z) on the network's grid with the image's meta, see `RequireMeta`.
     Puts `diagnosis` (see `postprocess.diagnose`) and `result` (JSON-ready: patient probabilities and lesions)
-    into the data, and leaves in `pred` one channel of labels, uint8: 1 liver, 2-9 lesion types.
+    into the data, and leaves in `pred` one channel of labels on the native grid, uint8: 1 liver, 2-9 lesion
+    types.
 
     Args:
         grow_mm: how far 'inside the liver' reaches beyond it.
@@ -62,15 +64,21 @@ class Diagnosed(Transform):
         """Returns the data with `diagnosis`, `result` and labels in `pred`."""
         found = dict(data)
         pred: Any = found["pred"] if self.types == LESION_TYPES else among(found["pred"], self.types)
-        affine = np.asarray(pred.affine, dtype=np.float64)
-        spacing = np.linalg.norm(affine[:3, :3], axis=0)
         given = found.get("liver")
         given = None if given is None or not isinstance(given, torch.Tensor) else np.asarray(given)[0]
-        diagnosis = diagnose(np.asarray(pred), spacing.tolist(), affine, given=given, **self.choices)
-        labels = np.where(diagnosis.classes > 0, diagnosis.classes, diagnosis.liver * LIVER).astype(np.uint8)
+        part = restored(pred, given)
+        spacing = np.linalg.norm(part.affine[:3, :3], axis=0).tolist()
+        inside = None if given is None else given[part.box]
+        seen = diagnose(part.maps, spacing, part.affine, given=inside, **self.choices)
+        diagnosis = seen._replace(
+            classes=part.whole(seen.classes),
+            instances=part.whole(seen.instances),
+            liver=part.whole(seen.liver),
+        )
+        labels = np.where(seen.classes > 0, seen.classes, seen.liver * LIVER).astype(np.uint8)
         if self.keep_probabilities:
-            found["probabilities"] = split_branch(pred)[0]
-        found["pred"] = MetaTensor(torch.from_numpy(labels)[None], meta=dict(pred.meta))
+            found["probabilities"] = part.placed(split_branch(part.whole_maps())[0], pred.meta)
+        found["pred"] = part.placed(part.whole(labels)[None], pred.meta)
         found["diagnosis"] = diagnosis
         found["result"] = summary(found, diagnosis, self.calibration, self.types)
         return found
@@ -115,15 +123,12 @@ def postprocessing(*, transform: Compose, **choices: Any) -> Compose:
     Probabilities are resampled linearly and voted upon afterwards; resampled labels would be rougher.
 
     Args:
-        transform: the preprocessing that made the image, to be inverted.
+        transform: the preprocessing that made the image; it keeps the image's place, which leads back.
         **choices: of `Diagnosed`.
+
+    Raises:
+        ValueError: `transform` keeps no place: none of its steps can be inverted.
     """
-    invert = Invertd(
-        keys="pred",
-        transform=transform,
-        orig_keys="image",
-        nearest_interp=False,
-        to_tensor=True,
-        device="cpu",
-    )
-    return Compose([RequireMeta(), invert, Diagnosed(**choices)])
+    if not any(isinstance(step, InvertibleTransform) for step in transform.transforms):
+        raise ValueError("postprocessing takes the preprocessing that made the image, by which it finds back")
+    return Compose([RequireMeta(), Diagnosed(**choices)])

@@ -32,7 +32,7 @@ class Conv3(nn.Conv3d):
         return self._conv_forward(x, self.weight, self.bias)
 
 
-class ConvBlock(nn.Sequential):
+class ConvBlock(nn.Module):
     """3-D convolution, instance norm, LeakyReLU (0.01): nnU-Net's and the paper's convolutional block.
 
     Maps of fewer than three voxels a side stay in float32 under autocast: oneDNN's bfloat16 gradient of a 3³
@@ -56,14 +56,12 @@ class ConvBlock(nn.Sequential):
         if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript skips the branch only so)
             if min(x.shape[2:]) < self.smallest and torch.is_autocast_enabled(x.device.type):
                 return self._exact(x)
-        for step in self:
-            x = step(x)
-        return x
+        return self.adn(self.conv(x))
 
     @torch.jit.unused
     def _exact(self, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
-            return super().forward(x.float())
+            return self.adn(self.conv(x.float()))
 
 
 class SpaceToDepth(nn.Module):
