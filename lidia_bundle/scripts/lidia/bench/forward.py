@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -73,9 +74,7 @@ def convolution(*, shapes: Sequence[Sequence[int]], repeats: int = 3) -> Go:
 
     def go() -> dict[str, float]:
         with torch.no_grad():
-            return {
-                "peak": max(work / seconds_of(lambda c=conv, x=x: c(x), repeats) for conv, x, work in cases)
-            }
+            return {"peak": max(work / seconds_of(partial(conv, x), repeats) for conv, x, work in cases)}
 
     return go
 
@@ -154,8 +153,8 @@ def subsets(*, bundle: str, size: Sequence[int], script: bool) -> Go:
 
     def go() -> dict[str, float]:
         with torch.no_grad():
-            found = {str(phases): seconds_of(lambda i=one: network(i)) for phases, one in images.items()}
-            own = [seconds_of(lambda n=number: phase(n)) for number in range(1, len(PHASES))]
+            found = {str(phases): seconds_of(partial(network, one)) for phases, one in images.items()}
+            own = [seconds_of(partial(phase, number)) for number in range(1, len(PHASES))]
         return {**found, "own": sum(own) / len(own)}
 
     return go

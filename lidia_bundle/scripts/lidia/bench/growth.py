@@ -6,6 +6,7 @@ import gc
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -49,14 +50,14 @@ def passes(*, bundle: str, kind: str, counts: Sequence[int], size: Sequence[int]
 
     def go() -> dict[str, float]:
         with torch.no_grad():
-            return measured({count: lambda n=net, i=image: n(i) for count, (net, image) in calls.items()})
+            return measured({count: partial(net, image) for count, (net, image) in calls.items()})
 
     return go
 
 
 def losses(*, counts: Sequence[int], size: Sequence[int]) -> Go:
     """Mask losses of so many queries."""
-    shape = {"size": list(size), "stride": 2, "width": 32, "points": 2048}
+    shape: dict[str, Any] = {"size": list(size), "stride": 2, "width": 32, "points": 2048}
     calls = {count: mask_loss(dense=False, queries=count, **shape) for count in counts}
     return lambda: measured(calls)
 
@@ -73,7 +74,7 @@ def cohorts(*, bundle: str, dataset: str, output: str, counts: Sequence[int]) ->
     flows[min(counts)].run()  # the first run of a process loads code
 
     def go() -> dict[str, float]:
-        found = {}
+        found: dict[str, float] = {}
         for count, flow in flows.items():
             gc.collect()
             forget_peak()

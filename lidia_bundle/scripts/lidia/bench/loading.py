@@ -32,7 +32,9 @@ def epoch(*, bundle: str, dataset: str, cache: str | None) -> Callable[[], None]
     return go
 
 
-def waiting(*, bundle: str, dataset: str, cache: str, output: str, steps: int) -> Callable[[], Any]:
+def waiting(
+    *, bundle: str, dataset: str, cache: str, output: str, steps: int, crop: Sequence[int]
+) -> Callable[[], Any]:
     """Share of an epoch of train.json, at its last stage, in which the loop waits for data."""
     flow = create_workflow(
         config_file=str(Path(bundle) / "configs/train.json"),
@@ -45,7 +47,7 @@ def waiting(*, bundle: str, dataset: str, cache: str, output: str, steps: int) -
         steps=steps,
         val_interval=1000,
         resume=False,
-        **{"train#stages": [{"start": 0.0, "decoding": True, "crop": [64, 64, 48], "cases": 2}]},
+        **{"train#stages": [{"start": 0.0, "decoding": True, "crop": list(crop), "cases": 2}]},
     )
     flow.initialize()
     trainer: Any = flow.trainer
@@ -69,7 +71,7 @@ def waiting(*, bundle: str, dataset: str, cache: str, output: str, steps: int) -
 
 
 def data(
-    place: Place, *, cases: int, spacing: Sequence[float] | None, steps: int, pairs: int
+    place: Place, *, cases: int, spacing: Sequence[float] | None, steps: int, crop: Sequence[int], pairs: int
 ) -> dict[str, Line]:
     """The second epoch, and the share of the loop that waits."""
     folder = phantoms(place, cases=cases, spacing=spacing)
@@ -80,7 +82,13 @@ def data(
         "uncached": Side(f"{HERE}.epoch", {**options, "cache": None}),
     }
     times = rounds(place, "data", sides, pairs=pairs, warm=0)
-    loop = {**options, "cache": cache, "output": str(place.output / "data" / "training"), "steps": steps}
+    loop = {
+        **options,
+        "cache": cache,
+        "output": str(place.output / "data" / "training"),
+        "steps": steps,
+        "crop": list(crop),
+    }
     waits = rounds(place, "data_waiting", {"loop": Side(f"{HERE}.waiting", loop)}, pairs=pairs)["loop"]
     grids = "own" if spacing is None else "coarse"
     return {

@@ -22,10 +22,12 @@ def problem(size: Sequence[int], stride: int, width: int, queries: int) -> tuple
     features = torch.randn(width, *(n // stride for n in size), generator=generator).requires_grad_()
     embeddings = (torch.randn(queries, width + 1, generator=generator) * 0.2).requires_grad_()
     grid = torch.meshgrid(*(torch.arange(n) for n in size), indexing="ij")
-    masks, instances = [], torch.zeros(*size, dtype=torch.long)
+    masks: list[torch.Tensor] = []
+    instances = torch.zeros(*size, dtype=torch.long)
     for number in range(1, queries + 1):
         centre = [int(torch.randint(n, (1,), generator=generator)) for n in size]
-        ball = sum((axis - at) ** 2 for axis, at in zip(grid, centre, strict=True)) <= (min(size) / 8) ** 2
+        apart = torch.stack([(axis - at) ** 2 for axis, at in zip(grid, centre, strict=True)])
+        ball = apart.sum(dim=0) <= (min(size) / 8) ** 2
         masks.append(ball)
         instances[ball] = number
     ids = torch.arange(1, queries + 1)
@@ -35,8 +37,9 @@ def problem(size: Sequence[int], stride: int, width: int, queries: int) -> tuple
 def mask_loss(*, dense: bool, uniform: bool = False, points: int, **shape: Any) -> Callable[[], Any]:
     """The loss and its gradients; `uniform` draws all points alike: their mean is that of all voxels."""
     features, embeddings, instances, targets = problem(**shape)
-    shares = {"uncertain": 0.0, "foreground": 0.0, "shell": 0.0} if uniform else {}
-    sampled = MaskLoss(points=points, **shares)
+    sampled = MaskLoss(points=points)
+    if uniform:
+        sampled = MaskLoss(points=points, uncertain=0.0, foreground=0.0, shell=0.0)
     answers = torch.arange(len(embeddings))
 
     def whole() -> tuple[torch.Tensor, torch.Tensor]:
@@ -74,7 +77,10 @@ def mask_losses(
     times = rounds(place, "mask_losses", timed, pairs=pairs)
     first = rounds(place, "mask_losses_memory", timed, pairs=pairs, fresh=True)
     drawn = rounds(place, "mask_losses_expectation", {"uniform": sides["uniform"]}, pairs=4 * pairs, warm=0)
-    about = {"what": f"mask loss, {queries} queries, {points} points", "against": "dense masks"}
+    about: dict[str, Any] = {
+        "what": f"mask loss, {queries} queries, {points} points",
+        "against": "dense masks",
+    }
     figures = {f"{name}_s": typical(trials) for name, trials in times.items()}
     memory = {f"{name}_mb": typical(trials, "rise_mb") for name, trials in first.items()}
     exact = times["dense"][0].figures

@@ -170,10 +170,10 @@ def rounds(
                     found[name].append(worker.run())
         return found
     with ExitStack() as stack:
-        workers = {name: stack.enter_context(opened(name)) for name in sides}
+        workers: dict[str, Any] = {name: stack.enter_context(opened(name)) for name in sides}
         for number in range(warm + pairs):
-            for name, worker in workers.items():
-                trial = worker.run()
+            for name, one in workers.items():
+                trial = one.run()
                 if number >= warm:
                     found[name].append(trial)
     return found

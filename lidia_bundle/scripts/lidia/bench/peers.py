@@ -97,6 +97,7 @@ def multiply_adds(network: nn.Module, image: Tensor) -> float:
     kept = [module.onednn for module in exact]
     for module in exact:
         module.onednn = False  # the same convolution by the operator that the counter knows
+    network.requires_grad_(False)  # the counter follows gradients where there may be some
     with FlopCounterMode(display=False) as counter:
         network(image)
     for module, before in zip(exact, kept, strict=True):

@@ -61,7 +61,7 @@ def step(
         max_epochs=1,
         train_data_loader=DataLoader(batch, batch_size=len(batch)),
         network=network,
-        optimizer=torch.optim.AdamW(weight_groups(network, 0.01), lr=1e-5),
+        optimizer=torch.optim.AdamW(weight_groups(network=network, weight_decay=0.01), lr=1e-5),
         loss_function=criterion,
         prepare_batch=prepare_batch,
         iteration_update=Iteration(sam=SharpnessAware() if sam else None, bf16=bf16),

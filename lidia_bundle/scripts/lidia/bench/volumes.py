@@ -97,7 +97,7 @@ def lesion_metrics(place: Place, *, shape: Sequence[int], lesions: int, pairs: i
     found = {}
     for who, label in labels.items():
         key = "lesion_metrics" if who == "monai" else f"lesion_metrics_{who}"
-        about = {"what": what, "against": label, "unit": "speed", "wanted": 10.0}
+        about: dict[str, Any] = {"what": what, "against": label, "unit": "speed", "wanted": 10.0}
         if who not in times:
             found[key] = Line(ratio=None, note=f"{who} is not installed", **about)
             continue
@@ -120,7 +120,7 @@ def written(*, who: str, shape: Sequence[int], output: str) -> Go:
     maps /= maps.sum(axis=0)
     lesions = balls(shape, 8)
     grid = np.ogrid[tuple(slice(-1, 1, complex(0, size)) for size in shape)]
-    liver = sum(((axis + 0.1) / 0.45) ** 2 for axis in grid) <= 1
+    liver = np.asarray(sum(((axis + 0.1) / 0.45) ** 2 for axis in grid)) <= 1
     instances = ndimage.label(lesions > 0)[0].astype(np.uint16)
     volumes = {"lesions": lesions, "instances": instances, "liver": liver.astype(np.uint8)}
 

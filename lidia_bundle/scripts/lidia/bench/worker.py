@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 PAGES = Path("/proc/self")
+PAGE_MB = resource.getpagesize() / 2**20
+"""The least that a run takes."""
 
 
 def forget_peak() -> None:
@@ -51,7 +53,7 @@ def timed(go: Any) -> dict[str, Any]:
     figures = go()
     seconds, cpu = time.perf_counter() - wall, time.process_time() - cpu
     peak = peak_mb()
-    told = {"seconds": seconds, "cpu": cpu, "peak_mb": peak, "rise_mb": peak - before}
+    told = {"seconds": seconds, "cpu": cpu, "peak_mb": peak, "rise_mb": max(peak - before, PAGE_MB)}
     return {**told, "figures": figures if isinstance(figures, dict) else {}}
 
 

@@ -54,7 +54,8 @@ class Graph:
 
     def __init__(self, name: str, folder: str) -> None:
         self.name, self.folder = name, Path(folder)
-        self.key, self.call = "", None
+        self.key = ""
+        self.call: Callable[[Any], Any] | None = None
 
     def __call__(self, network: nn.Module) -> Network:
         """The network's own answers within 1e-3, for images (B, 4, X, Y, Z) of its strides.
