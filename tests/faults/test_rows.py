@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 import torch
-from faults.bad_files import Item, Row, good, write_list
+from faults.bad_files import Row, write_list
+from faults.spoiling import Item, good
 from monai.bundle import ConfigParser, create_workflow
 
 from scripts.lidia.datalist import CaseError, datalist
