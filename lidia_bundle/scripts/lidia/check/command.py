@@ -18,7 +18,7 @@ from scripts.lidia.check.patient import Seen, check_patient
 from scripts.lidia.check.summary import summarised
 from scripts.lidia.datalist import CaseError, list_file, read_lists
 from scripts.lidia.engine.atomic import replacing
-from scripts.lidia.report.page import write_page
+from scripts.lidia.report.shell import write_page
 
 logger = logging.getLogger("lidia.check")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from scripts.lidia.report.page import section
+from scripts.lidia.report.shell import section
 from scripts.lidia.vocabulary import LESION_TYPES, PHASES
 
 SHOWN = 500
