@@ -13,13 +13,15 @@ from scripts.lidia.engine.calibrating import (
     NAMES,
     FitCalibration,
     calibrated,
-    fit_lines,
+    certainty,
+    fit_calibration,
     read_calibration,
 )
 from scripts.lidia.engine.postprocessing import Diagnosed
 from scripts.lidia.engine.scores import PatientScores, Rows
 from scripts.lidia.engine.weights import digest
-from scripts.lidia.metrics.calibration import Platt, apply_platt, fit_platt
+from scripts.lidia.metrics.calibration import Calibration, Platt, apply_platt, fit_platt, platt_interval
+from scripts.lidia.metrics.triage import OperatingPoint
 from scripts.lidia.postprocess import NO_LIVER
 
 
@@ -52,7 +54,7 @@ def fitted(folder: Path) -> tuple[Path, Path]:
 
 
 def test_lines_follow_the_patients() -> None:
-    lines = fit_lines(rows(), 113.0)
+    lines = fit_calibration(rows(), 113.0).lines
     assert set(lines) == {"HCC", "cyst", "malignant", "benign"}
     columns = rows().columns
     assert lines["HCC"] == fit_platt(columns["livermax_HCC"], columns["mm3_HCC"] > 113)
@@ -68,7 +70,7 @@ def test_the_file_is_read_back_for_its_weights_alone(
     content = json.loads(path.read_text())
     assert content["weights_sha256"] == digest(weights) and content["patients"] == 200
     assert "FNH" in content["without"]
-    assert read_calibration(str(path), str(weights)) == fit_lines(rows(), 113.0)
+    assert read_calibration(str(path), str(weights)) == fit_calibration(rows(), 113.0)
     weights.write_bytes(b"other weights")
     assert read_calibration(str(path), str(weights)) is None and "other weights" in caplog.text
     assert read_calibration(str(tmp_path / "none.json"), str(weights)) is None
@@ -81,7 +83,7 @@ def test_only_the_first_rank_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_scores_after_their_lines() -> None:
-    lines = fit_lines(rows(), 113.0)
+    lines = fit_calibration(rows(), 113.0).lines
     mended, all_of_them = calibrated({"HCC": 0.7, "FNH": 0.3}, lines)
     assert mended["HCC"] == pytest.approx(apply_platt([0.7], lines["HCC"])[0]) and mended["FNH"] == 0.3
     assert not all_of_them and calibrated({"HCC": 0.7}, lines)[1]
@@ -95,19 +97,55 @@ def test_a_patient_s_result_goes_through_the_lines() -> None:
     maps[1, 5, 5, 5], maps[2, 5, 5, 5] = 0.3, 0.7
     raw = {"id": "a", "pred": MetaTensor(maps, affine=np.diag([2.0, 2, 2, 1]))}
     lines = {name: Platt(0.5, -1.0) for name in NAMES}
-    plain, mended = (Diagnosed(calibration=one)(raw) for one in (None, lines))
+    plain, mended = (Diagnosed(calibration=one)(raw) for one in (None, Calibration(lines)))
     assert plain["result"]["probabilities"]["HCC"] == pytest.approx(0.7) and not plain["result"]["calibrated"]
     expected = apply_platt([0.7], lines["HCC"])[0]
     assert mended["result"]["probabilities"]["HCC"] == pytest.approx(expected)
     assert mended["result"]["malignant"] == pytest.approx(expected) and mended["result"]["calibrated"]
     assert mended["diagnosis"].livermax == plain["diagnosis"].livermax
     maps[0], maps[1:] = 1, 0
-    lost = Diagnosed(calibration=lines)({"id": "a", "pred": MetaTensor(maps, affine=np.eye(4))})["result"]
+    lost = Diagnosed(calibration=Calibration(lines))({"id": "a", "pred": MetaTensor(maps, affine=np.eye(4))})[
+        "result"
+    ]
     assert lost["probabilities"]["HCC"] == 0 and not lost["calibrated"] and lost["warnings"] == [NO_LIVER]
+
+
+def test_a_score_that_knows_nothing_decides_nothing() -> None:
+    found = fit_calibration(rows(), 113.0)
+    assert set(found.points) == {"HCC", "malignant"} and set(found.spreads) == set(found.lines)
+    columns = rows().columns
+    chances, sick = apply_platt(columns["livermax_HCC"], found.lines["HCC"]), columns["mm3_HCC"] > 113
+    assert (chances[sick] >= found.points["HCC"].rule_out).mean() >= 0.95
+    assert (chances[~sick] <= found.points["HCC"].rule_in).mean() >= 0.95
+
+
+def test_a_result_says_how_far_to_trust_it() -> None:
+    fitted = fit_calibration(rows(), 113.0)
+    known = fitted._replace(
+        points={"HCC": OperatingPoint(0.2, 0.6)},
+        subsets={"nc+arterial+venous": 0.88, "nc+arterial+venous+delayed": 0.93},
+    )
+    told = certainty({"HCC": 0.99, "FNH": 0.4}, ("nc", "arterial", "venous"), known)
+    assert told["triage"] == {"HCC": "ruled in"} and set(told["intervals"]) == {"HCC"}
+    low, high = told["intervals"]["HCC"]
+    assert (low, high) == platt_interval(0.99, fitted.lines["HCC"], fitted.spreads["HCC"])
+    assert low < apply_platt(0.99, fitted.lines["HCC"]) < high
+    assert told["missing"] == {"phases": ["delayed"], "auc8": 0.88, "auc8_all": 0.93}
+    assert "missing" not in certainty({"HCC": 0.5}, ("nc", "arterial", "venous", "delayed"), known)
+    assert "missing" not in certainty({"HCC": 0.5}, ("nc",), known), "a subset that nobody measured"
+    assert certainty({"HCC": 0.5}, ("nc",), None) == {}
+
+
+def test_an_older_file_without_points_is_still_read(tmp_path: Path) -> None:
+    weights, path = fitted(tmp_path)
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({name: content[name] for name in ("weights_sha256", "lines")}))
+    found = read_calibration(str(path), str(weights))
+    assert found is not None and found.lines and not found.points and not found.subsets
 
 
 def test_evaluation_measures_calibrated_scores() -> None:
     raw = Measured().aggregate()
-    mended = Measured(calibration=fit_lines(rows(), 113.0)).aggregate()
+    mended = Measured(calibration=fit_calibration(rows(), 113.0)).aggregate()
     assert mended["ece"] < raw["ece"] and mended["brier_skill"] > raw["brier_skill"]
     assert mended["auc8"] == raw["auc8"]

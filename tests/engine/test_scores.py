@@ -229,6 +229,7 @@ def test_every_file_is_read_back(tmp_path: Path, caplog: pytest.LogCaptureFixtur
         "lesions.csv",
         "metrics.json",
         "patients.csv",
+        "reliability.png",
     ]
     assert "lesion sensitivity" in caplog.text and "LiverMax" in caplog.text
 

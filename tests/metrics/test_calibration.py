@@ -14,6 +14,8 @@ from scripts.lidia.metrics.calibration import (
     expected_error,
     fit_platt,
     logit,
+    platt_interval,
+    platt_spread,
 )
 
 ONCE = np.ones((1, 2000))
@@ -66,3 +68,29 @@ def test_brier_and_its_skill() -> None:
     assert skill[0] == pytest.approx(1 - score[0] / (truth.mean() * (1 - truth.mean())))
     assert brier(np.full(2000, truth.mean()), truth, ONCE)[1] == pytest.approx([0])
     assert np.isnan(brier([0.2, 0.3], [False, False], np.ones((1, 2)))[1]).all()
+
+
+def test_the_spread_is_that_of_refitted_lines() -> None:
+    """Many cohorts drawn from one truth: their lines scatter as the spread of any one of them says."""
+    true, rng = Platt(0.8, -0.5), np.random.default_rng(1)
+    fits = []
+    for _ in range(300):
+        scores = rng.random(400)
+        fits.append(fit_platt(scores, rng.random(400) < apply_platt(scores, true)))
+    said = platt_spread(rng.random(400), true)
+    found = np.cov(np.array(fits).T)
+    assert said.slope == pytest.approx(found[0, 0], rel=0.35)
+    assert said.intercept == pytest.approx(found[1, 1], rel=0.35)
+    assert said.both == pytest.approx(found[0, 1], abs=0.3 * np.sqrt(found[0, 0] * found[1, 1]))
+    chance = apply_platt(0.9, true)
+    hits = [
+        low <= chance <= high
+        for line in fits
+        for low, high in [platt_interval(0.9, line, platt_spread(rng.random(400), line))]
+    ]
+    assert 0.9 < np.mean(hits) <= 0.99, "a 95 % interval holds the truth about that often"
+
+
+def test_a_flat_line_has_the_spread_of_a_proportion() -> None:
+    spread = platt_spread(np.full(100, 0.3), Platt(0.0, float(np.log(0.2 / 0.8))))
+    assert spread == pytest.approx((0, 0, 1 / (100 * 0.2 * 0.8)))

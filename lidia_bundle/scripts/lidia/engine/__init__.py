@@ -19,6 +19,7 @@ from scripts.lidia.engine.progress import Progress, Validate
 from scripts.lidia.engine.results import WriteResults
 from scripts.lidia.engine.scores import PatientScores, PatientTable
 from scripts.lidia.engine.stages import Stages
+from scripts.lidia.engine.subsets import ExplainPhases, HidePhases, SubsetScores
 from scripts.lidia.engine.weights import LoadWeights, WeightsError, load_weights
 from scripts.lidia.engine.windows import WindowInferer
 
@@ -29,7 +30,9 @@ __all__ = [
     "CohortDataset",
     "CohortError",
     "CohortEvaluator",
+    "ExplainPhases",
     "FitCalibration",
+    "HidePhases",
     "Iteration",
     "LoadState",
     "LoadWeights",
@@ -42,6 +45,7 @@ __all__ = [
     "SeedEpochs",
     "Stages",
     "Standing",
+    "SubsetScores",
     "Validate",
     "WeightsError",
     "WindowInferer",

@@ -1,4 +1,4 @@
-"""The file of calibration lines: fitted on validation, bound to the weights they belong to."""
+"""The file of the calibration: fitted on validation, bound to the weights that it belongs to."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import ignite.distributed as idist
 import numpy as np
@@ -13,42 +14,59 @@ from ignite.engine import Engine, Events
 
 from scripts.lidia.engine.atomic import replacing
 from scripts.lidia.engine.scores import PatientScores, Rows
+from scripts.lidia.engine.subsets import SubsetScores
 from scripts.lidia.engine.weights import digest
-from scripts.lidia.metrics.calibration import Platt, apply_platt, fit_platt
-from scripts.lidia.vocabulary import LESION_TYPES
+from scripts.lidia.metrics.calibration import (
+    Calibration,
+    Platt,
+    Spread,
+    apply_platt,
+    fit_platt,
+    platt_interval,
+    platt_spread,
+)
+from scripts.lidia.metrics.triage import OperatingPoint, choose_point, decide
+from scripts.lidia.vocabulary import LESION_TYPES, PHASES
 
 NAMES = (*LESION_TYPES, "malignant", "benign")
 """Scores that get a line."""
 
 
-def fit_lines(rows: Rows, present_mm3: float) -> dict[str, Platt]:
-    """A line for every score that patients on both sides allow.
+def fit_calibration(rows: Rows, present_mm3: float) -> Calibration:
+    """A line and an operating point for every score that patients on both sides allow.
 
-    A score that falls where the type is present knows nothing of it; its line is flat, at the prevalence.
+    A score that falls where the type is present knows nothing of it: its line is flat, at the prevalence,
+    and it decides nothing.
 
     Args:
         rows: patients of the validation section.
         present_mm3: a patient has a type with more than this volume of it.
     """
-    lines = {}
+    lines: dict[str, Platt] = {}
+    spreads: dict[str, Spread] = {}
+    points: dict[str, OperatingPoint] = {}
     for name in NAMES:
-        truth = rows.columns[f"mm3_{name}"] > present_mm3
+        truth, scores = rows.columns[f"mm3_{name}"] > present_mm3, rows.columns[f"livermax_{name}"]
         if truth.all() or not truth.any():
             continue
-        line = fit_platt(rows.columns[f"livermax_{name}"], truth)
-        lines[name] = line if line.slope > 0 else Platt(0.0, float(np.log(truth.mean() / (1 - truth.mean()))))
-    return lines
+        line = fit_platt(scores, truth)
+        if line.slope > 0:
+            points[name] = choose_point(apply_platt(scores, line), truth)
+        else:
+            line = Platt(0.0, float(np.log(truth.mean() / (1 - truth.mean()))))
+        lines[name], spreads[name] = line, platt_spread(scores, line)
+    return Calibration(lines, spreads, points)
 
 
-def read_calibration(path: str, weights: str) -> dict[str, Platt] | None:
-    """The lines that belong to these weights.
+def read_calibration(path: str, weights: str) -> Calibration | None:
+    """What belongs to these weights.
 
     Args:
         path: `calibration.json`.
         weights: file of the weights in use.
 
     Returns:
-        A line a score; None where there is no file, or it belongs to other weights (with a warning).
+        The calibration; None where there is no file, or it belongs to other weights (with a warning).
     """
     file = Path(path)
     if not file.is_file() or not Path(weights).is_file():
@@ -61,7 +79,12 @@ def read_calibration(path: str, weights: str) -> dict[str, Platt] | None:
             weights,
         )
         return None
-    return {name: Platt(*line) for name, line in found["lines"].items()}
+    return Calibration(
+        {name: Platt(*line) for name, line in found["lines"].items()},
+        {name: Spread(*spread) for name, spread in found.get("spreads", {}).items()},
+        {name: OperatingPoint(*point) for name, point in found.get("points", {}).items()},
+        found.get("subsets", {}).get("auc8", {}),
+    )
 
 
 def calibrated(
@@ -71,7 +94,7 @@ def calibrated(
 
     Args:
         scores: LiverMax by type and group.
-        lines: of `read_calibration`.
+        lines: of a calibration.
     """
     known = lines or {}
     mended = {
@@ -81,17 +104,56 @@ def calibrated(
     return mended, all(name in known for name in scores)
 
 
+def certainty(
+    scores: Mapping[str, float], phases: tuple[str, ...], calibration: Calibration | None
+) -> dict[str, Any]:
+    """What a patient's JSON says of how far to trust his probabilities; what is not known is not there.
+
+    Args:
+        scores: LiverMax by type and group, before the lines.
+        phases: that were seen.
+        calibration: of the weights in use.
+
+    Returns:
+        `intervals` {name: [low, high]}, `triage` {name: word} and, where a phase is missing, `missing`
+        {phases, auc8, auc8_all}.
+    """
+    told: dict[str, Any] = {}
+    if calibration is None:
+        return told
+    lines, spreads, points, subsets = calibration
+    known = [name for name in scores if name in spreads]
+    if known:
+        told["intervals"] = {
+            name: list(platt_interval(scores[name], lines[name], spreads[name])) for name in known
+        }
+    if points:
+        told["triage"] = {
+            name: decide(float(apply_platt(scores[name], lines[name])), points[name])
+            for name in scores
+            if name in points
+        }
+    absent = [phase for phase in PHASES if phase not in phases]
+    here, everything = subsets.get("+".join(phases)), subsets.get("+".join(PHASES))
+    if absent and here is not None and everything is not None:
+        told["missing"] = {"phases": absent, "auc8": here, "auc8_all": everything}
+    return told
+
+
 class FitCalibration:
-    """Handler that fits the lines on the patients of an evaluation; the first process writes the file.
+    """Handler that fits the calibration on the patients of an evaluation; the first process writes the file.
 
     Args:
         scores: the object that measures the patients.
         path: `calibration.json`.
         weights: file of the weights in use.
+        subsets: measured every subset of phases on some of the patients; None leaves that out.
     """
 
-    def __init__(self, *, scores: PatientScores, path: str, weights: str) -> None:
-        self.scores, self.path, self.weights = scores, Path(path), weights
+    def __init__(
+        self, *, scores: PatientScores, path: str, weights: str, subsets: SubsetScores | None = None
+    ) -> None:
+        self.scores, self.path, self.weights, self.subsets = scores, Path(path), weights, subsets
 
     def attach(self, engine: Engine) -> None:
         """Fits when the evaluation is over."""
@@ -102,13 +164,18 @@ class FitCalibration:
         rows = self.scores.rows()
         if idist.get_rank():
             return
-        lines = fit_lines(rows, self.scores.protocol.present_mm3)
-        content = {
+        present = self.scores.protocol.present_mm3
+        fitted = fit_calibration(rows, present)
+        content: dict[str, Any] = {
             "method": "platt",
             "weights_sha256": digest(self.weights),
             "patients": len(rows.ids),
-            "lines": {name: list(line) for name, line in lines.items()},
-            "without": [name for name in NAMES if name not in lines],
+            "lines": {name: list(line) for name, line in fitted.lines.items()},
+            "spreads": {name: list(spread) for name, spread in fitted.spreads.items()},
+            "points": {name: list(point) for name, point in fitted.points.items()},
+            "without": [name for name in NAMES if name not in fitted.lines],
         }
+        if self.subsets is not None:
+            content["subsets"] = self.subsets.areas(rows, present)
         with replacing(self.path) as beside:
             beside.write_text(json.dumps(content, indent=4, allow_nan=False) + "\n", encoding="utf-8")

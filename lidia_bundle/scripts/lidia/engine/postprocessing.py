@@ -10,9 +10,9 @@ import torch
 from monai.transforms import Compose, InvertibleTransform, Transform
 
 from scripts.lidia.data import RequireMeta
-from scripts.lidia.engine.calibrating import calibrated
+from scripts.lidia.engine.calibrating import calibrated, certainty
 from scripts.lidia.engine.restoring import restored
-from scripts.lidia.metrics.calibration import Platt
+from scripts.lidia.metrics.calibration import Calibration
 from scripts.lidia.postprocess import NO_LIVER, Diagnosis, among, diagnose, known_types, split_branch
 from scripts.lidia.vocabulary import LESION_TYPES, LIVER
 
@@ -31,8 +31,8 @@ class Diagnosed(Transform):
         smallest_mm3: volume from which on a component is a lesion.
         confidence: probability of being a lesion that a component has to reach somewhere.
         keep_probabilities: leaves the map in `probabilities`, (C, X, Y, Z) float32.
-        calibration: a line a score (see `read_calibration`) that patient probabilities go through; lesions,
-            map and the scores in `diagnosis` stay as they are.
+        calibration: a line a score (see `read_calibration`) that patient probabilities go through, and how
+            far to trust them; lesions, map and the scores in `diagnosis` stay as they are.
         types: lesion types that can occur, see `among`; `result` names these alone. None is all.
 
     Raises:
@@ -47,7 +47,7 @@ class Diagnosed(Transform):
         smallest_mm3: float = 25.0,
         confidence: float = 0.0,
         keep_probabilities: bool = False,
-        calibration: Mapping[str, Platt] | None = None,
+        calibration: Calibration | None = None,
         types: Sequence[str] | None = None,
     ) -> None:
         self.choices: dict[str, Any] = {
@@ -87,7 +87,7 @@ class Diagnosed(Transform):
 def summary(
     data: Mapping[Hashable, Any],
     diagnosis: Diagnosis,
-    calibration: Mapping[str, Platt] | None = None,
+    calibration: Calibration | None = None,
     types: Sequence[str] = LESION_TYPES,
 ) -> dict[str, Any]:
     """Patient probabilities and lesions in plain types, the core of `ID.json`.
@@ -96,8 +96,9 @@ def summary(
     those in `types` are named.
     """
     names = (*types, "malignant", "benign")
-    lines = None if NO_LIVER in diagnosis.warnings else calibration  # a 0 that says nothing stays one
-    scores, mended = calibrated({name: diagnosis.livermax[name] for name in names}, lines)
+    known = None if NO_LIVER in diagnosis.warnings else calibration  # a 0 that says nothing stays one
+    found, used = {name: diagnosis.livermax[name] for name in names}, tuple(data.get("phases_used") or ())
+    scores, mended = calibrated(found, None if known is None else known.lines)
     branch = {} if diagnosis.branch is None else {"branch": {name: diagnosis.branch[name] for name in names}}
     lesions = [
         {**one, "probabilities": {name: one["probabilities"][name] for name in types}}
@@ -106,11 +107,12 @@ def summary(
     return {
         "id": data.get("id"),
         "grid_phase": data.get("grid_phase"),
-        "phases_used": list(data.get("phases_used") or ()),
+        "phases_used": list(used),
         "probabilities": {name: scores[name] for name in types},
         "malignant": scores["malignant"],
         "benign": scores["benign"],
         "calibrated": mended,
+        **certainty(found, used, known),
         **branch,
         "lesions": lesions,
         "warnings": [*(data.get("warnings") or ()), *diagnosis.warnings],

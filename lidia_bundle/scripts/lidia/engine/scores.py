@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scripts.lidia.engine.cohort import CohortEvaluator, fault_of
 from scripts.lidia.engine.gathering import gather_rows, gather_words
 from scripts.lidia.engine.listing import LESION_COLUMNS, lesion_rows
-from scripts.lidia.metrics.calibration import Platt
+from scripts.lidia.metrics.calibration import Calibration
 from scripts.lidia.metrics.cohort import Summary, summarise
 from scripts.lidia.metrics.intervals import draw_patients
 from scripts.lidia.metrics.rows import SCORES, Prediction, Protocol, measure
@@ -60,7 +60,7 @@ class PatientScores(CumulativeIterationMetric):
         overlap: Dice from which on two lesions match.
         present_mm3: a patient has a type with more than this volume of it.
         ious: of the strict variants, where each lesion is used once.
-        calibration: a line a type, for the calibration errors.
+        calibration: whose lines the calibration errors are measured after.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class PatientScores(CumulativeIterationMetric):
         overlap: float = 0.2,
         present_mm3: float = 113.0,
         ious: Sequence[float] = (0.1, 0.5),
-        calibration: Mapping[str, Platt] | None = None,
+        calibration: Calibration | None = None,
     ) -> None:
         self.reading: dict[str, Any] = {"grow_mm": grow_mm, "smooth": smooth, "smallest_mm3": smallest_mm3}
         self.protocol = Protocol(smallest_mm3, counted_mm3, overlap, present_mm3, tuple(ious))
@@ -160,7 +160,8 @@ class PatientScores(CumulativeIterationMetric):
         """Metrics of the cohort and of `draws` bootstrap draws of it."""
         rows = self.rows()
         weights = draw_patients(len(rows.ids), draws, seed)
-        return summarise(rows.columns, weights, protocol=self.protocol, calibration=self.calibration)
+        lines = None if self.calibration is None else self.calibration.lines
+        return summarise(rows.columns, weights, protocol=self.protocol, calibration=lines)
 
     def aggregate(self) -> dict[str, float]:
         """Every metric of the cohort that it can give, by name."""

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from scripts.lidia.engine.atomic import replacing
 from scripts.lidia.engine.listing import LESION_COLUMNS, words
+from scripts.lidia.engine.reliability import TRIAGE_COLUMNS, draw_reliability, triage_lines
 from scripts.lidia.engine.scores import PatientScores, Rows
 from scripts.lidia.metrics.calibration import fit_platt
 from scripts.lidia.metrics.cohort import Summary
@@ -36,7 +37,7 @@ NOISE = "Differences below 0.03 in AUC-8 on some 300 patients are noise."
 
 
 class EvaluationFiles:
-    """Handler that writes `metrics.json`, `patients.csv`, `lesions.csv`, `confusion.png`; logs a table.
+    """Handler that writes metrics, tables of patients, lesions and triage, and two pictures; logs a table.
 
     Put it among the handlers of the evaluator whose `PatientTable` holds `scores`. On several ranks it writes
     on the first one alone.
@@ -86,6 +87,11 @@ def write_evaluation(
     lesions = ({"id": name, **words(line)} for name, line in rows.lesions)
     write_table(folder / "lesions.csv", lesions, ("id", *LESION_COLUMNS))
     draw_confusion(folder / "confusion.png", confusion(rows))
+    present = scores.protocol.present_mm3
+    draw_reliability(folder / "reliability.png", rows, present, scores.calibration)
+    if scores.calibration is not None and scores.calibration.points:
+        decided = triage_lines(rows, present, scores.calibration)
+        write_table(folder / "triage.csv", decided, TRIAGE_COLUMNS)
     logging.getLogger(__name__).info("%s\n%s", folder, readable(metrics, len(rows.ids)))
     return metrics
 

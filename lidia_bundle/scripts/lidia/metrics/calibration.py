@@ -3,18 +3,24 @@
     p = 1 / (1 + exp(-(a logit(s) + b)))        a, b per type, fitted on validation
 
 A maximum over a million voxels is too sure by construction, so LiverMax needs it. Types are scored one
-against the
-rest: a patient may have several, so there is no softmax over them. The expected calibration error uses bins
-    of equal mass, and the Brier skill stands beside it: predicting the prevalence for everybody has a fine
-    calibration error and no skill.
+against the rest: a patient may have several, so there is no softmax over them. The expected calibration error
+uses bins of equal mass, and the Brier skill stands beside it: predicting the prevalence for everybody has a
+fine calibration error and no skill. How far a line may be off, for it rests on so many patients, follows from
+the curvature of its likelihood, and gives every probability an interval.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit
+from scipy.stats import norm
+
+from scripts.lidia.metrics.intervals import LEVEL
+from scripts.lidia.metrics.triage import OperatingPoint
 
 EDGE = 1e-6
 """Scores are kept this far from 0 and 1 before their logit is taken."""
@@ -26,6 +32,26 @@ class Platt(NamedTuple):
 
     slope: float
     intercept: float
+
+
+class Spread(NamedTuple):
+    """Covariance of a line's slope and intercept."""
+
+    slope: float
+    both: float
+    intercept: float
+
+
+class Calibration(NamedTuple):
+    """What validation taught about patient scores; a score may be without any of it."""
+
+    lines: Mapping[str, Platt]
+    spreads: Mapping[str, Spread] = {}
+    """How far each line may be off."""
+    points: Mapping[str, OperatingPoint] = {}
+    """Calibrated probabilities at which a type is ruled out and in."""
+    subsets: Mapping[str, float] = {}
+    """AUC-8 by the phases that were shown, `nc+venous`."""
 
 
 def logit(scores: ArrayLike) -> NDArray[np.float64]:
@@ -68,7 +94,40 @@ def fit_platt(scores: ArrayLike, truth: ArrayLike, *, smooth: bool = True) -> Pl
 
 def apply_platt(scores: ArrayLike, line: Platt) -> NDArray[np.float64]:
     """Calibrated probabilities of scores in 0..1."""
-    return 1 / (1 + np.exp(-(line.slope * logit(scores) + line.intercept)))
+    return np.asarray(expit(line.slope * logit(scores) + line.intercept))
+
+
+def platt_spread(scores: ArrayLike, line: Platt) -> Spread:
+    """How far a fitted line may be off: the inverse of its likelihood's curvature.
+
+    Args:
+        scores: `(N,)` that the line was fitted on.
+        line: the fit; one with slope 0, a prevalence, has the spread of a proportion.
+    """
+    chances = apply_platt(scores, line)
+    kept = np.clip(chances * (1 - chances), EDGE, None)
+    if line.slope == 0:
+        return Spread(0.0, 0.0, float(1 / kept.sum()))
+    design = np.stack([logit(scores), np.ones(len(kept))], axis=1)
+    found = np.linalg.inv(design.T @ (design * kept[:, None]) + EDGE * np.eye(2))
+    return Spread(float(found[0, 0]), float(found[0, 1]), float(found[1, 1]))
+
+
+def platt_interval(score: float, line: Platt, spread: Spread, level: float = LEVEL) -> tuple[float, float]:
+    """Interval of a calibrated probability, symmetric on the logit (delta method).
+
+    It says how well the validation patients pin the line down, not how sure the network is of this patient.
+
+    Args:
+        score: of one patient, 0..1.
+        line: of this type.
+        spread: of the line.
+        level: of the interval.
+    """
+    x = float(logit(score))
+    error = np.sqrt(max(spread.slope * x * x + 2 * spread.both * x + spread.intercept, 0.0))
+    middle, half = line.slope * x + line.intercept, float(norm.ppf((1 + level) / 2)) * error
+    return float(expit(middle - half)), float(expit(middle + half))
 
 
 def brier(

@@ -43,7 +43,7 @@ def read_patterns(layout: Layout) -> Iterator[Patient | CaseError]:
         problem = f"class_map names {', '.join(map(str, words))}, and must name values of the label"
         remedy = "--class_map \"{'1': 'liver', '2': 'HCC'}\""
         raise CaseError("datalist", str(layout.root), problem, remedy, "unknown_class")
-    classes = {int(value): layout.kind(name, {}, layout.root) for value, name in words.items()}
+    classes = {int(value): layout.kind(name, layout.root) for value, name in words.items()}
     for case in cases:
         found = {name: sorted(layout.root.glob(_of(case, mask))) for name, mask in layout.masks.items()}
         if not found["label"]:

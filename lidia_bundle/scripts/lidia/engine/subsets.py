@@ -1,0 +1,130 @@
+"""What would the answer be, had a phase not been scanned? The network is asked again, that phase hidden."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import torch
+from ignite.engine import Engine
+from monai.data import MetaTensor
+from monai.engines.utils import IterationEvents
+from monai.inferers import Inferer
+from monai.networks.utils import eval_mode
+
+from scripts.lidia.engine.scores import Rows
+from scripts.lidia.metrics.patients import area_under_curve, mean_area
+from scripts.lidia.vocabulary import LESION_TYPES, PHASES
+
+
+class HidePhases:
+    """Diagnoses a patient again from some of his phases, on the same grid.
+
+    Args:
+        network: of the evaluator.
+        inferer: of the evaluator.
+        postprocessing: of the evaluator.
+    """
+
+    def __init__(
+        self, *, network: torch.nn.Module, inferer: Inferer, postprocessing: Callable[..., Any]
+    ) -> None:
+        self.network, self.inferer, self.postprocessing = network, inferer, postprocessing
+
+    def __call__(self, data: Mapping[str, Any], kept: Iterable[str], device: torch.device) -> dict[str, Any]:
+        """The data as they would be after postprocessing with the phases `kept` alone.
+
+        Args:
+            data: a decollated patient; `image` (4, X, Y, Z) with its place.
+            kept: phases that are shown.
+            device: of the network.
+        """
+        image: MetaTensor = data["image"].clone()
+        kept = tuple(kept)
+        for channel, phase in enumerate(PHASES):
+            if phase not in kept:
+                image[channel] = torch.nan
+        with eval_mode(self.network):
+            pred = self.inferer(image[None].to(device), self.network)[0]
+        return self.postprocessing({**data, "image": image, "pred": pred, "phases_used": kept})
+
+
+class ExplainPhases:
+    """Handler that adds `without` to a patient's result: his diagnosis had each phase not been scanned.
+
+    It must stand before the handler that writes results. Costs one more inference a phase.
+
+    Args:
+        hidden: asks the network again.
+    """
+
+    def __init__(self, hidden: HidePhases) -> None:
+        self.hidden = hidden
+
+    def attach(self, engine: Engine) -> None:
+        """Explains after the postprocessing of each patient."""
+        engine.add_event_handler(IterationEvents.MODEL_COMPLETED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Explains all patients of the batch."""
+        for case, output in zip(engine.state.batch, engine.state.output, strict=True):
+            data = {**case, **output}
+            used = tuple(data["result"]["phases_used"])
+            without = {}
+            for phase in used if len(used) > 1 else ():
+                kept = [one for one in used if one != phase]
+                result = self.hidden(data, kept, engine.state.device)["result"]
+                without[phase] = {name: result[name] for name in ("probabilities", "malignant", "benign")}
+            output["result"] = {**data["result"], **({"without": without} if without else {})}
+
+
+class SubsetScores:
+    """Handler that scores patients who have all phases by every subset of them.
+
+    Args:
+        hidden: asks the network again, 14 times a patient.
+        patients: the first so many who have all phases.
+    """
+
+    def __init__(self, hidden: HidePhases, patients: int = 100) -> None:
+        self.hidden, self.patients = hidden, patients
+        self.scores: dict[str, dict[str, dict[str, float]]] = {}
+
+    def attach(self, engine: Engine) -> None:
+        """Scores after each patient."""
+        engine.add_event_handler(IterationEvents.MODEL_COMPLETED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Scores the patients of the batch."""
+        for case, output in zip(engine.state.batch, engine.state.output, strict=True):
+            data = {**case, **output}
+            if len(self.scores) == self.patients or tuple(data["result"]["phases_used"]) != PHASES:
+                continue
+            self.scores[data["id"]] = {
+                "+".join(kept): dict(self.hidden(data, kept, engine.state.device)["diagnosis"].livermax)
+                for count in range(1, len(PHASES))
+                for kept in combinations(PHASES, count)
+            } | {"+".join(PHASES): dict(data["diagnosis"].livermax)}
+
+    def areas(self, rows: Rows, present_mm3: float) -> dict[str, Any]:
+        """AUC-8 of each subset on the same patients: `{patients, auc8: {"nc+venous": value}}`.
+
+        Args:
+            rows: all patients of the evaluation.
+            present_mm3: a patient has a type with more than this volume of it.
+        """
+        at = [rows.ids.index(case) for case in self.scores]
+        truth = {name: rows.columns[f"mm3_{name}"][at] > present_mm3 for name in LESION_TYPES}
+        subsets = list(next(iter(self.scores.values()), {}))
+        auc8 = {}
+        for subset in subsets:
+            scores = [one[subset] for one in self.scores.values()]
+            areas = {
+                name: area_under_curve([one[name] for one in scores], known) for name, known in truth.items()
+            }
+            mean = mean_area(areas)[0]
+            if np.isfinite(mean):
+                auc8[subset] = round(float(mean), 4)
+        return {"patients": len(at), "auc8": auc8}

@@ -1,0 +1,44 @@
+"""Groups of a reliability diagram by hand, and the files of an evaluation that judge a calibration."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from engine.test_calibrating import Measured, rows
+from PIL import Image
+
+from scripts.lidia.engine.calibrating import fit_calibration
+from scripts.lidia.engine.reliability import groups
+from scripts.lidia.engine.tables import write_evaluation
+
+
+def test_groups_by_hand() -> None:
+    chances = np.array([0.1, 0.1, 0.1, 0.1, 0.6, 0.8, 0.6, 0.8])
+    truth = np.array([0, 0, 0, 1, 1, 1, 0, 1], bool)
+    found = groups(chances, truth, bins=2)
+    assert [(one.chance, one.share, one.patients) for one in found] == [
+        (pytest.approx(0.1), 0.25, 4),
+        (pytest.approx(0.7), 0.75, 4),
+    ]
+    assert all(one.low < one.share < one.high for one in found)
+    assert len(groups(np.full(9, 0.3), np.arange(9) < 3)) == 1, "equal probabilities stay together"
+
+
+def test_an_evaluation_leaves_the_diagram_and_the_triage(tmp_path: Path) -> None:
+    scores = Measured(calibration=fit_calibration(rows(), 113.0))
+    write_evaluation(tmp_path, rows(), scores)
+    with Image.open(tmp_path / "reliability.png") as picture:
+        assert min(picture.size) > 500
+    with (tmp_path / "triage.csv").open(newline="", encoding="utf-8") as file:
+        lines = {line["type"]: line for line in csv.DictReader(file)}
+    assert set(lines) == {"HCC", "malignant"}
+    line = {name: float(value) for name, value in lines["HCC"].items() if name != "type"}
+    assert line["patients"] == 200 and line["with"] == (rows().columns["mm3_HCC"] > 0).sum()
+    assert line["sensitivity_low"] < line["sensitivity"] >= 0.95 and line["specificity"] >= 0.95
+    assert 0 < line["ruled_out"] + line["ruled_in"] < 1
+    plain = tmp_path / "plain"
+    write_evaluation(plain, rows(), Measured())
+    assert (plain / "reliability.png").is_file() and not (plain / "triage.csv").exists()

@@ -1,0 +1,54 @@
+"""Operating points by hand, and what they promise on any cohort they were chosen on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scripts.lidia.metrics.triage import (
+    OPEN,
+    RULED_IN,
+    RULED_OUT,
+    OperatingPoint,
+    choose_point,
+    decide,
+    judge_point,
+)
+
+
+def test_the_point_by_hand() -> None:
+    """Of 20 with the type one may be ruled out, of 40 without two ruled in."""
+    sick, well = np.linspace(0.3, 0.97, 20), np.linspace(0.02, 0.6, 40)
+    point = choose_point(np.concatenate([sick, well]), np.repeat([True, False], [20, 40]))
+    assert point == pytest.approx((sick[1], well[-3]))
+    assert (sick < point.rule_out).sum() == 1 and (well > point.rule_in).sum() == 2
+
+
+def test_what_parts_perfectly_leaves_the_gap_open() -> None:
+    point = choose_point([0.1, 0.2, 0.8, 0.9], [False, False, True, True])
+    assert point == (0.2, 0.8)
+    assert [decide(p, point) for p in (0.1, 0.2, 0.5, 0.8, 0.9)] == [RULED_OUT, OPEN, OPEN, OPEN, RULED_IN]
+
+
+def test_a_cohort_is_judged_by_hand() -> None:
+    chances, truth = np.array([0.1, 0.3, 0.9, 0.1, 0.5, 0.95]), np.array([1, 1, 1, 0, 0, 0], bool)
+    found = judge_point(chances, truth, OperatingPoint(0.2, 0.8))
+    assert found[:2] == (6, 3)
+    assert found.sensitivity[0] == found.specificity[0] == pytest.approx(2 / 3)
+    assert found.sensitivity[1] < 2 / 3 < found.sensitivity[2]
+    assert (found.ruled_out, found.ruled_in) == (pytest.approx(2 / 6), pytest.approx(2 / 6))
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=2, max_size=60))
+def test_both_promises_hold_where_the_point_was_chosen(patients: list[tuple[float, bool]]) -> None:
+    chances, truth = np.array([p for p, _ in patients]), np.array([t for _, t in patients])
+    if truth.all() or not truth.any():
+        with pytest.raises(ValueError, match="with and without"):
+            choose_point(chances, truth)
+        return
+    point = choose_point(chances, truth)
+    found = judge_point(chances, truth, point)
+    assert found.sensitivity[0] >= 0.95 and found.specificity[0] >= 0.95
+    assert point.rule_out <= point.rule_in
