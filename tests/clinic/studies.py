@@ -37,8 +37,8 @@ def write_phase(
             turned[:3, axis] *= -1
     said = {
         "PatientID": "ID 17/4", "PatientName": "Doe^Jane", "StudyDate": "20240506",
-        "AcquisitionDate": "20240506", "AcquisitionTime": CLOCK[phase], "SeriesDescription": "", "SeriesNumber": NUMBER[phase],
-        "ProtocolName": "Liver",
+        "AcquisitionDate": "20240506", "AcquisitionTime": CLOCK[phase],
+        "SeriesDescription": "", "SeriesNumber": NUMBER[phase], "ProtocolName": "Liver",
     }  # fmt: skip
     uid = series or f"1.2.3.{NUMBER[phase]}"
     voxels = np.ascontiguousarray(hu[:: signs[0], :: signs[1]])

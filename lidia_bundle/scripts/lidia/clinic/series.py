@@ -92,21 +92,6 @@ def check_stack(headers: Sequence[Dataset], *, case: str) -> tuple[tuple[float, 
     return (columns, rows, extent / (len(ordered) - 1)), extent
 
 
-def read_files(paths: Sequence[Path], *, case: str) -> Read:
-    """Reads a series by its files, for folders that hold more than one phase.
-
-    Args:
-        paths: the slices of one phase.
-        case: id of the case, for messages.
-
-    Raises:
-        CaseError: as `read_series` does.
-    """
-    series = _Series(str(paths[0].parent), case)
-    slices = series.kept(series.files(paths))
-    return (*series.volume(slices), series.remarks)
-
-
 def read_slices(paths: Sequence[Path], *, case: str) -> list[Dataset]:
     """Reads the slices that `read_series` makes a volume of, in its order: those left out are not among them.
 
