@@ -14,9 +14,9 @@ from scripts.lidia.report.page import (
     legend_section,
     patient_card,
     training_section,
-    write_page,
 )
 from scripts.lidia.report.results import finished, read_patient
+from scripts.lidia.report.shell import write_page
 from scripts.lidia.report.tables import metric_table
 from scripts.lidia.vocabulary import LESION_TYPES
 
