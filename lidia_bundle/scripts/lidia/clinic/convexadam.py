@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-SETTINGS = {"mind_r": 2, "mind_d": 2, "grid_sp": 4, "disp_hw": 5, "selected_niter": 80, "selected_smooth": 3}
+SETTINGS = {"mind_r": 2, "mind_d": 2, "grid_sp": 4, "disp_hw": 4, "selected_niter": 80, "selected_smooth": 7}
 SEEN = {"lambda_weight": 1.25, "grid_sp_adam": 2}
 MULTIPLE = 8
 """Both grids have to divide the image: it is padded by its edge."""
