@@ -11,9 +11,15 @@ from typing import Any
 from scripts.lidia.datalist import CaseError
 from scripts.lidia.prepare.folder import logger, write_text
 from scripts.lidia.prepare.folds import lesion_types, patient_of
+from scripts.lidia.prepare.readers.labels import LIVER_ALONE, NOTHING, ONE
 from scripts.lidia.vocabulary import LESION_TYPES, PHASES
 
 SUMMARY = "summary.json"
+CAUTIONS = {
+    ONE: "one lesion a case was drawn: others count as false findings, and a training would call them liver",
+    LIVER_ALONE: "nobody drew lesions: judge the liver alone; AUCs and figures of lesions would mean nothing",
+    NOTHING: "nobody drew anything: the list is for inference",
+}
 Item = Mapping[str, Any]
 
 
@@ -69,6 +75,8 @@ def write_summary(
     missing = [{"case": one.case, "why": one.problem, "file": one.file} for one in left_out]
     content = {**about, **counts, "left_out": missing}
     write_text(folder / SUMMARY, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    if about.get("words", {}).get("drawn") in CAUTIONS:
+        logger.warning(CAUTIONS[about["words"]["drawn"]])
     for line in table(counts):
         logger.info(line)
     if left_out:

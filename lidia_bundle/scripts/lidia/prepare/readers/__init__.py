@@ -11,10 +11,13 @@ from scripts.lidia.prepare.readers.labels import WORDS
 from scripts.lidia.prepare.readers.layout import Layout
 from scripts.lidia.prepare.readers.lits import read_lits
 from scripts.lidia.prepare.readers.msd import read_msd
-from scripts.lidia.prepare.readers.patterns import read_patterns
+from scripts.lidia.prepare.readers.organs import read_abdomenatlas, read_amos, read_flare
+from scripts.lidia.prepare.readers.patterns import read_limt, read_patterns
 from scripts.lidia.prepare.readers.plc_cect import read_plc_cect
+from scripts.lidia.prepare.readers.sliced import read_chaos, read_ircadb
 from scripts.lidia.prepare.readers.tcia import read_crlm, read_hcc_tace_seg
 from scripts.lidia.prepare.readers.trials import read_trials
+from scripts.lidia.prepare.readers.unlabelled import read_tcga_lihc, read_vindr
 from scripts.lidia.prepare.readers.waw_tace import read_waw_tace
 
 READERS: dict[str, Callable[[Layout], Iterable[Patient | CaseError]]] = {
@@ -26,6 +29,14 @@ READERS: dict[str, Callable[[Layout], Iterable[Patient | CaseError]]] = {
     "crlm": read_crlm,
     "lits": read_lits,
     "msd": read_msd,
+    "limt": read_limt,
+    "ircadb": read_ircadb,
+    "abdomenatlas": read_abdomenatlas,
+    "chaos": read_chaos,
+    "amos": read_amos,
+    "flare": read_flare,
+    "tcga_lihc": read_tcga_lihc,
+    "vindr": read_vindr,
     "folder": read_patterns,
 }
 """A reader gives patients, and in the place of one at fault the fault; a remark says why one is left out."""

@@ -45,9 +45,9 @@ CT = {"CT": "venous"}
 
 DESCRIPTIONS = {
     **dict.fromkeys(("pre", "noncon", "noncontrast", "unenhanced", "plain", "without", "wo"), "nc"),
-    **dict.fromkeys(("arterial", "art", "arteriel"), "arterial"),
+    **dict.fromkeys(("arterial", "art"), "arterial"),
     **dict.fromkeys(("portal", "venous", "ven", "pv", "pvp"), "venous"),
-    **dict.fromkeys(("delay", "delayed", "del", "equilibrium", "late"), "delayed"),
+    **dict.fromkeys(("delay", "delayed", "del", "equilibrium"), "delayed"),
 }
 """Words in descriptions of series. AP is none of them: in HCC-TACE-Seg it is abdomen and pelvis."""
 
@@ -95,13 +95,11 @@ WORDS: dict[str, Words] = {
     "limt": Words(classes={"the values of its label maps": UNTOLD}),
     "ircadb": Words(
         phases=CT,
-        classes={"liver": "liver"}
-        | dict.fromkeys(("liver cyst", "liver kyst", "liver kyste"), "cyst")
-        | dict.fromkeys(("liver tumor", "liver tumors", "tumor"), UNTOLD),
+        classes={"liver": "liver"} | {"liver cyst": "cyst", "liver tumor": UNTOLD},
         unread=("all other masks",),
     ),
     "abdomenatlas": Words(phases=CT, classes={"liver": "liver", "lesion": UNTOLD}),
-    "chaos": Words(phases=CT, values={1: "liver", 255: "liver"}, classes={"liver": "liver"}),
+    "chaos": Words(phases=CT, classes={"liver": "liver"}),
     "amos": Words(phases=CT, values={6: "liver"}, organs=True, classes={"liver": "liver"}, drawn=LIVER_ALONE),
     "flare": Words(
         phases=CT, values={1: "liver"}, organs=True, classes={"liver": "liver"}, drawn=LIVER_ALONE

@@ -13,6 +13,27 @@ from scripts.lidia.prepare.readers.layout import Layout
 from scripts.lidia.vocabulary import CLASSES, LIVER, PHASES
 
 
+def read_limt(layout: Layout) -> Iterator[Patient | CaseError]:
+    """Gives LiMT's arterial scans, by default `images/<case>.nii.gz` with `labels/<case>.nii.gz`.
+
+    Its paper tells neither the names of files nor the values of labels: `class_map` must, and `phase_map` and
+    `masks` may give other patterns.
+
+    Args:
+        layout: the folder, and what the user says of it.
+
+    Raises:
+        CaseError: if nobody says what the values are, or the patterns find nothing.
+    """
+    if not layout.class_map:
+        problem = "nobody says what the values of the labels are, the set's paper neither"
+        remedy = "look at its notes: --class_map \"{'1': 'liver', '2': 'HCC'}\""
+        raise CaseError("datalist", str(layout.root), problem, remedy, "unknown_class")
+    phases = layout.phase_map or {"arterial": "images/{id}.nii.gz"}
+    masks = layout.masks or {"label": "labels/{id}.nii.gz"}
+    return read_patterns(layout._replace(phase_map=phases, masks=masks))
+
+
 def read_patterns(layout: Layout) -> Iterator[Patient | CaseError]:
     """Gives the patients found by patterns of paths, in which `{id}` is the patient and `*` is anything.
 
