@@ -27,6 +27,7 @@ CONTENT = (
     "models/model.pt",
     "models/calibration.json",
     "scripts/**/*.css",
+    "scripts/**/*.js",
     "scripts/**/*.py",
 )
 """What belongs into a release; caches, exports and whatever else lies about stay outside."""

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from bench.sides import failing, holding, noting
 
 from scripts.lidia.bench.pairs import BenchError, Place, Side, Trial, ratios, rounds, spread, typical
 
@@ -20,7 +21,7 @@ def place(tmp_path: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> Plac
 
 
 def side(name: str, file: Path) -> Side:
-    return Side("bench.sides.noting", {"name": name, "file": str(file)})
+    return Side(noting, {"name": name, "file": str(file)})
 
 
 def test_sides_take_turns_and_warm_rounds_do_not_count(place: Place, tmp_path: Path) -> None:
@@ -38,7 +39,7 @@ def test_fresh_rounds_start_every_side_anew(place: Place, tmp_path: Path) -> Non
 
 
 def test_memory_is_that_of_the_run(place: Place) -> None:
-    held = {size: Side("bench.sides.holding", {"megabytes": int(size)}) for size in ("1", "200")}
+    held = {size: Side(holding, {"megabytes": int(size)}) for size in ("1", "200")}
     found = rounds(place, "row", held, pairs=1, warm=0)
     small, large = found["1"][0], found["200"][0]
     assert 195 < large.rise_mb - small.rise_mb < 230
@@ -47,7 +48,7 @@ def test_memory_is_that_of_the_run(place: Place) -> None:
 
 def test_a_side_that_fails_says_why_and_where(place: Place) -> None:
     with pytest.raises(BenchError, match=r"row/a failed: ValueError: nothing to measure .*row_a\.log"):
-        rounds(place, "row", {"a": Side("bench.sides.failing", {})}, pairs=1)
+        rounds(place, "row", {"a": Side(failing, {})}, pairs=1)
 
 
 def trial(seconds: float, memory: float = 0.0) -> Trial:

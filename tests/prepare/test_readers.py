@@ -2,96 +2,30 @@
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import nibabel as nib
 import numpy as np
 import pytest
-from ct_files import affine_of, radius, save, write_ct
+from ct_files import affine_of, radius, save
+from prepare.miniatures import (
+    PLACE,
+    SHAPE,
+    SPACING,
+    centre,
+    convert,
+    ct,
+    fault_of,
+    mask,
+    nrrd,
+    same_grid,
+    table,
+    values,
+)
 
 from scripts.lidia.data import LoadPhases
-from scripts.lidia.datalist import CaseError, datalist
-from scripts.lidia.prepare import prepare
-
-SHAPE = (32, 32, 32)
-SPACING = (4.0, 4.0, 4.0)
-PLACE = (12.0, -8.0, 4.0)
-"""RAS mm of the lesion."""
-
-
-def ct(path: Path, shape: Sequence[int] = SHAPE, spacing: Sequence[float] = SPACING) -> None:
-    write_ct(path, shape, spacing)
-
-
-def mask(
-    path: Path,
-    shape: Sequence[int] = SHAPE,
-    spacing: Sequence[float] = SPACING,
-    balls: Sequence[tuple[int, Sequence[float], float]] = ((1, PLACE, 12.0),),
-) -> None:
-    affine = affine_of(spacing, shape)
-    values = np.zeros(shape, np.uint8)
-    for value, centre, size in balls:
-        values[radius(affine, shape, centre) < size] = value
-    save(path, values, affine)
-
-
-def nrrd(path: Path, affine: np.ndarray, values: np.ndarray, *, cut: int | None = None) -> None:
-    """Writes an NRRD file by its specification: raw, in the LPS space that 3D Slicer writes."""
-    lps = np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine
-    vector = ["(" + ",".join(f"{v:.6f}" for v in column) + ")" for column in lps[:3].T]
-    header = [
-        "NRRD0004",
-        "type: uint8",
-        "dimension: 3",
-        "space: left-posterior-superior",
-        f"sizes: {' '.join(map(str, values.shape))}",
-        f"space directions: {' '.join(vector[:3])}",
-        "kinds: domain domain domain",
-        "encoding: raw",
-        f"space origin: {vector[3]}",
-    ]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    voxels = values.astype(np.uint8).tobytes(order="F")
-    path.write_bytes(("\n".join(header) + "\n\n").encode() + voxels[:cut])
-
-
-def table(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def convert(source: str, folder: Path, out: Path, **options: Any) -> dict[str, dict[str, Any]]:
-    prepare(source=source, input_dir=folder, dataset_dir=out, **options)
-    return {item["id"]: item for item in datalist(out, "training")}
-
-
-def fault_of(source: str, folder: Path, out: Path, **options: Any) -> CaseError:
-    with pytest.raises(CaseError) as caught:
-        prepare(source=source, input_dir=folder, dataset_dir=out, **options)
-    return caught.value
-
-
-def values(path: str) -> set[int]:
-    return set(np.unique(np.asarray(nib.load(path).dataobj)).tolist())
-
-
-def centre(path: str, value: int) -> np.ndarray:
-    """Centroid of a value in RAS mm."""
-    image = nib.load(path)
-    index = np.argwhere(np.asarray(image.dataobj) == value).mean(0)
-    return nib.affines.apply_affine(image.affine, index)
-
-
-def same_grid(one: str, other: str) -> bool:
-    first, second = nib.load(one), nib.load(other)
-    return first.shape[:3] == second.shape[:3] and np.allclose(first.affine, second.affine)
+from scripts.lidia.datalist import datalist
 
 
 @pytest.fixture
@@ -277,7 +211,7 @@ def test_where_nothing_is_written(tmp_path: Path) -> None:
     ct(tmp_path / "in/a.nii.gz")
     assert fault_of("waw_tace", tmp_path / "in", tmp_path / "in").code == "same_folder"
     assert fault_of("waw_tace", tmp_path / "in", tmp_path / "in/deeper").code == "same_folder"
-    fault = fault_of("lits", tmp_path / "in", tmp_path / "out")
+    fault = fault_of("lots", tmp_path / "in", tmp_path / "out")
     assert fault.code == "unknown_source" and "waw_tace" in fault.remedy
     assert fault_of("msd", tmp_path / "nowhere", tmp_path / "out").code == "missing"
     for source in ("waw_tace", "trials"):
@@ -291,3 +225,26 @@ def test_a_pattern_without_a_patient(tmp_path: Path) -> None:
     ct(tmp_path / "in/a.nii.gz")
     asked = {"phase_map": {"venous": "*.nii.gz"}, "masks": {"label": "{id}.nii.gz"}}
     assert fault_of("folder", tmp_path / "in", tmp_path / "out", **asked).code == "bad_id"
+
+
+def test_lits(tmp_path: Path) -> None:
+    root = tmp_path / "in"
+    for name in ("Training Batch 1/volume-0", "Training Batch 2/volume-30", "test-volume-3"):
+        ct(root / f"{name}.nii")
+    for number in (0, 30):
+        place = root / "segmentations" / f"segmentation-{number}.nii"
+        mask(place, balls=[(1, (0, 0, 0), 45.0), (2, PLACE, 10.0)])
+    assert fault_of("lits", root, tmp_path / "out").code == "unknown_class"
+    items = convert("lits", root, tmp_path / "out2", class_map={"tumour": "metastasis"}, folds=2)
+    assert list(items) == ["volume-0", "volume-30"] and values(items["volume-0"]["label"]) == {0, 1, 4}
+    (only,) = datalist(tmp_path / "out2", "test")
+    assert only["id"] == "test-volume-3" and "label" not in only
+    assert len(datalist(tmp_path / "out2", "validation", file="dataset_fold1.json")) == 1
+    told = json.loads((tmp_path / "out2/summary.json").read_text())
+    assert told["types"]["metastasis"] == {
+        "cases": 2,
+        "lesions": 2,
+        "phases": {"nc": 0, "arterial": 0, "venous": 2, "delayed": 0},
+        "all_phases": 0,
+    }
+    assert told["without_label"] == 1 and told["sections"] == {"training": 2, "validation": 0, "test": 1}

@@ -3,21 +3,10 @@
 from __future__ import annotations
 
 import math
-import re
 
-from scripts.lidia.report.charts import curve, probability_bars
+from scripts.lidia.report.charts import curve
 from scripts.lidia.report.palette import COLOURS
 from scripts.lidia.report.tables import interval
-
-
-def test_bars_stay_inside_their_track() -> None:
-    text = probability_bars({"HCC": 1.0, "others": 0.0}, {"HCC": True, "others": False})
-    assert re.findall(r"width:([\d.]+)%", text) == ["100.0", "0.0"]
-
-
-def test_without_truth_the_bars_claim_none() -> None:
-    text = probability_bars({"HCC": 0.5}, None)
-    assert "yes" not in text and "no<" not in text
 
 
 def test_a_curve_leaves_out_what_is_not_finite() -> None:

@@ -1,27 +1,200 @@
-"""Each patient's page stands beside his other files."""
+"""Each patient's page stands beside his other files and says what they say, whatever they hold."""
 
 from __future__ import annotations
 
+import base64
+import io
 import json
+import re
 import shutil
+from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pytest
 from ignite.engine import Engine
 from monai.engines.utils import IterationEvents
+from PIL import Image
 
 from scripts.lidia.report import PatientPages
+
+VOID = {"meta", "img", "input", "line", "polyline", "path", "circle"}
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\"'&"
+
+
+class Elements(HTMLParser):
+    """Every element with its attributes; each has to be closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert tag in VOID or self.open.pop() == tag
+
+    def of(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.found if name == tag]
+
+
+def items_of(run: Path) -> list[dict[str, Any]]:
+    return json.loads((run / "data/dataset.json").read_text(encoding="utf-8"))["test"]
+
+
+def page_of(run: Path, folder: Path, case: str = "P1", *, bare: bool = False, **more: Any) -> str:
+    """A patient's page after his JSON was given more keys; `bare` leaves images and label unknown."""
+    shutil.copytree(run / "results", folder / "results")
+    path = folder / f"results/{case}.json"
+    result = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(result | more), encoding="utf-8")
+    pages = PatientPages(folder=str(folder / "results"), items=[] if bare else items_of(run))
+    return pages.write(case).read_text(encoding="utf-8")
 
 
 def test_every_patient_of_a_batch_gets_a_page(run: Path, tmp_path: Path) -> None:
     shutil.copytree(run / "results", tmp_path / "results")
-    items = json.loads((run / "data/dataset.json").read_text(encoding="utf-8"))["test"]
     engine = Engine(lambda engine, batch: None)
     engine.register_events(*IterationEvents)
-    PatientPages(folder=str(tmp_path / "results"), items=items, slices=1).attach(engine)
+    PatientPages(folder=str(tmp_path / "results"), items=items_of(run)).attach(engine)
     for batch in ([{"id": "P1"}], [], [{"id": "P2"}]):
         engine.state.batch = batch
         engine.fire_event(IterationEvents.MODEL_COMPLETED)
     pages = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.rglob("*.html")}
     assert sorted(pages) == ["P1.html", "P2.html"]
-    assert "synthetic" in pages["P1.html"] and pages["P1.html"].count("<img") == 1
+    assert "synthetic" in pages["P1.html"] and "No lesion was found." in pages["P2.html"]
     assert not list(tmp_path.rglob(".writing-*"))
+
+
+def test_it_needs_nothing_beside_it(run: Path, tmp_path: Path) -> None:
+    text = page_of(run, tmp_path)
+    page = Elements(text)
+    for tag in ("img", "script", "link", "iframe"):
+        assert all(
+            (one.get("src") or "data:").startswith("data:image/") for one in page.of(tag) if "src" in one
+        )
+    assert not page.of("link") and not re.search(r"https?://|@import|url\(", text)
+    policy = next(str(one["content"]) for one in page.of("meta") if "http-equiv" in one)
+    assert policy.startswith("default-src 'none'") and "script-src 'sha256-" in policy
+
+
+def test_a_card_tells_size_place_truth_and_enhancement(run: Path, tmp_path: Path) -> None:
+    first = page_of(run, tmp_path).split('id="lesion-1"')[1].split("</article>")[0]
+    # a ball of 11 mm; the hand-made liver is a ball of 50 mm around (90, 70, 30)
+    assert "Lesion 1" in first and "HCC" in first and "0.81" in first
+    assert re.search(r"<dd>\d+ mm \(axial\)</dd>", first) and re.search(r"<dd>\d\.\d\d ml</dd>", first)
+    assert re.search(r"<dd>[^<]*below the liver's surface|&#x27;s surface", first)
+    assert "Truth" in first
+    rows = re.findall(r"<tr><th[^>]*>(lesion 1|liver|difference)</th>(.*?)</tr>", first)
+    hu = {name: [float(value) for value in re.findall(r">([+-]?\d+)<", cells)] for name, cells in rows}
+    # 60 HU more than the liver's in the first phase, then 30 less a phase; the outlines differ a little
+    np.testing.assert_allclose(hu["difference"], [60, 30, 0, -30], atol=16)
+    np.testing.assert_allclose(np.subtract(hu["lesion 1"], hu["liver"]), hu["difference"], atol=1)
+
+
+def test_pictures_of_all_phases_have_one_size_and_words(run: Path, tmp_path: Path) -> None:
+    page = Elements(page_of(run, tmp_path))
+    pictures = page.of("img")
+    assert len(pictures) == 4 + 2 * 4 and all(one.get("alt") for one in pictures)
+    shapes = set()
+    for one in pictures[:4]:
+        raw = base64.b64decode(str(one["src"]).partition(",")[2])
+        shapes.add(Image.open(io.BytesIO(raw)).size)
+    assert len(shapes) == 1
+
+
+def test_the_slices_carry_every_phase_and_their_contours(run: Path, tmp_path: Path) -> None:
+    text = page_of(run, tmp_path)
+    stack = json.loads(re.search(r'id="stack">(.*?)</script>', text)[1])  # type: ignore[index]
+    count = len(stack["words"])
+    assert list(stack["slices"]) == ["nc", "arterial", "venous", "delayed"]
+    assert {len(slices) for slices in stack["slices"].values()} == {count} and len(stack["drawn"]) == count
+    seen = [index for index, words in enumerate(stack["words"]) if "1 HCC" in words]
+    assert seen and all(
+        ('<g class="found">' in stack["drawn"][index]) == ("no lesion" not in stack["words"][index])
+        for index in range(count)
+    )
+    slider = next(one for one in Elements(text).of("input") if one["type"] == "range")
+    assert int(str(slider["max"])) == count - 1 and int(str(slider["value"])) in seen
+    assert slider["aria-valuetext"] == stack["words"][int(str(slider["value"]))]
+
+
+def test_phases_that_were_not_scanned_are_said_so(run: Path, tmp_path: Path) -> None:
+    text = page_of(run, tmp_path, "P2")
+    assert "Not scanned: arterial, delayed" in text and text.count(">not scanned<") == 2
+
+
+def test_what_a_missing_phase_costs(run: Path, tmp_path: Path) -> None:
+    told = {"phases": ["arterial", "delayed"], "auc8": 0.81, "auc8_all": 0.93}
+    text = page_of(run, tmp_path, "P2", missing=told)
+    assert "0.810 with these phases, 0.930 with all four (-0.120)" in text
+
+
+def test_what_each_phase_changed(run: Path, tmp_path: Path) -> None:
+    other = {"probabilities": {"HCC": 0.5, "cyst": 0.44}, "malignant": 0.5, "benign": 0.45}
+    text = page_of(run, tmp_path, without={"arterial": other})
+    row = re.search(r"without arterial</th>(.*?)</tr>", text)[1]  # type: ignore[index]
+    cells = re.findall(r'class="number">(.*?)</td>', row)
+    assert cells[:3] == ["0.50 <strong>(-0.43)</strong>", "0.45", "0.50 <strong>(-0.43)</strong>"]
+    assert cells[7] == "0.44" and cells[3] == "–"
+
+
+def test_series_and_registration_are_listed(run: Path, tmp_path: Path) -> None:
+    series = [{"phase": "venous", "description": "ABD PV", "spacing_mm": [0.8, 0.8, 2], "taken": True}]
+    matched = {
+        "arterial": {"method": "greedy", "quality_before": 0.6, "quality_after": 0.5, "accepted": False}
+    }
+    text = page_of(run, tmp_path, series=series, registration=matched)
+    assert "ABD PV" in text and "0.80 x 0.80 x 2.00" in text
+    assert "0.60 to 0.50" in text and "<strong>no</strong>" in text
+
+
+def test_nothing_is_said_of_what_is_not_there(run: Path, tmp_path: Path) -> None:
+    text = page_of(run, tmp_path).partition("<body>")[2]
+    for word in ("triage", "interval", "Registration", "Series of the study", "What each phase changed"):
+        assert word not in text
+
+
+def test_without_images_it_stands_on_the_results_alone(run: Path, tmp_path: Path) -> None:
+    text = page_of(run, tmp_path, bare=True)
+    assert "<img" not in text and 'id="stack"' not in text and 'id="lesion-1"' in text
+    assert "synthetic: the patients" not in text and 'href="#slices"' not in text
+
+
+@pytest.mark.parametrize(
+    "broken", ["x", [None, 3], {"venous": None}, {HOSTILE: {HOSTILE: HOSTILE}}, [HOSTILE]]
+)
+def test_keys_of_another_shape_do_not_stop_the_page(run: Path, tmp_path: Path, broken: Any) -> None:
+    keys = ("series", "registration", "intervals", "triage", "without", "missing")
+    assert "Lesion 1" in page_of(run, tmp_path, **dict.fromkeys(keys, broken))
+
+
+def test_what_headers_and_json_hold_is_text(run: Path, tmp_path: Path) -> None:
+    plain = Elements(page_of(run, tmp_path / "plain"))
+    inner = {"method": HOSTILE, "said": HOSTILE, "accepted": HOSTILE, "quality_before": HOSTILE}
+    scanned = dict.fromkeys(
+        ("phase", "description", "number", "slices", "spacing_mm", "time", "why"), HOSTILE
+    )
+    text = page_of(
+        run,
+        tmp_path / "hostile",
+        warnings=[HOSTILE],
+        grid_phase=HOSTILE,
+        series=[scanned],
+        registration={HOSTILE: inner},
+        triage=dict.fromkeys(("malignant", "HCC"), HOSTILE),
+        versions={HOSTILE: HOSTILE},
+        without={HOSTILE: {"malignant": HOSTILE}},
+    )
+    page = Elements(text)
+    assert text.count("alert(1)") > 10 and "<script>alert" not in text and "<img src=x" not in text
+    for tag in ("script", "img", "svg"):
+        assert len(page.of(tag)) == len(plain.of(tag))
+    assert not any(name.startswith("on") for _, attributes in page.found for name in attributes)

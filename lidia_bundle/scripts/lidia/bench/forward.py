@@ -15,7 +15,6 @@ from scripts.lidia.bench.pairs import Place, Side, ratios, rounds, typical
 from scripts.lidia.bench.peers import build, multiply_adds
 from scripts.lidia.vocabulary import PHASES
 
-HERE = "scripts.lidia.bench.forward"
 Go = Callable[[], Any]
 
 
@@ -87,10 +86,10 @@ def forward(
     for scale in scales:
         about = {"bundle": str(place.bundle), "scale": scale, "size": list(size)}
         kinds = ("lidia", "dynunet", "stock") if scale == "compact" else ("lidia", "dynunet")
-        sides = {kind: Side(f"{HERE}.network_pass", {**about, "kind": kind}) for kind in kinds}
-        sides["peak"] = Side(f"{HERE}.convolution", {"shapes": [list(shape) for shape in probe]})
+        sides = {kind: Side(network_pass, {**about, "kind": kind}) for kind in kinds}
+        sides["peak"] = Side(convolution, {"shapes": [list(shape) for shape in probe]})
         times = rounds(place, f"forward_{scale}", sides, pairs=pairs)
-        counts = {kind: Side(f"{HERE}.count", {**about, "kind": kind}) for kind in kinds}
+        counts = {kind: Side(count, {**about, "kind": kind}) for kind in kinds}
         work = {
             kind: trials[0].figures["gmac"]
             for kind, trials in rounds(place, f"forward_{scale}_count", counts, pairs=1, warm=0).items()
@@ -164,8 +163,7 @@ def absent(place: Place, *, size: Sequence[int], pairs: int) -> dict[str, Line]:
     """What each absent phase saves of its own share, eager and as TorchScript."""
     options = {"bundle": str(place.bundle), "size": list(size)}
     sides = {
-        name: Side(f"{HERE}.subsets", {**options, "script": name == "torchscript"})
-        for name in ("eager", "torchscript")
+        name: Side(subsets, {**options, "script": name == "torchscript"}) for name in ("eager", "torchscript")
     }
     times = rounds(
         place, "absent", sides, pairs=pairs, warm=2

@@ -26,7 +26,6 @@ from scripts.lidia.bench.worker import forget_peak, peak_mb
 from scripts.lidia.engine.atomic import replacing
 from scripts.lidia.net import LIDIA
 
-HERE = "scripts.lidia.bench.growth"
 UNITS = {
     "voxels": "forward pass, times the smallest volume",
     "phases": "forward pass, phases",
@@ -133,12 +132,12 @@ def growth(
         "output": str(place.output / "data" / "results" / "growth"),
     }
     plan = {
-        "voxels": (Side(f"{HERE}.passes", {**net, "kind": "voxels", "counts": list(voxels)}), voxels),
-        "phases": (Side(f"{HERE}.passes", {**net, "kind": "phases", "counts": list(phases)}), phases),
-        "queries": (Side(f"{HERE}.passes", {**net, "kind": "queries", "counts": list(queries)}), queries),
-        "masks": (Side(f"{HERE}.losses", {"counts": list(queries), "size": list(window)}), queries),
-        "lesions": (Side(f"{HERE}.matching", {"counts": list(lesions), "size": list(volume)}), lesions),
-        "cohort": (Side(f"{HERE}.cohorts", {**done, "counts": list(cohort)}), cohort),
+        "voxels": (Side(passes, {**net, "kind": "voxels", "counts": list(voxels)}), voxels),
+        "phases": (Side(passes, {**net, "kind": "phases", "counts": list(phases)}), phases),
+        "queries": (Side(passes, {**net, "kind": "queries", "counts": list(queries)}), queries),
+        "masks": (Side(losses, {"counts": list(queries), "size": list(window)}), queries),
+        "lesions": (Side(matching, {"counts": list(lesions), "size": list(volume)}), lesions),
+        "cohort": (Side(cohorts, {**done, "counts": list(cohort)}), cohort),
     }
     found: dict[str, Line] = {}
     curves: dict[str, dict[int, float]] = {}

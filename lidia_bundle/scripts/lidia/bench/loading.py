@@ -15,8 +15,6 @@ from scripts.lidia.bench.line import Line, line
 from scripts.lidia.bench.pairs import Place, Side, ratios, rounds, typical
 from scripts.lidia.bench.training import training_config
 
-HERE = "scripts.lidia.bench.loading"
-
 
 def epoch(*, bundle: str, dataset: str, cache: str | None) -> Callable[[], None]:
     """Every case of the training's data set once, cropped and augmented; a cache is filled before."""
@@ -47,6 +45,7 @@ def waiting(
         steps=steps,
         val_interval=1000,
         resume=False,
+        bf16=False,
         **{"train#stages": [{"start": 0.0, "decoding": True, "crop": list(crop), "cases": 2}]},
     )
     flow.initialize()
@@ -78,8 +77,8 @@ def data(
     options = {"bundle": str(place.bundle), "dataset": str(folder)}
     cache = str(place.output / "data" / "cache")
     sides = {
-        "cached": Side(f"{HERE}.epoch", {**options, "cache": cache}),
-        "uncached": Side(f"{HERE}.epoch", {**options, "cache": None}),
+        "cached": Side(epoch, {**options, "cache": cache}),
+        "uncached": Side(epoch, {**options, "cache": None}),
     }
     times = rounds(place, "data", sides, pairs=pairs, warm=0)
     loop = {
@@ -89,7 +88,7 @@ def data(
         "steps": steps,
         "crop": list(crop),
     }
-    waits = rounds(place, "data_waiting", {"loop": Side(f"{HERE}.waiting", loop)}, pairs=pairs)["loop"]
+    waits = rounds(place, "data_waiting", {"loop": Side(waiting, loop)}, pairs=pairs)["loop"]
     grids = "own" if spacing is None else "coarse"
     return {
         "data": line(

@@ -27,7 +27,6 @@ PACKAGES = (
     "onnxruntime",
     "panoptica",
 )
-HERE = "scripts.lidia.bench.machine"
 
 
 def machine() -> dict[str, Any]:
@@ -89,7 +88,7 @@ def gpu(place: Place, *, size: Sequence[int], pairs: int) -> dict[str, Line]:
     if not torch.cuda.is_available():
         return {"gpu": Line(ratio=None, note="no GPU here", better="less", **about)}
     options = {"bundle": str(place.bundle), "size": list(size)}
-    sides = {kind: Side(f"{HERE}.gpu_pass", {**options, "kind": kind}) for kind in ("lidia", "dynunet")}
+    sides = {kind: Side(gpu_pass, {**options, "kind": kind}) for kind in ("lidia", "dynunet")}
     times = rounds(place, "gpu", sides, pairs=pairs, warm=3)
     slower = [a.seconds / b.seconds for a, b in zip(times["lidia"], times["dynunet"], strict=True)]
     figures = {f"{kind}_s": min(one.seconds for one in trials) for kind, trials in times.items()}

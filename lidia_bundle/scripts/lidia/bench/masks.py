@@ -13,8 +13,6 @@ from scripts.lidia.bench.pairs import Place, Side, ratios, rounds, typical
 from scripts.lidia.loss.masks import MaskLoss, bce_and_dice
 from scripts.lidia.loss.targets import Targets
 
-HERE = "scripts.lidia.bench.masks"
-
 
 def problem(size: Sequence[int], stride: int, width: int, queries: int) -> tuple[Any, ...]:
     """Features (E, x, y, z), embeddings (Q, E + 1) and a ball of its own for every query."""
@@ -69,9 +67,9 @@ def mask_losses(
     """Memory, time and expectation of the loss at points."""
     options = {"size": list(size), "stride": stride, "width": width, "queries": queries, "points": points}
     sides = {
-        "points": Side(f"{HERE}.mask_loss", {**options, "dense": False}),
-        "dense": Side(f"{HERE}.mask_loss", {**options, "dense": True}),
-        "uniform": Side(f"{HERE}.mask_loss", {**options, "dense": False, "uniform": True}),
+        "points": Side(mask_loss, {**options, "dense": False}),
+        "dense": Side(mask_loss, {**options, "dense": True}),
+        "uniform": Side(mask_loss, {**options, "dense": False, "uniform": True}),
     }
     timed = {name: sides[name] for name in ("points", "dense")}
     times = rounds(place, "mask_losses", timed, pairs=pairs)

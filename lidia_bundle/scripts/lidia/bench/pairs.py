@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import json
 import os
-import pydoc
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
@@ -47,7 +46,7 @@ class Place(NamedTuple):
 class Side(NamedTuple):
     """One side: a function that sets up and returns what is timed (see `worker`), and its options."""
 
-    call: str
+    call: Callable[..., Any]
     options: Mapping[str, Any]
     threads: int | None = None
 
@@ -86,7 +85,8 @@ class Worker:
                 text=True,
             )
         try:
-            self._say({"call": side.call, "options": dict(side.options)})
+            call = f"{side.call.__module__}.{side.call.__qualname__}"
+            self._say({"call": call, "options": dict(side.options)})
             self._hear()
         except BenchError:
             self.__exit__()
@@ -125,8 +125,7 @@ class Inline:
     """The same in this process."""
 
     def __init__(self, side: Side) -> None:
-        function: Any = pydoc.locate(side.call)
-        self.go = function(**side.options)
+        self.go = side.call(**side.options)
 
     def __enter__(self) -> Inline:
         return self

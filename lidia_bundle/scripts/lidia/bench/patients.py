@@ -36,7 +36,6 @@ from scripts.lidia.bench.peers import build, see_nothing
 from scripts.lidia.engine.results import result_files
 from scripts.lidia.vocabulary import FIRST_LESION, PHASES
 
-HERE = "scripts.lidia.bench.patients"
 Go = Callable[[], Any]
 
 
@@ -127,10 +126,10 @@ def patient(
     phases = clinical_patient(place, spacing=spacing, fov=fov, looks=looks)
     folders = {name: str(place.output / "data" / "results" / name) for name in ("lidia", "stock", "dynunet")}
     about = {"bundle": str(place.bundle), "phases": phases, "native": spacing[0]}
-    stock = Side(f"{HERE}.by_monai", {**about, "network": "lidia", "output": folders["stock"]})
+    stock = Side(by_monai, {**about, "network": "lidia", "output": folders["stock"]})
     sides = {
         "lidia": Side(
-            f"{HERE}.by_lidia",
+            by_lidia,
             {k: v for k, v in about.items() if k != "native"} | {"output": folders["lidia"]},
         ),
         "stock": stock,

@@ -16,8 +16,6 @@ from scripts.lidia.bench.pairs import Place, Side, ratios, rounds, typical
 from scripts.lidia.bench.patients import inference_flow
 from scripts.lidia.bench.peers import build
 
-HERE = "scripts.lidia.bench.runtimes"
-
 
 def inference(*, bundle: str, phases: Mapping[str, str], output: str, name: str) -> Callable[[], Any]:
     """The inferer of inference.json on a patient's image, which it keeps for comparison."""
@@ -54,7 +52,7 @@ def runtime(
     times = {}
     if present:
         options["phases"] = clinical_patient(place, spacing=spacing, fov=fov, looks=looks)
-        sides = {name: Side(f"{HERE}.inference", {**options, "name": name}) for name in ("torch", *present)}
+        sides = {name: Side(inference, {**options, "name": name}) for name in ("torch", *present)}
         times = rounds(place, "runtime", sides, pairs=pairs)
     found: dict[str, Line] = {}
     for name, parts in lost.items():

@@ -23,7 +23,6 @@ from scripts.lidia.metrics.lesions import find_lesions, match_one_to_one
 from scripts.lidia.postprocess import livermax
 from scripts.lidia.vocabulary import CLASSES, FIRST_LESION, LESION_CLASSES
 
-HERE = "scripts.lidia.bench.volumes"
 AFFINE = np.diag([0.8, 0.8, 1.5, 1.0])
 SPACING = (0.8, 0.8, 1.5)
 IOU = 0.5
@@ -88,7 +87,7 @@ def lesion_metrics(place: Place, *, shape: Sequence[int], lesions: int, pairs: i
     """Lesion matching beside MONAI's panoptic quality and, where it is installed, panoptica."""
     there = importlib.util.find_spec("panoptica") is not None
     sides = {
-        who: Side(f"{HERE}.matched", {"who": who, "shape": list(shape), "lesions": lesions})
+        who: Side(matched, {"who": who, "shape": list(shape), "lesions": lesions})
         for who in ("lidia", "monai", *(["panoptica"] if there else []))
     }
     times = rounds(place, "lesion_metrics", sides, pairs=pairs, warm=0)
@@ -158,7 +157,7 @@ def writing(place: Place, *, shape: Sequence[int], pairs: int) -> dict[str, Line
     for folder in folders.values():
         folder.mkdir(parents=True, exist_ok=True)
     sides = {
-        who: Side(f"{HERE}.written", {"who": who, "shape": list(shape), "output": str(folder)})
+        who: Side(written, {"who": who, "shape": list(shape), "output": str(folder)})
         for who, folder in folders.items()
     }
     times = rounds(place, "writing", sides, pairs=pairs)

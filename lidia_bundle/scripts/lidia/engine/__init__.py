@@ -10,6 +10,7 @@ from scripts.lidia.engine.clipping import ClipGradients
 from scripts.lidia.engine.cohort import CohortDataset, CohortError, CohortEvaluator
 from scripts.lidia.engine.dicom import WriteDicom
 from scripts.lidia.engine.epochs import Batches, SeedEpochs
+from scripts.lidia.engine.incoming import cases
 from scripts.lidia.engine.iteration import Iteration
 from scripts.lidia.engine.losses import MeanLosses, losses
 from scripts.lidia.engine.optimising import warm_up_then_decay, weight_groups
@@ -51,6 +52,7 @@ __all__ = [
     "WindowInferer",
     "WriteDicom",
     "WriteResults",
+    "cases",
     "load_weights",
     "losses",
     "postprocessing",

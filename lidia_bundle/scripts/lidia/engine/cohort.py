@@ -12,7 +12,7 @@ from ignite.engine import Events
 from monai.data import Dataset
 from monai.engines import SupervisedEvaluator
 
-from scripts.lidia.clinic import source_files
+from scripts.lidia.clinic import check_method, registered, source_files
 from scripts.lidia.datalist import CaseError
 from scripts.lidia.engine.atomic import replacing
 from scripts.lidia.engine.gathering import gather_words
@@ -50,6 +50,12 @@ class CohortDataset(Dataset):
         transform: the preprocessing.
         finished_in: folder of results; patients who are complete there are left out.
         dicom: whether SEG and SR of those who come as DICOM are among the results.
+        register: False, or the method by which the phases of a patient are registered before he is loaded.
+        registered_in: folder for the registered phases.
+        register_limit_s: seconds that a pair of phases may take.
+
+    Raises:
+        CaseError: the method of registration is unknown or not installed.
     """
 
     def __init__(
@@ -58,7 +64,13 @@ class CohortDataset(Dataset):
         transform: Callable[..., Any],
         finished_in: str | None = None,
         dicom: bool = False,
+        register: str | bool = False,
+        registered_in: str = "registered",
+        register_limit_s: float = 300.0,
     ) -> None:
+        if register:
+            check_method(str(register))
+        self.method, self.registered_in, self.limit_s = register, registered_in, register_limit_s
         kept = [
             item
             for item in data
@@ -66,12 +78,37 @@ class CohortDataset(Dataset):
             or not is_finished(finished_in, item["id"], dicom=dicom and bool(source_files(item)))
         ]
         super().__init__(kept, transform)
+        self.came = [dict(item) for item in kept]  # a second run must not register what the first one moved
 
     def __getitem__(self, index: int) -> Any:
         try:
             return super().__getitem__(index)
         except Exception as problem:
             return {"fault": fault_of(problem, self.data[index]).as_dict()}
+
+    def _transform(self, index: int) -> Any:
+        if not self.method:
+            return super()._transform(index)
+        item = registered(
+            self.came[index],
+            folder=self.registered_in,
+            method=str(self.method),
+            limit_s=self.limit_s,
+        )
+        told = {key: item[key] for key in ("id", "phases", "notes")}
+        # as text: a loader's process hands it to the one that writes, and collating leaves it alone
+        return {**self.transform(item), "item": json.dumps(told)}
+
+    def learn(self, told: str) -> None:
+        """Takes over what loading found out of a patient, for those who write by the same items.
+
+        Args:
+            told: JSON with the `id` and new values of his item.
+        """
+        known = json.loads(told)
+        for item in self.data:
+            if item["id"] == known["id"]:
+                item.update(known)
 
 
 class CohortEvaluator(SupervisedEvaluator):
@@ -93,6 +130,8 @@ class CohortEvaluator(SupervisedEvaluator):
 
     def _iteration(self, engine: SupervisedEvaluator, batchdata: dict[str, Any]) -> Any:
         fault = batchdata.get("fault")
+        for told in batchdata.pop("item", ()):
+            self.data_loader.dataset.learn(told)
         if fault is None:
             item = {"id": batchdata["id"][0]} if "id" in batchdata else {}
             try:

@@ -108,7 +108,7 @@ class WriteResults:
         items: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         self.folder, self.weights, self.save_probabilities = Path(folder), weights, save_probabilities
-        self.notes = {item["id"]: item.get("notes") or {} for item in items}
+        self.items = {item["id"]: item for item in items}
 
     def attach(self, engine: Engine) -> None:
         """Writes after the postprocessing of each patient."""
@@ -144,7 +144,7 @@ class WriteResults:
             write_volume(
                 self.folder / f"{result['id']}_probabilities.nii.gz", np.moveaxis(maps, 0, -1), affine
             )
-        notes = self.notes.get(result["id"], {})
+        notes = self.items.get(result["id"], {}).get("notes") or {}
         warnings = [*notes.get("warnings", ()), *result["warnings"]]
         told = {**result, **notes, "warnings": warnings, "versions": versions(self.weights)}
         text = json.dumps(told, indent=1, allow_nan=False)

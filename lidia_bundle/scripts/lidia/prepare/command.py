@@ -14,10 +14,16 @@ from scripts.lidia.prepare.folds import Sections, folded, told
 from scripts.lidia.prepare.nnunet_in import read_raw
 from scripts.lidia.prepare.nnunet_out import write_raw
 from scripts.lidia.prepare.patients import Patient, converted
-from scripts.lidia.prepare.readers import READERS, Layout
+from scripts.lidia.prepare.readers import RAW, READERS, REFUSED, WORDS, Layout
+from scripts.lidia.prepare.registering import registered_cohort
+from scripts.lidia.prepare.summary import write_summary
 
-LISTS = {"folds": "folds of a datalist", "to_nnunet": "nnU-Net's raw folder from a datalist"}
-SOURCES = (*LISTS, "nnunet", *READERS)
+LISTS = {
+    "folds": "folds of a datalist",
+    "to_nnunet": "nnU-Net's raw folder from a datalist",
+    "register": "a datalist whose phases are registered",
+}
+SOURCES = (*LISTS, "nnunet", *RAW, *READERS)
 
 
 def prepare(
@@ -34,16 +40,19 @@ def prepare(
     phases: Sequence[str] | None = None,
     complete: bool = False,
     ct: bool | None = None,
+    register: str = "greedy",
+    register_limit_s: float = 300.0,
 ) -> Path:
     """Brings other people's folders to our datalist, our datalist to nnU-Net, or a datalist to folds.
 
     Args:
-        source: `nnunet` or a public data set (see `READERS`): read `input_dir`, write `dataset.json` into
-            `dataset_dir`; `to_nnunet`: read a datalist, write the raw folder `dataset_dir`; `folds`: read a
-            datalist, write `dataset_fold0.json` and so on into `dataset_dir`.
+        source: `nnunet` or a public data set (see `READERS`): read `input_dir`, write `dataset.json` and
+            `summary.json` into `dataset_dir`; `to_nnunet`: read a datalist, write the raw folder
+            `dataset_dir`; `folds`: read a datalist, write `dataset_fold0.json` and so on into `dataset_dir`;
+            `register`: read a datalist, write registered phases and their list.
         input_dir: folder to read; nothing is written there.
         dataset_dir: folder to write. For `to_nnunet` its name is `DatasetXXX_Name`.
-        datalist: the list in `input_dir`, for `to_nnunet` and `folds`; `dataset.json` by default.
+        datalist: the list in `input_dir`, for `to_nnunet`, `folds` and `register`; `dataset.json` by default.
         phase_map: what the source calls a phase, and which it is; for `folder` the pattern of each phase.
         class_map: what the source calls a lesion, and our class of it.
         masks: for `folder`, the file patterns of `label` and `liver`.
@@ -51,6 +60,8 @@ def prepare(
         seed: of the folds.
         phases: for `to_nnunet`, phases to write; all four by default.
         complete: for `to_nnunet`, leave out training and validation cases without all of them.
+        register: for `register`, the method, "greedy" or "convexadam".
+        register_limit_s: for `register`, seconds that a pair of phases may take.
         ct: for `to_nnunet`, whether nnU-Net is to scale the channels as CT; by default those that all have.
 
     Returns:
@@ -60,6 +71,8 @@ def prepare(
         CaseError: if the source is unknown, a name is, or a case is at fault; the good cases are done then.
     """
     read, write = Path(input_dir).expanduser().absolute(), Path(dataset_dir).expanduser().absolute()
+    if source in REFUSED:
+        raise CaseError("datalist", str(read), *REFUSED[source], "refused_source")
     if source not in SOURCES:
         remedy = f"choose one of {', '.join(SOURCES)}"
         raise CaseError("datalist", str(read), f"source {source!r} is unknown", remedy, "unknown_source")
@@ -71,25 +84,50 @@ def prepare(
         sections = read_sections(file)
         if source == "folds":
             return _write_folds(_folds(sections, folds or 0, seed, str(file)), write, str(file))
+        if source == "register":
+            told_by = {"input_dir": str(read), "datalist": datalist, "register": register}
+            claim(write, {"source": source, **told_by})
+            done = registered_cohort(sections, write, method=register, limit_s=register_limit_s)
+            return write_datalist(write / "dataset.json", done, description=f"{register}: {read}")
         options: dict[str, Any] = {"phases": phases, "complete": complete, "ct": ct}
         return write_raw(sections, _named(write), source=str(file), folds=folds, seed=seed, **options)
     if not read.is_dir():
         raise CaseError("datalist", str(read), "there is no such folder", "check --input_dir", "missing")
     asked = {"phase_map": phase_map, "class_map": class_map, "masks": masks}
     claim(write, {"source": source, "input_dir": str(read), **asked})
-    if source == "nnunet":
-        parts = read_raw(read, write, phase_map=phase_map, class_map=class_map)
+    words = WORDS[source]
+    layout = Layout(read, phase_map or {}, class_map or {}, masks or {}, words)
+    left_out: list[CaseError] = []
+    if source in READERS:
+        patients = list(READERS[source](layout))
+        left_out = [one for one in patients if isinstance(one, CaseError) and one.severity == "warning"]
+        parts = [_read([one for one in patients if one not in left_out], left_out, write)]
     else:
-        patients = list(READERS[source](Layout(read, phase_map or {}, class_map or {}, masks or {})))
-        items = each(patients, partial(_convert, folder=write), _name, write)
-        parts = [{"training": items, "validation": [], "test": []}]
+        parts = read_raw(read, write, phase_map=layout.phases, class_map=layout.classes)
     about = {"description": f"{source}: {read.name}"}
     written = write_datalist(write / "dataset.json", parts[0], **about)
+    write_summary(write, parts[0], left_out, source=source, input_dir=str(read), words=words.told())
     if folds is not None:
         parts = _folds(parts[0], folds, seed, str(written))
     if len(parts) > 1:
         _write_folds(parts, write, str(written))
     return written
+
+
+def _read(patients: Sequence[Patient | CaseError], left_out: Sequence[CaseError], folder: Path) -> Sections:
+    """Converts the patients of a public data set.
+
+    Raises:
+        CaseError: if patients are at fault, or none is left.
+    """
+    if not patients:
+        fault = CaseError.together(left_out, str(folder))
+        raise fault
+    items = each(patients, partial(_convert, folder=folder), _name, folder)
+    sections: Sections = {"training": [], "validation": [], "test": []}
+    for patient, item in zip(patients, items, strict=True):
+        sections[patient.section if isinstance(patient, Patient) else "test"].append(item)
+    return sections
 
 
 def _convert(found: Patient | CaseError, folder: Path) -> dict[str, Any]:

@@ -1,42 +1,13 @@
-"""Charts drawn as HTML and inline SVG: sharp at any size, readable in light and dark, nothing to load."""
+"""Curves drawn as inline SVG: sharp at any size, readable in light and dark, nothing to load."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from html import escape
 
 import numpy as np
 
-from scripts.lidia.report.palette import TYPE_COLOURS
-
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 640.0, 240.0, 46.0, 34.0
-_GROUP_COLOUR = "#8a94a3"
-
-
-def probability_bars(probabilities: Mapping[str, float], truth: Mapping[str, bool] | None) -> str:
-    """Bars of a patient's probabilities, each beside what is true.
-
-    Args:
-        probabilities: name of a type or group -> probability 0..1, in the order to show.
-        truth: the same names -> whether the patient has it; None where nobody knows.
-
-    Returns:
-        An HTML block.
-    """
-    rows = []
-    for name, value in probabilities.items():
-        known = "" if truth is None else "yes" if truth.get(name) else "no"
-        colour = TYPE_COLOURS.get(name, _GROUP_COLOUR)
-        width = 100 * min(max(float(value), 0.0), 1.0)
-        rows.append(
-            f"<span>{escape(name)}</span>"
-            f'<span class="track"><span class="fill" style="display:block;width:{width:.1f}%;'
-            f'background:{colour}"></span></span>'
-            f'<span>{value:.2f}</span><span class="{"truth" if known == "yes" else "soft"}">{known}</span>'
-        )
-    head = '<span class="soft">type</span><span class="soft">probability</span><span></span>'
-    head += f'<span class="soft">{"" if truth is None else "truth"}</span>'
-    return f'<div class="bars">{head}{"".join(rows)}</div>'
 
 
 def curve(points: Sequence[tuple[float, float]], label: str, unit: str = "step") -> str:

@@ -1,51 +1,23 @@
-"""The page that shows what came out: one HTML file that needs nothing beside it."""
+"""The sections of the cohort's page: patients in pictures, metrics, training."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 
 import numpy as np
 
-from scripts.lidia.engine.atomic import replacing
 from scripts.lidia.metrics.lesions import Found
-from scripts.lidia.report.charts import curve, probability_bars
+from scripts.lidia.report.chances import patient_chances
+from scripts.lidia.report.charts import curve
 from scripts.lidia.report.log import CURVES, Points
 from scripts.lidia.report.pictures import Outlines, data_uri, phases_side_by_side
 from scripts.lidia.report.results import Patient, truth_of
+from scripts.lidia.report.shell import section
 from scripts.lidia.report.slices import Plane, box_of, busiest_slices, cut
 from scripts.lidia.report.tables import legend, lesion_table
 from scripts.lidia.vocabulary import CLASSES, PHASES
-
-CAUTION = "Research software. Not a medical device, not for diagnosis."
-SYNTHETIC = "Everything on this page is synthetic: the patients are computed phantoms, not people."
-
-
-def page(title: str, sections: Sequence[str], *, synthetic: bool) -> str:
-    """Wrap sections into a page.
-
-    Args:
-        title: heading of the page.
-        sections: HTML blocks in their order.
-        synthetic: whether the data are phantoms; the page then says so at its top.
-
-    Returns:
-        The whole document; styles and pictures are inside.
-    """
-    style = Path(__file__).with_name("style.css").read_text(encoding="utf-8")
-    warning = f"<strong>{SYNTHETIC}</strong> {CAUTION}" if synthetic else CAUTION
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{style}</style></head><body>"
-        f'<h1>{escape(title)}</h1><p class="warn">{warning}</p>{"".join(sections)}</body></html>\n'
-    )
-
-
-def section(title: str, *blocks: str) -> str:
-    """A heading with what stands under it."""
-    return f"<section><h2>{escape(title)}</h2>{''.join(blocks)}</section>"
 
 
 def patient_card(patient: Patient, *, slices: int = 1) -> str:
@@ -59,8 +31,6 @@ def patient_card(patient: Patient, *, slices: int = 1) -> str:
         An HTML block.
     """
     result, truth = patient.result, truth_of(patient)
-    probabilities = {name: float(value) for name, value in result["probabilities"].items()}
-    probabilities |= {"malignant": float(result["malignant"]), "benign": float(result["benign"])}
     used = result["phases_used"]
     absent = [phase for phase in PHASES if phase not in used]
     facts = f"Phases: {', '.join(used)}" + (f"; absent: {', '.join(absent)}" if absent else "")
@@ -70,7 +40,7 @@ def patient_card(patient: Patient, *, slices: int = 1) -> str:
     blocks += [f'<p class="warn">{escape(str(warning))}</p>' for warning in result.get("warnings", [])]
     if patient.phases:
         blocks += [_picture(patient, index) for index in _slices(patient, slices)]
-    bars, lesions = probability_bars(probabilities, truth), lesion_table(patient)
+    bars, lesions = patient_chances(result, truth), lesion_table(patient)
     return f'<article class="card">{"".join(blocks)}<div class="pair">{bars}{lesions}</div></article>'
 
 
@@ -100,7 +70,7 @@ def drawing(patient: Patient, level: int) -> tuple[str, str]:
         rows["truth"] = _outlines(patient.truth, plane)
     rows["LIDIA"] = _outlines(patient.found, plane)
     seen = [f"{title}: {_names(lines)}" for title, lines in rows.items() if lines is not None]
-    alt = f"Axial slice {level} of {case} in four phases. {'; '.join(seen)}."
+    alt = f"Axial slice {level + patient.first} of {case} in four phases. {'; '.join(seen)}."
     return phases_side_by_side(plane, rows), alt
 
 
@@ -117,24 +87,6 @@ def _outlines(lesions: Found, plane: Plane) -> Outlines:
 def _names(lines: Outlines) -> str:
     there = sorted(kind for number, kind in lines.classes.items() if (lines.instances == number).any())
     return ", ".join(CLASSES[kind] for kind in there) or "no lesion"
-
-
-def write_page(path: Path, title: str, sections: Sequence[str], *, synthetic: bool) -> Path:
-    """Write a page, whole or not at all.
-
-    Args:
-        path: the file.
-        title: heading of the page.
-        sections: HTML blocks in their order.
-        synthetic: whether the data are phantoms.
-
-    Returns:
-        The absolute path.
-    """
-    path = path.absolute()
-    with replacing(path) as beside:
-        beside.write_text(page(title, sections, synthetic=synthetic), encoding="utf-8")
-    return path
 
 
 def training_section(curves: Mapping[str, Points]) -> str:
@@ -171,4 +123,4 @@ def legend_section() -> str:
         "The patient's right is on your left. Contours carry the colour and the short name of their type. "
         "A phase that was not scanned is shown as absent. Window -60 to 240 HU."
     )
-    return section("Patients", f'<p class="soft">{words}</p>', legend())
+    return section("The first patients in pictures", f'<p class="soft">{words}</p>', legend())

@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import nibabel as nib
 import numpy as np
 
-from scripts.lidia.engine.results import is_finished, result_files
+from scripts.lidia.components import bounding_box
+from scripts.lidia.engine.results import VOLUMES, is_finished, result_files
 from scripts.lidia.metrics.lesions import Found, find_lesions, match_lesions
 from scripts.lidia.metrics.patients import PRESENT_MM3, true_volumes
 from scripts.lidia.vocabulary import LESION_TYPES
+
+MARGIN_MM = 40.0
+"""How far what is kept of the volumes reaches around liver and lesions."""
 
 
 class Patient(NamedTuple):
     """One patient's results with what is known beside them; volumes are (X, Y, Z) in RAS order.
 
+    They are cut to a box around liver and lesions: nothing else is shown or measured.
+
     Attributes:
         result: content of `ID.json`.
         phases: phase -> path of its volume; empty where the datalist does not know the patient.
-        affine: voxel indices -> RAS mm, of all volumes here.
+        affine: voxel indices of the box -> RAS mm.
         found: predicted lesions.
         liver: predicted liver.
         truth: true lesions, None where there is no label.
         malignant: instance -> whether a lesion of type `others` is malignant, as far as the datalist says.
+        first: the box's first slice on the results' grid.
     """
 
     result: dict[str, Any]
@@ -36,6 +43,13 @@ class Patient(NamedTuple):
     liver: np.ndarray
     truth: Found | None
     malignant: dict[str, bool]
+    first: int = 0
+
+    @property
+    def spacing(self) -> list[float]:
+        """Mm a voxel along X, Y, Z."""
+        sizes: list[float] = np.linalg.norm(self.affine[:3, :3], axis=0).tolist()
+        return sizes
 
 
 def finished(folder: str | Path) -> list[str]:
@@ -61,27 +75,47 @@ def read_patient(folder: str | Path, case: str, item: Mapping[str, Any] | None =
     """
     files, item = result_files(folder, case), item or {}
     result = json.loads(files["result"].read_text(encoding="utf-8"))
-    numbers, affine = _read(files["instances"])
-    classes, liver = _read(files["lesions"])[0], _read(files["liver"])[0]
-    spacing = np.linalg.norm(affine[:3, :3], axis=0).tolist()
-    found = find_lesions(classes, spacing, numbers, smallest_mm3=0.0)
-    if {lesion.number for lesion in found.lesions} != {int(row["instance"]) for row in result["lesions"]}:
-        raise ValueError(f"{files['result']} and {files['instances']} name different lesions.")
-    truth = None
+    volumes = {name: _read(files[name]) for name in VOLUMES}
+    numbers, affine = volumes["instances"]
+    shown = [volumes["liver"][0], numbers]
     if item.get("label"):
         label, there = _read(item["label"])
         if label.shape != numbers.shape or not np.allclose(there, affine, atol=1e-3):
             raise ValueError(f"{case}: the label {item['label']} and the results have different grids.")
-        drawn = _read(item["instances"])[0] if item.get("instances") else None
-        truth = find_lesions(label, spacing, drawn)
+        shown.append(label)
+    spacing = np.linalg.norm(affine[:3, :3], axis=0).tolist()
+    box = _box(shown, spacing)
+    found = find_lesions(volumes["lesions"][0][box], spacing, numbers[box], smallest_mm3=0.0)
+    if {lesion.number for lesion in found.lesions} != {int(row["instance"]) for row in result["lesions"]}:
+        raise ValueError(f"{files['result']} and {files['instances']} name different lesions.")
+    truth = None
+    if item.get("label"):
+        drawn = _read(item["instances"])[0][box] if item.get("instances") else None
+        truth = find_lesions(label[box], spacing, drawn)
+    moved = affine.copy()
+    moved[:3, 3] += affine[:3, :3] @ [float(side.start) for side in box]
     phases, flags = dict(item.get("phases", {})), dict(item.get("malignant") or {})
-    return Patient(result, phases, affine, found, liver > 0, truth, flags)
+    liver = volumes["liver"][0][box] > 0
+    return Patient(result, phases, moved, found, liver, truth, flags, int(box[2].start))
 
 
 def _read(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
     """Labels turned to RAS by flips and swaps alone, and their affine."""
     image = nib.as_closest_canonical(nib.load(path))
-    return np.asarray(image.dataobj).astype(np.int32), image.affine
+    return np.asarray(image.dataobj), image.affine
+
+
+def _box(volumes: Sequence[np.ndarray], spacing: Sequence[float]) -> tuple[slice, ...]:
+    """Around all that is marked, with a margin; the whole where nothing is."""
+    boxes = [box for volume in volumes if (box := bounding_box(volume > 0)) is not None]
+    if not boxes:
+        return tuple(slice(0, size) for size in volumes[0].shape)
+    sides = []
+    for axis, size in enumerate(volumes[0].shape):
+        grow = round(MARGIN_MM / spacing[axis])
+        start, stop = min(box[axis].start for box in boxes), max(box[axis].stop for box in boxes)
+        sides.append(slice(max(start - grow, 0), min(stop + grow, size)))
+    return tuple(sides)
 
 
 def truth_of(patient: Patient) -> dict[str, bool] | None:

@@ -11,18 +11,45 @@ from scripts.lidia.report.results import Patient, counterparts
 from scripts.lidia.vocabulary import CLASSES, LESION_CLASSES
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[int] = ()) -> str:
-    """Lay out an HTML table; cells are HTML already, columns in `numbers` stand to the right."""
+def table(
+    head: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    numbers: Sequence[int] = (),
+    *,
+    words: str = "",
+    style: str = "",
+) -> str:
+    """Lay out an HTML table; the first cell of a row is its heading.
 
-    def line(cells: Sequence[str], tag: str) -> str:
-        marked = (
-            f'<{tag} class="number">{cell}</{tag}>' if column in numbers else f"<{tag}>{cell}</{tag}>"
-            for column, cell in enumerate(cells)
-        )
+    Args:
+        head: headings of the columns, HTML.
+        rows: cells, HTML.
+        numbers: columns that stand to the right.
+        words: what the table is, for those who do not see it.
+        style: class of the table in the style sheet.
+
+    Returns:
+        The table in a box that scrolls, by keyboard too, where the page is narrower.
+    """
+
+    def line(cells: Sequence[str], *kinds: str) -> str:
+        marked = []
+        for column, cell in enumerate(cells):
+            kind = kinds[min(column, len(kinds) - 1)]
+            right = ' class="number"' if column in numbers else ""
+            scope = {"row": ' scope="row"', "col": ' scope="col"'}.get(kind, "")
+            # An empty heading would be read as one
+            name = "td" if kind == "td" or not cell else "th"
+            marked.append(f"<{name}{right}{scope if name == 'th' else ''}>{cell}</{name}>")
         return f"<tr>{''.join(marked)}</tr>"
 
-    body = "".join(line(row, "td") for row in rows)
-    return f'<div class="scroll"><table>{line(head, "th")}{body}</table></div>'
+    body = "".join(line(row, "row", "td") for row in rows)
+    name = f' role="group" aria-label="{escape(words)}" tabindex="0"' if words else ""
+    mark = f' class="{style}"' if style else ""
+    return (
+        f'<div class="scroll"{name}><table{mark}><thead>{line(head, "col")}</thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
 
 
 def swatch(kind: int) -> str:
@@ -52,7 +79,7 @@ def lesion_table(patient: Patient) -> str:
     if not rows:
         return '<p class="soft">No lesion.</p>'
     head = ("no.", "found", "probability", "ml", "mm", "truth" if patient.truth is not None else "")
-    return table(head, rows, numbers=(2, 3, 4))
+    return table(head, rows, numbers=(2, 3, 4), words="Lesions")
 
 
 def interval(metric: Mapping[str, Any]) -> str:
@@ -80,4 +107,4 @@ def metric_table(names: Mapping[str, str], metrics: Mapping[str, Mapping[str, An
         for key, words in names.items()
         if key in metrics
     ]
-    return table(("metric", "value (95 % interval)", "of", ""), rows, numbers=(1, 2))
+    return table(("metric", "value (95 % interval)", "of", ""), rows, numbers=(1, 2), words="Metrics")

@@ -10,16 +10,12 @@ from scripts.lidia.prepare.patients import Drawn, Patient
 from scripts.lidia.prepare.readers.layout import Layout
 from scripts.lidia.vocabulary import OTHERS
 
-PHASES = {"DRY": "nc", "ART": "arterial", "VEN": "venous", "DEL": "delayed"}
-CATEGORIES = {"lr5": "HCC"} | dict.fromkeys(("lrm", "lr1", "lr2", "lr3", "lr4", "lrtiv"), "others")
-MALIGNANT = {"lrm": True, "lrtiv": True, "lr1": False, "lr2": False}
-"""Side of the categories that name no type; LR-3 and LR-4 are on neither."""
-
 
 def read_amplifai(layout: Layout) -> Iterator[Patient | CaseError]:
     """Gives the cases of the table `case_id,label`.
 
-    LR-5 is HCC; LR-TIV may be said to be by `class_map` {"LR-TIV": "HCC"}; the others name no type.
+    LR-5 is HCC; LR-TIV may be said to be by `class_map` {"LR-TIV": "HCC"}; the others name no type, and LR-3
+    and LR-4 no side either. One lesion a case was drawn, others may be there.
 
     Args:
         layout: the folder with the table and one folder a case.
@@ -32,14 +28,15 @@ def read_amplifai(layout: Layout) -> Iterator[Patient | CaseError]:
     for row in rows:
         case, category = row["case_id"], plain(row["label"])
         category = category if category.startswith("lr") else f"lr{category}"
-        kind = layout.kind(category, CATEGORIES, table)
-        found = {phase: layout.root / case / "ct" / f"{case}_{end}.nii.gz" for end, phase in PHASES.items()}
+        kind = layout.kind(category, table)
+        folder, ends = layout.root / case / "ct", layout.words.phases
+        found = {layout.phase(end, table): folder / f"{case}_{end}.nii.gz" for end in ends}
         phases = {phase: path for phase, path in found.items() if path.is_file()}
         if not phases:
             problem = "the table names a case without volumes"
             remedy = "fetch the case, or remove its row"
-            yield CaseError(case, str(layout.root / case / "ct"), problem, remedy, "missing")
+            yield CaseError(case, str(folder), problem, remedy, "missing")
             continue
         drawn = (Drawn(layout.root / case / "annotations" / "lesion.nii.gz", kind),)
-        side = MALIGNANT.get(category) if kind == OTHERS else None
+        side = layout.side(category) if kind == OTHERS else None
         yield Patient(case, phases, drawn, side, {"source_type": row["label"]}, (table,))

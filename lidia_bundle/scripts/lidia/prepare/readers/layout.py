@@ -8,32 +8,58 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scripts.lidia.datalist import CaseError
-from scripts.lidia.prepare.names import class_of, phase_of
+from scripts.lidia.prepare.names import class_of, phase_of, plain
+from scripts.lidia.prepare.readers.labels import Words
 
 
 class Layout(NamedTuple):
-    """A folder, and what the user says of it."""
+    """A folder, what the user says of it, and the words of its data set."""
 
     root: Path
     phase_map: Mapping[str, str]
     class_map: Mapping[str, str]
     masks: Mapping[str, str]
+    words: Words
 
-    def phase(self, name: str, usual: Mapping[str, str], file: Path | str) -> str:
+    @property
+    def phases(self) -> dict[str, str]:
+        """Phase of each word: the data set's, then the user's over it."""
+        return {**self.words.phases, **self.phase_map}
+
+    @property
+    def classes(self) -> dict[str, str]:
+        """Class of each word that the data set or the user says."""
+        return {**{word: kind for word, kind in self.words.classes.items() if kind}, **self.class_map}
+
+    def phase(self, name: str, file: Path | str) -> str:
         """Which phase a name means: by the user's word, the data set's own, or ours.
 
         Raises:
             CaseError: if the name is unknown.
         """
-        return phase_of(name, {**usual, **self.phase_map}, str(file))
+        return phase_of(name, self.phases, str(file))
 
-    def kind(self, name: str, usual: Mapping[str, str], file: Path | str) -> int:
+    def kind(self, name: str, file: Path | str) -> int:
         """Which class a name means: by the user's word, the data set's own, or ours.
 
         Raises:
-            CaseError: if the name is unknown.
+            CaseError: if the name is unknown, or the data set does not say what it is.
         """
-        return class_of(name, {**usual, **self.class_map}, str(file))
+        return class_of(name, self.classes, str(file))
+
+    def side(self, name: str) -> bool | None:
+        """Whether lesions called so are malignant; None if the data set does not say."""
+        return next((s for word, s in self.words.malignant.items() if plain(word) == plain(name)), None)
+
+    def values(self, file: Path | str) -> dict[int, int]:
+        """Our class of each value of the label maps.
+
+        Raises:
+            CaseError: if the data set does not say what a value is, and neither does the user.
+        """
+        rest = range(1, 256) if self.words.organs else ()
+        named = {value: self.kind(name, file) for value, name in self.words.values.items()}
+        return {**dict.fromkeys(rest, 0), **named}
 
     def table(self, pattern: str, columns: Sequence[str]) -> tuple[Path, list[dict[str, str]]]:
         """The first table of the folder that has the columns, and its rows.

@@ -13,7 +13,7 @@ from scripts.lidia.prepare.readers.layout import Layout
 def read_msd(layout: Layout) -> Iterator[Patient]:
     """Gives the training cases of an MSD `dataset.json`; the phase is venous unless `phase_map` names CT's.
 
-    Labels are read by name: "liver" is known, "cancer", "tumour" and "vessel" need a word of `class_map`.
+    Labels are read by name: "cancer" and "tumour" need a word of `class_map`.
 
     Args:
         layout: the folder with `dataset.json`.
@@ -30,7 +30,7 @@ def read_msd(layout: Layout) -> Iterator[Patient]:
         problem = f"no dataset.json of the Decathlon ({type(error).__name__}: {error})"
         remedy = "name the folder of one task"
         raise CaseError("datalist", str(file), problem, remedy, "bad_datalist") from error
-    classes = {value: layout.kind(name, {}, file) for value, name in names.items()}
-    phase = layout.phase("CT", {"CT": "venous"}, file)
+    classes = {value: layout.kind(name, file) for value, name in names.items()}
+    phase = layout.phase("CT", file)
     for image, label in cases:
         yield Patient(case_name(image), {phase: image}, (Drawn(label, classes),), told_by=(file,))

@@ -13,6 +13,27 @@ from scripts.lidia.prepare.readers.layout import Layout
 from scripts.lidia.vocabulary import CLASSES, LIVER, PHASES
 
 
+def read_limt(layout: Layout) -> Iterator[Patient | CaseError]:
+    """Gives LiMT's arterial scans, by default `images/<case>.nii.gz` with `labels/<case>.nii.gz`.
+
+    Its paper tells neither the names of files nor the values of labels: `class_map` must, and `phase_map` and
+    `masks` may give other patterns.
+
+    Args:
+        layout: the folder, and what the user says of it.
+
+    Raises:
+        CaseError: if nobody says what the values are, or the patterns find nothing.
+    """
+    if not layout.class_map:
+        problem = "nobody says what the values of the labels are, the set's paper neither"
+        remedy = "look at its notes: --class_map \"{'1': 'liver', '2': 'HCC'}\""
+        raise CaseError("datalist", str(layout.root), problem, remedy, "unknown_class")
+    phases = layout.phase_map or {"arterial": "images/{id}.nii.gz"}
+    masks = layout.masks or {"label": "labels/{id}.nii.gz"}
+    return read_patterns(layout._replace(phase_map=phases, masks=masks))
+
+
 def read_patterns(layout: Layout) -> Iterator[Patient | CaseError]:
     """Gives the patients found by patterns of paths, in which `{id}` is the patient and `*` is anything.
 
@@ -43,7 +64,7 @@ def read_patterns(layout: Layout) -> Iterator[Patient | CaseError]:
         problem = f"class_map names {', '.join(map(str, words))}, and must name values of the label"
         remedy = "--class_map \"{'1': 'liver', '2': 'HCC'}\""
         raise CaseError("datalist", str(layout.root), problem, remedy, "unknown_class")
-    classes = {int(value): layout.kind(name, {}, layout.root) for value, name in words.items()}
+    classes = {int(value): layout.kind(name, layout.root) for value, name in words.items()}
     for case in cases:
         found = {name: sorted(layout.root.glob(_of(case, mask))) for name, mask in layout.masks.items()}
         if not found["label"]:

@@ -11,14 +11,13 @@ from scripts.lidia.prepare.patients import Drawn, Patient
 from scripts.lidia.prepare.readers.layout import Layout
 from scripts.lidia.vocabulary import GRID_ORDER, LIVER, OTHERS
 
-PHASES = {"P": "nc", "C1": "arterial", "C2": "venous", "C3": "delayed"}
-TYPES = {"HCC": "HCC", "ICC": "ICC", "CHCC": "others", "CN": "background"}
-"""Combined HCC-CCA is a malignant rarity; CN are patients without a lesion."""
 COLUMNS = ("patient_id", "phase", "cancer_type", "ct_path", "mask_path", "liver_mask_path")
 
 
 def read_plc_cect(layout: Layout) -> Iterator[Patient | CaseError]:
     """Gives the patients of `patient_data.csv`; the venous mask is taken, else that of the nearest phase.
+
+    Combined HCC-CCA (CHCC) is a malignant rarity; CN are patients without a lesion.
 
     Args:
         layout: the folder with `patient_data.csv`.
@@ -29,7 +28,7 @@ def read_plc_cect(layout: Layout) -> Iterator[Patient | CaseError]:
     table, rows = layout.table("patient_data.csv", COLUMNS)
     scans: dict[str, dict[str, dict[str, str]]] = defaultdict(dict)
     for row in rows:
-        scans[row["patient_id"]][layout.phase(row["phase"], PHASES, table)] = row
+        scans[row["patient_id"]][layout.phase(row["phase"], table)] = row
     for case, by_phase in scans.items():
         kinds = {row["cancer_type"] for row in by_phase.values()}
         if len(kinds) != 1:
@@ -37,7 +36,7 @@ def read_plc_cect(layout: Layout) -> Iterator[Patient | CaseError]:
             yield CaseError(case, str(table), problem, "mend the table", "bad_label")
             continue
         name = kinds.pop()
-        kind = layout.kind(name, TYPES, table)
+        kind = layout.kind(name, table)
         drawn = _first(layout.root, by_phase, "liver_mask_path", LIVER)
         if kind:
             lesions = _first(layout.root, by_phase, "mask_path", kind)
@@ -48,7 +47,7 @@ def read_plc_cect(layout: Layout) -> Iterator[Patient | CaseError]:
             drawn += lesions
         phases = {phase: _place(layout.root, row["ct_path"]) for phase, row in by_phase.items()}
         about = {k: row[k] for row in list(by_phase.values())[:1] for k in ("age", "gender") if row.get(k)}
-        malignant = True if kind == OTHERS else None
+        malignant = layout.side(name) if kind == OTHERS else None
         yield Patient(case, phases, drawn, malignant, {"source_type": name, **about}, (table,))
 
 

@@ -7,9 +7,7 @@ from collections.abc import Iterator
 from scripts.lidia.datalist import CaseError
 from scripts.lidia.prepare.patients import Drawn, Patient
 from scripts.lidia.prepare.readers.layout import Layout
-from scripts.lidia.vocabulary import LIVER
 
-PHASES = {"nocontrast": "nc", "arterial": "arterial", "venous": "venous", "delayed": "delayed"}
 ORDER = ("venous", "combined", "delayed", "arterial", "nocontrast")
 """Which drawing is taken: the venous one, as the grid is the venous phase's."""
 
@@ -27,10 +25,11 @@ def read_trials(layout: Layout) -> Iterator[Patient | CaseError]:
     """
     folders = sorted(path for path in layout.root.glob("imagesTr/*") if path.is_dir())
     layout.some(folders, "folder imagesTr/<case>")
-    classes = {1: LIVER, 2: layout.kind("lesion", {}, layout.root)}
+    classes = layout.values(layout.root)
     for folder in folders:
         case = folder.name
-        found = {phase: folder / f"{case}_{name}.nii.gz" for name, phase in PHASES.items()}
+        names = layout.words.phases
+        found = {layout.phase(name, folder): folder / f"{case}_{name}.nii.gz" for name in names}
         phases = {phase: path for phase, path in found.items() if path.is_file()}
         labels = [
             path for name in ORDER for path in layout.root.glob(f"labelsTr*/{case}/{case}_{name}.nii.gz")

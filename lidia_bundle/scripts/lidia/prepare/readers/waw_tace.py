@@ -9,9 +9,7 @@ from pathlib import Path
 from scripts.lidia.datalist import CaseError
 from scripts.lidia.prepare.patients import Drawn, Patient
 from scripts.lidia.prepare.readers.layout import Layout
-from scripts.lidia.vocabulary import LIVER
 
-PHASES = {"0": "nc", "1": "arterial", "2": "venous", "3": "delayed"}
 LIVERS = "total_segmentator"
 TUMOURS = "tumor_masks"
 
@@ -33,15 +31,15 @@ def read_waw_tace(layout: Layout) -> Iterator[Patient | CaseError]:
     for path in sorted(root.rglob("*.nii.gz")):
         found = re.match(r"(.+)_([0-3])_", path.name)
         if found and found[1] == path.parent.name and not _is_mask(path, root):
-            phase = layout.phase(found[2], PHASES, path)
+            phase = layout.phase(found[2], path)
             names.setdefault(found[1], {}).setdefault(phase, path)
     layout.some(list(names), "file <patient>/<patient>_<0-3>_*.nii.gz")
     tumours = [path for path in sorted(root.rglob("*.nrrd")) if _is_mask(path, root)]
     livers = [path for path in sorted(root.rglob("*liver.nii.gz")) if LIVERS in str(path.relative_to(root))]
-    kind = layout.kind("HCC", {}, root)
+    kind, organ = layout.kind("tumour", root), layout.kind("liver", root)
     for case, phases in names.items():
         own = tuple(Drawn(path, kind, lesion=True) for path in tumours if path.parent.name == case)
-        liver = [Drawn(path, LIVER) for path in livers if case in path.relative_to(root).parts]
+        liver = [Drawn(path, organ) for path in livers if case in path.relative_to(root).parts]
         if own:
             yield Patient(case, phases, (*liver[:1], *own))
         else:

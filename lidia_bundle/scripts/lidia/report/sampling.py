@@ -1,0 +1,169 @@
+"""The part of a phase that a page shows, read once, and laid onto any grid of it.
+
+Arrays are (X, Y, Z), places RAS mm, values HU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import map_coordinates
+
+from scripts.lidia.data.volumes import HU, read_phase
+
+AIR = HU[0]
+_NEAR = 1e-6
+"""Of a voxel: less than that past the first or last one is rounding, not outside."""
+_STRAIGHT = 0.02
+"""Of a voxel: axes that drift apart by less over the whole grid count as parallel."""
+
+
+class Grid(NamedTuple):
+    """Where values are wanted.
+
+    Attributes:
+        affine: (4, 4) from indices to RAS mm.
+        shape: X, Y, Z.
+    """
+
+    affine: NDArray[np.float64]
+    shape: tuple[int, int, int]
+
+    def corners(self) -> NDArray[np.float64]:
+        """Its eight corners, (3, 8) RAS mm."""
+        ends = np.meshgrid(*[(0.0, size - 1.0) for size in self.shape], indexing="ij")
+        index = np.stack([*ends, np.ones_like(ends[0])]).reshape(4, -1)
+        return (self.affine @ index)[:3]
+
+
+class Part(NamedTuple):
+    """A box of a phase.
+
+    Attributes:
+        values: (x, y, z) as the file has them, HU.
+        affine: (4, 4) of the box, RAS mm.
+    """
+
+    values: NDArray
+    affine: NDArray[np.float64]
+
+
+def read_part(path: str | Path, case: str, places: NDArray[np.float64]) -> Part:
+    """Read the box of a phase that holds some places.
+
+    A NIfTI file is unzipped as far as the box reaches, and only the box is kept. Whether the file is whole
+    and holds HU was checked when it was read for the network.
+
+    Args:
+        path: NIfTI file or DICOM folder.
+        case: the patient's id, for messages.
+        places: (3, N) RAS mm.
+
+    Returns:
+        The box with a voxel around; empty where the phase does not reach any place.
+    """
+    if Path(path).is_dir():
+        volume, affine, _ = read_phase(path, case, check_hu=False)
+        box = _box(places, affine, volume.shape)
+        return Part(volume[box], _moved(affine, box))
+    image = nib.load(path)
+    box = _box(places, image.affine, image.shape)
+    rest = (0,) * (len(image.shape) - 3)
+    # Whole planes are read faster than rows of them
+    planes = np.asarray(image.dataobj[(slice(None), slice(None), box[2], *rest)])
+    return Part(planes[box[:2]], _moved(image.affine, box))
+
+
+def _box(places: NDArray[np.float64], affine: NDArray, shape: Sequence[int]) -> tuple[slice, ...]:
+    back = np.linalg.inv(np.asarray(affine, dtype=np.float64))
+    index = back[:3, :3] @ places + back[:3, 3:]
+    low = np.floor(index.min(axis=1)).astype(int) - 1
+    high = np.ceil(index.max(axis=1)).astype(int) + 2
+    return tuple(
+        slice(min(max(a, 0), size), min(max(b, 0), size))
+        for a, b, size in zip(low, high, shape, strict=False)
+    )
+
+
+def _moved(affine: NDArray, box: Sequence[slice]) -> NDArray[np.float64]:
+    moved = np.array(affine, dtype=np.float64)
+    moved[:3, 3] += moved[:3, :3] @ [float(side.start) for side in box]
+    return moved
+
+
+def at(part: Part, places: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Values at places, linearly between voxel centres.
+
+    Args:
+        part: of a phase.
+        places: (3, N) RAS mm.
+
+    Returns:
+        (N,) HU within -1024..3071, NaN beyond the part.
+    """
+    if not part.values.size or not places.size:
+        return np.full(places.shape[1], np.nan)
+    back = np.linalg.inv(part.affine)
+    index = np.round(back[:3, :3] @ places + back[:3, 3:], 6)
+    there = map_coordinates(
+        _finite(part.values), index, order=1, mode="constant", cval=np.nan, output=np.float64
+    )
+    return np.clip(there, *HU)
+
+
+def onto(part: Part, grid: Grid) -> NDArray[np.float32]:
+    """Values on a grid, linearly between voxel centres.
+
+    Args:
+        part: of a phase.
+        grid: where they are wanted.
+
+    Returns:
+        (X, Y, Z) HU within -1024..3071, air beyond the part.
+    """
+    if not part.values.size:
+        return np.full(grid.shape, AIR, np.float32)
+    chain = np.linalg.inv(part.affine) @ grid.affine
+    drift = np.abs(chain[:3, :3]) * (np.asarray(grid.shape) - 1)
+    follows = np.abs(chain[:3, :3]).argmax(axis=1)
+    rows = np.arange(3)
+    drift[rows, follows] = 0
+    if len(set(follows)) < 3 or drift.max() > _STRAIGHT:
+        index = np.stack(np.meshgrid(*[np.arange(size) for size in grid.shape], indexing="ij")).reshape(3, -1)
+        places = grid.affine[:3, :3] @ index + grid.affine[:3, 3:]
+        return np.nan_to_num(at(part, places), nan=AIR).reshape(grid.shape).astype(np.float32)
+    # Parallel axes: one axis after the other, the one that loses most voxels first
+    order = np.argsort(follows)
+    values = part.values.transpose(order)
+    lines = [
+        chain[order[axis], axis] * np.arange(grid.shape[axis]) + chain[order[axis], 3] for axis in range(3)
+    ]
+    kept = [len(line) / size for line, size in zip(lines, values.shape, strict=True)]
+    for axis in np.argsort(kept):
+        values = _along(values, int(axis), lines[axis])
+    return np.clip(np.nan_to_num(values, copy=False, nan=AIR), *HU).astype(np.float32)
+
+
+def _along(values: NDArray, axis: int, line: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Values at fractional indices of one axis; NaN beyond it."""
+    last = values.shape[axis] - 1
+    beyond = (line < -_NEAR) | (line > last + _NEAR)
+    index = np.clip(line, 0, last)
+    low = np.minimum(index.astype(int), max(last - 1, 0))
+    share = (index - low).astype(np.float32)
+    share[beyond] = np.nan
+    shape = [-1 if other == axis else 1 for other in range(3)]
+    first = _finite(values.take(low, axis))
+    rise = _finite(values.take(np.minimum(low + 1, last), axis)) - first
+    return first + rise * share.reshape(shape)
+
+
+def _finite(values: NDArray) -> NDArray[np.float32]:
+    """As float32; what is not finite is taken for air, as when the network reads it."""
+    found = np.asarray(values, dtype=np.float32)
+    return found if np.isfinite(found).all() else np.nan_to_num(found, nan=AIR, posinf=AIR, neginf=AIR)

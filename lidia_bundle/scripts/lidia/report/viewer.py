@@ -1,0 +1,115 @@
+"""All phases of the liver, slice by slice: a slider, and contours that can be switched off.
+
+Without scripts, and on paper, the page shows the slice that it opens with.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from scripts.lidia.report.overlays import frame, names_at, overlay
+from scripts.lidia.report.results import Patient
+from scripts.lidia.report.scans import Layout, Scan
+from scripts.lidia.report.shell import section
+from scripts.lidia.vocabulary import PHASES
+
+SCRIPT = "viewer.js"
+HELP = (
+    "Drag the slider, or press the arrow keys on it (Page Up and Page Down for larger steps); over the "
+    "pictures the mouse wheel works once the slider or a picture was clicked. The patient's right is on your "
+    "left; lesions carry their number and the colour of their type."
+)
+
+
+def viewer(patient: Patient, layout: Layout, scans: Mapping[str, Scan]) -> str:
+    """The section with the slices.
+
+    Args:
+        patient: his results.
+        layout: which slices are shown.
+        scans: of `scans.read_scans`.
+
+    Returns:
+        An HTML block; nothing without pictures.
+    """
+    if not scans:
+        return ""
+    start = nearest(layout, _best(patient, layout))
+    words = [_words(patient, layout, index) for index in range(len(layout.levels))]
+    drawn = [overlay(patient, layout, level) for level in layout.levels]
+    box, letters = frame(layout)
+    width, height = (
+        (side.stop - side.start) * step for side, step in zip(layout.box, patient.spacing, strict=False)
+    )
+    panes = []
+    for phase in PHASES:
+        if phase not in scans:
+            panes.append(
+                f'<figure class="pane"><div class="frame none" style="aspect-ratio:{width:.1f}/{height:.1f}">'
+                f"not scanned</div><figcaption>{phase}</figcaption></figure>"
+            )
+            continue
+        panes.append(
+            f'<figure class="pane"><div class="frame" style="aspect-ratio:{width:.1f}/{height:.1f}">'
+            f'<img data-phase="{phase}" src="{scans[phase].slices[start]}" alt="{phase}, {words[start]}">'
+            f'<svg class="over" viewBox="{box}" preserveAspectRatio="none" aria-hidden="true" '
+            f'style="font-size:{letters:.0f}px">{drawn[start]}</svg></div>'
+            f"<figcaption>{phase}</figcaption></figure>"
+        )
+    stack = {
+        "slices": {phase: scan.slices for phase, scan in scans.items()},
+        "words": words,
+        "drawn": drawn,
+    }
+    return section(
+        "Slices",
+        f'<div id="viewer" class="viewer no-liver"><div class="panes">{"".join(panes)}</div>'
+        f"{_controls(patient, start, words)}</div>",
+        f'<p class="soft screen">{HELP}</p>',
+        f'<script type="application/json" id="stack">{_safe(stack)}</script>',
+        name="slices",
+    )
+
+
+def _controls(patient: Patient, start: int, words: list[str]) -> str:
+    kinds = [("found", "lesions", True), ("liver", "liver", False)]
+    if patient.truth is not None:
+        kinds.append(("truth", "truth (dashed)", True))
+    boxes = "".join(
+        f'<label><input type="checkbox" data-contour="{kind}"{" checked" if on else ""}> {word}</label>'
+        for kind, word, on in kinds
+    )
+    return (
+        '<div class="controls"><label for="level">Slice</label>'
+        f'<input type="range" id="level" min="0" max="{len(words) - 1}" value="{start}" '
+        f'aria-valuetext="{words[start]}"><output for="level" id="where">{words[start]}</output>'
+        f"<fieldset><legend>Contours</legend>{boxes}</fieldset>"
+        '<label class="wide"><input type="checkbox" id="large"> large pictures</label></div>'
+    )
+
+
+def nearest(layout: Layout, level: int) -> int:
+    """Index of the shown slice that lies nearest to a level of the patient's box."""
+    return min(range(len(layout.levels)), key=lambda index: abs(layout.levels[index] - level))
+
+
+def _best(patient: Patient, layout: Layout) -> int:
+    """The slice to open with: where the largest lesion is widest, else where the liver is."""
+    if layout.crops:
+        return next(iter(layout.crops.values())).level
+    return int(patient.liver.sum(axis=(0, 1)).argmax())
+
+
+def _words(patient: Patient, layout: Layout, index: int) -> str:
+    level = layout.levels[index]
+    return (
+        f"slice {index + 1} of {len(layout.levels)} (no. {level + patient.first} of the scan): "
+        f"{names_at(patient.found, layout, level)}"
+    )
+
+
+def _safe(content: object) -> str:
+    """JSON that cannot end the script element it stands in."""
+    text = json.dumps(content, separators=(",", ":"), allow_nan=False)
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")

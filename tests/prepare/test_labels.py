@@ -1,0 +1,54 @@
+"""The page on data sets prints the one table of words, and tells of every set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scripts.lidia.prepare.command import SOURCES
+from scripts.lidia.prepare.readers import RAW, READERS, REFUSED, WORDS
+from scripts.lidia.prepare.readers.labels import UNTOLD, Words
+from scripts.lidia.vocabulary import CLASSES, PHASES
+
+SETS = [source for source in WORDS if source not in ("folder", "nnunet")]
+SIDES = {True: " (malignant)", False: " (benign)"}
+
+
+def row(source: str, words: Words) -> str:
+    """A line of the page's table: the set's words for each of ours."""
+    phases: dict[str, list[str]] = {}
+    for word, phase in words.phases.items():
+        phases.setdefault(phase, []).append(word)
+    numbers = {name: value for value, name in words.values.items()}
+    classes: dict[str, list[str]] = {}
+    for word, kind in words.classes.items():
+        number = f" ({numbers[word]})" if word in numbers else ""
+        side = SIDES.get(words.malignant.get(word), "")
+        classes.setdefault((kind or "*you say*") + side, []).append(word + number)
+    told = [
+        "; ".join(f"{ours}: {', '.join(theirs)}" for ours, theirs in part.items())
+        for part in (phases, classes)
+    ]
+    return f"| `{source}` | {told[0]} | {told[1]} | {words.drawn} |"
+
+
+@pytest.mark.parametrize("source", SETS)
+def test_the_page_prints_the_table(source: str, bundle: Path) -> None:
+    page = (bundle / "docs/datasets.md").read_text(encoding="utf-8")
+    assert row(source, WORDS[source]) in page, row(source, WORDS[source])
+
+
+def test_the_page_tells_of_every_set(bundle: Path) -> None:
+    page = (bundle / "docs/datasets.md").read_text(encoding="utf-8")
+    for source in (*READERS, *RAW, *REFUSED):
+        assert f"`{source}`" in page, source
+    assert set(WORDS) == {*READERS, *RAW, "nnunet"} and set(REFUSED).isdisjoint(SOURCES)
+
+
+def test_every_word_means_one_of_ours() -> None:
+    for words in WORDS.values():
+        assert set(words.phases.values()) <= set(PHASES)
+        assert set(words.classes.values()) <= {*CLASSES, UNTOLD}
+        assert set(words.malignant) <= {word for word, kind in words.classes.items() if kind == "others"}
+        assert set(words.values.values()) <= set(words.classes)
