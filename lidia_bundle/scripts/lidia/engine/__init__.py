@@ -9,6 +9,7 @@ from scripts.lidia.engine.checkpoints import LoadState, SaveBest, SaveState, Sta
 from scripts.lidia.engine.clipping import ClipGradients
 from scripts.lidia.engine.cohort import CohortDataset, CohortError, CohortEvaluator
 from scripts.lidia.engine.dicom import WriteDicom
+from scripts.lidia.engine.ensemble import Ensemble, ensembled
 from scripts.lidia.engine.epochs import Batches, SeedEpochs
 from scripts.lidia.engine.iteration import Iteration
 from scripts.lidia.engine.losses import MeanLosses, losses
@@ -29,6 +30,7 @@ __all__ = [
     "CohortDataset",
     "CohortError",
     "CohortEvaluator",
+    "Ensemble",
     "ExplainPhases",
     "FitCalibration",
     "HidePhases",
@@ -50,6 +52,7 @@ __all__ = [
     "WindowInferer",
     "WriteDicom",
     "WriteResults",
+    "ensembled",
     "load_weights",
     "losses",
     "postprocessing",
