@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scripts.lidia.datalist.check import MIN_SLICES
+from scripts.lidia.clinic.frames import read_frames, single_frames
+from scripts.lidia.clinic.slices import Slices, check_tags, place_of
 from scripts.lidia.datalist.errors import CaseError
 
 if TYPE_CHECKING:
     from pydicom import Dataset
-
-UNEVEN_MM = 0.1
-"""Positions are often rounded to a tenth of a millimetre; a missing slice shifts them by far more."""
 
 Read = tuple[NDArray[np.float32], NDArray[np.float64], list[CaseError]]
 
@@ -38,24 +35,61 @@ def read_series(folder: str | Path, *, case: str = "") -> Read:
         CaseError: if there is no CT series in the folder or more than one, if a file is damaged, or if the
         slices are no regular volume (gaps, uneven spacing, tilted gantry, two acquisitions, too few slices).
     """
-    series = _Series(str(folder), case or Path(folder).name)
-    slices = series.kept(series.files(dicom_paths(folder)))
-    return (*series.volume(slices), series.remarks)
+    return _read(Slices(str(folder), case or Path(folder).name), dicom_paths(folder))
 
 
-def read_files(paths: Sequence[Path], *, case: str) -> Read:
-    """Reads a series by its files, for folders that hold more than one phase.
+def read_files(paths: Sequence[Path], *, case: str, step_mm: float = 0.0) -> Read:
+    """Reads a series by its files: single slices, or one enhanced multi-frame file.
 
     Args:
-        paths: the slices of one phase.
+        paths: the files, such as a `Series` of a study names.
         case: id of the case, for messages.
+        step_mm: for a look alone: so many mm from slice to slice will do, and only these are decoded.
 
     Raises:
         CaseError: as `read_series` does.
     """
-    series = _Series(str(paths[0].parent), case)
+    return _read(Slices(str(paths[0].parent), case), paths, step_mm)
+
+
+def _read(series: Slices, paths: Sequence[Path], step_mm: float = 0.0) -> Read:
+    alone = series.multiframe(paths)
+    if alone is not None:
+        check_stack(single_frames(alone), case=series.case)
+        voxels, affine = read_frames(Path(alone.filename), case=series.case)
+        every = max(1, int(step_mm / np.linalg.norm(affine[:3, 2])))
+        return voxels[:, :, ::every], affine @ np.diag([1.0, 1.0, every, 1.0]), series.remarks
     slices = series.kept(series.files(paths))
-    return (*series.volume(slices), series.remarks)
+    every = max(1, int(step_mm / (place_of(slices[1]) - place_of(slices[0]))))
+    return (*series.volume(slices[::every]), series.remarks)
+
+
+def check_stack(headers: Sequence[Dataset], *, case: str) -> tuple[tuple[float, float, float], float]:
+    """Checks by headers alone that slices or frames are one regular upright volume.
+
+    Args:
+        headers: of slices of one shape and orientation, in any order; copies are allowed.
+        case: what to call them in messages.
+
+    Returns:
+        mm between columns, rows and slices; mm from the first slice to the last.
+
+    Raises:
+        CaseError: as `read_series` does.
+    """
+    series = Slices(str(Path(headers[0].filename).parent), case)
+    for header in headers:
+        check_tags(series, header)
+    alone = list({header.SOPInstanceUID: header for header in headers}.values())
+    if len({round(place_of(header), 2) for header in alone}) < len(alone):
+        if len({header.filename for header in headers}) < len(headers):
+            problem = "several frames at one place: more than one phase in the file"
+            raise series.fault("two_acquisitions", problem, "export each phase as a series of its own")
+        alone = series.without_copies(series.files([Path(header.filename) for header in alone]))
+    ordered = series.regular(alone)
+    extent = place_of(ordered[-1]) - place_of(ordered[0])
+    rows, columns = map(float, ordered[0].PixelSpacing)
+    return (columns, rows, extent / (len(ordered) - 1)), extent
 
 
 def read_slices(paths: Sequence[Path], *, case: str) -> list[Dataset]:
@@ -68,7 +102,7 @@ def read_slices(paths: Sequence[Path], *, case: str) -> list[Dataset]:
     Raises:
         CaseError: as `read_series` does.
     """
-    series = _Series(str(paths[0].parent), case)
+    series = Slices(str(paths[0].parent), case)
     return series.kept(series.files(paths))
 
 
@@ -76,193 +110,3 @@ def dicom_paths(folder: str | Path) -> list[Path]:
     """Finds the files of a folder and its sub-folders that may be DICOM."""
     paths = sorted(p for p in Path(folder).rglob("*") if p.is_file() and not p.name.startswith("."))
     return [path for path in paths if path.name.upper() != "DICOMDIR"]
-
-
-class _Series:
-    """The steps from a folder to a volume; each says what is wrong in its own words."""
-
-    def __init__(self, folder: str, case: str) -> None:
-        self.folder, self.case = folder, case
-        self.remarks: list[CaseError] = []
-
-    def fault(self, code: str, problem: str, remedy: str, file: str | None = None) -> CaseError:
-        return CaseError(self.case, file or self.folder, problem, remedy, code)
-
-    def remark(self, code: str, problem: str) -> None:
-        self.remarks.append(CaseError(self.case, self.folder, problem, "", code, "warning"))
-
-    def kept(self, found: Sequence[Dataset]) -> list[Dataset]:
-        """Leaves the slices of one regular volume, sorted."""
-        slices = self.only_one(self.images(found))
-        return self.regular(self.without_copies(self.one_shape(slices)))
-
-    def files(self, paths: Sequence[Path]) -> list[Dataset]:
-        """Reads all files of the folder; an unreadable slice is a fault, since it leaves a hole."""
-        try:
-            from pydicom import dcmread
-            from pydicom.errors import InvalidDicomError
-        except ImportError as error:
-            remedy = "install pydicom and highdicom, or convert the series to NIfTI"
-            raise self.fault("no_reader", f"DICOM cannot be read: {error}", remedy) from error
-
-        found = []
-        for path in paths:
-            looks = path.suffix.lower() in (".dcm", ".ima", "")
-            if looks and path.stat().st_size == 0:
-                raise self.fault(
-                    "empty_file", "the file is empty (0 bytes)", "copy the series again", str(path)
-                )
-            try:
-                found.append(dcmread(path))
-            except InvalidDicomError as error:
-                if path.suffix.lower() in (".dcm", ".ima"):
-                    raise self.fault("damaged", str(error), "copy the series again", str(path)) from error
-            except (EOFError, OSError, ValueError, KeyError) as error:
-                problem = f"the file cannot be read ({error})"
-                raise self.fault("damaged", problem, "copy the series again", str(path)) from error
-        if not found:
-            raise self.fault("no_dicom", "no DICOM file in the folder", "name the folder of one CT series")
-        return found
-
-    def images(self, found: Sequence[Dataset]) -> list[Dataset]:
-        """Keeps CT slices: no localizers, reports, segmentations, screen shots."""
-        slices = [d for d in found if "Rows" in d and "ImagePositionPatient" in d]
-        kinds = Counter(str(d.get("Modality", "none")) for d in slices)
-        if set(kinds) != {"CT"} and "CT" not in kinds:
-            seen = ", ".join(kinds) or "no image with a position"
-            raise self.fault("not_ct", f"no CT slices: {seen}", "name the folder of one CT series")
-        kept = [d for d in slices if d.get("Modality") == "CT" and "LOCALIZER" not in d.get("ImageType", ())]
-        if len(kept) < len(found):
-            self.remark(
-                "left_out", f"{len(found) - len(kept)} files are no CT slices (localizers, ...); left out"
-            )
-        if not kept:
-            raise self.fault("not_ct", "localizers only", "name the folder of one CT series")
-        for slice_ in kept:
-            _whole(self, slice_)
-        return kept
-
-    def only_one(self, slices: Sequence[Dataset]) -> list[Dataset]:
-        """Takes the folder's one series."""
-        series = defaultdict(list)
-        for slice_ in slices:
-            series[slice_.SeriesInstanceUID].append(slice_)
-        if len(series) > 1:
-            names = [
-                f"{g[0].get('SeriesDescription', '')!r} (number {g[0].get('SeriesNumber')}, {len(g)} slices)"
-                for g in series.values()
-            ]
-            problem = f"{len(series)} series: {'; '.join(names)}"
-            raise self.fault("two_series", problem, "give each series a folder, and each phase one folder")
-        return list(slices)
-
-    def one_shape(self, slices: Sequence[Dataset]) -> list[Dataset]:
-        """Leaves out a few slices of another shape or orientation, such as a scout within the series."""
-        groups = defaultdict(list)
-        for slice_ in slices:
-            turn = tuple(np.round(np.asarray(slice_.ImageOrientationPatient, dtype=float), 3))
-            groups[slice_.Rows, slice_.Columns, turn, tuple(map(float, slice_.PixelSpacing))].append(slice_)
-        largest = max(groups.values(), key=len)
-        odd = len(slices) - len(largest)
-        if odd > 0.2 * len(slices):
-            problem = f"{odd} of {len(slices)} slices have another shape, spacing or orientation"
-            raise self.fault("mixed_slices", problem, "separate them into folders")
-        if odd:
-            self.remark("left_out", f"{odd} slices of another shape or orientation were left out")
-        return largest
-
-    def without_copies(self, slices: Sequence[Dataset]) -> list[Dataset]:
-        """Leaves out copies of a slice; two different slices at one place are two acquisitions."""
-        kept: dict[float, Dataset] = {}
-        copies, clashes = 0, 0
-        for slice_ in slices:
-            place = round(_place(slice_), 2)
-            other = kept.setdefault(place, slice_)
-            if other is slice_:
-                continue
-            same = other.SOPInstanceUID == slice_.SOPInstanceUID or other.PixelData == slice_.PixelData
-            copies, clashes = copies + same, clashes + (not same)
-        if clashes:
-            numbers = sorted({str(s.get("AcquisitionNumber", "?")) for s in slices})
-            problem = f"{clashes} places have two different slices (acquisitions {', '.join(numbers)})"
-            raise self.fault("two_acquisitions", problem, "separate the phases into folders")
-        if copies:
-            self.remark("copies", f"{copies} copies of slices were left out")
-        return list(kept.values())
-
-    def regular(self, slices: Sequence[Dataset]) -> list[Dataset]:
-        """Sorts the slices and checks that they are evenly stacked along their normal."""
-        if len(slices) < MIN_SLICES:
-            problem = f"{len(slices)} slices, fewer than {MIN_SLICES}"
-            raise self.fault("too_flat", problem, "give the whole series")
-        ordered = sorted(slices, key=_place)
-        places = np.array([_place(s) for s in ordered])
-        corners = np.array([s.ImagePositionPatient for s in ordered], dtype=float)
-        steps = np.diff(places)
-        step = float(np.median(steps))
-        uneven = np.flatnonzero(np.abs(steps - step) > UNEVEN_MM)
-        if len(uneven):
-            where = ", ".join(f"{places[i]:.1f} to {places[i + 1]:.1f}" for i in uneven[:5])
-            ratio = steps[uneven] / step
-            missing = bool((np.rint(ratio) >= 2).all() and (np.abs(ratio - np.rint(ratio)) < 0.1).all())
-            what = "slices are missing" if missing else "uneven slice spacing"
-            problem = f"{what} at {where} mm (step {step:g} mm)"
-            remedy = "copy the whole series again" if missing else "export an evenly spaced reconstruction"
-            raise self.fault("gap" if missing else "uneven", problem, remedy)
-        path = corners[-1] - corners[0]
-        tilt = float(np.degrees(np.arccos(min(1.0, (places[-1] - places[0]) / np.linalg.norm(path)))))
-        if tilt > 0.5:
-            problem = f"the gantry was tilted by {tilt:.1f} degrees"
-            raise self.fault("tilt", problem, "resample it to an upright volume first (dcm2niix does)")
-        return ordered
-
-    def volume(self, slices: Sequence[Dataset]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        """Reads the voxels; highdicom checks the geometry once more."""
-        import highdicom
-
-        try:
-            volume = highdicom.get_volume_from_series(
-                slices, dtype=np.float32, apply_modality_transform=True, atol=UNEVEN_MM, orientation_tol=1e-3
-            )
-        except Exception as error:  # decoders and geometry checks raise many kinds
-            culprit = next((s for s in slices if not _decodes(s)), None)
-            file = str(culprit.filename) if culprit is not None else None
-            code = "no_volume" if culprit is None else "damaged"
-            remedy = "export an evenly spaced axial series" if culprit is None else "copy the series again"
-            raise self.fault(code, f"{type(error).__name__}: {error}", remedy, file) from error
-        # highdicom stacks slices against their normal; ITK, dcm2niix and thus most files beside it, along it
-        volume = volume.flip_spatial(0)
-        # highdicom: slice, row, column in LPS; here: column, row, slice in RAS
-        affine = np.diag([-1.0, -1.0, 1.0, 1.0]) @ np.asarray(volume.affine, dtype=float)[:, [2, 1, 0, 3]]
-        voxels = np.ascontiguousarray(np.transpose(volume.array, (2, 1, 0)), dtype=np.float32)
-        return np.maximum(voxels, -1024.0, out=voxels), affine
-
-
-def _place(slice_: Dataset) -> float:
-    """Gives the position of a slice along its normal, in mm."""
-    turn = np.asarray(slice_.ImageOrientationPatient, dtype=float)
-    return float(np.dot(np.cross(turn[:3], turn[3:]), np.asarray(slice_.ImagePositionPatient, dtype=float)))
-
-
-def _whole(series: _Series, slice_: Dataset) -> None:
-    file = str(slice_.filename)
-    lacking = [
-        tag
-        for tag in ("ImageOrientationPatient", "PixelSpacing", "RescaleSlope", "RescaleIntercept")
-        if slice_.get(tag) in (None, "")
-    ]
-    if lacking:
-        problem = f"no {', '.join(lacking)}: HU or place are unknown"
-        raise series.fault("no_tags", problem, "export the series again with all its tags", file)
-    wanted = slice_.Rows * slice_.Columns * slice_.get("BitsAllocated", 16) // 8
-    plain = not slice_.file_meta.TransferSyntaxUID.is_compressed
-    if "PixelData" not in slice_ or (plain and len(slice_.PixelData) < wanted):
-        held = len(slice_.get("PixelData", b""))
-        raise series.fault("truncated", f"{held} of {wanted} bytes of pixels", "copy the series again", file)
-
-
-def _decodes(slice_: Any) -> bool:
-    try:
-        return slice_.pixel_array is not None
-    except Exception:  # any kind of decoder error means the same here
-        return False

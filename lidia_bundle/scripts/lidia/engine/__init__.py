@@ -11,6 +11,7 @@ from scripts.lidia.engine.cohort import CohortDataset, CohortError, CohortEvalua
 from scripts.lidia.engine.dicom import WriteDicom
 from scripts.lidia.engine.ensemble import Ensemble, ensembled
 from scripts.lidia.engine.epochs import Batches, SeedEpochs
+from scripts.lidia.engine.incoming import cases
 from scripts.lidia.engine.iteration import Iteration
 from scripts.lidia.engine.losses import MeanLosses, losses
 from scripts.lidia.engine.optimising import warm_up_then_decay, weight_groups
@@ -52,6 +53,7 @@ __all__ = [
     "WindowInferer",
     "WriteDicom",
     "WriteResults",
+    "cases",
     "ensembled",
     "load_weights",
     "losses",

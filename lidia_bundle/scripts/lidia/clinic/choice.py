@@ -1,0 +1,238 @@
+"""Which series of a study are the patient's phases, why, how sure that is, and the table that says so."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from scripts.lidia.clinic.enhancement import weigh_image
+from scripts.lidia.clinic.phases import Acquisition, acquisitions, chosen, posterior, weigh_tags
+from scripts.lidia.clinic.study import Series, Study
+from scripts.lidia.clinic.words import says_phases
+from scripts.lidia.datalist.errors import CaseError
+from scripts.lidia.vocabulary import PHASES
+
+SURE = 0.8
+"""Below this confidence the result carries a warning."""
+COLUMNS = ("phase", "number", "description", "slices", "time", "confidence", "why")
+
+
+class Choice(NamedTuple):
+    """What was taken of a study.
+
+    Attributes:
+        phases: the series of each phase that was found.
+        rows: one a series of the study, for `ID.json`: phase, description, number, uid, slices, spacing_mm,
+            time, why, confidence, taken.
+        warnings: what a reader of the result must know.
+    """
+
+    phases: dict[str, Series]
+    rows: list[dict[str, Any]]
+    warnings: list[str]
+
+
+def case_of(study: Study, *, private: bool = False) -> str:
+    """A name for the patient that can be part of a file's name.
+
+    Args:
+        study: his study.
+        private: a name that says nothing of him.
+    """
+    name = re.sub(r"[^\w.-]+", "_", study.patient.strip()).strip("._")
+    if private or not name:
+        # of the UID, not of the patient's number: numbers can be tried one by one
+        return "case-" + hashlib.sha256(study.uid.encode()).hexdigest()[:10]
+    return name[:64]
+
+
+def choose(
+    study: Study, *, case: str, phase_map: Mapping[str, Any] | None = None, private: bool = False
+) -> Choice:
+    """Finds the patient's phases among the series of a study.
+
+    Args:
+        study: of one patient.
+        case: id of the case, for messages.
+        phase_map: the series of a phase by its number, UID or description, where the user knows better; None
+            for a phase that shall not be taken.
+        private: descriptions, UIDs and times are told only as far as they cannot name the patient.
+
+    Raises:
+        CaseError: if no series can be a phase, or `phase_map` names none or several.
+    """
+    named = _named(study, phase_map or {}, case, private)
+    usable = [series for series in study.series if not series.refused]
+    if not usable:
+        listed = "; ".join(f"{_title(s, private)}: {s.refused}" for s in study.series)
+        remedy = "export the axial series of the liver, evenly spaced and upright"
+        raise CaseError(case, _where(study), f"no series can be a phase: {listed}", remedy, "no_series")
+    scans = acquisitions(usable)
+    for phase, series in named.items():
+        if series is not None:
+            scan = next(scan for scan in scans if series in scan.series)
+            scan.named, scan.why = phase, ["named by the user"]
+            scan.series.sort(key=lambda other: other != series)
+    weigh_tags([scan for scan in scans if not scan.named])
+    silent = [scan for scan in scans if not scan.named]
+    blind = [scan for scan in silent if not weigh_image(scan, case)]
+    if 0 < len(blind) < len(scans):
+        scans = [scan for scan in scans if scan not in blind]
+    odds = posterior(scans)
+    taken = {p: n for p, n in chosen(scans, odds).items() if p not in named or named[p] is not None}
+    phases = {p: scans[taken[p]].series[0] for p in PHASES if p in taken}
+    if not phases:
+        remedy = "take the phase off --phase_map"
+        raise CaseError(case, _where(study), "no phase is left", remedy, "no_phase")
+    rows, warnings = [], []
+    for number, scan in enumerate(scans):
+        best = PHASES[int(odds[number].argmax())]
+        confidence = float(odds[number].max())
+        used = phases.get(best) is scan.series[0]
+        for series in scan.series:
+            taken_here = used and series is scan.series[0]
+            why = list(scan.why) if scan.why else ["nothing speaks for any phase"]
+            if not taken_here:
+                why.append(
+                    "another reconstruction is better" if used else "another scan of this phase is better"
+                )
+            rows.append(_row(series, study, private, best, why, confidence, taken_here))
+        if used:
+            warnings += _doubts(scan, best, confidence, private)
+    lost = [series for scan in blind if scan not in scans for series in scan.series]
+    for series in (*lost, *(series for series in study.series if series.refused)):
+        rows.append(_row(series, study, private, "", [series.refused or "shows no liver"], None, False))
+    warnings += _losses(study, phases, private)
+    return Choice(phases, rows, warnings)
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows as lines of text, those taken first."""
+    lines = [COLUMNS]
+    for row in sorted(
+        rows, key=lambda row: (not row["taken"], PHASES.index(row["phase"]) if row["phase"] else 9)
+    ):
+        sure = "" if row["confidence"] is None else f"{row['confidence']:.2f}"
+        phase = row["phase"] if row["taken"] else f"({row['phase']})" if row["phase"] else "-"
+        lines.append((
+            phase,
+            row["number"],
+            row["description"],
+            str(row["slices"]),
+            row["time"],
+            sure,
+            row["why"],
+        ))
+    widths = [max(len(line[i]) for line in lines) for i in range(len(COLUMNS))]
+    return "\n".join(
+        "  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def _row(
+    series: Series,
+    study: Study,
+    private: bool,
+    phase: str,
+    why: Sequence[str],
+    confidence: float | None,
+    taken: bool,
+) -> dict[str, Any]:
+    first = min((s.time for s in study.series if s.time is not None), default=None)
+    time = ""
+    if series.time is not None and first is not None:
+        since = int((series.time - first).total_seconds())
+        time = f"+{since} s" if private else series.time.strftime("%H:%M:%S")
+    return {
+        "phase": phase,
+        "description": _description(series, private),
+        "number": series.name,
+        "uid": series.uid[-12:] if private else series.uid,
+        "slices": series.slices,
+        "spacing_mm": [round(step, 3) for step in series.spacing],
+        "time": time,
+        "why": "; ".join(why),
+        "confidence": None if confidence is None else round(confidence, 3),
+        "taken": taken,
+    }
+
+
+def _description(series: Series, private: bool) -> str:
+    """SeriesDescription, or the words of a phase in it alone: the rest is free text that may name people."""
+    return ", ".join(says_phases(series.description).values()) if private else series.description
+
+
+def _title(series: Series, private: bool) -> str:
+    words = _description(series, private)
+    return f"series {series.name}" + (f" ({words})" if words else "")
+
+
+def _where(study: Study) -> str:
+    return str(study.series[0].paths[0].parent)
+
+
+def _doubts(scan: Acquisition, phase: str, confidence: float, private: bool) -> list[str]:
+    """What is not sure of a series that was taken."""
+    title, told = _title(scan.series[0], private), []
+    if confidence < SURE:
+        told.append(f"{title} was taken for {phase} with a confidence of {confidence:.2f}: check it")
+    said = says_phases(scan.series[0].description)
+    if len(said) == 1 and phase not in said and not scan.named:
+        told.append(f"{title} is called {next(iter(said))} and was taken for {phase}: check it")
+    return told
+
+
+def _losses(study: Study, phases: Mapping[str, Series], private: bool) -> list[str]:
+    """Phases that their words promise, whose series cannot be read, and that no other series stands for."""
+    told = []
+    for series in study.series:
+        said = says_phases(series.description)
+        lost = series.refused and len(said) == 1 and next(iter(said)) not in phases
+        if lost and series.slices >= 8:
+            told.append(
+                f"no {next(iter(said))} phase: {_title(series, private)} was left out, {series.refused}"
+            )
+    return told
+
+
+def _named(study: Study, asked: Mapping[str, Any], case: str, private: bool) -> dict[str, Series | None]:
+    """The series that the user names.
+
+    Raises:
+        CaseError: if a phase is unknown, or a word fits no series, several, or one that cannot be read.
+    """
+    found: dict[str, Series | None] = {}
+    for phase, word in asked.items():
+        if phase not in PHASES:
+            remedy = f"the phases are {', '.join(PHASES)}"
+            raise CaseError(case, _where(study), f"phase_map names {phase!r}", remedy, "unknown_phase")
+        text = str(word).strip()
+        if word is None or text.lower() in ("", "none"):
+            found[phase] = None
+            continue
+        fits = _fitting(study, text)
+        if len(fits) != 1:
+            what = f"{len(fits)} series fit" if fits else "no series fits"
+            listed = ", ".join(_title(series, private) for series in fits or study.series)
+            remedy = f"name one by its number: {listed}"
+            raise CaseError(case, _where(study), f"{what} {phase} = {text!r}", remedy, "bad_phase_map")
+        if fits[0].refused:
+            problem = f"{_title(fits[0], private)}, named for {phase}, cannot be read: {fits[0].refused}"
+            raise CaseError(case, _where(study), problem, "name another series", "bad_phase_map")
+        found[phase] = fits[0]
+    return found
+
+
+def _fitting(study: Study, text: str) -> list[Series]:
+    """Series by UID, else by number, else by description, else by a part of it."""
+    low = text.lower()
+    tests = (
+        lambda s: s.uid == text,
+        lambda s: s.name == text,
+        lambda s: s.description.lower() == low,
+        lambda s: low in s.description.lower() and not s.refused,
+    )
+    return next((fits for test in tests if (fits := [s for s in study.series if test(s)])), [])

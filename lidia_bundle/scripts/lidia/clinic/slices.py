@@ -1,0 +1,233 @@
+"""The steps from the files of a folder to one stack of slices; each says what is wrong in its own words."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scripts.lidia.clinic.frames import in_ras, is_multiframe
+from scripts.lidia.datalist.check import MIN_SLICES
+from scripts.lidia.datalist.errors import CaseError
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+UNEVEN_MM = 0.1
+"""Positions are often rounded to a tenth of a millimetre; a missing slice shifts them by far more."""
+
+
+class Slices:
+    """The files of one folder on their way to a volume.
+
+    Args:
+        folder: what to name in messages.
+        case: id of the case.
+    """
+
+    def __init__(self, folder: str, case: str) -> None:
+        self.folder, self.case = folder, case
+        self.remarks: list[CaseError] = []
+
+    def fault(self, code: str, problem: str, remedy: str, file: str | None = None) -> CaseError:
+        """The error of this folder and case."""
+        return CaseError(self.case, file or self.folder, problem, remedy, code)
+
+    def remark(self, code: str, problem: str) -> None:
+        """Notes what a reader should know and that is no fault."""
+        self.remarks.append(CaseError(self.case, self.folder, problem, "", code, "warning"))
+
+    def kept(self, found: Sequence[Dataset]) -> list[Dataset]:
+        """Leaves the slices of one regular volume, sorted."""
+        slices = self.only_one(self.images(found))
+        return self.regular(self.without_copies(self.one_shape(slices)))
+
+    def multiframe(self, paths: Sequence[Path]) -> Dataset | None:
+        """The header of the one enhanced file, where the paths are that and nothing else."""
+        if len(paths) != 1 or paths[0].stat().st_size == 0:
+            return None
+        from pydicom import dcmread
+        from pydicom.misc import is_dicom
+
+        header = dcmread(paths[0], stop_before_pixels=True) if is_dicom(paths[0]) else None
+        return header if header is not None and is_multiframe(header) else None
+
+    def files(self, paths: Sequence[Path]) -> list[Dataset]:
+        """Reads all files of the folder; an unreadable slice is a fault, since it leaves a hole."""
+        try:
+            from pydicom import dcmread
+            from pydicom.errors import InvalidDicomError
+        except ImportError as error:
+            remedy = "install pydicom and highdicom, or convert the series to NIfTI"
+            raise self.fault("no_reader", f"DICOM cannot be read: {error}", remedy) from error
+
+        found = []
+        for path in paths:
+            looks = path.suffix.lower() in (".dcm", ".ima", "")
+            if looks and path.stat().st_size == 0:
+                raise self.fault(
+                    "empty_file", "the file is empty (0 bytes)", "copy the series again", str(path)
+                )
+            try:
+                found.append(dcmread(path))
+            except InvalidDicomError as error:
+                if path.suffix.lower() in (".dcm", ".ima"):
+                    raise self.fault("damaged", str(error), "copy the series again", str(path)) from error
+            except (EOFError, OSError, ValueError, KeyError) as error:
+                problem = f"the file cannot be read ({error})"
+                raise self.fault("damaged", problem, "copy the series again", str(path)) from error
+        if not found:
+            raise self.fault("no_dicom", "no DICOM file in the folder", "name the folder of one CT series")
+        return found
+
+    def images(self, found: Sequence[Dataset]) -> list[Dataset]:
+        """Keeps CT slices: no localizers, reports, segmentations, screen shots."""
+        slices = [d for d in found if "Rows" in d and "ImagePositionPatient" in d]
+        kinds = Counter(str(d.get("Modality", "none")) for d in slices)
+        if set(kinds) != {"CT"} and "CT" not in kinds:
+            seen = ", ".join(kinds) or "no image with a position"
+            raise self.fault("not_ct", f"no CT slices: {seen}", "name the folder of one CT series")
+        kept = [d for d in slices if d.get("Modality") == "CT" and "LOCALIZER" not in d.get("ImageType", ())]
+        if len(kept) < len(found):
+            self.remark(
+                "left_out", f"{len(found) - len(kept)} files are no CT slices (localizers, ...); left out"
+            )
+        if not kept:
+            raise self.fault("not_ct", "localizers only", "name the folder of one CT series")
+        for slice_ in kept:
+            _whole(self, slice_)
+        return kept
+
+    def only_one(self, slices: Sequence[Dataset]) -> list[Dataset]:
+        """Takes the folder's one series."""
+        series = defaultdict(list)
+        for slice_ in slices:
+            series[slice_.SeriesInstanceUID].append(slice_)
+        if len(series) > 1:
+            names = [
+                f"{g[0].get('SeriesDescription', '')!r} (number {g[0].get('SeriesNumber')}, {len(g)} slices)"
+                for g in series.values()
+            ]
+            problem = f"{len(series)} series: {'; '.join(names)}"
+            raise self.fault("two_series", problem, "give each series a folder, and each phase one folder")
+        return list(slices)
+
+    def one_shape(self, slices: Sequence[Dataset]) -> list[Dataset]:
+        """Leaves out a few slices of another shape or orientation, such as a scout within the series."""
+        groups = defaultdict(list)
+        for slice_ in slices:
+            turn = tuple(np.round(np.asarray(slice_.ImageOrientationPatient, dtype=float), 3))
+            groups[slice_.Rows, slice_.Columns, turn, tuple(map(float, slice_.PixelSpacing))].append(slice_)
+        largest = max(groups.values(), key=len)
+        odd = len(slices) - len(largest)
+        if odd > 0.2 * len(slices):
+            problem = f"{odd} of {len(slices)} slices have another shape, spacing or orientation"
+            raise self.fault("mixed_slices", problem, "separate them into folders")
+        if odd:
+            self.remark("left_out", f"{odd} slices of another shape or orientation were left out")
+        return largest
+
+    def without_copies(self, slices: Sequence[Dataset]) -> list[Dataset]:
+        """Leaves out copies of a slice; two different slices at one place are two acquisitions."""
+        kept: dict[float, Dataset] = {}
+        copies, clashes = 0, 0
+        for slice_ in slices:
+            place = round(place_of(slice_), 2)
+            other = kept.setdefault(place, slice_)
+            if other is slice_:
+                continue
+            same = other.SOPInstanceUID == slice_.SOPInstanceUID or other.PixelData == slice_.PixelData
+            copies, clashes = copies + same, clashes + (not same)
+        if clashes:
+            numbers = sorted({str(s.get("AcquisitionNumber", "?")) for s in slices})
+            problem = f"{clashes} places have two different slices (acquisitions {', '.join(numbers)})"
+            raise self.fault("two_acquisitions", problem, "separate the phases into folders")
+        if copies:
+            self.remark("copies", f"{copies} copies of slices were left out")
+        return list(kept.values())
+
+    def regular(self, slices: Sequence[Dataset]) -> list[Dataset]:
+        """Sorts the slices and checks that they are evenly stacked along their normal."""
+        if len(slices) < MIN_SLICES:
+            problem = f"{len(slices)} slices, fewer than {MIN_SLICES}"
+            raise self.fault("too_flat", problem, "give the whole series")
+        ordered = sorted(slices, key=place_of)
+        places = np.array([place_of(s) for s in ordered])
+        corners = np.array([s.ImagePositionPatient for s in ordered], dtype=float)
+        steps = np.diff(places)
+        step = float(np.median(steps))
+        uneven = np.flatnonzero(np.abs(steps - step) > UNEVEN_MM)
+        if len(uneven):
+            where = ", ".join(f"{places[i]:.1f} to {places[i + 1]:.1f}" for i in uneven[:5])
+            ratio = steps[uneven] / step
+            missing = bool((np.rint(ratio) >= 2).all() and (np.abs(ratio - np.rint(ratio)) < 0.1).all())
+            what = "slices are missing" if missing else "uneven slice spacing"
+            problem = f"{what} at {where} mm (step {step:g} mm)"
+            remedy = "copy the whole series again" if missing else "export an evenly spaced reconstruction"
+            raise self.fault("gap" if missing else "uneven", problem, remedy)
+        path = corners[-1] - corners[0]
+        tilt = float(np.degrees(np.arccos(min(1.0, (places[-1] - places[0]) / np.linalg.norm(path)))))
+        if tilt > 0.5:
+            problem = f"the gantry was tilted by {tilt:.1f} degrees"
+            raise self.fault("tilt", problem, "resample it to an upright volume first (dcm2niix does)")
+        return ordered
+
+    def volume(self, slices: Sequence[Dataset]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Reads the voxels; highdicom checks the geometry once more."""
+        import highdicom
+
+        try:
+            volume = highdicom.get_volume_from_series(
+                slices, dtype=np.float32, apply_modality_transform=True, atol=UNEVEN_MM, orientation_tol=1e-3
+            )
+        except Exception as error:  # decoders and geometry checks raise many kinds
+            culprit = next((s for s in slices if not _decodes(s)), None)
+            file = str(culprit.filename) if culprit is not None else None
+            code = "no_volume" if culprit is None else "damaged"
+            remedy = "export an evenly spaced axial series" if culprit is None else "copy the series again"
+            raise self.fault(code, f"{type(error).__name__}: {error}", remedy, file) from error
+        return in_ras(volume)
+
+
+def place_of(slice_: Dataset) -> float:
+    """Gives the position of a slice along its normal, in mm."""
+    turn = np.asarray(slice_.ImageOrientationPatient, dtype=float)
+    return float(np.dot(np.cross(turn[:3], turn[3:]), np.asarray(slice_.ImagePositionPatient, dtype=float)))
+
+
+def check_tags(series: Slices, slice_: Dataset) -> None:
+    """Checks that a slice says where it lies and what its numbers mean.
+
+    Raises:
+        CaseError: if it does not.
+    """
+    lacking = [
+        tag
+        for tag in ("ImageOrientationPatient", "PixelSpacing", "RescaleSlope", "RescaleIntercept")
+        if slice_.get(tag) in (None, "")
+    ]
+    if lacking:
+        problem = f"no {', '.join(lacking)}: HU or place are unknown"
+        remedy = "export the series again with all its tags"
+        raise series.fault("no_tags", problem, remedy, str(slice_.filename))
+
+
+def _whole(series: Slices, slice_: Dataset) -> None:
+    check_tags(series, slice_)
+    file = str(slice_.filename)
+    wanted = slice_.Rows * slice_.Columns * slice_.get("BitsAllocated", 16) // 8
+    plain = not slice_.file_meta.TransferSyntaxUID.is_compressed
+    if "PixelData" not in slice_ or (plain and len(slice_.PixelData) < wanted):
+        held = len(slice_.get("PixelData", b""))
+        raise series.fault("truncated", f"{held} of {wanted} bytes of pixels", "copy the series again", file)
+
+
+def _decodes(slice_: Any) -> bool:
+    try:
+        return slice_.pixel_array is not None
+    except Exception:  # any kind of decoder error means the same here
+        return False

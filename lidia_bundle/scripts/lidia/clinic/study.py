@@ -1,0 +1,288 @@
+"""A folder of DICOM files as the series of one study: what each is, and which cannot be a phase."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from scripts.lidia.clinic.frames import is_multiframe, single_frames
+from scripts.lidia.clinic.series import check_stack, dicom_paths
+from scripts.lidia.clinic.words import is_sharp, says_kind
+from scripts.lidia.datalist.errors import CaseError
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+SHORTEST_MM = 60.0
+"""What is shorter along the body shows no liver: bolus tracking, single slices, biopsies."""
+
+TAGS = (
+    *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID"),
+    *(
+        "PatientID",
+        "PatientName",
+        "PatientBirthDate",
+        "StudyDescription",
+        "StudyDate",
+        "SpecificCharacterSet",
+    ),
+    *("Modality", "ImageType", "SeriesDescription", "SeriesNumber", "ProtocolName", "AcquisitionNumber"),
+    *("AcquisitionDate", "AcquisitionTime", "AcquisitionDateTime", "TemporalPositionIdentifier"),
+    *("ContrastBolusAgent", "ContrastBolusStartTime", "ContrastBolusVolume", "ConvolutionKernel"),
+    *("SliceThickness", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns"),
+    *("RescaleSlope", "RescaleIntercept", "NumberOfFrames", "SharedFunctionalGroupsSequence"),
+    *("PerFrameFunctionalGroupsSequence", "InstanceNumber", "DerivationDescription", "ContentDate"),
+)
+"""All that is read of a file before it is known what it is good for."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """One stack of slices, or what else bears a SeriesInstanceUID.
+
+    Args:
+        uid: SeriesInstanceUID.
+        name: its number; with `/2` for the second acquisition in one series.
+        description: SeriesDescription.
+        protocol: ProtocolName.
+        kernel: ConvolutionKernel.
+        paths: its files.
+        slices: how many.
+        spacing: mm between columns, rows and slices; zeros if unknown.
+        extent: mm from the first to the last slice along their normal.
+        time: when the first slice was scanned.
+        contrast: ContrastBolusAgent.
+        injected: when the injection began.
+        refused: why it cannot be a phase; empty if it may be one.
+    """
+
+    uid: str
+    name: str
+    description: str
+    protocol: str
+    kernel: str
+    paths: tuple[Path, ...]
+    slices: int
+    spacing: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    extent: float = 0.0
+    time: datetime | None = None
+    contrast: str = ""
+    injected: datetime | None = None
+    refused: str = ""
+
+    @property
+    def sharp(self) -> bool:
+        """Whether its kernel is one for lung or bone."""
+        return is_sharp(self.description, self.kernel)
+
+
+@dataclass(frozen=True)
+class Study:
+    """The series of one study of one patient.
+
+    Args:
+        patient: PatientID, or the name where there is none.
+        uid: StudyInstanceUID.
+        day: StudyDate, may be empty.
+        series: all of them, those that may be a phase first, each kind in the order of its time.
+    """
+
+    patient: str
+    uid: str
+    day: str
+    series: tuple[Series, ...]
+
+
+def find_studies(folder: str | Path) -> list[Study]:
+    """Reads the headers below a folder and sorts them into studies.
+
+    Args:
+        folder: searched with its sub-folders; names and endings of files do not matter.
+
+    Raises:
+        CaseError: if there is no DICOM file, or an empty or damaged one that should be.
+    """
+    headers: dict[tuple[str, str], dict[str, list[Dataset]]] = defaultdict(lambda: defaultdict(list))
+    for header in _headers(folder):
+        who = str(header.get("PatientID") or header.get("PatientName") or "")
+        key = who, str(header.get("StudyInstanceUID", ""))
+        headers[key][str(header.get("SeriesInstanceUID", ""))].append(header)
+    studies = []
+    for (who, uid), groups in headers.items():
+        found = [series for group in groups.values() for series in _series(group)]
+        found.sort(key=lambda s: (bool(s.refused), s.time or datetime.max, s.name))
+        first = next(iter(groups.values()))[0]
+        studies.append(Study(who, uid, str(first.get("StudyDate") or ""), tuple(found)))
+    if not studies:
+        remedy = "name the folder of a study"
+        raise CaseError(Path(folder).name, str(folder), "no DICOM file in the folder", remedy, "no_dicom")
+    return sorted(studies, key=lambda study: (study.patient, study.day, study.uid))
+
+
+def _headers(folder: str | Path) -> Iterable[Dataset]:
+    """Headers of all DICOM files.
+
+    Raises:
+        CaseError: if a file that should be DICOM is empty or damaged: a hole that nobody would see.
+    """
+    try:
+        from pydicom import dcmread
+        from pydicom.errors import InvalidDicomError
+    except ImportError as error:
+        remedy = "install pydicom and highdicom"
+        raise CaseError(
+            "dicom", str(folder), f"DICOM cannot be read: {error}", remedy, "no_reader"
+        ) from error
+    if not Path(folder).is_dir():
+        remedy = "check --dicom_dir"
+        raise CaseError("dicom", str(folder), "there is no such folder", remedy, "missing")
+    for path in dicom_paths(folder):
+        named = path.suffix.lower() in (".dcm", ".ima")
+        if path.stat().st_size == 0 and (named or not path.suffix):
+            remedy = "copy the study again"
+            raise CaseError("dicom", str(path), "the file is empty (0 bytes)", remedy, "empty_file")
+        try:
+            yield dcmread(path, stop_before_pixels=True, specific_tags=list(TAGS))
+        except InvalidDicomError as error:
+            if named:
+                raise CaseError("dicom", str(path), str(error), "copy the study again", "damaged") from error
+        except (EOFError, OSError, ValueError, KeyError) as error:
+            problem = f"the file cannot be read ({error})"
+            raise CaseError("dicom", str(path), problem, "copy the study again", "damaged") from error
+
+
+def _series(group: Sequence[Dataset]) -> list[Series]:
+    """The stacks of one SeriesInstanceUID: one, or one an acquisition, and strays of another shape."""
+    first = group[0]
+    if is_multiframe(first):
+        return [_described([header], single_frames(header)) for header in group]
+    if str(first.get("Modality", "")) != "CT" or "ImagePositionPatient" not in first:
+        return [_described(group, [])]
+    shapes = defaultdict(list)
+    for header in group:
+        scout = "LOCALIZER" in header.get("ImageType", ())
+        turn = tuple(np.round(np.asarray(header.get("ImageOrientationPatient") or [0] * 6, float), 3))
+        spacing = tuple(map(float, header.get("PixelSpacing") or (0, 0)))
+        shapes[scout, header.get("Rows"), header.get("Columns"), turn, spacing].append(header)
+    parts = [part for alike in shapes.values() for part in _acquisitions(alike)]
+    found = [_described(part, part) for part in parts]
+    usable = [series for series in found if not series.refused]
+    if len(usable) > 1:
+        numbered = {id(series): f"{series.name}/{count}" for count, series in enumerate(usable, 1)}
+        found = [replace(series, name=numbered.get(id(series), series.name)) for series in found]
+    return found
+
+
+def _acquisitions(slices: Sequence[Dataset]) -> list[list[Dataset]]:
+    """Slices of one shape by acquisition, where several share a place and a tag keeps them apart."""
+    places = Counter(_corner(s) for s in {s.SOPInstanceUID: s for s in slices}.values())
+    if max(places.values()) == 1:
+        return [list(slices)]
+    for tag in ("TemporalPositionIdentifier", "AcquisitionNumber", "AcquisitionTime"):
+        parts = defaultdict(list)
+        for header in slices:
+            parts[str(header.get(tag, ""))].append(header)
+        alone = all(len({_corner(s) for s in part}) == len({s.SOPInstanceUID for s in part})
+                    for part in parts.values())  # fmt: skip
+        if alone and 1 < len(parts) <= 12:
+            return sorted(parts.values(), key=lambda part: str(part[0].get("AcquisitionTime", "")))
+    return [list(slices)]
+
+
+def _corner(header: Dataset) -> tuple[float, ...]:
+    return tuple(np.round(np.asarray(header.ImagePositionPatient, float), 2))
+
+
+def _described(files: Sequence[Dataset], frames: Sequence[Dataset]) -> Series:
+    """What is known of a stack, and why it cannot be a phase."""
+    first = files[0]
+    times = [time for time in map(_time, frames or files) if time is not None]
+    injected = first.get("ContrastBolusStartTime")
+    start = min(times, default=None)
+    series = Series(
+        uid=str(first.get("SeriesInstanceUID", "")),
+        name=str(first.get("SeriesNumber") if first.get("SeriesNumber") is not None else "?"),
+        description=str(first.get("SeriesDescription") or ""),
+        protocol=str(first.get("ProtocolName") or ""),
+        kernel=_text(first.get("ConvolutionKernel")),
+        paths=tuple(Path(header.filename) for header in files),
+        slices=len(frames or files),
+        time=start,
+        contrast=_text(first.get("ContrastBolusAgent")),
+        injected=_clock(str(injected), start) if injected and start else None,
+    )
+    reason = _no_phase(first, frames, series)
+    if reason:
+        return replace(series, refused=reason)
+    try:
+        spacing, extent = check_stack(frames, case=f"series {series.name}")
+    except CaseError as fault:
+        return replace(series, refused=fault.problem)
+    series = replace(series, spacing=spacing, extent=extent)
+    if extent < SHORTEST_MM:
+        return replace(series, refused=f"only {extent:.0f} mm long: no liver")
+    return series
+
+
+def _no_phase(first: Dataset, frames: Sequence[Dataset], series: Series) -> str:
+    """Why a series is none, from its tags; empty if nothing speaks against it."""
+    kinds = _text(first.get("ImageType")).upper().split(" ")
+    said = says_kind(series.description)
+    if str(first.get("Modality", "")) != "CT" or not frames:
+        what = "a dose report" if said == "a dose report" or "Dose" in series.description else "no CT slices"
+        return f"{what} ({first.get('Modality', 'no modality')})"
+    if "LOCALIZER" in kinds or said == "a localizer":
+        return "a localizer"
+    if "SECONDARY" in kinds and not {"AXIAL", "ORIGINAL"} & set(kinds) and said == "a dose report":
+        return "a dose report"
+    if any("PROJECTION" in kind or kind in ("MIP", "MINIP", "MPR THICK") for kind in kinds):
+        return "a projection (MIP or the like)"
+    if said and said != "bolus tracking":
+        return said
+    places = {_corner(frame) for frame in frames}
+    if len(places) < 8:
+        return f"bolus tracking or single slices ({len(places)} places)"
+    turn = np.asarray(frames[0].get("ImageOrientationPatient") or [0] * 6, float)
+    normal = np.abs(np.cross(turn[:3], turn[3:]))
+    if normal.argmax() != 2:
+        return "a sagittal reformat" if normal.argmax() == 0 else "a coronal reformat"
+    if normal[2] < np.cos(np.radians(15)):
+        return "an oblique reformat"
+    return ""
+
+
+def _text(value: object) -> str:
+    if value is None or isinstance(value, str):
+        return str(value or "")
+    return " ".join(map(str, value)) if isinstance(value, Sequence) else str(value)
+
+
+def _time(header: Dataset) -> datetime | None:
+    stamp = str(header.get("AcquisitionDateTime") or "")
+    if len(stamp) >= 14:
+        return _parsed(stamp[:14])
+    clock = str(header.get("AcquisitionTime") or "")
+    day = str(header.get("AcquisitionDate") or header.get("ContentDate") or header.get("StudyDate") or "")
+    return _parsed((day if len(day) == 8 else "20000101") + clock[:6]) if len(clock) >= 6 else None
+
+
+def _parsed(stamp: str) -> datetime | None:
+    try:
+        return datetime.strptime(stamp, "%Y%m%d%H%M%S")
+    except ValueError:
+        return None
+
+
+def _clock(clock: str, near: datetime) -> datetime | None:
+    """A time of day as the moment nearest to another: midnight may lie between them."""
+    time = _parsed(near.strftime("%Y%m%d") + clock[:6])
+    if time is None:
+        return None
+    day = timedelta(days=1)
+    return min((time - day, time, time + day), key=lambda moment: abs(moment - near))

@@ -1,0 +1,47 @@
+"""From a folder of DICOM files to the series of each phase: what is taken, why, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from clinic.studies import patient, write_study
+
+from scripts.lidia.clinic.choice import Choice, choose, table
+from scripts.lidia.clinic.study import find_studies
+from scripts.lidia.phantom.case import Case
+from scripts.lidia.vocabulary import PHASES
+
+WORDS = {"nc": "Abd nativ 3.0", "arterial": "Abd art 3.0", "venous": "Abd ven 3.0", "delayed": "Abd 3 min"}
+
+
+@pytest.fixture(scope="module")
+def case() -> Case:
+    return patient()
+
+
+def chosen(folder: Path, **options: object) -> Choice:
+    [study] = find_studies(folder)
+    return choose(study, case="P1", **options)  # type: ignore[arg-type]
+
+
+def numbers(choice: Choice) -> dict[str, str]:
+    return {phase: series.name for phase, series in choice.phases.items()}
+
+
+TRUE = {"nc": "3", "arterial": "5", "venous": "6", "delayed": "8"}
+
+
+def test_four_phases_by_words_times_and_image(tmp_path: Path, case: Case) -> None:
+    choice = chosen(write_study(tmp_path, case, WORDS))
+    assert numbers(choice) == TRUE and choice.warnings == []
+    assert [row["phase"] for row in choice.rows if row["taken"]] == list(PHASES)
+    assert all(row["confidence"] > 0.95 and "says" in row["why"] for row in choice.rows)
+    assert table(choice.rows).splitlines()[2].startswith("arterial  5")
+
+
+def test_words_that_lie_are_overruled_by_the_image_and_said_to(tmp_path: Path, case: Case) -> None:
+    turned = dict(zip(PHASES, reversed(WORDS.values()), strict=True))
+    choice = chosen(write_study(tmp_path, case, turned))
+    assert numbers(choice) == TRUE
+    assert sum("check it" in warning and "is called" in warning for warning in choice.warnings) == 4
