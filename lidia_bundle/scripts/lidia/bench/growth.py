@@ -18,6 +18,7 @@ from scripts.lidia.bench.cohorts import phantoms
 from scripts.lidia.bench.forward import input_image
 from scripts.lidia.bench.line import Line, line
 from scripts.lidia.bench.masks import mask_loss
+from scripts.lidia.bench.page import figure
 from scripts.lidia.bench.pairs import Place, Side, rounds
 from scripts.lidia.bench.patients import inference_flow
 from scripts.lidia.bench.peers import network_options
@@ -179,6 +180,7 @@ def draw(path: Path, curves: Mapping[str, Mapping[int, float]]) -> None:
         axes.plot(counts, seconds, color="#0072B2", marker="o", label="measured")
         axes.set(xscale="log", yscale="log", ylabel="seconds")
         axes.set_xticks(counts, [str(count) for count in counts])
+        axes.set_yticks([min(seconds), max(seconds)], [figure(min(seconds)), figure(max(seconds))])
         axes.minorticks_off()
         axes.set_title(UNITS[name], loc="left", fontsize=10)
         axes.spines[["top", "right"]].set_visible(False)
