@@ -22,7 +22,10 @@ from scripts.lidia.clinic.neighbourhood import neighbourhood
 from scripts.lidia.clinic.quality import farthest, folded, likeness, warped
 from scripts.lidia.datalist.errors import CaseError
 
-PACKAGES = {"greedy": ("picsl_greedy", "picsl-greedy==1.4.0.3")}
+PACKAGES = {
+    "greedy": ("picsl_greedy", "picsl-greedy==1.4.0.3"),
+    "convexadam": ("convexAdam", "convexAdam==0.2.0"),
+}
 """What each method imports, and how to install it."""
 HU = (-200.0, 300.0)
 """What the methods get to see: gas and bone beyond would outweigh the liver."""
@@ -150,7 +153,7 @@ def _asked(
             spacing=lattice.spacing,
         )
         alone = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
-        command = [sys.executable, str(script), place]
+        command = [sys.executable, "-P", str(script), place]
         try:
             done = subprocess.run(
                 command, env={**os.environ, **alone}, capture_output=True, text=True, timeout=limit_s

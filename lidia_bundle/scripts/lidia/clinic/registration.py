@@ -48,7 +48,7 @@ def registered(
     Args:
         item: of a datalist, with absolute paths.
         folder: where to write; sub-folders are made.
-        method: "greedy".
+        method: "greedy" or "convexadam".
         grid: the phase that stays as it is; the first of venous, delayed, arterial, nc by default.
         spacing: mm of the lattice that the displacement is found on.
         limit_s: seconds a pair may take.

@@ -77,11 +77,11 @@ class LoadPhases(Transform):
         # a labelled case's liver is part of its truth: handed on, it would help the system that is judged
         given = "label" not in item and isinstance(item.get("liver"), str)
         liver = read_liver(item) if given else None
-        region = _region(drawing, liver)
+        region = liver_points(drawing, liver)
         used = {reference: image}
         for phase in paths:
             if phase != reference and self._overlaps(volumes[phase], image, region, item, phase, remarks):
-                used[phase] = _tensor(volumes[phase], case)
+                used[phase] = as_image(volumes[phase], case)
         if "venous" not in used:
             problem = f"no venous phase: the grid is that of the {reference} phase"
             remarks.append(CaseError(case, paths[reference], problem, "", "no_venous", "warning"))
@@ -108,16 +108,16 @@ class LoadPhases(Transform):
         """Chooses the phase whose grid all share; a drawing made without venous phase brings its own grid."""
         present = [phase for phase in GRID_ORDER if phase in volumes]
         if drawing is None or "venous" in volumes:
-            return present[0], _tensor(volumes[present[0]], case)
+            return present[0], as_image(volumes[present[0]], case)
         affine, shape = drawing.classes.affine.numpy(), drawing.classes.shape[1:]
         for phase in present:
             if same_grid(affine, shape, volumes[phase][1], volumes[phase][0].shape):
-                return phase, _tensor(volumes[phase], case)
-        volume = _tensor(volumes[present[0]], case)
+                return phase, as_image(volumes[phase], case)
+        volume = as_image(volumes[present[0]], case)
         moved = resampled(volume, drawing.classes.affine, shape, outside=HU[0]).numpy()[0]
         problem = f"the {present[0]} phase was brought onto the grid of the label"
         remarks.append(CaseError(case, "label", problem, "", "label_grid", "warning"))
-        return present[0], _tensor((moved, affine, []), case)
+        return present[0], as_image((moved, affine, []), case)
 
     def _overlaps(
         self,
@@ -133,24 +133,56 @@ class LoadPhases(Transform):
         Raises:
             CaseError: if it misses half of the liver (or volume) and may not be dropped.
         """
-        voxels, affine, _ = volume
-        grid = image.affine.numpy(), tuple(image.shape[1:])
-        points = lattice(*grid) if region is None else region
-        shown = coverage(points, affine, voxels.shape)
-        share = shown
-        if region is None:
-            share = max(shown, coverage(lattice(affine, voxels.shape), *grid))
-        what = "volume" if region is None else "liver"
-        problem = f"the {phase} phase shows {shown:.0%} of the reference {what}"
-        if share < 0.5 and self.outside == "error":
-            remedy = "check the affines (LPS or RAS?), or take the phase off the list"
-            raise CaseError(item["id"], item["phases"][phase], problem, remedy, "no_overlap")
-        if shown < 0.9 or share < 0.5:
-            problem += " and was left out" if share < 0.5 else ""
-            remarks.append(
-                CaseError(item["id"], item["phases"][phase], problem, "", "little_overlap", "warning")
+        case, path = item["id"], item["phases"][phase]
+        share, fault = overlap(volume, image, region, case=case, path=path, phase=phase)
+        if fault is not None and fault.severity == "error":
+            if self.outside == "error":
+                raise fault
+            fault = CaseError(
+                case, path, f"{fault.problem} and was left out", "", "little_overlap", "warning"
             )
+        remarks += [] if fault is None else [fault]
         return share >= 0.5
+
+
+def overlap(
+    volume: Volume,
+    image: MetaTensor,
+    region: NDArray[np.float64] | None,
+    *,
+    case: str,
+    path: str,
+    phase: str,
+) -> tuple[float, CaseError | None]:
+    """How much of the same place a phase shows.
+
+    Args:
+        volume: of the phase.
+        image: (1, X, Y, Z) of the reference phase.
+        region: (3, N) points of the liver in RAS mm; None where nobody has drawn it.
+        case: id of the case.
+        path: file of the phase.
+        phase: its name.
+
+    Returns:
+        Share of the liver that is shown, or else of the smaller volume; an error below a half, a remark where
+        less than nine tenths of the reference are shown.
+    """
+    voxels, affine, _ = volume
+    grid = image.affine.numpy(), tuple(image.shape[1:])
+    points = lattice(*grid) if region is None else region
+    shown = coverage(points, affine, voxels.shape)
+    share = shown
+    if region is None:
+        share = max(shown, coverage(lattice(affine, voxels.shape), *grid))
+    what = "volume" if region is None else "liver"
+    problem = f"the {phase} phase shows {shown:.0%} of the reference {what}"
+    if share < 0.5:
+        remedy = "check the affines (LPS or RAS?), or take the phase off the list"
+        return share, CaseError(case, path, problem, remedy, "no_overlap")
+    if shown < 0.9:
+        return share, CaseError(case, path, problem, "", "little_overlap", "warning")
+    return share, None
 
 
 CONSUMED = frozenset((
@@ -167,7 +199,8 @@ CONSUMED = frozenset((
 ))
 
 
-def _tensor(volume: Volume, case: str) -> MetaTensor:
+def as_image(volume: Volume, case: str) -> MetaTensor:
+    """(1, X, Y, Z) of a volume, with its place."""
     voxels, affine, _ = volume
     matrix = torch.as_tensor(np.array(affine), dtype=torch.float64)
     meta = {
@@ -180,7 +213,7 @@ def _tensor(volume: Volume, case: str) -> MetaTensor:
     return MetaTensor(torch.as_tensor(voxels)[None], affine=matrix, meta=meta)
 
 
-def _region(drawing: Drawing | None, liver: MetaTensor | None) -> NDArray[np.float64] | None:
+def liver_points(drawing: Drawing | None, liver: MetaTensor | None) -> NDArray[np.float64] | None:
     """Gives a few thousand points of the liver in RAS mm; None where nobody has drawn it."""
     mask = drawing.classes if drawing is not None else liver
     if mask is None:

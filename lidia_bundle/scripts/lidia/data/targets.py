@@ -46,8 +46,15 @@ class Drawing:
             A remark if the two grids differ (the drawing is then resampled).
 
         Raises:
-            CaseError: if more than 1 % of the drawing lies outside the reference volume.
+            CaseError: if more than 1 % of the drawing lies outside the reference volume, or it has no place
+                of its own.
         """
+        affine, shape = self.classes.affine.numpy(), self.classes.shape[1:]
+        lost, known = (np.allclose(np.abs(one), np.eye(4)) for one in (affine, image.affine.numpy()))
+        if lost and not known and tuple(shape) == tuple(image.shape[1:]):
+            problem = f"it has as many voxels as {path}, but 1 mm ones that begin at 0: its header was lost"
+            remedy = "write the mask with the affine of its image"
+            raise CaseError(case, self.file, problem, remedy, "lost_header")
         index = np.argwhere(self.classes[0].numpy() > 0).T.astype(np.float64)
         inside = coverage(to_mm(self.classes.affine.numpy(), index), image.affine.numpy(), image.shape[1:])
         if inside < 0.99:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scripts.lidia.datalist.check import check_header, check_item
 from scripts.lidia.datalist.errors import CaseError
-from scripts.lidia.datalist.read import case_name, complete, datalist, read_sections
+from scripts.lidia.datalist.read import case_name, complete, datalist, list_file, read_lists, read_sections
 from scripts.lidia.datalist.write import write_datalist
 
 __all__ = [
@@ -14,6 +14,8 @@ __all__ = [
     "check_item",
     "complete",
     "datalist",
+    "list_file",
+    "read_lists",
     "read_sections",
     "write_datalist",
 ]

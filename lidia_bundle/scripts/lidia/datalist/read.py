@@ -68,7 +68,7 @@ def datalist(
         raw: dict[str, Any] = {"phases": named, "liver": liver, "id": case_id}
         source, items = "the command", [complete(raw, Path.cwd())]
     else:
-        path = _find(Path(dataset_dir), file)
+        path = list_file(Path(dataset_dir), file)
         sections = read_sections(path)
         if section not in sections:
             raise CaseError(
@@ -134,13 +134,32 @@ def read_sections(path: str | Path) -> dict[str, list[dict[str, Any]]]:
     Raises:
         CaseError: if the file is no such list, or if an item is at fault.
     """
+    sections, faults = read_lists(path)
+    if faults:
+        summary = CaseError.together(faults, str(Path(path).absolute()))
+        raise summary
+    return sections
+
+
+def read_lists(path: str | Path) -> tuple[dict[str, list[dict[str, Any]]], list[CaseError]]:
+    """Reads all sections of a list, and what is wrong with its items; the good ones are there all the same.
+
+    Args:
+        path: JSON file, see `read_sections`.
+
+    Returns:
+        Completed items by section; the faults of items.
+
+    Raises:
+        CaseError: if the file is no list of cases at all.
+    """
     path = Path(path).absolute()
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         remedy = "name its folder by --dataset_dir or the file by --datalist, or one patient by --venous etc."
         raise CaseError("datalist", str(path), "there is no such file", remedy, "missing") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CaseError(
             "datalist", str(path), f"not JSON: {error}", "mend the file at the line named", "bad_json"
         ) from error
@@ -161,11 +180,7 @@ def read_sections(path: str | Path) -> dict[str, list[dict[str, Any]]]:
                 sections[section].append(complete(entry, path.parent, f"{section}[{number}]"))
             except CaseError as fault:
                 faults.append(CaseError(fault.case, str(path), fault.problem, fault.remedy, fault.code))
-    faults += _twice(sections, path)
-    if faults:
-        summary = CaseError.together(faults, str(path))
-        raise summary
-    return sections
+    return sections, faults + _twice(sections, path)
 
 
 def complete(entry: str | Mapping[str, Any], folder: str | Path, place: str = "this item") -> dict[str, Any]:
@@ -237,7 +252,8 @@ def _absolute(path: str | Path, folder: str | Path) -> str:
     return str(Path(folder).absolute() / Path(path).expanduser())
 
 
-def _find(folder: Path, file: str | Path | None) -> Path:
+def list_file(folder: Path, file: str | Path | None) -> Path:
+    """Where the list of a data set lies: `file` from here or from the folder, else its `dataset.json`."""
     if file is None:
         return folder / "dataset.json"
     path = Path(file).expanduser()

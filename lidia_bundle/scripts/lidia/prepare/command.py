@@ -15,10 +15,15 @@ from scripts.lidia.prepare.nnunet_in import read_raw
 from scripts.lidia.prepare.nnunet_out import write_raw
 from scripts.lidia.prepare.patients import Patient, converted
 from scripts.lidia.prepare.readers import RAW, READERS, REFUSED, WORDS, Layout
+from scripts.lidia.prepare.registering import registered_cohort
 from scripts.lidia.prepare.studies import read_archive
 from scripts.lidia.prepare.summary import write_summary
 
-LISTS = {"folds": "folds of a datalist", "to_nnunet": "nnU-Net's raw folder from a datalist"}
+LISTS = {
+    "folds": "folds of a datalist",
+    "to_nnunet": "nnU-Net's raw folder from a datalist",
+    "register": "a datalist whose phases are registered",
+}
 SOURCES = (*LISTS, "nnunet", "dicom", *RAW, *READERS)
 
 
@@ -37,6 +42,8 @@ def prepare(
     complete: bool = False,
     ct: bool | None = None,
     deidentify: bool = False,
+    register: str = "greedy",
+    register_limit_s: float = 300.0,
 ) -> Path:
     """Brings other people's folders to our datalist, our datalist to nnU-Net, or a datalist to folds.
 
@@ -44,10 +51,11 @@ def prepare(
         source: `nnunet` or a public data set (see `READERS`): read `input_dir`, write `dataset.json` and
             `summary.json` into `dataset_dir`; `to_nnunet`: read a datalist, write the raw folder
             `dataset_dir`; `dicom`: find the studies in `input_dir`, write their phases and `dataset.json`;
-            `folds`: read a datalist, write `dataset_fold0.json` and so on into `dataset_dir`.
+            `folds`: read a datalist, write `dataset_fold0.json` and so on into `dataset_dir`; `register`:
+            read a datalist, write registered phases and their list.
         input_dir: folder to read; nothing is written there.
         dataset_dir: folder to write. For `to_nnunet` its name is `DatasetXXX_Name`.
-        datalist: the list in `input_dir`, for `to_nnunet` and `folds`; `dataset.json` by default.
+        datalist: the list in `input_dir`, for `to_nnunet`, `folds` and `register`; `dataset.json` by default.
         phase_map: what the source calls a phase, and which it is; for `folder` the pattern of each phase.
         class_map: what the source calls a lesion, and our class of it.
         masks: for `folder`, the file patterns of `label` and `liver`.
@@ -55,6 +63,8 @@ def prepare(
         seed: of the folds.
         phases: for `to_nnunet`, phases to write; all four by default.
         complete: for `to_nnunet`, leave out training and validation cases without all of them.
+        register: for `register`, the method, "greedy" or "convexadam".
+        register_limit_s: for `register`, seconds that a pair of phases may take.
         ct: for `to_nnunet`, whether nnU-Net is to scale the channels as CT; by default those that all have.
         deidentify: for `dicom`, ids and logs that say nothing of the patients.
 
@@ -78,6 +88,11 @@ def prepare(
         sections = read_sections(file)
         if source == "folds":
             return _write_folds(_folds(sections, folds or 0, seed, str(file)), write, str(file))
+        if source == "register":
+            told_by = {"input_dir": str(read), "datalist": datalist, "register": register}
+            claim(write, {"source": source, **told_by})
+            done = registered_cohort(sections, write, method=register, limit_s=register_limit_s)
+            return write_datalist(write / "dataset.json", done, description=f"{register}: {read}")
         options: dict[str, Any] = {"phases": phases, "complete": complete, "ct": ct}
         return write_raw(sections, _named(write), source=str(file), folds=folds, seed=seed, **options)
     if not read.is_dir():

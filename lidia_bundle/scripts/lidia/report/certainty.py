@@ -77,7 +77,7 @@ def _without(result: Mapping[str, Any]) -> str:
         there = {**table_of(one, "probabilities"), **{name: one.get(name) for name in GROUPS}}
         cells = [_changed(there.get(name), whole[name]) for name in names]
         rows.append([f"without {escape(str(phase))}", *cells])
-    words = f"The same patient had a phase not been scanned; changes from {NOTABLE} on in brackets."
+    words = f"As if a phase had not been scanned; changes of {NOTABLE} or more in brackets."
     grid = table(
         head, rows, numbers=range(1, len(head)), words="Probabilities without each phase", style="tight"
     )
@@ -106,7 +106,7 @@ def _registration(result: Mapping[str, Any]) -> str:
             escape(str(one.get("said") or "")),
         ))
     head = ("phase", "method", "quality", "accepted", "")
-    grid = table(head, rows, words="Registration of the phases", style="tight")
+    grid = table(head, rows, words="Registration of the phases", style="tight told")
     return f"<h3>Registration of the phases</h3>{grid}"
 
 
@@ -132,4 +132,4 @@ def _series(result: Mapping[str, Any]) -> str:
             escape(str(one.get("why") or "")),
         ))
     head = ("series", "phase", "taken", "no.", "slices", "mm", "time", "sure", "why")
-    return f"<h3>Series of the study</h3>{table(head, rows, words='Series of the study', style='tight')}"
+    return f"<h3>Series of the study</h3>{table(head, rows, words='Series of the study', style='tight told')}"

@@ -123,4 +123,4 @@ def legend_section() -> str:
         "The patient's right is on your left. Contours carry the colour and the short name of their type. "
         "A phase that was not scanned is shown as absent. Window -60 to 240 HU."
     )
-    return section("Patients", f'<p class="soft">{words}</p>', legend())
+    return section("The first patients in pictures", f'<p class="soft">{words}</p>', legend())

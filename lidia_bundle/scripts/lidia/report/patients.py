@@ -79,7 +79,7 @@ def patient_sections(patient: Patient) -> list[str]:
     result = patient.result
     layout = lay_out(patient, len(patient.phases), PICTURED)
     scans, places = read_scans(patient, layout), Places(patient)
-    links = [("patient", "Patient"), ("lesions", "Lesions"), ("slices", "Slices")]
+    links = [("patient", "Patient"), ("slices", "Slices"), ("lesions", "Lesions")]
     links += [("certainty", "Certainty"), ("reading", "How to read it")]
     listed = "".join(
         f'<li><a href="#{name}">{title}</a></li>' for name, title in links if scans or name != "slices"
@@ -92,8 +92,8 @@ def patient_sections(patient: Patient) -> list[str]:
             patient_chances(result, truth_of(patient)),
             name="patient",
         ),
-        section("Lesions", lesion_cards(patient, layout, scans, places), name="lesions"),
         viewer(patient, layout, scans),
+        section("Lesions", lesion_cards(patient, layout, scans, places), name="lesions"),
         section("Certainty", certainty(result), name="certainty"),
         section(
             "How to read it", *(f"<p>{words}</p>" for words in READING), _made_by(result), name="reading"

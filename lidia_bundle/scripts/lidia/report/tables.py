@@ -44,7 +44,7 @@ def table(
         return f"<tr>{''.join(marked)}</tr>"
 
     body = "".join(line(row, "row", "td") for row in rows)
-    name = f' role="region" aria-label="{escape(words)}" tabindex="0"' if words else ""
+    name = f' role="group" aria-label="{escape(words)}" tabindex="0"' if words else ""
     mark = f' class="{style}"' if style else ""
     return (
         f'<div class="scroll"{name}><table{mark}><thead>{line(head, "col")}</thead>'

@@ -29,6 +29,11 @@
     apply();
   }
 
+  const large = document.getElementById("large");
+  const grow = () => viewer.classList.toggle("large", large.checked);
+  large.addEventListener("change", grow);
+  grow();
+
   const panes = viewer.querySelector(".panes");
   panes.addEventListener("click", () => slider.focus({ preventScroll: true }));
   panes.addEventListener("wheel", (event) => {

@@ -84,7 +84,8 @@ def _controls(patient: Patient, start: int, words: list[str]) -> str:
         '<div class="controls"><label for="level">Slice</label>'
         f'<input type="range" id="level" min="0" max="{len(words) - 1}" value="{start}" '
         f'aria-valuetext="{words[start]}"><output for="level" id="where">{words[start]}</output>'
-        f"<fieldset><legend>Contours</legend>{boxes}</fieldset></div>"
+        f"<fieldset><legend>Contours</legend>{boxes}</fieldset>"
+        '<label class="wide"><input type="checkbox" id="large"> large pictures</label></div>'
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.lidia.datalist import datalist as read_datalist
+from scripts.lidia.report.cohort import SCRIPT, patients_section
 from scripts.lidia.report.log import loss_curves
 from scripts.lidia.report.page import (
     cohort_section,
@@ -75,7 +76,7 @@ def write_report(
     items: dict[str, dict[str, Any]] = {}
     if dataset_dir is not None:
         items = {item["id"]: item for item in read_datalist(dataset_dir, section, file=datalist)}
-    sections = [legend_section()]
+    sections = [patients_section(results_dir, output_dir, cases), legend_section()]
     for case in cases[:patients]:
         sections.append(patient_card(read_patient(results_dir, case, items.get(case)), slices=slices))
     if evaluation_dir is not None:
@@ -90,6 +91,8 @@ def write_report(
         sections.append(training_section(loss_curves(training_dir)))
     shown = [item for case in cases[:patients] if (item := items.get(case))]
     synthetic = any(item.get("synthetic") for item in shown)
-    target = write_page(Path(output_dir) / "report.html", title, sections, synthetic=synthetic)
+    target = write_page(
+        Path(output_dir) / "report.html", title, sections, synthetic=synthetic, scripts=(SCRIPT,)
+    )
     logger.info("The report is %s", target)
     return target

@@ -1,0 +1,143 @@
+"""Every bad input of the table, by check.json, by inference.json and by the list and loader of train.json."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from faults.bad_files import Row, write_list
+from faults.spoiling import Item, good
+from monai.bundle import ConfigParser, create_workflow
+
+from scripts.lidia.datalist import CaseError, datalist
+from scripts.lidia.engine import CohortError
+from scripts.lidia.net import LIDIA
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:parsing config_file"),
+    pytest.mark.filterwarnings("ignore:invalid value encountered"),
+]
+
+CONFIGS = Path(__file__).parents[2] / "lidia_bundle/configs"
+Cohort = tuple[Path, list[tuple[Row, Item]]]
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
+    """Folder with a list of one good patient among all the bad ones; and these."""
+    folder = tmp_path_factory.mktemp("rows")
+    rows = write_list(folder)
+    items = [*(item for _, item in rows), {"id": "good", **good(folder / "good")}]
+    (folder / "dataset.json").write_text(json.dumps({"training": items}))
+    return folder, rows
+
+
+def reason(problem: BaseException) -> BaseException:
+    """The bundle's own error under MONAI's."""
+    while not type(problem).__module__.startswith("scripts.lidia") and problem.__cause__ is not None:
+        problem = problem.__cause__
+    return problem
+
+
+def listed(path: Path) -> dict[str, set[str]]:
+    """Codes of errors (not of warnings) by patient, each with file, problem and remedy."""
+    found: dict[str, set[str]] = {}
+    for fault in json.loads((path / "errors.json").read_text()):
+        assert fault["problem"] and (fault["severity"] == "warning" or (fault["file"] and fault["remedy"]))
+        if fault["severity"] == "error":
+            found.setdefault(fault["case"], set()).add(fault["code"])
+    return found
+
+
+def test_check_finds_them_all_in_one_pass(cohort: Cohort, tmp_path: Path) -> None:
+    folder, rows = cohort
+    parser = ConfigParser()
+    parser.read_config(CONFIGS / "check.json")
+    parser.config.update({"bundle_root": str(CONFIGS.parent), "dataset_dir": str(folder)})
+    parser.config.update({"output_dir": str(tmp_path), "workers": 0})
+    with pytest.raises(RuntimeError) as caught:
+        parser.get_parsed_content("run")
+    assert isinstance(reason(caught.value), CaseError)
+    found = listed(tmp_path)
+    remarks: dict[str, set[str]] = {}
+    for fault in json.loads((tmp_path / "errors.json").read_text()):
+        remarks.setdefault(fault["case"], set()).add(fault["code"])
+    for row, item in rows:
+        said = found.pop(item["id"], set())
+        assert said == ({row.code} if row.code else set()), f"row {row.number}, {row.name}: {said}"
+        if row.remark:
+            assert row.remark in remarks[item["id"]], f"row {row.number}, {row.name}"
+    assert not found, "the good patient has no fault"
+    assert (tmp_path / "check.html").is_file() and (tmp_path / "summary.json").is_file()
+
+
+def test_inference_finishes_the_good_and_lists_the_bad(cohort: Cohort, tmp_path: Path) -> None:
+    folder, rows = cohort
+    torch.save(LIDIA(channels=(8, 8, 8, 8)).state_dict(), tmp_path / "model.pt")
+    workflow = create_workflow(
+        config_file=str(CONFIGS / "inference.json"),
+        workflow_type="infer",
+        meta_file=str(CONFIGS / "metadata.json"),
+        logging_file=False,
+        dataset_dir=str(folder),
+        section="training",
+        output_dir=str(tmp_path / "out"),
+        model_file=str(tmp_path / "model.pt"),
+        pages=False,
+        dicom=False,
+        spacing=[5.0, 5.0, 5.0],
+        roi_size=[32, 32, 32],
+        device="$torch.device('cpu')",
+        **{"network_def#channels": [8, 8, 8, 8]},
+    )
+    workflow.initialize()
+    with pytest.raises(RuntimeError) as caught:
+        workflow.run()
+    assert isinstance(reason(caught.value), CohortError)
+    found = listed(tmp_path / "out")
+    done = {path.stem for path in (tmp_path / "out").glob("*.json")} - {"errors"}
+    for row, item in rows:
+        bad = row.code is not None and not row.by_label
+        assert (item["id"] in done) != bad, f"row {row.number}, {row.name}"
+        assert found.pop(item["id"], set()) == ({row.code} if bad else set()), f"row {row.number}, {row.name}"
+    assert "good" in done and not found
+    torn = [path for path in (tmp_path / "out").iterdir() if path.name.split(".")[0] in found]
+    assert not torn, "nothing half-written stays behind"
+
+
+def test_training_names_every_bad_header_before_it_starts(cohort: Cohort) -> None:
+    folder, rows = cohort
+    with pytest.raises(CaseError) as caught:
+        datalist(folder, "training")
+    named = {fault.case: fault.code for fault in caught.value.members}
+    headers = {
+        *("empty_file", "not_nifti", "wrong_ending", "no_orientation", "bad_affine", "two_forms"),
+        *("bad_spacing", "not_3d", "too_flat", "bad_dtype", "missing"),
+    }
+    for row, item in rows:
+        if row.code in headers and not Path(item["phases"]["venous"]).is_dir():
+            assert named.pop(item["id"]) == row.code, f"row {row.number}, {row.name}"
+    assert not named
+
+
+def test_training_stops_at_bad_voxels_with_their_file(cohort: Cohort, tmp_path: Path) -> None:
+    folder, rows = cohort
+    parser = ConfigParser()
+    parser.read_config(CONFIGS / "train.json")
+    bad = [(row, item) for row, item in rows if row.code is not None]
+    shown = {"bundle_root": str(CONFIGS.parent), "cache_dir": str(tmp_path / "cache")}
+    parser.config.update({**shown, "spacing": [5.0, 5.0, 5.0]})
+    parser["train#dataset#data"] = [item for _, item in bad]
+    cases: Any = parser.get_parsed_content("train#dataset")
+    for at, (row, item) in enumerate(bad):
+        with pytest.raises(CaseError) as caught:
+            cases[at]
+        expected = "no_label" if "label" not in item and row.number != 55 else row.code
+        assert caught.value.code in (row.code, expected), f"row {row.number}, {row.name}: {caught.value.code}"
+        assert caught.value.case == item["id"]
+    assert not list((tmp_path / "cache").rglob("*.pt")), "no bad patient is kept"
+    shutil.rmtree(tmp_path / "cache")

@@ -1,0 +1,80 @@
+"""The worth of registration: measured patient by patient, gone on with where it was stopped."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from monai.bundle import ConfigWorkflow
+
+from scripts.lidia.clinic import alignment, registration
+from scripts.lidia.phantom.case import sample_case
+from scripts.lidia.study.breaths import breaths_of
+
+CONFIGS = Path(__file__).parents[2] / "lidia_bundle/configs"
+
+
+@pytest.mark.parametrize("index", [0, 3])
+def test_the_breathing_is_the_phantom_s_own(index: int) -> None:
+    case = sample_case(5, index, breathing="raw", spacing=(6.0, 6.0, 6.0))
+    breaths = breaths_of(5, index, spacing=(6.0, 6.0, 6.0))
+    for phase, moved in case.moved.items():
+        if phase != "venous":
+            assert np.sqrt((breaths[phase].shift ** 2).sum(0)).max() == pytest.approx(moved, abs=1e-4)
+            assert breaths[phase].shift.shape[1:] == case.volumes[phase].data.shape
+
+
+def test_where_a_place_went_is_found_by_going_back() -> None:
+    breath = breaths_of(5, 3, spacing=(6.0, 6.0, 6.0))["nc"]
+    venous = np.random.default_rng(0).uniform(-60, 60, (3, 50))
+    went = breath.places(venous)
+    axes = [np.asarray(axis, float) for axis in breath.frame]
+    from scipy.interpolate import RegularGridInterpolator
+
+    shift = np.stack([RegularGridInterpolator(axes, part)(went.T) for part in breath.shift])
+    np.testing.assert_allclose(went + shift, venous, atol=1e-3)
+    assert np.linalg.norm(went - venous, axis=0).max() > 10
+
+
+def test_what_is_done_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def found(target: alignment.Target, *_: Any, method: str, **__: Any) -> alignment.Alignment:
+        calls.append(method)
+        field = np.zeros((3, *target.lattice.shape), np.float32)
+        field[0] = 100  # far away: an error that the measurement must see
+        return alignment.Alignment(method, field, 0.1, 0.2, "a test's")
+
+    monkeypatch.setattr(registration, "aligned", found)
+
+    def run(patients: int) -> dict[str, Any]:
+        flow = ConfigWorkflow(
+            config_file=[str(CONFIGS / "evaluate.json"), str(CONFIGS / "overlays/registration.yaml")],
+            workflow_type="eval",
+            run_id="measuring",
+            seed=5,
+            patients=patients,
+            phantom_spacing=6.0,
+            spacing=[6.0, 6.0, 6.0],
+            roi_size=[48, 48, 32],
+            draws=20,
+            output_dir=str(tmp_path),
+        )
+        flow.initialize()
+        flow.run()
+        return json.loads((tmp_path / "registration.json").read_text())
+
+    one = run(1)
+    assert one["patients"] == 1 and one["pairs"] == len(calls)
+    assert one["error_mm"]["after"]["mean"] > 80 > one["error_mm"]["before"]["mean"] > 0.5
+    before = len(calls)
+    two = run(2)
+    assert two["patients"] == 2 and two["pairs"] == len(calls) > before
+    kept = json.loads((tmp_path / "patients/internal_5_00000.json").read_text())
+    assert set(kept["rows"]) == {"raw", "registered", "residual"}
+    assert all(kept["rows"][arm]["mm3_HCC"] == kept["rows"]["raw"]["mm3_HCC"] for arm in kept["rows"])
+    assert run(2) == two and two["pairs"] == len(calls), "nothing is done twice"
+    assert not (tmp_path / "volumes").exists()
