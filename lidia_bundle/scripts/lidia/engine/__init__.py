@@ -9,6 +9,7 @@ from scripts.lidia.engine.checkpoints import LoadState, SaveBest, SaveState, Sta
 from scripts.lidia.engine.clipping import ClipGradients
 from scripts.lidia.engine.cohort import CohortDataset, CohortError, CohortEvaluator
 from scripts.lidia.engine.dicom import WriteDicom
+from scripts.lidia.engine.ensemble import Ensemble, ensembled
 from scripts.lidia.engine.epochs import Batches, SeedEpochs
 from scripts.lidia.engine.incoming import cases
 from scripts.lidia.engine.iteration import Iteration
@@ -30,6 +31,7 @@ __all__ = [
     "CohortDataset",
     "CohortError",
     "CohortEvaluator",
+    "Ensemble",
     "ExplainPhases",
     "FitCalibration",
     "HidePhases",
@@ -52,6 +54,7 @@ __all__ = [
     "WriteDicom",
     "WriteResults",
     "cases",
+    "ensembled",
     "load_weights",
     "losses",
     "postprocessing",
