@@ -18,6 +18,7 @@ from scripts.lidia.engine.optimising import warm_up_then_decay, weight_groups
 from scripts.lidia.engine.postprocessing import postprocessing
 from scripts.lidia.engine.progress import Progress, Validate
 from scripts.lidia.engine.results import WriteResults
+from scripts.lidia.engine.runtime import runtime
 from scripts.lidia.engine.scores import PatientScores, PatientTable
 from scripts.lidia.engine.stages import Stages
 from scripts.lidia.engine.subsets import ExplainPhases, HidePhases, SubsetScores
@@ -60,6 +61,7 @@ __all__ = [
     "postprocessing",
     "prepare_batch",
     "read_calibration",
+    "runtime",
     "warm_up_then_decay",
     "weight_groups",
 ]
