@@ -11,7 +11,7 @@ import pytest
 from ct_files import affine_of, save, write_ct, write_label
 
 from scripts.lidia.check import check
-from scripts.lidia.check.enhancement import disorder
+from scripts.lidia.data.enhancement import disorder
 from scripts.lidia.datalist import CaseError
 
 SHAPE = (44, 44, 30)

@@ -74,6 +74,16 @@ def test_a_breath_is_undone(patient: dict[str, Any], moved: dict[str, Any]) -> N
     assert told["quality_after"] > told["quality_before"] + 0.05
 
 
+@pytest.mark.slow
+def test_convexadam_undoes_it_as_well(patient: dict[str, Any], tmp_path: Path) -> None:
+    moved = registered(patient, folder=tmp_path, method="convexadam")
+    told = moved["notes"]["registration"]["delayed"]
+    assert told["accepted"] and told["method"] == "convexadam"
+    before, after = errors_of(patient, "delayed", tmp_path / patient["id"] / "delayed_field.nii.gz")
+    assert before > 5
+    assert after < 2
+
+
 def test_the_moved_phase_lies_on_the_grid_of_the_venous_one_which_stays(
     patient: dict[str, Any], moved: dict[str, Any]
 ) -> None:

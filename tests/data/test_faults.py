@@ -96,6 +96,15 @@ def test_padding_of_scanners_and_metal_are_clamped(tmp_path: Path) -> None:
     assert voxels.min() == -1024 and voxels.max() == 3071 and remarks == []
 
 
+def test_much_metal_is_remarked(tmp_path: Path) -> None:
+    def implant(voxels: np.ndarray) -> np.ndarray:
+        voxels[18:24, 18:24, 14:18] = 3060
+        return voxels
+
+    (remark,) = read_phase(changed(tmp_path / "v.nii.gz", implant), "P1")[2]
+    assert remark.code == "metal" and remark.severity == "warning" and "9 ml" in remark.problem
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -215,7 +216,13 @@ def test_foreign_numbers_of_a_labelmap_become_ours(tmp_path: Path) -> None:
 
 def test_what_is_known_of_an_item_stands_in_its_result(tmp_path: Path) -> None:
     item = {"id": "toy", "notes": {"registration": {"arterial": "rigid"}, "warnings": ["arterial moved"]}}
-    writer = WriteResults(folder=str(tmp_path), weights="none", items=[item])
+    (tmp_path / "series").mkdir()
+    for number in (1, 2):
+        (tmp_path / f"series/{number}.dcm").write_bytes(bytes([number]))
+    (tmp_path / "nc.nii.gz").write_bytes(b"volume")
+    item["phases"] = {"nc": str(tmp_path / "nc.nii.gz"), "venous": str(tmp_path / "series")}
+    settings = {"overlap": 0.25}
+    writer = WriteResults(folder=str(tmp_path), weights="none", items=[item], settings=settings)
     labels = MetaTensor(torch.zeros(1, 2, 2, 2), affine=torch.eye(4))
     nothing = np.zeros((2, 2, 2))
     diagnosis = Diagnosis(nothing, nothing, nothing, [], {}, {}, [])
@@ -223,3 +230,6 @@ def test_what_is_known_of_an_item_stands_in_its_result(tmp_path: Path) -> None:
     told = json.loads((tmp_path / "toy.json").read_text())
     assert told["registration"] == {"arterial": "rigid"}
     assert told["warnings"] == ["arterial moved", "no liver"]
+    assert told["inputs"]["nc"] == sha256(b"volume").hexdigest() and told["settings"] == settings
+    slices = sorted(sha256(bytes([number])).hexdigest() for number in (1, 2))
+    assert told["inputs"]["venous"] == sha256("\n".join(slices).encode()).hexdigest()

@@ -10,17 +10,16 @@ from typing import Any, NamedTuple
 import nibabel as nib
 import numpy as np
 
-from scripts.lidia.check.enhancement import disorder, liver_hu
 from scripts.lidia.components import describe
+from scripts.lidia.data.enhancement import disorder, liver_hu
 from scripts.lidia.data.phases import as_image, liver_points, overlap
 from scripts.lidia.data.targets import Drawing, read_drawing, read_liver
 from scripts.lidia.data.volumes import Volume, read_phase
 from scripts.lidia.datalist import CaseError, check_item
 from scripts.lidia.engine.cohort import fault_of
+from scripts.lidia.engine.unusual import LIVER_ML
 from scripts.lidia.postprocess.region import liver_region
 from scripts.lidia.vocabulary import CLASSES, FIRST_LESION, GRID_ORDER, LIVER
-
-LIVER_ML = (400.0, 5000.0)
 
 
 class Seen(NamedTuple):

@@ -15,6 +15,9 @@ from scripts.lidia.datalist.errors import CaseError
 HU = (-1024.0, 3071.0)
 """What a 12-bit CT can say; scanners pad with -2000 or -3024 outside their field of view."""
 
+METAL, MUCH_METAL_ML = 3000.0, 5.0
+"""HU from which on nothing but metal is left, and how much of it is worth a word."""
+
 SERIES_READER = "scripts.lidia.clinic.read_series"
 """Who reads a DICOM folder: a name, as this room may not import that one; DICOM libraries load slowly."""
 
@@ -55,6 +58,10 @@ def read_phase(
         problem = f"{bad} voxels are not finite and were taken for air"
         remarks.append(CaseError(case, str(path), problem, COPY, "not_finite", "warning"))
         voxels = np.nan_to_num(voxels, copy=False, nan=HU[0], posinf=HU[0], neginf=HU[0])
+    metal = float((voxels >= METAL).sum() * abs(np.linalg.det(affine[:3, :3])) / 1000)
+    if metal > MUCH_METAL_ML:
+        problem = f"{metal:.0f} ml of metal: its streaks may look like lesions"
+        remarks.append(CaseError(case, str(path), problem, "look at the region", "metal", "warning"))
     voxels = np.clip(voxels, *HU, out=voxels)
     if check_hu:
         remarks += _check_hu(voxels, case, str(path))

@@ -12,9 +12,10 @@ from monai.transforms import Compose, InvertibleTransform, Transform
 from scripts.lidia.data import RequireMeta
 from scripts.lidia.engine.calibrating import calibrated, certainty
 from scripts.lidia.engine.restoring import restored
+from scripts.lidia.engine.unusual import unusual_input, unusual_liver
 from scripts.lidia.metrics.calibration import Calibration
 from scripts.lidia.postprocess import NO_LIVER, Diagnosis, among, diagnose, known_types, split_branch
-from scripts.lidia.vocabulary import LESION_TYPES, LIVER
+from scripts.lidia.vocabulary import CLASSES, LESION_TYPES, LIVER
 
 
 class Diagnosed(Transform):
@@ -34,6 +35,7 @@ class Diagnosed(Transform):
         calibration: a line a score (see `read_calibration`) that patient probabilities go through, and how
             far to trust them; lesions, map and the scores in `diagnosis` stay as they are.
         types: lesion types that can occur, see `among`; `result` names these alone. None is all.
+        window: HU that became -1 and 1 in the image; with it the result warns of phases that look swapped.
 
     Raises:
         ValueError: `types` names something else than lesion types.
@@ -49,7 +51,9 @@ class Diagnosed(Transform):
         keep_probabilities: bool = False,
         calibration: Calibration | None = None,
         types: Sequence[str] | None = None,
+        window: Sequence[float] | None = None,
     ) -> None:
+        self.window = window
         self.choices: dict[str, Any] = {
             "grow_mm": grow_mm,
             "smooth": smooth,
@@ -75,6 +79,12 @@ class Diagnosed(Transform):
             instances=part.whole(seen.instances),
             liver=part.whole(seen.liver),
         )
+        odd = unusual_liver(diagnosis.liver, part.native)
+        image = found.get("image")
+        if self.window is not None and isinstance(image, torch.Tensor):
+            liver = np.asarray(pred.as_tensor()[: len(CLASSES)].argmax(dim=0) == LIVER)
+            odd += unusual_input(np.asarray(image), liver, self.window)
+        diagnosis.warnings.extend(odd)
         labels = np.where(seen.classes > 0, seen.classes, seen.liver * LIVER).astype(np.uint8)
         if self.keep_probabilities:
             found["probabilities"] = part.placed(split_branch(part.whole_maps())[0], pred.meta)
@@ -133,4 +143,5 @@ def postprocessing(*, transform: Compose, **choices: Any) -> Compose:
     """
     if not any(isinstance(step, InvertibleTransform) for step in transform.transforms):
         raise ValueError("postprocessing takes the preprocessing that made the image, by which it finds back")
-    return Compose([RequireMeta(), Diagnosed(**choices)])
+    known = getattr(transform, "settings", {})
+    return Compose([RequireMeta(), Diagnosed(**{"window": known.get("window"), **choices})])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from functools import cache
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from monai.engines.utils import IterationEvents
 from numpy.typing import NDArray
 
 from scripts.lidia.engine.atomic import replacing
-from scripts.lidia.engine.weights import digest
+from scripts.lidia.engine.weights import digest, digests, weight_files
 
 VOLUMES = ("lesions", "instances", "liver")
 
@@ -75,17 +76,30 @@ def renumber(path: str | Path, numbers: Mapping[int, int]) -> None:
     write_volume(path, table[np.asarray(label.dataobj).astype(np.uint8)], label.affine)
 
 
+def content_of(path: str | Path) -> str:
+    """SHA-256 of a phase: of a file, or of the sorted digests of all files in a DICOM folder."""
+    path = Path(path)
+    if path.is_file():
+        return digest(path)
+    parts = sorted(digest(file) for file in path.rglob("*") if file.is_file())
+    return sha256("\n".join(parts).encode()).hexdigest()
+
+
 @cache
-def versions(weights: str) -> dict[str, str]:
+def versions(weights: tuple[str, ...]) -> dict[str, str | list[str]]:
     """What made a result: versions of the libraries, and the SHA-256 of the weights.
 
     Args:
-        weights: file of weights.
+        weights: files of weights; of several all are listed, in their order.
     """
     found = {name: version(name) for name in ("monai", "torch", "numpy", "nibabel")}
     bundle = json.loads((Path(__file__).parents[3] / "configs/metadata.json").read_text(encoding="utf-8"))
-    made_by = digest(weights) if Path(weights).is_file() else "none"
-    return {"bundle": bundle["version"], **found, "weights_sha256": made_by}
+    made_by = digests(weights)
+    return {
+        "bundle": bundle["version"],
+        **found,
+        "weights_sha256": made_by[0] if len(made_by) == 1 else made_by,
+    }
 
 
 class WriteResults:
@@ -93,21 +107,25 @@ class WriteResults:
 
     Args:
         folder: where results go.
-        weights: file of the weights used, for the record.
+        weights: file or files of the weights used, for the record.
         save_probabilities: also `ID_probabilities.nii.gz`, (X, Y, Z, 10) float32.
         items: the items of the datalist; what stands in `notes` of an item, a dictionary ready for JSON, goes
             into the patient's JSON, its `warnings` before those of inference.
+        settings: the values of the config that the answer depends on, for the record.
     """
 
     def __init__(
         self,
         *,
         folder: str,
-        weights: str,
+        weights: str | Sequence[str],
         save_probabilities: bool = False,
         items: Sequence[Mapping[str, Any]] = (),
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
-        self.folder, self.weights, self.save_probabilities = Path(folder), weights, save_probabilities
+        self.folder, self.save_probabilities = Path(folder), save_probabilities
+        self.weights = weight_files(weights)
+        self.settings = dict(settings or {})
         self.items = {item["id"]: item for item in items}
 
     def attach(self, engine: Engine) -> None:
@@ -144,9 +162,12 @@ class WriteResults:
             write_volume(
                 self.folder / f"{result['id']}_probabilities.nii.gz", np.moveaxis(maps, 0, -1), affine
             )
-        notes = self.items.get(result["id"], {}).get("notes") or {}
+        item = self.items.get(result["id"], {})
+        notes = item.get("notes") or {}
         warnings = [*notes.get("warnings", ()), *result["warnings"]]
         told = {**result, **notes, "warnings": warnings, "versions": versions(self.weights)}
+        told["inputs"] = {phase: content_of(path) for phase, path in item.get("phases", {}).items()}
+        told["settings"] = self.settings
         text = json.dumps(told, indent=1, allow_nan=False)
         with replacing(files["result"]) as beside:
             beside.write_text(text, encoding="utf-8")
