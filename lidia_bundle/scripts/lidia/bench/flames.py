@@ -149,7 +149,7 @@ def draw_flames(
     phases = clinical_patient(place, **size)
     folder = phantoms(place, cases=rows["data"]["cases"], spacing=rows["data"]["spacing"])
     data, bundle = place.output / "data", str(place.bundle)
-    loop = {"cache": str(data / "cache"), "output": str(data / "training")}
+    loop: dict[str, Any] = {"cache": str(data / "cache"), "output": str(data / "training")}
     loop |= {key: rows["data"][key] for key in ("steps", "crop")}
     plan = {
         "patient": by_lidia(bundle=bundle, phases=phases, output=str(data / "results" / "flame")),
