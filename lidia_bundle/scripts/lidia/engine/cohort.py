@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,9 @@ from scripts.lidia.engine.atomic import replacing
 from scripts.lidia.engine.gathering import gather_words
 from scripts.lidia.engine.results import is_finished
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+"""Why a file cannot be written."""
+
 
 class CohortError(RuntimeError):
     """Some patients of a cohort failed; `errors.json` says which and why."""
@@ -29,6 +33,10 @@ def fault_of(problem: BaseException, item: Mapping[str, Any]) -> CaseError:
     if found is not None:
         return found
     file = next(iter((item.get("phases") or {}).values()), "")
+    if isinstance(problem, OSError) and problem.errno in FULL:
+        remedy = "see that the folder can be written and has room, then go on with --skip_existing True"
+        where = str(problem.filename or file)
+        return CaseError(str(item.get("id", "unknown")), where, str(problem), remedy, "not_written")
     what = f"{type(problem).__name__}: {problem}"
     return CaseError(
         str(item.get("id", "unknown")), str(file), what, "report this with the file", "unforeseen"
