@@ -11,7 +11,7 @@ RUN := .venv/bin/python
 export LIDIA_REAL_CT ?= $(abspath $(wildcard ../shared/data))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo study study-pages study-quick label label-test test zoo release lint clean
+.PHONY: help demo bench bench-quick study study-pages study-quick label label-test test zoo release lint clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -96,6 +96,15 @@ study-quick: .venv/.runtime  ## the same on a tiny cohort with few steps, in min
 	$(BUNDLE) --config_file "['$(CONFIGS)/study.json','$(CONFIGS)/overlays/study_quick.yaml']" \
 		--dataset_dir $(QUICK)/data/internal --external_dir $(QUICK)/data/external --output_dir $(QUICK) $(LOG)
 	@printf '\nThe page of the study:\n%s\n' '$(CURDIR)/$(QUICK)/study.md'
+
+BENCH := runs/bench
+bench: .venv/.dev  ## what everything costs beside its peers: docs/performance.md, some 25 minutes; repeat it to go on
+	$(BUNDLE) --config_file $(CONFIGS)/bench.json --output_dir $(BENCH) $(LOG)
+
+bench-quick: .venv/.dev  ## the same in small, in minutes: all rows, no meaning
+	$(BUNDLE) --config_file "['$(CONFIGS)/bench.json','$(CONFIGS)/overlays/bench_quick.yaml']" \
+		--output_dir $(BENCH)_quick $(LOG)
+	@printf '\nThe page of the benchmark:\n%s\n' '$(CURDIR)/$(BENCH)_quick/page/performance.md'
 
 LABEL := runs/label
 LABEL_PORT := 8000

@@ -242,7 +242,8 @@ def test_train_evaluate_and_inference_mean_the_same() -> None:
     for config in (train["train"], train["validate"], evaluate, inference):
         steps = config["preprocessing"]
         assert (steps["spacing"], steps["window"]) == ("@spacing", "@window")
-    assert evaluate["inferer"] == inference["inferer"]
+    faster = {key: value for key, value in inference["inferer"].items() if key != "runtime"}
+    assert evaluate["inferer"] == faster
     assert train["validate"]["inferer"]["_target_"] == inference["inferer"]["_target_"]
     assert train["validate"]["inferer"]["overlap"] == evaluate["overlap"] == inference["overlap"]
 

@@ -15,7 +15,9 @@ import numpy as np
 import pytest
 from monai.bundle import create_workflow
 
-from scripts.lidia.vocabulary import CLASSES, LESION_TYPES
+from scripts.lidia.clinic.enhancement import by_brightness
+from scripts.lidia.clinic.landmarks import find_landmarks
+from scripts.lidia.vocabulary import CLASSES, LESION_TYPES, PHASES
 
 CONFIGS = Path(__file__).parents[1] / "lidia_bundle/configs"
 CASES = {
@@ -55,3 +57,34 @@ def test_inference(real_ct: Path, tmp_path: Path, name: str) -> None:
     lesions = np.asarray(files["lesions"].dataobj)
     assert liver.any() or any("no liver" in said for said in result["warnings"])
     assert not lesions[liver == 0].any() and int(lesions.max()) < len(CLASSES)
+
+
+def test_a_study_whose_tags_are_silent(real_ct: Path, tmp_path: Path) -> None:
+    """The whole way: series found, phase told by the image alone, results and DICOM objects beside them."""
+    with warnings.catch_warnings():  # MONAI cautions against foreign configs, and this one is our own
+        warnings.filterwarnings("ignore", message="parsing config_file")
+        built = create_workflow(
+            config_file=str(CONFIGS / "inference.json"),
+            workflow_type="infer",
+            meta_file=str(CONFIGS / "metadata.json"),
+            logging_file=False,
+            dicom_dir=str(real_ct / "crlm_ct_1004/dicom"),
+            output_dir=str(tmp_path),
+        )
+        built.initialize()
+    built.run()
+    result = json.loads((tmp_path / "CRLM-CT-1004.json").read_text())
+    assert result["phases_used"] == ["venous"] and result["warnings"] == []
+    [row] = result["series"]
+    assert row["taken"] and row["confidence"] > 0.9 and "looks venous" in row["why"]
+    for ending in (".html", "_seg.dcm", "_sr.dcm"):
+        assert (tmp_path / f"CRLM-CT-1004{ending}").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("name", ["example_ct", "example_ct_sm"])
+def test_real_ct_without_contrast_looks_so(real_ct: Path, name: str) -> None:
+    image = nib.load(real_ct / f"ts_native_3mm/{name}.nii.gz")
+    found = find_landmarks(np.asarray(image.dataobj, np.float32), image.affine)
+    assert set(found) == {"aorta", "liver", "spleen", "kidney_left", "kidney_right"}
+    assert 30 < found["aorta"].hu < 60 and 35 < found["liver"].hu < 60
+    assert PHASES[int(by_brightness(found).argmax())] == "nc"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydicom
 from dicom_files import write_series
+from pydicom.uid import UID, EnhancedCTImageStorage, JPEG2000Lossless, JPEGLSLossless, RLELossless
 
 from scripts.lidia.phantom.case import Case, sample_case
 from scripts.lidia.vocabulary import PHASES
@@ -50,3 +52,65 @@ def write_study(folder: Path, case: Case, words: Mapping[str, str], **tags: Any)
     for phase, description in words.items():
         write_phase(folder, case, phase, SeriesDescription=description, **tags)
     return folder
+
+
+def compress(path: Path, syntax: UID) -> None:
+    """Compresses a file's pixels: by pydicom where it can, by GDCM where it cannot."""
+    slice_ = pydicom.dcmread(path)
+    if syntax in (RLELossless, JPEGLSLossless):
+        slice_.compress(syntax, generate_instance_uid=False)
+        slice_.save_as(path)
+        return
+    import gdcm
+
+    reader = gdcm.ImageReader()
+    reader.SetFileName(str(path))
+    assert reader.Read()
+    change = gdcm.ImageChangeTransferSyntax()
+    kind = gdcm.TransferSyntax.JPEG2000Lossless if syntax == JPEG2000Lossless else None
+    change.SetTransferSyntax(gdcm.TransferSyntax(kind or gdcm.TransferSyntax.JPEGLosslessProcess14_1))
+    change.SetInput(reader.GetImage())
+    assert change.Change()
+    writer = gdcm.ImageWriter()
+    writer.SetFileName(str(path))
+    writer.SetFile(reader.GetFile())
+    writer.SetImage(change.GetOutput())
+    assert writer.Write()
+
+
+def enhanced(paths: Sequence[Path], path: Path) -> Path:
+    """Puts the slices of a series into one enhanced multi-frame CT file."""
+    slices = [pydicom.dcmread(p) for p in paths]
+    path.parent.mkdir(parents=True)
+    made = pydicom.Dataset({tag: element for tag, element in slices[0].items() if tag != 0x7FE00010})
+    made.file_meta = slices[0].file_meta
+    made.SOPClassUID = made.file_meta.MediaStorageSOPClassUID = EnhancedCTImageStorage
+    made.NumberOfFrames = len(slices)
+    for keyword in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness",
+                    "RescaleSlope", "RescaleIntercept", "AcquisitionTime", "AcquisitionDate"):  # fmt: skip
+        delattr(made, keyword)
+    made.AcquisitionDateTime = "20240506100235"
+    first = slices[0]
+    shared = group("PlaneOrientationSequence", ImageOrientationPatient=first.ImageOrientationPatient)
+    shared.update(group(
+        "PixelMeasuresSequence", PixelSpacing=first.PixelSpacing, SliceThickness=first.SliceThickness
+    ))  # fmt: skip
+    shared.update(group(
+        "PixelValueTransformationSequence", RescaleSlope=1, RescaleIntercept=-1024, RescaleType="HU"
+    ))  # fmt: skip
+    made.SharedFunctionalGroupsSequence = [shared]
+    made.PerFrameFunctionalGroupsSequence = [
+        group("PlanePositionSequence", ImagePositionPatient=s.ImagePositionPatient) for s in slices
+    ]
+    made.PixelData = b"".join(s.PixelData for s in slices)
+    made.save_as(path, enforce_file_format=True)
+    return path
+
+
+def group(name: str, **tags: Any) -> pydicom.Dataset:
+    """A functional group of an enhanced object."""
+    inner, outer = pydicom.Dataset(), pydicom.Dataset()
+    for keyword, value in tags.items():
+        setattr(inner, keyword, value)
+    setattr(outer, name, [inner])
+    return outer

@@ -78,7 +78,7 @@ def choose(
     weigh_tags([scan for scan in scans if not scan.named])
     silent = [scan for scan in scans if not scan.named]
     blind = [scan for scan in silent if not weigh_image(scan, case)]
-    if 0 < len(blind) < len(scans):
+    if 0 < len(blind) < len(silent):
         scans = [scan for scan in scans if scan not in blind]
     odds = posterior(scans)
     taken = {p: n for p, n in chosen(scans, odds).items() if p not in named or named[p] is not None}

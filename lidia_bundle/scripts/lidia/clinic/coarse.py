@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-IN_PLANE, ALONG = 3.0, 5.0
-"""Voxels (mm) that the volume is averaged to, at most."""
+ALONG = 5.0
+"""mm that slices are averaged to, at most."""
 BONE = 180.0
 """HU from which a voxel may be bone; bright vessels and kidneys are so, too."""
 
@@ -47,19 +47,24 @@ class Coarse:
         x, y, z = (self.affine @ np.append(np.asarray(mm) / self.step, 1.0))[:3]
         return float(x), float(y), float(z)
 
+    def inside(self, place: tuple[float, float, float]) -> NDArray[Any]:
+        """The way back from `place`: mm from the first voxel along the axes."""
+        return (np.linalg.inv(self.affine) @ np.append(place, 1.0))[:3] * self.step
 
-def coarse(hu: NDArray[np.floating], affine: NDArray[np.float64]) -> Coarse | None:
+
+def coarse(hu: NDArray[np.floating], affine: NDArray[np.float64], in_plane: float) -> Coarse | None:
     """Averages a volume and finds its body and spine; None where there is no body.
 
     Args:
         hu: (X, Y, Z) HU, in any orientation.
         affine: (4, 4) to RAS mm.
+        in_plane: mm that pixels are averaged to, at most.
     """
     turns = nib.io_orientation(affine)
     voxels = nib.apply_orientation(hu, turns)
     upright = affine @ nib.orientations.inv_ornt_aff(turns, hu.shape)
     step = np.linalg.norm(upright[:3, :3], axis=0)
-    every = np.maximum(1, (np.array([IN_PLANE, IN_PLANE, ALONG]) / step + 0.01).astype(int))
+    every = np.maximum(1, (np.array([in_plane, in_plane, ALONG]) / step + 0.01).astype(int))
     small = _averaged(voxels, every)
     shift = np.eye(4)
     shift[:3, :3], shift[:3, 3] = np.diag(every), (every - 1) / 2

@@ -40,7 +40,7 @@ def single_frames(header: Dataset) -> list[Dataset]:
     made = []
     for number, groups in enumerate(header.PerFrameFunctionalGroupsSequence):
         frame = Dataset()
-        frame.filename, frame.SOPInstanceUID = header.filename, f"{header.SOPInstanceUID}.{number + 1}"
+        frame.filename, frame.SOPInstanceUID = header.filename, f"2.25.{number + 1}"
         frame.Rows, frame.Columns = header.Rows, header.Columns
         for name, keywords in GROUPS.items():
             found = groups.get(name) or shared.get(name)

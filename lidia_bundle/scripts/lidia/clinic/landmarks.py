@@ -11,11 +11,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
+from scipy import fft, ndimage
 
 from scripts.lidia.clinic.aorta import trace_aorta
 from scripts.lidia.clinic.coarse import Coarse, coarse
 
+FINE_MM, WIDE_MM = 3.0, 5.0
+"""Pixels for the aorta and for large organs."""
 KIDNEY_MM = (25.0, 27.0, 45.0)
 """Half axes of a kidney's template."""
 SHELL_MM = 9.0
@@ -45,33 +47,32 @@ def find_landmarks(hu: NDArray[np.floating], affine: NDArray[np.float64]) -> dic
         hu: (X, Y, Z) HU of one phase, in any orientation.
         affine: (4, 4) from voxel indices to RAS mm.
     """
-    seen = coarse(hu, affine)
-    if seen is None:
+    fine, seen = coarse(hu, affine, FINE_MM), coarse(hu, affine, WIDE_MM)
+    tube = trace_aorta(fine) if fine is not None else None
+    if fine is None or seen is None or tube is None:
         return {}
     found: dict[str, Landmark] = {}
-    tube = trace_aorta(seen)
-    if tube is None:
-        return {}
     good = tube.fit >= np.quantile(tube.fit, 0.85)
-    middle = np.append(tube.path.mean(0), seen.axis(2).mean())
+    middle = fine.place(np.append(tube.path.mean(0), fine.axis(2).mean()))
     found["aorta"] = Landmark(
-        seen.place(middle),
+        middle,
         float(np.median(tube.hu[good])),
         float(np.clip(1.5 * tube.fit[good].mean() - 0.1, 0, 1)),
         float(np.subtract(*np.quantile(tube.hu[good], (0.85, 0.15)))),
     )
-    flesh = (seen.hu > -30) & (seen.hu < 320) & seen.body
+    aorta = seen.inside(middle)
+    flesh = (seen.hu > -30) & (seen.hu < 350) & seen.body
     liver = _liver(seen, flesh)
     if liver is None:
         return found
     found["liver"], region, centre = liver
     free = flesh & ~region
     for name, side in (("kidney_right", 1.0), ("kidney_left", -1.0)):
-        kidney = _kidney(seen, side, middle, centre)
+        kidney = _kidney(seen, free, side, aorta, centre)
         if kidney is not None:
             found[name], inside = kidney
             free &= ~inside
-    spleen = _spleen(seen, free, middle, centre)
+    spleen = _spleen(seen, free, aorta, centre)
     if spleen is not None:
         found["spleen"] = spleen
     return found
@@ -117,10 +118,11 @@ def _grown(
 
 
 def _kidney(
-    seen: Coarse, side: float, aorta: NDArray[np.float64], liver: NDArray[np.float64]
+    seen: Coarse, free: NDArray[np.bool_], side: float, aorta: NDArray[np.float64], liver: NDArray[np.float64]
 ) -> tuple[Landmark, NDArray[np.bool_]] | None:
     """The place beside the spine where an ellipsoid is brightest over the shell about it."""
-    grey = np.clip(seen.hu, -110, 170)
+    grey = np.where(free, np.clip(seen.hu, -110, 170), np.minimum(seen.hu, -60))  # the liver is no kidney
+    grey = np.clip(grey, -110, 170)
     best = None
     usual = np.array([seen.middle + side * 63, aorta[1] - 8, liver[2] - 50])
     prior = _squares(seen, usual, (14, 17, 32))
@@ -137,9 +139,7 @@ def _kidney(
     _, at, size, contrast = best
     centre = np.array(at) * seen.step
     for _ in range(3):  # the template settles on what is there
-        inside = (
-            _near(seen, centre, [1.1 * size * half for half in KIDNEY_MM]) & (seen.hu > 0) & (seen.hu < 400)
-        )
+        inside = _near(seen, centre, [1.1 * size * half for half in KIDNEY_MM]) & free & (seen.hu > 0)
         if inside.sum() < 30:
             return None
         centre = _middle(inside, seen)
@@ -164,13 +164,13 @@ def _spleen(
     score = np.minimum(deep, 24) - 2.5 * prior
     at = np.unravel_index(int(score.argmax()), score.shape)
     radius = float(deep[at])
-    if radius < 7 or float(prior[at]) > 9:
+    if radius < 5 or float(prior[at]) > 9:
         return None
     region, hu, spread = _grown(seen, free, at, max(6.0, 0.8 * radius), 5.0)
     region &= _far(seen, np.array(at) * seen.step) < 75
     centre = _middle(region, seen)
     litres = region.sum() * np.prod(seen.step) / 1e6
-    sure = np.clip((radius - 7) / 10, 0, 1) * np.clip(litres / 0.06, 0, 1) * float(10 < hu < 260)
+    sure = np.clip((radius - 3) / 8, 0, 1) * np.clip(litres / 0.06, 0, 1) * float(10 < hu < 260)
     return Landmark(seen.place(centre), hu, float(sure), spread)
 
 
@@ -201,8 +201,9 @@ def _ellipsoid(size: float, more: float, step: tuple[float, float, float]) -> ND
 
 
 def _means(grey: NDArray[np.float32], form: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Mean over the form about each voxel."""
-    from scipy.signal import fftconvolve
-
-    padded = fftconvolve(grey - grey.min(), form / form.sum(), mode="same") + grey.min()
-    return padded.astype(np.float32)
+    """Mean over a symmetric form about each voxel; beyond the volume lies its darkest value."""
+    low = float(grey.min())
+    size = [fft.next_fast_len(n + k - 1, True) for n, k in zip(grey.shape, form.shape, strict=True)]
+    product = fft.rfftn(grey - low, size) * fft.rfftn(form / form.sum(), size)
+    keep = tuple(slice(k // 2, k // 2 + n) for n, k in zip(grey.shape, form.shape, strict=True))
+    return fft.irfftn(product, size)[keep].astype(np.float32) + np.float32(low)

@@ -95,7 +95,9 @@ def origin_of(
     told, made = [result[key] for key in TOLD], result["versions"]
     content = sha256(repr((told, made)).encode())
     content.update(np.packbits(liver > 0).tobytes() + np.ascontiguousarray(instances, np.uint16).tobytes())
-    return Origin(source, made["bundle"], made["weights_sha256"], content.hexdigest())
+    weights = made["weights_sha256"]  # of an ensemble a list
+    named = weights if isinstance(weights, str) else ", ".join(weights)
+    return Origin(source, made["bundle"], named, content.hexdigest())
 
 
 def settled(made: Dataset, origin: Origin) -> Dataset:

@@ -9,6 +9,7 @@ from scripts.lidia.engine.checkpoints import LoadState, SaveBest, SaveState, Sta
 from scripts.lidia.engine.clipping import ClipGradients
 from scripts.lidia.engine.cohort import CohortDataset, CohortError, CohortEvaluator
 from scripts.lidia.engine.dicom import WriteDicom
+from scripts.lidia.engine.ensemble import Ensemble, ensembled
 from scripts.lidia.engine.epochs import Batches, SeedEpochs
 from scripts.lidia.engine.incoming import cases
 from scripts.lidia.engine.iteration import Iteration
@@ -17,6 +18,7 @@ from scripts.lidia.engine.optimising import warm_up_then_decay, weight_groups
 from scripts.lidia.engine.postprocessing import postprocessing
 from scripts.lidia.engine.progress import Progress, Validate
 from scripts.lidia.engine.results import WriteResults
+from scripts.lidia.engine.runtime import runtime
 from scripts.lidia.engine.scores import PatientScores, PatientTable
 from scripts.lidia.engine.stages import Stages
 from scripts.lidia.engine.subsets import ExplainPhases, HidePhases, SubsetScores
@@ -30,6 +32,7 @@ __all__ = [
     "CohortDataset",
     "CohortError",
     "CohortEvaluator",
+    "Ensemble",
     "ExplainPhases",
     "FitCalibration",
     "HidePhases",
@@ -52,11 +55,13 @@ __all__ = [
     "WriteDicom",
     "WriteResults",
     "cases",
+    "ensembled",
     "load_weights",
     "losses",
     "postprocessing",
     "prepare_batch",
     "read_calibration",
+    "runtime",
     "warm_up_then_decay",
     "weight_groups",
 ]

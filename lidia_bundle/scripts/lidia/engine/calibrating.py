@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from ignite.engine import Engine, Events
 from scripts.lidia.engine.atomic import replacing
 from scripts.lidia.engine.scores import PatientScores, Rows
 from scripts.lidia.engine.subsets import SubsetScores
-from scripts.lidia.engine.weights import digest
+from scripts.lidia.engine.weights import digests, fingerprint, weight_files
 from scripts.lidia.metrics.calibration import (
     Calibration,
     Platt,
@@ -58,25 +58,25 @@ def fit_calibration(rows: Rows, present_mm3: float) -> Calibration:
     return Calibration(lines, spreads, points)
 
 
-def read_calibration(path: str, weights: str) -> Calibration | None:
-    """What belongs to these weights.
+def read_calibration(path: str, weights: str | Sequence[str]) -> Calibration | None:
+    """What belongs to these weights, or to exactly this ensemble of weights.
 
     Args:
         path: `calibration.json`.
-        weights: file of the weights in use.
+        weights: file or files of the weights in use.
 
     Returns:
         The calibration; None where there is no file, or it belongs to other weights (with a warning).
     """
     file = Path(path)
-    if not file.is_file() or not Path(weights).is_file():
+    if not file.is_file() or "none" in digests(weights):
         return None
     found = json.loads(file.read_text(encoding="utf-8"))
-    if found["weights_sha256"] != digest(weights):
+    if found["weights_sha256"] != fingerprint(weights):
         logging.getLogger(__name__).warning(
             "%s was fitted for other weights than %s and is not used: run evaluate.json with calibrate.yaml",
             file,
-            weights,
+            ", ".join(weight_files(weights)),
         )
         return None
     return Calibration(
@@ -146,12 +146,17 @@ class FitCalibration:
     Args:
         scores: the object that measures the patients.
         path: `calibration.json`.
-        weights: file of the weights in use.
+        weights: file or files of the weights in use.
         subsets: measured every subset of phases on some of the patients; None leaves that out.
     """
 
     def __init__(
-        self, *, scores: PatientScores, path: str, weights: str, subsets: SubsetScores | None = None
+        self,
+        *,
+        scores: PatientScores,
+        path: str,
+        weights: str | Sequence[str],
+        subsets: SubsetScores | None = None,
     ) -> None:
         self.scores, self.path, self.weights, self.subsets = scores, Path(path), weights, subsets
 
@@ -168,7 +173,7 @@ class FitCalibration:
         fitted = fit_calibration(rows, present)
         content: dict[str, Any] = {
             "method": "platt",
-            "weights_sha256": digest(self.weights),
+            "weights_sha256": fingerprint(self.weights),
             "patients": len(rows.ids),
             "lines": {name: list(line) for name, line in fitted.lines.items()},
             "spreads": {name: list(spread) for name, spread in fitted.spreads.items()},

@@ -17,7 +17,7 @@ from monai.engines.utils import IterationEvents
 from numpy.typing import NDArray
 
 from scripts.lidia.engine.atomic import replacing
-from scripts.lidia.engine.weights import digest
+from scripts.lidia.engine.weights import digest, digests, weight_files
 
 VOLUMES = ("lesions", "instances", "liver")
 
@@ -86,16 +86,20 @@ def content_of(path: str | Path) -> str:
 
 
 @cache
-def versions(weights: str) -> dict[str, str]:
+def versions(weights: tuple[str, ...]) -> dict[str, str | list[str]]:
     """What made a result: versions of the libraries, and the SHA-256 of the weights.
 
     Args:
-        weights: file of weights.
+        weights: files of weights; of several all are listed, in their order.
     """
     found = {name: version(name) for name in ("monai", "torch", "numpy", "nibabel")}
     bundle = json.loads((Path(__file__).parents[3] / "configs/metadata.json").read_text(encoding="utf-8"))
-    made_by = digest(weights) if Path(weights).is_file() else "none"
-    return {"bundle": bundle["version"], **found, "weights_sha256": made_by}
+    made_by = digests(weights)
+    return {
+        "bundle": bundle["version"],
+        **found,
+        "weights_sha256": made_by[0] if len(made_by) == 1 else made_by,
+    }
 
 
 class WriteResults:
@@ -103,7 +107,7 @@ class WriteResults:
 
     Args:
         folder: where results go.
-        weights: file of the weights used, for the record.
+        weights: file or files of the weights used, for the record.
         save_probabilities: also `ID_probabilities.nii.gz`, (X, Y, Z, 10) float32.
         items: the items of the datalist; what stands in `notes` of an item, a dictionary ready for JSON, goes
             into the patient's JSON, its `warnings` before those of inference.
@@ -114,13 +118,14 @@ class WriteResults:
         self,
         *,
         folder: str,
-        weights: str,
+        weights: str | Sequence[str],
         save_probabilities: bool = False,
         items: Sequence[Mapping[str, Any]] = (),
         settings: Mapping[str, Any] | None = None,
     ) -> None:
+        self.folder, self.save_probabilities = Path(folder), save_probabilities
+        self.weights = weight_files(weights)
         self.settings = dict(settings or {})
-        self.folder, self.weights, self.save_probabilities = Path(folder), weights, save_probabilities
         self.items = {item["id"]: item for item in items}
 
     def attach(self, engine: Engine) -> None:

@@ -24,6 +24,29 @@ def digest(path: str | os.PathLike[str]) -> str:
     return sha256(Path(path).read_bytes()).hexdigest()
 
 
+def weight_files(weights: str | os.PathLike[str] | Sequence[str]) -> tuple[str, ...]:
+    """The files of weights in use: one, or several of an ensemble.
+
+    Raises:
+        WeightsError: none is named, or one of them twice.
+    """
+    files = (str(weights),) if isinstance(weights, str | os.PathLike) else tuple(map(str, weights))
+    if not files or len(set(files)) < len(files):
+        raise WeightsError(f"--model_file names {list(files)}: give one file, or several different ones.")
+    return files
+
+
+def digests(weights: str | os.PathLike[str] | Sequence[str]) -> list[str]:
+    """SHA-256 of each file of weights; "none" for one that is not there."""
+    return [digest(path) if Path(path).is_file() else "none" for path in weight_files(weights)]
+
+
+def fingerprint(weights: str | os.PathLike[str] | Sequence[str]) -> str:
+    """What a calibration belongs to: the SHA-256 of one file, or that of the sorted SHA-256 of several."""
+    each = digests(weights)
+    return each[0] if len(each) == 1 else sha256("\n".join(sorted(each)).encode()).hexdigest()
+
+
 def read_state(path: str | os.PathLike[str], device: torch.device | str = "cpu") -> dict[str, Any]:
     """Content of a file of tensors and plain values; nothing in it is executed.
 
@@ -112,7 +135,7 @@ class LoadWeights:
 
     Args:
         network: filled in place.
-        path: plain state dict.
+        path: plain state dict; a list of them for an `Ensemble`, one a member.
         device: where tensors go on the way.
         fresh: layers that are not loaded, see `load_weights`.
     """
@@ -121,7 +144,7 @@ class LoadWeights:
         self,
         *,
         network: nn.Module,
-        path: str,
+        path: str | Sequence[str],
         device: torch.device | str = "cpu",
         fresh: Sequence[str] = (),
     ) -> None:
@@ -132,7 +155,19 @@ class LoadWeights:
         engine.add_event_handler(Events.STARTED, self)
 
     def __call__(self, engine: Engine) -> None:
-        """Loads, strictly."""
-        new = load_weights(self.network, self.path, self.device, self.fresh)
-        said = f"; not loaded, as `fresh` says: {', '.join(new)}" if new else ", all of them"
-        engine.logger.info(f"Weights from {self.path}{said}")
+        """Loads, strictly.
+
+        Raises:
+            WeightsError: a file is unusable, or there are more files than networks.
+        """
+        files = weight_files(self.path)
+        members = [self.network] if len(files) == 1 else list(getattr(self.network, "members", ()))
+        if len(members) != len(files):
+            raise WeightsError(
+                f"--model_file names {len(files)} files for one network: lay overlays/ensemble.yaml over the "
+                "config (inference.json has it already), or name one file."
+            )
+        for member, file in zip(members, files, strict=True):
+            new = load_weights(member, file, self.device, self.fresh)
+            said = f"; not loaded, as `fresh` says: {', '.join(new)}" if new else ", all of them"
+            engine.logger.info(f"Weights from {file}{said}")

@@ -41,6 +41,10 @@ class WindowInferer(Inferer):
         spacing: mm of the network's grid along X, Y, Z.
         bf16: runs the network in bfloat16 autocast: half the time on CPUs that have it, probabilities that
             differ by about 0.01 at most.
+        runtime: what the network is handed to before it runs, see `runtime`; None is torch itself.
+
+    Raises:
+        ValueError: `bf16` with another runtime, which knows nothing of it.
     """
 
     def __init__(
@@ -54,7 +58,11 @@ class WindowInferer(Inferer):
         margin_mm: float = 20.0,
         spacing: Sequence[float] = (2.5, 2.5, 2.5),
         bf16: bool = False,
+        runtime: Callable[[Network], Network] | None = None,
     ) -> None:
+        if bf16 and runtime is not None:
+            raise ValueError("bf16 is torch's: choose --bf16 True or --runtime onnx")
+        self.runtime = runtime
         self.roi_size = tuple(int(size) for size in roi_size)
         self.overlap, self.sw_batch_size, self.tta, self.bf16 = overlap, sw_batch_size, tta, bf16
         self.coarse, self.margin = coarse, np.ceil(margin_mm / np.asarray(spacing)).astype(int)
@@ -66,6 +74,7 @@ class WindowInferer(Inferer):
         A network with a patient branch is asked for its scores too: they follow the C classes as channels.
         """
         image = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
+        network = network if self.runtime is None else self.runtime(network)
         box = self.liver_box(image, network) if self.coarse else None
         network = getattr(network, "with_branch", network)
         if box is None:

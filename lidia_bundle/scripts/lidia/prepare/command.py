@@ -16,6 +16,7 @@ from scripts.lidia.prepare.nnunet_out import write_raw
 from scripts.lidia.prepare.patients import Patient, converted
 from scripts.lidia.prepare.readers import RAW, READERS, REFUSED, WORDS, Layout
 from scripts.lidia.prepare.registering import registered_cohort
+from scripts.lidia.prepare.studies import read_archive
 from scripts.lidia.prepare.summary import write_summary
 
 LISTS = {
@@ -23,7 +24,7 @@ LISTS = {
     "to_nnunet": "nnU-Net's raw folder from a datalist",
     "register": "a datalist whose phases are registered",
 }
-SOURCES = (*LISTS, "nnunet", *RAW, *READERS)
+SOURCES = (*LISTS, "nnunet", "dicom", *RAW, *READERS)
 
 
 def prepare(
@@ -40,6 +41,7 @@ def prepare(
     phases: Sequence[str] | None = None,
     complete: bool = False,
     ct: bool | None = None,
+    deidentify: bool = False,
     register: str = "greedy",
     register_limit_s: float = 300.0,
 ) -> Path:
@@ -48,8 +50,9 @@ def prepare(
     Args:
         source: `nnunet` or a public data set (see `READERS`): read `input_dir`, write `dataset.json` and
             `summary.json` into `dataset_dir`; `to_nnunet`: read a datalist, write the raw folder
-            `dataset_dir`; `folds`: read a datalist, write `dataset_fold0.json` and so on into `dataset_dir`;
-            `register`: read a datalist, write registered phases and their list.
+            `dataset_dir`; `dicom`: find the studies in `input_dir`, write their phases and `dataset.json`;
+            `folds`: read a datalist, write `dataset_fold0.json` and so on into `dataset_dir`; `register`:
+            read a datalist, write registered phases and their list.
         input_dir: folder to read; nothing is written there.
         dataset_dir: folder to write. For `to_nnunet` its name is `DatasetXXX_Name`.
         datalist: the list in `input_dir`, for `to_nnunet`, `folds` and `register`; `dataset.json` by default.
@@ -63,6 +66,7 @@ def prepare(
         register: for `register`, the method, "greedy" or "convexadam".
         register_limit_s: for `register`, seconds that a pair of phases may take.
         ct: for `to_nnunet`, whether nnU-Net is to scale the channels as CT; by default those that all have.
+        deidentify: for `dicom`, ids and logs that say nothing of the patients.
 
     Returns:
         Path of the (first) list that was written.
@@ -93,8 +97,13 @@ def prepare(
         return write_raw(sections, _named(write), source=str(file), folds=folds, seed=seed, **options)
     if not read.is_dir():
         raise CaseError("datalist", str(read), "there is no such folder", "check --input_dir", "missing")
-    asked = {"phase_map": phase_map, "class_map": class_map, "masks": masks}
+    asked: dict[str, Any] = {"phase_map": phase_map, "class_map": class_map, "masks": masks}
+    if source == "dicom":
+        asked["deidentify"] = deidentify
     claim(write, {"source": source, "input_dir": str(read), **asked})
+    if source == "dicom":
+        sections = read_archive(read, write, phase_map=phase_map, private=deidentify)
+        return write_datalist(write / "dataset.json", sections, description="found in a DICOM archive")
     words = WORDS[source]
     layout = Layout(read, phase_map or {}, class_map or {}, masks or {}, words)
     left_out: list[CaseError] = []

@@ -122,5 +122,6 @@ def _lead(result: Mapping[str, Any]) -> str:
 
 
 def _made_by(result: Mapping[str, Any]) -> str:
-    told = ", ".join(f"{name} {value}" for name, value in table_of(result, "versions").items())
+    made = {k: v if isinstance(v, list) else [v] for k, v in table_of(result, "versions").items()}
+    told = ", ".join(f"{name} {' and '.join(map(str, value))}" for name, value in made.items())
     return f'<p class="soft made">Made by: {escape(told)}.</p>' if told else ""

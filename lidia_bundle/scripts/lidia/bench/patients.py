@@ -1,0 +1,221 @@
+"""Rows `patient` and `cohort`: from NIfTI files to result files, beside MONAI's stock pipeline."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import torch
+from monai.bundle import ConfigParser, create_workflow
+from monai.inferers import SlidingWindowInferer
+from monai.transforms import (
+    AsDiscreted,
+    Compose,
+    ConcatItemsd,
+    EnsureChannelFirstd,
+    Invertd,
+    LoadImaged,
+    Orientationd,
+    ResampleToMatchd,
+    SaveImaged,
+    ScaleIntensityRanged,
+    Spacingd,
+)
+from monai.transforms import GaussianSmoothd as Smoothd
+
+from scripts.lidia.bench.cohorts import clinical_patient, phantoms
+from scripts.lidia.bench.line import Line, line
+from scripts.lidia.bench.pairs import BenchError, Place, Side, ratios, rounds, spread, typical
+from scripts.lidia.bench.peers import build, see_nothing
+from scripts.lidia.engine.results import result_files
+from scripts.lidia.vocabulary import FIRST_LESION, PHASES
+
+Go = Callable[[], Any]
+
+
+def inference_config(bundle: str | Path) -> dict[str, Any]:
+    """Values of inference.json."""
+    return ConfigParser.load_config_file(str(Path(bundle) / "configs/inference.json"))
+
+
+def inference_flow(bundle: str, output: str, **options: Any) -> Any:
+    """inference.json as a workflow, initialised, without pages."""
+    flow = create_workflow(
+        config_file=str(Path(bundle) / "configs/inference.json"),
+        workflow_type="infer",
+        logging_file=False,
+        output_dir=output,
+        pages=False,
+        **options,
+    )
+    flow.initialize()
+    return flow
+
+
+def by_lidia(*, bundle: str, phases: Mapping[str, str], output: str, **options: Any) -> Go:
+    """inference.json on one patient."""
+    return inference_flow(bundle, output, case_id="patient", **phases, **options).run
+
+
+def by_monai(*, bundle: str, network: str, phases: Mapping[str, str], output: str, native: float) -> Go:
+    """MONAI's own transforms and inferer with the same numbers; the class map is all that it writes.
+
+    Spacing alone would pick the noise of single voxels, so that GaussianSmooth goes before it where the
+    network's grid is coarser, by the same rule as LIDIA's.
+    """
+    config = inference_config(bundle)
+    spacing, roi = config["spacing"], config["roi_size"]
+    model = build(bundle, network).eval()
+    if network != "lidia":
+        see_nothing(model)
+    sigma = [max((step / native - 1) / 2, 0.0) if axis < 2 else 0.0 for axis, step in enumerate(spacing)]
+    names = list(PHASES)
+    others = [phase for phase in names if phase != "venous"]
+    before = Compose([
+        LoadImaged(names, reader="NibabelReader"),
+        EnsureChannelFirstd(names),
+        Orientationd(names, axcodes="RAS", labels=None),
+        Smoothd(names, sigma=sigma),
+        Spacingd("venous", pixdim=spacing, mode="bilinear", padding_mode="border"),
+        ResampleToMatchd(others, "venous", mode="bilinear", padding_mode="border"),
+        ScaleIntensityRanged(names, *config["window"], -1.0, 1.0, clip=True),
+        ConcatItemsd(names, "image"),
+    ])
+    after = Compose([
+        Invertd("pred", before, orig_keys="venous", nearest_interp=False, to_tensor=True),
+        AsDiscreted("pred", argmax=True),
+        SaveImaged(
+            "pred",
+            output_dir=output,
+            output_postfix="classes",
+            output_dtype=np.uint8,
+            separate_folder=False,
+            resample=False,
+            print_log=False,
+        ),
+    ])
+    slide = SlidingWindowInferer(roi, overlap=config["overlap"], mode="gaussian", cval=-1.0)
+
+    def go() -> None:
+        item: Any = before(dict(phases))
+        with torch.no_grad():
+            pred = slide(item["image"][None], model)
+        item["pred"] = pred[0]
+        after(item)
+
+    return go
+
+
+def lesion_dice(mine: Path, theirs: Path) -> float:
+    """Dice of all lesions as one class between LIDIA's lesions and a class map."""
+    found = np.asarray(nib.load(mine).dataobj) >= FIRST_LESION
+    other = np.asarray(nib.load(theirs).dataobj) >= FIRST_LESION
+    return float(2 * (found & other).sum() / max(found.sum() + other.sum(), 1))
+
+
+def patient(
+    place: Place, *, spacing: Sequence[float], fov: Sequence[float], looks: Sequence[str], pairs: int
+) -> dict[str, Line]:
+    """One patient end to end: LIDIA, the same network by MONAI's stock pipeline, DynUNet by it."""
+    phases = clinical_patient(place, spacing=spacing, fov=fov, looks=looks)
+    folders = {name: str(place.output / "data" / "results" / name) for name in ("lidia", "stock", "dynunet")}
+    about = {"bundle": str(place.bundle), "phases": phases, "native": spacing[0]}
+    stock = Side(by_monai, {**about, "network": "lidia", "output": folders["stock"]})
+    sides = {
+        "lidia": Side(
+            by_lidia,
+            {k: v for k, v in about.items() if k != "native"} | {"output": folders["lidia"]},
+        ),
+        "stock": stock,
+        "dynunet": Side(stock.call, {**stock.options, "network": "stock", "output": folders["dynunet"]}),
+    }
+    times = rounds(place, "patient", sides, pairs=pairs, warm=0)
+    classes = next(Path(folders["stock"]).glob("*_classes.nii.gz"))
+    same = lesion_dice(result_files(folders["lidia"], "patient")["lesions"], classes)
+    shape = "x".join(str(size) for size in nib.load(phases["venous"]).shape)
+    what = f"a patient end to end, four phases {shape}"
+    figures = {f"{name}_s": typical(trials) for name, trials in times.items()}
+    memory = {f"{name}_mb": typical(trials, "peak_mb") for name, trials in times.items()}
+    monai = "MONAI's stock pipeline on the same network"
+    peer = "MONAI DynUNet of equal width by its stock pipeline"
+    found = {
+        "patient_dice": Line(
+            what=what, against=monai, unit="Dice of lesions", ratio=same, wanted=0.99, better="more"
+        )
+    }
+    for name, label, faster in (("stock", monai, 5.0), ("dynunet", peer, 3.0)):
+        key = "patient" if name == "stock" else "patient_dynunet"
+        found[key] = line(
+            ratios(times[name], times["lidia"]),
+            what=what,
+            against=label,
+            unit="speed",
+            wanted=faster,
+            figures=figures,
+        )
+        found[f"{key}_memory"] = line(
+            ratios(times["lidia"], times[name], "peak_mb"),
+            what=what,
+            against=label,
+            unit="peak memory",
+            wanted=0.5 if name == "stock" else None,
+            better="less",
+            figures=memory,
+        )
+    return found
+
+
+def run_cohort(place: Place, folder: Path, output: Path, processes: int) -> float:
+    """Seconds of inference.json on a cohort, from the start of the command to its end.
+
+    Raises:
+        BenchError: it failed.
+    """
+    config = place.bundle / "configs"
+    files = [str(config / "inference.json")]
+    command = [sys.executable, "-m"]
+    if processes > 1:
+        command += ["torch.distributed.run", "--standalone", f"--nproc_per_node={processes}", "-m"]
+        files.append(str(config / "multi_gpu_evaluate.json"))
+    command += ["monai.bundle", "run", "evaluating", "--config_file", str(files), "--section", "training"]
+    command += ["--dataset_dir", str(folder), "--output_dir", str(output), "--pages", "False"]
+    log = place.output / "logs" / f"cohort_{processes}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    start = time.perf_counter()
+    with log.open("w", encoding="utf-8") as file:
+        threads = max(place.threads // processes, 1)
+        done = subprocess.run(
+            command, stdout=file, stderr=file, env=place.environment(threads), check=False, cwd=place.output
+        )
+    if done.returncode:
+        raise BenchError(f"cohort failed with {processes} processes: {log}")
+    return time.perf_counter() - start
+
+
+def cohort(
+    place: Place, *, cases: int, spacing: Sequence[float] | None, processes: int, pairs: int
+) -> dict[str, Line]:
+    """A cohort by several processes of one thread beside one process that has all threads."""
+    folder = phantoms(place, cases=cases, spacing=spacing)
+    output = place.output / "data" / "results"
+    times = [
+        [run_cohort(place, folder, output / f"cohort_{count}", count) for count in (1, processes)]
+        for _ in range(pairs)
+    ]
+    alone, together = zip(*times, strict=True)
+    return {
+        "cohort": line(
+            [one / many for one, many in times],
+            what=f"a cohort of {cases}, {processes} processes, threads shared",
+            against=f"one process of {place.threads} thread(s), one patient at a time",
+            unit="throughput",
+            wanted=1.6,
+            figures={"one_s": spread(alone)[0], "together_s": spread(together)[0]},
+        )
+    }

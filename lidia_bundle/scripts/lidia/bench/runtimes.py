@@ -1,0 +1,79 @@
+"""Row `runtime`: a patient's whole inference by ONNX Runtime beside torch."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from scripts.lidia.bench.cohorts import clinical_patient
+from scripts.lidia.bench.line import Line, line
+from scripts.lidia.bench.pairs import Place, Side, ratios, rounds, typical
+from scripts.lidia.bench.patients import inference_flow
+from scripts.lidia.bench.peers import build
+
+
+def inference(*, bundle: str, phases: Mapping[str, str], output: str, name: str) -> Callable[[], Any]:
+    """The inferer of inference.json on a patient's image, which it keeps for comparison."""
+    folder = Path(output)
+    flow = inference_flow(bundle, output, runtime=name, runtime_dir=str(folder / "onnx"), **phases)
+    image = flow.parser.get_parsed_content("dataset")[0]["image"].as_tensor()[None]
+    network, inferer = build(bundle, "lidia").eval(), flow.parser.get_parsed_content("inferer")
+    with torch.no_grad():
+        np.save(folder / f"{name}.npy", inferer(image, network)[0].numpy())
+
+    def go() -> None:
+        with torch.no_grad():
+            inferer(image, network)
+
+    return go
+
+
+def runtime(
+    place: Place, *, spacing: Sequence[float], fov: Sequence[float], looks: Sequence[str], pairs: int
+) -> dict[str, Line]:
+    """The network's whole part of a patient by each runtime, and how far its answers are apart."""
+    libraries = {
+        "openvino": ("openvino", "onnx", "onnxscript"),
+        "onnx": ("onnxruntime", "onnx", "onnxscript"),
+    }
+    lost = {
+        name: [part for part in parts if importlib.util.find_spec(part) is None]
+        for name, parts in libraries.items()
+    }
+    folder = place.output / "data" / "runtime"
+    folder.mkdir(parents=True, exist_ok=True)
+    options: dict[str, Any] = {"bundle": str(place.bundle), "output": str(folder)}
+    present = [name for name, parts in lost.items() if not parts]
+    times = {}
+    if present:
+        options["phases"] = clinical_patient(place, spacing=spacing, fov=fov, looks=looks)
+        sides = {name: Side(inference, {**options, "name": name}) for name in ("torch", *present)}
+        times = rounds(place, "runtime", sides, pairs=pairs)
+    found: dict[str, Line] = {}
+    for name, parts in lost.items():
+        key = "runtime" if name == "openvino" else f"runtime_{name}"
+        about: dict[str, Any] = {
+            "what": f"all windows of a patient, --runtime {name}",
+            "against": "torch, eager",
+        }
+        wanted = 1.5 if name == "openvino" else None
+        if parts:
+            note = f"{', '.join(parts)} not installed"
+            found[key] = Line(ratio=None, unit="speed", wanted=wanted, note=note, **about)
+            continue
+        mine, theirs = (np.load(folder / f"{one}.npy", mmap_mode="r") for one in (name, "torch"))
+        same = float((mine.argmax(axis=0) == theirs.argmax(axis=0)).mean())
+        apart = float(np.abs(mine - theirs).max())
+        figures = {f"{one}_s": typical(times[one]) for one in ("torch", name)}
+        faster = ratios(times["torch"], times[name])
+        found[key] = line(faster, unit="speed", wanted=wanted, figures=figures, **about)
+        found[f"{key}_labels"] = Line(ratio=same, unit="voxels of equal class", wanted=0.999, **about)
+        found[f"{key}_probabilities"] = Line(
+            ratio=apart, unit="largest difference", wanted=1e-3, better="less", **about
+        )
+    return found

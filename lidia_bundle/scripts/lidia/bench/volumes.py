@@ -1,0 +1,177 @@
+"""Rows `lesion_metrics` and `writing`: matching lesions, LiverMax and result files of a large CT."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from monai.data import MetaTensor
+from monai.metrics.panoptic_quality import compute_panoptic_quality
+from monai.transforms import SaveImage
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from scripts.lidia.bench.line import Line, line
+from scripts.lidia.bench.pairs import Place, Side, ratios, rounds, typical
+from scripts.lidia.engine.results import write_volume
+from scripts.lidia.metrics.lesions import find_lesions, match_one_to_one
+from scripts.lidia.postprocess import livermax
+from scripts.lidia.vocabulary import CLASSES, FIRST_LESION, LESION_CLASSES
+
+AFFINE = np.diag([0.8, 0.8, 1.5, 1.0])
+SPACING = (0.8, 0.8, 1.5)
+IOU = 0.5
+"""From which on two lesions are one; MONAI's and panoptica's default."""
+Go = Callable[[], Any]
+
+
+def balls(shape: Sequence[int], count: int, moved: int = 0) -> NDArray[np.uint8]:
+    """(X, Y, Z) classes of lesions that do not touch, in a lattice; moved ones overlap those at rest."""
+    across = int(np.ceil(count ** (1 / 3)))
+    cell = [size // across for size in shape]
+    radius = max(min(cell) * 0.3, 1.5)
+    volume = np.zeros(shape, np.uint8)
+    for number in range(count):
+        place = np.unravel_index(number, (across,) * 3)
+        box = tuple(slice(at * size, (at + 1) * size) for at, size in zip(place, cell, strict=True))
+        grid = np.ogrid[tuple(slice(0, size) for size in cell)]
+        middle = [size / 2 for size in cell]
+        middle[0] += moved * (number % 3 - 1)
+        inside = sum((axis - at) ** 2 for axis, at in zip(grid, middle, strict=True)) <= radius**2
+        volume[box][inside] = FIRST_LESION + number % len(LESION_CLASSES)
+    return volume
+
+
+def drawn_and_seen(shape: Sequence[int], count: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """A truth, and a prediction that misses its first lesion and is a little off with others."""
+    truth, seen = balls(shape, count), balls(shape, count, moved=max(min(shape) // 100, 1))
+    first = ndimage.label(seen > 0)[0] == 1
+    seen[first & (count > 1)] = 0
+    return truth, seen
+
+
+def matched(*, who: str, shape: Sequence[int], lesions: int) -> Go:
+    """True positives, false positives and misses of one patient, by ours, MONAI or panoptica."""
+    truth, seen = drawn_and_seen(shape, lesions)
+    around = np.ones((3, 3, 3))
+
+    def ours() -> tuple[float, ...]:
+        return match_one_to_one(find_lesions(seen, SPACING), find_lesions(truth, SPACING), iou=IOU)
+
+    def monai() -> tuple[float, ...]:
+        parts = [torch.from_numpy(ndimage.label(one > 0, structure=around)[0]) for one in (seen, truth)]
+        return tuple(compute_panoptic_quality(*parts, output_confusion_matrix=True).tolist()[:3])
+
+    def panoptica() -> tuple[float, ...]:
+        library = importlib.import_module("panoptica")
+        evaluator = library.Panoptica_Evaluator(
+            expected_input=library.InputType.SEMANTIC,
+            instance_approximator=library.ConnectedComponentsInstanceApproximator(),
+            instance_matcher=library.NaiveThresholdMatching(matching_threshold=IOU),
+            instance_metrics=[library.Metric.IOU],
+            global_metrics=[],
+        )
+        result = evaluator.evaluate((seen > 0).astype(np.uint8), (truth > 0).astype(np.uint8))["ungrouped"]
+        return result.tp, result.fp, result.fn
+
+    call = {"lidia": ours, "monai": monai, "panoptica": panoptica}[who]
+    return lambda: dict(zip(("tp", "fp", "fn"), map(float, call()), strict=True))
+
+
+def lesion_metrics(place: Place, *, shape: Sequence[int], lesions: int, pairs: int) -> dict[str, Line]:
+    """Lesion matching beside MONAI's panoptic quality and, where it is installed, panoptica."""
+    there = importlib.util.find_spec("panoptica") is not None
+    sides = {
+        who: Side(matched, {"who": who, "shape": list(shape), "lesions": lesions})
+        for who in ("lidia", "monai", *(["panoptica"] if there else []))
+    }
+    times = rounds(place, "lesion_metrics", sides, pairs=pairs, warm=0)
+    what = f"matching {lesions} lesions, {'x'.join(map(str, shape))}"
+    labels = {"monai": "MONAI compute_panoptic_quality on scipy's components", "panoptica": "panoptica"}
+    found = {}
+    for who, label in labels.items():
+        key = "lesion_metrics" if who == "monai" else f"lesion_metrics_{who}"
+        about: dict[str, Any] = {"what": what, "against": label, "unit": "speed", "wanted": 10.0}
+        if who not in times:
+            found[key] = Line(ratio=None, note=f"{who} is not installed", **about)
+            continue
+        mine, theirs = times["lidia"][0].figures, times[who][0].figures
+        said = "same numbers" if mine == theirs else f"other numbers: {mine} and {theirs}"
+        found[key] = line(
+            ratios(times[who], times["lidia"]),
+            figures={"lidia_s": typical(times["lidia"]), f"{who}_s": typical(times[who]), **mine},
+            note=said,
+            **about,
+        )
+    return found
+
+
+def written(*, who: str, shape: Sequence[int], output: str) -> Go:
+    """LiverMax and the three volumes of a patient, by ours, or by scipy and MONAI's SaveImage."""
+    folder = Path(output)
+    generator = np.random.default_rng(0)
+    maps = generator.random((len(CLASSES), *shape), np.float32)
+    maps /= maps.sum(axis=0)
+    lesions = balls(shape, 8)
+    grid = np.ogrid[tuple(slice(-1, 1, complex(0, size)) for size in shape)]
+    liver = np.asarray(sum(((axis + 0.1) / 0.45) ** 2 for axis in grid)) <= 1
+    instances = ndimage.label(lesions > 0)[0].astype(np.uint16)
+    volumes = {"lesions": lesions, "instances": instances, "liver": liver.astype(np.uint8)}
+
+    def ours() -> list[float]:
+        scores = livermax(maps, liver, groups={})
+        for name, volume in volumes.items():
+            write_volume(folder / f"lidia_{name}.nii.gz", volume, AFFINE)
+        return list(scores.values())
+
+    def stock() -> list[float]:
+        scores = [float(ndimage.maximum(maps[number], liver, 1)) for number in LESION_CLASSES]
+        for name, volume in volumes.items():
+            save = SaveImage(
+                folder,
+                output_postfix=name,
+                output_dtype=volume.dtype,
+                separate_folder=False,
+                print_log=False,
+                resample=False,
+            )
+            meta = {"filename_or_obj": "stock.nii.gz", "affine": torch.from_numpy(AFFINE)}
+            save(MetaTensor(torch.from_numpy(volume.astype(np.int32))[None], meta=meta))
+        return scores
+
+    call = ours if who == "lidia" else stock
+    return lambda: {
+        "highest": max(call()),
+        "bytes": float(sum(f.stat().st_size for f in folder.glob("*.gz"))),
+    }
+
+
+def writing(place: Place, *, shape: Sequence[int], pairs: int) -> dict[str, Line]:
+    """Patient scores and result files of a large CT."""
+    folders = {who: place.output / "data" / "written" / who for who in ("lidia", "stock")}
+    for folder in folders.values():
+        folder.mkdir(parents=True, exist_ok=True)
+    sides = {
+        who: Side(written, {"who": who, "shape": list(shape), "output": str(folder)})
+        for who, folder in folders.items()
+    }
+    times = rounds(place, "writing", sides, pairs=pairs)
+    mine, theirs = times["lidia"][0].figures, times["stock"][0].figures
+    same = abs(mine["highest"] - theirs["highest"]) < 1e-6
+    return {
+        "writing": line(
+            ratios(times["stock"], times["lidia"]),
+            what=f"LiverMax and result volumes, {'x'.join(map(str, shape))}, {len(CLASSES)} classes",
+            against="scipy.ndimage.maximum and MONAI SaveImage",
+            unit="speed",
+            wanted=5.0,
+            figures={f"{who}_s": typical(trials) for who, trials in times.items()}
+            | {"lidia_mb": mine["bytes"] / 2**20, "stock_mb": theirs["bytes"] / 2**20},
+            note="same scores" if same else "scores differ",
+        )
+    }

@@ -1,0 +1,53 @@
+"""Every row of the benchmark runs, in small; what is finished is not measured again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from config_names import read
+from monai.bundle import run
+
+from scripts.lidia.bench.run import ROWS, run_bench
+
+# MONAI's word of caution about foreign configs; these are our own.
+pytestmark = pytest.mark.filterwarnings("ignore:parsing config_file")
+
+EQUAL = ("lesion_metrics", "writing")
+"""Rows whose note says whether both sides gave the same numbers."""
+
+
+def files(bundle: Path) -> list[str]:
+    return [str(bundle / "configs" / name) for name in ("bench.json", "overlays/bench_quick.yaml")]
+
+
+def test_the_config_has_every_row(bundle: Path) -> None:
+    assert list(read(bundle / "configs/bench.json")["rows"]) == list(ROWS)
+
+
+@pytest.mark.slow
+def test_every_row_is_measured_once(bundle: Path, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"output_dir": str(tmp_path / "out"), "threads": 1, "logging_file": False}
+    run(config_file=files(bundle), **options)
+    told = json.loads((tmp_path / "out/page/performance.json").read_text(encoding="utf-8"))
+    finished = {path.stem for path in (tmp_path / "out/rows").iterdir()}
+    assert finished == set(ROWS) - {"runtime"}
+    assert {"patient", "patient_memory", "forward", "absent", "training_sam", "data_waiting"} <= set(told)
+    for row, one in told.items():
+        assert {"ratio", "low", "high", "against", "what", "wanted"} <= set(one), row
+        assert one["ratio"] is None or one["ratio"] >= 0 or row.startswith("absent"), row
+    assert all(told[row]["note"].startswith("same") for row in EQUAL)
+    assert (tmp_path / "out/page/images/growth.png").stat().st_size > 10_000
+    page = (tmp_path / "out/page/performance.md").read_text(encoding="utf-8")
+    assert all(f"| {row} |" in page for row in told)
+    times = {path: path.stat().st_mtime_ns for path in (tmp_path / "out/rows").iterdir()}
+    run(config_file=files(bundle), **options)
+    assert times == {path: path.stat().st_mtime_ns for path in (tmp_path / "out/rows").iterdir()}
+
+
+def test_an_unknown_row_is_named(bundle: Path, tmp_path: Path) -> None:
+    places = {"output_dir": str(tmp_path), "docs_dir": str(tmp_path), "bundle_root": str(bundle)}
+    with pytest.raises(ValueError, match="no row is called speed; there are patient, cohort"):
+        run_bench(rows={"speed": {}}, **places)

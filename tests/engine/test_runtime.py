@@ -1,0 +1,105 @@
+"""Other runtimes give the network's answers, from one file a set of weights; what is missing is said."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from config_names import read
+from engine.toys import write_toys
+from test_configs import NATIVE, workflow
+
+from scripts.lidia.data import preprocessing
+from scripts.lidia.datalist import datalist
+from scripts.lidia.engine import WindowInferer, load_weights, runtime
+from scripts.lidia.engine.runtime import RUNTIMES, RuntimeMissing, digest_of, needed
+from scripts.lidia.net import LIDIA
+
+ROI = (96, 80, 64)
+
+
+@pytest.fixture(scope="module")
+def network(bundle: Path) -> LIDIA:
+    """The network of inference.json with the shipped weights."""
+    options = read(bundle / "configs/inference.json")["network_def"]
+    network = LIDIA(**{key: value for key, value in options.items() if not key.startswith("_")}).eval()
+    load_weights(network, bundle / "models/model.pt")
+    return network
+
+
+def test_torch_needs_nothing(tmp_path: Path) -> None:
+    assert runtime("torch", folder=str(tmp_path)) is None
+
+
+def test_a_runtime_that_nobody_knows_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="choose one of torch, onnx, openvino"):
+        runtime("tensorrt", folder=str(tmp_path))
+
+
+def test_half_precision_is_torch_s_own(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="choose --bf16 True or --runtime"):
+        WindowInferer(roi_size=ROI, bf16=True, runtime=runtime("onnx", folder=str(tmp_path)))
+
+
+@pytest.mark.parametrize("name", RUNTIMES)
+def test_a_runtime_that_is_not_installed_says_what_to_install(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, network: LIDIA
+) -> None:
+    def nothing(library: str) -> Any:
+        raise ImportError(library)
+
+    monkeypatch.setattr(importlib, "import_module", nothing)
+    other = runtime(name, folder=str(tmp_path))
+    assert other is not None
+    with pytest.raises(
+        RuntimeMissing, match=f"--runtime {name} needs .* pip install {RUNTIMES[name]} onnx=="
+    ):
+        other(network)
+
+
+def test_the_pins_are_those_of_the_requirements(bundle: Path) -> None:
+    pins = (bundle.parent / "requirements-dev.txt").read_text(encoding="utf-8").split()
+    from scripts.lidia.engine.runtime import WRITERS
+
+    assert {*RUNTIMES.values(), *WRITERS} <= set(pins)
+
+
+def test_other_weights_have_another_name(network: LIDIA) -> None:
+    before = digest_of(network)
+    bias = network.get_parameter("semantic.classify.1.bias")
+    with torch.no_grad():
+        bias[0] += 1e-3
+    changed = digest_of(network)
+    with torch.no_grad():
+        bias[0] -= 1e-3
+    assert changed != before
+
+
+@pytest.mark.slow
+def test_other_runtimes_answer_as_torch_does(cohort: Path, network: LIDIA, tmp_path: Path) -> None:
+    item = datalist(cohort, "training", complete_only=True)[0]
+    image = preprocessing()(item)["image"].as_tensor()[None]
+    late = image.clone()
+    late[:, 0] = torch.nan
+    for seen in (image, late):
+        with torch.no_grad():
+            eager = WindowInferer(roi_size=ROI)(seen, network)[0].numpy()
+        for name in RUNTIMES:
+            needed(name, {"onnx": "onnxruntime"}.get(name, name))
+            inferer = WindowInferer(roi_size=ROI, runtime=runtime(name, folder=str(tmp_path)))
+            other = inferer(seen, network)[0].numpy()
+            assert (other.argmax(axis=0) == eager.argmax(axis=0)).mean() >= 0.999
+            assert np.abs(other - eager).max() < 1e-3
+    assert [path.name for path in tmp_path.iterdir()] == [f"{digest_of(network)}.onnx"], "drawn once"
+
+
+def test_inference_hands_its_network_to_the_runtime_of_its_key(tmp_path: Path) -> None:
+    toys = write_toys(tmp_path / "toys")
+    options = {"dataset_dir": str(toys), "output_dir": str(tmp_path / "out"), "runtime": "openvino"}
+    built = workflow("inference", **NATIVE, **options, runtime_dir=str(tmp_path / "graphs"))
+    inner = built.parser.get_parsed_content("inferer").runtime
+    assert (inner.name, inner.folder) == ("openvino", tmp_path / "graphs")
