@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 EXAMPLES = int(os.environ.get("LIDIA_FUZZ", "40"))
@@ -19,11 +19,8 @@ many = settings(
     deadline=None,
     derandomize=EXAMPLES < 1000,  # the suite sees the same inputs every time, a long run new ones
     database=None,
-    suppress_health_check=[
-        HealthCheck.too_slow,
-        HealthCheck.function_scoped_fixture,
-        HealthCheck.data_too_large,
-    ],
+    phases=[Phase.explicit, Phase.generate],  # shrinking takes minutes, and a file of bytes is short enough
+    suppress_health_check=list(HealthCheck),
 )
 NASTY = (b"\x00", b"\xff", b"\x7f", b"\x80", b"\x00\x00\xc0\x7f", b"\x00\x00\x80\x7f", b"\xff\xff\xff\x7f")
 """Zero, minus one, largest and smallest, NaN, infinity."""

@@ -69,7 +69,7 @@ def write_cohort(
     check_cohort(cases, cohort, section)
     folder = Path(dataset_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    asked = {"seed": int(seed), "cohort": cohort, "breathing": breathing}
+    asked: dict[str, Any] = {"seed": int(seed), "cohort": cohort, "breathing": breathing}
     asked |= {"spacing": three(spacing, "spacing", None), "fov": three(fov, "fov", FOV)}
     begin(folder, {**asked, "recipe": recipe_hash()})
     make = partial(noted, make=partial(write_case, folder=folder, **asked), folder=folder)
