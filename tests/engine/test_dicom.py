@@ -263,12 +263,13 @@ def centre(image: nib.Nifti1Image) -> np.ndarray:
 
 def test_dicom_s_libraries_are_imported_when_they_are_needed() -> None:
     """The label server has an older pydicom, which highdicom does not load with."""
-    words = "import sys, scripts.lidia.clinic.sources; print('highdicom' in sys.modules)"
+    light = ("series", "sources", "study", "choice")
+    rooms = ", ".join(f"scripts.lidia.clinic.{name}" for name in light)
+    words = f"import sys, {rooms}; print('highdicom' in sys.modules)"
     command, place = [sys.executable, "-W", "ignore", "-c", words], {"PYTHONPATH": str(CONFIGS.parent)}
     done = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, **place})
     assert done.stdout.strip() == "False"
-    rooms = CONFIGS.parent / "scripts/lidia"
-    for path in [p for p in rooms.rglob("*.py") if p.parent.name != "clinic"]:
+    for path in [p for p in (CONFIGS.parent / "scripts/lidia").rglob("*.py") if p.parent.name != "clinic"]:
         top = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.ImportFrom)]
         named = {node.module for node in top if str(node.module).startswith("scripts.lidia.clinic.")}
-        assert named <= {"scripts.lidia.clinic.series", "scripts.lidia.clinic.sources"}, path
+        assert named <= {f"scripts.lidia.clinic.{name}" for name in light}, path
