@@ -247,8 +247,8 @@ def test_spoilt_patients_through_the_whole_of_inference(tmp_path: Path, seed: in
         output_dir=str(out),
         model_file=str(tmp_path / "model.pt"),
         device="$torch.device('cpu')",
-        spacing=[10.0, 10.0, 10.0],
-        roi_size=[16, 16, 16],
+        spacing=[5.0, 5.0, 5.0],
+        roi_size=[32, 32, 32],
         pages=False,
         **{"network_def#channels": [8, 8, 8, 8]},
     )

@@ -9,6 +9,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -17,13 +18,12 @@ MOMENTS = int(os.environ.get("LIDIA_KILLS", "2"))
 """Kills a job; 50 in all are a dozen of each."""
 
 
-def run(job: Callable[[], object], *, after: float | None = None, largest: int | None = None) -> int:
+def run(job: Callable[[], object], *, after: float | None = None) -> int:
     """Runs a job in a child process.
 
     Args:
         job: what to run.
         after: seconds until it is killed; None lets it end.
-        largest: bytes that no file may exceed, which is how a full disk looks.
 
     Returns:
         Its exit status: 0 done, 1 an error, -9 killed.
@@ -35,8 +35,6 @@ def run(job: Callable[[], object], *, after: float | None = None, largest: int |
         os.setsid()
         status = 1
         try:
-            if largest is not None:
-                resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
             job()
             status = 0
         except BaseException:
@@ -48,6 +46,30 @@ def run(job: Callable[[], object], *, after: float | None = None, largest: int |
         with suppress(ProcessLookupError):  # it was faster
             os.killpg(child, signal.SIGKILL)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def heard(job: Callable[[], object], *, largest: int | None = None) -> tuple[int, str]:
+    """Runs a job in a child process to its end; gives its exit status and what it said.
+
+    Args:
+        job: what to run.
+        largest: bytes that no file may exceed, which is how a full disk looks.
+    """
+    reading, writing = os.pipe()
+
+    def limited() -> None:
+        for stream in (1, 2):
+            os.dup2(writing, stream)
+        sys.stdout, sys.stderr = (os.fdopen(os.dup(writing), "w", buffering=1) for _ in range(2))
+        if largest is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
+        job()
+
+    with ThreadPoolExecutor(1) as pool:  # somebody has to empty the pipe meanwhile
+        text = pool.submit(lambda: os.fdopen(reading, errors="replace").read())
+        status = run(limited)
+        os.close(writing)
+        return status, text.result()
 
 
 def seconds(job: Callable[[], object]) -> float:

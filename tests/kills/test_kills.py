@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 from engine.toys import write_toys
-from kills.killing import MOMENTS, files, run, seconds, times
+from kills.killing import MOMENTS, files, heard, run, seconds, times
 from test_configs import NATIVE, TRAINING, workflow
 
 from scripts.lidia.data import cached, preprocessing
@@ -169,24 +168,24 @@ def test_preparing(toys: Path, tmp_path: Path) -> None:
         assert all(files(folder)[name] == reference[name] for name in same)
 
 
-@pytest.mark.parametrize("largest", [3000, 40])
+@pytest.mark.parametrize("largest", [300, 40])
 def test_a_full_disk_is_said_and_leaves_nothing_half(
-    toys: Path, weights: str, tmp_path: Path, largest: int, capfd: pytest.CaptureFixture[str]
+    toys: Path, weights: str, tmp_path: Path, largest: int
 ) -> None:
-    """The first limit stops pages and volumes, the second even the list of errors."""
-    options = {"dataset_dir": str(toys), "output_dir": str(tmp_path / "out"), "model_file": weights}
-
-    def job() -> None:
-        workflow("inference", **NATIVE, **options, pages=False).run()
-        raise AssertionError("the run did not fail")
-
-    assert run(job, largest=largest) == 1
-    said = capfd.readouterr().err
-    assert "File too large" in said and "the run did not fail" not in said
-    left = files(tmp_path / "out", hidden=True) if (tmp_path / "out").exists() else {}
+    """The first limit stops volumes and answers, the second even the list of errors."""
+    out = tmp_path / "out"
+    options = {"dataset_dir": str(toys), "output_dir": str(out), "model_file": weights, "pages": False}
+    status, said = heard(lambda: workflow("inference", **NATIVE, **options).run(), largest=largest)
+    assert status == 1 and "File too large" in said
+    left = files(out, hidden=True) if out.exists() else {}
     assert not [name for name in left if ".writing-" in name], "nothing half-written stays behind"
-    for path in (tmp_path / "out").glob("*.nii.gz"):
+    for path in out.glob("*.nii.gz"):
         np.asarray(nib.load(path).dataobj)
-    if largest == 3000:
-        codes = {fault["code"] for fault in json.loads((tmp_path / "out/errors.json").read_text())}
-        assert codes == {"not_written"}
+    assert not list(out.glob("toy_*.json")), "nobody is called done"
+    assert status == 1
+
+
+def test_a_folder_that_cannot_be_written_is_said(toys: Path, weights: str) -> None:
+    options = {"dataset_dir": str(toys), "output_dir": "/proc/lidia", "model_file": weights}
+    status, said = heard(lambda: workflow("inference", **NATIVE, **options, pages=False).run())
+    assert status == 1 and "/proc/lidia" in said

@@ -58,6 +58,7 @@ class CohortDataset(Dataset):
         transform: the preprocessing.
         finished_in: folder of results; patients who are complete there are left out.
         dicom: whether SEG and SR of those who come as DICOM are among the results.
+        pages: whether a page of each patient is.
         register: False, or the method by which the phases of a patient are registered before he is loaded.
         registered_in: folder for the registered phases.
         register_limit_s: seconds that a pair of phases may take.
@@ -72,6 +73,7 @@ class CohortDataset(Dataset):
         transform: Callable[..., Any],
         finished_in: str | None = None,
         dicom: bool = False,
+        pages: bool = False,
         register: str | bool = False,
         registered_in: str = "registered",
         register_limit_s: float = 300.0,
@@ -83,7 +85,7 @@ class CohortDataset(Dataset):
             item
             for item in data
             if finished_in is None
-            or not is_finished(finished_in, item["id"], dicom=dicom and bool(source_files(item)))
+            or not is_finished(finished_in, item["id"], dicom=dicom and bool(source_files(item)), page=pages)
         ]
         super().__init__(kept, transform)
         self.came = [dict(item) for item in kept]  # a second run must not register what the first one moved
