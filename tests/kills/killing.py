@@ -66,10 +66,15 @@ def heard(job: Callable[[], object], *, largest: int | None = None) -> tuple[int
         job()
 
     with ThreadPoolExecutor(1) as pool:  # somebody has to empty the pipe meanwhile
-        text = pool.submit(lambda: os.fdopen(reading, errors="replace").read())
+        text = pool.submit(_all_of, reading)
         status = run(limited)
         os.close(writing)
         return status, text.result()
+
+
+def _all_of(pipe: int) -> str:
+    with os.fdopen(pipe, errors="replace") as stream:
+        return stream.read()
 
 
 def seconds(job: Callable[[], object]) -> float:
