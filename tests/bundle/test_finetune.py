@@ -83,8 +83,8 @@ def test_from_their_folder_to_results_of_their_types(lists: Path, bundle: Path, 
         drawn = np.unique(nib.load(tmp_path / f"results/{result['id']}_lesions.nii.gz").dataobj)
         assert {CLASSES[value] for value in drawn} <= {"background", *FOUR}
         page = (tmp_path / f"results/{result['id']}.html").read_text()
-        assert "<span>metastasis</span>" in page
-        assert "<span>ICC</span>" not in page
+        assert "</span>metastasis</th>" in page
+        assert "</span>ICC</th>" not in page
 
 
 def started(toys: Path, folder: Path, **options: Any) -> str:

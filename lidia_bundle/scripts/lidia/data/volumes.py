@@ -49,7 +49,9 @@ def read_phase(
         voxels, affine, remarks = read_series(path, case=case)
     else:
         voxels, affine, remarks = read_nifti(path, case)
-    bad = int(voxels.size - np.isfinite(voxels).sum())
+    # NaN and infinity show in the ends, which cost less to find than a mask of all voxels
+    ends = (voxels.min(initial=HU[1]), voxels.max(initial=HU[0]))
+    bad = 0 if np.isfinite(ends).all() else int(voxels.size - np.isfinite(voxels).sum())
     if bad:
         share = bad / voxels.size
         if share >= 0.01:
@@ -62,7 +64,8 @@ def read_phase(
     if metal > MUCH_METAL_ML:
         problem = f"{metal:.0f} ml of metal: its streaks may look like lesions"
         remarks.append(CaseError(case, str(path), problem, "look at the region", "metal", "warning"))
-    voxels = np.clip(voxels, *HU, out=voxels)
+    if bad or ends[0] < HU[0] or ends[1] > HU[1]:
+        voxels = np.clip(voxels, *HU, out=voxels)
     if check_hu:
         remarks += _check_hu(voxels, case, str(path))
     return voxels, affine, remarks
@@ -131,19 +134,21 @@ def read_nifti(path: str | Path, case: str) -> Volume:
         cut = isinstance(error, EOFError) or "Expected" in str(error)
         problem = f"the file is {'truncated' if cut else 'damaged'} ({error})"
         raise CaseError(case, str(path), problem, COPY, "truncated" if cut else "damaged") from error
-    voxels = np.array(voxels.reshape(voxels.shape[:3]), dtype=np.float32)
+    voxels = voxels.reshape(voxels.shape[:3])
+    if isinstance(voxels, np.memmap) or not voxels.flags.writeable:
+        voxels = np.array(voxels)  # what is read from here on is changed in place, the file is not
     return voxels, np.asarray(image.affine, dtype=np.float64), remarks
 
 
 def _unzipped(raw: bytes) -> bytes:
     """Unzips to the end, where the checksum stands; nibabel stops before it and takes spoilt voxels."""
-    content = bytearray()
+    parts = []
     while raw:
         member = zlib.decompressobj(wbits=31)
-        content += member.decompress(raw)
+        parts.append(member.decompress(raw))
         # what is cut off behind the voxels is no loss; what is cut off within them is found by nibabel
         raw = member.unused_data if member.eof else b""
-    return bytes(content)
+    return parts[0] if len(parts) == 1 else b"".join(parts)  # one part is not copied: it may be large
 
 
 def _check_hu(voxels: NDArray[np.float32], case: str, path: str) -> list[CaseError]:

@@ -39,7 +39,7 @@ class Restored(NamedTuple):
     def whole(self, part: ArrayLike) -> NDArray:
         """A volume of the native grid that holds `part` (x, y, z) in the box and 0 around it."""
         inside = np.asarray(part)
-        volume = np.zeros(self.shape, inside.dtype)
+        volume = np.zeros(self.shape, inside.dtype, order="F")  # as NIfTI stores it
         volume[self.box] = inside
         return volume
 

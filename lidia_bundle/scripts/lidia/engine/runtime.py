@@ -58,7 +58,7 @@ class Graph:
         self.call: Callable[[Any], Any] | None = None
 
     def __call__(self, network: nn.Module) -> Network:
-        """The network's own answers within 1e-3, for images (B, 4, X, Y, Z) of its strides.
+        """The network's answers within 1e-3 in 99.9 % of voxels, for images (B, 4, X, Y, Z) of its strides.
 
         Raises:
             RuntimeMissing: the runtime is not installed, or the graph has to be drawn and ONNX is not.

@@ -41,7 +41,7 @@ class WindowInferer(Inferer):
         spacing: mm of the network's grid along X, Y, Z.
         bf16: runs the network in bfloat16 autocast: half the time on CPUs that have it, probabilities that
             differ by about 0.01 at most.
-        runtime: what the network is handed to before it runs, see `runtime`; None is torch itself.
+        runtime: what the network is handed to before it looks at the box, see `runtime`; None is torch.
 
     Raises:
         ValueError: `bf16` with another runtime, which knows nothing of it.
@@ -74,8 +74,9 @@ class WindowInferer(Inferer):
         A network with a patient branch is asked for its scores too: they follow the C classes as channels.
         """
         image = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
-        network = network if self.runtime is None else self.runtime(network)
+        # The box is torch's whatever runs the rest: a last bit may move it, and instance norm sees all of it
         box = self.liver_box(image, network) if self.coarse else None
+        network = network if self.runtime is None else self.runtime(network)
         network = getattr(network, "with_branch", network)
         if box is None:
             total = self.averaged(image, network, *args, **kwargs)
