@@ -53,6 +53,16 @@ def read_files(paths: Sequence[Path], *, case: str, step_mm: float = 0.0) -> Rea
 
 
 def _read(series: Slices, paths: Sequence[Path], step_mm: float = 0.0) -> Read:
+    try:
+        return _volume(series, paths, step_mm)
+    except (CaseError, ImportError):
+        raise
+    except Exception as error:  # values are parsed when they are asked for, and parsing fails in many ways
+        problem = f"a header cannot be understood ({type(error).__name__}: {error})"
+        raise series.fault("damaged", problem, "copy the series again") from error
+
+
+def _volume(series: Slices, paths: Sequence[Path], step_mm: float) -> Read:
     alone = series.multiframe(paths)
     if alone is not None:
         check_stack(single_frames(alone), case=series.case)

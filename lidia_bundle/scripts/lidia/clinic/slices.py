@@ -77,7 +77,7 @@ class Slices:
             except InvalidDicomError as error:
                 if path.suffix.lower() in (".dcm", ".ima"):
                     raise self.fault("damaged", str(error), "copy the series again", str(path)) from error
-            except (EOFError, OSError, ValueError, KeyError) as error:
+            except Exception as error:  # a broken file can break its reader anywhere
                 problem = f"the file cannot be read ({error})"
                 raise self.fault("damaged", problem, "copy the series again", str(path)) from error
         if not found:

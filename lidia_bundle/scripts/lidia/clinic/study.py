@@ -152,7 +152,7 @@ def _headers(folder: str | Path) -> Iterable[Dataset]:
         except InvalidDicomError as error:
             if named:
                 raise CaseError("dicom", str(path), str(error), "copy the study again", "damaged") from error
-        except (EOFError, OSError, ValueError, KeyError) as error:
+        except Exception as error:  # a broken file can break its reader anywhere
             problem = f"the file cannot be read ({error})"
             raise CaseError("dicom", str(path), problem, "copy the study again", "damaged") from error
 

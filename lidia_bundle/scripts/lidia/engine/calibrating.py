@@ -15,7 +15,7 @@ from ignite.engine import Engine, Events
 from scripts.lidia.engine.atomic import replacing
 from scripts.lidia.engine.scores import PatientScores, Rows
 from scripts.lidia.engine.subsets import SubsetScores
-from scripts.lidia.engine.weights import digests, fingerprint, weight_files
+from scripts.lidia.engine.weights import WeightsError, digests, fingerprint, weight_files
 from scripts.lidia.metrics.calibration import (
     Calibration,
     Platt,
@@ -67,11 +67,18 @@ def read_calibration(path: str, weights: str | Sequence[str]) -> Calibration | N
 
     Returns:
         The calibration; None where there is no file, or it belongs to other weights (with a warning).
+
+    Raises:
+        WeightsError: the file is there and is no calibration.
     """
     file = Path(path)
     if not file.is_file() or "none" in digests(weights):
         return None
-    found = json.loads(file.read_text(encoding="utf-8"))
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        known = _calibration(found)
+    except (ValueError, KeyError, TypeError, AttributeError) as problem:
+        raise WeightsError(f"{file} is no calibration ({problem}): fit it again, or remove it.") from problem
     if found["weights_sha256"] != fingerprint(weights):
         logging.getLogger(__name__).warning(
             "%s was fitted for other weights than %s and is not used: run evaluate.json with calibrate.yaml",
@@ -79,12 +86,24 @@ def read_calibration(path: str, weights: str | Sequence[str]) -> Calibration | N
             ", ".join(weight_files(weights)),
         )
         return None
-    return Calibration(
-        {name: Platt(*line) for name, line in found["lines"].items()},
-        {name: Spread(*spread) for name, spread in found.get("spreads", {}).items()},
-        {name: OperatingPoint(*point) for name, point in found.get("points", {}).items()},
-        found.get("subsets", {}).get("auc8", {}),
-    )
+    return known
+
+
+def _calibration(found: Mapping[str, Any]) -> Calibration:
+    """What stands in a file.
+
+    Raises:
+        ValueError: a number is missing or not finite; so do KeyError, TypeError and AttributeError tell.
+    """
+    lines = {name: Platt(*map(float, line)) for name, line in found["lines"].items()}
+    spreads = {name: Spread(*map(float, spread)) for name, spread in found.get("spreads", {}).items()}
+    points = {name: OperatingPoint(*map(float, point)) for name, point in found.get("points", {}).items()}
+    subsets = {str(name): float(value) for name, value in found.get("subsets", {}).get("auc8", {}).items()}
+    parts = (*lines.values(), *spreads.values(), *points.values())
+    numbers = [value for part in parts for value in part]
+    if not lines or not np.isfinite([*numbers, *subsets.values()]).all():
+        raise ValueError("no lines, or a number that is not finite")
+    return Calibration(lines, spreads, points, subsets)
 
 
 def calibrated(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,9 @@ from scripts.lidia.engine.atomic import replacing
 from scripts.lidia.engine.gathering import gather_words
 from scripts.lidia.engine.results import is_finished
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+"""Why a file cannot be written."""
+
 
 class CohortError(RuntimeError):
     """Some patients of a cohort failed; `errors.json` says which and why."""
@@ -29,6 +33,10 @@ def fault_of(problem: BaseException, item: Mapping[str, Any]) -> CaseError:
     if found is not None:
         return found
     file = next(iter((item.get("phases") or {}).values()), "")
+    if isinstance(problem, OSError) and problem.errno in FULL:
+        remedy = "see that the folder can be written and has room, then go on with --skip_existing True"
+        where = str(problem.filename or file)
+        return CaseError(str(item.get("id", "unknown")), where, str(problem), remedy, "not_written")
     what = f"{type(problem).__name__}: {problem}"
     return CaseError(
         str(item.get("id", "unknown")), str(file), what, "report this with the file", "unforeseen"
@@ -50,6 +58,7 @@ class CohortDataset(Dataset):
         transform: the preprocessing.
         finished_in: folder of results; patients who are complete there are left out.
         dicom: whether SEG and SR of those who come as DICOM are among the results.
+        pages: whether a page of each patient is.
         register: False, or the method by which the phases of a patient are registered before he is loaded.
         registered_in: folder for the registered phases.
         register_limit_s: seconds that a pair of phases may take.
@@ -64,6 +73,7 @@ class CohortDataset(Dataset):
         transform: Callable[..., Any],
         finished_in: str | None = None,
         dicom: bool = False,
+        pages: bool = False,
         register: str | bool = False,
         registered_in: str = "registered",
         register_limit_s: float = 300.0,
@@ -75,7 +85,7 @@ class CohortDataset(Dataset):
             item
             for item in data
             if finished_in is None
-            or not is_finished(finished_in, item["id"], dicom=dicom and bool(source_files(item)))
+            or not is_finished(finished_in, item["id"], dicom=dicom and bool(source_files(item)), page=pages)
         ]
         super().__init__(kept, transform)
         self.came = [dict(item) for item in kept]  # a second run must not register what the first one moved

@@ -33,16 +33,22 @@ def dicom_files(folder: str | Path, case: str) -> dict[str, Path]:
     return {kind: Path(folder) / f"{case}_{kind}.dcm" for kind in ("seg", "sr")}
 
 
-def is_finished(folder: str | Path, case: str, *, dicom: bool = False) -> bool:
+def page_file(folder: str | Path, case: str) -> Path:
+    """Path of a patient's page, which is made from all the others and written last."""
+    return Path(folder) / f"{case}.html"
+
+
+def is_finished(folder: str | Path, case: str, *, dicom: bool = False, page: bool = False) -> bool:
     """Whether all files of a patient are there; of the four the JSON is written last.
 
     Args:
         folder: where results go.
         case: id of the patient.
         dicom: whether SEG and SR belong to them.
+        page: whether his page does.
     """
-    files = {**result_files(folder, case), **(dicom_files(folder, case) if dicom else {})}
-    return all(path.is_file() for path in files.values())
+    files = [*result_files(folder, case).values(), *(dicom_files(folder, case).values() if dicom else ())]
+    return all(path.is_file() for path in (*files, *([page_file(folder, case)] if page else ())))
 
 
 def write_volume(path: str | Path, voxels: NDArray[Any], affine: NDArray[np.float64]) -> None:
@@ -152,7 +158,8 @@ class WriteResults:
         affine = np.asarray(data["pred"].meta.get("original_affine", data["pred"].affine), dtype=np.float64)
         files = result_files(self.folder, result["id"])
         # what an earlier run made of other findings goes first: a kill leaves an unfinished patient
-        for old in (files["result"], *dicom_files(self.folder, result["id"]).values()):
+        page = page_file(self.folder, result["id"])
+        for old in (files["result"], *dicom_files(self.folder, result["id"]).values(), page):
             old.unlink(missing_ok=True)
         write_volume(files["lesions"], diagnosis.classes.astype(np.uint8), affine)
         write_volume(files["instances"], diagnosis.instances.astype(np.uint16), affine)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -68,6 +69,8 @@ def read_state(path: str | os.PathLike[str], device: torch.device | str = "cpu")
     with path.open("rb") as file:
         if file.read(len(POINTER)) == POINTER:
             raise WeightsError(f"{path} is a Git LFS pointer, not the weights: run `git lfs pull`.")
+    if not _sound(path):
+        raise WeightsError(f"{path} is damaged: a checksum in it is wrong. Fetch it again.")
     try:
         state = torch.load(path, map_location=device, weights_only=True)  # noqa: TID251
     except Exception as problem:
@@ -77,6 +80,17 @@ def read_state(path: str | os.PathLike[str], device: torch.device | str = "cpu")
     if not isinstance(state, dict):
         raise WeightsError(f"{path} holds a {type(state).__name__}, not a state dict.")
     return state
+
+
+def _sound(path: Path) -> bool:
+    """Whether every part of a zip has its checksum; torch looks at none: a flipped bit is another network."""
+    if not zipfile.is_zipfile(path):
+        return True  # of another kind: torch says whether it can read it
+    try:
+        with zipfile.ZipFile(path) as parts:
+            return parts.testzip() is None
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, ValueError, EOFError):
+        return False
 
 
 def load_weights(

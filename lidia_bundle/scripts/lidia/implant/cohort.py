@@ -15,7 +15,7 @@ from scripts.lidia.implant.anatomy import Anatomy, study
 from scripts.lidia.implant.background import read_background
 from scripts.lidia.implant.case import implant_case
 from scripts.lidia.phantom import recipe_hash
-from scripts.lidia.phantom.cohort import check_cohort, each, store_case, write_list
+from scripts.lidia.phantom.cohort import begin, check_cohort, each, noted, store_case, write_list
 from scripts.lidia.vocabulary import PHASES
 
 Source = tuple[str, tuple[tuple[str, str], ...], str]
@@ -71,7 +71,9 @@ def write_implants(
     sources = _sources(background, liver, background_phase)
     folder = Path(dataset_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    make = partial(
+    asked = {"sources": sources, "cases": int(cases), "seed": int(seed), "cohort": cohort}
+    begin(folder, {**asked, "looks": list(looks or ()), "recipe": recipe_hash()})
+    write = partial(
         _write_case,
         folder=folder,
         sources=sources,
@@ -80,6 +82,7 @@ def write_implants(
         cohort=cohort,
         looks=tuple(looks) if looks else None,
     )
+    make = partial(noted, make=write, folder=folder)
     items = list(tqdm(each(make, int(cases), int(workers)), total=int(cases), desc="implants", unit="case"))
     about = {
         "name": f"LIDIA phantom lesions in real CT, {cohort}",

@@ -10,7 +10,8 @@ import gzip
 import json
 import multiprocessing
 import os
-from collections.abc import Iterator, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ from scripts.lidia.phantom.scanner import FOV
 
 SPLIT = {"training": 1305, "validation": 298, "test": 318}
 """Patients of the paper's internal cohort; a phantom cohort is split in these proportions."""
+NOTES, BESIDE = ".cases", ".writing-"
+"""Where an unfinished run keeps the items of finished cases; how a file is called until it is whole."""
 
 
 def write_cohort(
@@ -43,6 +46,8 @@ def write_cohort(
     section: str | None = None,
 ) -> Path:
     """Writes `cases` patients and their datalist; the same arguments give the same bytes.
+
+    A run that was stopped goes on where it stood when it is called again with the same arguments.
 
     Args:
         dataset_dir: folder to write into, made where it is missing.
@@ -64,15 +69,10 @@ def write_cohort(
     check_cohort(cases, cohort, section)
     folder = Path(dataset_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    make = partial(
-        write_case,
-        folder=folder,
-        seed=int(seed),
-        cohort=cohort,
-        breathing=breathing,
-        spacing=three(spacing, "spacing", None),
-        fov=three(fov, "fov", FOV),
-    )
+    asked: dict[str, Any] = {"seed": int(seed), "cohort": cohort, "breathing": breathing}
+    asked |= {"spacing": three(spacing, "spacing", None), "fov": three(fov, "fov", FOV)}
+    begin(folder, {**asked, "recipe": recipe_hash()})
+    make = partial(noted, make=partial(write_case, folder=folder, **asked), folder=folder)
     items = list(
         tqdm(each(make, int(cases), int(workers)), total=int(cases), desc=f"{cohort} phantom", unit="case")
     )
@@ -110,7 +110,35 @@ def write_list(
     datalist = about | {name: [items[i] for i in numbers] for name, numbers in sections.items()}
     path = folder / "dataset.json"
     put(path, (json.dumps(datalist, indent=1) + "\n").encode())
+    shutil.rmtree(folder / NOTES, ignore_errors=True)
     return path
+
+
+def begin(folder: Path, asked: Mapping[str, Any]) -> None:
+    """Keeps the notes of an unfinished run that was asked for the same, and forgets those of any other."""
+    text = json.dumps(asked, sort_keys=True).encode()
+    note = folder / NOTES / "asked.json"
+    if not note.is_file() or note.read_bytes() != text:
+        shutil.rmtree(folder / NOTES, ignore_errors=True)
+        put(note, text)
+    for left in folder.rglob(f"{BESIDE}*"):
+        left.unlink(missing_ok=True)
+
+
+def noted(index: int, *, make: Callable[[int], dict[str, Any]], folder: Path) -> dict[str, Any]:
+    """The item of a case: made now, or noted by a run that was stopped.
+
+    Args:
+        index: of the case.
+        make: writes the case and gives its item.
+        folder: of the cohort.
+    """
+    note = folder / NOTES / f"{index}.json"
+    if note.is_file():
+        return json.loads(note.read_text(encoding="utf-8"))
+    item = make(index)
+    put(note, json.dumps(item).encode())
+    return item
 
 
 def split(cases: int) -> dict[str, range]:
@@ -198,6 +226,12 @@ def nifti(data: NDArray, affine: NDArray) -> bytes:
 def put(path: Path, content: bytes) -> None:
     """Writes beside and renames: a stopped run leaves no broken file under a final name."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{os.getpid()}.{path.name}")
-    beside.write_bytes(content)
-    os.replace(beside, path)
+    beside = path.with_name(f"{BESIDE}{os.getpid()}.{path.name}")
+    try:
+        with beside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ from typing import Any
 from ignite.engine import Engine
 from monai.engines.utils import IterationEvents
 
+from scripts.lidia.engine.results import page_file
 from scripts.lidia.measures import MIDDLE_MM
 from scripts.lidia.report.cards import PICTURED, Places, lesion_cards
 from scripts.lidia.report.certainty import certainty
@@ -64,7 +65,7 @@ class PatientPages:
         """
         item = self.items.get(case, {})
         patient = read_patient(self.folder, case, item)
-        path, synthetic = self.folder / f"{case}.html", bool(item.get("synthetic"))
+        path, synthetic = page_file(self.folder, case), bool(item.get("synthetic"))
         return write_page(
             path, f"LIDIA: {case}", patient_sections(patient), synthetic=synthetic, scripts=(SCRIPT,)
         )

@@ -1,0 +1,47 @@
+"""What a foreign config would run is listed, and not run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from scripts.lidia.check.expressions import expressions
+from scripts.lidia.datalist import CaseError
+
+CONFIGS = Path(__file__).parents[2] / "lidia_bundle/configs"
+
+
+def test_all_that_runs_is_found(tmp_path: Path) -> None:
+    mark = tmp_path / "ran"
+    config = {
+        "imports": ["$import os"],
+        "network": {"_target_": "UNet", "channels": [1, f"$open({str(mark)!r}, 'w')"]},
+        "reader": {"_target_": "evil.module.run", "path": "%other.json::key"},
+        "plain": "text with a $ inside",
+    }
+    path = tmp_path / "foreign.json"
+    path.write_text(json.dumps(config))
+    found = {one.place: one for one in expressions(path)}
+    assert set(found) == {
+        *("imports#0", "network#_target_", "network#channels#1", "reader#_target_", "reader#path"),
+    }
+    assert found["imports#0"].kind == "expression" and found["reader#path"].kind == "macro"
+    assert found["reader#_target_"].foreign and not found["network#_target_"].foreign
+    assert not mark.exists(), "nothing ran"
+
+
+def test_yaml_tags_are_not_obeyed(tmp_path: Path) -> None:
+    path = tmp_path / "foreign.yaml"
+    path.write_text("a: !!python/object/apply:os.system ['touch ran']\n")
+    with pytest.raises(CaseError, match="cannot be read"):
+        expressions(path)
+    path.write_text("run: ['$@trainer.run()']\n")
+    assert [one.text for one in expressions(path)] == ["$@trainer.run()"]
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in CONFIGS.glob("*.json")))
+def test_our_own_call_nothing_foreign(name: str) -> None:
+    calls = [one for one in expressions(CONFIGS / name) if one.kind == "call"]
+    assert not [one for one in calls if one.foreign]

@@ -1,0 +1,191 @@
+"""Killed at random moments: nothing half-written is read as whole, a rerun does what is missing and no more.
+
+`LIDIA_KILLS=50 pytest tests/kills` kills each job fifty times.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from engine.toys import write_toys
+from kills.killing import MOMENTS, files, heard, run, seconds, times
+from test_configs import NATIVE, TRAINING, workflow
+
+from scripts.lidia.data import cached, preprocessing
+from scripts.lidia.datalist import datalist
+from scripts.lidia.engine.weights import read_state
+from scripts.lidia.net import LIDIA
+from scripts.lidia.phantom import write_cohort
+from scripts.lidia.prepare import prepare
+
+pytestmark = pytest.mark.filterwarnings("ignore:parsing config_file")
+
+Job = Callable[[Path], Callable[[], Any]]
+
+
+@pytest.fixture(scope="module")
+def toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_toys(tmp_path_factory.mktemp("toys"), training=3, validation=2, test=4)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("weights") / "model.pt"
+    torch.manual_seed(0)
+    torch.save(LIDIA(channels=(8, 8, 8, 8)).state_dict(), path)
+    return str(path)
+
+
+def moments(job: Job, folder: Path, name: str) -> tuple[Path, list[tuple[Path, float]]]:
+    """Folder of an unbroken run, and folders with the moments at which a run into them is to be killed."""
+    whole = folder / "whole"
+    lasted = seconds(job(whole))
+    rng = random.Random(name)
+    return whole, [(folder / f"broken{number}", rng.uniform(0.02, lasted)) for number in range(MOMENTS)]
+
+
+def all_readable(folder: Path, whole: dict[str, str]) -> None:
+    """Every file under its final name is whole: it has the bytes of the unbroken run."""
+    for name, digest in files(folder).items():
+        assert whole.get(name) == digest, f"{name} stands there and is not whole"
+
+
+def test_results(toys: Path, weights: str, tmp_path: Path) -> None:
+    def job(folder: Path) -> Callable[[], Any]:
+        options = {"dataset_dir": str(toys), "output_dir": str(folder), "model_file": weights}
+        return lambda: workflow("inference", **NATIVE, **options, skip_existing=True).run()
+
+    whole, broken = moments(job, tmp_path, "results")
+    reference = files(whole)
+    assert sum(name.endswith(".json") for name in reference) == 4 + 1
+    for folder, after in broken:
+        run(job(folder), after=after)
+        all_readable(folder, reference)
+        done = {path.stem for path in folder.glob("toy_*.json")}
+        before = {name: when for name, when in times(folder).items() if name.split(".")[0] in done}
+        assert run(job(folder)) == 0
+        found = files(folder)
+        differing = [name for name in {*found, *reference} if found.get(name) != reference.get(name)]
+        assert differing == []
+        after_rerun = times(folder)
+        repeated = [name for name, when in before.items() if after_rerun[name] != when and "html" not in name]
+        assert not repeated, "what was done is not done again"
+
+
+def test_training(toys: Path, tmp_path: Path) -> None:
+    options = {**TRAINING, "dataset_dir": str(toys), "max_epochs": 3}
+
+    def job(folder: Path) -> Callable[[], Any]:
+        places = {"output_dir": str(folder), "cache_dir": str(folder / "cache")}
+        return lambda: workflow("train", **options, **places).run()
+
+    whole, broken = moments(job, tmp_path, "training")
+    reference = read_state(whole / "model.pt")
+    for folder, after in broken:
+        run(job(folder), after=after)
+        for path in folder.rglob("*.pt"):
+            if not path.name.startswith("."):
+                read_state(path)
+        assert run(job(folder)) == 0
+        found = read_state(folder / "model.pt")
+        assert found.keys() == reference.keys()
+        for name, value in reference.items():
+            assert torch.equal(found[name], value), f"{name} differs after a resume"
+
+
+def test_cache(toys: Path, tmp_path: Path) -> None:
+    items = datalist(toys, "training")
+
+    def job(folder: Path) -> Callable[[], Any]:
+        def prepare_all() -> None:
+            cases = cached(data=items, transform=preprocessing(labels="network"), cache_dir=folder)
+            for number in range(len(items)):
+                cases[number]
+
+        return prepare_all
+
+    whole, broken = moments(job, tmp_path, "cache")
+    for folder, after in broken:
+        run(job(folder), after=after)
+        for path in folder.rglob("*.pt"):
+            read_state(path)
+        before = times(folder)
+        assert run(job(folder)) == 0
+        assert files(folder).keys() == files(whole).keys()
+        assert {name: when for name, when in times(folder).items() if name in before and ".pt" in name} == {
+            name: when for name, when in before.items() if ".pt" in name
+        }
+
+
+def test_phantoms(tmp_path: Path) -> None:
+    def job(folder: Path) -> Callable[[], Any]:
+        return lambda: write_cohort(dataset_dir=folder, cases=3, spacing=6.0)
+
+    whole, broken = moments(job, tmp_path, "phantoms")
+    reference = files(whole)
+    assert not (whole / ".cases").exists()
+    for folder, after in broken:
+        run(job(folder), after=after)
+        all_readable(folder, reference)
+        notes = [path.stem for path in (folder / ".cases").glob("*.json") if path.stem != "asked"]
+        before = times(folder)
+        assert run(job(folder)) == 0
+        assert files(folder) == reference
+        kept = [name for name in before if any(f"_{int(number):05d}" in name for number in notes)]
+        assert all(times(folder)[name] == before[name] for name in kept), "finished patients stay"
+
+
+def test_unfinished_phantoms_of_other_wishes_are_forgotten(tmp_path: Path) -> None:
+    (tmp_path / ".cases").mkdir()
+    (tmp_path / ".cases/asked.json").write_text('{"seed": 1}')
+    (tmp_path / ".cases/0.json").write_text('{"id": "another"}')
+    write_cohort(dataset_dir=tmp_path, cases=1, spacing=8.0)
+    assert "another" not in (tmp_path / "dataset.json").read_text()
+
+
+def test_preparing(toys: Path, tmp_path: Path) -> None:
+    def job(folder: Path) -> Callable[[], Any]:
+        place = folder / "Dataset501_LIDIA"
+        return lambda: prepare(source="to_nnunet", input_dir=str(toys), dataset_dir=str(place))
+
+    whole, broken = moments(job, tmp_path, "preparing")
+    reference = files(whole)
+    for folder, after in broken:
+        run(job(folder), after=after)
+        for path in folder.rglob("*.nii.gz"):
+            if not path.name.startswith("."):
+                np.asarray(nib.load(path).dataobj)
+        assert run(job(folder)) == 0
+        assert files(folder).keys() == reference.keys()
+        same = [name for name in reference if name.endswith(".nii.gz")]
+        assert all(files(folder)[name] == reference[name] for name in same)
+
+
+@pytest.mark.parametrize("largest", [300, 40])
+def test_a_full_disk_is_said_and_leaves_nothing_half(
+    toys: Path, weights: str, tmp_path: Path, largest: int
+) -> None:
+    """The first limit stops volumes and answers, the second even the list of errors."""
+    out = tmp_path / "out"
+    options = {"dataset_dir": str(toys), "output_dir": str(out), "model_file": weights, "pages": False}
+    status, said = heard(lambda: workflow("inference", **NATIVE, **options).run(), largest=largest)
+    assert status == 1 and "File too large" in said
+    left = files(out, hidden=True) if out.exists() else {}
+    assert not [name for name in left if ".writing-" in name], "nothing half-written stays behind"
+    for path in out.glob("*.nii.gz"):
+        np.asarray(nib.load(path).dataobj)
+    assert not list(out.glob("toy_*.json")), "nobody is called done"
+    assert status == 1
+
+
+def test_a_folder_that_cannot_be_written_is_said(toys: Path, weights: str) -> None:
+    options = {"dataset_dir": str(toys), "output_dir": "/proc/lidia", "model_file": weights}
+    status, said = heard(lambda: workflow("inference", **NATIVE, **options, pages=False).run())
+    assert status == 1 and "/proc/lidia" in said
