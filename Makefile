@@ -11,7 +11,7 @@ RUN := .venv/bin/python
 export LIDIA_REAL_CT ?= $(abspath $(wildcard ../shared/data))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench bench-quick study study-pages study-quick label label-test test zoo release lint clean
+.PHONY: help demo bench bench-quick bench-flames study study-pages study-quick label label-test test zoo release lint clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -105,6 +105,9 @@ bench-quick: .venv/.dev  ## the same in small, in minutes: all rows, no meaning
 	$(BUNDLE) --config_file "['$(CONFIGS)/bench.json','$(CONFIGS)/overlays/bench_quick.yaml']" \
 		--output_dir $(BENCH)_quick $(LOG)
 	@printf '\nThe page of the benchmark:\n%s\n' '$(CURDIR)/$(BENCH)_quick/page/performance.md'
+
+bench-flames: .venv/.dev  ## where the time of a patient and of a training epoch goes: two flame graphs
+	$(BUNDLE) flames --config_file $(CONFIGS)/bench.json --output_dir $(BENCH) $(LOG)
 
 LABEL := runs/label
 LABEL_PORT := 8000

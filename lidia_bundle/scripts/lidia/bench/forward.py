@@ -16,6 +16,8 @@ from scripts.lidia.bench.peers import build, multiply_adds
 from scripts.lidia.vocabulary import PHASES
 
 Go = Callable[[], Any]
+REPEATS = 3
+"""Of small differences between passes: the fastest counts."""
 
 
 def seconds_of(call: Go, repeats: int = 1) -> float:
@@ -152,8 +154,10 @@ def subsets(*, bundle: str, size: Sequence[int], script: bool) -> Go:
 
     def go() -> dict[str, float]:
         with torch.no_grad():
-            found = {str(phases): seconds_of(partial(network, one)) for phases, one in images.items()}
-            own = [seconds_of(partial(phase, number)) for number in range(1, len(PHASES))]
+            found = {
+                str(phases): seconds_of(partial(network, one), REPEATS) for phases, one in images.items()
+            }
+            own = [seconds_of(partial(phase, number), REPEATS) for number in range(1, len(PHASES))]
         return {**found, "own": sum(own) / len(own)}
 
     return go
