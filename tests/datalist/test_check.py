@@ -90,6 +90,14 @@ def test_orientation_is_never_guessed(tmp_path: Path) -> None:
     assert code_of(tmp_path / "nan.nii") == "bad_affine"
 
 
+def test_a_qform_that_is_no_rotation(tmp_path: Path) -> None:
+    """Found by spoiling headers at random: a quaternion longer than 1."""
+    raw = bytearray(forms(tmp_path / "v.nii", AFFINE, AFFINE).read_bytes())
+    raw[256:268] = np.full(3, 2.0, np.float32).tobytes()  # quatern_b, c, d of NIfTI-1
+    (tmp_path / "v.nii").write_bytes(raw)
+    assert code_of(tmp_path / "v.nii") == "bad_affine"
+
+
 def test_two_forms(tmp_path: Path) -> None:
     wider = affine_of((3.1, 3, 5), SHAPE)
     assert code_of(forms(tmp_path / "spacing.nii.gz", AFFINE, wider)) == "two_forms"

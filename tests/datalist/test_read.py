@@ -158,3 +158,21 @@ def test_a_faulty_list_is_never_written(tmp_path: Path) -> None:
 
 def test_names() -> None:
     assert [case_name(n) for n in ("a/P1.2.nii.gz", "P.nii", "folder")] == ["P1.2", "P", "folder"]
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"phases": {"nc": True}},
+        {"phases": {"venous": ["a.nii.gz"]}},
+        {"image": {"venous": "a.nii.gz"}},
+        {"image": {}},
+        {"image": "a.nii.gz", "label": 3},
+        {"phases": {"venous": "a\0b"}},
+    ],
+)
+def test_what_is_no_path_is_said(entry: dict[str, Any]) -> None:
+    """Found by reading lists made at random."""
+    with pytest.raises(CaseError) as caught:
+        complete({"id": "P1", **entry}, "/data")
+    assert caught.value.code == "bad_datalist" and caught.value.case == "P1"

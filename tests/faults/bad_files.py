@@ -61,7 +61,7 @@ ROWS = [
     Row(1, "gzip cut in half", raw(lambda b: b[: len(b) // 2]), "truncated"),
     Row(2, "plain file cut in half", raw(lambda b: b[: len(b) // 2], "v.nii"), "truncated"),
     Row(3, "one bit flipped", raw(flipped), "damaged"),
-    Row(4, "no checksum at the end", raw(lambda b: b[:-8]), None),
+    Row(4, "no checksum at the end", raw(lambda b: b[:-8]), None, "no_checksum"),
     Row(5, "no bytes", raw(lambda b: b""), "empty_file"),
     Row(6, "cut in the header", raw(lambda b: b[:100], "v.nii"), "not_nifti"),
     Row(7, "a web page", raw(lambda b: b"<html>not found</html>"), "wrong_ending"),

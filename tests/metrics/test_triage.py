@@ -22,14 +22,16 @@ def test_the_point_by_hand() -> None:
     """Of 20 with the type one may be ruled out, of 40 without two ruled in."""
     sick, well = np.linspace(0.3, 0.97, 20), np.linspace(0.02, 0.6, 40)
     point = choose_point(np.concatenate([sick, well]), np.repeat([True, False], [20, 40]))
-    assert point == pytest.approx((sick[1], well[-3]))
+    everybody = np.sort(np.concatenate([sick, well]))
+    below, above = everybody[everybody < sick[1]][-1], everybody[everybody > well[-3]][0]
+    assert point == pytest.approx(((sick[1] + below) / 2, (well[-3] + above) / 2))
     assert (sick < point.rule_out).sum() == 1 and (well > point.rule_in).sum() == 2
 
 
-def test_what_parts_perfectly_leaves_the_gap_open() -> None:
+def test_what_parts_perfectly_is_decided_midway() -> None:
     point = choose_point([0.1, 0.2, 0.8, 0.9], [False, False, True, True])
-    assert point == (0.2, 0.8)
-    assert [decide(p, point) for p in (0.1, 0.2, 0.5, 0.8, 0.9)] == [RULED_OUT, OPEN, OPEN, OPEN, RULED_IN]
+    assert point == (0.5, 0.5), "midway: nobody of these is open, and nobody is wrong"
+    assert [decide(p, point) for p in (0.2, 0.5, 0.8)] == [RULED_OUT, OPEN, RULED_IN]
 
 
 def test_a_cohort_is_judged_by_hand() -> None:

@@ -72,7 +72,7 @@ def _walk(part: Any, place: str) -> Iterator[Found]:
 
 
 def list_expressions(config: str | Path | None) -> list[Found]:
-    """Logs all that a config would run.
+    """Logs all that a config would run, with a mark before what a reader should look at.
 
     Args:
         config: the file.
@@ -83,7 +83,7 @@ def list_expressions(config: str | Path | None) -> list[Found]:
     if config is None:
         raise CaseError("config", "", "no config is named", "add --config FILE", "missing")
     found = expressions(config)
-    lines = [f"{one.kind:10} {one.place}: {one.text}" for one in found]
+    lines = [f"{'!' if one.foreign else ' '} {one.kind:10} {one.place}: {one.text}" for one in found]
     told = "\n".join(lines) or "nothing"
     logger.info("%s would run, if MONAI read it:\n%s", config, told)
     return found

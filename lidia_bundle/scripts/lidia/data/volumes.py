@@ -128,7 +128,13 @@ def read_nifti(path: str | Path, case: str) -> Volume:
     image = open_nifti(path, case)
     try:
         if str(path).lower().endswith(".gz"):
-            image = type(image).from_bytes(_unzipped(Path(path).read_bytes()))
+            content, checked = _unzipped(Path(path).read_bytes())
+            image = type(image).from_bytes(content)
+            if not checked:
+                problem = (
+                    "the end of the file is missing, and the checksum with it: its voxels were not checked"
+                )
+                remarks.append(CaseError(case, str(path), problem, COPY, "no_checksum", "warning"))
         voxels = image.get_fdata(dtype=np.float32, caching="unchanged")
     except (EOFError, OSError, ValueError, zlib.error) as error:
         cut = isinstance(error, EOFError) or "Expected" in str(error)
@@ -140,15 +146,21 @@ def read_nifti(path: str | Path, case: str) -> Volume:
     return voxels, np.asarray(image.affine, dtype=np.float64), remarks
 
 
-def _unzipped(raw: bytes) -> bytes:
-    """Unzips to the end, where the checksum stands; nibabel stops before it and takes spoilt voxels."""
-    parts = []
+def _unzipped(raw: bytes) -> tuple[bytes, bool]:
+    """Unzips to the end, where the checksum stands; nibabel stops before it and takes spoilt voxels.
+
+    Returns:
+        The content, and whether its checksum was there.
+    """
+    parts, checked = [], True
     while raw:
         member = zlib.decompressobj(wbits=31)
         parts.append(member.decompress(raw))
         # what is cut off behind the voxels is no loss; what is cut off within them is found by nibabel
-        raw = member.unused_data if member.eof else b""
-    return parts[0] if len(parts) == 1 else b"".join(parts)  # one part is not copied: it may be large
+        raw, checked = (member.unused_data, True) if member.eof else (b"", False)
+    return (
+        parts[0] if len(parts) == 1 else b"".join(parts)
+    ), checked  # one part is not copied: it may be large
 
 
 def _check_hu(voxels: NDArray[np.float32], case: str, path: str) -> list[CaseError]:

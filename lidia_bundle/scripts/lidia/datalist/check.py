@@ -152,9 +152,17 @@ def open_nifti(path: str | Path, case: str) -> nib.Nifti1Image:
 
 
 def _compare_forms(image: nib.Nifti1Image, case: str, file: str) -> list[CaseError]:
-    """Compares qform and sform, of which every reader chooses another one."""
+    """Compares qform and sform, of which every reader chooses another one.
+
+    Raises:
+        CaseError: they disagree by more than a voxel or 1 %, or the qform is none.
+    """
     shape = np.asarray(image.shape[:3])
-    q, s = image.get_qform(coded=False), image.get_sform(coded=False)
+    try:
+        q, s = image.get_qform(coded=False), image.get_sform(coded=False)
+    except ValueError as error:  # of nibabel's quaternions
+        problem = f"the qform is no rotation ({error})"
+        raise CaseError(case, file, problem, "export again with a valid affine", "bad_affine") from error
     if not np.isfinite(q).all() or abs(np.linalg.det(q[:3, :3])) < 1e-9:
         return []
     spacings = [np.linalg.norm(m[:3, :3], axis=0) for m in (q, s)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -210,6 +211,12 @@ def complete(entry: str | Mapping[str, Any], folder: str | Path, place: str = "t
     if unknown:
         problem = f"unknown phase {', '.join(unknown)}"
         raise CaseError(case, "", problem, f"the phases are {', '.join(PHASES)}", "unknown_phase")
+    named = {**phases, **{key: item[key] for key in ("image", *MASKS) if key in item}}
+    given = {key: value for key, value in named.items() if value or (key == "image" and value is not None)}
+    odd = [key for key, value in given.items() if not _is_path(value, several=key == "image")]
+    if odd:
+        problem = f"{', '.join(odd)}: no path of a file"
+        raise CaseError(case, "", problem, "write paths as text", "bad_datalist")
     paths = {p: _absolute(phases[p], folder) for p in PHASES if phases.get(p)}
     image = item.pop("image", None)
     if isinstance(image, list | tuple):
@@ -246,6 +253,12 @@ def case_name(path: str | Path) -> str:
         if name.lower().endswith(ending):
             return name[: -len(ending)]
     return name
+
+
+def _is_path(value: Any, *, several: bool) -> bool:
+    if several and isinstance(value, list | tuple):
+        return all(_is_path(one, several=False) for one in value)
+    return isinstance(value, str | os.PathLike) and bool(str(value)) and "\0" not in str(value)
 
 
 def _absolute(path: str | Path, folder: str | Path) -> str:

@@ -76,10 +76,10 @@ def read_calibration(path: str, weights: str | Sequence[str]) -> Calibration | N
         return None
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
-        known = _calibration(found)
+        known, fitted_for = _calibration(found), found["weights_sha256"]
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
         raise WeightsError(f"{file} is no calibration ({problem}): fit it again, or remove it.") from problem
-    if found["weights_sha256"] != fingerprint(weights):
+    if fitted_for != fingerprint(weights):
         logging.getLogger(__name__).warning(
             "%s was fitted for other weights than %s and is not used: run evaluate.json with calibrate.yaml",
             file,

@@ -49,6 +49,8 @@ def choose_point(
 ) -> OperatingPoint:
     """The point that decides the most patients and keeps both promises.
 
+    It lies midway to the next patient, so that no last bit of a score decides.
+
     Where types part so well that both hold on a whole range, that range stays open.
 
     Args:
@@ -68,6 +70,8 @@ def choose_point(
         )
     low = with_it[int((1 - sensitivity) * len(with_it) + 1e-9)]
     high = without[int((1 - specificity) * len(without) + 1e-9)]
+    low = (low + chances[chances < low].max(initial=0.0)) / 2
+    high = (high + chances[chances > high].min(initial=1.0)) / 2
     return OperatingPoint(float(min(low, high)), float(max(low, high)))
 
 
