@@ -12,8 +12,14 @@ from monai.bundle import run
 
 from scripts.lidia.bench.run import ROWS, run_bench
 
-# MONAI's word of caution about foreign configs; these are our own.
-pytestmark = pytest.mark.filterwarnings("ignore:parsing config_file")
+pytestmark = [
+    # MONAI's word of caution about foreign configs; these are our own.
+    pytest.mark.filterwarnings("ignore:parsing config_file"),
+    # MONAI's LoadImage, which the stock side uses, tries every reader that there is.
+    pytest.mark.filterwarnings("ignore:NvImgCodecPydicomReader"),
+    # A measured training validates nothing.
+    pytest.mark.filterwarnings("ignore:`dataloader` is empty"),
+]
 
 EQUAL = ("lesion_metrics", "writing")
 """Rows whose note says whether both sides gave the same numbers."""

@@ -16,7 +16,7 @@ from scripts.lidia.bench.peers import build, multiply_adds
 from scripts.lidia.vocabulary import PHASES
 
 Go = Callable[[], Any]
-REPEATS = 3
+REPEATS = 2
 """Of small differences between passes: the fastest counts."""
 
 

@@ -56,7 +56,7 @@ def mask_loss(*, dense: bool, uniform: bool = False, points: int, **shape: Any) 
         features.grad = embeddings.grad = None
         entropy, dice = whole() if dense else at_points()
         (entropy + dice).mean().backward()
-        return {"entropy": float(entropy.mean()), "dice": float(dice.mean())}
+        return {"entropy": entropy.mean().item(), "dice": dice.mean().item()}
 
     return go
 
