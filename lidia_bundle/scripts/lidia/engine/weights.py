@@ -84,9 +84,9 @@ def read_state(path: str | os.PathLike[str], device: torch.device | str = "cpu")
 
 def _sound(path: Path) -> bool:
     """Whether every part of a zip has its checksum; torch looks at none: a flipped bit is another network."""
-    if not zipfile.is_zipfile(path):
-        return True  # of another kind: torch says whether it can read it
     try:
+        if not zipfile.is_zipfile(path):
+            return True  # of another kind: torch says whether it can read it
         with zipfile.ZipFile(path) as parts:
             return parts.testzip() is None
     except Exception:  # a broken zip can break its reader anywhere: zlib, struct, codecs
