@@ -164,7 +164,8 @@ def test_without_a_liver_all_is_looked_at() -> None:
     assert found[0, 1].sum() == 1
 
 
-def test_half_precision_is_the_network_s_alone() -> None:
+def test_half_precision_is_the_network_s_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scripts.lidia.engine.windows.has_bf16", lambda device: True)
     torch.manual_seed(0)
     image = torch.rand(1, 4, 32, 32, 32) * 2 - 1
     image[:, 3] = torch.nan

@@ -17,6 +17,7 @@ from monai.engines.utils import IterationEvents
 from monai.utils import CommonKeys as Keys
 
 from scripts.lidia.contract import in_float32
+from scripts.lidia.engine.half import has_bf16
 from scripts.lidia.optim import SharpnessAware
 from scripts.lidia.replay import recording, replaying
 
@@ -42,21 +43,22 @@ class Iteration:
         inputs, targets, args, kwargs = engine.prepare_batch(
             batchdata, engine.state.device, engine.non_blocking, **engine.to_kwargs
         )
+        half = self.bf16 and has_bf16(inputs.device)
         engine.network.train()
         engine.state.output = [{Keys.IMAGE: inputs, Keys.LABEL: targets}]
         criterion = engine.loss_function
         modules = [module for module in (engine.network, criterion) if isinstance(module, torch.nn.Module)]
         if self.sam is None:
-            loss = gradient(engine, inputs, targets, args, kwargs, bf16=self.bf16)
+            loss = gradient(engine, inputs, targets, args, kwargs, bf16=half)
             parts = dict(getattr(criterion, "parts", {}))
         else:
             with recording(*modules):
-                loss = gradient(engine, inputs, targets, args, kwargs, bf16=self.bf16)
+                loss = gradient(engine, inputs, targets, args, kwargs, bf16=half)
             parts = dict(getattr(criterion, "parts", {}))
             if self.sam.climb(engine.optimizer):
                 try:
                     with replaying(*modules):
-                        gradient(engine, inputs, targets, args, kwargs, bf16=self.bf16)
+                        gradient(engine, inputs, targets, args, kwargs, bf16=half)
                 finally:
                     self.sam.descend()
         engine.state.output[0].update({Keys.LOSS: loss, "parts": parts})
