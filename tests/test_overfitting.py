@@ -58,7 +58,7 @@ def test_two_patients_are_learnt_by_heart(cohort):
     # Two patients with few, large lesions: 12 proposals cannot answer for twenty.
     items = sorted(items, key=lambda item: mean_size(item["label"][1]))[-2:]
     images, labels = (torch.stack(parts) for parts in zip(*map(crop, items), strict=True))
-    # Such a training is chaotic: the last bits of a processor decide where 140 steps end, so it may begin anew.
+    # So short a training is chaotic: the last bits of a processor decide where it ends. It may begin anew.
     for seed in (0, 1, 2):
         classes = learnt(images, labels, seed)
         truth = labels[:, 0]
