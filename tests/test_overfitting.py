@@ -10,7 +10,7 @@ from scripts.lidia.net import LIDIA
 from scripts.lidia.vocabulary import FIRST_LESION
 
 SIZE = 32
-STEPS = 140
+STEPS = 280
 
 
 def crop(item):
