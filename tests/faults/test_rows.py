@@ -12,6 +12,7 @@ import torch
 from faults.bad_files import Row, write_list
 from faults.spoiling import Item, good
 from monai.bundle import ConfigParser, create_workflow
+from test_configs import reason
 
 from scripts.lidia.datalist import CaseError, datalist
 from scripts.lidia.engine import CohortError
@@ -34,13 +35,6 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
     items = [*(item for _, item in rows), {"id": "good", **good(folder / "good")}]
     (folder / "dataset.json").write_text(json.dumps({"training": items}))
     return folder, rows
-
-
-def reason(problem: BaseException) -> BaseException:
-    """The bundle's own error under MONAI's."""
-    while not type(problem).__module__.startswith("scripts.lidia") and problem.__cause__ is not None:
-        problem = problem.__cause__
-    return problem
 
 
 def listed(path: Path) -> dict[str, set[str]]:

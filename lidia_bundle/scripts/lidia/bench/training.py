@@ -18,6 +18,7 @@ from scripts.lidia.bench.line import Line, line
 from scripts.lidia.bench.pairs import Place, Side, ratios, rounds, typical
 from scripts.lidia.bench.peers import build
 from scripts.lidia.engine import ClipGradients, Iteration, prepare_batch, weight_groups
+from scripts.lidia.engine.half import has_bf16
 from scripts.lidia.optim import SharpnessAware
 
 CONFIGS = {"compact": [], "paper": ["configs/overlays/paper_scale.yaml"]}
@@ -29,11 +30,6 @@ def training_config(bundle: str, scale: str, **options: Any) -> ConfigParser:
     parser.read_config([str(Path(bundle) / file) for file in ("configs/train.json", *CONFIGS[scale])])
     parser.update({"bundle_root": bundle, "bootstrap": True, **options})
     return parser
-
-
-def has_bfloat16() -> bool:
-    """Whether this CPU has the half precision that train.json trains in; elsewhere it is emulated, slowly."""
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def batch_of(parser: ConfigParser) -> list[dict[str, Any]]:
@@ -93,7 +89,7 @@ def training(
         compact = scale == "compact"
         if compact:
             sides["sam"] = Side(lidia.call, {**lidia.options, "sam": True})
-        half = compact and bf16 and has_bfloat16()
+        half = compact and bf16 and has_bf16(torch.device("cpu"))
         if half:
             sides["lidia_bf16"] = Side(lidia.call, {**lidia.options, "bf16": True})
             sides["dynunet_bf16"] = Side(lidia.call, {**lidia.options, "kind": "dynunet", "bf16": True})

@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from scripts.lidia.report.shell import section
+from scripts.lidia.report.tables import table
 from scripts.lidia.vocabulary import LESION_TYPES, PHASES
 
 SHOWN = 500
@@ -26,26 +27,26 @@ def check_sections(file: str, summary: Mapping[str, Any], faults: Sequence[Mappi
     verdict = "Nothing that would stop a training." if not errors else "Mend the errors before you go on."
     blocks = [section("In short", f"<p>{word} {verdict}</p>")]
     if errors:
-        blocks.append(section("Errors", _faults(errors)))
+        blocks.append(section("Errors", _faults("Errors", errors)))
     if remarks:
-        blocks.append(section("Remarks", _faults(remarks)))
+        blocks.append(section("Remarks", _faults("Remarks", remarks)))
     blocks.append(section("What is in it", _counts(summary["sections"]), _grids(summary["sections"])))
     blocks.append(section("Patients", _patients(summary["patients"])))
     return blocks
 
 
-def _table(header: Iterable[str], rows: Iterable[Sequence[object]]) -> str:
-    head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in header)
-    body = "".join(f"<tr>{''.join(f'<td>{escape(str(cell))}</td>' for cell in row)}</tr>" for row in rows)
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+def _table(words: str, header: Iterable[str], rows: Iterable[Sequence[object]]) -> str:
+    """The pages' table of plain text, called `words` for those who do not see it."""
+    cells = [[escape(str(cell)) for cell in row] for row in rows]
+    return table([escape(cell) for cell in header], cells, words=words)
 
 
-def _faults(faults: Sequence[Mapping[str, str]]) -> str:
+def _faults(words: str, faults: Sequence[Mapping[str, str]]) -> str:
     shown = [
         [fault[key] for key in ("case", "code", "problem", "remedy", "file")] for fault in faults[:SHOWN]
     ]
     more = f"<p>and {len(faults) - SHOWN} more in errors.json</p>" if len(faults) > SHOWN else ""
-    return _table(("case", "code", "what is wrong", "what to do", "file"), shown) + more
+    return _table(words, ("case", "code", "what is wrong", "what to do", "file"), shown) + more
 
 
 def _counts(sections: Mapping[str, Mapping[str, Any]]) -> str:
@@ -57,7 +58,10 @@ def _counts(sections: Mapping[str, Mapping[str, Any]]) -> str:
         ]
         for name, one in sections.items()
     ]
-    return _table(header, rows) + '<p class="soft">Of the types: lesions, in so many patients.</p>'
+    return (
+        _table("Counts by section", header, rows)
+        + '<p class="soft">Of the types: lesions, in so many patients.</p>'
+    )
 
 
 def _grids(sections: Mapping[str, Mapping[str, Any]]) -> str:
@@ -70,7 +74,9 @@ def _grids(sections: Mapping[str, Mapping[str, Any]]) -> str:
         ]
         for name, one in sections.items()
     ]
-    return _table(header, rows) + '<p class="soft">Least, median, greatest.</p>'
+    return (
+        _table("Grids and livers by section", header, rows) + '<p class="soft">Least, median, greatest.</p>'
+    )
 
 
 def _span(values: Sequence[float] | None) -> str:
@@ -90,4 +96,4 @@ def _patients(patients: Mapping[str, Mapping[str, Any]]) -> str:
         for case, one in list(patients.items())[:SHOWN]
     ]
     more = f"<p>and {len(patients) - SHOWN} more in summary.json</p>" if len(patients) > SHOWN else ""
-    return _table(header, rows) + more
+    return _table("Patients", header, rows) + more

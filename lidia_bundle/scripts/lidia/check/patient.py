@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import nibabel as nib
 import numpy as np
 
-from scripts.lidia.components import describe
 from scripts.lidia.data.enhancement import disorder, liver_hu
 from scripts.lidia.data.phases import as_image, liver_points, overlap
 from scripts.lidia.data.targets import Drawing, read_drawing, read_liver
@@ -18,6 +16,8 @@ from scripts.lidia.data.volumes import Volume, read_phase
 from scripts.lidia.datalist import CaseError, check_item
 from scripts.lidia.engine.cohort import fault_of
 from scripts.lidia.engine.unusual import LIVER_ML
+from scripts.lidia.engine.weights import digest
+from scripts.lidia.metrics.lesions import find_lesions
 from scripts.lidia.postprocess.region import liver_region
 from scripts.lidia.vocabulary import CLASSES, FIRST_LESION, GRID_ORDER, LIVER
 
@@ -51,7 +51,7 @@ def check_patient(item: Mapping[str, Any], *, voxels: bool = True) -> Seen:
             for phase, path in item["phases"].items()
             if path not in broken and (volume := found.read(read_phase, path, item["id"])) is not None
         }
-        digests = {path: digest for path in item["phases"].values() if (digest := _digest(path))}
+        digests = {path: digest(path) for path in item["phases"].values() if Path(path).is_file()}
         facts["phases"] |= {phase: _describe(volume) for phase, volume in volumes.items()}
         facts |= found.read(found.masks, volumes) or {}
     return Seen([fault.as_dict() for fault in _once(faults)], facts, digests)
@@ -114,11 +114,11 @@ class _Reading:
         spacing = np.linalg.norm(drawing.classes.affine.numpy()[:3, :3], axis=0).tolist()
         inside = liver_region(classes, spacing)
         lesions, outside = dict.fromkeys(CLASSES[FIRST_LESION:], 0), 0
-        for lesion in describe(instances.astype(np.int64), spacing):
-            part = instances[lesion.box] == lesion.instance
-            kinds, counts = np.unique(classes[lesion.box][part], return_counts=True)
-            lesions[CLASSES[int(kinds[counts.argmax()])]] += 1
-            outside += not (inside[lesion.box] & part).any()
+        found = find_lesions(classes, spacing, instances, smallest_mm3=0.0)
+        for lesion in found.lesions:
+            box = lesion.part.box
+            lesions[CLASSES[lesion.kind]] += 1
+            outside += not (inside[box] & (found.numbers[box] == lesion.number)).any()
         if outside:
             problem = f"{outside} of the lesions lie outside the liver"
             remedy = "look at them: LiverMax does not see what lies outside"
@@ -145,10 +145,6 @@ def _describe(volume: Volume) -> dict[str, Any]:
         "orientation": "".join(nib.aff2axcodes(affine)),
         "hu": [low, middle, high],
     }
-
-
-def _digest(path: str) -> str | None:
-    return sha256(Path(path).read_bytes()).hexdigest() if Path(path).is_file() else None
 
 
 def _once(faults: list[CaseError]) -> list[CaseError]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import partial
+from typing import NamedTuple
 
 from scripts.lidia.datalist import CaseError
 from scripts.lidia.prepare.patients import Drawn, Patient
@@ -24,22 +25,12 @@ def read_crlm(layout: Layout) -> Iterator[Patient | CaseError]:
     Raises:
         CaseError: if there is no CT in it.
     """
-    stacks, segs = find_stacks(layout.root)
-    layout.some(stacks, "CT series")
     phase = layout.phase("CT", layout.root)
-    for case in sorted({stack.patient for stack in stacks}):
-        mine = [stack for stack in stacks if stack.patient == case]
-        try:
-            seg = _first_seg(case, segs, mine)
-            drawn = _drawn(seg, case, layout, apart=True)
-        except CaseError as fault:
-            yield fault
-            continue
-        scan = seg.drawn_on(mine)
-        if scan is None:
-            yield _nowhere(case, seg)
+    for one in _drawn_patients(layout, apart=True):
+        if isinstance(one, CaseError):
+            yield one
         else:
-            yield Patient(case, {phase: scan.place}, drawn)
+            yield Patient(one.case, {phase: one.drawn_on.place}, one.drawn)
 
 
 def read_hcc_tace_seg(layout: Layout) -> Iterator[Patient | CaseError]:
@@ -53,28 +44,44 @@ def read_hcc_tace_seg(layout: Layout) -> Iterator[Patient | CaseError]:
     Raises:
         CaseError: if there is no CT in it.
     """
+    for one in _drawn_patients(layout, apart=False):
+        if isinstance(one, CaseError):
+            yield one
+            continue
+        scan = one.drawn_on
+        near = [s for s in one.scans if s.study == scan.study and s.frame == scan.frame]
+        phases = phases_of(near, layout, first=scan)
+        if scan not in phases.values():
+            problem = f"nobody can tell the phase of the scan that was drawn on, {in_words(scan)}"
+            remedy = f"name it by --phase_map \"{{'{scan.series}': 'venous'}}\""
+            yield CaseError(one.case, str(scan.paths[0].parent), problem, remedy, "unknown_phase")
+            continue
+        yield Patient(one.case, {phase: stack.place for phase, stack in phases.items()}, one.drawn)
+
+
+class _Patient(NamedTuple):
+    """A patient with a SEG that can be read."""
+
+    case: str
+    scans: list[Stack]
+    drawn: tuple[Drawn, ...]
+    drawn_on: Stack
+
+
+def _drawn_patients(layout: Layout, *, apart: bool) -> Iterator[_Patient | CaseError]:
+    """Every patient of a collection, or what is wrong with him; `apart` makes each segment one lesion."""
     stacks, segs = find_stacks(layout.root)
     layout.some(stacks, "CT series")
     for case in sorted({stack.patient for stack in stacks}):
         mine = [stack for stack in stacks if stack.patient == case]
         try:
             seg = _first_seg(case, segs, mine)
-            drawn = _drawn(seg, case, layout, apart=False)
+            drawn = _drawn(seg, case, layout, apart=apart)
         except CaseError as fault:
             yield fault
             continue
-        drawn_on = seg.drawn_on(mine)
-        if drawn_on is None:
-            yield _nowhere(case, seg)
-            continue
-        near = [s for s in mine if s.study == drawn_on.study and s.frame == drawn_on.frame]
-        phases = phases_of(near, layout, first=drawn_on)
-        if drawn_on not in phases.values():
-            problem = f"nobody can tell the phase of the scan that was drawn on, {in_words(drawn_on)}"
-            remedy = f"name it by --phase_map \"{{'{drawn_on.series}': 'venous'}}\""
-            yield CaseError(case, str(drawn_on.paths[0].parent), problem, remedy, "unknown_phase")
-            continue
-        yield Patient(case, {phase: scan.place for phase, scan in phases.items()}, drawn)
+        scan = seg.drawn_on(mine)
+        yield _nowhere(case, seg) if scan is None else _Patient(case, mine, drawn, scan)
 
 
 def _first_seg(case: str, segs: list[Seg], stacks: list[Stack]) -> Seg:
