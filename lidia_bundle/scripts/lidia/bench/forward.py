@@ -16,6 +16,7 @@ from scripts.lidia.bench.peers import build, multiply_adds
 from scripts.lidia.vocabulary import PHASES
 
 Go = Callable[[], Any]
+MOST_PHASES = len(PHASES)
 REPEATS = 2
 """Of small differences between passes: the fastest counts."""
 
@@ -30,9 +31,9 @@ def seconds_of(call: Go, repeats: int = 1) -> float:
     return min(times)
 
 
-def input_image(size: Sequence[int], phases: int = len(PHASES)) -> torch.Tensor:
+def input_image(size: Sequence[int], phases: int = MOST_PHASES) -> torch.Tensor:
     """(1, 4, *size) of which the first `phases` are there."""
-    image = torch.rand(1, len(PHASES), *size, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    image = torch.rand(1, MOST_PHASES, *size, generator=torch.Generator().manual_seed(0)) * 2 - 1
     image[:, phases:] = torch.nan
     return image
 
@@ -145,8 +146,8 @@ def subsets(*, bundle: str, size: Sequence[int], script: bool) -> Go:
     """Passes with 4, 3, 2 and 1 phases, and what a phase costs by itself: its block and its fusion step."""
     network: Any = build(bundle, "lidia").eval()
     network = torch.jit.script(network) if script else network
-    images = {phases: input_image(size, phases) for phases in range(len(PHASES), 0, -1)}
-    image = images[len(PHASES)]
+    images = {phases: input_image(size, phases) for phases in range(MOST_PHASES, 0, -1)}
+    image = images[MOST_PHASES]
 
     def phase(number: int) -> None:
         feature = network.fusion.phase_blocks[number](image[:, number : number + 1])
@@ -157,7 +158,7 @@ def subsets(*, bundle: str, size: Sequence[int], script: bool) -> Go:
             found = {
                 str(phases): seconds_of(partial(network, one), REPEATS) for phases, one in images.items()
             }
-            own = [seconds_of(partial(phase, number), REPEATS) for number in range(1, len(PHASES))]
+            own = [seconds_of(partial(phase, number), REPEATS) for number in range(1, MOST_PHASES)]
         return {**found, "own": sum(own) / len(own)}
 
     return go
@@ -174,9 +175,9 @@ def absent(place: Place, *, size: Sequence[int], pairs: int) -> dict[str, Line]:
     )  # TorchScript optimises in its first two calls
     found = {}
     for name, trials in times.items():
-        whole = str(len(PHASES))
-        for left in range(1, len(PHASES)):
-            gone = len(PHASES) - left
+        whole = str(MOST_PHASES)
+        for left in range(1, MOST_PHASES):
+            gone = MOST_PHASES - left
             saved = [
                 (one.figures[whole] - one.figures[str(left)]) / gone / one.figures["own"] for one in trials
             ]

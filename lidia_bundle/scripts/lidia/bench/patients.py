@@ -19,6 +19,7 @@ from monai.transforms import (
     Compose,
     ConcatItemsd,
     EnsureChannelFirstd,
+    GaussianSmoothd,
     Invertd,
     LoadImaged,
     Orientationd,
@@ -27,7 +28,6 @@ from monai.transforms import (
     ScaleIntensityRanged,
     Spacingd,
 )
-from monai.transforms import GaussianSmoothd as Smoothd
 
 from scripts.lidia.bench.cohorts import clinical_patient, phantoms
 from scripts.lidia.bench.line import Line, line
@@ -81,7 +81,7 @@ def by_monai(*, bundle: str, network: str, phases: Mapping[str, str], output: st
         LoadImaged(names, reader="NibabelReader"),
         EnsureChannelFirstd(names),
         Orientationd(names, axcodes="RAS", labels=None),
-        Smoothd(names, sigma=sigma),
+        GaussianSmoothd(names, sigma=sigma),
         Spacingd("venous", pixdim=spacing, mode="bilinear", padding_mode="border"),
         ResampleToMatchd(others, "venous", mode="bilinear", padding_mode="border"),
         ScaleIntensityRanged(names, *config["window"], -1.0, 1.0, clip=True),

@@ -29,7 +29,7 @@ def main(folder: str) -> None:
             (3, X, Y, Z) float32, both in mm along the axes of the arrays, from places of the fixed image to
             places of the moving one.
     """
-    import SimpleITK as sitk
+    import SimpleITK
     from picsl_greedy import Greedy3D
 
     place = Path(folder)
@@ -37,7 +37,7 @@ def main(folder: str) -> None:
     spacing = float(task["spacing"])
     images = {}
     for name in ("fixed", "moving", "near"):
-        images[name] = sitk.GetImageFromArray(np.ascontiguousarray(task[name].T))
+        images[name] = SimpleITK.GetImageFromArray(np.ascontiguousarray(task[name].T))
         images[name].SetSpacing([spacing] * 3)
     greedy = Greedy3D()
     matrix_file = place / "rigid.mat"  # a matrix in memory is not taken as -it
@@ -46,7 +46,7 @@ def main(folder: str) -> None:
     rigid = FLIP @ matrix @ FLIP
     _put(place / "rigid.npy", rigid)
     greedy.execute(f"{DEFORMABLE} -i fixed moving -it {matrix_file} -o warp", **images, warp=None)
-    warp = sitk.GetArrayFromImage(greedy["warp"]).T.astype(np.float64)
+    warp = SimpleITK.GetArrayFromImage(greedy["warp"]).T.astype(np.float64)
     places = np.indices(warp.shape[1:], dtype=np.float64) * spacing
     reached = np.tensordot(rigid[:3, :3], places + warp, 1) + rigid[:3, 3].reshape(3, 1, 1, 1)
     _put(place / "field.npy", (reached - places).astype(np.float32))

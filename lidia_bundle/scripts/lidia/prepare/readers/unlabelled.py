@@ -37,7 +37,7 @@ def read_tcga_lihc(layout: Layout) -> Iterator[Patient | CaseError]:
     studies: dict[tuple[str, str], list[Stack]] = defaultdict(list)
     for stack in stacks:
         studies[stack.patient, stack.study].append(stack)
-    numbers: dict[str, int] = defaultdict(int)
+    numbers: Counter[str] = Counter()
     for (patient, _), scans in studies.items():
         numbers[patient] += 1
         case = f"{patient}_{numbers[patient]}"
