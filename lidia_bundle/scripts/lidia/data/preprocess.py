@@ -53,9 +53,9 @@ def preprocessing(
     The result of the transform holds `image`, a MetaTensor float32 (4, X, Y, Z) in RAS order: HU mapped
     linearly from `window` to -1..1 and clipped, one channel a phase in temporal order, an absent phase being
     NaN. With it stand `id`, `grid_phase`, `phases_used`, `warnings`, `malignant`, the user's `liver` (1, X,
-    Y, Z) on the reference phase's own grid, and `label` as asked. The grid begins where the body does: the
-    air round it, as the window sees it in the reference phase, is cut off unless labels="network", so that a
-    wider or a shifted field of view changes nothing. `Invertd("pred", transform=this, orig_keys="image")`
+    Y, Z) on the reference phase's own grid, and `label` as asked. The grid begins where the body does,
+    with as much air round it as `CutAir` says, unless labels="network": a wider or a shifted field of view
+    changes nothing. `Invertd("pred", transform=this, orig_keys="image")`
     brings a prediction back to the reference phase's own grid, with zeros where there was air alone.
 
     Args:
@@ -110,14 +110,18 @@ class DrawNative(Transform):
 
 
 class CutAir(InvertibleTransform):
-    """Cuts `image` (1, X, Y, Z) to the box of what is more than air; a volume of air alone stays whole.
+    """Cuts `image` (1, X, Y, Z, RAS order) to the box of what is more than air, whatever the field of view.
+
+    Beside, before and behind it a margin of air is left, and made where the field of view ends: crops that a
+    network learns from end in air, not at the skin. A volume of air alone stays whole.
 
     Args:
         air: HU up to which nothing is seen.
+        margin_mm: air on either side along X and Y.
     """
 
-    def __init__(self, air: float) -> None:
-        self.air = air
+    def __init__(self, air: float, margin_mm: float = 20.0) -> None:
+        self.air, self.margin_mm = air, margin_mm
         self.cut = CropForeground()  # its box is found here: MONAI looks at every voxel's index for it
 
     def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -125,9 +129,13 @@ class CutAir(InvertibleTransform):
         item = dict(data)
         image = item["image"]
         box = bounding_box((image.as_tensor()[0] > self.air).numpy())
-        sides = [slice(0, size) for size in image.shape[1:]] if box is None else box
-        start, end = (np.array([getattr(side, end) for side in sides]) for end in ("start", "stop"))
-        item["image"] = self.cut.crop_pad(image, start, end)
+        if box is None:
+            start, end = np.zeros(3, int), np.array(image.shape[1:])
+        else:
+            margin = np.ceil(self.margin_mm / image.pixdim.numpy() * (1, 1, 0) - 1e-3).astype(int)
+            start = np.array([side.start for side in box]) - margin
+            end = np.array([side.stop for side in box]) + margin
+        item["image"] = self.cut.crop_pad(image, start, end, mode="constant", value=HU[0])
         return item
 
     def inverse(self, data: Mapping[str, Any]) -> dict[str, Any]:
