@@ -84,11 +84,12 @@ def smoothed(volume: MetaTensor, spacing: Sequence[float]) -> MetaTensor:
     Returns:
         The volume, smoothed by a Gaussian of half the surplus voxels (scikit-image's rule) an axis.
     """
-    array = volume.numpy()
+    array, into = volume.numpy(), None
     for axis, (step, target) in enumerate(zip(volume.pixdim.tolist(), spacing, strict=True)):
         sigma = (target / step - 1) / 2
         if sigma > 0.2:
-            array = gaussian_filter1d(array, sigma, axis=axis + 1, mode="nearest", truncate=3.0)
+            array = gaussian_filter1d(array, sigma, axis + 1, output=into, mode="nearest", truncate=3.0)
+            into = array  # as scipy's own filter of all axes does: a second copy may be gigabytes
     return MetaTensor(torch.as_tensor(array), meta=volume.meta, applied_operations=volume.applied_operations)
 
 
