@@ -74,8 +74,8 @@ def main(patients: int, seed: int) -> None:
     shown = np.abs([error for one in blood if one for error in one.values()])
     lines += [
         f"Aorta of the report: surely found in {sum(map(bool, blood))} of {len(blood)} patients; their "
-        f"{len(shown)} HU are off by {np.median(shown):.0f} in the median, {np.quantile(shown, 0.9):.0f} in 90 % "
-        f"of them, {shown.max():.0f} at most."
+        f"{len(shown)} HU are off by {np.median(shown):.0f} in the median, "
+        f"{np.quantile(shown, 0.9):.0f} in 90 % of them, {shown.max():.0f} at most."
     ]
     sys.stdout.write("\n".join(lines) + "\n")
 

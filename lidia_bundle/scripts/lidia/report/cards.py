@@ -158,7 +158,7 @@ def _pictures(patient: Patient, layout: Layout, scans: Mapping[str, Scan], name:
 
 
 def _curves(scans: Mapping[str, Scan], name: int) -> list[Curve]:
-    lines = {name: (f"lesion {name}", "lesion"), LIVER: (LIVER, LIVER)}
+    lines: dict[int | str, tuple[str, str]] = {name: (f"lesion {name}", "lesion"), LIVER: (LIVER, LIVER)}
     if any(AORTA in scan.hu for scan in scans.values()):
         lines[AORTA] = (AORTA, AORTA)
     return [
