@@ -7,11 +7,13 @@ TORCH := torch==2.13.0
 TORCH_INDEX ?=
 PIP := .venv/bin/python -m pip install --quiet --no-compile --disable-pip-version-check
 RUN := .venv/bin/python
+# What is installed has to have the bytes that the locked files name; torch alone may be a build of your own.
+LOCKED := --require-hashes --no-deps
 # Real CT for the tests that ask for it; empty, and those tests skip, where the folder is not there.
 export LIDIA_REAL_CT ?= $(abspath $(wildcard ../shared/data))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench bench-quick bench-flames study study-pages study-quick label label-test test zoo release lint clean
+.PHONY: help demo bench bench-quick bench-flames study study-pages study-quick label label-test test zoo release lock sbom audit lint clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -23,23 +25,23 @@ help:  ## this list
 	$(PIP) $(TORCH) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
 	@touch $@
 
-.venv/.runtime: requirements.txt .venv/.torch
-	$(PIP) -r requirements.txt
+.venv/.runtime: requirements.lock .venv/.torch
+	$(PIP) $(LOCKED) -r requirements.lock
 	@touch $@
 
-.venv/.dev: requirements.txt requirements-dev.txt .venv/.torch
-	$(PIP) -r requirements-dev.txt
+.venv/.dev: requirements.lock requirements-dev.lock .venv/.torch
+	$(PIP) $(LOCKED) -r requirements.lock -r requirements-dev.lock
 	@touch $@
 
 # MONAI Label wants an older pydicom than the bundle. Torchvision for a torch with CUDA does not load beside a CPU
 # torch: two operators that nobody calls have to be declared by hand there.
 LABEL_PYTHON := .venv-label/bin/python
 LABEL_PIP := $(LABEL_PYTHON) -m pip install --quiet --no-compile --disable-pip-version-check
-.venv-label/.label: requirements-label.txt
+.venv-label/.label: requirements-label.lock
 	test -x $(LABEL_PYTHON) || $(PYTHON) -m venv .venv-label
 	$(LABEL_PIP) $(TORCH) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
 	$(LABEL_PIP) --no-deps torchvision==0.28.0 $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
-	$(LABEL_PIP) --no-deps -r requirements-label.txt
+	$(LABEL_PIP) $(LOCKED) -r requirements-label.lock
 	@$(LABEL_PYTHON) -c 'import torchvision' 2> /dev/null || (cd .venv-label/lib/python3*/site-packages && \
 		printf '%s\n' 'import torch' 'for op in ("nms", "qnms"):' '    torch.library.define(f"torchvision::{op}",' \
 		'        "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")' > torchvision_ops.py && \
@@ -133,6 +135,30 @@ zoo: .venv/.dev  ## the MONAI model zoo's own checks on the bundle
 release: .venv/bin/python  ## the bundle as one zip for monai.bundle.download, and its SHA-256
 	$(RUN) release.py
 
+# The supply chain's own tools, which nothing else needs
+.venv-supply/.supply: requirements-supply.txt
+	test -x .venv-supply/bin/python || $(PYTHON) -m venv .venv-supply
+	.venv-supply/bin/python -m pip install --quiet --no-compile --disable-pip-version-check -r requirements-supply.txt
+	@touch $@
+
+LOCK := .venv-supply/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-annotate --no-emit-package torch
+LOCKS := requirements.lock requirements-dev.lock requirements-label.lock
+lock: .venv-supply/.supply  ## the locked files anew, after a change of requirements*.txt
+	$(LOCK) requirements.txt --output-file requirements.lock
+	$(LOCK) requirements-dev.txt --constraints requirements.lock --output-file requirements-dev.lock \
+		$$(sed -nE 's/^([a-z0-9.-]+)==.*/--no-emit-package \1/p' requirements.lock | sort -u)
+	$(LOCK) --no-deps requirements-label.txt --output-file requirements-label.lock
+
+SBOM := runs/sbom.json
+sbom: .venv/.runtime .venv-supply/.supply  ## a CycloneDX bill of the materials in .venv
+	@mkdir -p $(dir $(SBOM))
+	.venv-supply/bin/cyclonedx-py environment --output-reproducible --output-file $(SBOM) .venv/bin/python
+	@printf '\nThe bill of materials:\n%s\n' '$(CURDIR)/$(SBOM)'
+
+audit: .venv-supply/.supply  ## known vulnerabilities of what is locked, asked of a public database: needs the internet
+	for lock in $(LOCKS); do .venv-supply/bin/pip-audit --strict --disable-pip --require-hashes -r $$lock || exit 1; done
+
 lint: .venv/.dev  ## ruff, import-linter, mypy, vulture, deptry
 	.venv/bin/ruff check .
 	PYTHONPATH=lidia_bundle .venv/bin/lint-imports --no-cache
@@ -142,5 +168,5 @@ lint: .venv/.dev  ## ruff, import-linter, mypy, vulture, deptry
 	.venv/bin/deptry .
 
 clean:  ## remove what the targets made, .venv included
-	rm -rf .venv .venv-label demo runs .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
+	rm -rf .venv .venv-label .venv-supply demo runs .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
 	find lidia_bundle tests -name __pycache__ -type d -prune -exec rm -rf {} +

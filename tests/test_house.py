@@ -59,9 +59,12 @@ def test_floors() -> None:
     assert outcome == cli.EXIT_STATUS_SUCCESS, "a room imports from its floor or above: see `make lint`"
 
 
-def test_torch_load_stands_in_one_place() -> None:
-    places = [name(path) for path in SOURCES if re.search(r"\btorch\.load\(", code_of(path))]
-    assert len([place for place in places if place.startswith("lidia_bundle")]) <= 1
+def test_torch_load_stands_in_two_places_and_runs_no_code() -> None:
+    """Weights, and the cache, a floor below them."""
+    calls = {name(path): re.findall(r"torch\.load\([^)]*\)", code_of(path)) for path in SOURCES}
+    ours = {place: found for place, found in calls.items() if found and place.startswith("lidia_bundle")}
+    assert sorted(Path(place).name for place in ours) == ["cache.py", "weights.py"]
+    assert all("weights_only=True" in call for found in ours.values() for call in found)
 
 
 def code_of(path: Path) -> str:
@@ -135,23 +138,49 @@ def test_links_in_the_pages_lead_somewhere() -> None:
                 assert (page.parent / target).exists(), f"{name(page)}: {target} is not there"
 
 
-def test_the_requirements_are_pinned() -> None:
-    for file in ("requirements.txt", "requirements-dev.txt", "requirements-label.txt"):
-        for line in (ROOT / file).read_text(encoding="utf-8").splitlines():
-            if line and not line.startswith(("#", "-r")):
-                pinned = re.fullmatch(r"[A-Za-z0-9_-]+==[0-9.]+(post\d+)?", line)
-                assert pinned, f"{file}: {line} is not pinned"
+PIN = re.compile(r"([A-Za-z0-9._-]+)==([0-9.]+(?:\.?post\d+)?)( ;.*)?")
+
+
+def pins(file: str) -> dict[str, str]:
+    """Versions by package; every line that names one has to pin it."""
+    found = {}
+    for line in (ROOT / file).read_text(encoding="utf-8").splitlines():
+        words = line.removesuffix(" \\")
+        if words and not words.startswith(("#", "-r", "    --hash=sha256:")):
+            pinned = PIN.fullmatch(words)
+            assert pinned, f"{file}: {words} is not pinned"
+            package = re.sub(r"[._-]+", "-", pinned[1].lower())
+            found[package + (pinned[3] or "")] = pinned[2]
+    return found
+
+
+def test_what_is_pinned_is_locked_by_hashes() -> None:
+    """`make lock` makes the locked files anew; torch alone is left to whoever builds it."""
+    wanted, known = {}, {}
+    for kind in ("", "-dev"):
+        wanted |= pins(f"requirements{kind}.txt")
+        more = pins(f"requirements{kind}.lock")
+        assert not known.keys() & more.keys(), "a package stands in one locked file"
+        known |= more
+    label, supply = pins("requirements-label.txt"), pins("requirements-supply.txt")
+    assert supply and pins("requirements-label.lock") == label
+    assert "torch" not in known and not [name for name in known if name.startswith(("nvidia", "cuda"))]
+    del wanted["torch"]
+    assert {name: known.get(name) for name in wanted} == wanted, "make lock"
+    for file in ("requirements.lock", "requirements-dev.lock", "requirements-label.lock"):
+        text = (ROOT / file).read_text(encoding="utf-8")
+        assert "://" not in text, f"{file} names an address"
+        for entry in re.split(r"\n(?=\S)", text):
+            assert re.search(r"--hash=sha256:[0-9a-f]{64}", entry), f"{file}: {entry[:60]} has no hash"
 
 
 def test_metadata_names_the_pins() -> None:
-    words = (ROOT / "requirements.txt").read_text(encoding="utf-8").split()
-    pins = dict(word.split("==") for word in words if "==" in word)
-    metadata = read(BUNDLE / "configs/metadata.json")
-    assert pins["monai"] == metadata["monai_version"]
-    assert pins["torch"] == metadata["pytorch_version"]
-    assert pins["numpy"] == metadata["numpy_version"]
+    known, metadata = pins("requirements.txt"), read(BUNDLE / "configs/metadata.json")
+    assert known["monai"] == metadata["monai_version"]
+    assert known["torch"] == metadata["pytorch_version"]
+    assert known["numpy"] == metadata["numpy_version"]
     for package, version in metadata["required_packages_version"].items():
-        assert pins[package] == version, f"{package}: {version} here, {pins[package]} in requirements.txt"
+        assert known[package] == version, f"{package}: {version} here, {known[package]} in requirements.txt"
 
 
 def test_the_licence_is_in_both_places() -> None:

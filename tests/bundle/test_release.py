@@ -1,4 +1,4 @@
-"""The zip of a release: the same bytes each time, and nothing in it that does not belong."""
+"""The zip of a release: the same bytes each time, nothing in it that should not be, nothing that escapes."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import json
 import shutil
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+from monai.apps.utils import HashCheckError, extractall
+from monai.bundle import download
 
 GIT = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
 
@@ -64,3 +67,31 @@ def test_a_bundle_without_weights_is_not_released(bundle: Path, copy: Path, tmp_
     assert done.returncode != 0
     assert "models/model.pt is not there" in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.filterwarnings("ignore:No hash value provided")
+@pytest.mark.parametrize("member", ["../{name}", "lidia_bundle/../../{name}", "/{folder}/{name}"])
+def test_a_spoilt_release_cannot_write_beside_its_folder(release: Path, tmp_path: Path, member: str) -> None:
+    """MONAI unpacks into `bundle_dir`, and holds each member to it, whether it climbs or is absolute."""
+    place = tmp_path / "work/bundles"
+    place.mkdir(parents=True)
+    spoilt = shutil.copy(release, place / "lidia_bundle.zip")
+    with ZipFile(spoilt, "a") as archive:
+        archive.writestr(member.format(folder=str(tmp_path).lstrip("/"), name="escaped.txt"), "escaped")
+    options = {"name": "lidia_bundle", "bundle_dir": place, "progress": False}
+    with pytest.raises(ValueError, match="Unsafe path"):
+        download(url="http://127.0.0.1/lidia_bundle.zip", **options)  # the zip is there: nothing is asked for
+    assert not list(tmp_path.rglob("escaped.txt"))
+
+
+def test_a_release_of_another_sum_is_not_unpacked(release: Path, tmp_path: Path) -> None:
+    """The SHA-256 that `make release` prints, given to MONAI's `extractall`."""
+    true = sha256(release.read_bytes()).hexdigest()
+    spoilt = bytearray(release.read_bytes())
+    spoilt[len(spoilt) // 2] ^= 1
+    (tmp_path / release.name).write_bytes(spoilt)
+    with pytest.raises(HashCheckError):
+        extractall(tmp_path / release.name, tmp_path / "out", true)
+    assert not (tmp_path / "out").exists()
+    extractall(release, tmp_path / "out", true)
+    assert (tmp_path / "out/lidia_bundle/configs/inference.json").is_file()

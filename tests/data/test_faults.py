@@ -46,6 +46,16 @@ def test_cut_files(tmp_path: Path, ending: str) -> None:
     assert code_of(path) == "truncated"
 
 
+@pytest.mark.parametrize("ending", [".nii", ".nii.gz"])
+def test_voxels_that_begin_beyond_all_files(tmp_path: Path, ending: str) -> None:
+    """Found by fuzzing: one byte of the header says an offset that no integer holds."""
+    content = bytearray(gzip.decompress(Path(write_ct(tmp_path / "v.nii.gz")[0]).read_bytes()))
+    content[108:112] = np.float32(6.5e21).tobytes()
+    path = tmp_path / f"far{ending}"
+    path.write_bytes(gzip.compress(content) if ending == ".nii.gz" else content)
+    assert code_of(path) == "damaged"
+
+
 @pytest.mark.parametrize("bit", range(8))
 def test_one_bit_flipped(tmp_path: Path, bit: int) -> None:
     path = Path(write_ct(tmp_path / "v.nii.gz")[0])

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 EXAMPLES = int(os.environ.get("LIDIA_FUZZ", "40"))
-"""Mutated inputs a test; 4000 make more than 20,000 in all."""
+"""Mutated inputs a test; 3000 make more than 20,000 in all."""
 SECONDS = 10
 many = settings(
     max_examples=EXAMPLES,

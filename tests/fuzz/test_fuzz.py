@@ -1,6 +1,6 @@
 """Spoilt bytes by the thousand: one clear error or the whole truth, never a hang, a crash or a half answer.
 
-`LIDIA_FUZZ=4000 pytest tests/fuzz` tries 4000 of each kind.
+`LIDIA_FUZZ=3000 pytest tests/fuzz` tries 3000 of each kind, 500 patients through the whole of inference.
 """
 
 from __future__ import annotations
@@ -227,7 +227,7 @@ def test_a_spoilt_calibration_is_refused_or_read(tmp_path: Path, content: bytes)
 @pytest.mark.parametrize("seed", [0])
 def test_spoilt_patients_through_the_whole_of_inference(tmp_path: Path, seed: int) -> None:
     """Every patient is answered or listed; of the answers each lies on the grid of a believable file."""
-    count, rng, items = max(12, EXAMPLES // 8), np.random.default_rng(seed), []
+    count, rng, items = max(12, EXAMPLES // 6), np.random.default_rng(seed), []
     for number in range(count):
         content = bytearray(PLAIN)
         for _ in range(rng.integers(1, 4)):

@@ -136,7 +136,7 @@ def read_nifti(path: str | Path, case: str) -> Volume:
                 )
                 remarks.append(CaseError(case, str(path), problem, COPY, "no_checksum", "warning"))
         voxels = image.get_fdata(dtype=np.float32, caching="unchanged")
-    except (EOFError, OSError, ValueError, zlib.error) as error:
+    except (EOFError, OSError, OverflowError, ValueError, zlib.error) as error:
         cut = isinstance(error, EOFError) or "Expected" in str(error)
         problem = f"the file is {'truncated' if cut else 'damaged'} ({error})"
         raise CaseError(case, str(path), problem, COPY, "truncated" if cut else "damaged") from error

@@ -37,6 +37,8 @@ def fault_of(problem: BaseException, item: Mapping[str, Any]) -> CaseError:
         remedy = "see that the folder can be written and has room, then go on with --skip_existing True"
         where = str(problem.filename or file)
         return CaseError(str(item.get("id", "unknown")), where, str(problem), remedy, "not_written")
+    while problem.__cause__ is not None:  # MONAI's own word is that it applied a transform
+        problem = problem.__cause__
     what = f"{type(problem).__name__}: {problem}"
     return CaseError(
         str(item.get("id", "unknown")), str(file), what, "report this with the file", "unforeseen"
