@@ -126,8 +126,8 @@ label: .venv/.runtime .venv-label/.label  ## a MONAI Label server on four phanto
 label-test: .venv/.dev .venv-label/.label  ## tests of the label server, minutes
 	$(RUN) -m pytest -m label
 
-test: .venv/.dev  ## the test suite
-	$(RUN) -m pytest
+test: .venv/.dev  ## the test suite, one process a core
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto --dist loadfile
 
 zoo: .venv/.dev  ## the MONAI model zoo's own checks on the bundle
 	$(RUN) -m pytest tests/zoo

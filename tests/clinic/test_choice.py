@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from clinic.studies import patient, write_study
 
 from scripts.lidia.clinic.choice import Choice, choose, table
 from scripts.lidia.clinic.study import find_studies
-from scripts.lidia.phantom.case import Case
+from scripts.lidia.phantom.case import Case, Volume
 from scripts.lidia.vocabulary import PHASES
 
 WORDS = {"nc": "Abd nativ 3.0", "arterial": "Abd art 3.0", "venous": "Abd ven 3.0", "delayed": "Abd 3 min"}
@@ -38,6 +39,15 @@ def test_four_phases_by_words_times_and_image(tmp_path: Path, case: Case) -> Non
     assert [row["phase"] for row in choice.rows if row["taken"]] == list(PHASES)
     assert all(row["confidence"] > 0.95 and "says" in row["why"] for row in choice.rows)
     assert table(choice.rows).splitlines()[2].startswith("arterial  5")
+
+
+def test_a_series_without_liver_is_left_out_and_told(tmp_path: Path, case: Case) -> None:
+    hu, affine = case.volumes["nc"]
+    noise = np.random.default_rng(0).normal(0, 5, hu.shape)
+    other = case._replace(volumes={**case.volumes, "nc": Volume(np.full(hu.shape, -700.0) + noise, affine)})
+    choice = chosen(write_study(tmp_path, other, WORDS))
+    assert set(choice.phases) == {"arterial", "venous", "delayed"}
+    assert choice.warnings == ["no nc phase: series 3 (Abd nativ 3.0) was left out, shows no liver"]
 
 
 def test_words_that_lie_are_overruled_by_the_image_and_said_to(tmp_path: Path, case: Case) -> None:

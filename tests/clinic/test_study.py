@@ -6,68 +6,20 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pydicom
 import pytest
-from clinic.studies import compress, enhanced
-from ct_files import affine_of, radius
-from dicom_files import write_series
+from clinic.tagged import ALL, CLOCK, add, body, chosen, numbers, study, why
 from pydicom import Dataset
-from pydicom.uid import UID, JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless, RLELossless
 
-from scripts.lidia.clinic.choice import Choice, choose, table
-from scripts.lidia.clinic.series import read_files
+from scripts.lidia.clinic.choice import UNSEEN, table
 from scripts.lidia.clinic.study import find_studies
 from scripts.lidia.datalist import CaseError, read_sections
-from scripts.lidia.engine.incoming import cases, one_study
+from scripts.lidia.engine.incoming import cases
 from scripts.lidia.prepare import prepare
-
-SHAPE = (40, 36, 24)
-AFFINE = affine_of((3.0, 3.0, 5.0), SHAPE, (-1, -1, 1))
-CLOCK = {"nativ": "100000", "art": "100200", "ven": "100235", "late": "100600"}
-
-
-def body() -> np.ndarray:
-    """A ball in air: nothing that the landmark finder could take for a liver, so tags alone decide."""
-    far = radius(AFFINE, SHAPE)
-    return np.rint(np.where(far < 50, 60.0, -1000.0) + np.random.default_rng(0).normal(0, 5, SHAPE))
-
-
-def add(folder: Path, number: int, words: str, change: Any = None, voxels: Any = None, **tags: Any) -> Path:
-    said: dict[str, Any] = {
-        "SeriesDescription": words, "SeriesNumber": number, "PatientID": "P1", "StudyDate": "20240506",
-        "AcquisitionDate": "20240506", "AcquisitionTime": CLOCK.get(words.split()[0], "110000"),
-    }  # fmt: skip
-    image = body() if voxels is None else voxels
-    return write_series(folder, image, AFFINE, change=change, series=f"1.2.3.{number}", **{**said, **tags})
-
-
-def study(folder: Path) -> Path:
-    for number, words in enumerate(CLOCK, 2):
-        add(folder, number, words)
-    return folder
-
-
-def chosen(folder: Path, **options: Any) -> Choice:
-    return choose(one_study(find_studies(folder), folder, False), case="P1", **options)
-
-
-def numbers(choice: Choice) -> dict[str, str]:
-    return {phase: series.name for phase, series in choice.phases.items()}
-
-
-ALL = {"nc": "2", "arterial": "3", "venous": "4", "delayed": "5"}
-
-
-def why(choice: Choice, number: str) -> str:
-    [row] = [row for row in choice.rows if row["number"] == number]
-    assert not row["taken"]
-    return row["why"]
 
 
 def test_words_and_times_alone(tmp_path: Path) -> None:
     choice = chosen(study(tmp_path))
-    assert numbers(choice) == ALL and choice.warnings == []
+    assert numbers(choice) == ALL and choice.warnings == [UNSEEN]
     first = table(choice.rows).splitlines()[1]
     assert first.split()[:3] == ["nc", "2", "nativ"] and "description says 'nativ'" in first
 
@@ -139,7 +91,7 @@ def test_localizer_mip_maps_report_and_bolus_tracking(tmp_path: Path) -> None:
 
     add(tmp_path, 44, "Dose Report", change=lambda s, n: n == 0 and report(s, n))
     choice = chosen(tmp_path)
-    assert numbers(choice) == ALL and choice.warnings == []
+    assert numbers(choice) == ALL and choice.warnings == [UNSEEN]
     for number, reason in {
         "1": "localizer", "40": "projection", "41": "projection", "42": "computed map",
         "43": "bolus tracking", "44": "dose report",
@@ -164,14 +116,15 @@ def test_faults_of_one_phase_are_told_and_the_others_go_on(tmp_path: Path, fault
     choice = chosen(tmp_path)
     assert numbers(choice) == {phase: name for phase, name in ALL.items() if phase != "arterial"}
     assert said in why(choice, "3")
-    assert len(choice.warnings) == 1 and "no arterial phase: series 3" in choice.warnings[0]
+    told, unseen = choice.warnings
+    assert "no arterial phase: series 3" in told and unseen == UNSEEN
 
 
 def test_another_reconstruction_stands_in_for_a_faulty_one(tmp_path: Path) -> None:
     add(tmp_path, 2, "ven", change=lambda _, n: n != 9)
     add(tmp_path, 3, "ven thick", change=lambda _, n: n % 2 == 0)
     choice = chosen(tmp_path)
-    assert numbers(choice) == {"venous": "3"} and choice.warnings == []
+    assert numbers(choice) == {"venous": "3"} and choice.warnings == [UNSEEN]
 
 
 def test_copies_of_slices_do_no_harm_and_are_told(tmp_path: Path) -> None:
@@ -227,32 +180,6 @@ def test_nothing_to_take_lists_what_is_there(tmp_path: Path) -> None:
 def _empty(folder: Path) -> Path:
     (folder / "empty").mkdir()
     return folder / "empty"
-
-
-@pytest.mark.parametrize("syntax", [RLELossless, JPEGLSLossless, JPEG2000Lossless, JPEGLosslessSV1], ids=str)
-def test_compressed_series_give_the_same_voxels(tmp_path: Path, syntax: UID) -> None:
-    add(tmp_path, 4, "ven", PixelRepresentation=0)
-    paths = sorted(tmp_path.iterdir())
-    plain = read_files(paths, case="P1")
-    for path in paths:
-        compress(path, syntax)
-    assert pydicom.dcmread(paths[0]).file_meta.TransferSyntaxUID == syntax
-    again = read_files(paths, case="P1")
-    np.testing.assert_array_equal(again[0], plain[0])
-    assert numbers(chosen(tmp_path)) == {"venous": "4"}
-
-
-def test_an_enhanced_multiframe_file(tmp_path: Path) -> None:
-    add(tmp_path / "single", 4, "ven")
-    plain = read_files(sorted((tmp_path / "single").iterdir()), case="P1")
-    path = enhanced(sorted((tmp_path / "single").iterdir()), tmp_path / "multi" / "one.dcm")
-    choice = chosen(path.parent)
-    assert numbers(choice) == {"venous": "4"} and choice.phases["venous"].slices == 24
-    [item] = cases(dicom_dir=str(path.parent), output_dir=str(tmp_path / "out"))
-    voxels, affine, _ = read_files([path], case="P1")
-    np.testing.assert_array_equal(voxels, plain[0])
-    np.testing.assert_allclose(affine, plain[1], atol=1e-4)
-    assert item["source"] == [str(path)]
 
 
 def test_who_the_patient_is_stays_unsaid(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

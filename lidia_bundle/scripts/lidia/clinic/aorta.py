@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from scripts.lidia.clinic.coarse import Coarse
+from scripts.lidia.clinic.coarse import Coarse, coarse
 
 CORE_MM = 5.5
 """Radius of the disc that must be even."""
@@ -24,6 +24,12 @@ LEFT_MM, SPREAD_MM = 12.0, 13.0
 """How far left of the middle it lies, and the spread of that."""
 MOST_MM = 4.0
 """How far its middle may move from slice to slice."""
+FINE_MM = 3.0
+"""Pixels that it is looked for in."""
+LOOKS_RIGHT, SHARE, EVEN_HU = 0.5, 0.5, 20.0
+"""It is surely the aorta if at least that share of slices fits so well, and their HU differ by no more."""
+BLOOD_MM = 4.0
+"""Radius of the disc whose HU are those of blood; the wall and its plaques lie outside."""
 
 
 class Tube(NamedTuple):
@@ -64,6 +70,33 @@ def trace_aorta(seen: Coarse) -> Tube | None:
     path = np.stack([x[near_x][ways[:, 0]], y[near_y][ways[:, 1]]], 1)
     at = ways[:, 0], ways[:, 1], layers
     return Tube(path, mean[at].astype(float), fit[at].astype(float))
+
+
+def blood_places(hu: NDArray[np.floating], affine: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """Where blood of the aorta can be measured; None unless the tube is surely the aorta.
+
+    Args:
+        hu: (X, Y, Z) HU of a phase after contrast, whole slices, in any orientation.
+        affine: (4, 4) from voxel indices to RAS mm.
+
+    Returns:
+        (3, N) RAS mm: discs within the aorta in all slices that fit.
+    """
+    seen = coarse(hu, affine, FINE_MM)
+    tube = trace_aorta(seen) if seen is not None else None
+    if seen is None or tube is None:
+        return None
+    good = tube.fit >= LOOKS_RIGHT
+    if good.mean() < SHARE or np.subtract(*np.quantile(tube.hu[good], (0.85, 0.15))) > EVEN_HU:
+        return None
+    offsets = np.linspace(-BLOOD_MM, BLOOD_MM, 5)
+    x, y = np.meshgrid(offsets, offsets)
+    disc = np.stack([x, y, np.zeros_like(x)], -1).reshape(-1, 3)
+    disc = disc[np.linalg.norm(disc, axis=1) <= BLOOD_MM]
+    centres = np.column_stack([tube.path[good], seen.axis(2)[good]])
+    index = (centres[:, None] + disc).reshape(-1, 3) / seen.step
+    places: NDArray[np.float64] = seen.affine[:3, :3] @ index.T + seen.affine[:3, 3:]
+    return places
 
 
 def _fits(hu: NDArray[np.float32], step: tuple[float, float, float]) -> tuple[NDArray, NDArray]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from scripts.lidia.clinic.enhancement import weigh_image
@@ -16,6 +17,7 @@ from scripts.lidia.vocabulary import PHASES
 
 SURE = 0.8
 """Below this confidence the result carries a warning."""
+UNSEEN = "no series surely shows the liver: check that it was scanned"
 COLUMNS = ("phase", "number", "description", "slices", "time", "confidence", "why")
 
 
@@ -101,10 +103,14 @@ def choose(
             rows.append(_row(series, study, private, best, why, confidence, taken_here))
         if used:
             warnings += _doubts(scan, best, confidence, private)
-    lost = [series for scan in blind if scan not in scans for series in scan.series]
-    for series in (*lost, *(series for series in study.series if series.refused)):
-        rows.append(_row(series, study, private, "", [series.refused or "shows no liver"], None, False))
-    warnings += _losses(study, phases, private)
+    unseen = [
+        replace(s, refused="shows no liver") for scan in blind if scan not in scans for s in scan.series
+    ]
+    out = [*unseen, *(series for series in study.series if series.refused)]
+    rows += [_row(series, study, private, "", [series.refused], None, False) for series in out]
+    warnings += _losses(out, phases, private)
+    if silent and len(blind) == len(silent):
+        warnings.append(UNSEEN)
     return Choice(phases, rows, warnings)
 
 
@@ -185,12 +191,12 @@ def _doubts(scan: Acquisition, phase: str, confidence: float, private: bool) -> 
     return told
 
 
-def _losses(study: Study, phases: Mapping[str, Series], private: bool) -> list[str]:
-    """Phases that their words promise, whose series cannot be read, and that no other series stands for."""
+def _losses(out: Sequence[Series], phases: Mapping[str, Series], private: bool) -> list[str]:
+    """Phases that the words of a series promise that was left out, and that no other series stands for."""
     told = []
-    for series in study.series:
+    for series in out:
         said = says_phases(series.description)
-        lost = series.refused and len(said) == 1 and next(iter(said)) not in phases
+        lost = len(said) == 1 and next(iter(said)) not in phases
         if lost and series.slices >= 8:
             told.append(
                 f"no {next(iter(said))} phase: {_title(series, private)} was left out, {series.refused}"

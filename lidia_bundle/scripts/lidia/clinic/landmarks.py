@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage
 
-from scripts.lidia.clinic.aorta import trace_aorta
+from scripts.lidia.clinic.aorta import FINE_MM, trace_aorta
 from scripts.lidia.clinic.coarse import Coarse, coarse
 
-FINE_MM, WIDE_MM = 3.0, 5.0
-"""Pixels for the aorta and for large organs."""
+WIDE_MM = 5.0
+"""Pixels for large organs."""
 KIDNEY_MM = (25.0, 27.0, 45.0)
 """Half axes of a kidney's template."""
 SHELL_MM = 9.0

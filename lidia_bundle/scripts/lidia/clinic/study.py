@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scripts.lidia.clinic.frames import is_multiframe, single_frames
-from scripts.lidia.clinic.series import check_stack, dicom_paths
+from scripts.lidia.clinic.headers import read_headers
+from scripts.lidia.clinic.series import check_stack
 from scripts.lidia.clinic.words import is_sharp, says_kind
 from scripts.lidia.datalist.errors import CaseError
 
@@ -21,25 +22,6 @@ if TYPE_CHECKING:
 
 SHORTEST_MM = 60.0
 """What is shorter along the body shows no liver: bolus tracking, single slices, biopsies."""
-
-TAGS = (
-    *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID"),
-    *(
-        "PatientID",
-        "PatientName",
-        "PatientBirthDate",
-        "StudyDescription",
-        "StudyDate",
-        "SpecificCharacterSet",
-    ),
-    *("Modality", "ImageType", "SeriesDescription", "SeriesNumber", "ProtocolName", "AcquisitionNumber"),
-    *("AcquisitionDate", "AcquisitionTime", "AcquisitionDateTime", "TemporalPositionIdentifier"),
-    *("ContrastBolusAgent", "ContrastBolusStartTime", "ContrastBolusVolume", "ConvolutionKernel"),
-    *("SliceThickness", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns"),
-    *("RescaleSlope", "RescaleIntercept", "NumberOfFrames", "SharedFunctionalGroupsSequence"),
-    *("PerFrameFunctionalGroupsSequence", "InstanceNumber", "DerivationDescription", "ContentDate"),
-)
-"""All that is read of a file before it is known what it is good for."""
 
 
 @dataclass(frozen=True)
@@ -99,17 +81,19 @@ class Study:
     series: tuple[Series, ...]
 
 
-def find_studies(folder: str | Path) -> list[Study]:
+def find_studies(folder: str | Path, unreadable: list[CaseError] | None = None) -> list[Study]:
     """Reads the headers below a folder and sorts them into studies.
 
     Args:
         folder: searched with its sub-folders; names and endings of files do not matter.
+        unreadable: takes the faults of files that should be DICOM and are empty or damaged. Such a file is a
+            hole that nobody would see: what lies beside it must not be taken for whole.
 
     Raises:
-        CaseError: if there is no DICOM file, or an empty or damaged one that should be.
+        CaseError: if there is no DICOM file; without `unreadable`, if one is empty or damaged.
     """
     headers: dict[tuple[str, str], dict[str, list[Dataset]]] = defaultdict(lambda: defaultdict(list))
-    for header in _headers(folder):
+    for header in read_headers(folder, unreadable):
         who = str(header.get("PatientID") or header.get("PatientName") or "")
         key = who, str(header.get("StudyInstanceUID", ""))
         headers[key][str(header.get("SeriesInstanceUID", ""))].append(header)
@@ -119,42 +103,12 @@ def find_studies(folder: str | Path) -> list[Study]:
         found.sort(key=lambda s: (bool(s.refused), s.time or datetime.max, s.name))
         first = next(iter(groups.values()))[0]
         studies.append(Study(who, uid, str(first.get("StudyDate") or ""), tuple(found)))
+    if not studies and unreadable:
+        raise unreadable[0]
     if not studies:
         remedy = "name the folder of a study"
         raise CaseError(Path(folder).name, str(folder), "no DICOM file in the folder", remedy, "no_dicom")
     return sorted(studies, key=lambda study: (study.patient, study.day, study.uid))
-
-
-def _headers(folder: str | Path) -> Iterable[Dataset]:
-    """Headers of all DICOM files.
-
-    Raises:
-        CaseError: if a file that should be DICOM is empty or damaged: a hole that nobody would see.
-    """
-    try:
-        from pydicom import dcmread
-        from pydicom.errors import InvalidDicomError
-    except ImportError as error:
-        remedy = "install pydicom and highdicom"
-        raise CaseError(
-            "dicom", str(folder), f"DICOM cannot be read: {error}", remedy, "no_reader"
-        ) from error
-    if not Path(folder).is_dir():
-        remedy = "check --dicom_dir"
-        raise CaseError("dicom", str(folder), "there is no such folder", remedy, "missing")
-    for path in dicom_paths(folder):
-        named = path.suffix.lower() in (".dcm", ".ima")
-        if path.stat().st_size == 0 and (named or not path.suffix):
-            remedy = "copy the study again"
-            raise CaseError("dicom", str(path), "the file is empty (0 bytes)", remedy, "empty_file")
-        try:
-            yield dcmread(path, stop_before_pixels=True, specific_tags=list(TAGS))
-        except InvalidDicomError as error:
-            if named:
-                raise CaseError("dicom", str(path), str(error), "copy the study again", "damaged") from error
-        except Exception as error:  # a broken file can break its reader anywhere
-            problem = f"the file cannot be read ({error})"
-            raise CaseError("dicom", str(path), problem, "copy the study again", "damaged") from error
 
 
 def _series(group: Sequence[Dataset]) -> list[Series]:

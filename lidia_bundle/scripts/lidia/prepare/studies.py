@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,15 +32,17 @@ def read_archive(
     Raises:
         CaseError: if no study holds CT, or studies are at fault, after the others are done.
     """
-    found = find_studies(read)
+    unreadable: list[CaseError] = []
+    found = find_studies(read, unreadable)
     studies = [study for study in found if any(series.extent > 0 for series in study.series)]
     if len(studies) < len(found):
         logger.warning(f"{len(found) - len(studies)} studies without CT slices were left out")
     if not studies:
         remedy = "check --input_dir"
         raise CaseError("datalist", str(read), "no study holds CT slices", remedy, "no_series")
-    work = partial(_item, write=write, phase_map=phase_map, private=private)
-    items = each(_named(studies, private), work, _told, write)
+    work = partial(_item, write=write, phase_map=phase_map, private=private, unreadable=unreadable)
+    todo: list[Named | CaseError] = [*_named(studies, private), *_strays(studies, unreadable)]
+    items = each(todo, work, _told, write)
     return {"training": [], "validation": [], "test": items}
 
 
@@ -59,10 +61,34 @@ def _named(studies: Sequence[Study], private: bool) -> list[Named]:
     return list(zip(names, studies, strict=True))
 
 
-def _item(named: Named, *, write: Path, phase_map: Mapping[str, Any] | None, private: bool) -> dict[str, Any]:
+def _strays(studies: Sequence[Study], unreadable: Sequence[CaseError]) -> list[CaseError]:
+    """Unreadable files that lie beside no study: whose they are is not known."""
+    beside = {path.parent for study in studies for path in _paths(study)}
+    return [fault for fault in unreadable if Path(fault.file).parent not in beside]
+
+
+def _paths(study: Study) -> Iterator[Path]:
+    return (path for series in study.series for path in series.paths)
+
+
+def _item(
+    named: Named | CaseError,
+    *,
+    write: Path,
+    phase_map: Mapping[str, Any] | None,
+    private: bool,
+    unreadable: Sequence[CaseError],
+) -> dict[str, Any]:
+    if isinstance(named, CaseError):
+        raise named
     case, study = named
+    folders = {path.parent for path in _paths(study)}
+    for fault in unreadable:
+        if Path(fault.file).parent in folders:
+            problem = f"a file beside its slices cannot be read: {fault.problem}"
+            raise CaseError(case, fault.file, problem, fault.remedy, fault.code)
     return study_item(study, write, case_id=case, phase_map=phase_map, private=private)
 
 
-def _told(named: Named) -> dict[str, str]:
-    return {"id": named[0]}
+def _told(named: Named | CaseError) -> dict[str, str]:
+    return {"id": named.case if isinstance(named, CaseError) else named[0]}

@@ -11,7 +11,7 @@ from scripts.lidia.report.chances import lesion_chances, number, tag
 from scripts.lidia.report.enhancement import Curve, chart, numbers
 from scripts.lidia.report.overlays import frame, overlay
 from scripts.lidia.report.results import Patient, counterparts
-from scripts.lidia.report.scans import LIVER, Layout, Scan
+from scripts.lidia.report.scans import AORTA, LIVER, Layout, Scan
 from scripts.lidia.report.tables import swatch, table
 from scripts.lidia.report.viewer import nearest
 from scripts.lidia.vocabulary import PHASES
@@ -158,9 +158,11 @@ def _pictures(patient: Patient, layout: Layout, scans: Mapping[str, Scan], name:
 
 
 def _curves(scans: Mapping[str, Scan], name: int) -> list[Curve]:
+    lines: dict[int | str, tuple[str, str]] = {name: (f"lesion {name}", "lesion"), LIVER: (LIVER, LIVER)}
+    if any(AORTA in scan.hu for scan in scans.values()):
+        lines[AORTA] = (AORTA, AORTA)
     return [
-        Curve(f"lesion {name}", "lesion", {phase: scan.hu[name] for phase, scan in scans.items()}),
-        Curve("liver", "liver", {phase: scan.hu[LIVER] for phase, scan in scans.items()}),
+        Curve(*words, {phase: scan.hu[key] for phase, scan in scans.items()}) for key, words in lines.items()
     ]
 
 

@@ -25,7 +25,8 @@ READING = (
     "unless the scan is coarser. They are for orientation; the scan is what to read. A lesion is shown where "
     "it is widest, at the same place in all phases.",
     "HU: mean of the lesion's voxels, median of the liver 3 mm away from its surface and from lesions. Both "
-    "are read at the same place in every phase: phases that do not match give wrong curves.",
+    "are read at the same place in every phase: phases that do not match give wrong curves. The aorta stands "
+    "with them where it was surely found; what lies above the chart is in its table.",
     "Diameter: the longest in an axial plane. Surface: the shortest way from the lesion to the outside of "
     "the liver as it was outlined, fissures included.",
     "Lobes part at an upright plane that stands in for Cantlie's line, with a third of the liver's volume to "

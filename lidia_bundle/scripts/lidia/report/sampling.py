@@ -53,7 +53,7 @@ class Part(NamedTuple):
     affine: NDArray[np.float64]
 
 
-def read_part(path: str | Path, case: str, places: NDArray[np.float64]) -> Part:
+def read_part(path: str | Path, case: str, places: NDArray[np.float64], whole_slices: bool = False) -> Part:
     """Read the box of a phase that holds some places.
 
     A NIfTI file is unzipped as far as the box reaches, and only the box is kept. Whether the file is whole
@@ -63,27 +63,33 @@ def read_part(path: str | Path, case: str, places: NDArray[np.float64]) -> Part:
         path: NIfTI file or DICOM folder.
         case: the patient's id, for messages.
         places: (3, N) RAS mm.
+        whole_slices: the box is as wide as the body, and holds the places from the feet up alone.
 
     Returns:
         The box with a voxel around; empty where the phase does not reach any place.
     """
     if Path(path).is_dir():
         volume, affine, _ = read_phase(path, case, check_hu=False)
-        box = _box(places, affine, volume.shape)
+        box = _box(places, affine, volume.shape, whole_slices)
         return Part(volume[box], _moved(affine, box))
     image = nib.load(path)
-    box = _box(places, image.affine, image.shape)
+    box = _box(places, image.affine, image.shape, whole_slices)
     rest = (0,) * (len(image.shape) - 3)
     # Whole planes are read faster than rows of them
     planes = np.asarray(image.dataobj[(slice(None), slice(None), box[2], *rest)])
     return Part(planes[box[:2]], _moved(image.affine, box))
 
 
-def _box(places: NDArray[np.float64], affine: NDArray, shape: Sequence[int]) -> tuple[slice, ...]:
+def _box(
+    places: NDArray[np.float64], affine: NDArray, shape: Sequence[int], whole_slices: bool
+) -> tuple[slice, ...]:
     back = np.linalg.inv(np.asarray(affine, dtype=np.float64))
     index = back[:3, :3] @ places + back[:3, 3:]
     low = np.floor(index.min(axis=1)).astype(int) - 1
     high = np.ceil(index.max(axis=1)).astype(int) + 2
+    if whole_slices:
+        across = np.arange(3) != np.abs(affine[2, :3]).argmax()
+        low, high = np.where(across, 0, low), np.where(across, shape[:3], high)
     return tuple(
         slice(min(max(a, 0), size), min(max(b, 0), size))
         for a, b, size in zip(low, high, shape, strict=False)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -14,12 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from scripts.lidia.clinic.aorta import blood_places
 from scripts.lidia.components import Component
+from scripts.lidia.data.volumes import HU
 from scripts.lidia.measures import inside, parenchyma
 from scripts.lidia.report.contours import upright
 from scripts.lidia.report.pictures import WINDOW
 from scripts.lidia.report.results import Patient
-from scripts.lidia.report.sampling import Grid, Part, at, onto, read_part
+from scripts.lidia.report.sampling import AIR, Grid, Part, at, onto, read_part
 from scripts.lidia.report.slices import box_of
 from scripts.lidia.vocabulary import PHASES
 
@@ -30,7 +33,11 @@ PIXELS = 12e6
 QUALITY = 80
 CROP_PIXELS, CROP_MM = 176, 70.0
 """Sides of a lesion's picture; larger where the lesion is."""
-LIVER = "liver"
+LIVER, AORTA = "liver", "aorta"
+BRIGHT = ("arterial", "venous")
+"""Phases that the aorta is looked for in until it is surely found; in later ones bone is as bright."""
+BLOOD_HU = (20.0, 75.0)
+"""Blood before contrast, from anaemia to thick blood; what is brighter in `nc` holds bone or plaque."""
 
 
 class Window(NamedTuple):
@@ -69,7 +76,8 @@ class Scan(NamedTuple):
     Attributes:
         slices: one a level of the layout.
         crops: lesion -> its picture.
-        hu: lesion -> its mean, and `liver` -> the median of its own tissue; NaN beyond the scan.
+        hu: lesion -> its mean, `liver` -> the median of its own tissue, and `aorta` -> that of blood where
+            it was surely found; NaN beyond the scan.
     """
 
     slices: list[str]
@@ -142,18 +150,35 @@ def read_scans(patient: Patient, layout: Layout) -> dict[str, Scan]:
     }
     places = _places(patient)
     region = np.concatenate([whole.corners(), *(grid.corners() for grid in crops.values())], axis=1)
+    used = [phase for phase in PHASES if phase in patient.phases and phase in patient.result["phases_used"]]
+    case = str(patient.result["id"])
+    parts = {}
+    for phase in (phase for phase in BRIGHT if phase in used):
+        parts[phase] = read_part(patient.phases[phase], case, region, whole_slices=True)
+        if (blood := _blood(parts[phase])) is not None:
+            places[AORTA] = blood
+            break
     wanted = np.concatenate([region, *places.values()], axis=1)
     scans = {}
-    for phase in PHASES:
-        if phase in patient.phases and phase in patient.result["phases_used"]:
-            part = read_part(patient.phases[phase], str(patient.result["id"]), wanted)
-            shown = onto(part, whole)
-            scans[phase] = Scan(
-                [_jpeg(shown[:, :, plane]) for plane in range(shown.shape[2])],
-                {number: _jpeg(onto(part, grid)[:, :, 0]) for number, grid in crops.items()},
-                _means(part, places),
-            )
+    for phase in used:
+        part = parts.pop(phase, None) or read_part(patient.phases[phase], case, wanted)
+        shown = onto(part, whole)
+        scans[phase] = Scan(
+            [_jpeg(shown[:, :, plane]) for plane in range(shown.shape[2])],
+            {number: _jpeg(onto(part, grid)[:, :, 0]) for number, grid in crops.items()},
+            _means(part, places),
+        )
+    if "nc" in used and not BLOOD_HU[0] < scans["nc"].hu.get(AORTA, math.nan) < BLOOD_HU[1]:
+        for scan in scans.values():
+            scan.hu.pop(AORTA, None)
     return scans
+
+
+def _blood(part: Part) -> NDArray[np.float64] | None:
+    """Where the aorta's HU are read, (3, N) RAS mm; None where it was not surely found."""
+    if not part.values.size:
+        return None
+    return blood_places(np.clip(np.nan_to_num(part.values, nan=AIR), *HU), part.affine)
 
 
 def _places(patient: Patient) -> dict[int | str, NDArray[np.float64]]:
@@ -178,7 +203,7 @@ def _means(part: Part, places: Mapping[int | str, NDArray[np.float64]]) -> dict[
         if len(values) < 0.9 * where.shape[1] or not len(values):
             found[name] = float("nan")
         else:
-            found[name] = float(np.median(values) if name == LIVER else values.mean())
+            found[name] = float(np.median(values) if name in (LIVER, AORTA) else values.mean())
     return found
 
 

@@ -1,0 +1,66 @@
+"""From the scanner to the report in one command: a study with the wrong words, of a patient who breathes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import pydicom
+import pytest
+import torch
+from clinic.studies import NUMBER, SPACING, write_study
+from monai.bundle import ConfigParser
+from test_configs import CONFIGS, TINY, workflow
+
+from scripts.lidia.net import LIDIA
+from scripts.lidia.phantom.case import sample_case
+from scripts.lidia.vocabulary import PHASES
+
+pytestmark = pytest.mark.filterwarnings("ignore:parsing config_file")
+
+WRONG = {"nc": "portal venous", "arterial": "native", "venous": "arterial", "delayed": "late arterial"}
+
+
+@pytest.fixture(scope="module")
+def answered(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """Folder of the results of such a study, by a small network that knows nothing, and its `ID.json`."""
+    folder = tmp_path_factory.mktemp("scanner")
+    case = sample_case(91, 4, "internal", breathing="raw", spacing=SPACING, looks=["HCC_typical"])
+    write_study(folder / "study", case, WRONG)
+    options = ConfigParser.load_config_file(str(CONFIGS / "inference.json"))["network_def"]
+    options = {k: v for k, v in options.items() if not k.startswith("_")} | {"channels": [8, 8, 8, 8]}
+    torch.manual_seed(0)
+    torch.save(LIDIA(**options).state_dict(), folder / "model.pt")
+    given = {"dicom_dir": str(folder / "study"), "register": "greedy", "model_file": str(folder / "model.pt")}
+    workflow("inference", **TINY, **given, output_dir=str(folder / "out")).run()
+    return folder / "out", json.loads((folder / "out/ID_17_4.json").read_text(encoding="utf-8"))
+
+
+def test_phases_are_named_by_what_they_show(answered: tuple[Path, dict[str, Any]]) -> None:
+    _, result = answered
+    assert result["phases_used"] == list(PHASES) and result["grid_phase"] == "venous"
+    for phase, words in WRONG.items():
+        said = f"series {NUMBER[phase]} ({words}) is called"
+        assert any(said in warning and f"taken for {phase}" in warning for warning in result["warnings"])
+
+
+def test_all_phases_were_brought_onto_the_venous_one(answered: tuple[Path, dict[str, Any]]) -> None:
+    folder, result = answered
+    assert set(result["registration"]) == {"nc", "arterial", "delayed"}
+    venous = nib.load(folder / "phases/ID_17_4/venous.nii.gz")
+    for phase, told in result["registration"].items():
+        assert told["quality_after"] >= told["quality_before"]
+        moved = nib.load(folder / f"registered/ID_17_4/{phase}.nii.gz")
+        assert moved.shape == venous.shape
+
+
+def test_segmentation_and_report_refer_to_the_venous_series(answered: tuple[Path, dict[str, Any]]) -> None:
+    folder, _ = answered
+    for kind, modality in (("seg", "SEG"), ("sr", "SR")):
+        made = pydicom.dcmread(folder / f"ID_17_4_{kind}.dcm")
+        assert made.Modality == modality and made.PatientID == "ID 17/4"
+        assert f"1.2.3.{NUMBER['venous']}" in str(made)
+    page = (folder / "ID_17_4.html").read_text(encoding="utf-8")
+    assert "greedy" in page and "is called" in page
