@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import resource
 import signal
 import sys
@@ -13,9 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
+Job = Callable[[Path], Callable[[], Any]]
+"""What runs into a folder."""
 MOMENTS = int(os.environ.get("LIDIA_KILLS", "2"))
-"""Kills a job; 50 in all are a dozen of each."""
+"""Kills a job."""
 
 
 def run(job: Callable[[], object], *, after: float | None = None) -> int:
@@ -97,3 +101,17 @@ def files(folder: Path, hidden: bool = False) -> dict[str, str]:
 def times(folder: Path) -> dict[str, int]:
     """When each file was written."""
     return {name: (folder / name).stat().st_mtime_ns for name in files(folder)}
+
+
+def moments(job: Job, folder: Path, name: str) -> tuple[Path, list[tuple[Path, float]]]:
+    """Folder of an unbroken run, and folders with the moments at which a run into them is to be killed."""
+    whole = folder / "whole"
+    lasted = seconds(job(whole))
+    rng = random.Random(name)
+    return whole, [(folder / f"broken{number}", rng.uniform(0.02, lasted)) for number in range(MOMENTS)]
+
+
+def all_readable(folder: Path, whole: dict[str, str]) -> None:
+    """Every file under its final name is whole: it has the bytes of the unbroken run."""
+    for name, digest in files(folder).items():
+        assert whole.get(name) == digest, f"{name} stands there and is not whole"

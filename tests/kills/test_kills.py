@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from engine.toys import write_toys
-from kills.killing import MOMENTS, files, heard, run, seconds, times
+from kills.killing import all_readable, files, heard, moments, run, times
 from test_configs import NATIVE, TRAINING, workflow
 
 from scripts.lidia.data import cached, preprocessing
@@ -26,8 +25,6 @@ from scripts.lidia.phantom import write_cohort
 from scripts.lidia.prepare import prepare
 
 pytestmark = pytest.mark.filterwarnings("ignore:parsing config_file")
-
-Job = Callable[[Path], Callable[[], Any]]
 
 
 @pytest.fixture(scope="module")
@@ -41,20 +38,6 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
     torch.manual_seed(0)
     torch.save(LIDIA(channels=(8, 8, 8, 8)).state_dict(), path)
     return str(path)
-
-
-def moments(job: Job, folder: Path, name: str) -> tuple[Path, list[tuple[Path, float]]]:
-    """Folder of an unbroken run, and folders with the moments at which a run into them is to be killed."""
-    whole = folder / "whole"
-    lasted = seconds(job(whole))
-    rng = random.Random(name)
-    return whole, [(folder / f"broken{number}", rng.uniform(0.02, lasted)) for number in range(MOMENTS)]
-
-
-def all_readable(folder: Path, whole: dict[str, str]) -> None:
-    """Every file under its final name is whole: it has the bytes of the unbroken run."""
-    for name, digest in files(folder).items():
-        assert whole.get(name) == digest, f"{name} stands there and is not whole"
 
 
 def test_results(toys: Path, weights: str, tmp_path: Path) -> None:

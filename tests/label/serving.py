@@ -111,9 +111,9 @@ class Server:
         body, kind = form({"params": b"{}"}, file={file.name: file.read_bytes()})
         self.ask("PUT", f"/datastore/image?image={quote(image)}", body, kind)
 
-    def save_label(self, file: Path, image: str, **params: Any) -> None:
+    def save_label(self, file: Path, image: str, tag: str = "final", **params: Any) -> None:
         body, kind = form({"params": json.dumps(params).encode()}, label={file.name: file.read_bytes()})
-        self.ask("PUT", f"/datastore/label?image={quote(image)}&tag=final", body, kind)
+        self.ask("PUT", f"/datastore/label?image={quote(image)}&tag={quote(tag)}", body, kind)
 
     def train(self, **options: Any) -> None:
         self.post("/train/lidia", max_epochs=1, val_split=0.5, **options)

@@ -104,6 +104,18 @@ def test_an_unreadable_volume_is_an_answer_in_words(
     server.infer(patients[0])
 
 
+def test_names_that_lead_out_of_the_study_are_refused(
+    server: Server, truth: Path, patients: list[str]
+) -> None:
+    volume, label = truth / f"{patients[0]}.nii.gz", truth / f"labels/final/{patients[0]}.nii.gz"
+    for name in ("../escaped", "/tmp/escaped", "..", "a/../../escaped"):
+        with pytest.raises(urllib.error.HTTPError, match="422"):
+            server.upload(volume, name)
+        with pytest.raises(urllib.error.HTTPError, match="422"):
+            server.save_label(label, patients[0], tag=name)
+    assert not list(server.folder.rglob("escaped*")) and not list(Path("/tmp").glob("escaped*"))
+
+
 def test_two_requests_at_once_get_each_their_own_answer(server: Server, patients: list[str]) -> None:
     alone = [server.infer(patient) for patient in patients[:2]]
     with ThreadPoolExecutor(2) as pool:

@@ -9,6 +9,7 @@ import torch
 from monai.data import MetaTensor
 from monai.transforms import SpatialResample
 from numpy.typing import ArrayLike, NDArray
+from scipy.linalg import polar
 from scipy.ndimage import gaussian_filter1d
 
 
@@ -20,6 +21,23 @@ def same_grid(affine: ArrayLike, shape: Sequence[int], other: ArrayLike, other_s
     corners = _corners(shape)
     apart = (first - second)[:3, :3] @ corners + (first - second)[:3, 3:]
     return bool(np.abs(apart).max() < 0.01 * np.linalg.norm(first[:3, :3], axis=0).min())
+
+
+def straightened(affine: ArrayLike) -> NDArray[np.float64]:
+    """Gives an affine whose axes stand at right angles to the last bit.
+
+    A header keeps a turned axis in float32. MONAI's Spacingd then finds no corner to begin at and begins in
+    the middle: a grid that lies a fraction of a voxel off, which is another image to a network.
+
+    Args:
+        affine: (4, 4), RAS mm; one that is sheared by more than rounding stays as it is.
+    """
+    matrix = np.array(affine, dtype=np.float64)
+    spacing = np.linalg.norm(matrix[:3, :3], axis=0)
+    axes = matrix[:3, :3] / spacing
+    if np.abs(axes.T @ axes - np.eye(3)).max() < 1e-4:
+        matrix[:3, :3] = polar(axes)[0] * spacing
+    return matrix
 
 
 def coverage(points_mm: NDArray[np.float64], affine: ArrayLike, shape: Sequence[int]) -> float:
@@ -66,11 +84,12 @@ def smoothed(volume: MetaTensor, spacing: Sequence[float]) -> MetaTensor:
     Returns:
         The volume, smoothed by a Gaussian of half the surplus voxels (scikit-image's rule) an axis.
     """
-    array = volume.numpy()
+    array, into = volume.numpy(), None
     for axis, (step, target) in enumerate(zip(volume.pixdim.tolist(), spacing, strict=True)):
         sigma = (target / step - 1) / 2
         if sigma > 0.2:
-            array = gaussian_filter1d(array, sigma, axis=axis + 1, mode="nearest", truncate=3.0)
+            array = gaussian_filter1d(array, sigma, axis + 1, output=into, mode="nearest", truncate=3.0)
+            into = array  # as scipy's own filter of all axes does: a second copy may be gigabytes
     return MetaTensor(torch.as_tensor(array), meta=volume.meta, applied_operations=volume.applied_operations)
 
 

@@ -12,7 +12,7 @@ from monai.data import MetaTensor
 from monai.transforms import Transform
 from numpy.typing import NDArray
 
-from scripts.lidia.data.grid import coverage, lattice, resampled, same_grid, to_mm
+from scripts.lidia.data.grid import coverage, lattice, resampled, same_grid, straightened, to_mm
 from scripts.lidia.data.targets import Drawing, on_grid, read_drawing, read_liver
 from scripts.lidia.data.volumes import HU, SERIES_READER, Volume, read_phase
 from scripts.lidia.datalist.errors import CaseError
@@ -202,11 +202,11 @@ CONSUMED = frozenset((
 def as_image(volume: Volume, case: str) -> MetaTensor:
     """(1, X, Y, Z) of a volume, with its place."""
     voxels, affine, _ = volume
-    matrix = torch.as_tensor(np.array(affine), dtype=torch.float64)
+    matrix = torch.as_tensor(straightened(affine))
     meta = {
         # the id, not the path: Spacingd treats names in .nii as MONAI Label's old metadata keys
         "filename_or_obj": case,
-        "original_affine": matrix.clone(),
+        "original_affine": torch.as_tensor(np.array(affine), dtype=torch.float64),
         "spatial_shape": np.asarray(voxels.shape),  # as MONAI's readers do: MONAI Label compares it by numpy
         "space": "RAS",
     }

@@ -8,15 +8,25 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from monai.data import MetaTensor
-from monai.transforms import Compose, Orientation, Orientationd, ScaleIntensityRanged, Spacingd, Transform
+from monai.transforms import (
+    Compose,
+    CropForeground,
+    InvertibleTransform,
+    Orientation,
+    Orientationd,
+    ScaleIntensityRanged,
+    Spacingd,
+    Transform,
+)
 
+from scripts.lidia.components import bounding_box
 from scripts.lidia.data.grid import resampled, smoothed
 from scripts.lidia.data.phases import Labels, LoadPhases
 from scripts.lidia.data.targets import on_grid
 from scripts.lidia.data.volumes import HU, SERIES_READER
 from scripts.lidia.vocabulary import PHASES
 
-FORMAT = 1
+FORMAT = 2
 """Part of the cache's key: count up when the same settings give other tensors."""
 
 
@@ -43,8 +53,10 @@ def preprocessing(
     The result of the transform holds `image`, a MetaTensor float32 (4, X, Y, Z) in RAS order: HU mapped
     linearly from `window` to -1..1 and clipped, one channel a phase in temporal order, an absent phase being
     NaN. With it stand `id`, `grid_phase`, `phases_used`, `warnings`, `malignant`, the user's `liver` (1, X,
-    Y, Z) on the reference phase's own grid, and `label` as asked. `Invertd("pred", transform=this,
-    orig_keys="image")` brings a prediction back to the reference phase's own grid.
+    Y, Z) on the reference phase's own grid, and `label` as asked. The grid begins where the body does,
+    with as much air round it as `CutAir` says, unless labels="network": a wider or a shifted field of view
+    changes nothing. `Invertd("pred", transform=this, orig_keys="image")`
+    brings a prediction back to the reference phase's own grid, with zeros where there was air alone.
 
     Args:
         spacing: mm of the network's grid along R, A, S.
@@ -72,6 +84,7 @@ def preprocessing(
         steps.append(DrawNative())
     steps += [
         Orientationd("image", axcodes="RAS", labels=None),
+        *([] if labels == "network" else [CutAir(window[0])]),
         Smooth(spacing, antialias),
         Spacingd("image", pixdim=tuple(spacing), mode="bilinear", padding_mode="border", dtype=torch.float32),
     ]
@@ -94,6 +107,40 @@ class DrawNative(Transform):
         item = dict(data)
         item["label"] = on_grid(item.pop("drawing").classes, item["image"])
         return item
+
+
+class CutAir(InvertibleTransform):
+    """Cuts `image` (1, X, Y, Z, RAS order) to the box of what is more than air, whatever the field of view.
+
+    Beside, before and behind it a margin of air is left, and made where the field of view ends: crops that a
+    network learns from end in air, not at the skin. A volume of air alone stays whole.
+
+    Args:
+        air: HU up to which nothing is seen.
+        margin_mm: air on either side along X and Y.
+    """
+
+    def __init__(self, air: float, margin_mm: float = 20.0) -> None:
+        self.air, self.margin_mm = air, margin_mm
+        self.cut = CropForeground()  # its box is found here: MONAI looks at every voxel's index for it
+
+    def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Cuts `image`."""
+        item = dict(data)
+        image = item["image"]
+        box = bounding_box((image.as_tensor()[0] > self.air).numpy())
+        if box is None:
+            start, end = np.zeros(3, int), np.array(image.shape[1:])
+        else:
+            margin = np.ceil(self.margin_mm / image.pixdim.numpy() * (1, 1, 0) - 1e-3).astype(int)
+            start = np.array([side.start for side in box]) - margin
+            end = np.array([side.stop for side in box]) + margin
+        item["image"] = self.cut.crop_pad(image, start, end, mode="constant", value=HU[0])
+        return item
+
+    def inverse(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Puts zeros where `image` was cut."""
+        return {**data, "image": self.cut.inverse(data["image"])}
 
 
 class Smooth(Transform):

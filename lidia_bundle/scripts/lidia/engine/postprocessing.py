@@ -70,10 +70,14 @@ class Diagnosed(Transform):
         pred: Any = found["pred"] if self.types == LESION_TYPES else among(found["pred"], self.types)
         given = found.get("liver")
         given = None if given is None or not isinstance(given, torch.Tensor) else np.asarray(given)[0]
-        part = restored(pred, given)
+        reach = None if self.keep_probabilities else self.choices["grow_mm"]
+        part = restored(pred, given, reach_mm=reach)
         spacing = np.linalg.norm(part.affine[:3, :3], axis=0).tolist()
         inside = None if given is None else given[part.box]
         seen = diagnose(part.maps, spacing, part.affine, given=inside, **self.choices)
+        if self.keep_probabilities:
+            found["probabilities"] = part.placed(split_branch(part.whole_maps())[0], pred.meta)
+        part = part.without_maps()
         diagnosis = seen._replace(
             classes=part.whole(seen.classes),
             instances=part.whole(seen.instances),
@@ -85,9 +89,7 @@ class Diagnosed(Transform):
             liver = np.asarray(pred.as_tensor()[: len(CLASSES)].argmax(dim=0) == LIVER)
             odd += unusual_input(np.asarray(image), liver, self.window)
         diagnosis.warnings.extend(odd)
-        labels = np.where(seen.classes > 0, seen.classes, seen.liver * LIVER).astype(np.uint8)
-        if self.keep_probabilities:
-            found["probabilities"] = part.placed(split_branch(part.whole_maps())[0], pred.meta)
+        labels = np.maximum(seen.classes, seen.liver.view(np.uint8) * np.uint8(LIVER))  # 1, below all lesions
         found["pred"] = part.placed(part.whole(labels)[None], pred.meta)
         found["diagnosis"] = diagnosis
         found["result"] = summary(found, diagnosis, self.calibration, self.types)

@@ -1,7 +1,8 @@
 """From the network's grid back to the patient's own, for the part of it in which anything was seen.
 
-A class map of the whole body on a native grid takes gigabytes and seconds, most of them for background. What
-is sure background on the network's grid is so on the native one, hence only the box of the rest is resampled.
+A class map of the whole body on a native grid takes gigabytes and seconds, most of them for background. Where
+all eight voxels round a place say background first, so does what is interpolated between them, hence only the
+box of the rest is resampled, with as much round it as a diagnosis looks at.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from monai.transforms import SpatialResample
 from numpy.typing import ArrayLike, NDArray
 
 from scripts.lidia.components import bounding_box
-from scripts.lidia.vocabulary import BACKGROUND
+from scripts.lidia.vocabulary import BACKGROUND, CLASSES
 
 SURE = 1.0 - 1e-6
 """Background probability from which on a voxel is taken for background."""
@@ -54,21 +55,33 @@ class Restored(NamedTuple):
         maps[(slice(None), *self.box)] = self.maps
         return maps
 
+    def without_maps(self) -> Restored:
+        """The place alone: of a large patient, maps are gigabytes that no diagnosis reads a second time."""
+        return self._replace(maps=np.zeros((0, 0, 0, 0), np.float32))
 
-def restored(pred: MetaTensor, given: ArrayLike | None = None) -> Restored:
+
+def restored(pred: MetaTensor, given: ArrayLike | None = None, *, reach_mm: float | None = None) -> Restored:
     """Brings a class map back to the grid that the patient came on, linearly, as MONAI's Invertd does.
 
     Args:
-        pred: `(C, X, Y, Z)` on the network's grid with the image's meta, see `RequireMeta`.
+        pred: `(C, X, Y, Z)` on the network's grid with the image's meta, see `RequireMeta`; behind the
+            classes perhaps painted scores.
         given: `(X, Y, Z)` mask on the native grid that the box has to hold too.
+        reach_mm: how far from liver, lesions and mask anybody will look; None is wherever background is not
+            sure, which is all that the map says.
     """
     plain, affine = pred.as_tensor().cpu().float(), pred.affine.cpu().numpy().astype(np.float64)
     native = np.asarray(pred.meta.get("original_affine", affine), dtype=np.float64)
     shape = tuple(int(size) for size in pred.meta.get("spatial_shape", plain.shape[1:]))
-    seen = _grown(bounding_box(plain[BACKGROUND] < SURE) or (slice(0, 1),) * 3, plain.shape[1:])
-    box = _carried(seen, affine, native, shape)
+    if reach_mm is None:
+        unsure, reach = plain[BACKGROUND] < SURE, 0.0
+    else:  # a NaN is larger than nothing, and has to be seen
+        unsure, reach = ~(plain[1 : len(CLASSES)].amax(dim=0) <= plain[BACKGROUND]), reach_mm
+    boxes = [_grown(bounding_box(unsure) or (slice(0, 1),) * 3, affine, plain.shape[1:], reach)]
     drawn = None if given is None else bounding_box(given)
-    box = box if drawn is None else _around([box, drawn])
+    mask = [] if drawn is None else [_grown(drawn, native, shape, reach)]
+    seen = _around(boxes + [_carried(one, native, affine, plain.shape[1:]) for one in mask])
+    box = _around([_carried(seen, affine, native, shape), *mask])
     part = MetaTensor(plain[(slice(None), *seen)], affine=torch.from_numpy(_moved(affine, seen)))
     resample = SpatialResample(mode="bilinear", padding_mode="border", dtype=torch.float32)
     size = [side.stop - side.start for side in box]
@@ -76,11 +89,13 @@ def restored(pred: MetaTensor, given: ArrayLike | None = None) -> Restored:
     return Restored(maps.as_tensor().numpy(), _moved(native, box), box, native, shape)
 
 
-def _grown(box: Sequence[slice], shape: Sequence[int]) -> tuple[slice, ...]:
-    """A box with one more voxel on each side, background to blend with."""
-    return tuple(
-        slice(max(side.start - 1, 0), min(side.stop + 1, size)) for side, size in zip(box, shape, strict=True)
-    )
+def _grown(
+    box: Sequence[slice], affine: NDArray[np.float64], shape: Sequence[int], reach_mm: float
+) -> tuple[slice, ...]:
+    """A box with so much more on each side, and a voxel of background to blend with."""
+    more = 1 + np.ceil(reach_mm / np.linalg.norm(affine[:3, :3], axis=0)).astype(int)
+    sides = zip(box, more.tolist(), shape, strict=True)
+    return tuple(slice(max(side.start - by, 0), min(side.stop + by, size)) for side, by, size in sides)
 
 
 def _carried(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tarfile
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -120,6 +121,10 @@ class LidiaApp(MONAILabelApp):
         self._strategies = {"least_certain": LeastCertain("Of whom the network is least certain")}
         self._scoring_methods, self._batch_infer = {"uncertainty": Uncertainty(self.model)}, Batch()
         keep_whole(self._datastore)
+        hold_inside(self._datastore)
+        tarfile.TarFile.extraction_filter = staticmethod(
+            tarfile.data_filter
+        )  # sessions unpack what clients send
 
     def on_save_label(self, image_id: str, label_id: str) -> None:
         """Gives a saved label our numbers: clients count the segments that are left, and say their names."""
@@ -141,3 +146,22 @@ def keep_whole(store: Any) -> None:
     store._update_datastore_file = write
     if hasattr(store, "_handler"):  # the server's other processes write the list too
         store._handler.on_moved = lambda event: store._init_from_datastore_file()
+
+
+def hold_inside(store: Any) -> None:
+    """Has a datastore refuse names that lead out of the study; MONAI Label takes any for a file's name."""
+    add_image, save_label = store.add_image, store.save_label
+
+    def add(image_id: str, image_filename: str, image_info: dict[str, Any]) -> str:
+        return add_image(_plain(image_id), image_filename, image_info)
+
+    def save(image_id: str, label_filename: str, label_tag: str, label_info: dict[str, Any]) -> str:
+        return save_label(image_id, label_filename, _plain(label_tag), label_info)
+
+    store.add_image, store.save_label = add, save
+
+
+def _plain(name: str) -> str:
+    if not name or name.startswith(".") or set(name) & set("/\\\0"):
+        raise HTTPException(422, f"{name!r} cannot be a file's name: leave out slashes and leading dots")
+    return name

@@ -1,0 +1,170 @@
+"""The same scan in another file is the same patient: one image for the network, one answer.
+
+`LIDIA_FUZZ=800 pytest tests/invariances` tries a hundred forms of each kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from clinic.studies import write_phase
+from fuzz.mutations import EXAMPLES, many
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from invariances.forms import FORMS, Form, aired, turned, write
+from numpy.typing import NDArray
+from test_configs import workflow
+
+from scripts.lidia.engine import load_weights
+from scripts.lidia.phantom.case import Case, sample_case
+from scripts.lidia.vocabulary import PHASES
+
+pytestmark = pytest.mark.filterwarnings("ignore:parsing config_file")
+
+few = settings(many, max_examples=max(5, EXAMPLES // 8))
+Volumes = Mapping[str, tuple[NDArray[np.int16], NDArray[np.float64]]]
+
+
+class Answer(NamedTuple):
+    """What is said of a patient, his classes in RAS order."""
+
+    image: torch.Tensor
+    scores: NDArray[np.float64]
+    lesions: list[dict[str, Any]]
+    classes: NDArray[Any]
+    affine: NDArray[np.float64]
+
+
+Ask = Callable[[Mapping[str, str]], Answer]
+
+
+@pytest.fixture(scope="module")
+def ask(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Ask:
+    """Asks the shipped weights about files of phases; an image that was seen is not looked at again."""
+    places = {"dataset_dir": "nowhere", "output_dir": str(tmp_path_factory.mktemp("out"))}
+    parser = workflow("inference", **places, device="$torch.device('cpu')").parser
+    parts = ("network", "inferer", "preprocessing", "postprocessing")
+    network, inferer, before, after = (parser.get_parsed_content(part) for part in parts)
+    load_weights(network, bundle / "models/model.pt")
+    network.eval()
+    seen: dict[str, torch.Tensor] = {}
+
+    def answer(files: Mapping[str, str]) -> Answer:
+        item = before({"id": "P1", "phases": dict(files)})
+        key = sha256(item["image"].as_tensor().numpy().tobytes()).hexdigest()
+        if key not in seen:
+            with torch.no_grad():
+                seen[key] = inferer(item["image"].as_tensor()[None], network)[0]
+        told = after({**item, "pred": seen[key]})
+        result, diagnosis = told["result"], told["diagnosis"]
+        scores = [*result["probabilities"].values(), result["malignant"], result["benign"]]
+        classes = nib.as_closest_canonical(
+            nib.Nifti1Image(diagnosis.classes.astype(np.uint8), told["pred"].affine.numpy())
+        )
+        return Answer(
+            item["image"].as_tensor(),
+            np.array(scores),
+            result["lesions"],
+            classes.get_fdata(),
+            classes.affine,
+        )
+
+    return answer
+
+
+@pytest.fixture(scope="module")
+def case() -> Case:
+    return sample_case(91, 4, "internal", spacing=(4.0, 4.0, 5.0), looks=["HCC_typical"])
+
+
+@pytest.fixture(scope="module")
+def volumes(case: Case) -> Volumes:
+    """HU and affines of a phantom's four phases, a voxel of air all round."""
+    side = (1, 1, 1)
+    return {
+        phase: aired(np.rint(hu).astype(np.int16), at, side, side) for phase, (hu, at) in case.volumes.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def plain(ask: Ask, volumes: Volumes, tmp_path_factory: pytest.TempPathFactory) -> Answer:
+    folder = tmp_path_factory.mktemp("plain")
+    found = ask({phase: write(folder, phase, *volume, Form()) for phase, volume in volumes.items()})
+    assert found.lesions, "a patient without lesions shows little"
+    return found
+
+
+def same(found: Answer, plain: Answer, *, moved: bool = False) -> None:
+    """The network's image to a thousandth of its range, hence the scores, the lesions and their places."""
+    torch.testing.assert_close(found.image, plain.image, atol=1e-3, rtol=0, equal_nan=True)
+    np.testing.assert_allclose(found.scores, plain.scores, atol=1e-3)
+    assert len(found.lesions) == len(plain.lesions)
+    for mine, theirs in zip(found.lesions, plain.lesions, strict=True):
+        assert mine["type"] == theirs["type"] and mine["volume_mm3"] == pytest.approx(
+            theirs["volume_mm3"], rel=0.01
+        )
+        if not moved:
+            np.testing.assert_allclose(mine["centroid_ras_mm"], theirs["centroid_ras_mm"], atol=0.1)
+    if found.classes.shape == plain.classes.shape:
+        assert (found.classes != plain.classes).mean() < 1e-4
+    assert (found.classes > 0).sum() == pytest.approx((plain.classes > 0).sum(), rel=1e-3)
+
+
+@few
+@given(st.fixed_dictionaries(dict.fromkeys(PHASES, FORMS)))
+def test_axes_types_scales_units_and_packing_change_nothing(
+    ask: Ask, volumes: Volumes, plain: Answer, tmp_path: Path, forms: dict[str, Form]
+) -> None:
+    found = ask({phase: write(tmp_path, phase, *volumes[phase], form) for phase, form in forms.items()})
+    same(found, plain)
+    np.testing.assert_allclose(found.affine, plain.affine, atol=1e-3)
+
+
+@few
+@given(st.tuples(*[st.floats(-20, 20)] * 3), FORMS)
+def test_a_body_that_lies_obliquely_is_the_same_body(
+    ask: Ask, volumes: Volumes, plain: Answer, tmp_path: Path, degrees: tuple[float, ...], form: Form
+) -> None:
+    """The network's grid follows the axes of the file, wherever they point."""
+    files = {
+        phase: write(tmp_path, phase, hu, turned(affine, degrees), form)
+        for phase, (hu, affine) in volumes.items()
+    }
+    same(ask(files), plain, moved=True)
+
+
+SIDES = st.tuples(*[st.integers(0, 12)] * 3)
+
+
+@few
+@given(SIDES, SIDES, FORMS)
+def test_a_body_elsewhere_in_its_field_of_view_is_the_same_body(
+    ask: Ask,
+    volumes: Volumes,
+    plain: Answer,
+    tmp_path: Path,
+    low: tuple[int, ...],
+    high: tuple[int, ...],
+    form: Form,
+) -> None:
+    """The network's grid begins where the body does."""
+    files = {
+        phase: write(tmp_path, phase, *aired(*volume, low, high), form) for phase, volume in volumes.items()
+    }
+    same(ask(files), plain)
+
+
+def test_dicom_or_nifti_of_the_same_scan(ask: Ask, case: Case, tmp_path: Path) -> None:
+    series, files = {}, {}
+    for phase in ("arterial", "venous"):
+        hu, affine = case.volumes[phase]
+        files[phase] = write(tmp_path, phase, np.rint(hu), affine, Form())
+        series[phase] = str(write_phase(tmp_path / "series" / phase, case, phase))
+    same(ask(series), ask(files))

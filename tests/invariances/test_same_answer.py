@@ -1,0 +1,82 @@
+"""One answer, whatever the workers, the order of patients, the batch of windows, place, locale or clock."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from engine.toys import write_toys
+from test_configs import NATIVE, workflow
+
+from scripts.lidia.net import LIDIA
+
+pytestmark = pytest.mark.filterwarnings("ignore:parsing config_file")
+
+SMALL = {**NATIVE, "roi_size": [32, 32, 32]}  # several windows a patient
+ELSEWHERE = {
+    "LC_ALL": "C",  # no UTF-8 but where it is asked for
+    "PYTHONCOERCECLOCALE": "0",
+    "PYTHONUTF8": "0",
+    "TZ": "Pacific/Kiritimati",
+    "PYTHONHASHSEED": "7",
+    "OMP_NUM_THREADS": "1",
+}
+
+
+def answers(folder: Path) -> dict[str, dict[str, Any]]:
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("toy_*.json")}
+
+
+def test_another_machine_s_habits_change_nothing(bundle: Path, tmp_path: Path) -> None:
+    data = write_toys(tmp_path / "data", training=0, validation=0, test=2)
+    weights = tmp_path / "model.pt"
+    torch.manual_seed(0)
+    torch.save(LIDIA(channels=(8, 8, 8, 8)).state_dict(), weights)
+    common = {"model_file": str(weights), "pages": False}
+    workflow("inference", **SMALL, **common, dataset_dir=str(data), output_dir=str(tmp_path / "here")).run()
+
+    place = tmp_path / "andere Stätte"
+    copy = shutil.copytree(bundle, place / "bundle", ignore=shutil.ignore_patterns("__pycache__", "docs"))
+    moved = shutil.copytree(data, place / "data")
+    listed = json.loads((moved / "dataset.json").read_text(encoding="utf-8"))
+    listed["test"].reverse()
+    (moved / "dataset.json").write_text(json.dumps(listed), encoding="utf-8")
+    options = {**SMALL, **common, "dataset_dir": moved, "output_dir": place / "out", "num_workers": 2}
+    options |= {"inferer#sw_batch_size": 3}
+    command = [
+        sys.executable,
+        "-m",
+        "monai.bundle",
+        "run",
+        "--config_file",
+        str(copy / "configs/inference.json"),
+    ]
+    command += [part for key, value in options.items() for part in (f"--{key}", str(value))]
+    done = subprocess.run(
+        command, env=os.environ | ELSEWHERE, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+
+    here, there = answers(tmp_path / "here"), answers(place / "out")
+    assert here.keys() == there.keys() and len(here) == 2
+    for case, told in here.items():
+        assert there[case]["inputs"] == told["inputs"] and there[case]["versions"] == told["versions"]
+        assert [one["type"] for one in there[case]["lesions"]] == [one["type"] for one in told["lesions"]]
+        for name, chance in told["probabilities"].items():
+            assert there[case]["probabilities"][name] == pytest.approx(chance, abs=1e-5)
+        assert there[case]["warnings"] == told["warnings"]
+        for name in ("lesions", "instances", "liver"):
+            mine, theirs = (
+                np.asarray(nib.load(folder / f"{case}_{name}.nii.gz").dataobj)
+                for folder in (tmp_path / "here", place / "out")
+            )
+            assert (mine != theirs).mean() < 1e-4

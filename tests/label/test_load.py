@@ -1,0 +1,63 @@
+"""Eight clients at once: each gets his own answer, whole, and nothing leaks.
+
+`LIDIA_LOAD_SECONDS=600 pytest -s -m label tests/label/test_load.py` keeps them at it for ten minutes.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+from label.serving import Server
+from load.watching import descriptors, rss_mb, tell
+
+pytestmark = [pytest.mark.label, pytest.mark.slow]
+
+SECONDS = float(os.environ.get("LIDIA_LOAD_SECONDS", "30"))
+CLIENTS = 8
+
+
+def said(answer: dict[str, Any]) -> dict[str, Any]:
+    """What an answer says of the patient; times and temporary files differ each time."""
+    return {
+        key: answer[key] for key in ("id", "probabilities", "malignant", "benign", "lesions", "phases_used")
+    }
+
+
+def test_eight_clients_get_each_his_own_whole_answer(
+    server: Server, patients: list[str], tmp_path: Path
+) -> None:
+    alone = {patient: said(server.infer(patient)) for patient in patients}
+    drawn = {
+        patient: np.asarray(nib.load(server.labels_of(patient, tmp_path / f"{patient}.nii.gz")).dataobj)
+        for patient in patients
+    }
+    assert server.process is not None
+    process, end = server.process.pid, time.monotonic() + SECONDS
+    before = (rss_mb(process), descriptors(process))
+
+    def client(number: int) -> int:
+        asked = 0
+        while time.monotonic() < end:
+            patient = patients[(number + asked) % len(patients)]
+            if asked % 3 == 2:
+                file = server.labels_of(patient, tmp_path / f"client{number}.nii.gz")
+                assert np.array_equal(np.asarray(nib.load(file).dataobj), drawn[patient])
+            else:
+                assert said(server.infer(patient)) == alone[patient]
+            asked += 1
+        return asked
+
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        asked = list(pool.map(client, range(CLIENTS)))
+    after = (rss_mb(process), descriptors(process))
+    tell(f"{sum(asked)} answers, {min(asked)} to {max(asked)} a client")
+    tell(f"RSS {before[0]:.0f} to {after[0]:.0f} MB, descriptors {before[1]} to {after[1]}")
+    assert min(asked) > 0
+    assert after[0] < before[0] * 1.25 + 100 and after[1] <= before[1] + CLIENTS
