@@ -59,8 +59,7 @@ def label_components(classes: ArrayLike, connectivity: int = 26) -> NDArray[np.u
     Raises:
         ValueError: the volume does not have three axes.
     """
-    values = as_array(classes)
-    values = np.where(values > 0, values, 0).astype(np.uint16)
+    values = _positive(as_array(classes), np.uint16)
     if not values.any():
         return np.zeros(values.shape, np.uint32)
     return np.asarray(cc3d.connected_components(values, connectivity=connectivity)).astype(
@@ -94,7 +93,7 @@ def describe(instances: ArrayLike, spacing: Sequence[float]) -> list[Component]:
     Raises:
         ValueError: the volume does not have three axes.
     """
-    numbers = _whole(instances)
+    numbers = _positive(as_array(instances), np.uint32)
     names = np.arange(int(numbers.max(initial=0)) + 1)
     if len(names) > numbers.size:  # cc3d counts in an array as long as the volume at most
         names = np.union1d([0], numbers)
@@ -114,9 +113,11 @@ def describe(instances: ArrayLike, spacing: Sequence[float]) -> list[Component]:
     ]
 
 
-def _whole(instances: ArrayLike) -> NDArray[np.uint32]:
-    values = as_array(instances)
-    return np.where(values > 0, values, 0).astype(np.uint32)
+def _positive(values: NDArray[Any], kind: type[np.unsignedinteger]) -> NDArray[Any]:
+    """Whole numbers of an unsigned kind, 0 where they were negative; no copy where none is needed."""
+    if values.dtype.kind not in "ub":
+        values = np.where(values > 0, values, 0)
+    return values.astype(kind, copy=False)
 
 
 def bounding_box(mask: ArrayLike) -> tuple[slice, slice, slice] | None:
@@ -129,6 +130,19 @@ def bounding_box(mask: ArrayLike) -> tuple[slice, slice, slice] | None:
         at = np.flatnonzero(inside.any(axis=tuple(other for other in range(3) if other != axis)))
         sides.append(slice(int(at[0]), int(at[-1]) + 1))
     return sides[0], sides[1], sides[2]
+
+
+def moved(part: Component, box: Sequence[slice]) -> Component:
+    """A component of the volume whose box it was found in.
+
+    Args:
+        part: with places in the box.
+        box: where that lies in the volume, in voxel indices.
+    """
+    starts = [side.start for side in box]
+    x, y, z = (slice(side.start + at, side.stop + at) for side, at in zip(part.box, starts, strict=True))
+    centre = _triple(np.asarray(part.centre) + starts)
+    return part._replace(centre=centre, box=(x, y, z))
 
 
 def below(volume_mm3: float, limit_mm3: float) -> bool:

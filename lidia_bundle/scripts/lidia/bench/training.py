@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,13 +72,13 @@ def step(
 
 
 def training(
-    place: Place, *, crop: Sequence[int], pairs: int, scales: Sequence[str], cohort: Sequence[Any], bf16: bool
+    place: Place, *, crops: Mapping[str, Sequence[int]], pairs: int, cohort: Sequence[Any], bf16: bool
 ) -> dict[str, Line]:
-    """A step with and without SAM, and its memory."""
+    """A step with and without SAM, and its memory, at each scale's crop."""
     cases, spacing = cohort
     folder = phantoms(place, cases=cases, spacing=spacing)
     found: dict[str, Line] = {}
-    for scale in scales:
+    for scale, crop in crops.items():
         about = {"bundle": str(place.bundle), "scale": scale, "dataset": str(folder), "crop": list(crop)}
         about["cache"] = str(place.output / "data" / "cache")
         lidia = Side(step, {**about, "kind": "lidia", "sam": False, "bf16": False})

@@ -22,11 +22,12 @@ from monai.transforms import (
 from scripts.lidia.components import bounding_box
 from scripts.lidia.data.grid import resampled, smoothed
 from scripts.lidia.data.phases import Labels, LoadPhases
+from scripts.lidia.data.straight import sampled_straight
 from scripts.lidia.data.targets import on_grid
 from scripts.lidia.data.volumes import HU, SERIES_READER
 from scripts.lidia.vocabulary import PHASES
 
-FORMAT = 2
+FORMAT = 3
 """Part of the cache's key: count up when the same settings give other tensors."""
 
 
@@ -212,12 +213,19 @@ class StackPhases(Transform):
         stack = torch.full((len(PHASES), *shape), np.nan, dtype=torch.float32)
         stack[PHASES.index(item["grid_phase"])] = image.as_tensor()[0]
         for phase, volume in others.items():
-            volume = self.orient(volume)
-            if self.antialias:
-                volume = smoothed(volume, self.spacing)
-            stack[PHASES.index(phase)] = resampled(volume, image.affine, shape, outside=HU[0])[0]
+            stack[PHASES.index(phase)] = self._onto(volume, image.affine, shape)
         item["image"] = MetaTensor(stack, meta=image.meta, applied_operations=image.applied_operations)
         return item
+
+    def _onto(self, volume: MetaTensor, affine: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+        spacing = self.spacing if self.antialias else None
+        straight = sampled_straight(volume, affine.numpy(), shape, spacing=spacing, outside=HU[0])
+        if straight is not None:
+            return straight[0]
+        volume = self.orient(volume)
+        if self.antialias:
+            volume = smoothed(volume, self.spacing)
+        return resampled(volume, affine, shape, outside=HU[0])[0]
 
 
 def _cut(volume: MetaTensor, box: tuple[slice, ...]) -> MetaTensor:

@@ -16,7 +16,7 @@ Predictions are read from the best match downwards, so that the order of a label
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,8 +27,10 @@ from scripts.lidia.components import (
     Component,
     as_array,
     below,
+    bounding_box,
     describe,
     label_components,
+    moved,
 )
 from scripts.lidia.vocabulary import CLASSES, FIRST_LESION
 
@@ -105,15 +107,15 @@ def find_lesions(
         ValueError: a volume does not have three axes.
     """
     kinds = as_array(classes)
-    kinds = np.where(kinds >= FIRST_LESION, kinds, 0).astype(np.uint8)
     numbers = np.zeros(kinds.shape, np.uint32)
-    if instances is not None:
-        drawn = as_array(instances)
-        numbers[:] = np.where((drawn > 0) & (kinds > 0), drawn, 0)
-    rest = label_components(np.where(numbers == 0, kinds, 0))
-    numbers[rest > 0] = rest[rest > 0] + numbers.max(initial=0)
+    box = bounding_box(kinds >= FIRST_LESION)
+    if box is None:
+        return Found(numbers, [])
+    # Lesions fill a small part of a scan: nothing else is looked at more than once
+    drawn = None if instances is None else as_array(instances)[box]
+    numbers[box] = _numbered(kinds[box], drawn)
     found = []
-    for part in describe(numbers, spacing):
+    for part in (moved(one, box) for one in describe(numbers[box], spacing)):
         here = numbers[part.box] == part.instance
         if below(part.volume_mm3, smallest_mm3):
             numbers[part.box][here] = 0
@@ -122,12 +124,28 @@ def find_lesions(
     return Found(numbers, found)
 
 
+def _numbered(classes: NDArray[Any], drawn: NDArray[Any] | None) -> NDArray[np.uint32]:
+    """Lesion numbers: as drawn, and behind them components of equal class of what nobody numbered."""
+    kinds = np.where(classes >= FIRST_LESION, classes, 0).astype(np.uint8, copy=False)
+    if drawn is None:
+        return label_components(kinds)
+    numbers = np.where((drawn > 0) & (kinds > 0), drawn, 0).astype(np.uint32)
+    rest = label_components(np.where(numbers == 0, kinds, 0))
+    numbers[rest > 0] = rest[rest > 0] + numbers.max(initial=0)
+    return numbers
+
+
 def shared_voxels(predicted: Found, truth: Found) -> NDArray[np.int64]:
     """Voxels that predictions (rows) and truths (columns) have in common, in the order of their lists."""
-    both = (predicted.numbers > 0) & (truth.numbers > 0)
-    rows = np.searchsorted([one.number for one in predicted.lesions], predicted.numbers[both])
-    columns = np.searchsorted([one.number for one in truth.lesions], truth.numbers[both])
     width = len(truth.lesions)
+    if not predicted.lesions or not width:
+        return np.zeros((len(predicted.lesions), width), np.int64)
+    sides = zip(*(one.part.box for one in predicted.lesions), strict=True)
+    box = tuple(slice(min(a.start for a in side), max(a.stop for a in side)) for side in sides)
+    guesses, truths = predicted.numbers[box], truth.numbers[box]
+    both = (guesses > 0) & (truths > 0)
+    rows = np.searchsorted([one.number for one in predicted.lesions], guesses[both])
+    columns = np.searchsorted([one.number for one in truth.lesions], truths[both])
     counts = np.bincount(rows * width + columns, minlength=len(predicted.lesions) * width)
     return counts.reshape(len(predicted.lesions), width)
 
