@@ -1,10 +1,11 @@
 """The same scan in another file is the same patient: one image for the network, one answer.
 
-`LIDIA_FUZZ=800 pytest tests/invariances` tries a hundred forms of each kind.
+`LIDIA_FUZZ=1200 pytest tests/invariances` tries a hundred forms of each kind.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -19,16 +20,18 @@ from fuzz.mutations import EXAMPLES, many
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from invariances.forms import FORMS, Form, aired, turned, write
+from load.watching import tell
 from numpy.typing import NDArray
 from test_configs import workflow
 
+from scripts.lidia.data.preprocess import CutAir
 from scripts.lidia.engine import load_weights
 from scripts.lidia.phantom.case import Case, sample_case
 from scripts.lidia.vocabulary import PHASES
 
 pytestmark = pytest.mark.filterwarnings("ignore:parsing config_file")
 
-few = settings(many, max_examples=max(5, EXAMPLES // 8))
+few = settings(many, max_examples=max(3, EXAMPLES // 12))
 Volumes = Mapping[str, tuple[NDArray[np.int16], NDArray[np.float64]]]
 
 
@@ -168,3 +171,23 @@ def test_dicom_or_nifti_of_the_same_scan(ask: Ask, case: Case, tmp_path: Path) -
         files[phase] = write(tmp_path, phase, np.rint(hu), affine, Form())
         series[phase] = str(write_phase(tmp_path / "series" / phase, case, phase))
     same(ask(series), ask(files))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(EXAMPLES < 400, reason="half a minute for a figure: LIDIA_FUZZ=1200 asks for it")
+def test_another_grid_of_the_same_scan_is_another_image(
+    cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No promise but a figure: what a grid that begins 0.6 voxels elsewhere does to a probability."""
+    apart = []
+    for margin in (20.0, 16.0):
+        monkeypatch.setattr(CutAir.__init__, "__defaults__", (margin,))
+        places = {"dataset_dir": str(cohort), "output_dir": str(tmp_path / str(margin)), "pages": False}
+        for section in ("training", "validation", "test"):
+            workflow("inference", **places, section=section, device="$torch.device('cpu')").run()
+        files = sorted((tmp_path / str(margin)).glob("internal_*.json"))
+        apart.append([list(json.loads(file.read_text())["probabilities"].values()) for file in files])
+    differences = np.abs(np.array(apart[0]) - np.array(apart[1]))
+    median, high = np.percentile(differences, (50, 95))
+    tell(f"6 patients: median {median:.4f}, 95th percentile {high:.3f}, largest {differences.max():.3f}")
+    assert len(apart[0]) == 6 and 0 < median < 0.02

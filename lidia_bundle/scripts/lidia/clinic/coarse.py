@@ -12,6 +12,8 @@ from scipy import ndimage
 
 ALONG = 5.0
 """mm that slices are averaged to, at most."""
+SLAB = 4
+"""Coarse slices that are averaged at a time."""
 BONE = 180.0
 """HU from which a voxel may be bone; bright vessels and kidneys are so, too."""
 
@@ -77,6 +79,13 @@ def coarse(hu: NDArray[np.floating], affine: NDArray[np.float64], in_plane: floa
 
 
 def _averaged(voxels: NDArray, every: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Means of blocks, slab by slab: all of a large scan in float32, twice, would be gigabytes."""
+    slab = int(every[2]) * SLAB
+    slabs = [voxels[:, :, start : start + slab] for start in range(0, max(voxels.shape[2], 1), slab)]
+    return np.concatenate([_block_means(part, every) for part in slabs], axis=2)
+
+
+def _block_means(voxels: NDArray, every: NDArray[np.int64]) -> NDArray[np.float32]:
     small = np.asarray(voxels, np.float32)
     for axis, size in enumerate(map(int, every)):
         keep = small.shape[axis] // size * size

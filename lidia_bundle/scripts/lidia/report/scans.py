@@ -178,7 +178,10 @@ def _blood(part: Part) -> NDArray[np.float64] | None:
     """Where the aorta's HU are read, (3, N) RAS mm; None where it was not surely found."""
     if not part.values.size:
         return None
-    return blood_places(np.clip(np.nan_to_num(part.values, nan=AIR), *HU), part.affine)
+    values = part.values
+    if values.dtype != np.int16:  # as scanners say it; a large scan is not copied to a wider type
+        values = np.nan_to_num(values.astype(np.float32), nan=AIR)
+    return blood_places(np.clip(values, *(values.dtype.type(end) for end in HU)), part.affine)
 
 
 def _places(patient: Patient) -> dict[int | str, NDArray[np.float64]]:
