@@ -40,6 +40,21 @@ def three() -> tuple[np.ndarray, np.ndarray]:
     return predicted, truth
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.int16, np.int64])
+def test_how_a_map_is_stored_changes_nothing(kind: type) -> None:
+    predicted, truth = three()
+    drawn = np.where(truth > 1, 7, 0).astype(kind)
+    assert find_lesions(predicted.astype(kind), SPACING).lesions == find_lesions(predicted, SPACING).lesions
+    one = find_lesions(truth.astype(kind), SPACING, drawn)
+    assert one.lesions == find_lesions(truth, SPACING, drawn.astype(np.uint8)).lesions
+    assert [lesion.number for lesion in one.lesions] == [7]
+
+
+def test_a_lesion_keeps_its_place_in_the_volume() -> None:
+    [lesion] = find_lesions(volume((2, 12, 7, 9, 5)), SPACING).lesions
+    assert lesion.part.centre == (14.0, 9.0, 11.0) and lesion.part.box == np.s_[12:17, 7:12, 9:14]
+
+
 def test_the_hand_case() -> None:
     match = matched(*three())
     assert outcomes(match) == ["true", "true", "false"]

@@ -16,6 +16,7 @@ from ignite.engine import Engine
 from monai.engines.utils import IterationEvents
 from numpy.typing import NDArray
 
+from scripts.lidia.components import bounding_box
 from scripts.lidia.engine.atomic import replacing
 from scripts.lidia.engine.weights import digest, digests, weight_files
 
@@ -59,7 +60,7 @@ def write_volume(path: str | Path, voxels: NDArray[Any], affine: NDArray[np.floa
         voxels: (X, Y, Z) or (X, Y, Z, C).
         affine: (4, 4) from voxel indices to RAS mm.
     """
-    image = nib.Nifti1Image(voxels, affine)
+    image = nib.Nifti1Image(_in_file_order(voxels), affine)
     image.set_sform(affine, code="scanner")
     axes = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
     straight = np.abs(axes.T @ axes - np.eye(3)).max() < 1e-5
@@ -67,6 +68,20 @@ def write_volume(path: str | Path, voxels: NDArray[Any], affine: NDArray[np.floa
     image.header.set_xyzt_units("mm")
     with replacing(path) as beside:
         nib.save(image, beside)
+
+
+def _in_file_order(voxels: NDArray[Any]) -> NDArray[Any]:
+    """Turns a volume so that X runs fastest, as in the file: nibabel would do it plane by plane, slowly.
+
+    Label maps are 0 in most places: only the box of the rest is turned.
+    """
+    if voxels.ndim != 3 or voxels.flags.f_contiguous:
+        return voxels
+    turned = np.zeros(voxels.shape, voxels.dtype, order="F")
+    box = bounding_box(voxels != 0)
+    if box is not None:
+        turned[box] = voxels[box]
+    return turned
 
 
 def renumber(path: str | Path, numbers: Mapping[int, int]) -> None:

@@ -120,7 +120,9 @@ def find_lesions(
         if below(part.volume_mm3, smallest_mm3):
             numbers[part.box][here] = 0
             continue
-        found.append(Lesion(part.instance, int(np.bincount(kinds[part.box][here]).argmax()), part))
+        found.append(
+            Lesion(part.instance, int(np.bincount(kinds[part.box][here].astype(np.uint8)).argmax()), part)
+        )
     return Found(numbers, found)
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import uniform_filter
 
+from scripts.lidia.components import bounding_box
 from scripts.lidia.postprocess.volumes import as_probabilities
 from scripts.lidia.vocabulary import AUTHORS_BENIGN, BENIGN, CLASSES, FIRST_LESION, LESION_TYPES, MALIGNANT
 
@@ -60,12 +61,13 @@ def livermax(
     if inside.shape != maps.shape[1:]:
         raise ValueError(f"The liver region has shape {inside.shape}, the class map {maps.shape[1:]}.")
     names = [*LESION_TYPES, *groups]
-    if not inside.any():
+    box = bounding_box(inside)
+    if box is None:
         return dict.fromkeys(names, 0.0)
     lesions = maps[FIRST_LESION : len(CLASSES)]
     if smooth:
         lesions = np.stack([uniform_filter(one.astype(np.float32), 3, mode="nearest") for one in lesions])
-    values = lesions[:, inside].astype(np.float32)
+    values = lesions[(slice(None), *box)][:, inside[box]].astype(np.float32, copy=False)
     tops = [values[index].max() for index in range(len(LESION_TYPES))]
     tops += [_sum(values, classes).max() for classes in groups.values()]
     scores = {name: float(top) for name, top in zip(names, tops, strict=True)}
