@@ -5,7 +5,7 @@ Arrays are indexed `X Y Z` in the order of their affine. Volumes are mm3, length
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import cc3d
@@ -130,6 +130,13 @@ def bounding_box(mask: ArrayLike) -> tuple[slice, slice, slice] | None:
         at = np.flatnonzero(inside.any(axis=tuple(other for other in range(3) if other != axis)))
         sides.append(slice(int(at[0]), int(at[-1]) + 1))
     return sides[0], sides[1], sides[2]
+
+
+def around(boxes: Iterable[Sequence[slice]]) -> tuple[slice, ...]:
+    """The smallest box that holds all boxes, of which there is one at least."""
+    return tuple(
+        slice(min(s.start for s in sides), max(s.stop for s in sides)) for sides in zip(*boxes, strict=True)
+    )
 
 
 def moved(part: Component, box: Sequence[slice]) -> Component:

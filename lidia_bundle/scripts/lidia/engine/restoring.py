@@ -16,7 +16,7 @@ from monai.data import MetaTensor
 from monai.transforms import SpatialResample
 from numpy.typing import ArrayLike, NDArray
 
-from scripts.lidia.components import bounding_box
+from scripts.lidia.components import around, bounding_box
 from scripts.lidia.vocabulary import BACKGROUND, CLASSES
 
 SURE = 1.0 - 1e-6
@@ -80,8 +80,8 @@ def restored(pred: MetaTensor, given: ArrayLike | None = None, *, reach_mm: floa
     boxes = [_grown(bounding_box(unsure) or (slice(0, 1),) * 3, affine, plain.shape[1:], reach)]
     drawn = None if given is None else bounding_box(given)
     mask = [] if drawn is None else [_grown(drawn, native, shape, reach)]
-    seen = _around(boxes + [_carried(one, native, affine, plain.shape[1:]) for one in mask])
-    box = _around([_carried(seen, affine, native, shape), *mask])
+    seen = around(boxes + [_carried(one, native, affine, plain.shape[1:]) for one in mask])
+    box = around([_carried(seen, affine, native, shape), *mask])
     part = MetaTensor(plain[(slice(None), *seen)], affine=torch.from_numpy(_moved(affine, seen)))
     resample = SpatialResample(mode="bilinear", padding_mode="border", dtype=torch.float32)
     size = [side.stop - side.start for side in box]
@@ -109,13 +109,6 @@ def _carried(
     low, high = np.floor(places.min(axis=1)), np.ceil(places.max(axis=1)) + 1
     sides = zip(low.astype(int), high.astype(int), shape, strict=True)
     return tuple(slice(min(max(a, 0), size - 1), max(min(b, size), 1)) for a, b, size in sides)
-
-
-def _around(boxes: Sequence[Sequence[slice]]) -> tuple[slice, ...]:
-    """The box that holds all boxes."""
-    return tuple(
-        slice(min(s.start for s in sides), max(s.stop for s in sides)) for sides in zip(*boxes, strict=True)
-    )
 
 
 def _moved(affine: NDArray[np.float64], box: Sequence[slice]) -> NDArray[np.float64]:

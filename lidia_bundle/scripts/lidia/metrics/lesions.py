@@ -25,6 +25,7 @@ from scipy.optimize import linear_sum_assignment
 from scripts.lidia.components import (
     SMALLEST_MM3,
     Component,
+    around,
     as_array,
     below,
     bounding_box,
@@ -106,29 +107,28 @@ def find_lesions(
     Raises:
         ValueError: a volume does not have three axes.
     """
-    kinds = as_array(classes)
-    numbers = np.zeros(kinds.shape, np.uint32)
-    box = bounding_box(kinds >= FIRST_LESION)
+    whole = as_array(classes)
+    numbers = np.zeros(whole.shape, np.uint32)
+    box = bounding_box(whole >= FIRST_LESION)
     if box is None:
         return Found(numbers, [])
     # Lesions fill a small part of a scan: nothing else is looked at more than once
-    drawn = None if instances is None else as_array(instances)[box]
-    numbers[box] = _numbered(kinds[box], drawn)
+    kinds = np.where(whole[box] >= FIRST_LESION, whole[box], 0).astype(np.uint8, copy=False)
+    inside = _numbered(kinds, None if instances is None else as_array(instances)[box])
     found = []
-    for part in (moved(one, box) for one in describe(numbers[box], spacing)):
-        here = numbers[part.box] == part.instance
+    for part in describe(inside, spacing):
+        here = inside[part.box] == part.instance
         if below(part.volume_mm3, smallest_mm3):
-            numbers[part.box][here] = 0
+            inside[part.box][here] = 0
             continue
-        found.append(
-            Lesion(part.instance, int(np.bincount(kinds[part.box][here].astype(np.uint8)).argmax()), part)
-        )
+        kind = int(np.bincount(kinds[part.box][here]).argmax())
+        found.append(Lesion(part.instance, kind, moved(part, box)))
+    numbers[box] = inside
     return Found(numbers, found)
 
 
-def _numbered(classes: NDArray[Any], drawn: NDArray[Any] | None) -> NDArray[np.uint32]:
+def _numbered(kinds: NDArray[np.uint8], drawn: NDArray[Any] | None) -> NDArray[np.uint32]:
     """Lesion numbers: as drawn, and behind them components of equal class of what nobody numbered."""
-    kinds = np.where(classes >= FIRST_LESION, classes, 0).astype(np.uint8, copy=False)
     if drawn is None:
         return label_components(kinds)
     numbers = np.where((drawn > 0) & (kinds > 0), drawn, 0).astype(np.uint32)
@@ -142,8 +142,7 @@ def shared_voxels(predicted: Found, truth: Found) -> NDArray[np.int64]:
     width = len(truth.lesions)
     if not predicted.lesions or not width:
         return np.zeros((len(predicted.lesions), width), np.int64)
-    sides = zip(*(one.part.box for one in predicted.lesions), strict=True)
-    box = tuple(slice(min(a.start for a in side), max(a.stop for a in side)) for side in sides)
+    box = around(one.part.box for one in predicted.lesions)
     guesses, truths = predicted.numbers[box], truth.numbers[box]
     both = (guesses > 0) & (truths > 0)
     rows = np.searchsorted([one.number for one in predicted.lesions], guesses[both])

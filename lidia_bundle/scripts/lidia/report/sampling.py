@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
+from scripts.lidia.components import axial_axis
 from scripts.lidia.data.volumes import HU, read_phase
 
 AIR = HU[0]
@@ -88,7 +89,7 @@ def _box(
     low = np.floor(index.min(axis=1)).astype(int) - 1
     high = np.ceil(index.max(axis=1)).astype(int) + 2
     if whole_slices:
-        across = np.arange(3) != np.abs(affine[2, :3]).argmax()
+        across = np.arange(3) != axial_axis(affine)
         low, high = np.where(across, 0, low), np.where(across, shape[:3], high)
     return tuple(
         slice(min(max(a, 0), size), min(max(b, 0), size))
