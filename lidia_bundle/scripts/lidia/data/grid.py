@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -11,6 +12,8 @@ from monai.transforms import SpatialResample
 from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import polar
 from scipy.ndimage import gaussian_filter1d
+
+Places = TypeVar("Places", torch.Tensor, np.ndarray)
 
 
 def same_grid(affine: ArrayLike, shape: Sequence[int], other: ArrayLike, other_shape: Sequence[int]) -> bool:
@@ -73,6 +76,27 @@ def to_mm(affine: ArrayLike, index: NDArray[np.float64]) -> NDArray[np.float64]:
     return matrix[:3, :3] @ index + matrix[:3, 3:]
 
 
+def blurred(array: NDArray[Any], axis: int, step: float, target: float, output: Any = None) -> NDArray[Any]:
+    """Smooths one axis by a Gaussian of half the surplus voxels (scikit-image's rule).
+
+    Args:
+        array: voxels, `step` mm apart along the axis.
+        axis: the one to smooth.
+        step: mm.
+        target: mm of the coming grid; where that is hardly coarser the array itself is given.
+        output: array to write into, perhaps the same.
+    """
+    sigma = (target / step - 1) / 2
+    if sigma <= 0.2:
+        return array
+    return gaussian_filter1d(array, sigma, axis, output=output, mode="nearest", truncate=3.0)
+
+
+def is_beyond(place: Places, size: int) -> Places:
+    """Whether places along an axis, in voxels, lie outside so many voxels, each as wide as it is."""
+    return (place < -0.501) | (place > size - 0.499)  # a thousandth of tolerance: affines are kept in float32
+
+
 def smoothed(volume: MetaTensor, spacing: Sequence[float]) -> MetaTensor:
     """Smooths a volume before it is sampled on a coarser grid, so that its noise is averaged, not picked.
 
@@ -82,14 +106,13 @@ def smoothed(volume: MetaTensor, spacing: Sequence[float]) -> MetaTensor:
             happens.
 
     Returns:
-        The volume, smoothed by a Gaussian of half the surplus voxels (scikit-image's rule) an axis.
+        The volume, every axis smoothed as `blurred` does.
     """
     array, into = volume.numpy(), None
     for axis, (step, target) in enumerate(zip(volume.pixdim.tolist(), spacing, strict=True)):
-        sigma = (target / step - 1) / 2
-        if sigma > 0.2:
-            array = gaussian_filter1d(array, sigma, axis + 1, output=into, mode="nearest", truncate=3.0)
-            into = array  # as scipy's own filter of all axes does: a second copy may be gigabytes
+        softer = blurred(array, axis + 1, step, target, into)
+        if softer is not array:
+            array = into = softer  # as scipy's own filter of all axes does: a second copy may be gigabytes
     return MetaTensor(torch.as_tensor(array), meta=volume.meta, applied_operations=volume.applied_operations)
 
 
@@ -132,7 +155,7 @@ def _beyond(volume: MetaTensor, affine: NDArray[np.float64], shape: Sequence[int
             + (row[1] * index[1])[None, :, None]
             + (row[2] * index[2] + row[3])[None, None, :]
         )
-        beyond |= (place < -0.501) | (place > limit - 0.499)
+        beyond |= is_beyond(place, limit)
     return beyond
 
 

@@ -12,7 +12,6 @@ from monai.transforms import (
     Compose,
     CropForeground,
     InvertibleTransform,
-    Orientation,
     Orientationd,
     ScaleIntensityRanged,
     Spacingd,
@@ -20,9 +19,9 @@ from monai.transforms import (
 )
 
 from scripts.lidia.components import bounding_box
-from scripts.lidia.data.grid import resampled, smoothed
+from scripts.lidia.data.grid import smoothed
 from scripts.lidia.data.phases import Labels, LoadPhases
-from scripts.lidia.data.straight import sampled_straight
+from scripts.lidia.data.straight import sampled
 from scripts.lidia.data.targets import on_grid
 from scripts.lidia.data.volumes import HU, SERIES_READER
 from scripts.lidia.vocabulary import PHASES
@@ -92,7 +91,7 @@ def preprocessing(
     if labels == "network":
         steps.append(DrawOnNetwork(margin_mm))
     steps += [
-        StackPhases(spacing, antialias),
+        StackPhases(antialias),
         ScaleIntensityRanged("image", window[0], window[1], -1.0, 1.0, clip=True),
     ]
     compose = Preprocessing(steps)
@@ -196,14 +195,11 @@ class StackPhases(Transform):
     Invertd finds the way back.
 
     Args:
-        spacing: mm of the grid.
         antialias: smooth a phase before it is sampled on a coarser grid.
     """
 
-    def __init__(self, spacing: Sequence[float], antialias: bool = True) -> None:
-        self.spacing = tuple(spacing)
+    def __init__(self, antialias: bool = True) -> None:
         self.antialias = antialias
-        self.orient = Orientation(axcodes="RAS", labels=None)
 
     def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """Stacks (1, X, Y, Z) and the other phases to `image` (4, X, Y, Z)."""
@@ -213,19 +209,11 @@ class StackPhases(Transform):
         stack = torch.full((len(PHASES), *shape), np.nan, dtype=torch.float32)
         stack[PHASES.index(item["grid_phase"])] = image.as_tensor()[0]
         for phase, volume in others.items():
-            stack[PHASES.index(phase)] = self._onto(volume, image.affine, shape)
+            stack[PHASES.index(phase)] = sampled(
+                volume, image.affine, shape, antialias=self.antialias, outside=HU[0]
+            )[0]
         item["image"] = MetaTensor(stack, meta=image.meta, applied_operations=image.applied_operations)
         return item
-
-    def _onto(self, volume: MetaTensor, affine: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
-        spacing = self.spacing if self.antialias else None
-        straight = sampled_straight(volume, affine.numpy(), shape, spacing=spacing, outside=HU[0])
-        if straight is not None:
-            return straight[0]
-        volume = self.orient(volume)
-        if self.antialias:
-            volume = smoothed(volume, self.spacing)
-        return resampled(volume, affine, shape, outside=HU[0])[0]
 
 
 def _cut(volume: MetaTensor, box: tuple[slice, ...]) -> MetaTensor:

@@ -4,15 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import nibabel as nib
 import numpy as np
 import torch
 from monai.data import MetaTensor
+from monai.transforms import Orientation
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
 from scipy.sparse import csr_array
+
+from scripts.lidia.data.grid import blurred, is_beyond, resampled, smoothed
 
 DRIFT = 1e-3
 """Voxels that axes may drift apart over the whole grid and still count as parallel."""
+
+
+def sampled(
+    volume: MetaTensor, affine: torch.Tensor, shape: Sequence[int], *, antialias: bool, outside: float
+) -> torch.Tensor:
+    """Samples a volume linearly on another grid, axis by axis where the two are parallel.
+
+    Args:
+        volume: (1, X, Y, Z) with its affine.
+        affine: (4, 4) of the grid wanted, RAS mm.
+        shape: X Y Z of the grid wanted.
+        antialias: smooth first where the grid wanted is coarser.
+        outside: value beyond the volume's field of view.
+
+    Returns:
+        Plain float32 tensor (1, *shape).
+    """
+    matrix = affine.numpy().astype(float)
+    spacing = np.linalg.norm(matrix[:3, :3], axis=0).tolist() if antialias else None
+    straight = sampled_straight(volume, matrix, shape, spacing=spacing, outside=outside)
+    if straight is not None:
+        return straight
+    alike = Orientation(axcodes="".join(nib.aff2axcodes(matrix)), labels=None)(volume)
+    return resampled(smoothed(alike, spacing) if spacing else alike, affine, shape, outside=outside)
 
 
 def sampled_straight(
@@ -51,12 +78,11 @@ def sampled_straight(
     ]
     # What shrinks most goes first: the others then have less to do
     for axis in np.argsort([n / size for n, size in zip(shape, values.shape, strict=True)]):
-        sigma = 0.0 if spacing is None else (spacing[axis] / steps[axis] - 1) / 2
-        values = _along(values, int(axis), _weights(lines[axis], values.shape[axis], sigma))
+        target = steps[axis] if spacing is None else spacing[axis]
+        values = _along(values, int(axis), _weights(lines[axis], values.shape[axis], steps[axis], target))
     out = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
     for axis, line in enumerate(lines):
-        size = volume.shape[1 + sources[axis]]
-        out.movedim(axis, 0)[torch.from_numpy((line < -0.501) | (line > size - 0.499))] = outside
+        out.movedim(axis, 0)[torch.from_numpy(is_beyond(line, volume.shape[1 + sources[axis]]))] = outside
     return out[None]
 
 
@@ -67,13 +93,14 @@ def _along(values: NDArray, axis: int, weights: csr_array) -> NDArray:
     return np.moveaxis(out.reshape(-1, *moved.shape[1:]), 0, axis)
 
 
-def _weights(line: NDArray[np.float64], size: int, sigma: float) -> csr_array:
+def _weights(line: NDArray[np.float64], size: int, step: float, target: float) -> csr_array:
     """(N, size): the share that each voxel of a line has in the values at some places of it.
 
     Args:
         line: (N,) places in voxels; beyond the ends the end voxels go on.
         size: voxels of the line.
-        sigma: in voxels, of the Gaussian that smooths the line first; as in `grid.smoothed` none below 0.2.
+        step: mm a voxel.
+        target: mm of the coming grid, which the line is smoothed for first.
     """
     place = np.clip(line, 0, size - 1)
     low = np.minimum(place.astype(int), max(size - 2, 0))
@@ -81,6 +108,4 @@ def _weights(line: NDArray[np.float64], size: int, sigma: float) -> csr_array:
     rows = np.zeros((len(line), size))
     rows[range(len(line)), low] = 1 - share
     rows[range(len(line)), np.minimum(low + 1, size - 1)] += share
-    if sigma > 0.2:
-        rows = rows @ gaussian_filter1d(np.eye(size), sigma, 0, mode="nearest", truncate=3.0)
-    return csr_array(rows.astype(np.float32))
+    return csr_array((rows @ blurred(np.eye(size), 0, step, target)).astype(np.float32))

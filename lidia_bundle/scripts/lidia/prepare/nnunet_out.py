@@ -12,13 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 from monai.data import MetaTensor
-from monai.transforms import Orientation
 
-from scripts.lidia.data.grid import resampled, smoothed
 from scripts.lidia.data.phases import LoadPhases
+from scripts.lidia.data.straight import sampled
 from scripts.lidia.data.targets import on_grid
 from scripts.lidia.data.volumes import HU
 from scripts.lidia.datalist import CaseError
@@ -139,9 +137,8 @@ def on_reference(volume: MetaTensor, image: MetaTensor) -> np.ndarray:
     Returns:
         (X, Y, Z) HU; -1024 beyond the phase's field of view.
     """
-    axes = "".join(nib.aff2axcodes(image.affine.numpy()))
-    alike = smoothed(Orientation(axcodes=axes, labels=None)(volume), image.pixdim.tolist())
-    return resampled(alike, image.affine, tuple(image.shape[1:]), outside=HU[0]).numpy()[0]
+    shape = tuple(image.shape[1:])
+    return sampled(volume, image.affine, shape, antialias=True, outside=HU[0]).numpy()[0]
 
 
 def _chosen(phases: Sequence[str] | None) -> list[str]:
