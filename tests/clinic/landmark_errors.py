@@ -21,7 +21,7 @@ from scripts.lidia.clinic.enhancement import by_brightness
 from scripts.lidia.clinic.landmarks import find_landmarks
 from scripts.lidia.phantom.case import Case
 from scripts.lidia.report.sampling import Part, at
-from scripts.lidia.report.scans import BLOOD_HU, BRIGHT
+from scripts.lidia.report.scans import BRIGHT, is_blood
 from scripts.lidia.vocabulary import PHASES
 
 NAMES = ("aorta", "liver", "spleen", "kidney_left", "kidney_right")
@@ -98,7 +98,7 @@ def blood_errors(case: Case) -> dict[str, float]:
         return {}
     truth = dict(zip(PHASES, case.patient.vessels["aorta"], strict=True))
     found = {phase: float(np.nanmedian(at(part, places))) for phase, part in parts.items()}
-    if "nc" in found and not BLOOD_HU[0] < found["nc"] < BLOOD_HU[1]:
+    if "nc" in found and not is_blood(found["nc"]):
         return {}
     return {phase: hu - truth[phase] for phase, hu in found.items()}
 

@@ -122,6 +122,7 @@ def written(*, who: str, shape: Sequence[int], output: str) -> Go:
     liver = np.asarray(sum(((axis + 0.1) / 0.45) ** 2 for axis in grid)) <= 1
     instances = ndimage.label(lesions > 0)[0].astype(np.uint16)
     volumes = {"lesions": lesions, "instances": instances, "liver": liver.astype(np.uint8)}
+    volumes = {name: np.asfortranarray(volume) for name, volume in volumes.items()}  # as inference has them
 
     def ours() -> list[float]:
         scores = livermax(maps, liver, groups={})

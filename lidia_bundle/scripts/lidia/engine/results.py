@@ -73,7 +73,8 @@ def write_volume(path: str | Path, voxels: NDArray[Any], affine: NDArray[np.floa
 def _in_file_order(voxels: NDArray[Any]) -> NDArray[Any]:
     """Turns a volume so that X runs fastest, as in the file: nibabel would do it plane by plane, slowly.
 
-    Label maps are 0 in most places: only the box of the rest is turned.
+    Inference has its own so already; readers of other data sets do not. Label maps are 0 in most places: only
+    the box of the rest is turned.
     """
     if voxels.ndim != 3 or voxels.flags.f_contiguous:
         return voxels

@@ -168,10 +168,15 @@ def read_scans(patient: Patient, layout: Layout) -> dict[str, Scan]:
             {number: _jpeg(onto(part, grid)[:, :, 0]) for number, grid in crops.items()},
             _means(part, places),
         )
-    if "nc" in used and not BLOOD_HU[0] < scans["nc"].hu.get(AORTA, math.nan) < BLOOD_HU[1]:
+    if "nc" in used and not is_blood(scans["nc"].hu.get(AORTA, math.nan)):
         for scan in scans.values():
             scan.hu.pop(AORTA, None)
     return scans
+
+
+def is_blood(hu: float) -> bool:
+    """Whether that can be blood alone before contrast."""
+    return BLOOD_HU[0] < hu < BLOOD_HU[1]
 
 
 def _blood(part: Part) -> NDArray[np.float64] | None:
