@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from scripts.lidia.loss.masks import MaskLoss, bce_and_dice
-from scripts.lidia.loss.points import at_voxels, lesion_shell
+from scripts.lidia.loss.points import at_voxels, features_at, lesion_shell, true_voxels
 from scripts.lidia.loss.targets import targets_of
 
 
@@ -42,6 +42,47 @@ def test_values_at_voxels_are_those_of_the_upsampled_map():
     index = torch.randint(8 * 10 * 12, (2, 50))
     expected = full.gather(2, index[:, None].expand(-1, 3, -1))
     torch.testing.assert_close(at_voxels(features, index, shape), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_features_at_points_have_the_values_and_gradients_of_the_upsampled_map():
+    torch.manual_seed(0)
+    features = torch.randn(3, 4, 5, 6, dtype=torch.float64).requires_grad_()
+    index, weights = torch.randint(8 * 10 * 18, (50,)), torch.randn(3, 50, dtype=torch.float64)
+    full = F.interpolate(features[None], size=(8, 10, 18), mode="trilinear", align_corners=False)[0]
+    expected, found = full.flatten(1)[:, index], features_at(features, index, (8, 10, 18))
+    torch.testing.assert_close(found, expected)
+    wanted = torch.autograd.grad((expected * weights).sum(), features)[0]
+    torch.testing.assert_close(torch.autograd.grad((found * weights).sum(), features)[0], wanted)
+
+
+def test_features_in_half_precision_are_interpolated_in_float():
+    features = torch.randn(3, 4, 4, 4).bfloat16()
+    found = features_at(features, torch.arange(64), (4, 4, 4))
+    torch.testing.assert_close(found, features.float().flatten(1), atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("shape", [(6, 4, 5), (3, 5, 7)])
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.7, 1.0])
+def test_true_voxels_are_all_there_in_order_whatever_the_size(shape, share):
+    masks = torch.rand(3, *shape, generator=torch.Generator().manual_seed(1)) < share
+    for mask in masks:
+        assert true_voxels(mask).tolist() == mask.flatten().nonzero()[:, 0].tolist()
+
+
+@pytest.mark.parametrize("width", [1, 2, 9])
+def test_the_shell_is_a_cube_around_every_lesion_voxel(width):
+    instances = torch.zeros(7, 9, 8, dtype=torch.int16)
+    instances[0, 4, 4], instances[5, 8, 1:3] = 1, 2
+    lesion = instances > 0
+    cube = F.max_pool3d(lesion[None].float(), 2 * width + 1, stride=1, padding=width)[0] > 0
+    assert torch.equal(lesion_shell(instances, width), cube & ~lesion)
+
+
+def test_a_sample_without_targets_has_points_but_no_truth():
+    volume = torch.full((2, 4, 4, 4), -1, dtype=torch.int16)
+    loss, truth = MaskLoss(points=10), targets_of(volume)
+    at = loss.read(torch.randn(3, 2, 2, 2), loss.draw(volume[1], truth), truth)
+    assert at.shared.shape == (3, 30) and at.shared_truth.shape == (0, 30) and at.inside.shape == (3, 0, 1)
 
 
 def test_the_foreground_share_lies_inside_its_own_lesion():

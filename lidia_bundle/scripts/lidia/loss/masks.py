@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scripts.lidia.loss.points import at_voxels, drawn_from, lesion_shell, most_uncertain, uniform_points
+from scripts.lidia.loss.points import drawn_from, features_at, lesion_shell, most_uncertain, uniform_points
 from scripts.lidia.loss.targets import Targets
 
 
@@ -105,9 +105,10 @@ class MaskLoss(nn.Module):
     def read(self, features: Tensor, points: MaskPoints, targets: Targets) -> PointFeatures:
         """Interpolates a sample's features (E, x, y, z) at its points, once for all that reads them."""
         index = torch.cat([points.shared, points.inside.flatten()])
-        values = at_voxels(features[None], index[None], targets.masks.shape[1:])[0]  # (E, M + T·F)
+        values = features_at(features, index, targets.masks.shape[1:])  # (E, M + T·F)
         shared, inside = values.split([len(points.shared), points.inside.numel()], dim=1)
-        truth = targets.masks.flatten(1)[:, points.shared].to(values.dtype)
+        masks = targets.masks.flatten(1)
+        truth = masks.gather(1, points.shared.expand(len(masks), -1)).to(values.dtype)
         return PointFeatures(shared, truth, inside.unflatten(1, points.inside.shape))
 
     @torch.no_grad()

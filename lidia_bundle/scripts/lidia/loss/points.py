@@ -36,6 +36,34 @@ def at_voxels(features: Tensor, index: Tensor, shape: Sequence[int]) -> Tensor:
     ]
 
 
+def features_at(features: Tensor, index: Tensor, shape: Sequence[int]) -> Tensor:
+    """The same for one sample of many channels, some times faster: (E, x, y, z) and (N,) -> (E, N).
+
+    A corner of a point's cell is read, and its gradient written, as one row of channels; grid_sample goes to
+    another place of the memory for each channel.
+    """
+    kind = torch.promote_types(features.dtype, torch.float32)
+    _, y, z = shape
+    rows = index.new_zeros((len(index), 1))
+    weights = rows.new_ones((len(index), 1), dtype=kind)
+    places = (index // (y * z), index // z % y, index % z)
+    for at, size, cells in zip(places, shape, features.shape[1:], strict=True):  # 1, 2, 4, 8 corners
+        ends, shares = _neighbours(size, cells, kind, index.device)
+        rows = (rows[:, :, None] * cells + ends[at][:, None]).flatten(1)
+        weights = (weights[:, :, None] * shares[at][:, None]).flatten(1)
+    table = features.to(kind).flatten(1).T.contiguous()
+    return F.embedding_bag(rows, table, per_sample_weights=weights, mode="sum").T
+
+
+def _neighbours(size: int, cells: int, kind: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    """The two cells beside each voxel of an axis, and their shares: (size, 2) and (size, 2)."""
+    at = (torch.arange(size, dtype=kind, device=device) + 0.5) * (cells / size) - 0.5
+    at = at.clamp(0, cells - 1)
+    low = at.long()
+    share = at - low
+    return torch.stack([low, (low + 1).clamp(max=cells - 1)], 1), torch.stack([1.0 - share, share], 1)
+
+
 def uniform_points(voxels: int, count: int, device: torch.device) -> Tensor:
     """(count,) of `voxels` voxels, drawn with replacement."""
     return torch.randint(voxels, (count,), device=device)
@@ -43,21 +71,32 @@ def uniform_points(voxels: int, count: int, device: torch.device) -> Tensor:
 
 def drawn_from(mask: Tensor, count: int) -> Tensor:
     """(count,) flat indices drawn with replacement from the true voxels of a mask that has some."""
-    inside = mask.flatten().nonzero()[:, 0]
+    inside = true_voxels(mask)
     return inside[torch.randint(inside.shape[0], (count,), device=inside.device)]
+
+
+def true_voxels(mask: Tensor) -> Tensor:
+    """Flat indices of the true voxels, rising. A lesion fills little: the empty is passed eight at a time."""
+    flat = mask.flatten()
+    if len(flat) % 8 or flat.storage_offset() % 8:
+        return flat.nonzero()[:, 0]
+    eights = flat.view(torch.int64).nonzero()[:, 0]
+    row, place = flat.view(-1, 8)[eights].nonzero().unbind(1)
+    return eights[row] * 8 + place
 
 
 def lesion_shell(instances: Tensor, width: int) -> Tensor:
     """Voxels outside every lesion but within `width` voxels of one: (X, Y, Z) ids -> (X, Y, Z) bool."""
-    lesion = (instances > 0)[None].float()
-    grown = lesion
-    for axis in range(3):  # a cube is three lines
-        size, margin = [1, 1, 1], [0, 0, 0]
-        size[axis], margin[axis] = 2 * width + 1, width
-        grown = F.max_pool3d(grown, size, stride=1, padding=margin)
-    return (grown > lesion)[0]
+    lesion = instances > 0
+    grown = lesion.clone()
+    for axis, size in enumerate(grown.shape):  # a cube is three lines
+        line = grown.clone()
+        for far in range(1, min(width, size - 1) + 1):
+            grown.narrow(axis, far, size - far).bitwise_or_(line.narrow(axis, 0, size - far))
+            grown.narrow(axis, 0, size - far).bitwise_or_(line.narrow(axis, far, size - far))
+    return grown & ~lesion
 
 
 def most_uncertain(logits: Tensor, count: int) -> Tensor:
-    """(T, N) mask logits -> (T, count) positions of those nearest to 0."""
-    return logits.abs().topk(count, dim=1, largest=False).indices
+    """(T, N) mask logits -> (T, count) positions of those nearest to 0, in no order."""
+    return logits.abs().topk(count, dim=1, largest=False, sorted=False).indices
