@@ -10,6 +10,7 @@ from monai.data import MetaTensor
 from scripts.lidia.components import (
     axial_axis,
     below,
+    bounding_box,
     centroid_mm,
     describe,
     diameter_mm,
@@ -94,3 +95,35 @@ def test_the_axial_plane_follows_the_affine() -> None:
     sideways[0, 2] = sideways[1, 0] = 1.0
     sideways[2, 1], sideways[3, 3] = 5.0, 1.0
     assert axial_axis(sideways) == 1
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_components_are_described_as_by_looking_at_each(order: str) -> None:
+    rng = np.random.default_rng(3)
+    whole = rng.integers(-1, 4, (9, 7, 5)) * 1000 * (rng.random((9, 7, 5)) < 0.6)
+    whole[4] = 2000  # runs through the ends of lines
+    for drawn in (np.asarray(whole, order=order), np.asarray(whole, order=order)[1:8, ::2, 1:]):
+        parts = describe(drawn, (1.0, 1.0, 2.0))
+        assert [part.instance for part in parts] == [1000, 2000, 3000]
+        for part in parts:
+            at = np.argwhere(drawn == part.instance)
+            assert part.voxels == len(at) and part.volume_mm3 == 2 * len(at)
+            assert part.centre == pytest.approx(at.mean(axis=0))
+            assert part.box == tuple(map(slice, at.min(axis=0), at.max(axis=0) + 1))
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("kind", [np.uint8, np.int16, np.float32])
+def test_a_box_holds_what_is_above_a_value(order: str, kind: type) -> None:
+    labels = np.ones((5, 6, 7), kind, order=order)
+    assert bounding_box(labels, above=1) is None and bounding_box(np.zeros((2, 3, 4), bool)) is None
+    labels[1, 2:4, 6], labels[3, 5, 0] = 2, 9
+    assert bounding_box(labels, above=1) == np.s_[1:4, 2:6, 0:7]
+    assert bounding_box(labels[::-1] > 1) == np.s_[1:4, 2:6, 0:7]
+    assert bounding_box(labels, above=2) == np.s_[3:4, 5:6, 0:1]
+
+
+def test_nan_hides_nothing_behind_it() -> None:
+    labels = np.zeros((3, 3, 3), np.float32)
+    labels[0, 1, 1], labels[2, 1, 1] = np.nan, 3
+    assert bounding_box(labels) == np.s_[2:3, 1:2, 1:2]

@@ -55,6 +55,22 @@ def test_a_lesion_keeps_its_place_in_the_volume() -> None:
     assert lesion.part.centre == (14.0, 9.0, 11.0) and lesion.part.box == np.s_[12:17, 7:12, 9:14]
 
 
+def test_numbers_are_those_of_the_whole_volume_and_of_a_box_in_it() -> None:
+    found = find_lesions(volume((2, 12, 7, 9, 5), (4, 30, 20, 0, 1)), SPACING)
+    expected = np.zeros(SHAPE, np.uint32)
+    expected[12:17, 7:12, 9:14] = 1
+    assert np.array_equal(found.numbers, expected), "a single voxel is noise"
+    assert np.array_equal(found.cut(np.s_[14:20, 8:10, 9:12]), expected[14:20, 8:10, 9:12])
+    assert not find_lesions(volume(), SPACING).numbers.any()
+
+
+def test_nan_is_no_lesion() -> None:
+    classes = volume((2, 12, 7, 9, 5)).astype(np.float32)
+    expected = find_lesions(classes, SPACING).lesions
+    classes[12, 0, 0] = classes[20, 20, 12] = np.nan
+    assert find_lesions(classes, SPACING).lesions == expected
+
+
 def test_the_hand_case() -> None:
     match = matched(*three())
     assert outcomes(match) == ["true", "true", "false"]

@@ -25,25 +25,39 @@ from scripts.lidia.vocabulary import CLASSES, FIRST_LESION, LESION_CLASSES
 
 AFFINE = np.diag([0.8, 0.8, 1.5, 1.0])
 SPACING = (0.8, 0.8, 1.5)
+LIVER = np.array([(0.63, 0.256), (0.55, 0.195), (0.65, 0.25)])
+"""Centre and half axis of an ellipsoid in the right upper body, as shares of the scan: 210 x 160 x 150 mm of
+410 x 410 x 300 mm."""
 IOU = 0.5
 """From which on two lesions are one; MONAI's and panoptica's default."""
 Go = Callable[[], Any]
 
 
+def liver_of(shape: Sequence[int]) -> NDArray[np.bool_]:
+    """(X, Y, Z) mask of the ellipsoid."""
+    grid = np.ogrid[tuple(slice(0, size) for size in shape)]
+    parts = zip(grid, shape, LIVER, strict=True)
+    return np.asarray(sum(((at / size - centre) / half) ** 2 for at, size, (centre, half) in parts) <= 1)
+
+
 def balls(shape: Sequence[int], count: int, moved: int = 0) -> NDArray[np.uint8]:
-    """(X, Y, Z) classes of lesions that do not touch, in a lattice; moved ones overlap those at rest."""
-    across = int(np.ceil(count ** (1 / 3)))
-    cell = [size // across for size in shape]
-    radius = max(min(cell) * 0.3, 1.5)
+    """(X, Y, Z) classes of lesions in the liver that do not touch; moved ones overlap those at rest."""
+    scan = np.multiply(shape, SPACING)
+    across, inside = 0, np.empty((0, 3))
+    while len(inside) < count:  # a lattice as fine as it takes, over the ellipsoid from -1 to 1
+        across += 1
+        lattice = (np.indices((across,) * 3).reshape(3, -1).T + 0.5) / across * 2 - 1
+        inside = lattice[(lattice**2).sum(axis=1) <= 1]
+    radius = 0.35 * (2 * LIVER[:, 1] * scan / across).min()
     volume = np.zeros(shape, np.uint8)
-    for number in range(count):
-        place = np.unravel_index(number, (across,) * 3)
-        box = tuple(slice(at * size, (at + 1) * size) for at, size in zip(place, cell, strict=True))
-        grid = np.ogrid[tuple(slice(0, size) for size in cell)]
-        middle = [size / 2 for size in cell]
-        middle[0] += moved * (number % 3 - 1)
-        inside = sum((axis - at) ** 2 for axis, at in zip(grid, middle, strict=True)) <= radius**2
-        volume[box][inside] = FIRST_LESION + number % len(LESION_CLASSES)
+    for number, place in enumerate(inside[np.linspace(0, len(inside) - 1, count).astype(int)]):
+        centre = (LIVER[:, 0] + place * LIVER[:, 1]) * scan
+        centre[0] += moved * (number % 3 - 1) * SPACING[0]
+        ends = zip(centre - radius, centre + radius, SPACING, strict=True)
+        box = tuple(slice(int(low / step), int(high / step) + 2) for low, high, step in ends)
+        at = zip(np.ogrid[box], SPACING, centre, strict=True)
+        ball = sum((axis * step - middle) ** 2 for axis, step, middle in at) <= radius**2
+        volume[box][ball] = FIRST_LESION + number % len(LESION_CLASSES)
     return volume
 
 
@@ -91,7 +105,7 @@ def lesion_metrics(place: Place, *, shape: Sequence[int], lesions: int, pairs: i
         for who in ("lidia", "monai", *(["panoptica"] if there else []))
     }
     times = rounds(place, "lesion_metrics", sides, pairs=pairs, warm=0)
-    what = f"matching {lesions} lesions, {'x'.join(map(str, shape))}"
+    what = f"matching {lesions} lesions in a liver, {'x'.join(map(str, shape))}"
     labels = {"monai": "MONAI compute_panoptic_quality on scipy's components", "panoptica": "panoptica"}
     found = {}
     for who, label in labels.items():
@@ -117,9 +131,7 @@ def written(*, who: str, shape: Sequence[int], output: str) -> Go:
     generator = np.random.default_rng(0)
     maps = generator.random((len(CLASSES), *shape), np.float32)
     maps /= maps.sum(axis=0)
-    lesions = balls(shape, 8)
-    grid = np.ogrid[tuple(slice(-1, 1, complex(0, size)) for size in shape)]
-    liver = np.asarray(sum(((axis + 0.1) / 0.45) ** 2 for axis in grid)) <= 1
+    lesions, liver = balls(shape, 8), liver_of(shape)
     instances = ndimage.label(lesions > 0)[0].astype(np.uint16)
     volumes = {"lesions": lesions, "instances": instances, "liver": liver.astype(np.uint8)}
     volumes = {name: np.asfortranarray(volume) for name, volume in volumes.items()}  # as inference has them

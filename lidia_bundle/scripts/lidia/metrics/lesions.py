@@ -16,6 +16,8 @@ Predictions are read from the best match downwards, so that the order of a label
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,7 +27,7 @@ from scipy.optimize import linear_sum_assignment
 from scripts.lidia.components import (
     SMALLEST_MM3,
     Component,
-    around,
+    Numbers,
     as_array,
     below,
     bounding_box,
@@ -51,12 +53,29 @@ class Lesion(NamedTuple):
     part: Component
 
 
-class Found(NamedTuple):
+@dataclass(frozen=True)
+class Found:
     """The lesions of one volume."""
 
-    numbers: NDArray[np.uint32]
-    """`(X, Y, Z)`, 0 outside the lesions of the list."""
+    shape: tuple[int, ...]
+    """X, Y, Z."""
+    box: tuple[slice, ...]
+    """The smallest box that holds whatever is drawn as a lesion; empty where nothing is."""
+    inside: Numbers
+    """Numbers in that box, 0 outside the lesions of the list."""
     lesions: list[Lesion]
+
+    @cached_property
+    def numbers(self) -> NDArray[np.uint32]:
+        """`(X, Y, Z)`, 0 outside the lesions of the list."""
+        whole = np.zeros(self.shape, np.uint32)
+        whole[self.box] = self.inside
+        return whole
+
+    def cut(self, box: Sequence[slice]) -> Numbers:
+        """Numbers in a box of the volume that lies in `self.box`."""
+        at = zip(box, self.box, strict=True)
+        return self.inside[tuple(slice(one.start - own.start, one.stop - own.start) for one, own in at)]
 
 
 class Truth(NamedTuple):
@@ -108,12 +127,12 @@ def find_lesions(
         ValueError: a volume does not have three axes.
     """
     whole = as_array(classes)
-    numbers = np.zeros(whole.shape, np.uint32)
-    box = bounding_box(whole >= FIRST_LESION)
+    box = bounding_box(whole, above=FIRST_LESION - 1)
     if box is None:
-        return Found(numbers, [])
+        return Found(whole.shape, (slice(0, 0),) * 3, np.zeros((0, 0, 0), np.uint32), [])
     # Lesions fill a small part of a scan: nothing else is looked at more than once
-    kinds = np.where(whole[box] >= FIRST_LESION, whole[box], 0).astype(np.uint8, copy=False)
+    kinds = np.fmax(whole[box], FIRST_LESION - 1).astype(np.uint8, copy=False)  # NaN is no lesion
+    kinds -= FIRST_LESION - 1
     inside = _numbered(kinds, None if instances is None else as_array(instances)[box])
     found = []
     for part in describe(inside, spacing):
@@ -121,13 +140,12 @@ def find_lesions(
         if below(part.volume_mm3, smallest_mm3):
             inside[part.box][here] = 0
             continue
-        kind = int(np.bincount(kinds[part.box][here]).argmax())
+        kind = int(np.bincount(kinds[part.box][here]).argmax()) + FIRST_LESION - 1
         found.append(Lesion(part.instance, kind, moved(part, box)))
-    numbers[box] = inside
-    return Found(numbers, found)
+    return Found(whole.shape, box, inside, found)
 
 
-def _numbered(kinds: NDArray[np.uint8], drawn: NDArray[Any] | None) -> NDArray[np.uint32]:
+def _numbered(kinds: NDArray[np.uint8], drawn: NDArray[Any] | None) -> Numbers:
     """Lesion numbers: as drawn, and behind them components of equal class of what nobody numbered."""
     if drawn is None:
         return label_components(kinds)
@@ -139,16 +157,22 @@ def _numbered(kinds: NDArray[np.uint8], drawn: NDArray[Any] | None) -> NDArray[n
 
 def shared_voxels(predicted: Found, truth: Found) -> NDArray[np.int64]:
     """Voxels that predictions (rows) and truths (columns) have in common, in the order of their lists."""
-    width = len(truth.lesions)
-    if not predicted.lesions or not width:
-        return np.zeros((len(predicted.lesions), width), np.int64)
-    box = around(one.part.box for one in predicted.lesions)
-    guesses, truths = predicted.numbers[box], truth.numbers[box]
-    both = (guesses > 0) & (truths > 0)
-    rows = np.searchsorted([one.number for one in predicted.lesions], guesses[both])
-    columns = np.searchsorted([one.number for one in truth.lesions], truths[both])
-    counts = np.bincount(rows * width + columns, minlength=len(predicted.lesions) * width)
-    return counts.reshape(len(predicted.lesions), width)
+    counts = np.zeros((len(predicted.lesions), len(truth.lesions)), np.int64)
+    if counts.size == 0:
+        return counts
+    guesses, truths = _corners(predicted.lesions), _corners(truth.lesions)
+    low = np.maximum(guesses[:, None, 0], truths[None, :, 0])  # of what each pair of boxes has in common
+    high = np.minimum(guesses[:, None, 1], truths[None, :, 1])
+    for row, column in np.argwhere((low < high).all(axis=2)).tolist():
+        box = tuple(map(slice, low[row, column].tolist(), high[row, column].tolist()))
+        guess, real = predicted.lesions[row].number, truth.lesions[column].number
+        counts[row, column] = np.count_nonzero((predicted.cut(box) == guess) & (truth.cut(box) == real))
+    return counts
+
+
+def _corners(lesions: Sequence[Lesion]) -> NDArray[np.int64]:
+    """First voxels of the boxes of lesions, and those behind their last: `(n, 2, 3)`."""
+    return np.array([[[s.start for s in one.part.box], [s.stop for s in one.part.box]] for one in lesions])
 
 
 def match_lesions(
