@@ -113,3 +113,13 @@ def test_a_weak_lesion_scores_by_livermax_alone() -> None:
     said = diagnose(maps, (2, 2, 2), np.eye(4))
     assert said.pixelcount["calcification"] == 0
     assert said.livermax["calcification"] == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+def test_scores_are_the_largest_values_inside_whatever_the_order_in_memory(kind: type) -> None:
+    rng = np.random.default_rng(0)
+    maps = (rng.random((10, 5, 6, 7)) / 10).astype(kind)
+    region = rng.random((5, 6, 7)) < 0.3
+    values = maps[2:, region].astype(np.float32)
+    found = livermax(np.asfortranarray(maps), np.asfortranarray(region), groups={"both": (2, 5)})
+    assert list(found.values()) == [*values.max(axis=1).tolist(), float((values[0] + values[3]).max())]

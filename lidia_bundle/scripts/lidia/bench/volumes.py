@@ -134,11 +134,13 @@ def written(*, who: str, shape: Sequence[int], output: str) -> Go:
     lesions, liver = balls(shape, 8), liver_of(shape)
     instances = ndimage.label(lesions > 0)[0].astype(np.uint16)
     volumes = {"lesions": lesions, "instances": instances, "liver": liver.astype(np.uint8)}
-    volumes = {name: np.asfortranarray(volume) for name, volume in volumes.items()}  # as inference has them
+    # As each side's inference has them: ours in the order of the file, the other's as torch's tensors
+    ordered = {name: np.asfortranarray(volume) for name, volume in volumes.items()}
+    tensors = {name: torch.from_numpy(volume.astype(np.int32))[None] for name, volume in volumes.items()}
 
     def ours() -> list[float]:
         scores = livermax(maps, liver, groups={})
-        for name, volume in volumes.items():
+        for name, volume in ordered.items():
             write_volume(folder / f"lidia_{name}.nii.gz", volume, AFFINE)
         return list(scores.values())
 
@@ -154,7 +156,7 @@ def written(*, who: str, shape: Sequence[int], output: str) -> Go:
                 resample=False,
             )
             meta = {"filename_or_obj": "stock.nii.gz", "affine": torch.from_numpy(AFFINE)}
-            save(MetaTensor(torch.from_numpy(volume.astype(np.int32))[None], meta=meta))
+            save(MetaTensor(tensors[name], meta=meta))
         return scores
 
     call = ours if who == "lidia" else stock

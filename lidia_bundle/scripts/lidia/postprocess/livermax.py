@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -57,7 +58,7 @@ def livermax(
         ValueError: the shapes do not fit, or a score is not finite.
     """
     maps = as_probabilities(probabilities)
-    inside = np.asarray(region) > 0
+    inside = np.asarray(region).astype(bool, copy=False)
     if inside.shape != maps.shape[1:]:
         raise ValueError(f"The liver region has shape {inside.shape}, the class map {maps.shape[1:]}.")
     names = [*LESION_TYPES, *groups]
@@ -67,10 +68,10 @@ def livermax(
     lesions = maps[FIRST_LESION : len(CLASSES)]
     if smooth:
         lesions = np.stack([uniform_filter(one.astype(np.float32), 3, mode="nearest") for one in lesions])
-    values = lesions[(slice(None), *box)][:, inside[box]].astype(np.float32, copy=False)
-    tops = [values[index].max() for index in range(len(LESION_TYPES))]
-    tops += [_sum(values, classes).max() for classes in groups.values()]
-    scores = {name: float(top) for name, top in zip(names, tops, strict=True)}
+    values = [one[box] for one in lesions]
+    asked = [*values, *(_sum(values, classes) for classes in groups.values())]
+    tops = [one.max(where=inside[box], initial=-np.inf) for one in asked]
+    scores = {name: float(np.float32(top)) for name, top in zip(names, tops, strict=True)}
     broken = [name for name, score in scores.items() if not np.isfinite(score)]
     if broken:
         raise ValueError(
@@ -79,6 +80,8 @@ def livermax(
     return {name: min(score, 1.0) for name, score in scores.items()}
 
 
-def _sum(values: NDArray[np.float32], classes: Sequence[int]) -> NDArray[np.float32]:
-    total: NDArray[np.float32] = values[[one - FIRST_LESION for one in classes]].sum(axis=0)
+def _sum(values: Sequence[NDArray[Any]], classes: Sequence[int]) -> NDArray[np.float32]:
+    total = np.zeros(values[0].shape, np.float32)
+    for one in classes:
+        total += values[one - FIRST_LESION].astype(np.float32, copy=False)
     return total
