@@ -63,7 +63,8 @@ def test_mpformer_is_mask2former_without_aids_but_its_pilots() -> None:
     assert changed(plain, piloted) == ["network_def#pilots"]
     network, loss = piloted["network_def"], piloted["loss"]
     assert network["fusion"]["_target_"].endswith("EarlyFusion") and network["pilots"] is True
-    off = ("proposals", "hounsfield", "focus", "liver_context", "mask_pooling", "maximum", "semantic_share")
+    off = ("proposals", "hounsfield", "focus", "liver_context", "mask_pooling", "maximum")
+    off += ("semantic_share", "type_share")
     assert not any(network[name] for name in off)
     assert loss["matcher"]["one_to_many"] is False and loss["masks"]["shell"] == 0
     assert piloted["train"]["stages"][0]["decoding"] is True

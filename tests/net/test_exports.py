@@ -155,7 +155,8 @@ def torchscript(bundle: Path, weights: Path, folder: Path) -> Path:
 def test_torchscript_export_gives_the_same_numbers(bundle: Path, tmp_path: Path) -> None:
     parser = ConfigParser()
     parser.read_config(bundle / "configs/inference.json")
-    network = LIDIA(semantic_share=parser["network_def"]["semantic_share"]).eval()
+    shares = {name: parser["network_def"][name] for name in ("semantic_share", "type_share")}
+    network = LIDIA(**shares).eval()
     torch.save(network.state_dict(), tmp_path / "model.pt")
     image = with_phases(noise((32, 48, 32)), (1, 2, 3))
     scripted = torch.jit.load(str(torchscript(bundle, tmp_path / "model.pt", tmp_path))).eval()

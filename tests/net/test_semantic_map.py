@@ -2,7 +2,7 @@
 
 import torch
 
-from scripts.lidia.net.semantic import semantic_map
+from scripts.lidia.net.semantic import semantic_map, shared_map
 
 
 def logit(p):
@@ -46,3 +46,27 @@ def test_many_voxels_are_read_like_few() -> None:
     whole = semantic_map(classes, masks, maximum=True)
     torch.testing.assert_close(whole[..., 7:9], semantic_map(classes, masks[..., 7:9], maximum=True))
     torch.testing.assert_close(whole.sum(1), torch.ones(2, 20, 20, 20))
+
+
+def one_voxel(*probabilities: float) -> torch.Tensor:
+    """Background, liver and two types."""
+    return torch.tensor(probabilities).reshape(1, 4, 1, 1, 1)
+
+
+QUERIES, HEAD = one_voxel(0.5, 0.2, 0.06, 0.24), one_voxel(0.1, 0.1, 0.6, 0.2)
+
+
+def test_the_head_may_say_more_of_where_a_lesion_is_than_of_its_type() -> None:
+    found = shared_map(QUERIES, HEAD, 0.5, 0.25).flatten()
+    lesion = 0.5 * 0.3 + 0.5 * 0.8
+    types = [0.75 * 0.2 + 0.25 * 0.75, 0.75 * 0.8 + 0.25 * 0.25]
+    torch.testing.assert_close(found, torch.tensor([0.3, 0.15, lesion * types[0], lesion * types[1]]))
+
+
+def test_equal_shares_are_the_mean_of_both_maps() -> None:
+    torch.testing.assert_close(shared_map(QUERIES, HEAD, 0.25, 0.25), 0.75 * QUERIES + 0.25 * HEAD)
+
+
+def test_queries_that_claim_no_lesion_leave_the_sum_at_one() -> None:
+    found = shared_map(one_voxel(1.0, 0.0, 0.0, 0.0), HEAD, 0.7, 0.0).flatten()
+    torch.testing.assert_close(found, torch.tensor([0.37, 0.07, 0.28, 0.28]))

@@ -18,7 +18,7 @@ from scripts.lidia.net.hounsfield import HounsfieldPath, focused
 from scripts.lidia.net.ifm import IterativeFusion
 from scripts.lidia.net.pilots import pilot_masks
 from scripts.lidia.net.proposals import gather_voxels, lesion_peaks, unravel
-from scripts.lidia.net.semantic import SemanticHead, semantic_map
+from scripts.lidia.net.semantic import SemanticHead, semantic_map, shared_map
 from scripts.lidia.replay import Choices
 
 
@@ -50,6 +50,7 @@ class LIDIA(nn.Module):
         projection: width of the contrastive embedding.
         pilots: mask-piloted queries in training, when `forward` is given the target.
         semantic_share: share of the auxiliary semantic head in the semantic map; 0 is the queries alone.
+        type_share: its share in which type a lesion has; None is `semantic_share`.
         maximum: the semantic map takes the maximum over queries instead of the sum.
     """
 
@@ -76,6 +77,7 @@ class LIDIA(nn.Module):
         projection: int = 64,
         pilots: bool = True,
         semantic_share: float = 0.0,
+        type_share: float | None = None,
         maximum: bool = True,
     ) -> None:
         super().__init__()
@@ -84,6 +86,7 @@ class LIDIA(nn.Module):
         self.stride = stem_stride * 2 ** (len(channels) - 1)
         self.proposals, self.pilots, self.maximum = proposals, pilots, maximum
         self.semantic_share = semantic_share
+        self.type_share = semantic_share if type_share is None else type_share
         self.levels = list(attention_levels)
         self.factors = [2**level for level in self.levels]
         self.decoding = True  # False while the semantic head warms up alone
@@ -164,8 +167,9 @@ class LIDIA(nn.Module):
         classes, embeddings, _ = self._decode(pyramid, features, description, content, position, none)
         masks = mask_logits(embeddings[-1], features.flatten(2)).unflatten(2, features.shape[2:])
         probabilities = semantic_map(classes[-1], masks, maximum=self.maximum)
-        if self.semantic_share > 0.0:
-            probabilities = torch.lerp(probabilities, semantic.softmax(dim=1), self.semantic_share)
+        if self.semantic_share > 0.0 or self.type_share > 0.0:
+            head = semantic.softmax(dim=1)
+            probabilities = shared_map(probabilities, head, self.semantic_share, self.type_share)
         if self.stem_stride > 1:
             size = [n * self.stem_stride for n in probabilities.shape[2:]]
             probabilities = F.interpolate(probabilities, size=size, mode="trilinear", align_corners=False)

@@ -5,6 +5,12 @@ S[0] += max(0, 1 - Σ_c S[c]);   S /= Σ_c S[c]
 
 'No object' is left out; what no query claims is background. Source: Mask2Former's semantic inference, PLAN's
 normalisation. Differs from PLAN: a plain division would blow up voxels that no query claims.
+
+The map may be shared with the semantic head, whose map is H (ours, not the paper's). The head finds lesions
+that queries miss, the queries tell types better, so each question has its own share:
+
+where a lesion is    M = (1 - s) S + s H
+and of which type    M[c] = Σ_k M[k] · T[c],   T = (1 - t) S[c] / Σ_k S[k] + t H[c] / Σ_k H[k]   (lesion types)
 """
 
 from __future__ import annotations
@@ -13,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from scripts.lidia.contract import exporting
+from scripts.lidia.vocabulary import FIRST_LESION
 
 
 class SemanticHead(nn.Module):
@@ -75,3 +82,33 @@ def semantic_map(class_logits: Tensor, mask_logits: Tensor, maximum: bool = Fals
     b, c, _ = scores.shape
     x, y, z = mask_logits.shape[2:]
     return scores.reshape(b, c, x, y, z)
+
+
+def shared_map(
+    queries: Tensor, head: Tensor, share: float, type_share: float, first: int = FIRST_LESION
+) -> Tensor:
+    """The map of queries and semantic head together, M of the module's docstring.
+
+    Args:
+        queries: (B, C, x, y, z) probabilities of `semantic_map`.
+        head: (B, C, x, y, z) probabilities of the semantic head.
+        share: s, of the head in where a lesion is, and in background and liver.
+        type_share: t, of the head in which type a lesion has.
+        first: channel of the first lesion type; an argument since TorchScript knows no globals.
+
+    Returns:
+        (B, C, x, y, z) probabilities that sum to 1 over C.
+    """
+    mixed = torch.lerp(queries, head, share)
+    if type_share == share:
+        return mixed
+    types = torch.lerp(_ratios(queries[:, first:]), _ratios(head[:, first:]), type_share)
+    lesion = mixed[:, first:].sum(dim=1, keepdim=True)
+    return torch.cat([mixed[:, :first], lesion * types], dim=1)
+
+
+def _ratios(types: Tensor) -> Tensor:
+    """(B, T, x, y, z) -> the same, summing to 1 over T: which type, given that there is a lesion."""
+    # One part in 10^9 each: what claims no lesion at all has no opinion about its type
+    types = types + 1e-9
+    return types / types.sum(dim=1, keepdim=True)
