@@ -91,6 +91,7 @@ def test_plain_unet_through_the_same_configs(toys: Path, tmp_path: Path) -> None
 
 SYSTEMS = {
     "nnunet": ["nnunet.yaml"],
+    "nnunet, AdamW": ["nnunet.yaml", "nnunet_adamw.yaml"],
     "plan": ["plan.yaml"],
     "plan, ifm": ["plan.yaml", "fusion_ifm.yaml"],
     "mask2former": ["mask2former.yaml"],

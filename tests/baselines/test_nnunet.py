@@ -54,6 +54,13 @@ def test_its_levels_count_half_as_much_each_time():
     assert criterion.parts["semantic"] == pytest.approx(float(one.detach()))
 
 
+def test_maps_of_two_voxels_are_not_trained_in_half_precision():
+    torch.manual_seed(0)
+    for size, kind in ((32, torch.float32), (48, torch.bfloat16)):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            assert small().train()(torch.randn(1, 4, size, size, size)).logits.dtype == kind
+
+
 def test_it_learns_a_lesion():
     network, criterion = small(**AIDS).train(), DeepSupervision()
     target = torch.ones(1, 2, 32, 32, 32, dtype=torch.int16)

@@ -7,6 +7,7 @@ planning from a data set's fingerprint is not rebuilt: spacing, window and crops
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import torch
@@ -89,7 +90,10 @@ class NNUNet(nn.Module):
         if self.focus is not None:
             image = focused(image, self.focus[0], self.focus[1])
         image = torch.where(present[:, :, None, None, None], image, torch.full_like(image, -1.0))
-        logits = self.network(image)
+        # oneDNN's bfloat16 gradient reads beyond maps of two voxels, see `net.blocks.ConvBlock`
+        exact = min(image.shape[2:]) // self.stride < 3
+        with torch.autocast(image.device.type, enabled=False) if exact else nullcontext():
+            logits = self.network(image)
         if logits.dim() == 5:
             logits = logits[:, None]
         if self.hounsfield is not None:
