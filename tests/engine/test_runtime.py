@@ -43,9 +43,9 @@ def test_a_runtime_that_nobody_knows_is_refused(tmp_path: Path) -> None:
         runtime("tensorrt", folder=str(tmp_path))
 
 
-def test_half_precision_is_torch_s_own(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="choose --bf16 True or --runtime"):
-        WindowInferer(roi_size=ROI, bf16=True, runtime=runtime("onnx", folder=str(tmp_path)))
+def test_onnx_runtime_has_no_half_precision(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="choose --bf16 False or --runtime openvino"):
+        runtime("onnx", folder=str(tmp_path), bf16=True)
 
 
 @pytest.mark.parametrize("name", RUNTIMES)
@@ -82,6 +82,13 @@ def test_other_weights_have_another_name(network: LIDIA) -> None:
     assert changed != before
 
 
+def test_another_reading_of_the_same_weights_has_another_name() -> None:
+    network = LIDIA(channels=(8, 8, 8, 8))
+    before = digest_of(network)
+    network.type_share = 0.5
+    assert digest_of(network) != before
+
+
 @pytest.mark.slow
 def test_other_runtimes_answer_as_torch_does(cohort: Path, network: LIDIA, tmp_path: Path) -> None:
     item = datalist(cohort, "training", complete_only=True)[0]
@@ -98,12 +105,17 @@ def test_other_runtimes_answer_as_torch_does(cohort: Path, network: LIDIA, tmp_p
             assert (other.argmax(axis=0) == eager.argmax(axis=0)).mean() >= 0.999
             apart = np.abs(other - eager).max(axis=0)
             assert (apart < 1e-3).mean() >= 0.999 and apart.max() < 0.01
+        half = runtime("openvino", folder=str(tmp_path), bf16=True)
+        other = WindowInferer(roi_size=ROI, runtime=half)(seen, network)[0].numpy()
+        assert (other.argmax(axis=0) == eager.argmax(axis=0)).mean() >= 0.999
+        assert np.abs(other - eager).max() < 0.05
     assert [path.name for path in tmp_path.iterdir()] == [f"{digest_of(network)}.onnx"], "drawn once"
 
 
 def test_inference_hands_its_network_to_the_runtime_of_its_key(tmp_path: Path) -> None:
     toys = write_toys(tmp_path / "toys")
     options = {"dataset_dir": str(toys), "output_dir": str(tmp_path / "out"), "runtime": "openvino"}
-    built = workflow("inference", **NATIVE, **options, runtime_dir=str(tmp_path / "graphs"))
-    inner = built.parser.get_parsed_content("inferer").runtime
-    assert (inner.name, inner.folder) == ("openvino", tmp_path / "graphs")
+    for bf16 in (False, True):
+        built = workflow("inference", **NATIVE, **options, runtime_dir=str(tmp_path / "graphs"), bf16=bf16)
+        inner = built.parser.get_parsed_content("inferer").runtime
+        assert (inner.name, inner.folder, inner.bf16) == ("openvino", tmp_path / "graphs", bf16)

@@ -43,9 +43,6 @@ class WindowInferer(Inferer):
         bf16: runs the network in bfloat16 autocast: half the time on CPUs that have it, probabilities that
             differ by about 0.01 at most. Others run in float32.
         runtime: what the network is handed to before it looks at the box, see `runtime`; None is torch.
-
-    Raises:
-        ValueError: `bf16` with another runtime, which knows nothing of it.
     """
 
     def __init__(
@@ -61,8 +58,6 @@ class WindowInferer(Inferer):
         bf16: bool = False,
         runtime: Callable[[Network], Network] | None = None,
     ) -> None:
-        if bf16 and runtime is not None:
-            raise ValueError("bf16 is torch's: choose --bf16 True or --runtime onnx")
         self.runtime = runtime
         self.roi_size = tuple(int(size) for size in roi_size)
         self.overlap, self.sw_batch_size, self.tta, self.bf16 = overlap, sw_batch_size, tta, bf16
