@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from scripts.lidia.bench.pairs import Place
 from scripts.lidia.phantom import sample_case, write_cohort
@@ -42,10 +43,18 @@ def phantoms(
     return folder
 
 
+class Patient(NamedTuple):
+    """Files of a phantom patient."""
+
+    phases: dict[str, str]
+    truth: str
+    """Class map on the venous grid."""
+
+
 def clinical_patient(
     place: Place, *, spacing: Sequence[float], fov: Sequence[float], looks: Sequence[str]
-) -> dict[str, str]:
-    """Files of the four phases of one patient of clinical size, who has the lesions that are named.
+) -> Patient:
+    """One patient of clinical size with four phases, who has the lesions that are named.
 
     Args:
         place: where.
@@ -60,4 +69,5 @@ def clinical_patient(
         item = store_case(sample_case(SEED, 0, spacing=spacing, fov=fov, looks=looks), folder)
         (folder / "item.json").write_text(json.dumps(item, indent=1), encoding="utf-8")
     item = json.loads((folder / "item.json").read_text(encoding="utf-8"))
-    return {phase: str(folder / file) for phase, file in item["phases"].items()}
+    phases = {phase: str(folder / file) for phase, file in item["phases"].items()}
+    return Patient(phases, str(folder / item["label"]))

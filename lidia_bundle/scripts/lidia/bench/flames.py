@@ -146,7 +146,7 @@ def draw_flames(
     """
     place = Place(Path(bundle_root).absolute(), Path(output_dir).absolute(), threads or 1, inline=True)
     size = {key: rows["patient"][key] for key in ("spacing", "fov", "looks")}
-    phases = clinical_patient(place, **size)
+    phases = clinical_patient(place, **size).phases
     folder = phantoms(place, cases=rows["data"]["cases"], spacing=rows["data"]["spacing"])
     data, bundle = place.output / "data", str(place.bundle)
     loop: dict[str, Any] = {"cache": str(data / "cache"), "output": str(data / "training")}

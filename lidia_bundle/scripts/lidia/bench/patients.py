@@ -112,8 +112,8 @@ def by_monai(*, bundle: str, network: str, phases: Mapping[str, str], output: st
     return go
 
 
-def lesion_dice(mine: Path, theirs: Path) -> float:
-    """Dice of all lesions as one class between LIDIA's lesions and a class map."""
+def lesion_dice(mine: str | Path, theirs: str | Path) -> float:
+    """Dice of all lesions as one class between two files of classes on one grid."""
     found = np.asarray(nib.load(mine).dataobj) >= FIRST_LESION
     other = np.asarray(nib.load(theirs).dataobj) >= FIRST_LESION
     return float(2 * (found & other).sum() / max(found.sum() + other.sum(), 1))
@@ -123,7 +123,7 @@ def patient(
     place: Place, *, spacing: Sequence[float], fov: Sequence[float], looks: Sequence[str], pairs: int
 ) -> dict[str, Line]:
     """One patient end to end: LIDIA, the same network by MONAI's stock pipeline, DynUNet by it."""
-    phases = clinical_patient(place, spacing=spacing, fov=fov, looks=looks)
+    phases, truth = clinical_patient(place, spacing=spacing, fov=fov, looks=looks)
     folders = {name: str(place.output / "data" / "results" / name) for name in ("lidia", "stock", "dynunet")}
     about = {"bundle": str(place.bundle), "phases": phases, "native": spacing[0]}
     stock = Side(by_monai, {**about, "network": "lidia", "output": folders["stock"]})
@@ -137,7 +137,8 @@ def patient(
     }
     times = rounds(place, "patient", sides, pairs=pairs, warm=0)
     classes = next(Path(folders["stock"]).glob("*_classes.nii.gz"))
-    same = lesion_dice(result_files(folders["lidia"], "patient")["lesions"], classes)
+    lesions = result_files(folders["lidia"], "patient")["lesions"]
+    to_truth = {"lidia_dice": lesion_dice(lesions, truth), "stock_dice": lesion_dice(classes, truth)}
     shape = "x".join(str(size) for size in nib.load(phases["venous"]).shape)
     what = f"a patient end to end, four phases {shape}"
     figures = {f"{name}_s": typical(trials) for name, trials in times.items()}
@@ -146,7 +147,14 @@ def patient(
     peer = "MONAI DynUNet of equal width by its stock pipeline"
     found = {
         "patient_dice": Line(
-            what=what, against=monai, unit="Dice of lesions", ratio=same, wanted=0.99, better="more"
+            what=what,
+            against=monai,
+            unit="Dice of lesions",
+            ratio=lesion_dice(lesions, classes),
+            wanted=0.99,
+            better="more",
+            figures=to_truth,
+            note="figures: Dice of each side with the truth",
         )
     }
     for name, label, faster in (("stock", monai, 5.0), ("dynunet", peer, 3.0)):
@@ -171,8 +179,18 @@ def patient(
     return found
 
 
-def run_cohort(place: Place, folder: Path, output: Path, processes: int) -> float:
+def run_cohort(
+    place: Place, folder: Path, output: Path, *, processes: int, threads: int, readers: int
+) -> float:
     """Seconds of inference.json on a cohort, from the start of the command to its end.
+
+    Args:
+        place: where.
+        folder: of the cohort.
+        output: for the results.
+        processes: of torchrun, which share the patients out; one is a plain command.
+        threads: of each.
+        readers: processes of its data loader, which read the next patients meanwhile.
 
     Raises:
         BenchError: it failed.
@@ -185,37 +203,51 @@ def run_cohort(place: Place, folder: Path, output: Path, processes: int) -> floa
         files.append(str(config / "multi_gpu_evaluate.json"))
     command += ["monai.bundle", "run", "evaluating", "--config_file", str(files), "--section", "training"]
     command += ["--dataset_dir", str(folder), "--output_dir", str(output), "--pages", "False"]
-    log = place.output / "logs" / f"cohort_{processes}.log"
+    command += ["--num_workers", str(readers)]
+    log = place.output / "logs" / f"cohort_{processes}_{readers}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
     with log.open("w", encoding="utf-8") as file:
-        threads = max(place.threads // processes, 1)
         done = subprocess.run(
             command, stdout=file, stderr=file, env=place.environment(threads), check=False, cwd=place.output
         )
     if done.returncode:
-        raise BenchError(f"cohort failed with {processes} processes: {log}")
+        raise BenchError(f"cohort failed with {processes} processes and {readers} readers: {log}")
     return time.perf_counter() - start
 
 
 def cohort(
     place: Place, *, cases: int, spacing: Sequence[float] | None, processes: int, pairs: int
 ) -> dict[str, Line]:
-    """A cohort by several processes of one thread beside one process that has all threads."""
+    """A cohort by several processes, or by one with a reader beside it, against one that has all threads."""
     folder = phantoms(place, cases=cases, spacing=spacing)
     output = place.output / "data" / "results"
-    times = [
-        [run_cohort(place, folder, output / f"cohort_{count}", count) for count in (1, processes)]
-        for _ in range(pairs)
-    ]
-    alone, together = zip(*times, strict=True)
+    few = max(place.threads // processes, 1)
+    ways = {
+        "one": {"processes": 1, "threads": place.threads, "readers": 0},
+        "together": {"processes": processes, "threads": few, "readers": 0},
+        "reader": {"processes": 1, "threads": few, "readers": 1},
+    }
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(pairs):
+        for name, way in ways.items():
+            times[name].append(run_cohort(place, folder, output / f"cohort_{name}", **way))
+    about: dict[str, Any] = {
+        "against": f"one process of {place.threads} thread(s), one patient at a time",
+        "unit": "throughput",
+        "figures": {f"{name}_s": spread(seconds)[0] for name, seconds in times.items()},
+    }
+    share = f"{processes} processes, threads shared"
+    reader = f"one process of {few} thread(s), another reads ahead"
     return {
-        "cohort": line(
-            [one / many for one, many in times],
-            what=f"a cohort of {cases}, {processes} processes, threads shared",
-            against=f"one process of {place.threads} thread(s), one patient at a time",
-            unit="throughput",
-            wanted=1.6,
-            figures={"one_s": spread(alone)[0], "together_s": spread(together)[0]},
+        key: line(
+            [one / many for one, many in zip(times["one"], times[name], strict=True)],
+            what=f"a cohort of {cases}, {words}",
+            wanted=wanted,
+            **about,
+        )
+        for key, name, words, wanted in (
+            ("cohort", "together", share, 1.6),
+            ("cohort_reader", "reader", reader, None),
         )
     }

@@ -71,7 +71,7 @@ def runtime(
     present = [name for name, parts in lost.items() if not parts]
     times = {}
     if present:
-        options["phases"] = clinical_patient(place, spacing=spacing, fov=fov, looks=looks)
+        options["phases"] = clinical_patient(place, spacing=spacing, fov=fov, looks=looks).phases
         sides = {name: Side(inference, {**options, "name": name}) for name in ("torch", *present)}
         times = rounds(place, "runtime", sides, pairs=pairs)
     found: dict[str, Line] = {}

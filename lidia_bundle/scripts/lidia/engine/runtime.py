@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 import warnings
 from collections.abc import Callable
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -73,12 +72,15 @@ class Graph:
         """
         key = digest_of(network)
         if key != self.key:  # weights may change between two runs of one program
-            open_graph = {"onnx": by_onnxruntime, "openvino": partial(by_openvino, bf16=self.bf16)}[self.name]
             library = needed(self.name, {"onnx": "onnxruntime"}.get(self.name, self.name))
             path = self.folder / f"{key}.onnx"
             if not path.is_file():
                 draw(network, path, self.name)
-            self.key, self.call = key, open_graph(library, path)
+            if self.name == "openvino":
+                self.call = by_openvino(library, path, bf16=self.bf16)
+            else:
+                self.call = by_onnxruntime(library, path)
+            self.key = key
         call: Any = self.call
 
         def answer(image: Tensor) -> Tensor:
@@ -124,7 +126,9 @@ def needed(name: str, library: str) -> Any:
 
 def digest_of(network: nn.Module) -> str:
     """Names a network by its parts, its plain settings and its weights."""
-    plain = {name: value for name, value in vars(network).items() if isinstance(value, (bool, int, float, tuple))}
+    plain = {
+        name: value for name, value in vars(network).items() if isinstance(value, (bool, int, float, tuple))
+    }
     total = sha256(f"{torch.__version__} {network} {plain}".encode())
     for name, value in network.state_dict().items():
         total.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())

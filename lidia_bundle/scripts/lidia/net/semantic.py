@@ -10,7 +10,9 @@ The map may be shared with the semantic head, whose map is H (ours, not the pape
 that queries miss, the queries tell types better, so each question has its own share:
 
 where a lesion is    M = (1 - s) S + s H
-and of which type    M[c] = Σ_k M[k] · T[c],   T = (1 - t) S[c] / Σ_k S[k] + t H[c] / Σ_k H[k]   (lesion types)
+and of which type    M[c] = Σ_k M[k] · T[c],   T[c] = (1 - t) S[c] / Σ_k S[k] + t H[c] / Σ_k H[k]
+
+with c and k the lesion types.
 """
 
 from __future__ import annotations
