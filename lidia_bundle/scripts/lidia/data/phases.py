@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from scripts.lidia.data.grid import coverage, lattice, resampled, same_grid, straightened, to_mm
 from scripts.lidia.data.targets import Drawing, on_grid, read_drawing, read_liver
+from scripts.lidia.data.threads import side_by_side
 from scripts.lidia.data.volumes import HU, SERIES_READER, Volume, read_phase
 from scripts.lidia.datalist.errors import CaseError
 from scripts.lidia.datalist.read import complete
@@ -63,10 +65,10 @@ class LoadPhases(Transform):
         item = complete(data, Path.cwd())
         case, paths = item["id"], item["phases"]
         remarks: list[CaseError] = []
-        volumes: dict[str, Volume] = {}
-        for phase, path in paths.items():
-            volumes[phase] = read_phase(path, case, self.check_hu, self.series_reader)
-            remarks += volumes[phase][2]
+        read = partial(read_phase, case=case, check_hu=self.check_hu, series_reader=self.series_reader)
+        volumes: dict[str, Volume] = dict(zip(paths, side_by_side(read, paths.values()), strict=True))
+        for volume in volumes.values():
+            remarks += volume[2]
         drawing = None
         if self.labels:
             drawing = read_drawing(item, self.min_lesion_mm3 if self.labels == "network" else 0.0)

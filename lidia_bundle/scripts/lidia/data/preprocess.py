@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -23,6 +24,7 @@ from scripts.lidia.data.grid import smoothed
 from scripts.lidia.data.phases import Labels, LoadPhases
 from scripts.lidia.data.straight import sampled
 from scripts.lidia.data.targets import on_grid
+from scripts.lidia.data.threads import side_by_side
 from scripts.lidia.data.volumes import HU, SERIES_READER
 from scripts.lidia.vocabulary import PHASES
 
@@ -208,10 +210,9 @@ class StackPhases(Transform):
         shape = tuple(image.shape[1:])
         stack = torch.full((len(PHASES), *shape), np.nan, dtype=torch.float32)
         stack[PHASES.index(item["grid_phase"])] = image.as_tensor()[0]
-        for phase, volume in others.items():
-            stack[PHASES.index(phase)] = sampled(
-                volume, image.affine, shape, antialias=self.antialias, outside=HU[0]
-            )[0]
+        onto = partial(sampled, affine=image.affine, shape=shape, antialias=self.antialias, outside=HU[0])
+        for phase, found in zip(others, side_by_side(onto, others.values()), strict=True):
+            stack[PHASES.index(phase)] = found[0]
         item["image"] = MetaTensor(stack, meta=image.meta, applied_operations=image.applied_operations)
         return item
 
