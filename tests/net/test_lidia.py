@@ -106,6 +106,13 @@ def test_torchscript_equals_eager(options):
 
 
 @torch.no_grad()
+@pytest.mark.filterwarnings("ignore")  # torch's own, on graphs that break where a value is looked at
+def test_torch_compile_gives_the_same_numbers():
+    network, image = small().eval(), scan(absent=[0])
+    torch.testing.assert_close(torch.compile(network, backend="eager")(image), network(image))
+
+
+@torch.no_grad()
 def test_the_semantic_head_may_share_in_the_map():
     queries, both, head = (small(semantic_share=w).eval() for w in (0.0, 0.25, 1.0))
     image = scan()
