@@ -16,6 +16,7 @@ from test_configs import NATIVE, workflow
 from scripts.lidia.data import preprocessing
 from scripts.lidia.datalist import datalist
 from scripts.lidia.engine import WindowInferer, load_weights, runtime
+from scripts.lidia.engine.ensemble import Ensemble
 from scripts.lidia.engine.runtime import RUNTIMES, RuntimeMissing, digest_of, needed
 from scripts.lidia.net import LIDIA
 
@@ -84,9 +85,15 @@ def test_other_weights_have_another_name(network: LIDIA) -> None:
 
 def test_another_reading_of_the_same_weights_has_another_name() -> None:
     network = LIDIA(channels=(8, 8, 8, 8))
-    before = digest_of(network)
+    several = Ensemble(network, 2)
+    before = digest_of(network), digest_of(several)
     network.type_share = 0.5
-    assert digest_of(network) != before
+    assert digest_of(network) != before[0] and digest_of(several) != before[1]
+
+
+def test_training_and_evaluation_share_a_name() -> None:
+    network = LIDIA(channels=(8, 8, 8, 8))
+    assert digest_of(network.train()) == digest_of(network.eval())
 
 
 @pytest.mark.slow

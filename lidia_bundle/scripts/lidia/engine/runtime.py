@@ -125,11 +125,8 @@ def needed(name: str, library: str) -> Any:
 
 
 def digest_of(network: nn.Module) -> str:
-    """Names a network by its parts, its plain settings and its weights."""
-    plain = {
-        name: value for name, value in vars(network).items() if isinstance(value, (bool, int, float, tuple))
-    }
-    total = sha256(f"{torch.__version__} {network} {plain}".encode())
+    """Names a network by its parts, as they print themselves, and its weights."""
+    total = sha256(f"{torch.__version__} {network}".encode())
     for name, value in network.state_dict().items():
         total.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
     return total.hexdigest()[:24]

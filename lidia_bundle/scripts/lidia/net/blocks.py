@@ -8,8 +8,6 @@ import torch
 from monai.networks.blocks import ADN
 from torch import Tensor, nn
 
-from scripts.lidia.contract import exporting
-
 
 class Conv3(nn.Conv3d):
     """A 3³ convolution with padding 1, by oneDNN also where torch would not ask it.
@@ -26,8 +24,8 @@ class Conv3(nn.Conv3d):
         """(B, inputs, X, Y, Z) -> (B, outputs, x, y, z), x = X / stride."""
         direct = self.onednn and x.device.type == "cpu" and x.dtype == torch.float32 and x.shape[0] == 1
         if not torch.jit.is_scripting():
-            plain = not exporting() and not torch.compiler.is_compiling()
-            direct = direct and plain and not torch.is_autocast_enabled("cpu")
+            traced = torch.compiler.is_compiling()  # or exported
+            direct = direct and not traced and not torch.is_autocast_enabled("cpu")
         if direct:
             return torch.mkldnn_convolution(x, self.weight, self.bias, [1, 1, 1], self.stride, [1, 1, 1], 1)
         return self._conv_forward(x, self.weight, self.bias)

@@ -117,6 +117,11 @@ class LIDIA(nn.Module):
         self.project = Perceptron(width, width, projection)
         self.choices = Choices()
 
+    def extra_repr(self) -> str:
+        """What the answer depends on besides parts and weights; a drawn graph is named by it too."""
+        names = ("proposals", "levels", "focus", "semantic_share", "type_share", "maximum")
+        return ", ".join(f"{name}={getattr(self, name)}" for name in names)
+
     def forward(self, image: Tensor, target: Tensor | None = None) -> Tensor:
         """Probabilities in evaluation, a `Prediction` in training.
 
