@@ -127,7 +127,7 @@ label-test: .venv/.dev .venv-label/.label  ## tests of the label server, minutes
 	$(RUN) -m pytest -m label
 
 test: .venv/.dev  ## the test suite, one process a core
-	OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto --dist loadfile --max-worker-restart 0
 
 zoo: .venv/.dev  ## the MONAI model zoo's own checks on the bundle
 	$(RUN) -m pytest tests/zoo

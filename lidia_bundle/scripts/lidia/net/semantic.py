@@ -89,7 +89,7 @@ def semantic_map(class_logits: Tensor, mask_logits: Tensor, maximum: bool = Fals
 def shared_map(
     queries: Tensor, head: Tensor, share: float, type_share: float, first: int = FIRST_LESION
 ) -> Tensor:
-    """The map of queries and semantic head together, M of the module's docstring.
+    """Queries and semantic head together: the map M of the module's docstring.
 
     Args:
         queries: (B, C, x, y, z) probabilities of `semantic_map`.
