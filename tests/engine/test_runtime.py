@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +96,35 @@ def test_another_reading_of_the_same_weights_has_another_name() -> None:
 def test_training_and_evaluation_share_a_name() -> None:
     network = LIDIA(channels=(8, 8, 8, 8))
     assert digest_of(network.train()) == digest_of(network.eval())
+
+
+PARENT = """
+import faulthandler, gc, os, signal, sys
+import numpy as np
+import onnx, openvino
+from scripts.lidia.engine.runtime import by_openvino
+
+faulthandler.enable()
+signal.signal(signal.SIGCHLD, lambda *_: None)
+ends = [onnx.helper.make_tensor_value_info(name, 1, [2]) for name in ("image", "pred")]
+node = onnx.helper.make_node("Abs", ["image"], ["pred"])
+onnx.save(onnx.helper.make_model(onnx.helper.make_graph([node], "abs", ends[:1], ends[1:])), sys.argv[1])
+for call in [by_openvino(openvino, sys.argv[1]) for _ in range(2)]:
+    call(np.ones(2, np.float32))
+del call
+gc.collect()
+if (child := os.fork()) == 0:
+    os._exit(0)
+os.waitpid(child, 0)
+"""
+
+
+def test_a_process_has_children_after_openvino(tmp_path: Path, bundle: Path) -> None:
+    for library in ("onnx", "openvino"):
+        pytest.importorskip(library)
+    command = [sys.executable, "-c", PARENT, str(tmp_path / "abs.onnx")]
+    done = subprocess.run(command, cwd=bundle, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.slow

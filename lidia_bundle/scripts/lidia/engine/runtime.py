@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import warnings
 from collections.abc import Callable
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -105,8 +106,18 @@ def by_openvino(library: Any, path: Path, *, bf16: bool = False) -> Callable[[An
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
         "INFERENCE_PRECISION_HINT": "bf16" if half else "f32",
     }
-    compiled = library.Core().compile_model(path, "CPU", options)
+    compiled = openvino_core(library).compile_model(path, "CPU", options)
     return lambda image: compiled(image)[0].copy()
+
+
+@cache
+def openvino_core(library: Any) -> Any:
+    """One core for the life of the process.
+
+    Each sets a stack for signal handlers, and of two that end, the last puts back the stack of the first,
+    which is gone: the next signal that Python hears of, such as a child's end, kills the process.
+    """
+    return library.Core()
 
 
 def needed(name: str, library: str) -> Any:
