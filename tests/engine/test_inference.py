@@ -149,6 +149,22 @@ def test_only_the_liver_s_box_is_looked_at_closely() -> None:
     torch.testing.assert_close(found.sum(1), torch.ones(1, 96, 80, 64))
 
 
+@pytest.mark.parametrize(
+    ("shape", "seen"), [((32, 32, 90), [(32, 32, 96)]), ((32, 64, 90), [(32, 48, 64)] * 4)]
+)
+def test_a_window_is_limited_by_its_voxels_rather_than_its_sides(
+    shape: tuple[int, int, int], seen: list[tuple[int, int, int]]
+) -> None:
+    asked = []
+
+    def network(image: torch.Tensor) -> torch.Tensor:
+        asked.append(tuple(image.shape[2:]))
+        return bright_is_liver(image)
+
+    WindowInferer(roi_size=(32, 48, 64), coarse=0)(torch.zeros(1, 4, *shape), network)
+    assert asked == seen
+
+
 def test_the_smallest_volume_is_not_too_small() -> None:
     image = torch.full((1, 4, 12, 16, 10), -1.0)
     with torch.no_grad():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -69,8 +68,9 @@ def matching(*, counts: Sequence[int], size: Sequence[int]) -> Go:
 
 
 def cohorts(*, bundle: str, dataset: str, output: str, counts: Sequence[int]) -> Go:
-    """inference.json on so many patients, the same few over and over; also its peak memory."""
-    flows = {count: inference_flow(bundle, output, datalist=repeated(dataset, count)) for count in counts}
+    """inference.json on so many patients; also its peak memory."""
+    cohort = {"dataset_dir": dataset, "section": "training"}
+    flows = {count: inference_flow(bundle, output, patients=count, **cohort) for count in counts}
     flows[min(counts)].run()  # the first run of a process loads code
 
     def go() -> dict[str, float]:
@@ -83,15 +83,6 @@ def cohorts(*, bundle: str, dataset: str, output: str, counts: Sequence[int]) ->
         return found
 
     return go
-
-
-def repeated(dataset: str, count: int) -> str:
-    """A datalist of `count` patients, who are those of a data set over and over."""
-    listed = json.loads((Path(dataset) / "dataset.json").read_text(encoding="utf-8"))
-    items = [{**listed["training"][n % len(listed["training"])], "id": f"patient_{n}"} for n in range(count)]
-    path = Path(dataset) / f"repeated_{count}.json"
-    path.write_text(json.dumps({"test": items}), encoding="utf-8")
-    return str(path)
 
 
 def measured(calls: Mapping[int, Go]) -> dict[str, float]:
@@ -121,11 +112,11 @@ def growth(
     cohort: Sequence[int],
     window: Sequence[int],
     volume: Sequence[int],
-    cases: Sequence[Any],
+    spacing: Sequence[float],
 ) -> dict[str, Line]:
     """A curve for each of the five, a line on how far from linear it ends, and a plot of all."""
     bundle = str(place.bundle)
-    folder = phantoms(place, cases=cases[0], spacing=cases[1])
+    folder = phantoms(place, cases=max(cohort), spacing=spacing)
     net = {"bundle": bundle, "size": list(window)}
     done = {
         "bundle": bundle,

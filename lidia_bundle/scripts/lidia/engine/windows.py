@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from itertools import combinations
-from math import gcd
+from math import gcd, prod
 from typing import Any
 
 import numpy as np
@@ -32,8 +32,8 @@ class WindowInferer(Inferer):
     Whatever pads, pads air: MONAI's own 0 is 100 HU under our window and looks like liver.
 
     Args:
-        roi_size: voxels of a window along X, Y, Z; the window shrinks to a smaller volume in steps of the
-            sizes' greatest common divisor, which has to suit the network.
+        roi_size: voxels of a window along X, Y, Z. A volume of no more voxels is one window of its own
+            shape, in steps of the sizes' greatest common divisor, which has to suit the network.
         overlap: share of a window that the next one covers again.
         sw_batch_size: windows a forward pass.
         tta: averages over mirror images along all subsets of the three axes, eight times the work.
@@ -112,9 +112,10 @@ class WindowInferer(Inferer):
         return total
 
     def windows(self, image: torch.Tensor, network: Network, *args: Any, **kwargs: Any) -> torch.Tensor:
-        """MONAI's sliding windows, none larger than the image needs."""
-        sizes = zip(self.roi_size, image.shape[2:], strict=True)
-        sides = [min(roi, -(-size // self.step) * self.step) for roi, size in sizes]
+        """MONAI's sliding windows: a single one where it has no more voxels than `roi_size`."""
+        sides = [-(-size // self.step) * self.step for size in image.shape[2:]]
+        if prod(sides) > prod(self.roi_size):
+            sides = [min(roi, size) for roi, size in zip(self.roi_size, sides, strict=True)]
         if max(sides) == self.step:  # may be one voxel on the coarsest level, of which there is no variance
             sides[0] = min(self.roi_size[0], 2 * self.step)
         slide = SlidingWindowInferer(
