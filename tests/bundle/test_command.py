@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 
 def test_the_command_ends_with_the_reason_alone(bundle: Path, tmp_path: Path) -> None:
@@ -15,3 +18,16 @@ def test_the_command_ends_with_the_reason_alone(bundle: Path, tmp_path: Path) ->
     last = done.stderr.strip().splitlines()[-3:]
     assert last[0].startswith("CaseError"), done.stderr[-500:]
     assert "--dataset_dir" in last[2]
+
+
+@pytest.mark.parametrize(("given", "kept"), [(None, "1"), ("0", "0")])
+def test_large_pages_are_asked_of_torch_unless_the_user_says_otherwise(
+    bundle: Path, given: str | None, kept: str
+) -> None:
+    places = {name: value for name, value in os.environ.items() if name != "THP_MEM_ALLOC_ENABLE"}
+    places |= {} if given is None else {"THP_MEM_ALLOC_ENABLE": given}
+    code = "import os, runpy, sys; runpy.run_path(sys.argv[1]); print(os.environ['THP_MEM_ALLOC_ENABLE'])"
+    command = [sys.executable, "-c", code, str(bundle / "scripts/lidia/bootstrap.py")]
+    assert (
+        subprocess.run(command, env=places, capture_output=True, text=True, check=True).stdout.strip() == kept
+    )
