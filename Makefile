@@ -100,7 +100,7 @@ study-quick: .venv/.runtime  ## the same on a tiny cohort with few steps, in min
 	@printf '\nThe page of the study:\n%s\n' '$(CURDIR)/$(QUICK)/study.md'
 
 BENCH := runs/bench
-bench: .venv/.dev  ## what everything costs beside its peers: docs/performance.md, some 25 minutes; repeat it to go on
+bench: .venv/.dev  ## what everything costs beside its peers: docs/performance.md, half an hour; repeat it to go on
 	$(BUNDLE) --config_file $(CONFIGS)/bench.json --output_dir $(BENCH) $(LOG)
 
 bench-quick: .venv/.dev  ## the same in small, in minutes: all rows, no meaning
