@@ -28,6 +28,5 @@ def test_large_pages_are_asked_of_torch_unless_the_user_says_otherwise(
     places |= {} if given is None else {"THP_MEM_ALLOC_ENABLE": given}
     code = "import os, runpy, sys; runpy.run_path(sys.argv[1]); print(os.environ['THP_MEM_ALLOC_ENABLE'])"
     command = [sys.executable, "-c", code, str(bundle / "scripts/lidia/bootstrap.py")]
-    assert (
-        subprocess.run(command, env=places, capture_output=True, text=True, check=True).stdout.strip() == kept
-    )
+    done = subprocess.run(command, env=places, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == kept

@@ -6,22 +6,71 @@ import csv
 import json
 import logging
 import multiprocessing
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from engine.scored import AFFINE, SHAPE, cohort, filled, patient, rank_of_three
+import torch.distributed as dist
 from monai.data import DataLoader, Dataset, MetaTensor
 from monai.engines import SupervisedEvaluator
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
+from scripts.lidia.components import label_components
 from scripts.lidia.engine.cohort import CohortEvaluator
 from scripts.lidia.engine.scores import PatientScores, PatientTable
 from scripts.lidia.engine.tables import EvaluationFiles, write_evaluation
 from scripts.lidia.metrics.intervals import wilson
 from scripts.lidia.postprocess import diagnose
+
+AFFINE = np.diag([-2.0, -2.0, 2.0, 1.0])
+SHAPE = (40, 20, 16)
+PLACES = ((5, 5, 5), (15, 5, 5), (25, 5, 5))
+
+
+def drawing(*kinds: int) -> np.ndarray:
+    """A liver with cubes of 512 mm3, one a class."""
+    classes = np.zeros(SHAPE, np.int64)
+    classes[2:38, 2:18, 2:14] = 1
+    for kind, (x, y, z) in zip(kinds, PLACES, strict=False):
+        classes[x : x + 4, y : y + 4, z : z + 4] = kind or 1
+    return classes
+
+
+def patient(
+    name: str, said: tuple[int, ...], true: tuple[int, ...], sure: float = 0.8, **more: object
+) -> dict:
+    """A decollated patient whose prediction gives `sure` to the classes of `said`."""
+    maps = np.full((10, *SHAPE), (1 - sure) / 9, np.float32)
+    np.put_along_axis(maps, drawing(*said)[None], sure, axis=0)
+    truth = drawing(*true)
+    label = np.stack([truth, label_components(np.where(truth > 1, truth, 0))]).astype(np.int16)
+    tensors = {"pred": maps, "label": label}
+    return {
+        "id": name,
+        **{key: MetaTensor(value, affine=AFFINE.copy()) for key, value in tensors.items()},
+        **more,
+    }
+
+
+def cohort() -> list[dict]:
+    """An HCC found, a cyst called hemangioma, a false ICC, a missed HCC, a haemangioma found."""
+    return [
+        patient("d", (2,), (2,), 0.9, phases_used=["nc", "venous"]),
+        patient("a", (5,), (7,), 0.7, phases_used=["venous"]),
+        patient("c", (3,), (), 0.6),
+        patient("b", (), (2,), 0.8),
+        patient("e", (5,), (5, 9), 0.8, malignant={"2": True}),
+    ]
+
+
+def filled(patients: list[dict]) -> PatientScores:
+    scores = PatientScores()
+    for one in patients:
+        scores([one])
+    return scores
 
 
 def test_the_metrics_of_a_small_cohort() -> None:
@@ -192,15 +241,25 @@ def test_files_of_nobody(tmp_path: Path) -> None:
     assert (tmp_path / "lesions.csv").read_text().startswith("id,predicted,instance,type")
 
 
+def rank_of_three(rank: int, folder: Path) -> None:
+    """One process of a distributed evaluation; the second has no patients."""
+    os.environ["LOCAL_RANK"] = str(rank)
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=3)
+    scores = filled([cohort()[:2], [], cohort()[2:]][rank])
+    found = [scores.aggregate(), scores.rows().ids, len(scores.rows().lesions)]
+    (folder / f"{rank}.json").write_text(json.dumps(found))
+    dist.destroy_process_group()
+
+
 def test_three_ranks_one_of_them_empty_agree_with_one(tmp_path: Path) -> None:
-    # Fresh processes: a fork of one that has run other runtimes may not survive it.
-    context = multiprocessing.get_context("spawn")
+    # Forked, since a fresh process spends most of a minute on imports on a busy machine.
+    context = multiprocessing.get_context("fork")
     ranks = [context.Process(target=rank_of_three, args=(rank, tmp_path)) for rank in range(3)]
     try:
         for process in ranks:
             process.start()
         for process in ranks:
-            process.join(timeout=240)
+            process.join(timeout=60)
         assert [process.exitcode for process in ranks] == [0, 0, 0]
     finally:
         for process in ranks:
