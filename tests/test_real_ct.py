@@ -1,7 +1,7 @@
 """Inference on real CT by the shipped weights, where LIDIA_REAL_CT names a folder with it.
 
-The weights know phantoms alone: nothing is asked of what they say, only that it is whole, lies where it
-should and comes without a warning.
+The weights know phantoms alone: little is asked of what they say, only that it is whole, lies where it
+should, comes without a warning, and that the liver is not looked for in the pelvis.
 """
 
 from __future__ import annotations
@@ -57,6 +57,11 @@ def test_inference(real_ct: Path, tmp_path: Path, name: str) -> None:
     lesions = np.asarray(files["lesions"].dataobj)
     assert liver.any() or any("no liver" in said for said in result["warnings"])
     assert not lesions[liver == 0].any() and int(lesions.max()) < len(CLASSES)
+    if name == "native":
+        # The other scan of that folder, whose liver is known, is this one's top
+        known = np.asarray(nib.load(real_ct / "ts_native_3mm/liver_label.nii.gz").dataobj) > 0
+        found = liver[..., -known.shape[-1] :] > 0
+        assert 2 * (found & known).sum() / (found.sum() + known.sum()) > 0.7
 
 
 def test_a_study_whose_tags_are_silent(real_ct: Path, tmp_path: Path) -> None:

@@ -149,6 +149,18 @@ def test_only_the_liver_s_box_is_looked_at_closely() -> None:
     torch.testing.assert_close(found.sum(1), torch.ones(1, 96, 80, 64))
 
 
+def test_the_box_is_no_longer_than_a_liver() -> None:
+    image = torch.full((1, 4, 64, 64, 160), -1.0)
+    image[..., 16:48, 16:48, 100:140] = 1.0  # the liver
+    image[..., 20:40, 20:40, 10:30] = 1.0  # a bladder
+    image[..., 16:20, 20:40, 10:140] = 1.0  # the wall of the belly, from one to the other
+    found = WindowInferer(roi_size=(64, 64, 160), margin_mm=10.0, spacing=(2.5, 2.5, 2.5))(
+        image, bright_is_liver
+    )
+    assert (found[0, 1, :, :, 100:140] > 0.5).sum() == (image[0, 2, :, :, 100:140] > 0).sum()
+    assert not (found[0, 1, :, :, :60] > 0.5).any()
+
+
 @pytest.mark.parametrize(
     ("shape", "seen"), [((32, 32, 90), [(32, 32, 96)]), ((32, 64, 90), [(32, 48, 64)] * 4)]
 )

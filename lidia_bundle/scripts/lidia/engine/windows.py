@@ -16,7 +16,7 @@ from monai.inferers import Inferer, SlidingWindowInferer
 
 from scripts.lidia.components import bounding_box
 from scripts.lidia.engine.half import has_bf16
-from scripts.lidia.postprocess import liver_region
+from scripts.lidia.postprocess import liver_region, no_longer_than
 from scripts.lidia.vocabulary import BACKGROUND
 
 Network = Callable[..., torch.Tensor]
@@ -40,6 +40,7 @@ class WindowInferer(Inferer):
         coarse: how many times coarser the first pass is; 0 leaves it out.
         margin_mm: of the box round liver and lesions, as training crops have it.
         spacing: mm of the network's grid along X, Y, Z.
+        longest_mm: of a liver along each axis: whatever is longer is cut at its thinnest places first.
         bf16: runs the network in bfloat16 autocast: half the time on CPUs that have it, probabilities that
             differ by about 0.01 at most. Others run in float32.
         runtime: what the network is handed to before it looks at the box, see `runtime`; None is torch.
@@ -55,6 +56,7 @@ class WindowInferer(Inferer):
         coarse: int = 2,
         margin_mm: float = 20.0,
         spacing: Sequence[float] = (2.5, 2.5, 2.5),
+        longest_mm: float = 300.0,
         bf16: bool = False,
         runtime: Callable[[Network], Network] | None = None,
     ) -> None:
@@ -62,6 +64,7 @@ class WindowInferer(Inferer):
         self.roi_size = tuple(int(size) for size in roi_size)
         self.overlap, self.sw_batch_size, self.tta, self.bf16 = overlap, sw_batch_size, tta, bf16
         self.coarse, self.margin = coarse, np.ceil(margin_mm / np.asarray(spacing)).astype(int)
+        self.afar, self.longest_mm = [side * coarse for side in spacing], longest_mm
         self.step = gcd(*self.roi_size)
 
     def __call__(self, inputs: torch.Tensor, network: Network, *args: Any, **kwargs: Any) -> torch.Tensor:
@@ -91,7 +94,8 @@ class WindowInferer(Inferer):
             return None
         seen = self.windows(F.avg_pool3d(image, self.coarse), network)
         classes = seen[0].argmax(dim=0).to(torch.uint8).cpu().numpy()
-        box = bounding_box(liver_region(classes, (1.0, 1.0, 1.0), grow_mm=0.0))
+        region = liver_region(classes, self.afar, grow_mm=0.0)
+        box = bounding_box(no_longer_than(region, self.afar, self.longest_mm))
         if box is None:
             return None
         low = np.array([side.start for side in box]) * self.coarse - self.margin

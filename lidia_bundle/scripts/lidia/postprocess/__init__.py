@@ -9,7 +9,7 @@ from scripts.lidia.postprocess.doubt import without_doubtful
 from scripts.lidia.postprocess.instances import Lesions, lesions
 from scripts.lidia.postprocess.livermax import GROUPS, livermax
 from scripts.lidia.postprocess.pixelcount import pixel_count
-from scripts.lidia.postprocess.region import liver_region
+from scripts.lidia.postprocess.region import liver_region, no_longer_than
 
 __all__ = [
     "BRANCH_SCORES",
@@ -24,6 +24,7 @@ __all__ = [
     "lesions",
     "liver_region",
     "livermax",
+    "no_longer_than",
     "pixel_count",
     "split_branch",
     "without_doubtful",

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.ndimage import distance_transform_edt
 
 from scripts.lidia.components import as_array, bounding_box, join_components
 from scripts.lidia.vocabulary import FIRST_LESION, LIVER
@@ -58,6 +59,34 @@ def liver_region(
     )
     region[wide] = _grow(_fill(liver[wide]), spacing, grow_mm, reach)
     return region
+
+
+def no_longer_than(mask: Mask, spacing: Sequence[float], longest_mm: float) -> Mask:
+    """The largest part of a mask that is short enough once its thin connections are cut.
+
+    A network that was trained round the liver may call muscles and bladder liver, which the abdominal wall
+    joins to it. Openings with larger and larger balls cut such bridges.
+
+    Args:
+        mask: `(X, Y, Z)`.
+        spacing: mm a voxel along X, Y, Z.
+        longest_mm: of the part's box along each axis.
+
+    Returns:
+        `(X, Y, Z)` mask: the same where it is short enough, the thickest part where no opening makes it so.
+    """
+    part, radius = mask, 0.0
+    depth = distance_transform_edt(mask, sampling=spacing)
+    while (box := bounding_box(part)) is not None:
+        sides = [(side.stop - side.start) * step for side, step in zip(box, spacing, strict=True)]
+        if max(sides) <= longest_mm:
+            break
+        radius += min(spacing) / 2
+        core = _largest(depth > radius)
+        if not core.any():
+            break
+        part = mask & (distance_transform_edt(~core, sampling=spacing) <= radius)
+    return part
 
 
 def _largest(mask: Mask) -> Mask:
