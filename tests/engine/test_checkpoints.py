@@ -11,6 +11,7 @@ import torch
 from ignite.engine import Engine
 from torch import nn
 
+from scripts.lidia.atomic import replacing, sweep
 from scripts.lidia.engine import (
     AverageWeights,
     LoadState,
@@ -20,7 +21,6 @@ from scripts.lidia.engine import (
     WeightsError,
     load_weights,
 )
-from scripts.lidia.engine.atomic import replacing, sweep
 from scripts.lidia.engine.checkpoints import states
 from scripts.lidia.engine.weights import read_state
 
@@ -152,7 +152,7 @@ with replacing(sys.argv[1]) as beside:
 def test_a_kill_while_writing_leaves_the_old_file(tmp_path: Path, bundle: Path) -> None:
     path = tmp_path / "model.pt"
     torch.save({"weight": torch.ones(1)}, path)
-    writer = bundle / "scripts/lidia/engine/atomic.py"
+    writer = bundle / "scripts/lidia/atomic.py"
     done = subprocess.run([sys.executable, "-c", KILLED, str(path), str(writer)], check=False)
     assert done.returncode == -9
     assert read_state(path)["weight"].tolist() == [1.0]

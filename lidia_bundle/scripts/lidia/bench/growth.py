@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from matplotlib.figure import Figure
 
+from scripts.lidia.atomic import replacing
 from scripts.lidia.bench.cohorts import phantoms
 from scripts.lidia.bench.forward import input_image
 from scripts.lidia.bench.line import Line, line
@@ -23,7 +24,6 @@ from scripts.lidia.bench.patients import inference_flow
 from scripts.lidia.bench.peers import network_options
 from scripts.lidia.bench.volumes import matched
 from scripts.lidia.bench.worker import forget_peak, peak_mb
-from scripts.lidia.engine.atomic import replacing
 from scripts.lidia.net import LIDIA
 
 UNITS = {

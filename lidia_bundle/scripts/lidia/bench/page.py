@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from scripts.lidia.atomic import replacing
 from scripts.lidia.bench.line import Line
-from scripts.lidia.engine.atomic import replacing
 
 HEAD = """# Performance
 

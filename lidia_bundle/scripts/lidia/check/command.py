@@ -12,12 +12,12 @@ from typing import Any
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
+from scripts.lidia.atomic import replacing
 from scripts.lidia.check.leaks import leaks
 from scripts.lidia.check.page import check_sections
 from scripts.lidia.check.patient import Seen, check_patient
 from scripts.lidia.check.summary import summarised
 from scripts.lidia.datalist import CaseError, list_file, read_lists
-from scripts.lidia.engine.atomic import replacing
 from scripts.lidia.report.shell import write_page
 
 logger = logging.getLogger("lidia.check")

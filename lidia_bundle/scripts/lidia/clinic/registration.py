@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import pydoc
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
+from scripts.lidia.atomic import replacing
 from scripts.lidia.clinic.alignment import Target, aligned, check_method, target_of
 from scripts.lidia.clinic.lattice import Volume, moved_to
 from scripts.lidia.clinic.series import dicom_paths
@@ -137,7 +136,7 @@ class _Pairs:
         }
         record = {"key": key, "moved": found.field is not None, "registration": told}
         if found.answered:  # more time, or a mended installation, may give another answer
-            with _beside(self.folder / f"{phase}.json") as file:
+            with replacing(self.folder / f"{phase}.json") as file:
                 file.write_text(json.dumps(record, indent=1), encoding="utf-8")
         return record
 
@@ -160,17 +159,5 @@ def _content(path: str) -> str:
 
 def _save(path: Path, image: nib.Nifti1Image) -> None:
     image.header.set_xyzt_units("mm")
-    with _beside(path) as file:
+    with replacing(path) as file:
         nib.save(image, file)
-
-
-@contextmanager
-def _beside(path: Path) -> Iterator[Path]:
-    """A name to write to that becomes `path` when all is written: a kill leaves no half file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".writing-{os.getpid()}-{path.name}")
-    try:
-        yield beside
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ import torch
 from monai.data import Dataset, PersistentDataset
 from monai.transforms import Compose
 
+from scripts.lidia.atomic import replacing
 from scripts.lidia.data.preprocess import Preprocessing
 from scripts.lidia.data.stored import packed, packed_with_place, unpacked
 from scripts.lidia.datalist.errors import CaseError
@@ -77,7 +78,8 @@ class CachedCases(PersistentDataset):
         self.augmentation = augmentation
         if folder is not None:
             about = json.dumps(transform.settings, indent=1, sort_keys=True, default=str)
-            (folder / "settings.json").write_text(about, encoding="utf-8")
+            with replacing(folder / "settings.json") as beside:
+                beside.write_text(about, encoding="utf-8")
 
     def set_data(self, data: Sequence[Mapping[str, Any]]) -> None:
         """Takes another list of cases; what is cached stays."""
@@ -93,13 +95,8 @@ class CachedCases(PersistentDataset):
                 path.unlink(missing_ok=True)
         made = self.pack(self.transform(item))
         if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            beside = path.with_name(f".{path.stem}.{os.getpid()}.tmp")
-            try:
+            with replacing(path, sync=False) as beside:
                 torch.save(made, beside)
-                os.replace(beside, path)
-            finally:
-                beside.unlink(missing_ok=True)
         return made
 
     def _transform(self, index: int) -> Any:

@@ -12,7 +12,7 @@ import ignite.distributed as idist
 import numpy as np
 from ignite.engine import Engine, Events
 
-from scripts.lidia.engine.atomic import replacing
+from scripts.lidia.atomic import replacing
 from scripts.lidia.engine.scores import PatientScores, Rows
 from scripts.lidia.engine.subsets import SubsetScores
 from scripts.lidia.engine.weights import WeightsError, digests, fingerprint, weight_files

@@ -16,7 +16,7 @@ import torch
 from ignite.engine import Engine, Events
 from monai.engines import Evaluator
 
-from scripts.lidia.engine.atomic import replacing, sweep
+from scripts.lidia.atomic import replacing, sweep
 from scripts.lidia.engine.weights import WeightsError, load_weights, read_state
 
 PATTERN = re.compile(r"state_epoch=(\d+)\.pt")

@@ -13,9 +13,9 @@ from ignite.engine import Events
 from monai.data import Dataset
 from monai.engines import SupervisedEvaluator
 
+from scripts.lidia.atomic import replacing
 from scripts.lidia.clinic import check_method, registered, source_files
 from scripts.lidia.datalist import CaseError
-from scripts.lidia.engine.atomic import replacing
 from scripts.lidia.engine.gathering import gather_words
 from scripts.lidia.engine.results import is_finished
 

@@ -13,9 +13,9 @@ from ignite.engine import Engine
 from monai.engines.utils import IterationEvents
 from numpy.typing import NDArray
 
+from scripts.lidia.atomic import replacing
 from scripts.lidia.clinic import source_files
 from scripts.lidia.clinic.sources import on_stack, read_source, stack_of
-from scripts.lidia.engine.atomic import replacing
 from scripts.lidia.engine.results import dicom_files, result_files
 
 DEIDENTIFY = (False, True, "uids")

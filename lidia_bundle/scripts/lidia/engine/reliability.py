@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from scripts.lidia.engine.atomic import replacing
+from scripts.lidia.atomic import replacing
 from scripts.lidia.engine.scores import Rows
 from scripts.lidia.metrics.calibration import Calibration, apply_platt
 from scripts.lidia.metrics.intervals import wilson

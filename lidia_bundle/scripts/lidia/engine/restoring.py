@@ -16,7 +16,7 @@ from monai.data import MetaTensor
 from monai.transforms import SpatialResample
 from numpy.typing import ArrayLike, NDArray
 
-from scripts.lidia.components import around, bounding_box
+from scripts.lidia.components import around, bounding_box, boxed
 from scripts.lidia.vocabulary import BACKGROUND, CLASSES
 
 SURE = 1.0 - 1e-6
@@ -82,11 +82,11 @@ def restored(pred: MetaTensor, given: ArrayLike | None = None, *, reach_mm: floa
     mask = [] if drawn is None else [_grown(drawn, native, shape, reach)]
     seen = around(boxes + [_carried(one, native, affine, plain.shape[1:]) for one in mask])
     box = around([_carried(seen, affine, native, shape), *mask])
-    part = MetaTensor(plain[(slice(None), *seen)], affine=torch.from_numpy(_moved(affine, seen)))
+    part = MetaTensor(plain[(slice(None), *seen)], affine=torch.from_numpy(boxed(affine, seen)))
     resample = SpatialResample(mode="bilinear", padding_mode="border", dtype=torch.float32)
     size = [side.stop - side.start for side in box]
-    maps = resample(part, dst_affine=torch.from_numpy(_moved(native, box)), spatial_size=size)
-    return Restored(maps.as_tensor().numpy(), _moved(native, box), box, native, shape)
+    maps = resample(part, dst_affine=torch.from_numpy(boxed(native, box)), spatial_size=size)
+    return Restored(maps.as_tensor().numpy(), boxed(native, box), box, native, shape)
 
 
 def _grown(
@@ -109,10 +109,3 @@ def _carried(
     low, high = np.floor(places.min(axis=1)), np.ceil(places.max(axis=1)) + 1
     sides = zip(low.astype(int), high.astype(int), shape, strict=True)
     return tuple(slice(min(max(a, 0), size - 1), max(min(b, size), 1)) for a, b, size in sides)
-
-
-def _moved(affine: NDArray[np.float64], box: Sequence[slice]) -> NDArray[np.float64]:
-    """The affine of a box of a grid."""
-    moved = np.array(affine, dtype=np.float64)
-    moved[:3, 3] += moved[:3, :3] @ [float(side.start) for side in box]
-    return moved

@@ -16,8 +16,8 @@ from ignite.engine import Engine
 from monai.engines.utils import IterationEvents
 from numpy.typing import NDArray
 
+from scripts.lidia.atomic import replacing
 from scripts.lidia.components import bounding_box
-from scripts.lidia.engine.atomic import replacing
 from scripts.lidia.engine.weights import digest, digests, weight_files
 
 VOLUMES = ("lesions", "instances", "liver")

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from scripts.lidia.engine.atomic import replacing
+from scripts.lidia.atomic import replacing
 from scripts.lidia.engine.half import has_bf16
 
 Network = Callable[..., Tensor]

@@ -16,7 +16,7 @@ from ignite.engine import Engine, Events
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from scripts.lidia.engine.atomic import replacing
+from scripts.lidia.atomic import replacing
 from scripts.lidia.engine.listing import LESION_COLUMNS, words
 from scripts.lidia.engine.reliability import TRIAGE_COLUMNS, draw_reliability, triage_lines
 from scripts.lidia.engine.scores import PatientScores, Rows

@@ -15,8 +15,8 @@ from monailabel.interfaces.tasks.strategy import Strategy
 from monailabel.tasks.infer.bundle import BundleInferTask
 from monailabel.tasks.train.bundle import BundleTrainTask
 
+from scripts.lidia.atomic import replacing
 from scripts.lidia.datalist import CaseError
-from scripts.lidia.engine.atomic import replacing
 from scripts.lidia.engine.results import renumber
 from scripts.lidia.engine.weights import digest
 from scripts.lidia.postprocess.doubt import mean_entropy

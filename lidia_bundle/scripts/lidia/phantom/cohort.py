@@ -22,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from scripts.lidia.atomic import MARK, replacing
 from scripts.lidia.phantom.case import Case, sample_case
 from scripts.lidia.phantom.fingerprint import recipe_hash
 from scripts.lidia.phantom.recipes import RECIPES
@@ -29,7 +30,7 @@ from scripts.lidia.phantom.scanner import FOV
 
 SPLIT = {"training": 1305, "validation": 298, "test": 318}
 """Patients of the paper's internal cohort; a phantom cohort is split in these proportions."""
-NOTES, BESIDE = ".cases", ".writing-"
+NOTES = ".cases"
 """Where an unfinished run keeps the items of finished cases; how a file is called until it is whole."""
 
 
@@ -121,7 +122,7 @@ def begin(folder: Path, asked: Mapping[str, Any]) -> None:
     if not note.is_file() or note.read_bytes() != text:
         shutil.rmtree(folder / NOTES, ignore_errors=True)
         put(note, text)
-    for left in folder.rglob(f"{BESIDE}*"):
+    for left in folder.rglob(f"{MARK}*"):
         left.unlink(missing_ok=True)
 
 
@@ -224,14 +225,6 @@ def nifti(data: NDArray, affine: NDArray) -> bytes:
 
 
 def put(path: Path, content: bytes) -> None:
-    """Writes beside and renames: a stopped run leaves no broken file under a final name."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{BESIDE}{os.getpid()}.{path.name}")
-    try:
-        with beside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    """Writes whole or not at all: a stopped run leaves no broken file under a final name."""
+    with replacing(path) as beside:
+        beside.write_bytes(content)

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
+from scripts.lidia.atomic import replacing, sweep
 from scripts.lidia.datalist import CaseError
-from scripts.lidia.engine.atomic import replacing, sweep
 from scripts.lidia.engine.cohort import fault_of, write_faults
 
 SETTINGS = "prepare.json"

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import nibabel as nib
 import numpy as np
 
-from scripts.lidia.components import bounding_box
+from scripts.lidia.components import bounding_box, boxed
 from scripts.lidia.engine.results import VOLUMES, is_finished, result_files
 from scripts.lidia.metrics.lesions import Found, find_lesions, match_lesions
 from scripts.lidia.metrics.patients import PRESENT_MM3, true_volumes
@@ -92,11 +92,9 @@ def read_patient(folder: str | Path, case: str, item: Mapping[str, Any] | None =
     if item.get("label"):
         drawn = _read(item["instances"])[0][box] if item.get("instances") else None
         truth = find_lesions(label[box], spacing, drawn)
-    moved = affine.copy()
-    moved[:3, 3] += affine[:3, :3] @ [float(side.start) for side in box]
     phases, flags = dict(item.get("phases", {})), dict(item.get("malignant") or {})
     liver = volumes["liver"][0][box] > 0
-    return Patient(result, phases, moved, found, liver, truth, flags, int(box[2].start))
+    return Patient(result, phases, boxed(affine, box), found, liver, truth, flags, int(box[2].start))
 
 
 def _read(path: str | Path) -> tuple[np.ndarray, np.ndarray]:

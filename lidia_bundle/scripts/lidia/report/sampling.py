@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
-from scripts.lidia.components import axial_axis
+from scripts.lidia.components import axial_axis, boxed
 from scripts.lidia.data.volumes import HU, read_phase
 
 AIR = HU[0]
@@ -72,13 +72,13 @@ def read_part(path: str | Path, case: str, places: NDArray[np.float64], whole_sl
     if Path(path).is_dir():
         volume, affine, _ = read_phase(path, case, check_hu=False)
         box = _box(places, affine, volume.shape, whole_slices)
-        return Part(volume[box], _moved(affine, box))
+        return Part(volume[box], boxed(affine, box))
     image = nib.load(path)
     box = _box(places, image.affine, image.shape, whole_slices)
     rest = (0,) * (len(image.shape) - 3)
     # Whole planes are read faster than rows of them
     planes = np.asarray(image.dataobj[(slice(None), slice(None), box[2], *rest)])
-    return Part(planes[box[:2]], _moved(image.affine, box))
+    return Part(planes[box[:2]], boxed(image.affine, box))
 
 
 def _box(
@@ -95,12 +95,6 @@ def _box(
         slice(min(max(a, 0), size), min(max(b, 0), size))
         for a, b, size in zip(low, high, shape, strict=False)
     )
-
-
-def _moved(affine: NDArray, box: Sequence[slice]) -> NDArray[np.float64]:
-    moved = np.array(affine, dtype=np.float64)
-    moved[:3, 3] += moved[:3, :3] @ [float(side.start) for side in box]
-    return moved
 
 
 def at(part: Part, places: NDArray[np.float64]) -> NDArray[np.float64]:

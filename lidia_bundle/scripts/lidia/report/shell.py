@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from scripts.lidia.engine.atomic import replacing
+from scripts.lidia.atomic import replacing
 
 CAUTION = "Research software. Not a medical device, not for diagnosis."
 SYNTHETIC = "Everything on this page is synthetic: the patients are computed phantoms, not people."

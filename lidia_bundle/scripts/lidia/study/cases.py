@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 
+from scripts.lidia.atomic import replacing
 from scripts.lidia.datalist import datalist
-from scripts.lidia.engine.atomic import replacing
 from scripts.lidia.report.page import drawing
 from scripts.lidia.report.results import finished, read_patient
 from scripts.lidia.report.slices import busiest_slices

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from scripts.lidia.engine.atomic import replacing
+from scripts.lidia.atomic import replacing
 from scripts.lidia.study.compare import Figure
 from scripts.lidia.vocabulary import LESION_TYPES, PHASES
 

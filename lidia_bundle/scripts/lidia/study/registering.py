@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 from tqdm import tqdm
 
+from scripts.lidia.atomic import replacing
 from scripts.lidia.clinic import registered
 from scripts.lidia.datalist.read import complete
 from scripts.lidia.engine import PatientScores
-from scripts.lidia.engine.atomic import replacing
 from scripts.lidia.engine.weights import digest, load_weights
 from scripts.lidia.metrics.cohort import summarise_patients
 from scripts.lidia.metrics.intervals import draw_patients, interval, paired_difference

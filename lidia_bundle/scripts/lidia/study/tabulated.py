@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from scripts.lidia.engine.atomic import replacing
+from scripts.lidia.atomic import replacing
 
 DIGITS = {"patients.csv": 6, "lesions.csv": 4}
 """Significant digits that are kept."""

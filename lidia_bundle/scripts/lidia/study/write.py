@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from scripts.lidia.engine.atomic import replacing
+from scripts.lidia.atomic import replacing
 from scripts.lidia.metrics.intervals import DRAWS
 from scripts.lidia.study.cohorts import COHORTS
 from scripts.lidia.study.compare import differences, methods, seeds_of

@@ -11,7 +11,7 @@ MARK = ".writing-"
 
 
 @contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+def replacing(path: str | os.PathLike[str], *, sync: bool = True) -> Iterator[Path]:
     """Gives a name in the same folder to write to; on success that file takes the place of `path`.
 
     The name keeps all endings of `path` (`.nii.gz` tells writers what to do). On failure nothing is left
@@ -19,14 +19,16 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     Args:
         path: the file to be written; its folder is made.
+        sync: wait until it lies on the disk: a power cut then leaves the old file or the new one.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f"{MARK}{os.getpid()}-{path.name}")
     try:
         yield beside
-        with beside.open("rb") as file:
-            os.fsync(file.fileno())
+        if sync:
+            with beside.open("rb") as file:
+                os.fsync(file.fileno())
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
