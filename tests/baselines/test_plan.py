@@ -118,6 +118,23 @@ def test_the_branch_finds_what_depends_on_the_whole_window():
     assert torch.isfinite(branch([torch.randn(1, 4, 4, 4, 4), torch.randn(1, 8, 1, 1, 1)])).all()
 
 
+@torch.no_grad()
+def test_the_branch_reads_what_all_voxels_share():
+    """Absolute HU in the end: a norm over all tokens would take it away."""
+    branch = PatientBranch(channels=(4,), factors=(2,), stride=16, outputs=3, memory=4, width=16).eval()
+    level = torch.randn(1, 4, 8, 8, 4)
+    shift = torch.tensor([1.0, -1.0, 0.5, 0.0])[:, None, None, None]
+    assert float((branch([level + shift]) - branch([level])).abs().max()) > 1e-3
+
+
+@torch.no_grad()
+def test_the_branch_reads_the_description_of_voxels():
+    network = small().eval()
+    levels, pyramid, pixels = network._see(scan())
+    said = network._ask_branch(levels, pyramid, pixels)
+    assert not torch.allclose(network._ask_branch(levels, pyramid, pixels + torch.randn_like(pixels)), said)
+
+
 def test_labels_and_their_soft_targets():
     loss = PatientLoss(spacing=(2.0, 2.0, 2.5), full_mm3=250.0)  # a voxel is 10 mm3, so 25 are full
     target = torch.zeros(1, 2, 8, 8, 8, dtype=torch.int16)
@@ -201,8 +218,8 @@ def test_it_learns_what_a_crop_holds():
     image = (target[:, :1].float() / 5).expand(2, 4, -1, -1, -1).contiguous()
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
     for _ in range(40):
-        levels, pyramid, _ = network._see(image)
-        loss, _ = loss_of(network._ask_branch(levels, pyramid), torch.zeros(2, 3, 11), target)
+        levels, pyramid, pixels = network._see(image)
+        loss, _ = loss_of(network._ask_branch(levels, pyramid, pixels), torch.zeros(2, 3, 11), target)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

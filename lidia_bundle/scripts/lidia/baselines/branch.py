@@ -3,9 +3,12 @@
 Dual-path blocks (MaX-DeepLab, Wang et al. 2021, without the way back to the pixels), one a feature level; the
 mean memory token says which kinds of lesion the window holds, several at once.
 
-Differs from PLAN: fewer and narrower tokens, which start near 0 and so learn sooner; the place of a voxel is
-LIDIA's sine code instead of a learned one, so that windows of any size can be read; no dropout, so that the
-second pass of sharpness-aware minimisation answers the same question as the first.
+Differs from PLAN, whose branch has hundreds of thousands of steps to learn in: fewer and narrower tokens,
+which start near 0; the token of a cell is the maximum over its voxels instead of a strided convolution, for a
+lesion fills little of a cell; tokens are normed each by itself, since an instance norm takes the mean of all
+tokens away, and that is what an untrained attention reads. The place of a voxel is LIDIA's sine code instead of
+a learned one, so that windows of any size can be read; no dropout, so that the second pass of sharpness-aware
+minimisation answers the same question as the first.
 """
 
 from __future__ import annotations
@@ -64,9 +67,10 @@ class PatientBranch(nn.Module):
         self.stride = stride
         self.memory = nn.Parameter(torch.randn(memory, width) * 0.02)
         self.folds = nn.ModuleList(
-            nn.Conv3d(c, width, f, stride=f) for c, f in zip(channels, factors, strict=True)
+            nn.Sequential(nn.Conv3d(c, width, 1), nn.MaxPool3d(f))
+            for c, f in zip(channels, factors, strict=True)
         )
-        self.norms = nn.ModuleList(nn.InstanceNorm3d(width, affine=True) for _ in channels)
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in channels)
         self.sine = SinePosition(width)
         self.blocks = nn.ModuleList(DualPathBlock(width=width, heads=heads) for _ in channels)
         self.norm = nn.LayerNorm(width)
@@ -78,8 +82,6 @@ class PatientBranch(nn.Module):
         for level, fold, norm, block in zip(levels, self.folds, self.norms, self.blocks, strict=True):
             tokens = fold(level)
             x, y, z = tokens.shape[2:]
-            # An instance norm of a single token would leave nothing of it.
-            tokens = norm(tokens) if x * y * z > 1 else tokens
             places = self.sine(voxel_places(x, y, z, self.stride, tokens.device))
-            memory = block(memory, tokens.flatten(2).mT + places)
+            memory = block(memory, norm(tokens.flatten(2).mT) + places)
         return self.classify(self.norm(memory.mean(dim=1)))

@@ -2,7 +2,8 @@
 
 Early fusion; anchor queries in the place of LIDIA's proposals; a patient branch beside the mask transformer.
 Foreground-enhanced sampling is in LIDIA's own loss. It trains by LIDIA's aids (semantic warm-up, mask-piloted
-queries, norm-free path of absolute HU), as the other mask transformers of the study do.
+queries, norm-free path of absolute HU), as the other mask transformers of the study do; the branch reads what
+queries read of a voxel last, since absolute HU stand nowhere else.
 
 Differs from PLAN: the number of slots for anchors is fixed, and a slot without a component holds a learned
 query of its own, so that a sample's answer does not depend on its batch; background and liver have no
@@ -26,6 +27,7 @@ from scripts.lidia.components import SMALLEST_MM3
 from scripts.lidia.net.blocks import voxel_places
 from scripts.lidia.net.lidia import LIDIA
 from scripts.lidia.postprocess.branch import BRANCH_SCORES
+from scripts.lidia.vocabulary import CLASSES
 
 
 class PLAN(LIDIA):
@@ -89,9 +91,10 @@ class PLAN(LIDIA):
         last = len(channels) - 1
         widths = [channels[i] for i in encoder_levels]
         widths += [pixel_width if i == 0 else pyramid_width for i in pyramid_levels]
+        widths += [self.semantic.described + len(CLASSES)]
         self.branch = PatientBranch(
             channels=widths,
-            factors=[2 ** (last - i) for i in (*encoder_levels, *pyramid_levels)],
+            factors=[2 ** (last - i) for i in (*encoder_levels, *pyramid_levels, 0)],
             stride=self.stride,
             outputs=len(LABELS),
             memory=memory,
@@ -109,7 +112,7 @@ class PLAN(LIDIA):
         said = self._say(pyramid, pixels, target)
         if not self.training:
             return said
-        logits = self._ask_branch(levels, pyramid) if self.decoding else None
+        logits = self._ask_branch(levels, pyramid, pixels) if self.decoding else None
         return PatientPrediction(said, logits)  # type: ignore[arg-type, return-value]
 
     def with_branch(self, image: Tensor) -> Tensor:
@@ -123,15 +126,17 @@ class PLAN(LIDIA):
         """
         levels, pyramid, pixels = self._see(image)
         probabilities = self._say(pyramid, pixels, None)
-        scores = self._ask_branch(levels, pyramid).sigmoid()[
+        scores = self._ask_branch(levels, pyramid, pixels).sigmoid()[
             :, [LABELS.index(name) for name in BRANCH_SCORES]
         ]
         painted = scores[:, :, None, None, None].expand(-1, -1, *probabilities.shape[2:])
         return torch.cat([probabilities, painted.to(probabilities.dtype)], dim=1)
 
-    def _ask_branch(self, levels: list[Tensor], pyramid: list[Tensor]) -> Tensor:
+    def _ask_branch(self, levels: list[Tensor], pyramid: list[Tensor], pixels: Tensor) -> Tensor:
+        semantic, description, _ = self.semantic(pixels)
+        described = torch.cat([description, semantic.softmax(dim=1)], dim=1).detach()
         read = [levels[i] for i in self.encoder_levels] + [pyramid[i] for i in self.pyramid_levels]
-        return self.branch(read)
+        return self.branch([*read, described])
 
     def _queries(self, description: Tensor, seeds: Tensor) -> tuple[Tensor, Tensor]:
         """Anchors first, then the learned queries: content and position, (B, Q, D) each; `seeds` is empty."""
