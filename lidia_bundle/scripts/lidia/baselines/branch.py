@@ -6,9 +6,9 @@ mean memory token says which kinds of lesion the window holds, several at once.
 Differs from PLAN, whose branch has hundreds of thousands of steps to learn in: fewer and narrower tokens,
 which start near 0; the token of a cell is the maximum over its voxels instead of a strided convolution, for a
 lesion fills little of a cell; tokens are normed each by itself, since an instance norm takes the mean of all
-tokens away, and that is what an untrained attention reads. The place of a voxel is LIDIA's sine code instead of
-a learned one, so that windows of any size can be read; no dropout, so that the second pass of sharpness-aware
-minimisation answers the same question as the first.
+tokens away, and that is what an untrained attention reads. The place of a voxel is LIDIA's sine code instead
+of a learned one, so that windows of any size can be read; no dropout, so that the second pass of
+sharpness-aware minimisation answers the same question as the first.
 """
 
 from __future__ import annotations
