@@ -115,8 +115,8 @@ def budget_rows(study: Study) -> list[str]:
     page = [
         "### What each method was given",
         "",
-        "Budgets were fixed beforehand, as steps. CPU hours are those of one seed's steps, on the machine that "
-        "ran it. Synthetic patients.",
+        "Budgets were fixed beforehand, as steps. CPU hours are those of one seed's steps, on the machine "
+        "that ran it. Synthetic patients.",
         "",
     ]
     return page + table(["method", "steps", "CPU hours", "seeds", "phantom"], lines)
