@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from scripts.lidia.atomic import replacing
 from scripts.lidia.datalist.read import MASKS, read_sections
 
 
@@ -29,18 +29,13 @@ def write_datalist(
         CaseError: if the sections are no valid list (a case twice, an unknown phase, ...).
     """
     path = Path(path).absolute()
-    path.parent.mkdir(parents=True, exist_ok=True)
     content = {
         **about,
         **{name: [_portable(i, path.parent) for i in items] for name, items in sections.items()},
     }
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with replacing(path) as beside:
         beside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         read_sections(beside)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
     return path
 
 

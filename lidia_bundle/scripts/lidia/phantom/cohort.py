@@ -31,7 +31,7 @@ from scripts.lidia.phantom.scanner import FOV
 SPLIT = {"training": 1305, "validation": 298, "test": 318}
 """Patients of the paper's internal cohort; a phantom cohort is split in these proportions."""
 NOTES = ".cases"
-"""Where an unfinished run keeps the items of finished cases; how a file is called until it is whole."""
+"""Where an unfinished run keeps the items of finished cases."""
 
 
 def write_cohort(

@@ -75,18 +75,23 @@ def no_longer_than(mask: Mask, spacing: Sequence[float], longest_mm: float) -> M
     Returns:
         `(X, Y, Z)` mask: the same where it is short enough, the thickest part where no opening makes it so.
     """
+    if _length(mask, spacing) <= longest_mm:
+        return mask
     part, radius = mask, 0.0
     depth = distance_transform_edt(mask, sampling=spacing)
-    while (box := bounding_box(part)) is not None:
-        sides = [(side.stop - side.start) * step for side, step in zip(box, spacing, strict=True)]
-        if max(sides) <= longest_mm:
-            break
+    while _length(part, spacing) > longest_mm:
         radius += min(spacing) / 2
         core = _largest(depth > radius)
         if not core.any():
             break
         part = mask & (distance_transform_edt(~core, sampling=spacing) <= radius)
     return part
+
+
+def _length(mask: Mask, spacing: Sequence[float]) -> float:
+    """Longest side of a mask's box in mm."""
+    box = bounding_box(mask) or (slice(0, 0),) * 3
+    return max((side.stop - side.start) * step for side, step in zip(box, spacing, strict=True))
 
 
 def _largest(mask: Mask) -> Mask:
