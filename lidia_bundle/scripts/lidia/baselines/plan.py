@@ -133,10 +133,9 @@ class PLAN(LIDIA):
         return torch.cat([probabilities, painted.to(probabilities.dtype)], dim=1)
 
     def _ask_branch(self, levels: list[Tensor], pyramid: list[Tensor], pixels: Tensor) -> Tensor:
-        semantic, description, _ = self.semantic(pixels)
-        described = torch.cat([description, semantic.softmax(dim=1)], dim=1).detach()
+        _, description, _ = self._describe(pixels)
         read = [levels[i] for i in self.encoder_levels] + [pyramid[i] for i in self.pyramid_levels]
-        return self.branch([*read, described])
+        return self.branch([*read, description.detach()])
 
     def _queries(self, description: Tensor, seeds: Tensor) -> tuple[Tensor, Tensor]:
         """Anchors first, then the learned queries: content and position, (B, Q, D) each; `seeds` is empty."""

@@ -159,9 +159,7 @@ class LIDIA(nn.Module):
 
     def _say(self, pyramid: list[Tensor], pixels: Tensor, target: Tensor | None) -> Tensor:
         """What `forward` returns, from the features."""
-        semantic, description, liver = self.semantic(pixels)
-        semantic = semantic.float()  # peaks and the map tell near-equal voxels apart
-        description = torch.cat([description, semantic.softmax(dim=1).to(description.dtype)], dim=1)
+        semantic, description, liver = self._describe(pixels)
         features = self.mask_features(pixels)
         if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript skips the branch only so)
             if self.training:
@@ -179,6 +177,13 @@ class LIDIA(nn.Module):
             size = [n * self.stem_stride for n in probabilities.shape[2:]]
             probabilities = F.interpolate(probabilities, size=size, mode="trilinear", align_corners=False)
         return probabilities
+
+    def _describe(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Semantic logits, every voxel's description with its classes last, and the liver's logits if any."""
+        semantic, description, liver = self.semantic(pixels)
+        semantic = semantic.float()  # peaks and the map tell near-equal voxels apart
+        classes = semantic.softmax(dim=1).to(description.dtype)
+        return semantic, torch.cat([description, classes], dim=1), liver
 
     def _queries(self, description: Tensor, seeds: Tensor) -> tuple[Tensor, Tensor]:
         """Proposals first, then the learned ones: content and position, (B, Q, D) each."""
