@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +9,6 @@ import torch
 from ignite.engine import Engine
 from torch import nn
 
-from scripts.lidia.atomic import replacing, sweep
 from scripts.lidia.engine import (
     AverageWeights,
     LoadState,
@@ -137,35 +134,6 @@ def test_weights_of_the_warm_up_are_not_published(tmp_path: Path) -> None:
     network = nn.Linear(1, 1)
     network.decoding = False
     validated(SaveBest(network=network, path=str(tmp_path / "model.pt"), metric="auc8"), 0.9, 1)
-    assert not list(tmp_path.iterdir())
-
-
-KILLED = """
-import os, runpy, sys
-replacing = runpy.run_path(sys.argv[2])["replacing"]
-with replacing(sys.argv[1]) as beside:
-    beside.write_bytes(b"half of the n")
-    os.kill(os.getpid(), 9)
-"""
-
-
-def test_a_kill_while_writing_leaves_the_old_file(tmp_path: Path, bundle: Path) -> None:
-    path = tmp_path / "model.pt"
-    torch.save({"weight": torch.ones(1)}, path)
-    writer = bundle / "scripts/lidia/atomic.py"
-    done = subprocess.run([sys.executable, "-c", KILLED, str(path), str(writer)], check=False)
-    assert done.returncode == -9
-    assert read_state(path)["weight"].tolist() == [1.0]
-    assert len(list(tmp_path.iterdir())) == 2
-    sweep(tmp_path)
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="full"), replacing(tmp_path / "a.nii.gz") as beside:
-        assert beside.name.endswith(".nii.gz")
-        beside.write_text("half")
-        raise RuntimeError("disk full")
     assert not list(tmp_path.iterdir())
 
 

@@ -12,9 +12,10 @@ import pytest
 from sklearn.metrics import roc_auc_score
 from study.judged import COHORTS, read_json, write_archive
 
+from scripts.lidia.atomic import write_json
 from scripts.lidia.study.archive import keep
 from scripts.lidia.study.jobs import Job, Places
-from scripts.lidia.study.tabulated import read_table, write_json
+from scripts.lidia.study.tabulated import read_table
 from scripts.lidia.study.write import write_study
 from scripts.lidia.vocabulary import LESION_TYPES
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 MARK = ".writing-"
 
@@ -32,6 +34,21 @@ def replacing(path: str | os.PathLike[str], *, sync: bool = True) -> Iterator[Pa
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Writes a text as UTF-8, whole or not at all; what is no character is written as its escape."""
+    with replacing(path) as beside:
+        beside.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def write_json(path: str | os.PathLike[str], content: Any, indent: int | None = 1) -> None:
+    """Writes JSON, whole or not at all.
+
+    Raises:
+        ValueError: a number is not finite, for which JSON has no word.
+    """
+    write_text(path, json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def sweep(folder: str | os.PathLike[str]) -> None:

@@ -15,10 +15,9 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from scripts.lidia.atomic import replacing
+from scripts.lidia.atomic import replacing, write_json
 from scripts.lidia.bench.cohorts import clinical_patient, phantoms
 from scripts.lidia.bench.loading import waiting
-from scripts.lidia.bench.page import write_json
 from scripts.lidia.bench.pairs import Place
 from scripts.lidia.bench.patients import by_lidia
 

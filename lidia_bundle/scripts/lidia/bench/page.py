@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from scripts.lidia.atomic import replacing
 from scripts.lidia.bench.line import Line
 
 HEAD = """# Performance
@@ -115,15 +112,3 @@ def page(
     text += ["", "## Machine and versions", "", "| | |", "|---|---|"]
     text += [f"| {name.replace('_', ' ')} | {value} |" for name, value in machine.items()]
     return "\n".join(text) + "\n"
-
-
-def write_json(path: Path, told: Mapping[str, Any]) -> None:
-    """Writes JSON, whole or not at all."""
-    with replacing(path) as beside:
-        beside.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a text, whole or not at all."""
-    with replacing(path) as beside:
-        beside.write_text(text, encoding="utf-8")

@@ -10,13 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from scripts.lidia.atomic import write_json, write_text
 from scripts.lidia.bench.forward import absent, forward
 from scripts.lidia.bench.growth import growth
 from scripts.lidia.bench.line import Line
 from scripts.lidia.bench.loading import data
 from scripts.lidia.bench.machine import gpu, machine, source_digest
 from scripts.lidia.bench.masks import mask_losses
-from scripts.lidia.bench.page import page, write_json, write_text
+from scripts.lidia.bench.page import page
 from scripts.lidia.bench.pairs import BenchError, Place
 from scripts.lidia.bench.patients import cohort, patient
 from scripts.lidia.bench.runtimes import runtime

@@ -8,8 +8,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from scripts.lidia.atomic import write_json
 from scripts.lidia.bench.line import Line, from_dict
-from scripts.lidia.bench.page import write_json
 
 
 class Shelf:

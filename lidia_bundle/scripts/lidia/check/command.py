@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,7 @@ from typing import Any
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from scripts.lidia.atomic import replacing
+from scripts.lidia.atomic import write_json
 from scripts.lidia.check.leaks import leaks
 from scripts.lidia.check.page import check_sections
 from scripts.lidia.check.patient import Seen, check_patient
@@ -71,8 +70,7 @@ def check(
     faults += [fault.as_dict() for fault in leaks(lists, digests, str(file))]
     summary = summarised(lists, facts, faults)
     for name, content in (("errors.json", faults), ("summary.json", summary)):
-        with replacing(folder / name) as beside:
-            beside.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
+        write_json(folder / name, content)
     synthetic = bool(items) and all(item.get("synthetic") for item in items)
     blocks = check_sections(str(file), summary, faults)
     page = write_page(folder / "check.html", "Check of a datalist", blocks, synthetic=synthetic)

@@ -14,7 +14,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
-from scripts.lidia.atomic import replacing
+from scripts.lidia.atomic import replacing, write_json
 from scripts.lidia.clinic.alignment import Target, aligned, check_method, target_of
 from scripts.lidia.clinic.lattice import Volume, moved_to
 from scripts.lidia.clinic.series import dicom_paths
@@ -136,8 +136,7 @@ class _Pairs:
         }
         record = {"key": key, "moved": found.field is not None, "registration": told}
         if found.answered:  # more time, or a mended installation, may give another answer
-            with replacing(self.folder / f"{phase}.json") as file:
-                file.write_text(json.dumps(record, indent=1), encoding="utf-8")
+            write_json(self.folder / f"{phase}.json", record)
         return record
 
 

@@ -15,7 +15,7 @@ import torch
 from monai.data import Dataset, PersistentDataset
 from monai.transforms import Compose
 
-from scripts.lidia.atomic import replacing
+from scripts.lidia.atomic import replacing, write_text
 from scripts.lidia.data.preprocess import Preprocessing
 from scripts.lidia.data.stored import packed, packed_with_place, unpacked
 from scripts.lidia.datalist.errors import CaseError
@@ -78,8 +78,7 @@ class CachedCases(PersistentDataset):
         self.augmentation = augmentation
         if folder is not None:
             about = json.dumps(transform.settings, indent=1, sort_keys=True, default=str)
-            with replacing(folder / "settings.json") as beside:
-                beside.write_text(about, encoding="utf-8")
+            write_text(folder / "settings.json", about)
 
     def set_data(self, data: Sequence[Mapping[str, Any]]) -> None:
         """Takes another list of cases; what is cached stays."""

@@ -12,7 +12,7 @@ import ignite.distributed as idist
 import numpy as np
 from ignite.engine import Engine, Events
 
-from scripts.lidia.atomic import replacing
+from scripts.lidia.atomic import write_json
 from scripts.lidia.engine.scores import PatientScores, Rows
 from scripts.lidia.engine.subsets import SubsetScores
 from scripts.lidia.engine.weights import WeightsError, digests, fingerprint, weight_files
@@ -201,5 +201,4 @@ class FitCalibration:
         }
         if self.subsets is not None:
             content["subsets"] = self.subsets.areas(rows, present)
-        with replacing(self.path) as beside:
-            beside.write_text(json.dumps(content, indent=4, allow_nan=False) + "\n", encoding="utf-8")
+        write_json(self.path, content, indent=4)

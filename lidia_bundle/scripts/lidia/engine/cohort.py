@@ -13,7 +13,7 @@ from ignite.engine import Events
 from monai.data import Dataset
 from monai.engines import SupervisedEvaluator
 
-from scripts.lidia.atomic import replacing
+from scripts.lidia.atomic import write_json
 from scripts.lidia.clinic import check_method, registered, source_files
 from scripts.lidia.datalist import CaseError
 from scripts.lidia.engine.gathering import gather_words
@@ -47,9 +47,7 @@ def fault_of(problem: BaseException, item: Mapping[str, Any]) -> CaseError:
 
 def write_faults(path: Path, faults: Sequence[CaseError]) -> None:
     """Writes `errors.json`: the failed patients, which may be none."""
-    with replacing(path) as beside:
-        told = [fault.as_dict() for fault in faults]
-        beside.write_text(json.dumps(told, indent=1, ensure_ascii=False), encoding="utf-8")
+    write_json(path, [fault.as_dict() for fault in faults])
 
 
 class CohortDataset(Dataset):

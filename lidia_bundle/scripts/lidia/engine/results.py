@@ -16,7 +16,7 @@ from ignite.engine import Engine
 from monai.engines.utils import IterationEvents
 from numpy.typing import NDArray
 
-from scripts.lidia.atomic import replacing
+from scripts.lidia.atomic import replacing, write_json
 from scripts.lidia.components import bounding_box
 from scripts.lidia.engine.weights import digest, digests, weight_files
 
@@ -191,6 +191,4 @@ class WriteResults:
         told = {**result, **notes, "warnings": warnings, "versions": versions(self.weights)}
         told["inputs"] = {phase: content_of(path) for phase, path in item.get("phases", {}).items()}
         told["settings"] = self.settings
-        text = json.dumps(told, indent=1, allow_nan=False)
-        with replacing(files["result"]) as beside:
-            beside.write_text(text, encoding="utf-8")
+        write_json(files["result"], told)

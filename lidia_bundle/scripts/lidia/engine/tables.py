@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
@@ -16,7 +15,7 @@ from ignite.engine import Engine, Events
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from scripts.lidia.atomic import replacing
+from scripts.lidia.atomic import replacing, write_json
 from scripts.lidia.engine.listing import LESION_COLUMNS, words
 from scripts.lidia.engine.reliability import TRIAGE_COLUMNS, draw_reliability, triage_lines
 from scripts.lidia.engine.scores import PatientScores, Rows
@@ -81,8 +80,7 @@ def write_evaluation(
     folder = Path(folder)
     summary = scores.summary(draws, seed)
     metrics = report(summary, rows, scores.protocol.present_mm3)
-    with replacing(folder / "metrics.json") as beside:
-        beside.write_text(json.dumps(metrics, indent=1, allow_nan=False), encoding="utf-8")
+    write_json(folder / "metrics.json", metrics)
     write_table(folder / "patients.csv", patient_lines(rows))
     lesions = ({"id": name, **words(line)} for name, line in rows.lesions)
     write_table(folder / "lesions.csv", lesions, ("id", *LESION_COLUMNS))

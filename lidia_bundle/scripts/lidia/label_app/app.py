@@ -15,7 +15,7 @@ from monailabel.interfaces.tasks.strategy import Strategy
 from monailabel.tasks.infer.bundle import BundleInferTask
 from monailabel.tasks.train.bundle import BundleTrainTask
 
-from scripts.lidia.atomic import replacing
+from scripts.lidia.atomic import write_text
 from scripts.lidia.datalist import CaseError
 from scripts.lidia.engine.results import renumber
 from scripts.lidia.engine.weights import digest
@@ -139,8 +139,7 @@ def keep_whole(store: Any) -> None:
 
     def write(lock: bool = True) -> None:
         path = Path(store._datastore_config_path)
-        with replacing(path) as beside:
-            beside.write_text(store._datastore.model_dump_json(exclude={"base_path"}, indent=2), "utf-8")
+        write_text(path, store._datastore.model_dump_json(exclude={"base_path"}, indent=2))
         store._config_ts = path.stat().st_mtime
 
     store._update_datastore_file = write

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
-from scripts.lidia.atomic import replacing, sweep
+from scripts.lidia.atomic import sweep, write_text
 from scripts.lidia.datalist import CaseError
 from scripts.lidia.engine.cohort import fault_of, write_faults
 
@@ -97,9 +97,3 @@ def each(
         summary = CaseError.together(faults, str(folder / ERRORS))
         raise summary
     return done
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a text file whole or not at all."""
-    with replacing(path) as beside:
-        beside.write_text(text, encoding="utf-8")

@@ -6,7 +6,6 @@ channel says 'not there' to whoever reads the folder back.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -15,13 +14,14 @@ from typing import Any
 import numpy as np
 from monai.data import MetaTensor
 
+from scripts.lidia.atomic import write_json
 from scripts.lidia.data.phases import LoadPhases
 from scripts.lidia.data.straight import sampled
 from scripts.lidia.data.targets import on_grid
 from scripts.lidia.data.volumes import HU
 from scripts.lidia.datalist import CaseError
 from scripts.lidia.engine.results import write_volume
-from scripts.lidia.prepare.folder import claim, each, is_fresh, logger, write_text
+from scripts.lidia.prepare.folder import claim, each, is_fresh, logger
 from scripts.lidia.prepare.folds import Sections, folded
 from scripts.lidia.vocabulary import CLASSES, PHASES
 
@@ -84,7 +84,7 @@ def write_raw(
         "numTraining": sum(place == "Tr" for _, place in cases),
         "file_ending": ENDING,
     }
-    write_text(folder / "dataset.json", json.dumps(about, indent=1) + "\n")
+    write_json(folder / "dataset.json", about)
     return folder / "dataset.json"
 
 
@@ -186,4 +186,4 @@ def _write_splits(folder: Path, listed: Sections, folds: int | None, seed: int, 
         return
     keys = {"train": "training", "val": "validation"}
     splits = [{k: sorted(item["id"] for item in part[name]) for k, name in keys.items()} for part in parts]
-    write_text(path, json.dumps(splits, indent=1) + "\n")
+    write_json(path, splits)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from scripts.lidia.atomic import write_json
 from scripts.lidia.datalist import CaseError
-from scripts.lidia.prepare.folder import logger, write_text
+from scripts.lidia.prepare.folder import logger
 from scripts.lidia.prepare.folds import lesion_types, patient_of
 from scripts.lidia.prepare.readers.labels import LIVER_ALONE, NOTHING, ONE
 from scripts.lidia.vocabulary import LESION_TYPES, PHASES
@@ -74,7 +74,7 @@ def write_summary(
     counts = summed(sections)
     missing = [{"case": one.case, "why": one.problem, "file": one.file} for one in left_out]
     content = {**about, **counts, "left_out": missing}
-    write_text(folder / SUMMARY, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    write_json(folder / SUMMARY, content)
     if about.get("words", {}).get("drawn") in CAUTIONS:
         logger.warning(CAUTIONS[about["words"]["drawn"]])
     for line in table(counts):

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from scripts.lidia.atomic import replacing
+from scripts.lidia.atomic import write_text
 
 CAUTION = "Research software. Not a medical device, not for diagnosis."
 SYNTHETIC = "Everything on this page is synthetic: the patients are computed phantoms, not people."
@@ -80,6 +80,5 @@ def write_page(
         The absolute path.
     """
     path = path.absolute()
-    with replacing(path) as beside:
-        beside.write_text(page(title, sections, synthetic=synthetic, scripts=scripts), encoding="utf-8")
+    write_text(path, page(title, sections, synthetic=synthetic, scripts=scripts))
     return path

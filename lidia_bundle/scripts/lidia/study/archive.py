@@ -17,10 +17,11 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from scripts.lidia.atomic import write_json
 from scripts.lidia.study.cases import draw_cases
 from scripts.lidia.study.jobs import Job, Places
 from scripts.lidia.study.systems import Run
-from scripts.lidia.study.tabulated import keep_json, keep_table, write_json
+from scripts.lidia.study.tabulated import keep_json, keep_table
 
 _EPOCH = re.compile(r"Epoch\[(\d+)\] Metrics -- .*?cpu_seconds: ([0-9.]+)")
 
@@ -64,7 +65,7 @@ def keep(archive: Path, job: Job, places: Places, run: Run | None, steps: int) -
         keep_table(job.folder / "patients.csv", folder)
     elif job.kind == "cases":
         said["cases"] = draw_cases(job.folder, places.cohorts["internal"].folder, folder)
-    write_json(folder / _NAMES.get(job.kind, "job.json"), said, indent=1)
+    write_json(folder / _NAMES.get(job.kind, "job.json"), said)
 
 
 def cpu_seconds(log: Path) -> float | None:

@@ -24,10 +24,10 @@ from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from scripts.lidia.atomic import write_json
 from scripts.lidia.engine.tables import write_table
 from scripts.lidia.postprocess import BRANCH_SCORES
 from scripts.lidia.study.features import Described, describe
-from scripts.lidia.study.tabulated import write_json
 from scripts.lidia.vocabulary import FIRST_LESION, LESION_CLASSES, LESION_TYPES
 
 logger = logging.getLogger(__name__)
@@ -61,10 +61,11 @@ def measure_difficulty(
         FileNotFoundError: there is no `dataset.json`.
     """
     folder = Path(dataset_dir)
-    datalist = json.loads((folder / "dataset.json").read_text())
+    datalist = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
     training = _described(datalist["training"], folder, workers)
     judged = Path(judged_dir or folder)
-    test = _described(json.loads((judged / "dataset.json").read_text())[section], judged, workers)
+    tested = json.loads((judged / "dataset.json").read_text(encoding="utf-8"))
+    test = _described(tested[section], judged, workers)
     groups = np.concatenate([d.groups for d in training])
     forest = RandomForestClassifier(
         TREES, max_features=0.25, random_state=seed, class_weight="balanced_subsample"
@@ -92,7 +93,7 @@ def measure_difficulty(
     if output is not None:
         path = Path(output)
         write_table(path.with_name("patients.csv"), ({k: str(v) for k, v in line.items()} for line in lines))
-        write_json(path, result, indent=1)
+        write_json(path, result)
     return result
 
 

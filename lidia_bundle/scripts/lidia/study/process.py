@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from scripts.lidia.atomic import write_json
 from scripts.lidia.study.jobs import Job
-from scripts.lidia.study.tabulated import write_json
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 from tqdm import tqdm
 
-from scripts.lidia.atomic import replacing
+from scripts.lidia.atomic import write_json
 from scripts.lidia.clinic import registered
 from scripts.lidia.datalist.read import complete
 from scripts.lidia.engine import PatientScores
@@ -92,8 +92,7 @@ def measure_registration(
         known = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
         if known.get("asked") != asked:
             known = {"asked": asked, **_patient(folder / "volumes", index, asked, read)}
-            with replacing(file) as beside:
-                beside.write_text(json.dumps(known, indent=1), encoding="utf-8")
+            write_json(file, known)
         done.append(known)
         written = _write(folder / "registration.json", done, asked, int(draws))
     return written
@@ -172,8 +171,7 @@ def _write(path: Path, done: Sequence[Mapping[str, Any]], asked: Mapping[str, An
         },
         "seconds_a_pair": round(float(np.median([pair["seconds"] for pair in pairs])), 1),
     }
-    with replacing(path) as beside:
-        beside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    write_json(path, content)
     return path
 
 

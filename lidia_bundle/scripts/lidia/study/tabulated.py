@@ -7,9 +7,8 @@ import gzip
 import io
 import json
 from pathlib import Path
-from typing import Any
 
-from scripts.lidia.atomic import replacing
+from scripts.lidia.atomic import replacing, write_json
 
 DIGITS = {"patients.csv": 6, "lesions.csv": 4}
 """Significant digits that are kept."""
@@ -57,15 +56,9 @@ def read_table(folder: Path, name: str) -> list[dict[str, str]]:
 def keep_json(source: Path, folder: Path) -> Path:
     """Writes a JSON file into `folder` without blanks, numbers with six digits."""
     text = source.read_text(encoding="utf-8")
-    return write_json(folder / source.name, json.loads(text, parse_float=_six))
-
-
-def write_json(path: Path, content: Any, indent: int | None = None) -> Path:
-    """Writes a JSON file, whole or not at all."""
-    text = json.dumps(content, indent=indent, allow_nan=False)
-    with replacing(path) as beside:
-        beside.write_text(text + "\n", encoding="utf-8")
-    return path
+    target = folder / source.name
+    write_json(target, json.loads(text, parse_float=_six), indent=None)
+    return target
 
 
 def _six(word: str) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from scripts.lidia.atomic import replacing
+from scripts.lidia.atomic import write_json, write_text
 from scripts.lidia.metrics.intervals import DRAWS
 from scripts.lidia.study.cohorts import COHORTS
 from scripts.lidia.study.compare import differences, methods, seeds_of
@@ -15,7 +15,6 @@ from scripts.lidia.study.evidence import Evaluation, read_evaluation
 from scripts.lidia.study.page import Study, whole_page
 from scripts.lidia.study.pictures import draw_pictures
 from scripts.lidia.study.systems import Run, System, read_systems, runs
-from scripts.lidia.study.tabulated import write_json
 
 
 def write_study(
@@ -48,11 +47,10 @@ def write_study(
         cohort: {name: method.figures for name, method in study.found[cohort].items()} for cohort in COHORTS
     }
     content |= {"differences": study.differences, "seeds": study.seeds, "budget": study.budget}
-    write_json(folder.with_name(f"{folder.name}.json"), content, indent=1)
+    write_json(folder.with_name(f"{folder.name}.json"), content)
     pictures = draw_pictures(folder, study, found["internal"].get(reference), draws, seed)
     page = folder.with_name(f"{folder.name}.md")
-    with replacing(page) as beside:
-        beside.write_text(whole_page(study, pictures), encoding="utf-8")
+    write_text(page, whole_page(study, pictures))
     return page
 
 

@@ -1,0 +1,66 @@
+"""Files are whole or not there."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scripts.lidia.atomic import MARK, replacing, sweep, write_json, write_text
+
+KILLED = """
+import os, runpy, sys
+replacing = runpy.run_path(sys.argv[2])["replacing"]
+with replacing(sys.argv[1]) as beside:
+    beside.write_bytes(b"half of the n")
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_a_kill_while_writing_leaves_the_old_file(tmp_path: Path, bundle: Path) -> None:
+    path = tmp_path / "model.pt"
+    path.write_bytes(b"the old one")
+    writer = bundle / "scripts/lidia/atomic.py"
+    done = subprocess.run([sys.executable, "-c", KILLED, str(path), str(writer)], check=False)
+    assert done.returncode == -9
+    assert path.read_bytes() == b"the old one"
+    assert len(list(tmp_path.iterdir())) == 2
+    sweep(tmp_path)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_sweeping_spares_a_writer_that_still_runs(tmp_path: Path) -> None:
+    writing = tmp_path / f"{MARK}{os.getpid()}-a.json"
+    writing.touch()
+    sweep(tmp_path)
+    assert list(tmp_path.iterdir()) == [writing]
+
+
+def test_a_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="full"), replacing(tmp_path / "a.nii.gz") as beside:
+        assert beside.name.endswith(".nii.gz")
+        beside.write_text("half")
+        raise RuntimeError("disk full")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_text_that_cannot_be_made_keeps_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "figures.json"
+    write_json(path, {"Dice": 0.8})
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write_json(path, {"Dice": float("nan")})
+    assert json.loads(path.read_text()) == {"Dice": 0.8}
+    write_text(path, "else")
+    assert path.read_text() == "else"
+
+
+def test_a_name_that_is_no_utf8_is_written_and_read_back(tmp_path: Path) -> None:
+    name = os.fsdecode(b"scan-\xff\xe9.nii.gz")
+    write_json(tmp_path / "errors.json", [{"file": name, "of": "Müller"}])
+    text = (tmp_path / "errors.json").read_text(encoding="utf-8")
+    assert "Müller" in text
+    assert json.loads(text) == [{"file": name, "of": "Müller"}]
