@@ -34,7 +34,13 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def page(archive: Path) -> str:
-    path = write_study(archive=str(archive), output_dir="", systems=SYSTEMS, draws=60)
+    path = write_study(
+        archive=str(archive),
+        output_dir="",
+        systems=SYSTEMS,
+        draws=60,
+        remarks={"1": ["Because."], "2": ["No."]},
+    )
     assert path == archive.with_suffix(".md")
     return path.read_text(encoding="utf-8")
 
@@ -129,6 +135,8 @@ def test_the_page_has_the_paper_s_numbers_and_names_what_is_missing(page: str) -
     for table in ("Table 1", "Table 2", "Table 3"):
         assert f"### {table}" in page
     assert "AUC-8: the 2 rows stand in the paper's order." in page
+    assert "Why, as far as we know:\n\n- Because.\n" in page
+    assert "- No." not in page, "a table without two rows has no order to explain"
     assert "Rows of the paper without a counterpart here: Baseline nnU-Net, HEMIS, ConvLSTM, IFM." in page
 
 

@@ -44,6 +44,8 @@ class Study(NamedTuple):
     missing: list[str]
     """Runs and cohorts that are not finished."""
     reference: str
+    remarks: Mapping[str, Sequence[str]] = {}
+    """By table ("1"): sentences on why our order differs from the paper's."""
 
 
 def paper_table(study: Study, number: int, cohort: str) -> list[str]:
@@ -79,6 +81,8 @@ def paper_table(study: Study, number: int, cohort: str) -> list[str]:
         said = [w for key in (columns if number == 1 else ("auc8",)) for w in order_words(placed, key)]
         page += ["Our order beside the paper's:", ""] if said else []
         page += [*(f"- {sentence}" for sentence in said), *([""] if said else [])]
+        why = study.remarks.get(str(number), ()) if said else ()
+        page += ["Why, as far as we know:", "", *(f"- {sentence}" for sentence in why), ""] if why else []
         page += _without(study, number)
     return page
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ def write_study(
     reference: str = "lidia",
     draws: int = DRAWS,
     seed: int = 0,
+    remarks: Mapping[str, Sequence[str]] | None = None,
 ) -> Path:
     """Writes the page and its data beside the archive: `study.md` and `study.json` for an archive `study/`.
 
@@ -35,6 +36,7 @@ def write_study(
         reference: the system, read by LiverMax, that all others are compared with.
         draws: of the bootstrap.
         seed: of the draws.
+        remarks: sentences under a table of the paper ("1", "2", "3"), on why our order differs.
 
     Returns:
         The page.
@@ -43,6 +45,7 @@ def write_study(
     known = read_systems(systems)
     found = {cohort: _evaluations(folder, known, cohort) for cohort in COHORTS}
     study = _study(folder, known, found, f"{reference}+livermax", draws, seed)
+    study = study._replace(remarks=remarks or {})
     content: dict[str, Any] = {
         cohort: {name: method.figures for name, method in study.found[cohort].items()} for cohort in COHORTS
     }
