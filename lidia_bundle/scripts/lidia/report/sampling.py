@@ -11,17 +11,16 @@ from typing import NamedTuple
 
 import nibabel as nib
 import numpy as np
+import torch
+from monai.data import MetaTensor
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
 from scripts.lidia.components import axial_axis, boxed
+from scripts.lidia.data.straight import sampled
 from scripts.lidia.data.volumes import HU, read_phase
 
 AIR = HU[0]
-_NEAR = 1e-6
-"""Of a voxel: less than that past the first or last one is rounding, not outside."""
-_STRAIGHT = 0.02
-"""Of a voxel: axes that drift apart by less over the whole grid count as parallel."""
 
 
 class Grid(NamedTuple):
@@ -118,7 +117,7 @@ def at(part: Part, places: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def onto(part: Part, grid: Grid) -> NDArray[np.float32]:
-    """Values on a grid, linearly between voxel centres.
+    """Values on a grid, linearly between voxel centres, as the network's own grid is sampled.
 
     Args:
         part: of a phase.
@@ -127,41 +126,13 @@ def onto(part: Part, grid: Grid) -> NDArray[np.float32]:
     Returns:
         (X, Y, Z) HU within -1024..3071, air beyond the part.
     """
-    if not part.values.size:
+    box = _box(grid.corners(), part.affine, part.values.shape, whole_slices=False)
+    values = _finite(part.values[box])
+    if not values.size:
         return np.full(grid.shape, AIR, np.float32)
-    chain = np.linalg.inv(part.affine) @ grid.affine
-    drift = np.abs(chain[:3, :3]) * (np.asarray(grid.shape) - 1)
-    follows = np.abs(chain[:3, :3]).argmax(axis=1)
-    rows = np.arange(3)
-    drift[rows, follows] = 0
-    if len(set(follows)) < 3 or drift.max() > _STRAIGHT:
-        index = np.stack(np.meshgrid(*[np.arange(size) for size in grid.shape], indexing="ij")).reshape(3, -1)
-        places = grid.affine[:3, :3] @ index + grid.affine[:3, 3:]
-        return np.nan_to_num(at(part, places), nan=AIR).reshape(grid.shape).astype(np.float32)
-    # Parallel axes: one axis after the other, the one that loses most voxels first
-    order = np.argsort(follows)
-    values = part.values.transpose(order)
-    lines = [
-        chain[order[axis], axis] * np.arange(grid.shape[axis]) + chain[order[axis], 3] for axis in range(3)
-    ]
-    kept = [len(line) / size for line, size in zip(lines, values.shape, strict=True)]
-    for axis in np.argsort(kept):
-        values = _along(values, int(axis), lines[axis])
-    return np.clip(np.nan_to_num(values, copy=False, nan=AIR), *HU).astype(np.float32)
-
-
-def _along(values: NDArray, axis: int, line: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Values at fractional indices of one axis; NaN beyond it."""
-    last = values.shape[axis] - 1
-    beyond = (line < -_NEAR) | (line > last + _NEAR)
-    index = np.clip(line, 0, last)
-    low = np.minimum(index.astype(int), max(last - 1, 0))
-    share = (index - low).astype(np.float32)
-    share[beyond] = np.nan
-    shape = [-1 if other == axis else 1 for other in range(3)]
-    first = _finite(values.take(low, axis))
-    rise = _finite(values.take(np.minimum(low + 1, last), axis)) - first
-    return first + rise * share.reshape(shape)
+    volume = MetaTensor(torch.tensor(values)[None], affine=torch.from_numpy(boxed(part.affine, box)))
+    seen = sampled(volume, torch.from_numpy(grid.affine), grid.shape, antialias=False, outside=AIR)
+    return np.clip(seen[0].numpy(), *HU)
 
 
 def _finite(values: NDArray) -> NDArray[np.float32]:
