@@ -131,8 +131,9 @@ def test_the_branch_reads_what_all_voxels_share():
 def test_the_branch_reads_the_description_of_voxels():
     network = small().eval()
     levels, pyramid, pixels = network._see(scan())
-    said = network._ask_branch(levels, pyramid, pixels)
-    assert not torch.allclose(network._ask_branch(levels, pyramid, pixels + torch.randn_like(pixels)), said)
+    said = network._ask_branch(levels, pyramid, network._describe(pixels)[1])
+    _, others, _ = network._describe(pixels + torch.randn_like(pixels))
+    assert not torch.allclose(network._ask_branch(levels, pyramid, others), said)
 
 
 def test_labels_and_their_soft_targets():
@@ -219,7 +220,8 @@ def test_it_learns_what_a_crop_holds():
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
     for _ in range(40):
         levels, pyramid, pixels = network._see(image)
-        loss, _ = loss_of(network._ask_branch(levels, pyramid, pixels), torch.zeros(2, 3, 11), target)
+        _, description, _ = network._describe(pixels)
+        loss, _ = loss_of(network._ask_branch(levels, pyramid, description), torch.zeros(2, 3, 11), target)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

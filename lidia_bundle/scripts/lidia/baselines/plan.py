@@ -27,7 +27,6 @@ from scripts.lidia.components import SMALLEST_MM3
 from scripts.lidia.net.blocks import voxel_places
 from scripts.lidia.net.lidia import LIDIA
 from scripts.lidia.postprocess.branch import BRANCH_SCORES
-from scripts.lidia.vocabulary import CLASSES
 
 
 class PLAN(LIDIA):
@@ -91,7 +90,7 @@ class PLAN(LIDIA):
         last = len(channels) - 1
         widths = [channels[i] for i in encoder_levels]
         widths += [pixel_width if i == 0 else pyramid_width for i in pyramid_levels]
-        widths += [self.semantic.described + len(CLASSES)]
+        widths += [self.described]
         self.branch = PatientBranch(
             channels=widths,
             factors=[2 ** (last - i) for i in (*encoder_levels, *pyramid_levels, 0)],
@@ -109,10 +108,11 @@ class PLAN(LIDIA):
             target: (B, 2, X, Y, Z) classes and instances; feeds the pilots alone.
         """
         levels, pyramid, pixels = self._see(image)
-        said = self._say(pyramid, pixels, target)
+        described = self._describe(pixels)
+        said = self._say(pyramid, pixels, described, target)
         if not self.training:
             return said
-        logits = self._ask_branch(levels, pyramid, pixels) if self.decoding else None
+        logits = self._ask_branch(levels, pyramid, described[1]) if self.decoding else None
         return PatientPrediction(said, logits)  # type: ignore[arg-type, return-value]
 
     def with_branch(self, image: Tensor) -> Tensor:
@@ -125,15 +125,15 @@ class PLAN(LIDIA):
             (B, classes + len(BRANCH_SCORES), X, Y, Z).
         """
         levels, pyramid, pixels = self._see(image)
-        probabilities = self._say(pyramid, pixels, None)
-        scores = self._ask_branch(levels, pyramid, pixels).sigmoid()[
+        described = self._describe(pixels)
+        probabilities = self._say(pyramid, pixels, described, None)
+        scores = self._ask_branch(levels, pyramid, described[1]).sigmoid()[
             :, [LABELS.index(name) for name in BRANCH_SCORES]
         ]
         painted = scores[:, :, None, None, None].expand(-1, -1, *probabilities.shape[2:])
         return torch.cat([probabilities, painted.to(probabilities.dtype)], dim=1)
 
-    def _ask_branch(self, levels: list[Tensor], pyramid: list[Tensor], pixels: Tensor) -> Tensor:
-        _, description, _ = self._describe(pixels)
+    def _ask_branch(self, levels: list[Tensor], pyramid: list[Tensor], description: Tensor) -> Tensor:
         read = [levels[i] for i in self.encoder_levels] + [pyramid[i] for i in self.pyramid_levels]
         return self.branch([*read, description.detach()])
 

@@ -103,16 +103,16 @@ class LIDIA(nn.Module):
         self.semantic = SemanticHead(pixel_width, classes, liver_context=liver_context)
         self.mask_features = nn.Conv3d(pixel_width, embedding, 1)
 
-        described = self.semantic.described + classes
+        self.described = self.semantic.described + classes
         self.content = nn.Parameter(torch.randn(learned_queries, width) * 0.02)
         self.position = nn.Parameter(torch.randn(learned_queries, width) * 0.02)
-        self.seed_content = Perceptron(described, width, width, layers=2)
+        self.seed_content = Perceptron(self.described, width, width, layers=2)
         self.sine = SinePosition(width)
         self.level_embedding = nn.Parameter(torch.randn(len(self.levels), width) * 0.02)
         self.layers = nn.ModuleList(
             DecoderLayer(width=width, heads=heads, feedforward=feedforward) for _ in self.levels
         )
-        pooled = described if mask_pooling else 0
+        pooled = self.described if mask_pooling else 0
         self.heads = QueryHeads(width=width, embedding=embedding, classes=classes, described=pooled)
         self.project = Perceptron(width, width, projection)
         self.choices = Choices()
@@ -133,7 +133,7 @@ class LIDIA(nn.Module):
             ValueError: the image has another shape than the contract's, or a sample without any phase.
         """
         _, pyramid, pixels = self._see(image)
-        return self._say(pyramid, pixels, target)
+        return self._say(pyramid, pixels, self._describe(pixels), target)
 
     def _see(self, image: Tensor) -> tuple[list[Tensor], list[Tensor], Tensor]:
         """Encoder levels and pyramid, each fine to coarse, and the pixel features of an image.
@@ -157,9 +157,15 @@ class LIDIA(nn.Module):
             pixels = pixels.masked_fill(~present.any(dim=1)[:, None, None, None, None], torch.nan)
         return levels, pyramid, pixels
 
-    def _say(self, pyramid: list[Tensor], pixels: Tensor, target: Tensor | None) -> Tensor:
-        """What `forward` returns, from the features."""
-        semantic, description, liver = self._describe(pixels)
+    def _say(
+        self,
+        pyramid: list[Tensor],
+        pixels: Tensor,
+        described: tuple[Tensor, Tensor, Tensor | None],
+        target: Tensor | None,
+    ) -> Tensor:
+        """What `forward` returns, from the features and what `_describe` says of them."""
+        semantic, description, liver = described
         features = self.mask_features(pixels)
         if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript skips the branch only so)
             if self.training:

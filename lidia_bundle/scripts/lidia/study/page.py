@@ -44,7 +44,7 @@ class Study(NamedTuple):
     missing: list[str]
     """Runs and cohorts that are not finished."""
     reference: str
-    remarks: Mapping[str, Sequence[str]] = {}
+    remarks: Mapping[str, Sequence[str]]
     """By table ("1"): sentences on why our order differs from the paper's."""
 
 

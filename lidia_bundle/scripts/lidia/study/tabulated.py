@@ -53,12 +53,10 @@ def read_table(folder: Path, name: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
-def keep_json(source: Path, folder: Path) -> Path:
+def keep_json(source: Path, folder: Path) -> None:
     """Writes a JSON file into `folder` without blanks, numbers with six digits."""
     text = source.read_text(encoding="utf-8")
-    target = folder / source.name
-    write_json(target, json.loads(text, parse_float=_six), indent=None)
-    return target
+    write_json(folder / source.name, json.loads(text, parse_float=_six), indent=None)
 
 
 def _six(word: str) -> float:

@@ -44,8 +44,7 @@ def write_study(
     folder = Path(archive).absolute() if archive else Path(output_dir).absolute() / "study"
     known = read_systems(systems)
     found = {cohort: _evaluations(folder, known, cohort) for cohort in COHORTS}
-    study = _study(folder, known, found, f"{reference}+livermax", draws, seed)
-    study = study._replace(remarks=remarks or {})
+    study = _study(folder, known, found, f"{reference}+livermax", draws, seed, remarks or {})
     content: dict[str, Any] = {
         cohort: {name: method.figures for name, method in study.found[cohort].items()} for cohort in COHORTS
     }
@@ -64,6 +63,7 @@ def _study(
     reference: str,
     draws: int,
     seed: int,
+    remarks: Mapping[str, Sequence[str]],
 ) -> Study:
     firsts = {system.name for system in systems} | {"oracle"}
     shown, gaps, spread = {}, {}, {}
@@ -85,7 +85,7 @@ def _study(
     ]
     names = sorted({name for cohort in shown.values() for name in cohort}, key=_place(systems))
     budget = {name: _budget(folder, systems, name) for name in names}
-    return Study(systems, shown, gaps, spread, budget, lost, reference)
+    return Study(systems, shown, gaps, spread, budget, lost, reference, remarks)
 
 
 def _system(method: str) -> str:
