@@ -9,13 +9,11 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
-import torch
-from engine.toys import write_toys
+from engine.toys import save_network, write_toys
 from test_configs import NATIVE, reason, workflow
 
 from scripts.lidia.engine import WeightsError
 from scripts.lidia.engine.weights import digest, fingerprint
-from scripts.lidia.net import LIDIA
 
 pytestmark = pytest.mark.filterwarnings("ignore:parsing config_file")
 
@@ -31,10 +29,7 @@ def toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     folder = tmp_path_factory.mktemp("folds")
-    for number in range(2):
-        torch.manual_seed(number)
-        torch.save(LIDIA(channels=(8, 8, 8, 8)).state_dict(), folder / f"f{number}.pt")
-    return [str(folder / f"f{number}.pt") for number in range(2)]
+    return [save_network(folder / f"f{number}.pt", number) for number in range(2)]
 
 
 def infer(toys: Path, folder: Path, model: Any, **options: Any) -> tuple[dict[str, Any], np.ndarray]:

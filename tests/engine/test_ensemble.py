@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from engine.toys import save_network
 from ignite.engine import Engine
 
 from scripts.lidia.baselines.plan import PLAN
@@ -20,12 +21,7 @@ def small() -> LIDIA:
 
 
 def written(folder: Path, count: int) -> list[str]:
-    files = []
-    for number in range(count):
-        torch.manual_seed(number)
-        files.append(str(folder / f"f{number}.pt"))
-        torch.save(small().state_dict(), files[-1])
-    return files
+    return [save_network(folder / f"f{number}.pt", number) for number in range(count)]
 
 
 def filled(files: str | list[str]) -> torch.nn.Module:

@@ -1,4 +1,4 @@
-"""Four-phase patients of a few thousand voxels, a liver ball with one lesion each, to run engines on."""
+"""Four-phase patients of a few thousand voxels, a liver ball with one lesion each, and a network for them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import torch
+
+from scripts.lidia.net import LIDIA
 
 LIVER_HU = {"nc": 55, "arterial": 70, "venous": 110, "delayed": 90}
 LESION_HU = {"nc": 10, "arterial": 160, "venous": 60, "delayed": 150}
@@ -57,3 +60,10 @@ def write_toys(folder: Path, *, training: int = 3, validation: int = 2, test: in
             number += 1
     (folder / "dataset.json").write_text(json.dumps(sections), encoding="utf-8")
     return folder
+
+
+def save_network(path: Path, seed: int = 0) -> str:
+    """Writes a small LIDIA's random weights, which know nothing; returns the file."""
+    torch.manual_seed(seed)
+    torch.save(LIDIA(channels=(8, 8, 8, 8)).state_dict(), path)
+    return str(path)

@@ -13,11 +13,8 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
-import torch
-from engine.toys import write_toys
+from engine.toys import save_network, write_toys
 from test_configs import NATIVE, workflow
-
-from scripts.lidia.net import LIDIA
 
 pytestmark = pytest.mark.filterwarnings("ignore:parsing config_file")
 
@@ -38,10 +35,8 @@ def answers(folder: Path) -> dict[str, dict[str, Any]]:
 
 def test_another_machine_s_habits_change_nothing(bundle: Path, tmp_path: Path) -> None:
     data = write_toys(tmp_path / "data", training=0, validation=0, test=2)
-    weights = tmp_path / "model.pt"
-    torch.manual_seed(0)
-    torch.save(LIDIA(channels=(8, 8, 8, 8)).state_dict(), weights)
-    common = {"model_file": str(weights), "pages": False}
+    weights = save_network(tmp_path / "model.pt")
+    common = {"model_file": weights, "pages": False}
     workflow("inference", **SMALL, **common, dataset_dir=str(data), output_dir=str(tmp_path / "here")).run()
 
     place = tmp_path / "andere Stätte"

@@ -13,14 +13,13 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from engine.toys import write_toys
+from engine.toys import save_network, write_toys
 from kills.killing import all_readable, files, heard, moments, run, times
 from test_configs import NATIVE, TRAINING, workflow
 
 from scripts.lidia.data import cached, preprocessing
 from scripts.lidia.datalist import datalist
 from scripts.lidia.engine.weights import read_state
-from scripts.lidia.net import LIDIA
 from scripts.lidia.phantom import write_cohort
 from scripts.lidia.prepare import prepare
 
@@ -34,10 +33,7 @@ def toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("weights") / "model.pt"
-    torch.manual_seed(0)
-    torch.save(LIDIA(channels=(8, 8, 8, 8)).state_dict(), path)
-    return str(path)
+    return save_network(tmp_path_factory.mktemp("weights") / "model.pt")
 
 
 def test_results(toys: Path, weights: str, tmp_path: Path) -> None:

@@ -13,13 +13,10 @@ from statistics import median
 from typing import Any
 
 import pytest
-import torch
-from engine.toys import write_toys
+from engine.toys import save_network, write_toys
 from ignite.engine import Events
 from load.watching import descriptors, rss_mb, tell
 from test_configs import NATIVE, workflow
-
-from scripts.lidia.net import LIDIA
 
 pytestmark = pytest.mark.filterwarnings("ignore:parsing config_file")
 
@@ -44,10 +41,9 @@ def long_list(folder: Path) -> Path:
 
 
 def test_the_last_patients_cost_what_the_first_did(tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    torch.save(LIDIA(channels=(8, 8, 8, 8)).state_dict(), tmp_path / "model.pt")
+    weights = save_network(tmp_path / "model.pt")
     places = {"dataset_dir": str(long_list(tmp_path / "data")), "output_dir": str(tmp_path / "out")}
-    built = workflow("inference", **NATIVE, **places, model_file=str(tmp_path / "model.pt"), progress="")
+    built = workflow("inference", **NATIVE, **places, model_file=weights, progress="")
     seen: list[tuple[float, float, int]] = []
 
     def look() -> None:
