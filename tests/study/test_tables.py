@@ -140,6 +140,19 @@ def test_the_page_has_the_paper_s_numbers_and_names_what_is_missing(page: str) -
     assert "Rows of the paper without a counterpart here: Baseline nnU-Net, HEMIS, ConvLSTM, IFM." in page
 
 
+def test_a_cohort_s_tables_have_the_rows_that_are_judged_there(tmp_path: Path) -> None:
+    systems = {
+        "lidia": {"table": 1},
+        "unet": {"table": 1, "label": "U-Net", "cohorts": ["internal"]},
+        "hemis": {"table": 2, "label": "HeMIS", "cohorts": ["internal"]},
+    }
+    page = write_study(archive=None, output_dir=str(tmp_path), systems=systems).read_text(encoding="utf-8")
+    internal, external = page.split("## External cohort")
+    assert "| U-Net |" in internal and "| HeMIS |" in internal
+    assert "| lidia |" in external and "| U-Net |" not in external
+    assert "### Table 2" not in external, "nothing of it is judged there"
+
+
 def test_pictures_are_there(archive: Path, page: str) -> None:
     for name in ("external_areas", "confusion"):
         assert (archive / f"figures/{name}.png").read_bytes()[:4] == b"\x89PNG"

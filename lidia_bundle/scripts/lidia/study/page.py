@@ -54,12 +54,16 @@ def paper_table(study: Study, number: int, cohort: str) -> list[str]:
     Args:
         study: the figures.
         number: of the table.
-        cohort: whose figures; the paper's own, of its internal one, stand beside the internal ones.
+        cohort: whose figures; the paper's own, of its internal one, stand beside the internal ones. The
+            external cohort has rows of the systems that are judged on it, and no table without any.
     """
     columns = COLUMNS[number]
     lines: list[list[str]] = []
     placed: list[Placed] = []
-    for system, row in rows_of(study, number):
+    judged = [one for one in rows_of(study, number) if cohort in one[0].cohorts]
+    if cohort != "internal" and not judged:
+        return []
+    for system, row in judged:
         rules = [row.rule, *(["livermax"] if number == 2 and row.rule != "livermax" else [])]
         for rule in rules:
             lines += _ours(study, cohort, system, row, rule, columns)
