@@ -6,11 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from engine.toys import write_toys
+from engine.toys import save_network, write_toys
 from test_configs import CONFIGS, NATIVE, TRAINING, workflow
-
-from scripts.lidia.net import LIDIA
 
 # MONAI's word of caution about foreign configs; these are our own. MLflow's own are its own.
 pytestmark = [
@@ -55,9 +52,9 @@ def test_a_training_is_one_run(tracking: str, toys: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize("tracking", ROUTES.values(), ids=ROUTES)
 def test_an_evaluation_is_one_run(tracking: str, toys: Path, tmp_path: Path) -> None:
     pytest.importorskip("mlflow")
-    torch.save(LIDIA(channels=(8, 8, 8, 8)).state_dict(), tmp_path / "model.pt")
+    weights = save_network(tmp_path / "model.pt")
     options = {**NATIVE, "dataset_dir": str(toys), "output_dir": str(tmp_path / "out")}
-    built = workflow("evaluate", **options, model_file=str(tmp_path / "model.pt"), tracking=tracking)
+    built = workflow("evaluate", **options, model_file=weights, tracking=tracking)
     built.run()
     run, files = only_run(tmp_path / "out")
     assert run.info.status == "FINISHED"
@@ -70,7 +67,7 @@ def test_an_evaluation_is_one_run(tracking: str, toys: Path, tmp_path: Path) -> 
 
 
 def test_without_the_option_nothing_is_tracked(toys: Path, tmp_path: Path) -> None:
-    torch.save(LIDIA(channels=(8, 8, 8, 8)).state_dict(), tmp_path / "model.pt")
+    weights = save_network(tmp_path / "model.pt")
     options = {**NATIVE, "dataset_dir": str(toys), "output_dir": str(tmp_path / "out")}
-    workflow("evaluate", **options, model_file=str(tmp_path / "model.pt")).run()
+    workflow("evaluate", **options, model_file=weights).run()
     assert not list((tmp_path / "out").glob("mlruns*"))

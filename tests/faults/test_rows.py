@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
+from engine.toys import save_network
 from faults.bad_files import Row, write_list
 from faults.spoiling import Item, good
 from monai.bundle import ConfigParser, create_workflow
@@ -16,7 +16,6 @@ from test_configs import reason
 
 from scripts.lidia.datalist import CaseError, datalist
 from scripts.lidia.engine import CohortError
-from scripts.lidia.net import LIDIA
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:parsing config_file"),
@@ -71,7 +70,7 @@ def test_check_finds_them_all_in_one_pass(cohort: Cohort, tmp_path: Path) -> Non
 
 def test_inference_finishes_the_good_and_lists_the_bad(cohort: Cohort, tmp_path: Path) -> None:
     folder, rows = cohort
-    torch.save(LIDIA(channels=(8, 8, 8, 8)).state_dict(), tmp_path / "model.pt")
+    weights = save_network(tmp_path / "model.pt")
     workflow = create_workflow(
         config_file=str(CONFIGS / "inference.json"),
         workflow_type="infer",
@@ -80,7 +79,7 @@ def test_inference_finishes_the_good_and_lists_the_bad(cohort: Cohort, tmp_path:
         dataset_dir=str(folder),
         section="training",
         output_dir=str(tmp_path / "out"),
-        model_file=str(tmp_path / "model.pt"),
+        model_file=weights,
         pages=False,
         dicom=False,
         spacing=[5.0, 5.0, 5.0],

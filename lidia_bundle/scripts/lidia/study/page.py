@@ -60,7 +60,7 @@ def paper_table(study: Study, number: int, cohort: str) -> list[str]:
     columns = COLUMNS[number]
     lines: list[list[str]] = []
     placed: list[Placed] = []
-    judged = [one for one in rows_of(study, number) if cohort in one[0].cohorts]
+    judged = [(system, row) for system, row in rows_of(study, number) if cohort in system.cohorts]
     if cohort != "internal" and not judged:
         return []
     for system, row in judged:
