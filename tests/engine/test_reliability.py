@@ -42,3 +42,13 @@ def test_an_evaluation_leaves_the_diagram_and_the_triage(tmp_path: Path) -> None
     plain = tmp_path / "plain"
     write_evaluation(plain, rows(), Measured())
     assert (plain / "reliability.png").is_file() and not (plain / "triage.csv").exists()
+
+
+def test_an_evaluation_s_slopes_are_those_after_the_lines(tmp_path: Path) -> None:
+    calibration = fit_calibration(rows(), 113.0)
+    plain = write_evaluation(tmp_path / "plain", rows(), Measured(), draws=10)
+    mended = write_evaluation(tmp_path / "mended", rows(), Measured(calibration=calibration), draws=10)
+    raw, own = (found["auc_HCC"]["calibration_slope"] for found in (plain, mended))
+    assert raw > 2 and own == pytest.approx(raw / calibration.lines["HCC"].slope, rel=1e-3)
+    assert own == pytest.approx(1, abs=0.1), "fitted on the same patients, but for Platt's targets"
+    assert "calibration_slope" not in mended["auc_FNH"], "nobody has it"

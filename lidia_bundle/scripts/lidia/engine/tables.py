@@ -19,7 +19,7 @@ from scripts.lidia.atomic import replacing, write_json
 from scripts.lidia.engine.listing import LESION_COLUMNS, words
 from scripts.lidia.engine.reliability import TRIAGE_COLUMNS, draw_reliability, triage_lines
 from scripts.lidia.engine.scores import PatientScores, Rows
-from scripts.lidia.metrics.calibration import fit_platt
+from scripts.lidia.metrics.calibration import Platt, apply_platt, fit_platt
 from scripts.lidia.metrics.cohort import Summary
 from scripts.lidia.metrics.intervals import (
     DRAWS,
@@ -79,7 +79,8 @@ def write_evaluation(
     """
     folder = Path(folder)
     summary = scores.summary(draws, seed)
-    metrics = report(summary, rows, scores.protocol.present_mm3)
+    lines = None if scores.calibration is None else scores.calibration.lines
+    metrics = report(summary, rows, scores.protocol.present_mm3, lines)
     write_json(folder / "metrics.json", metrics)
     write_table(folder / "patients.csv", patient_lines(rows))
     lesions = ({"id": name, **words(line)} for name, line in rows.lesions)
@@ -94,13 +95,16 @@ def write_evaluation(
     return metrics
 
 
-def report(summary: Summary, rows: Rows, present_mm3: float) -> dict[str, dict[str, Any]]:
+def report(
+    summary: Summary, rows: Rows, present_mm3: float, lines: Mapping[str, Platt] | None = None
+) -> dict[str, dict[str, Any]]:
     """`{metric: {value, low, high, n}}`, with notes, other intervals and the rules compared with LiverMax.
 
     Args:
         summary: of the cohort and its draws.
         rows: the patients.
         present_mm3: a patient has a type with more than this volume of it.
+        lines: of the calibration, after which slopes are taken; None for the scores as they are.
     """
     metrics = {}
     for name, values in summary.values.items():
@@ -117,6 +121,10 @@ def report(summary: Summary, rows: Rows, present_mm3: float) -> dict[str, dict[s
     for name in LESION_TYPES:
         truth = rows.columns[f"mm3_{name}"] > present_mm3
         _type_area(metrics, name, truth, {rule: rows.columns[f"{rule}_{name}"] for rule in rules})
+        if truth.any() and not truth.all():
+            best = rows.columns[f"livermax_{name}"]
+            chances = apply_platt(best, lines[name]) if lines and name in lines else best
+            metrics[f"auc_{name}"]["calibration_slope"] = fit_platt(chances, truth, smooth=False).slope
     return metrics
 
 
@@ -126,15 +134,13 @@ def _type_area(
     truth: NDArray[np.bool_],
     scores: Mapping[str, NDArray[np.float64]],
 ) -> None:
-    """DeLong's interval of a type's area by each rule, the p of the differences, and LiverMax's slope."""
+    """DeLong's interval of a type's area by each rule, and the p of the differences to LiverMax."""
     best, own = scores["livermax"], metrics[f"auc_{name}"]
     for rule, values in scores.items():
         bounds = delong_interval(values, truth)
         metrics[f"{RULES[rule]}auc_{name}"]["delong"] = None if bounds is None else list(bounds)
         if rule != "livermax" and min(truth.sum(), (~truth).sum()) >= 2:
             own[f"p_against_{rule}"] = delong_test(best, values, truth)[1]
-    if truth.any() and not truth.all():
-        own["calibration_slope"] = fit_platt(best, truth, smooth=False).slope
 
 
 def patient_lines(rows: Rows) -> Iterable[dict[str, str]]:
