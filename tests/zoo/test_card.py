@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from scripts.lidia.vocabulary import LESION_TYPES
+
 SECTIONS = (
     "# Model Overview",
     "## Data",
@@ -66,8 +68,7 @@ def test_the_card_s_figures_are_the_study_s(card: str, judged: tuple[str, dict[s
         cells = [found[name] for name in (f"{prefix}auc8", f"{prefix}auc2", *lesions)]
         values = (f"{cell['value']:.3f} ({cell['low']:.3f}-{cell['high']:.3f})" for cell in cells)
         assert f"| LIDIA, {rule} | {cohort} | {' | '.join(values)} |" in card
-    types = ("HCC", "ICC", "metastasis", "hemangioma", "FNH", "cyst", "calcification", "others")
-    areas = (f"{found[f'auc_{name}']['value']:.3f}" for name in types)
+    areas = (f"{found[f'auc_{name}']['value']:.3f}" for name in LESION_TYPES)
     assert f"| {cohort} | {' | '.join(areas)} |" in card
 
 

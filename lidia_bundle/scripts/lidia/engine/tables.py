@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from scripts.lidia.atomic import replacing, write_json
 from scripts.lidia.engine.listing import LESION_COLUMNS, words
-from scripts.lidia.engine.reliability import TRIAGE_COLUMNS, draw_reliability, triage_lines
+from scripts.lidia.engine.reliability import TRIAGE_COLUMNS, draw_reliability, judged, triage_lines
 from scripts.lidia.engine.scores import PatientScores, Rows
-from scripts.lidia.metrics.calibration import Platt, apply_platt, fit_platt
+from scripts.lidia.metrics.calibration import Calibration, fit_platt
 from scripts.lidia.metrics.cohort import Summary
 from scripts.lidia.metrics.intervals import (
     DRAWS,
@@ -79,8 +79,7 @@ def write_evaluation(
     """
     folder = Path(folder)
     summary = scores.summary(draws, seed)
-    lines = None if scores.calibration is None else scores.calibration.lines
-    metrics = report(summary, rows, scores.protocol.present_mm3, lines)
+    metrics = report(summary, rows, scores.protocol.present_mm3, scores.calibration)
     write_json(folder / "metrics.json", metrics)
     write_table(folder / "patients.csv", patient_lines(rows))
     lesions = ({"id": name, **words(line)} for name, line in rows.lesions)
@@ -96,7 +95,7 @@ def write_evaluation(
 
 
 def report(
-    summary: Summary, rows: Rows, present_mm3: float, lines: Mapping[str, Platt] | None = None
+    summary: Summary, rows: Rows, present_mm3: float, calibration: Calibration | None
 ) -> dict[str, dict[str, Any]]:
     """`{metric: {value, low, high, n}}`, with notes, other intervals and the rules compared with LiverMax.
 
@@ -104,7 +103,7 @@ def report(
         summary: of the cohort and its draws.
         rows: the patients.
         present_mm3: a patient has a type with more than this volume of it.
-        lines: of the calibration, after which slopes are taken; None for the scores as they are.
+        calibration: slopes are taken after it; None leaves LiverMax as it is.
     """
     metrics = {}
     for name, values in summary.values.items():
@@ -121,9 +120,8 @@ def report(
     for name in LESION_TYPES:
         truth = rows.columns[f"mm3_{name}"] > present_mm3
         _type_area(metrics, name, truth, {rule: rows.columns[f"{rule}_{name}"] for rule in rules})
-        if truth.any() and not truth.all():
-            best = rows.columns[f"livermax_{name}"]
-            chances = apply_platt(best, lines[name]) if lines and name in lines else best
+    for name, chances, truth in judged(rows, present_mm3, calibration):
+        if name in LESION_TYPES:
             metrics[f"auc_{name}"]["calibration_slope"] = fit_platt(chances, truth, smooth=False).slope
     return metrics
 
