@@ -142,7 +142,8 @@ def test_other_runtimes_answer_as_torch_does(cohort: Path, network: LIDIA, tmp_p
             other = inferer(seen, network)[0].numpy()
             assert (other.argmax(axis=0) == eager.argmax(axis=0)).mean() >= 0.999
             apart = np.abs(other - eager).max(axis=0)
-            assert (apart < 2e-3).mean() >= 0.999 and apart.max() < 0.02
+            bound = {"onnx": 1e-3, "openvino": 2e-3}[name]
+            assert (apart < bound).mean() >= 0.999 and apart.max() < 10 * bound
         half = runtime("openvino", folder=str(tmp_path), bf16=True)
         other = WindowInferer(roi_size=ROI, runtime=half)(seen, network)[0].numpy()
         assert (other.argmax(axis=0) == eager.argmax(axis=0)).mean() >= 0.999
