@@ -141,7 +141,9 @@ def test_only_the_liver_s_box_is_looked_at_closely() -> None:
     image[..., 40:56, 40:52, 20:30] = 1.0  # the liver
     image[..., 4:6, 4:6, 4:6] = 1.0  # what looks like one, far away
     image[:, 0] = torch.nan
-    inferer = WindowInferer(roi_size=(96, 80, 64), margin_mm=10.0, spacing=(2.5, 2.5, 2.5))
+    inferer = WindowInferer(
+        roi_size=(96, 80, 64), margin_mm=10.0, spacing=(2.5, 2.5, 2.5), least_ml=25.0
+    )  # the liver has 30 ml
     found = inferer(image, network)
     assert seen[0] == (48, 48, 32), "a coarse pass, no larger than it has to be"
     assert seen[1:] == [(32, 32, 32)], "16 x 12 x 10 voxels and four round them, in steps of 16"
@@ -183,6 +185,23 @@ def test_the_smallest_volume_is_not_too_small() -> None:
         found = WindowInferer(roi_size=(144, 112, 80))(image, LIDIA().eval())
     assert found.shape == (1, 10, 12, 16, 10)
     torch.testing.assert_close(found.sum(1), torch.ones(1, 12, 16, 10))
+
+
+def test_a_liver_too_small_from_afar_is_looked_for_at_full_resolution() -> None:
+    seen = []
+
+    def network(image: torch.Tensor) -> torch.Tensor:
+        seen.append(tuple(image.shape[2:]))
+        classes = bright_is_liver(image)
+        if len(seen) == 1:  # from afar all but an edge of the liver is missed
+            classes[:, 1, 9:], classes[:, 0, 9:] = 0, 1
+        return classes
+
+    image = torch.full((1, 4, 96, 80, 64), -1.0)
+    image[..., 16:56, 16:48, 20:36] = 1.0  # 320 ml
+    found = WindowInferer(roi_size=(96, 80, 64), margin_mm=10.0, spacing=(2.5, 2.5, 2.5))(image, network)
+    assert seen == [(48, 48, 32), (96, 80, 64), (48, 48, 32)], "from afar, all of it, the box"
+    assert torch.equal(found[0, 1] > 0.5, image[0, 2] > 0)
 
 
 def test_without_a_liver_all_is_looked_at() -> None:

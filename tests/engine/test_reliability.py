@@ -51,4 +51,6 @@ def test_an_evaluation_s_slopes_are_those_after_the_lines(tmp_path: Path) -> Non
     raw, own = (found["auc_HCC"]["calibration_slope"] for found in (plain, mended))
     assert raw > 2 and own == pytest.approx(raw / calibration.lines["HCC"].slope, rel=1e-3)
     assert own == pytest.approx(1, abs=0.1), "fitted on the same patients, but for Platt's targets"
+    low, high = mended["auc_HCC"]["calibration_slope_wald"]
+    assert low < own < high and (low + high) / 2 == pytest.approx(own)
     assert "calibration_slope" not in mended["auc_FNH"], "nobody has it"

@@ -16,6 +16,7 @@ from scripts.lidia.metrics.calibration import (
     logit,
     platt_interval,
     platt_spread,
+    slope_interval,
 )
 
 ONCE = np.ones((1, 2000))
@@ -89,6 +90,8 @@ def test_the_spread_is_that_of_refitted_lines() -> None:
         for low, high in [platt_interval(0.9, line, platt_spread(rng.random(400), line))]
     ]
     assert 0.9 < np.mean(hits) <= 0.99, "a 95 % interval holds the truth about that often"
+    slopes = [slope_interval(line, said) for line in fits]
+    assert 0.9 < np.mean([low <= true.slope <= high for low, high in slopes]) <= 0.99
 
 
 def test_a_flat_line_has_the_spread_of_a_proportion() -> None:

@@ -19,7 +19,7 @@ from scripts.lidia.atomic import replacing, write_json
 from scripts.lidia.engine.listing import LESION_COLUMNS, words
 from scripts.lidia.engine.reliability import TRIAGE_COLUMNS, draw_reliability, judged, triage_lines
 from scripts.lidia.engine.scores import PatientScores, Rows
-from scripts.lidia.metrics.calibration import Calibration, fit_platt
+from scripts.lidia.metrics.calibration import Calibration, fit_platt, platt_spread, slope_interval
 from scripts.lidia.metrics.cohort import Summary
 from scripts.lidia.metrics.intervals import (
     DRAWS,
@@ -122,7 +122,12 @@ def report(
         _type_area(metrics, name, truth, {rule: rows.columns[f"{rule}_{name}"] for rule in rules})
     for name, chances, truth in judged(rows, present_mm3, calibration):
         if name in LESION_TYPES:
-            metrics[f"auc_{name}"]["calibration_slope"] = fit_platt(chances, truth, smooth=False).slope
+            line = fit_platt(chances, truth, smooth=False)
+            bounds = slope_interval(line, platt_spread(chances, line))
+            metrics[f"auc_{name}"] |= {
+                "calibration_slope": line.slope,
+                "calibration_slope_wald": list(bounds),
+            }
     return metrics
 
 

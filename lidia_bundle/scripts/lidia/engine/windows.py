@@ -27,7 +27,8 @@ class WindowInferer(Inferer):
 
     The box is what training crops are cut from (the liver and a margin): instance norm's statistics stay what
     the network was trained with, and most of the body costs nothing. Outside the box all is background. Where
-    the coarse pass finds no liver, the whole volume is looked at.
+    the coarse pass finds too little to be a liver, a pass at full resolution finds the box; where that finds
+    too little as well, the whole volume is the answer.
 
     Whatever pads, pads air: MONAI's own 0 is 100 HU under our window and looks like liver.
 
@@ -41,6 +42,7 @@ class WindowInferer(Inferer):
         margin_mm: of the box round liver and lesions, as training crops have it.
         spacing: mm of the network's grid along X, Y, Z.
         longest_mm: of a liver along each axis: whatever is longer is cut at its thinnest places first.
+        least_ml: of a liver that a box is made of.
         bf16: runs the network in bfloat16 autocast: half the time on CPUs that have it, probabilities that
             differ by about 0.01 at most. Others run in float32.
         runtime: what the network is handed to before it looks at the box, see `runtime`; None is torch.
@@ -57,6 +59,7 @@ class WindowInferer(Inferer):
         margin_mm: float = 20.0,
         spacing: Sequence[float] = (2.5, 2.5, 2.5),
         longest_mm: float = 300.0,
+        least_ml: float = 300.0,
         bf16: bool = False,
         runtime: Callable[[Network], Network] | None = None,
     ) -> None:
@@ -64,7 +67,7 @@ class WindowInferer(Inferer):
         self.roi_size = tuple(int(size) for size in roi_size)
         self.overlap, self.sw_batch_size, self.tta, self.bf16 = overlap, sw_batch_size, tta, bf16
         self.coarse, self.margin = coarse, np.ceil(margin_mm / np.asarray(spacing)).astype(int)
-        self.afar, self.longest_mm = [side * coarse for side in spacing], longest_mm
+        self.spacing, self.longest_mm, self.least_ml = spacing, longest_mm, least_ml
         self.step = gcd(*self.roi_size)
 
     def __call__(self, inputs: torch.Tensor, network: Network, *args: Any, **kwargs: Any) -> torch.Tensor:
@@ -88,18 +91,31 @@ class WindowInferer(Inferer):
         return MetaTensor(total, meta=inputs.meta) if isinstance(inputs, MetaTensor) else total
 
     def liver_box(self, image: torch.Tensor, network: Network) -> list[slice] | None:
-        """Box of liver and lesions with the margin, as seen from afar; None where there is no liver."""
+        """Box of liver and lesions with the margin, seen from afar if that will do; None without a liver."""
         shape = image.shape[2:]
         if image.shape[0] > 1 or min(shape) < 2 * self.coarse:
             return None
-        seen = self.windows(F.avg_pool3d(image, self.coarse), network)
+        for factor in (self.coarse, 1):
+            box = self.seen_box(image, network, factor)
+            if box is not None:
+                return self.widened(box, shape)
+        return None
+
+    def seen_box(self, image: torch.Tensor, network: Network, factor: int) -> list[slice] | None:
+        """Box of liver and lesions as seen so many times coarser; None where they are less than a liver."""
+        spacing = [side * factor for side in self.spacing]
+        seen = self.windows(F.avg_pool3d(image, factor), network)
         classes = seen[0].argmax(dim=0).to(torch.uint8).cpu().numpy()
-        region = liver_region(classes, self.afar, grow_mm=0.0)
-        box = bounding_box(no_longer_than(region, self.afar, self.longest_mm))
-        if box is None:
+        region = no_longer_than(liver_region(classes, spacing, grow_mm=0.0), spacing, self.longest_mm)
+        box = bounding_box(region)
+        if box is None or region.sum() * prod(spacing) < self.least_ml * 1000:
             return None
-        low = np.array([side.start for side in box]) * self.coarse - self.margin
-        high = np.array([side.stop for side in box]) * self.coarse + self.margin
+        return [slice(side.start * factor, side.stop * factor) for side in box]
+
+    def widened(self, box: Sequence[slice], shape: Sequence[int]) -> list[slice]:
+        """A box with the margin, in steps that suit the network, within the volume."""
+        low = np.array([side.start for side in box]) - self.margin
+        high = np.array([side.stop for side in box]) + self.margin
         # rounded up into the body rather than padded with air
         more = -(high - low) % self.step
         low, high = low - more // 2, high + more - more // 2

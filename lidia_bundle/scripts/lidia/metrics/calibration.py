@@ -113,6 +113,12 @@ def platt_spread(scores: ArrayLike, line: Platt) -> Spread:
     return Spread(float(found[0, 0]), float(found[0, 1]), float(found[1, 1]))
 
 
+def slope_interval(line: Platt, spread: Spread, level: float = LEVEL) -> tuple[float, float]:
+    """Wald's interval of a fitted slope."""
+    half = float(norm.ppf((1 + level) / 2)) * spread.slope**0.5
+    return line.slope - half, line.slope + half
+
+
 def platt_interval(score: float, line: Platt, spread: Spread, level: float = LEVEL) -> tuple[float, float]:
     """Interval of a calibrated probability, symmetric on the logit (delta method).
 
