@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from config_names import read
 from engine.toys import write_toys
 from monai.bundle import run
 from test_configs import TRAINING
@@ -51,6 +52,7 @@ def test_a_small_study_is_run_once(tmp_path: Path) -> None:
     assert weights.stat().st_mtime_ns == made
     page = (tmp_path / "study/study.md").read_text(encoding="utf-8")
     assert "| lidia+pixelcount |" in page and "study/figures/phases.png" in page
+    assert read(Path(config))["remarks"]["phases"][0] in page
     (case,) = (tmp_path / "study/study/lidia/cases").glob("*.png")
     assert case.read_bytes()[:4] == b"\x89PNG" and f"study/lidia/cases/{case.name}" in page
 

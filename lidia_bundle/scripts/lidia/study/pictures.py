@@ -76,7 +76,15 @@ def _subsets(archive: Path, study: Study, draws: int, seed: int) -> list[str]:
     title = f"{patients} synthetic patients who have all phases, internal cohort; LiverMax, 95 % interval"
     path = draw_subsets(archive / "figures/phases.png", systems, subsets, title)
     words = "AUC-8 by the phases that were read, synthetic patients"
-    return ["### Every subset of the phases", "", _shown(archive, path, words), ""]
+    said = [f"- {sentence}" for sentence in study.remarks.get("phases", ())]
+    return [
+        "### Every subset of the phases",
+        "",
+        _shown(archive, path, words),
+        "",
+        *said,
+        *([""] if said else []),
+    ]
 
 
 def _cases(archive: Path, name: str) -> list[str]:

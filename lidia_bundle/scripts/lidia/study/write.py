@@ -36,7 +36,8 @@ def write_study(
         reference: the system, read by LiverMax, that all others are compared with.
         draws: of the bootstrap.
         seed: of the draws.
-        remarks: sentences under a table of the paper ("1", "2", "3"), on why our order differs.
+        remarks: sentences under a table of the paper ("1", "2", "3"), on why our order differs, or under the
+            picture of the subsets ("phases").
 
     Returns:
         The page.
