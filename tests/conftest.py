@@ -6,13 +6,18 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
 import pytest
 import torch
+from config_names import read
 from monai.utils import set_determinism
+
+if TYPE_CHECKING:
+    from scripts.lidia.net import LIDIA
 
 torch.set_num_threads(1)
 
@@ -50,6 +55,18 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 def bundle() -> Path:
     """The bundle's folder."""
     return Path(__file__).parents[1] / "lidia_bundle"
+
+
+@pytest.fixture(scope="module")
+def network(bundle: Path) -> LIDIA:
+    """The network of inference.json with the shipped weights."""
+    from scripts.lidia.engine import load_weights
+    from scripts.lidia.net import LIDIA
+
+    options = read(bundle / "configs/inference.json")["network_def"]
+    network = LIDIA(**{key: value for key, value in options.items() if not key.startswith("_")}).eval()
+    load_weights(network, bundle / "models/model.pt")
+    return network
 
 
 @pytest.fixture(scope="session")

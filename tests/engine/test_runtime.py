@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from config_names import read
 from engine.toys import write_toys
 from test_configs import NATIVE, workflow
 
 from scripts.lidia.data import preprocessing
 from scripts.lidia.datalist import datalist
-from scripts.lidia.engine import WindowInferer, load_weights, runtime
+from scripts.lidia.engine import WindowInferer, runtime
 from scripts.lidia.engine.ensemble import Ensemble
 from scripts.lidia.engine.runtime import RUNTIMES, RuntimeMissing, digest_of, needed
 from scripts.lidia.net import LIDIA
@@ -26,15 +25,6 @@ from scripts.lidia.net import LIDIA
 pytestmark = pytest.mark.filterwarnings("ignore:parsing config_file")
 
 ROI = (96, 80, 64)
-
-
-@pytest.fixture(scope="module")
-def network(bundle: Path) -> LIDIA:
-    """The network of inference.json with the shipped weights."""
-    options = read(bundle / "configs/inference.json")["network_def"]
-    network = LIDIA(**{key: value for key, value in options.items() if not key.startswith("_")}).eval()
-    load_weights(network, bundle / "models/model.pt")
-    return network
 
 
 def test_torch_needs_nothing(tmp_path: Path) -> None:

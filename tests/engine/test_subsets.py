@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from engine.toys import write_toys
 from monai.bundle import create_workflow
 
+from scripts.lidia.data import preprocessing
+from scripts.lidia.datalist import datalist
+from scripts.lidia.engine import WindowInferer
 from scripts.lidia.engine.subsets import HidePhases, SubsetScores
+from scripts.lidia.net import LIDIA
 from scripts.lidia.vocabulary import LESION_TYPES, PHASES
 
 pytestmark = pytest.mark.filterwarnings("ignore:parsing config_file")
@@ -92,3 +98,19 @@ def test_areas_of_subsets_by_hand() -> None:
         scores = dict.fromkeys(LESION_TYPES, 0.0)
         measured.scores[table.ids[at]] = {"nc": scores | {"HCC": bad}, "venous": scores | {"HCC": good}}
     assert measured.areas(table, 113.0) == {"patients": 4, "auc8": {"nc": 0.125, "venous": 1.0}}
+
+
+@pytest.mark.slow
+def test_the_shipped_weights_see_the_liver_in_any_phases(cohort: Path, network: LIDIA) -> None:
+    """No subset of the phases leaves a patient without a liver, from which all else follows."""
+    [patient] = datalist(cohort, "training", complete_only=True)[:1]
+    data = preprocessing(labels="network")(patient)
+    image, truth = data["image"].as_tensor()[None], data["label"][0].numpy() > 0
+    for count in range(1, 5):
+        for shown in combinations(range(4), count):
+            seen = image.clone()
+            seen[:, [channel for channel in range(4) if channel not in shown]] = torch.nan
+            with torch.no_grad():
+                liver = WindowInferer(roi_size=(144, 112, 80))(seen, network)[0].argmax(0).numpy() > 0
+            dice = 2 * (liver & truth).sum() / (liver.sum() + truth.sum())
+            assert dice > 0.85, [PHASES[channel] for channel in shown]

@@ -19,7 +19,6 @@ from monai.bundle import ConfigParser, ckpt_export
 from scripts.lidia.components import bounding_box
 from scripts.lidia.data import preprocessing
 from scripts.lidia.datalist import datalist
-from scripts.lidia.engine import load_weights
 from scripts.lidia.net import LIDIA
 from scripts.lidia.net.ifm import IterativeFusion
 from scripts.lidia.net.proposals import lesion_peaks
@@ -49,17 +48,6 @@ with torch.no_grad():
 numpy.savez("maps.npz", **maps)
 assert not {"monai", "scripts"} & set(sys.modules)
 """
-
-
-@pytest.fixture(scope="module")
-def network(bundle: Path) -> LIDIA:
-    """The network of inference.json with the shipped weights."""
-    parser = ConfigParser()
-    parser.read_config(bundle / "configs/inference.json")
-    options = {name: value for name, value in parser["network_def"].items() if not name.startswith("_")}
-    network = LIDIA(**options).eval()
-    load_weights(network, bundle / "models/model.pt")
-    return network
 
 
 @pytest.fixture(scope="module")
