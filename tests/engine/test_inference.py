@@ -138,12 +138,10 @@ def test_only_the_liver_s_box_is_looked_at_closely() -> None:
 
     image = torch.full((1, 4, 96, 80, 64), -1.0)
     image[:, 0] = torch.nan
-    image[..., 40:56, 40:52, 20:30] = 1.0  # the liver
+    image[..., 40:56, 40:52, 20:30] = 1.0  # the liver, 30 ml
     image[..., 4:6, 4:6, 4:6] = 1.0  # what looks like one, far away
     image[:, 0] = torch.nan
-    inferer = WindowInferer(
-        roi_size=(96, 80, 64), margin_mm=10.0, spacing=(2.5, 2.5, 2.5), least_ml=25.0
-    )  # the liver has 30 ml
+    inferer = WindowInferer(roi_size=(96, 80, 64), margin_mm=10.0, spacing=(2.5, 2.5, 2.5), least_ml=25.0)
     found = inferer(image, network)
     assert seen[0] == (48, 48, 32), "a coarse pass, no larger than it has to be"
     assert seen[1:] == [(32, 32, 32)], "16 x 12 x 10 voxels and four round them, in steps of 16"

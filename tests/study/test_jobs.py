@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from scripts.lidia.engine.subsets import all_subsets
 from scripts.lidia.study.archive import is_kept, keep
 from scripts.lidia.study.cohorts import COHORTS, Cohort, read_cohort
 from scripts.lidia.study.jobs import (
     Job,
     Places,
-    all_subsets,
     cases_job,
     difficulty_jobs,
     evaluation_jobs,

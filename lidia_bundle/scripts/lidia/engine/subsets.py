@@ -19,6 +19,11 @@ from scripts.lidia.metrics.patients import area_under_curve, mean_area
 from scripts.lidia.vocabulary import LESION_TYPES, PHASES
 
 
+def all_subsets() -> list[tuple[str, ...]]:
+    """The 15 non-empty subsets of the phases, small ones first."""
+    return [subset for size in range(1, len(PHASES) + 1) for subset in combinations(PHASES, size)]
+
+
 class HidePhases:
     """Diagnoses a patient again from some of his phases, on the same grid.
 
@@ -104,8 +109,8 @@ class SubsetScores:
                 continue
             self.scores[data["id"]] = {
                 "+".join(kept): dict(self.hidden(data, kept, engine.state.device)["diagnosis"].livermax)
-                for count in range(1, len(PHASES))
-                for kept in combinations(PHASES, count)
+                for kept in all_subsets()
+                if kept != PHASES
             } | {"+".join(PHASES): dict(data["diagnosis"].livermax)}
 
     def areas(self, rows: Rows, present_mm3: float) -> dict[str, Any]:

@@ -95,7 +95,7 @@ class WindowInferer(Inferer):
         shape = image.shape[2:]
         if image.shape[0] > 1 or min(shape) < 2 * self.coarse:
             return None
-        for factor in (self.coarse, 1):
+        for factor in sorted({self.coarse, 1}, reverse=True):
             box = self.seen_box(image, network, factor)
             if box is not None:
                 return self.widened(box, shape)

@@ -17,9 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
-from scipy.stats import norm
 
-from scripts.lidia.metrics.intervals import LEVEL
+from scripts.lidia.metrics.intervals import LEVEL, deviations
 from scripts.lidia.metrics.triage import OperatingPoint
 
 EDGE = 1e-6
@@ -115,7 +114,7 @@ def platt_spread(scores: ArrayLike, line: Platt) -> Spread:
 
 def slope_interval(line: Platt, spread: Spread, level: float = LEVEL) -> tuple[float, float]:
     """Wald's interval of a fitted slope."""
-    half = float(norm.ppf((1 + level) / 2)) * spread.slope**0.5
+    half = deviations(level) * spread.slope**0.5
     return line.slope - half, line.slope + half
 
 
@@ -132,7 +131,7 @@ def platt_interval(score: float, line: Platt, spread: Spread, level: float = LEV
     """
     x = float(logit(score))
     error = np.sqrt(max(spread.slope * x * x + 2 * spread.both * x + spread.intercept, 0.0))
-    middle, half = line.slope * x + line.intercept, float(norm.ppf((1 + level) / 2)) * error
+    middle, half = line.slope * x + line.intercept, deviations(level) * error
     return float(expit(middle - half)), float(expit(middle + half))
 
 

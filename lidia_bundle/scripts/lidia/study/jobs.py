@@ -5,16 +5,15 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from monai.bundle import ConfigParser
 
+from scripts.lidia.engine.subsets import all_subsets
 from scripts.lidia.engine.weights import digest as file_digest
 from scripts.lidia.study.cohorts import COHORTS, Cohort, digest
 from scripts.lidia.study.systems import Run
-from scripts.lidia.vocabulary import PHASES
 
 HEADER = {"imports", "callers", "asked", "places", "folders", "bundle_root", "bootstrap"}
 """Keys of a config that only find the bundle."""
@@ -144,11 +143,6 @@ def phase_jobs(
         more = {"phases": list(subset), "complete_only": True, "patients": patients}
         name = f"{run.name}/phases/{'+'.join(subset)}"
         yield _judge(places, run, weights, "internal", options, more, name, seconds * patients)
-
-
-def all_subsets() -> list[tuple[str, ...]]:
-    """The 15 non-empty subsets of the phases, small ones first."""
-    return [subset for size in range(1, len(PHASES) + 1) for subset in combinations(PHASES, size)]
 
 
 def cases_job(

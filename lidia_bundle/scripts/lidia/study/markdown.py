@@ -1,4 +1,4 @@
-"""Cells and rows of the page's tables."""
+"""Cells and rows of the page's tables, and its lists."""
 
 from __future__ import annotations
 
@@ -13,6 +13,12 @@ DASH = "-"
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     """Lines of a Markdown table, with an empty line behind."""
     return [_row(head), _row(["---"] * len(head)), *(_row(row) for row in rows), ""]
+
+
+def bullets(sentences: Iterable[str]) -> list[str]:
+    """Lines of a Markdown list, with an empty line behind; nothing of nothing."""
+    lines = [f"- {sentence}" for sentence in sentences]
+    return [*lines, ""] if lines else []
 
 
 def figure_cell(figure: Figure) -> str:

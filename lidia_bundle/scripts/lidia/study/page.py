@@ -10,6 +10,7 @@ from scripts.lidia.study.cohorts import COHORTS
 from scripts.lidia.study.compare import LESION_METRICS, Method
 from scripts.lidia.study.markdown import (
     DASH,
+    bullets,
     difference_cell,
     figure_cell,
     printed_cell,
@@ -83,10 +84,9 @@ def paper_table(study: Study, number: int, cohort: str) -> list[str]:
     page += table(["method", "", *(_title(key) for key in columns)], lines)
     if cohort == "internal":
         said = [w for key in (columns if number == 1 else ("auc8",)) for w in order_words(placed, key)]
-        page += ["Our order beside the paper's:", ""] if said else []
-        page += [*(f"- {sentence}" for sentence in said), *([""] if said else [])]
+        page += ["Our order beside the paper's:", "", *bullets(said)] if said else []
         why = study.remarks.get(str(number), ()) if said else ()
-        page += ["Why, as far as we know:", "", *(f"- {sentence}" for sentence in why), ""] if why else []
+        page += ["Why, as far as we know:", "", *bullets(why)] if why else []
         page += _without(study, number)
     return page
 

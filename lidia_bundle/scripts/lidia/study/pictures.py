@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+from scripts.lidia.engine.subsets import all_subsets
 from scripts.lidia.engine.tables import draw_confusion
 from scripts.lidia.study.charts import draw_areas, draw_subsets
 from scripts.lidia.study.compare import Figure, methods
 from scripts.lidia.study.evidence import Evaluation, confusion, read_evaluation
-from scripts.lidia.study.jobs import all_subsets
+from scripts.lidia.study.markdown import bullets
 from scripts.lidia.study.page import Study, rows_of
 
 
@@ -76,15 +77,8 @@ def _subsets(archive: Path, study: Study, draws: int, seed: int) -> list[str]:
     title = f"{patients} synthetic patients who have all phases, internal cohort; LiverMax, 95 % interval"
     path = draw_subsets(archive / "figures/phases.png", systems, subsets, title)
     words = "AUC-8 by the phases that were read, synthetic patients"
-    said = [f"- {sentence}" for sentence in study.remarks.get("phases", ())]
-    return [
-        "### Every subset of the phases",
-        "",
-        _shown(archive, path, words),
-        "",
-        *said,
-        *([""] if said else []),
-    ]
+    said = bullets(study.remarks.get("phases", ()))
+    return ["### Every subset of the phases", "", _shown(archive, path, words), "", *said]
 
 
 def _cases(archive: Path, name: str) -> list[str]:
