@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scripts.lidia.clinic.frames import read_frames, single_frames
 from scripts.lidia.clinic.slices import Slices, check_tags, place_of
 from scripts.lidia.datalist.errors import CaseError
+from scripts.lidia.folders import list_files
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -118,5 +119,5 @@ def read_slices(paths: Sequence[Path], *, case: str) -> list[Dataset]:
 
 def dicom_paths(folder: str | Path) -> list[Path]:
     """Finds the files of a folder and its sub-folders that may be DICOM."""
-    paths = sorted(p for p in Path(folder).rglob("*") if p.is_file() and not p.name.startswith("."))
+    paths = [path for path in list_files(folder).files if not path.name.startswith(".")]
     return [path for path in paths if path.name.upper() != "DICOMDIR"]

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scripts.lidia.atomic import replacing, write_json
 from scripts.lidia.components import bounding_box
 from scripts.lidia.engine.weights import digest, digests, weight_files
+from scripts.lidia.folders import list_files
 
 VOLUMES = ("lesions", "instances", "liver")
 
@@ -103,7 +104,7 @@ def content_of(path: str | Path) -> str:
     path = Path(path)
     if path.is_file():
         return digest(path)
-    parts = sorted(digest(file) for file in path.rglob("*") if file.is_file())
+    parts = sorted(digest(file) for file in list_files(path).files)
     return sha256("\n".join(parts).encode()).hexdigest()
 
 

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from scripts.lidia.atomic import sweep, write_text
 from scripts.lidia.datalist import CaseError
 from scripts.lidia.engine.cohort import fault_of, write_faults
+from scripts.lidia.folders import list_files
 
 SETTINGS = "prepare.json"
 ERRORS = "errors.json"
@@ -35,7 +36,7 @@ def claim(folder: Path, settings: Mapping[str, Any]) -> None:
         remedy = "name another folder, or remove this one"
         raise CaseError("datalist", str(note), problem, remedy, "other_settings")
     write_text(note, text)
-    for place in [folder, *(path for path in folder.rglob("*") if path.is_dir())]:
+    for place in list_files(folder).folders:
         sweep(place)
 
 
@@ -60,7 +61,8 @@ def is_fresh(made: Iterable[Path], sources: Iterable[str | Path]) -> bool:
 
 def _changed(path: Path) -> int:
     """When a file, or the last one in a DICOM folder, was changed; a missing one makes everything stale."""
-    files = [path, *path.rglob("*")] if path.is_dir() else [path]
+    listing = list_files(path)
+    files = [path, *listing.folders, *listing.files]
     return max((file.stat().st_mtime_ns for file in files), default=0) if path.exists() else 2**63
 
 

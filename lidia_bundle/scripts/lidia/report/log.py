@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from scripts.lidia.folders import find_paths
+
 CURVES = {
     "loss": "all losses together (Eq. 6 and the semantic loss)",
     "semantic": "semantic loss",
@@ -30,7 +32,7 @@ def loss_curves(folder: str | Path) -> dict[str, Points]:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     curves: dict[str, Points] = {name: [] for name in CURVES}
-    files = sorted(Path(folder).rglob("events.out.tfevents.*"), key=lambda path: path.stat().st_mtime)
+    files = sorted(find_paths(folder, "events.out.tfevents.*"), key=lambda path: path.stat().st_mtime)
     for file in files:
         events = EventAccumulator(str(file), size_guidance={"scalars": 0})
         events.Reload()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from scripts.lidia.datalist import CaseError, case_name
+from scripts.lidia.folders import find_paths
 from scripts.lidia.prepare.patients import Drawn, Patient
 from scripts.lidia.prepare.readers.layout import Layout
 
@@ -22,7 +23,7 @@ def read_lits(layout: Layout) -> Iterator[Patient | CaseError]:
     Raises:
         CaseError: if there is no volume, or nobody says what a tumour is.
     """
-    files = sorted(path for path in layout.root.rglob("*.nii*") if path.is_file())
+    files = find_paths(layout.root, "*.nii*")
     labels: dict[str, Path] = {}
     for path in files:
         if found := re.fullmatch(r"segmentation-(\d+)", case_name(path)):

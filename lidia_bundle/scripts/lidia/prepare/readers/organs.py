@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from scripts.lidia.datalist import CaseError, case_name
+from scripts.lidia.folders import find_paths
 from scripts.lidia.prepare.patients import Drawn, Patient
 from scripts.lidia.prepare.readers.layout import Layout
 
@@ -24,9 +25,9 @@ def read_amos(layout: Layout) -> Iterator[Patient | CaseError]:
     Raises:
         CaseError: if there is no volume.
     """
-    files = sorted(layout.root.rglob("images*/amos_*.nii.gz"), key=lambda path: path.name)
+    files = sorted(find_paths(layout.root, "images*/amos_*.nii.gz"), key=lambda path: path.name)
     layout.some(files, "file imagesTr/amos_NNNN.nii.gz")
-    scans, labels = {}, {path.name: path for path in sorted(layout.root.rglob("labels*/amos_*.nii.gz"))}
+    scans, labels = {}, {path.name: path for path in find_paths(layout.root, "labels*/amos_*.nii.gz")}
     for path in files:
         number = re.fullmatch(r"amos_(\d+)", case_name(path))
         if number and int(number[1]) > LAST_CT:
@@ -50,7 +51,7 @@ def read_flare(layout: Layout) -> Iterator[Patient | CaseError]:
     Raises:
         CaseError: if there is no volume.
     """
-    files = sorted(layout.root.rglob("*.nii.gz"))
+    files = find_paths(layout.root, "*.nii.gz")
     scans = {case_name(p).removesuffix("_0000"): p for p in files if case_name(p).endswith("_0000")}
     layout.some(list(scans), "file <case>_0000.nii.gz")
     yield from _livers(layout, scans, {case_name(p): p for p in files if case_name(p) in scans})
@@ -75,10 +76,10 @@ def read_abdomenatlas(layout: Layout) -> Iterator[Patient | CaseError]:
     Raises:
         CaseError: if there is no case, or nobody says what a lesion is.
     """
-    scans = {path.parent.name: path for path in sorted(layout.root.rglob("ct.nii.gz"))}
+    scans = {path.parent.name: path for path in find_paths(layout.root, "ct.nii.gz")}
     layout.some(list(scans), "file <case>/ct.nii.gz")
     masks: dict[str, dict[str, Path]] = {case: {} for case in scans}
-    for path in layout.root.rglob("segmentations/liver*.nii.gz"):
+    for path in find_paths(layout.root, "segmentations/liver*.nii.gz"):
         masks.get(path.parent.parent.name, {})[path.name] = path
     phase, liver = layout.phase("CT", layout.root), layout.kind("liver", layout.root)
     for case, scan in scans.items():

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from scripts.lidia.datalist import CaseError
+from scripts.lidia.folders import find_paths
 from scripts.lidia.prepare.patients import Drawn, Patient
 from scripts.lidia.prepare.readers.layout import Layout
 from scripts.lidia.prepare.slices import dicom, png, read_pictures
@@ -26,7 +27,7 @@ def read_chaos(layout: Layout) -> Iterator[Patient | CaseError]:
     Raises:
         CaseError: if there is no CT.
     """
-    folders = [path for path in sorted(layout.root.rglob("DICOM_anon")) if path.parent.parent.name == "CT"]
+    folders = find_paths(layout.root, "CT/*/DICOM_anon", folders=True)
     layout.some(folders, "folder CT/<n>/DICOM_anon")
     phase, liver = layout.phase("CT", layout.root), layout.kind("liver", layout.root)
     for folder in folders:
@@ -49,7 +50,7 @@ def read_ircadb(layout: Layout) -> Iterator[Patient | CaseError]:
     Raises:
         CaseError: if there is no case, or nobody says what a tumour is.
     """
-    folders = sorted(layout.root.rglob("PATIENT_DICOM"))
+    folders = find_paths(layout.root, "PATIENT_DICOM", folders=True)
     layout.some(folders, "folder <case>/PATIENT_DICOM")
     phase = layout.phase("CT", layout.root)
     for folder in folders:

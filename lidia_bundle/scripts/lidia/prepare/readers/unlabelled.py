@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from scripts.lidia.datalist import CaseError
+from scripts.lidia.folders import find_paths
 from scripts.lidia.prepare.names import plain
 from scripts.lidia.prepare.patients import Patient
 from scripts.lidia.prepare.readers.layout import Layout
@@ -94,7 +95,7 @@ def _rows(layout: Layout) -> tuple[Path, list[tuple[str, str, str]]]:
     Raises:
         CaseError: if no table has the columns.
     """
-    for path in sorted(layout.root.rglob("*.csv")):
+    for path in find_paths(layout.root, "*.csv"):
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file)
             names = {plain(name): name for name in rows.fieldnames or ()}

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from scripts.lidia.datalist import CaseError
+from scripts.lidia.folders import find_paths
 from scripts.lidia.prepare.patients import Drawn, Patient
 from scripts.lidia.prepare.readers.layout import Layout
 
@@ -28,14 +29,14 @@ def read_waw_tace(layout: Layout) -> Iterator[Patient | CaseError]:
     """
     root = layout.root
     names: dict[str, dict[str, Path]] = {}
-    for path in sorted(root.rglob("*.nii.gz")):
+    for path in find_paths(root, "*.nii.gz"):
         found = re.match(r"(.+)_([0-3])_", path.name)
         if found and found[1] == path.parent.name and not _is_mask(path, root):
             phase = layout.phase(found[2], path)
             names.setdefault(found[1], {}).setdefault(phase, path)
     layout.some(list(names), "file <patient>/<patient>_<0-3>_*.nii.gz")
-    tumours = [path for path in sorted(root.rglob("*.nrrd")) if _is_mask(path, root)]
-    livers = [path for path in sorted(root.rglob("*liver.nii.gz")) if LIVERS in str(path.relative_to(root))]
+    tumours = [path for path in find_paths(root, "*.nrrd") if _is_mask(path, root)]
+    livers = [path for path in find_paths(root, "*liver.nii.gz") if LIVERS in str(path.relative_to(root))]
     kind, organ = layout.kind("tumour", root), layout.kind("liver", root)
     for case, phases in names.items():
         own = tuple(Drawn(path, kind, lesion=True) for path in tumours if path.parent.name == case)
