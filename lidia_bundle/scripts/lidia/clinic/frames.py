@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scripts.lidia.clinic.files import read_file
 from scripts.lidia.datalist.errors import CaseError
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def read_frames(path: Path, *, case: str) -> tuple[NDArray[np.float32], NDArray[
 
     try:
         options: dict[str, Any] = {"dtype": np.float32, "apply_modality_transform": True}
-        volume = highdicom.imread(path).get_volume(**options, atol=0.1)
+        volume = highdicom.Image.from_dataset(read_file(path), copy=False).get_volume(**options, atol=0.1)
     except Exception as error:  # decoders and geometry checks raise many kinds
         problem = f"{type(error).__name__}: {error}"
         remedy = "copy the file again, or export single slices"

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scripts.lidia.clinic.files import read_file
 from scripts.lidia.clinic.series import dicom_paths
 from scripts.lidia.datalist.errors import CaseError
 
@@ -76,23 +77,22 @@ def _header(path: Path) -> Dataset | None:
     Raises:
         CaseError: if it should be DICOM and is empty or damaged.
     """
-    from pydicom import dcmread
-    from pydicom.errors import InvalidDicomError
     from pydicom.uid import CTImageStorage, EnhancedCTImageStorage, MediaStorageDirectoryStorage
 
     named, remedy = path.suffix.lower() in (".dcm", ".ima"), "copy the study again"
     if path.stat().st_size == 0 and (named or not path.suffix):
         raise CaseError("dicom", str(path), "the file is empty (0 bytes)", remedy, "empty_file")
     try:
-        header = dcmread(path, stop_before_pixels=True, specific_tags=list(TAGS))
-    except InvalidDicomError as error:
-        if named:
-            raise CaseError("dicom", str(path), str(error), remedy, "damaged") from error
-        return None
+        header = read_file(path, stop_before_pixels=True, specific_tags=list(TAGS))
     except Exception as error:  # a broken file can break its reader anywhere
         problem = f"the file cannot be read ({error})"
         raise CaseError("dicom", str(path), problem, remedy, "damaged") from error
-    kind, images = header.file_meta.get("MediaStorageSOPClassUID"), (CTImageStorage, EnhancedCTImageStorage)
+    if header is None and named:
+        raise CaseError("dicom", str(path), "the file is no DICOM", remedy, "damaged")
+    if header is None:
+        return None
+    kind = header.file_meta.get("MediaStorageSOPClassUID", header.get("SOPClassUID"))
+    images = (CTImageStorage, EnhancedCTImageStorage)
     # pydicom takes a file that ends between two elements for whole; bits come after all that tells its place
     cut = "SOPClassUID" not in header or (kind in images and "BitsAllocated" not in header)
     if cut and kind != MediaStorageDirectoryStorage:

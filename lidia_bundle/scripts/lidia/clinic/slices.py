@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scripts.lidia.clinic.files import read_file
 from scripts.lidia.clinic.frames import in_ras, is_multiframe
 from scripts.lidia.datalist.check import MIN_SLICES
 from scripts.lidia.datalist.errors import CaseError
@@ -50,17 +51,13 @@ class Slices:
         """The header of the one enhanced file, where the paths are that and nothing else."""
         if len(paths) != 1 or paths[0].stat().st_size == 0:
             return None
-        from pydicom import dcmread
-        from pydicom.misc import is_dicom
-
-        header = dcmread(paths[0], stop_before_pixels=True) if is_dicom(paths[0]) else None
+        header = read_file(paths[0], stop_before_pixels=True)
         return header if header is not None and is_multiframe(header) else None
 
     def files(self, paths: Sequence[Path]) -> list[Dataset]:
         """Reads all files of the folder; an unreadable slice is a fault, since it leaves a hole."""
         try:
-            from pydicom import dcmread
-            from pydicom.errors import InvalidDicomError
+            import pydicom  # noqa: F401
         except ImportError as error:
             remedy = "install pydicom and highdicom, or convert the series to NIfTI"
             raise self.fault("no_reader", f"DICOM cannot be read: {error}", remedy) from error
@@ -73,13 +70,14 @@ class Slices:
                     "empty_file", "the file is empty (0 bytes)", "copy the series again", str(path)
                 )
             try:
-                found.append(dcmread(path))
-            except InvalidDicomError as error:
-                if path.suffix.lower() in (".dcm", ".ima"):
-                    raise self.fault("damaged", str(error), "copy the series again", str(path)) from error
+                slice_ = read_file(path)
             except Exception as error:  # a broken file can break its reader anywhere
                 problem = f"the file cannot be read ({error})"
                 raise self.fault("damaged", problem, "copy the series again", str(path)) from error
+            if slice_ is not None:
+                found.append(slice_)
+            elif path.suffix.lower() in (".dcm", ".ima"):
+                raise self.fault("damaged", "the file is no DICOM", "copy the series again", str(path))
         if not found:
             raise self.fault("no_dicom", "no DICOM file in the folder", "name the folder of one CT series")
         return found

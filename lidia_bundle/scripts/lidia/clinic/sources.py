@@ -10,6 +10,8 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
+from scripts.lidia.clinic.files import read_file
+from scripts.lidia.clinic.frames import is_multiframe
 from scripts.lidia.clinic.series import dicom_paths, read_slices
 from scripts.lidia.datalist.errors import CaseError
 from scripts.lidia.vocabulary import GRID_ORDER
@@ -68,12 +70,8 @@ def read_source(paths: Sequence[Path], *, case: str) -> list[Dataset]:
     Raises:
         CaseError: if they are no regular CT volume (see `read_series`), or belong to no frame of reference.
     """
-    from pydicom import dcmread
-    from pydicom.misc import is_dicom
-
-    alone = dcmread(paths[0], stop_before_pixels=True) if len(paths) == 1 and is_dicom(paths[0]) else {}
-    enhanced = "PerFrameFunctionalGroupsSequence" in alone
-    kept = [alone] if enhanced else read_slices(paths, case=case)
+    alone = read_file(paths[0], stop_before_pixels=True) if len(paths) == 1 else None
+    kept = [alone] if alone is not None and is_multiframe(alone) else read_slices(paths, case=case)
     if not kept[0].get("FrameOfReferenceUID"):
         remedy = "export the series again with its frame of reference, or set `dicom` to False"
         raise CaseError(case, str(paths[0]), "no FrameOfReferenceUID: SEG needs one", remedy, "no_frame")

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from scripts.lidia.clinic.files import read_file
 from scripts.lidia.clinic.series import dicom_paths, read_slices
 from scripts.lidia.clinic.sources import stack_of
 from scripts.lidia.datalist import CaseError
@@ -63,7 +64,12 @@ def png(path: Path) -> NDArray[np.bool_]:
 
 
 def dicom(path: Path) -> NDArray[np.bool_]:
-    """True where a DICOM file holds a positive number."""
-    from pydicom import dcmread
+    """True where a DICOM file holds a positive number.
 
-    return np.asarray(dcmread(path).pixel_array) > 0
+    Raises:
+        CaseError: if the file is no DICOM.
+    """
+    slice_ = read_file(path)
+    if slice_ is None:
+        raise CaseError(path.parent.name, str(path), "the file is no DICOM", "copy it again", "damaged")
+    return np.asarray(slice_.pixel_array) > 0
