@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from scripts.lidia.clinic.files import read_file
 from scripts.lidia.clinic.frames import in_ras, is_multiframe
+from scripts.lidia.clinic.passes import OFF_GRID_MM, OFF_GRID_STEPS, split_scans
 from scripts.lidia.datalist.check import MIN_SLICES
 from scripts.lidia.datalist.errors import CaseError
 
@@ -45,7 +46,7 @@ class Slices:
     def kept(self, found: Sequence[Dataset]) -> list[Dataset]:
         """Leaves the slices of one regular volume, sorted."""
         slices = self.only_one(self.images(found))
-        return self.regular(self.without_copies(self.one_shape(slices)))
+        return self.regular(self.one_scan(self.one_shape(slices)))
 
     def multiframe(self, paths: Sequence[Path]) -> Dataset | None:
         """The header of the one enhanced file, where the paths are that and nothing else."""
@@ -129,6 +130,23 @@ class Slices:
             self.remark("left_out", f"{odd} slices of another shape or orientation were left out")
         return largest
 
+    def one_scan(self, slices: Sequence[Dataset]) -> list[Dataset]:
+        """Takes the one scan among the slices: its passes together, without copies and stray slices."""
+        scans = split_scans(slices)
+        large = [scan for scan in scans if len(scan.slices) >= MIN_SLICES]
+        if len(large) > 1:
+            numbers = sorted({str(s.get("AcquisitionNumber", "?")) for s in slices})
+            problem = f"{len(large)} scans of one region (acquisitions {', '.join(numbers)})"
+            raise self.fault("two_acquisitions", problem, "separate the phases into folders")
+        if not large:
+            return list(slices)
+        for code, words in large[0].remarks:
+            self.remark(code, words)
+        strays = sum(len(scan.slices) + len(scan.spare) for scan in scans if scan is not large[0])
+        if strays:
+            self.remark("left_out", f"{strays} slices of other acquisitions were left out")
+        return self.without_copies(large[0].slices)
+
     def without_copies(self, slices: Sequence[Dataset]) -> list[Dataset]:
         """Leaves out copies of a slice; two different slices at one place are two acquisitions."""
         kept: dict[float, Dataset] = {}
@@ -159,7 +177,9 @@ class Slices:
         steps = np.diff(places)
         step = float(np.median(steps))
         uneven = np.flatnonzero(np.abs(steps - step) > UNEVEN_MM)
-        if len(uneven):
+        if len(uneven) and self._straighten(ordered, places):
+            corners = np.array([s.ImagePositionPatient for s in ordered], dtype=float)
+        elif len(uneven):
             where = ", ".join(f"{places[i]:.1f} to {places[i + 1]:.1f}" for i in uneven[:5])
             ratio = steps[uneven] / step
             missing = bool((np.rint(ratio) >= 2).all() and (np.abs(ratio - np.rint(ratio)) < 0.1).all())
@@ -173,6 +193,22 @@ class Slices:
             problem = f"the gantry was tilted by {tilt:.1f} degrees"
             raise self.fault("tilt", problem, "resample it to an upright volume first (dcm2niix does)")
         return ordered
+
+    def _straighten(self, ordered: Sequence[Dataset], places: NDArray[np.float64]) -> bool:
+        """Moves slices that lie a little beside an even grid onto it, as passes of one scan may do."""
+        step = (places[-1] - places[0]) / (len(places) - 1)
+        beside = places - places[0] - step * np.arange(len(places))
+        beside -= (beside.max() + beside.min()) / 2
+        if np.abs(beside).max() > min(OFF_GRID_MM, OFF_GRID_STEPS * step) / 2:
+            return False
+        turn = np.asarray(ordered[0].ImageOrientationPatient, dtype=float)
+        normal = np.cross(turn[:3], turn[3:])
+        for slice_, shift in zip(ordered, beside, strict=True):
+            corner = np.asarray(slice_.ImagePositionPatient, dtype=float) - shift * normal
+            slice_.ImagePositionPatient = [float(f"{value:.5f}") for value in corner]
+        most = f"{np.abs(beside).max():.2f} mm"
+        self.remark("off_grid", f"slices lie up to {most} beside an even grid, and were moved onto it")
+        return True
 
     def volume(self, slices: Sequence[Dataset]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """Reads the voxels; highdicom checks the geometry once more."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -13,6 +13,7 @@ import numpy as np
 
 from scripts.lidia.clinic.frames import is_multiframe, single_frames
 from scripts.lidia.clinic.headers import read_headers
+from scripts.lidia.clinic.passes import Scan, split_scans
 from scripts.lidia.clinic.series import check_stack
 from scripts.lidia.clinic.words import is_sharp, says_kind
 from scripts.lidia.datalist.errors import CaseError
@@ -42,6 +43,8 @@ class Series:
         contrast: ContrastBolusAgent.
         injected: when the injection began.
         refused: why it cannot be a phase; empty if it may be one.
+        spare: further files of the scan that its stack does without, and why: "copy" or "overlap".
+        remarks: what a reader of a result should know, where the series is taken.
     """
 
     uid: str
@@ -57,6 +60,8 @@ class Series:
     contrast: str = ""
     injected: datetime | None = None
     refused: str = ""
+    spare: tuple[tuple[Path, str], ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def sharp(self) -> bool:
@@ -124,8 +129,9 @@ def _series(group: Sequence[Dataset]) -> list[Series]:
         turn = tuple(np.round(np.asarray(header.get("ImageOrientationPatient") or [0] * 6, float), 3))
         spacing = tuple(map(float, header.get("PixelSpacing") or (0, 0)))
         shapes[scout, header.get("Rows"), header.get("Columns"), turn, spacing].append(header)
-    parts = [part for alike in shapes.values() for part in _acquisitions(alike)]
-    found = [_described(part, part) for part in parts]
+    found = []
+    for shape, alike in shapes.items():
+        found += [_scanned(scan) for scan in (split_scans(alike) if any(shape[3]) else [Scan(alike)])]
     usable = [series for series in found if not series.refused]
     if len(usable) > 1:
         numbered = {id(series): f"{series.name}/{count}" for count, series in enumerate(usable, 1)}
@@ -133,20 +139,10 @@ def _series(group: Sequence[Dataset]) -> list[Series]:
     return found
 
 
-def _acquisitions(slices: Sequence[Dataset]) -> list[list[Dataset]]:
-    """Slices of one shape by acquisition, where several share a place and a tag keeps them apart."""
-    places = Counter(_corner(s) for s in {s.SOPInstanceUID: s for s in slices}.values())
-    if max(places.values()) == 1:
-        return [list(slices)]
-    for tag in ("TemporalPositionIdentifier", "AcquisitionNumber", "AcquisitionTime"):
-        parts = defaultdict(list)
-        for header in slices:
-            parts[str(header.get(tag, ""))].append(header)
-        alone = all(len({_corner(s) for s in part}) == len({s.SOPInstanceUID for s in part})
-                    for part in parts.values())  # fmt: skip
-        if alone and 1 < len(parts) <= 12:
-            return sorted(parts.values(), key=lambda part: str(part[0].get("AcquisitionTime", "")))
-    return [list(slices)]
+def _scanned(scan: Scan) -> Series:
+    spare = tuple((Path(header.filename), why) for header, why in scan.spare)
+    remarks = tuple(words for _, words in scan.remarks)
+    return replace(_described(scan.slices, scan.slices), spare=spare, remarks=remarks)
 
 
 def _corner(header: Dataset) -> tuple[float, ...]:

@@ -112,7 +112,8 @@ def study_item(
     written, warnings = {}, list(choice.warnings)
     for phase, series in phases.items():
         voxels, affine, remarks = read_files(series.paths, case=case)
-        warnings += [f"series {series.name}: {remark.problem}" for remark in remarks]
+        told = [*series.remarks, *(remark.problem for remark in remarks)]
+        warnings += [f"series {series.name}: {problem}" for problem in told]
         whole = np.rint(voxels)
         exact = bool(np.abs(voxels - whole).max() < 1e-3) and whole.max() < 2**15
         path = output_dir.absolute() / "phases" / case / f"{phase}.nii.gz"

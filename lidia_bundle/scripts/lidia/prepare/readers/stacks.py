@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from scripts.lidia.clinic.passes import split_scans
 from scripts.lidia.clinic.series import dicom_paths
 from scripts.lidia.datalist.check import MIN_SLICES
 from scripts.lidia.prepare.folder import logger
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 TAGS = (
     *("PatientID", "StudyInstanceUID", "StudyDate", "SeriesInstanceUID", "SeriesDescription", "Modality"),
     *("SOPInstanceUID", "FrameOfReferenceUID", "ImageType", "AcquisitionNumber", "AcquisitionTime"),
-    *("ImagePositionPatient", "ReferencedSeriesSequence"),
+    *("AcquisitionDateTime", "TemporalPositionIdentifier", "InstanceNumber", "Rows", "Columns"),
+    *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "ReferencedSeriesSequence"),
 )
 
 
@@ -113,14 +115,16 @@ def _is_slice(header: Dataset) -> bool:
 
 
 def _scans(slices: Sequence[Dataset]) -> list[list[Dataset]]:
-    """The slices of a series; by acquisition where several share a place."""
-    places = Counter(tuple(np.round(np.asarray(s.ImagePositionPatient, float), 2)) for s in slices)
-    if max(places.values()) == 1:
-        return [list(slices)]
-    scans = defaultdict(list)
+    """The slices of a series by shape and scan; copies, and what passes share, once."""
+    shapes = defaultdict(list)
     for one in slices:
-        scans[str(one.get("AcquisitionNumber", ""))].append(one)
-    return list(scans.values())
+        turn = tuple(np.round(np.asarray(one.get("ImageOrientationPatient") or [0] * 6, float), 3))
+        spacing = tuple(map(float, one.get("PixelSpacing") or (0, 0)))
+        shapes[one.get("Rows"), one.get("Columns"), spacing, turn].append(one)
+    found: list[list[Dataset]] = []
+    for (*_, turn), alike in shapes.items():
+        found += [scan.slices for scan in split_scans(alike)] if any(turn) else [alike]
+    return found
 
 
 def _stack(slices: Sequence[Dataset]) -> Stack:
