@@ -1,0 +1,95 @@
+"""What LIDIA's forward passes hand on: proposals, the share of the semantic head, the map's resolution."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from scripts.lidia.net import LIDIA
+from scripts.lidia.net.heads import mask_logits
+from scripts.lidia.net.semantic import semantic_map, shared_map
+
+
+def small(**more) -> LIDIA:
+    torch.manual_seed(0)
+    return LIDIA(
+        channels=(4, 8, 8, 8), pyramid_width=16, pixel_width=8, learned_queries=3, proposals=5, **more
+    )
+
+
+def scan() -> torch.Tensor:
+    return torch.randn(1, 4, 32, 16, 48, generator=torch.Generator().manual_seed(1))
+
+
+@torch.no_grad()
+def test_proposals_are_seeded_where_the_semantic_head_sees_lesions() -> None:
+    """A head that knows two voxels: the first two proposals are there, in voxels of the network's grid."""
+    network = small().train()
+    logits = torch.zeros(1, 10, 16, 8, 24)
+    logits[0, 3, 12, 3, 20], logits[0, 7, 4, 6, 2] = 9.0, 8.0
+    network.semantic.register_forward_hook(lambda _, __, out: (logits, *out[1:]))
+    out = network(scan())
+    assert out.seeds[0, :2].tolist() == [[25, 7, 41], [9, 13, 5]]
+    assert out.seeds.shape == (1, 8, 3) and (out.seeds[0, 5:] == -1).all()
+    assert torch.equal(out.semantic_logits, logits)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("share", "types"), [(0.0, None), (0.3, None), (0.0, 0.4), (0.3, 0.0)])
+def test_the_map_is_that_of_the_queries_and_its_share_of_the_head_upsampled(share, types) -> None:
+    """The last layer's queries and the head, from what training hands on, at the weights' own share."""
+    network = small(semantic_share=share, type_share=types)
+    out = network.train()(scan())
+    last, features = out.layers[-1], out.mask_features
+    masks = mask_logits(last.mask_embeddings, features.flatten(2)).unflatten(2, features.shape[2:])
+    wanted = semantic_map(last.class_logits, masks, maximum=True)
+    if share or types:
+        head = out.semantic_logits.softmax(1)
+        wanted = shared_map(wanted, head, share, share if types is None else types)
+    wanted = F.interpolate(wanted, scale_factor=2, mode="trilinear", align_corners=False)
+    torch.testing.assert_close(network.eval()(scan()), wanted)
+
+
+@torch.no_grad()
+def test_without_proposals_the_learned_queries_are_all() -> None:
+    network = small().train()
+    network.proposals = 0
+    out = network(scan())
+    assert out.layers[0].class_logits.shape[1] == 3 and (out.seeds == -1).all()
+
+
+@torch.no_grad()
+def test_the_first_prediction_is_that_of_the_queries_before_any_layer() -> None:
+    network = small().train()
+    out = network(scan())
+    *_, pixels = network._see(scan())
+    _, description, _ = network._describe(pixels)
+    logits, embeddings = network.heads(
+        network.content[None], network.mask_features(pixels).flatten(2), description.flatten(2)
+    )
+    torch.testing.assert_close(out.layers[0].class_logits[:, 5:], logits)
+    torch.testing.assert_close(out.layers[0].mask_embeddings[:, 5:], embeddings)
+
+
+@torch.no_grad()
+def test_each_layer_attends_to_its_level_under_the_mask_so_far() -> None:
+    """The decoder's two layers one by one: level 2, then level 1, each with its places and its embedding."""
+    network = small().train()
+    seen = []
+    for layer in network.layers:
+        layer.register_forward_hook(lambda _, inputs, out: seen.append((inputs, out)))
+    out = network(scan())
+    _, pyramid, _ = network._see(scan())
+    for step, (level, factor) in enumerate(((2, 4), (1, 2))):
+        (_, _, memory, places, blocked, apart), _ = seen[step]
+        wanted = pyramid[level].flatten(2).transpose(1, 2) + network.level_embedding[step]
+        torch.testing.assert_close(memory, wanted)
+        x, y, z = (n // factor for n in (16, 8, 24))
+        steps = [2.0 * factor * (torch.arange(n) - (n - 1) / 2) for n in (x, y, z)]
+        grid = torch.stack(torch.meshgrid(*steps, indexing="ij"), -1).reshape(-1, 3)
+        torch.testing.assert_close(places[0], network.sine(grid))
+        coarse = F.avg_pool3d(out.mask_features, factor).flatten(2)
+        assert torch.equal(blocked, mask_logits(out.layers[step].mask_embeddings, coarse) < 0)
+        assert apart is None
+    assert len(seen) == 2
