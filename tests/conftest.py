@@ -15,6 +15,7 @@ import pytest
 import torch
 from config_names import read
 from monai.utils import set_determinism
+from recount import _every_file_is_accounted_for  # noqa: F401
 
 if TYPE_CHECKING:
     from scripts.lidia.net import LIDIA

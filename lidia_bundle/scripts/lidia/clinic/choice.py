@@ -18,6 +18,12 @@ from scripts.lidia.vocabulary import PHASES
 SURE = 0.8
 """Below this confidence the result carries a warning."""
 UNSEEN = "no series surely shows the liver: check that it was scanned"
+NOT_TAKEN = {
+    "reconstruction": "another reconstruction is better",
+    "same_phase": "another scan of this phase is better",
+    "not_wanted": "left out by --phase_map",
+}
+"""Why a series that may be a phase is none."""
 COLUMNS = ("phase", "number", "description", "slices", "time", "confidence", "why")
 
 
@@ -29,11 +35,13 @@ class Choice(NamedTuple):
         rows: one a series of the study, for `ID.json`: phase, description, number, uid, slices, spacing_mm,
             time, why, confidence, taken.
         warnings: what a reader of the result must know.
+        left_out: every other series, with its reason, a key of `account.REASONS`.
     """
 
     phases: dict[str, Series]
     rows: list[dict[str, Any]]
     warnings: list[str]
+    left_out: list[tuple[Series, str]]
 
 
 def case_of(study: Study, *, private: bool = False) -> str:
@@ -89,6 +97,7 @@ def choose(
         remedy = "take the phase off --phase_map"
         raise CaseError(case, _where(study), "no phase is left", remedy, "no_phase")
     rows, warnings = [], []
+    left_out: list[tuple[Series, str]] = []
     for number, scan in enumerate(scans):
         best = PHASES[int(odds[number].argmax())]
         confidence = float(odds[number].max())
@@ -97,21 +106,23 @@ def choose(
             taken_here = used and series is scan.series[0]
             why = list(scan.why) if scan.why else ["nothing speaks for any phase"]
             if not taken_here:
-                why.append(
-                    "another reconstruction is better" if used else "another scan of this phase is better"
-                )
+                reason = "reconstruction" if used else "same_phase" if best in phases else "not_wanted"
+                left_out.append((series, reason))
+                why.append(NOT_TAKEN[reason])
             rows.append(_row(series, study, private, best, why, confidence, taken_here))
         if used:
             warnings += _doubts(scan, best, confidence, private)
     unseen = [
         replace(s, refused="shows no liver") for scan in blind if scan not in scans for s in scan.series
     ]
+    left_out += [(series, "no_liver") for series in unseen]
+    left_out += [(series, series.kind) for series in study.series if series.refused]
     out = [*unseen, *(series for series in study.series if series.refused)]
     rows += [_row(series, study, private, "", [series.refused], None, False) for series in out]
     warnings += _losses(out, phases, private)
     if silent and len(blind) == len(silent):
         warnings.append(UNSEEN)
-    return Choice(phases, rows, warnings)
+    return Choice(phases, rows, warnings, left_out)
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:

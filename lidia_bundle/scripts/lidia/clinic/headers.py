@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scripts.lidia.clinic.files import read_file
-from scripts.lidia.clinic.series import dicom_paths
+from scripts.lidia.clinic.account import Account
+from scripts.lidia.clinic.archives import archive_kind
+from scripts.lidia.clinic.files import begins_as_dicom, read_file
 from scripts.lidia.datalist.errors import CaseError
 
 if TYPE_CHECKING:
@@ -39,12 +40,20 @@ TAGS = (
 """All that is read of a file before it is known what it is good for."""
 
 
-def read_headers(folder: str | Path, unreadable: list[CaseError] | None) -> Iterable[Dataset]:
+MEDIA_STORAGE_DIRECTORY = "1.2.840.10008.1.3.10"
+"""SOP class of a DICOMDIR, which may bear another name."""
+VOLUMES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
+
+
+def read_headers(
+    folder: str | Path, unreadable: list[CaseError] | None, account: Account | None = None
+) -> Iterable[Dataset]:
     """Headers of all DICOM files below a folder, without pixels.
 
     Args:
-        folder: searched with its sub-folders.
+        folder: searched with its sub-folders; or a file.
         unreadable: takes the faults of files that should be DICOM and are empty or damaged.
+        account: of the folder; takes the reasons of all other files.
 
     Raises:
         CaseError: if there is no such folder; without `unreadable`, if a file is empty or damaged.
@@ -56,19 +65,62 @@ def read_headers(folder: str | Path, unreadable: list[CaseError] | None) -> Iter
         raise CaseError(
             "dicom", str(folder), f"DICOM cannot be read: {error}", remedy, "no_reader"
         ) from error
-    if not Path(folder).is_dir():
+    if not Path(folder).exists():
         remedy = "check --dicom_dir"
         raise CaseError("dicom", str(folder), "there is no such folder", remedy, "missing")
-    for path in dicom_paths(folder):
+    account = Account(folder) if account is None else account
+    for path, words in account.closed.items():
+        remedy = "get the right to read it, or move it away"
+        _note(CaseError("dicom", str(path), f"it cannot be read ({words})", remedy, "closed"), unreadable)
+    for path in account.unread():
         try:
-            header = _header(path)
+            header = _classified(path, account)
         except CaseError as fault:
-            if unreadable is None:
-                raise
-            unreadable.append(fault)
+            account.leave([path], "damaged", detail="" if account.private else fault.problem)
+            _note(fault, unreadable)
         else:
             if header is not None:
                 yield header
+
+
+def _note(fault: CaseError, unreadable: list[CaseError] | None) -> None:
+    if unreadable is None:
+        raise fault
+    unreadable.append(fault)
+
+
+def _classified(path: Path, account: Account) -> Dataset | None:
+    """The header of a file that is part of a study; of any other the account takes the reason.
+
+    Raises:
+        CaseError: if it should be DICOM and cannot be read.
+    """
+    try:
+        reason, header = _reason(path, account)
+    except OSError as error:
+        remedy = "get the right to read it, or copy the study again"
+        problem = f"the file cannot be read ({error.strerror or error})"
+        raise CaseError("dicom", str(path), problem, remedy, "damaged") from error
+    if reason == "packed":
+        account.unpack(path)
+    elif reason:
+        account.leave([path], reason)
+    return header
+
+
+def _reason(path: Path, account: Account) -> tuple[str, Dataset | None]:
+    """Why a file is no part of a study, by a key of `REASONS`; empty with the header of one that is."""
+    if account.is_hidden(path):
+        lost = begins_as_dicom(path) and not account.is_known(path)
+        return "hidden_dicom" if lost else "hidden", None
+    if path.name.upper() == "DICOMDIR":
+        return "index", None
+    header = _header(path)
+    if header is None:
+        volume = path.name.lower().endswith(VOLUMES)
+        return "packed" if archive_kind(path) else "volume" if volume else "not_dicom", None
+    kind = header.file_meta.get("MediaStorageSOPClassUID")
+    return ("index", None) if kind == MEDIA_STORAGE_DIRECTORY else ("", header)
 
 
 def _header(path: Path) -> Dataset | None:

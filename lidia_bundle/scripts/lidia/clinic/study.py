@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from scripts.lidia.clinic.account import Account
 from scripts.lidia.clinic.frames import is_multiframe, single_frames
 from scripts.lidia.clinic.headers import read_headers
 from scripts.lidia.clinic.passes import Scan, split_scans
@@ -21,6 +22,11 @@ from scripts.lidia.datalist.errors import CaseError
 if TYPE_CHECKING:
     from pydicom import Dataset
 
+KINDS_LEFT_OUT = {
+    "a localizer": "localizer", "bolus tracking": "single_slices", "a dose report": "dose_report",
+    "a projection": "projection", "a computed map": "computed_map",
+}  # fmt: skip
+"""Key of `account.REASONS` of each kind that words name."""
 SHORTEST_MM = 60.0
 """What is shorter along the body shows no liver: bolus tracking, single slices, biopsies."""
 
@@ -43,6 +49,7 @@ class Series:
         contrast: ContrastBolusAgent.
         injected: when the injection began.
         refused: why it cannot be a phase; empty if it may be one.
+        kind: the same as a key of `account.REASONS`.
         spare: further files of the scan that its stack does without, and why: "copy" or "overlap".
         remarks: what a reader of a result should know, where the series is taken.
     """
@@ -60,6 +67,7 @@ class Series:
     contrast: str = ""
     injected: datetime | None = None
     refused: str = ""
+    kind: str = ""
     spare: tuple[tuple[Path, str], ...] = ()
     remarks: tuple[str, ...] = ()
 
@@ -86,19 +94,22 @@ class Study:
     series: tuple[Series, ...]
 
 
-def find_studies(folder: str | Path, unreadable: list[CaseError] | None = None) -> list[Study]:
+def find_studies(
+    folder: str | Path, unreadable: list[CaseError] | None = None, account: Account | None = None
+) -> list[Study]:
     """Reads the headers below a folder and sorts them into studies.
 
     Args:
         folder: searched with its sub-folders; names and endings of files do not matter.
         unreadable: takes the faults of files that should be DICOM and are empty or damaged. Such a file is a
             hole that nobody would see: what lies beside it must not be taken for whole.
+        account: of the folder; takes the reasons of files that are no part of a study.
 
     Raises:
         CaseError: if there is no DICOM file; without `unreadable`, if one is empty or damaged.
     """
     headers: dict[tuple[str, str], dict[str, list[Dataset]]] = defaultdict(lambda: defaultdict(list))
-    for header in read_headers(folder, unreadable):
+    for header in read_headers(folder, unreadable, account):
         who = str(header.get("PatientID") or header.get("PatientName") or "")
         key = who, str(header.get("StudyInstanceUID", ""))
         headers[key][str(header.get("SeriesInstanceUID", ""))].append(header)
@@ -167,44 +178,44 @@ def _described(files: Sequence[Dataset], frames: Sequence[Dataset]) -> Series:
         contrast=_text(first.get("ContrastBolusAgent")),
         injected=_clock(str(injected), start) if injected and start else None,
     )
-    reason = _no_phase(first, frames, series)
+    kind, reason = _no_phase(first, frames, series)
     if reason:
-        return replace(series, refused=reason)
+        return replace(series, refused=reason, kind=kind)
     try:
         spacing, extent = check_stack(frames, case=f"series {series.name}")
     except CaseError as fault:
-        return replace(series, refused=fault.problem)
+        return replace(series, refused=fault.problem, kind="geometry")
     series = replace(series, spacing=spacing, extent=extent)
     if extent < SHORTEST_MM:
-        return replace(series, refused=f"only {extent:.0f} mm long: no liver")
+        return replace(series, refused=f"only {extent:.0f} mm long: no liver", kind="short")
     return series
 
 
-def _no_phase(first: Dataset, frames: Sequence[Dataset], series: Series) -> str:
-    """Why a series is none, from its tags; empty if nothing speaks against it."""
+def _no_phase(first: Dataset, frames: Sequence[Dataset], series: Series) -> tuple[str, str]:
+    """Why a series is none, from its tags, as a key and in words; empty if nothing speaks against it."""
     kinds = _text(first.get("ImageType")).upper().split(" ")
     said = says_kind(series.description)
     if str(first.get("Modality", "")) != "CT" or not frames:
         what = "a dose report" if said == "a dose report" or "Dose" in series.description else "no CT slices"
-        return f"{what} ({first.get('Modality', 'no modality')})"
+        return "other_kind", f"{what} ({first.get('Modality', 'no modality')})"
     if "LOCALIZER" in kinds or said == "a localizer":
-        return "a localizer"
+        return "localizer", "a localizer"
     if "SECONDARY" in kinds and not {"AXIAL", "ORIGINAL"} & set(kinds) and said == "a dose report":
-        return "a dose report"
+        return "dose_report", "a dose report"
     if any("PROJECTION" in kind or kind in ("MIP", "MINIP", "MPR THICK") for kind in kinds):
-        return "a projection (MIP or the like)"
+        return "projection", "a projection (MIP or the like)"
     if said and said != "bolus tracking":
-        return said
+        return KINDS_LEFT_OUT[said], said
     places = {_corner(frame) for frame in frames}
     if len(places) < 8:
-        return f"bolus tracking or single slices ({len(places)} places)"
+        return "single_slices", f"bolus tracking or single slices ({len(places)} places)"
     turn = np.asarray(frames[0].get("ImageOrientationPatient") or [0] * 6, float)
     normal = np.abs(np.cross(turn[:3], turn[3:]))
     if normal.argmax() != 2:
-        return "a sagittal reformat" if normal.argmax() == 0 else "a coronal reformat"
+        return "reformat", f"a {'sagittal' if normal.argmax() == 0 else 'coronal'} reformat"
     if normal[2] < np.cos(np.radians(15)):
-        return "an oblique reformat"
-    return ""
+        return "reformat", "an oblique reformat"
+    return "", ""
 
 
 def _text(value: object) -> str:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
+from scripts.lidia.atomic import replacing
+from scripts.lidia.clinic.account import Account, describe, tell
 from scripts.lidia.clinic.choice import case_of, choose, table
 from scripts.lidia.clinic.series import read_files
-from scripts.lidia.clinic.study import Study, find_studies
+from scripts.lidia.clinic.study import Series, Study, find_studies
 from scripts.lidia.datalist import CaseError, complete, datalist
 from scripts.lidia.engine.results import write_volume
 from scripts.lidia.vocabulary import GRID_ORDER, PHASES
@@ -48,13 +52,70 @@ def cases(
     """
     if dicom_dir is None:
         return datalist(case_id=case_id, only=only, liver=liver, **choices)
-    folder = Path(dicom_dir).expanduser().absolute()
-    private = bool(deidentify)
-    study = one_study(find_studies(folder), folder, private)
-    item = study_item(
-        study, Path(output_dir), case_id=case_id, phase_map=phase_map, only=only, private=private
-    )
+    folder, private = _study_folder(dicom_dir), bool(deidentify)
+    with TemporaryDirectory(prefix="lidia-") as temporary:
+        account = Account(folder, private=private, temporary=temporary)
+        studies = find_studies(folder, account=account)
+        study = one_study(studies, folder, private)
+        item = study_item(
+            study,
+            Path(output_dir),
+            case_id=case_id,
+            phase_map=phase_map,
+            only=only,
+            private=private,
+            account=account,
+        )
+        for other in studies:
+            if other is not study:
+                leave_series(account, [(series, series.kind) for series in other.series], item["id"])
+        item = with_account(item, account, Path(output_dir))
+        tell(item["notes"]["files"], logger, item["id"])
     return [complete({**item, "liver": liver}, Path.cwd())]
+
+
+def _study_folder(dicom_dir: str) -> Path:
+    """The folder or the file that was named; of a DICOMDIR the folder that it is the index of."""
+    path = Path(dicom_dir).expanduser().absolute()
+    return path.parent if path.is_file() and path.name.upper() == "DICOMDIR" else path
+
+
+def with_account(
+    item: dict[str, Any], account: Account, output_dir: Path, *, case: str | None = None
+) -> dict[str, Any]:
+    """Adds the account of the files to an item, with a warning for each reason that could cost a liver.
+
+    The whole list goes to `phases/ID/files.csv` beside the phases, unless names of files may tell who the
+    patient is.
+
+    Args:
+        item: of `study_item`.
+        account: of the files that were given.
+        output_dir: where the phases are.
+        case: of the files of one patient alone; None is all.
+    """
+    if case is None:
+        account.close()
+    summary = account.summary(case)
+    if not account.private:
+        account.write(output_dir.absolute() / "phases" / item["id"] / "files.csv", case)
+    known = item["notes"]["warnings"]
+    series = [row["number"] for row in item["notes"]["series"]]
+    named = {n for n in series if any(f"series {n} " in words and "left out" in words for words in known)}
+    warnings = [
+        describe(entry)
+        for entry in summary["reasons"]
+        if entry["warning"] and not (entry["series"] and named >= set(entry["series"]))
+    ]
+    return {**item, "notes": {**item["notes"], "warnings": [*known, *warnings], "files": summary}}
+
+
+def leave_series(account: Account, left_out: Sequence[tuple[Series, str]], case: str) -> None:
+    """Gives the files of series that were left out their reasons."""
+    for series, reason in left_out:
+        detail = series.refused if reason in ("geometry", "other_kind") else ""
+        paths = [*series.paths, *(path for path, _ in series.spare)]
+        account.leave(paths, reason, series=series.name, case=case, detail=detail)
 
 
 def one_study(studies: Sequence[Study], folder: Path, private: bool) -> Study:
@@ -83,6 +144,7 @@ def study_item(
     phase_map: Mapping[str, Any] | None = None,
     only: Sequence[str] | None = None,
     private: bool = False,
+    account: Account | None = None,
 ) -> dict[str, Any]:
     """Chooses the phases of a study, writes them as NIfTI, and gives the item of a datalist.
 
@@ -93,6 +155,7 @@ def study_item(
         phase_map: see `choose`.
         only: phases to look at; None is all.
         private: see `choose`.
+        account: takes what became of the files of the study.
 
     Returns:
         `id`, `phases`, `source` (the files behind the grid phase) and `notes` (`series`, `warnings`).
@@ -119,10 +182,33 @@ def study_item(
         path = output_dir.absolute() / "phases" / case / f"{phase}.nii.gz"
         write_volume(path, whole.astype(np.int16) if exact else voxels, affine)
         written[phase] = str(path)
+        if account is not None:
+            account.use(series.paths, phase, series=series.name, case=case)
+            for spare, why in series.spare:
+                account.leave([spare], why, series=series.name, case=case)
     grid = next(phase for phase in GRID_ORDER if phase in phases)
+    if account is not None:
+        others = [(series, "not_wanted") for p, series in choice.phases.items() if p not in phases]
+        leave_series(account, [*choice.left_out, *others], case)
+    source = list(phases[grid].paths)
+    if account is not None and account.temporary in {*source[0].parents}:
+        if private:
+            warnings.append("no SEG and SR: the study came packed, and unpacked files would name the patient")
+        source = [] if private else _kept(source, output_dir.absolute() / "phases" / case / "dicom")
     return {
         "id": case,
         "phases": written,
-        "source": [str(path) for path in phases[grid].paths],
+        "source": [str(path) for path in source],
         "notes": {"series": choice.rows, "warnings": warnings},
     }
+
+
+def _kept(paths: Sequence[Path], folder: Path) -> list[Path]:
+    """Copies of unpacked slices, for SEG and SR, which refer to them after the rest is gone."""
+    shutil.rmtree(folder, ignore_errors=True)
+    copies = []
+    for number, path in enumerate(paths, 1):
+        copies.append(folder / f"{number:04d}.dcm")
+        with replacing(copies[-1], sync=False) as beside:
+            shutil.copyfile(path, beside)
+    return copies

@@ -6,12 +6,15 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from scripts.lidia.atomic import write_json
+from scripts.lidia.clinic.account import Account, tell
 from scripts.lidia.clinic.choice import case_of
 from scripts.lidia.clinic.study import Study, find_studies
 from scripts.lidia.datalist import CaseError
-from scripts.lidia.engine.incoming import study_item
+from scripts.lidia.engine.incoming import leave_series, study_item, with_account
 from scripts.lidia.prepare.folder import each, logger
 from scripts.lidia.prepare.folds import Sections
 
@@ -32,15 +35,34 @@ def read_archive(
     Raises:
         CaseError: if no study holds CT, or studies are at fault, after the others are done.
     """
+    with TemporaryDirectory(prefix="lidia-") as temporary:
+        account = Account(read, private=private, temporary=temporary)
+        try:
+            return _read(read, write, phase_map, private, account)
+        finally:
+            account.close()
+            tell(account.summary(), logger, read.name)
+            if not private:
+                account.write(write / "files.csv")
+            write_json(write / "files.json", account.summary())
+
+
+def _read(
+    read: Path, write: Path, phase_map: Mapping[str, Any] | None, private: bool, account: Account
+) -> Sections:
     unreadable: list[CaseError] = []
-    found = find_studies(read, unreadable)
+    found = find_studies(read, unreadable, account)
     studies = [study for study in found if any(series.extent > 0 for series in study.series)]
+    for study in found:
+        if study not in studies:
+            leave_series(account, [(series, series.kind) for series in study.series], "")
     if len(studies) < len(found):
         logger.warning(f"{len(found) - len(studies)} studies without CT slices were left out")
     if not studies:
         remedy = "check --input_dir"
         raise CaseError("datalist", str(read), "no study holds CT slices", remedy, "no_series")
-    work = partial(_item, write=write, phase_map=phase_map, private=private, unreadable=unreadable)
+    options: dict[str, Any] = {"phase_map": phase_map, "private": private, "account": account}
+    work = partial(_item, write=write, unreadable=unreadable, **options)
     todo: list[Named | CaseError] = [*_named(studies, private), *_strays(studies, unreadable)]
     items = each(todo, work, _told, write)
     return {"training": [], "validation": [], "test": items}
@@ -78,16 +100,23 @@ def _item(
     phase_map: Mapping[str, Any] | None,
     private: bool,
     unreadable: Sequence[CaseError],
+    account: Account,
 ) -> dict[str, Any]:
     if isinstance(named, CaseError):
         raise named
     case, study = named
     folders = {path.parent for path in _paths(study)}
-    for fault in unreadable:
-        if Path(fault.file).parent in folders:
-            problem = f"a file beside its slices cannot be read: {fault.problem}"
-            raise CaseError(case, fault.file, problem, fault.remedy, fault.code)
-    return study_item(study, write, case_id=case, phase_map=phase_map, private=private)
+    try:
+        for fault in unreadable:
+            if Path(fault.file).parent in folders:
+                problem = f"a file beside its slices cannot be read: {fault.problem}"
+                raise CaseError(case, fault.file, problem, fault.remedy, fault.code)
+        options: dict[str, Any] = {"phase_map": phase_map, "private": private, "account": account}
+        item = study_item(study, write, case_id=case, **options)
+    except CaseError:
+        leave_series(account, [(series, series.kind or "failed") for series in study.series], case)
+        raise
+    return with_account(item, account, write, case=case)
 
 
 def _told(named: Named | CaseError) -> dict[str, str]:

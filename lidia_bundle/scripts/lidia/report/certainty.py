@@ -24,6 +24,7 @@ def certainty(result: Mapping[str, Any]) -> str:
         result: content of `ID.json`.
     """
     blocks = [_missing(result), _warnings(result), _without(result), _registration(result), _series(result)]
+    blocks.append(_files(result))
     return "".join(blocks)
 
 
@@ -133,3 +134,29 @@ def _series(result: Mapping[str, Any]) -> str:
         ))
     head = ("series", "phase", "taken", "no.", "slices", "mm", "time", "sure", "why")
     return f"<h3>Series of the study</h3>{table(head, rows, words='Series of the study', style='tight told')}"
+
+
+def _files(result: Mapping[str, Any]) -> str:
+    told = table_of(result, "files")
+    if not told:
+        return ""
+    rows = []
+    for entry in [*_mappings(told.get("uses")), *_mappings(told.get("reasons"))]:
+        series = entry.get("series") or []
+        series = series if isinstance(series, list | tuple) else [series]
+        left = "what" in entry
+        words = str(entry["what"] if left else f"used: {entry.get('use')}")
+        rows.append((
+            f"<strong>{escape(words)}</strong>" if entry.get("warning") is True else escape(words),
+            escape(str(entry.get("files"))),
+            escape(", ".join(map(str, series))) or "–",
+            escape("; ".join(map(str, entry.get("details") or ()))),
+        ))
+    counts = (escape(str(told.get(key))) for key in ("total", "used", "left_out"))
+    words = "{} files were given: {} were used, {} left out.".format(*counts)
+    grid = table(("", "files", "series", ""), rows, (1,), words="Files of the study", style="tight told")
+    return f"<h3>Files of the study</h3><p>{words}</p>{grid}"
+
+
+def _mappings(told: Any) -> list[Mapping[str, Any]]:
+    return [entry for entry in told if isinstance(entry, Mapping)] if isinstance(told, list | tuple) else []
