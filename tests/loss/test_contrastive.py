@@ -68,6 +68,23 @@ def test_others_stand_in_a_common_denominator_only_as_an_option(included):
     assert float(loss) == pytest.approx(by_hand, rel=1e-9)
 
 
+@pytest.mark.parametrize("included", [False, True])
+def test_a_rare_anchor_is_pushed_from_common_lesions_alone(included):
+    bank, kinds = unit(0.3, 1.2, 0.1), torch.tensor([2, 3, OTHERS])
+    loss = AsymmetricContrastiveLoss(others_in_denominator=included)(
+        unit(0.0), torch.tensor([OTHERS]), bank, kinds
+    )
+    by_hand = math.log(sum(math.exp(similar(0.0, b)) for b in (0.3, 1.2)) / 2)
+    assert float(loss) == pytest.approx(by_hand, rel=1e-9)
+
+
+def test_anchors_without_any_loss_are_a_zero_that_has_a_gradient():
+    z = unit(0.4).requires_grad_()
+    loss = AsymmetricContrastiveLoss()(z, torch.tensor([2]), unit(1.2, 2.0), torch.tensor([3, 4]))
+    loss.backward()
+    assert float(loss.detach()) == 0.0 and not z.grad.any()
+
+
 def test_eq_3_is_the_mean_and_the_batch_is_part_of_the_contrast():
     bank, kinds = unit(1.2, 2.0), torch.tensor([3, 4])
     anchors, classes = unit(0.0, 0.5, 2.5), torch.tensor([2, 2, OTHERS])

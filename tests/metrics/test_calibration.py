@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss
 
 from scripts.lidia.metrics.calibration import (
     Platt,
+    Spread,
     apply_platt,
     brier,
     expected_error,
@@ -97,3 +99,62 @@ def test_the_spread_is_that_of_refitted_lines() -> None:
 def test_a_flat_line_has_the_spread_of_a_proportion() -> None:
     spread = platt_spread(np.full(100, 0.3), Platt(0.0, float(np.log(0.2 / 0.8))))
     assert spread == pytest.approx((0, 0, 1 / (100 * 0.2 * 0.8)))
+
+
+def test_log_odds_and_lines_by_hand() -> None:
+    assert logit([0.75, 0.5]) == pytest.approx([np.log(3), 0])
+    assert logit([0.0, 1.0]) == pytest.approx([np.log(1e-6), -np.log(1e-6)], rel=1e-6)
+    assert apply_platt([0.75], Platt(2.0, -1.0)) == pytest.approx([9 / (9 + np.e)])
+
+
+def test_smoothed_targets_are_shares_of_patients_to_scikit_learn() -> None:
+    """With 3 of 7: a positive counts 4/5 as one, a negative 1/6."""
+    scores = np.array([0.1, 0.6, 0.4, 0.8, 0.3, 0.2, 0.9])
+    truth = np.array([0, 0, 0, 1, 0, 1, 1], bool)
+    shares = np.where(truth, 4 / 5, 1 / 6)
+    model = LogisticRegression(C=np.inf, tol=1e-12).fit(
+        np.tile(logit(scores), 2)[:, None], np.repeat([1, 0], 7), np.concatenate([shares, 1 - shares])
+    )
+    assert fit_platt(scores, truth) == pytest.approx((model.coef_[0, 0], model.intercept_[0]), abs=1e-4)
+
+
+def test_the_spread_is_the_inverse_of_the_likelihood_s_second_derivatives() -> None:
+    scores, line = np.array([0.1, 0.3, 0.35, 0.6, 0.8]), Platt(0.7, -0.4)
+    x = torch.from_numpy(logit(scores))
+    # The second derivatives of a logistic likelihood do not depend on what was observed.
+    hessian = torch.autograd.functional.hessian(
+        lambda at: torch.nn.functional.softplus(at[0] * x + at[1]).sum(), torch.tensor(line).double()
+    )
+    wanted = torch.linalg.inv(hessian)
+    found = platt_spread(scores, line)
+    assert found == pytest.approx(wanted[[0, 0, 1], [0, 1, 1]].tolist(), rel=1e-4)
+
+
+def test_intervals_of_a_line_and_of_a_probability_by_hand() -> None:
+    line, spread = Platt(1.5, -0.5), Spread(0.04, -0.01, 0.09)
+    assert slope_interval(line, spread) == pytest.approx((1.5 - 1.959964 * 0.2, 1.5 + 1.959964 * 0.2))
+    x = np.log(3)  # of a score of 0.75
+    half = 1.959964 * np.sqrt(0.04 * x**2 - 0.02 * x + 0.09)
+    wanted = [1 / (1 + np.exp(-(1.5 * x - 0.5 + side * half))) for side in (-1, 1)]
+    assert platt_interval(0.75, line, spread) == pytest.approx(wanted, rel=1e-6)
+    sure = float(apply_platt(0.75, line))
+    assert platt_interval(0.75, line, Spread(0.0, 0.0, 0.0)) == pytest.approx((sure, sure))
+
+
+def test_scores_that_are_not_finite_have_no_line() -> None:
+    with pytest.raises(ValueError, match="not finite"):
+        fit_platt([0.2, np.nan, 0.4], [True, False, True])
+
+
+def test_weighted_brier_is_that_of_repeated_patients() -> None:
+    chances, truth, weights = [0.2, 0.9, 0.6], np.array([0, 1, 0], bool), np.array([[1.0, 1, 1], [0, 2, 1]])
+    score, skill = brier(chances, truth, weights)
+    assert score == pytest.approx([(0.04 + 0.01 + 0.36) / 3, (2 * 0.01 + 0.36) / 3])
+    assert skill == pytest.approx([1 - score[0] / (1 / 3 * 2 / 3), 1 - score[1] / (2 / 3 * 1 / 3)])
+
+
+def test_ten_bins_hold_a_tenth_of_the_patients_each() -> None:
+    """Of each two neighbours one has the type: gaps cancel in a bin, and two patients are a bin."""
+    chances, truth = np.linspace(0.025, 0.975, 20), np.arange(20) % 2 == 1
+    pairs = (chances - truth).reshape(10, 2).sum(axis=1)
+    assert expected_error(chances, truth, np.ones((1, 20))) == pytest.approx([np.abs(pairs).sum() / 20])

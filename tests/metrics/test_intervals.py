@@ -6,12 +6,14 @@ import time
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
 from scripts.lidia.metrics.intervals import (
     delong,
     delong_interval,
     delong_test,
+    deviations,
     draw_patients,
     interval,
     paired_difference,
@@ -43,6 +45,59 @@ def test_delong_interval_is_symmetric_in_the_logit() -> None:
     assert delong_interval([1, 2, 3], [True, False, False]) is None
     with pytest.raises(ValueError, match="two positives"):
         delong([1, 2, 3], [True, False, False])
+
+
+def test_delong_interval_by_hand() -> None:
+    """Area 0.842857 of variance 0.0161905: 1.679642 on the logit, of standard error 0.127242 / 0.132449."""
+    half = 1.959964 * 0.1272418 / (0.842857 * 0.157143)
+    wanted = [1 / (1 + np.exp(-(1.679642 + side * half))) for side in (-1, 1)]
+    assert delong_interval(ONE, TRUTH) == pytest.approx(wanted, abs=1e-5)
+    low, high = delong_interval(ONE, TRUTH, level=0.5)
+    assert wanted[0] < low < 0.842857 < high < wanted[1]
+    assert delong_interval([0.1, 0.4, 0.3, 0.8], [False, True, False, True]) is None, "an area of 1"
+    assert delong_interval([0.1, 0.3, 0.2, 0.8], [False, True, True, False]) is not None, "two of each do"
+
+
+@pytest.mark.parametrize("level", [0.8, 0.95])
+@pytest.mark.parametrize(("hits", "n"), [(0, 5), (1, 3), (8, 10), (57, 190), (40, 40)])
+def test_wilson_is_that_of_scipy(hits: int, n: int, level: float) -> None:
+    wanted = binomtest(hits, n).proportion_ci(level, method="wilson")
+    assert wilson(hits, n, level) == pytest.approx((wanted.low, wanted.high), abs=1e-9)
+
+
+def test_percentiles_by_hand() -> None:
+    values = np.concatenate([[40.0], np.arange(101.0)])
+    found = interval(values, 7)
+    assert (found["value"], found["low"], found["high"], found["n"]) == pytest.approx((40, 2.5, 97.5, 7))
+    assert interval(values, 7, level=0.8)["low"] == pytest.approx(10)
+    half = np.array([3.0, 1, np.nan, 2, np.nan])
+    assert interval(half, 4)["low"] == pytest.approx(1.025), "half of the draws are enough"
+    assert interval(np.array([3.0, 1, np.nan, np.nan, np.nan, 2, 4]), 4)["low"] is not None
+    assert interval(np.array([3.0, 1, np.nan, np.nan]), 4)["low"] is None
+
+
+def test_p_is_twice_the_smaller_share_of_draws_beyond_nothing() -> None:
+    gaps = np.array([0.5, -2, -1, -1, 1, 2, 3, 4, 5, 6, 7])
+    assert paired_difference(gaps, 0 * gaps, 9)["p"] == pytest.approx(2 * 3 / 10)
+    assert paired_difference(0 * gaps, gaps, 9)["p"] == pytest.approx(2 * 3 / 10)
+    assert paired_difference(abs(gaps), 0 * gaps, 9)["p"] == pytest.approx(2 / 11), "never 0"
+    tied = np.array([0.0, -1, 0, 0, 1])
+    assert paired_difference(tied, 0 * tied, 9)["p"] == 1
+    mostly = np.array([1.0, 0, 1, 2, 3])
+    assert paired_difference(mostly, 0 * mostly, 9)["p"] == pytest.approx(2 / 4), "equal counts on both sides"
+    assert paired_difference(np.full(3, np.nan), np.zeros(3), 9)["p"] is None
+
+
+def test_every_patient_is_drawn_once_on_average() -> None:
+    weights = draw_patients(8, 4000, seed=2)[1:]
+    assert weights.mean(axis=0) == pytest.approx(np.ones(8), abs=0.06)
+    assert weights.var(axis=0) == pytest.approx(np.full(8, 7 / 8), abs=0.08), "binomial, of 8 draws"
+    assert (draw_patients(8, 0) == 1).all()
+
+
+def test_deviations_of_a_normal_interval() -> None:
+    assert deviations() == pytest.approx(1.959964, abs=1e-6)
+    assert deviations(0.9) == pytest.approx(1.644854, abs=1e-6)
 
 
 def test_wilson_by_hand() -> None:

@@ -131,6 +131,73 @@ def test_drawn_instances_part_touching_lesions_of_one_type() -> None:
     assert len(find_lesions(truth, SPACING).lesions) == 2
 
 
+def row(*strips: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """HCCs `(first, behind the last)` along X, five voxels wide; each with a number of its own."""
+    classes, numbers = np.ones((60, 5, 5), np.uint8), np.zeros((60, 5, 5), np.int16)
+    for number, (start, stop) in enumerate(strips, 1):
+        classes[start:stop], numbers[start:stop] = 2, number
+    return classes, numbers
+
+
+def test_as_many_pairs_as_possible_come_before_the_best_pairs() -> None:
+    """Each prediction has an IoU of 2/18 with its own truth, and of 8/12 with the next one."""
+    predicted = [row((10 * k + 8, 10 * k + 18))[0] for k in range(4)]
+    numbers = sum((k + 1) * (one == 2).astype(np.int16) for k, one in enumerate(predicted))
+    joined = np.maximum.reduce(predicted)
+    found = find_lesions(joined, SPACING, numbers)
+    classes, drawn = row(*((10 * k, 10 * k + 10) for k in range(4)))
+    truth = find_lesions(classes, SPACING, drawn)
+    assert match_one_to_one(found, truth, iou=0.1) == (4, 0, 0)
+    assert match_one_to_one(found, truth, iou=0.5) == (3, 1, 1)
+    assert match_one_to_one(found, truth, iou=8 / 12) == (3, 1, 1), "an IoU of just that counts"
+
+
+def test_a_number_that_spills_over_into_the_liver_is_only_the_lesion() -> None:
+    truth = volume((4, 2, 2, 2, 4), (7, 20, 2, 2, 4))
+    instances = np.zeros(SHAPE, np.int16)
+    instances[1:8, 2:6, 2:6], instances[19:30, 2:6, 2:6] = 1, 2
+    found = find_lesions(truth, SPACING, instances)
+    assert [(one.kind, one.part.voxels) for one in found.lesions] == [(4, 64), (7, 64)]
+    assert (found.numbers > 0).sum() == 128
+
+
+def test_a_lesion_has_the_class_of_most_of_its_voxels() -> None:
+    truth, instances = volume((9, 2, 2, 2, 4), (3, 5, 2, 2, 1)), np.zeros(SHAPE, np.int16)
+    instances[2:6, 2:6, 2:6] = 4
+    assert [(one.number, one.kind) for one in find_lesions(truth, SPACING, instances).lesions] == [(4, 9)]
+
+
+def test_the_best_match_of_a_truth_is_among_the_predictions_that_count() -> None:
+    """27 voxels are too few to be counted from 300 mm3; the larger prediction overlaps less."""
+    truth = volume((2, 4, 4, 4, 4))
+    numbers = np.zeros(SHAPE, np.int16)
+    numbers[4:7, 4:7, 4:7], numbers[7:12, 4:8, 4:8] = 3, 6
+    predicted = np.where(numbers > 0, 2, 1)
+    match = match_lesions(
+        find_lesions(predicted, SPACING, numbers), find_lesions(truth, SPACING), counted_mm3=300.0
+    )
+    assert match.truths[0].best == 6 and match.truths[0].dice == pytest.approx(2 * 16 / (64 + 80))
+    assert [(one.best, round(one.dice, 6)) for one in match.guesses] == [
+        (1, round(2 * 27 / (27 + 64), 6)),
+        (1, round(32 / 144, 6)),
+    ]
+    assert outcomes(match) == ["small", "true"]
+
+
+def test_what_meets_nothing_has_no_best() -> None:
+    match = matched(volume((2, 2, 2, 2, 4)), volume((3, 20, 20, 10, 4)))
+    assert (match.truths[0].best, match.truths[0].dice) == (0, 0.0)
+    assert (match.guesses[0].best, match.guesses[0].dice, match.guesses[0].kind) == (0, 0.0, 0)
+
+
+def test_predictions_are_read_from_the_best_match_downwards() -> None:
+    """Both hit the truth; the first in the list overlaps less, so it is the one that is ignored."""
+    truth = row((10, 30))
+    classes, numbers = row((5, 16), (16, 30))
+    match = match_lesions(find_lesions(classes, SPACING, numbers), find_lesions(truth[0], SPACING, truth[1]))
+    assert outcomes(match) == ["ignored", "true"] and match.truths[0].best == 2
+
+
 def test_empty_sides() -> None:
     empty, full = volume(), three()[1]
     nothing = matched(empty, empty)

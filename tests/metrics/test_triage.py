@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scripts.lidia.metrics.intervals import wilson
 from scripts.lidia.metrics.triage import (
     OPEN,
     RULED_IN,
@@ -41,6 +42,33 @@ def test_a_cohort_is_judged_by_hand() -> None:
     assert found.sensitivity[0] == found.specificity[0] == pytest.approx(2 / 3)
     assert found.sensitivity[1] < 2 / 3 < found.sensitivity[2]
     assert (found.ruled_out, found.ruled_in) == (pytest.approx(2 / 6), pytest.approx(2 / 6))
+
+
+def test_shares_have_wilson_s_interval_of_their_own_side() -> None:
+    chances, truth = np.array([0.1, 0.3, 0.9, 0.1, 0.5]), np.array([1, 1, 1, 0, 0], bool)
+    found = judge_point(chances, truth, OperatingPoint(0.2, 0.8))
+    assert found.sensitivity == pytest.approx((2 / 3, *wilson(2, 3)))
+    assert found.specificity == pytest.approx((1.0, *wilson(2, 2)))
+    assert (found.ruled_out, found.ruled_in) == (pytest.approx(2 / 5), pytest.approx(1 / 5))
+
+
+def test_a_probability_at_the_point_is_open() -> None:
+    point = OperatingPoint(0.2, 0.8)
+    assert [decide(p, point) for p in (0.19, 0.2, 0.8, 0.81)] == [RULED_OUT, OPEN, OPEN, RULED_IN]
+    found = judge_point([0.2, 0.8], [True, False], point)
+    assert found.sensitivity[0] == found.specificity[0] == 1 and found.ruled_out == found.ruled_in == 0
+
+
+def test_the_shares_that_may_be_lost_are_asked_for() -> None:
+    """Of ten with the type three may be lost, of ten without four."""
+    chances = np.concatenate([np.linspace(0.05, 0.95, 10), np.linspace(0.0, 0.9, 10)])
+    point = choose_point(chances, np.arange(20) < 10, sensitivity=0.7, specificity=0.6)
+    assert point == pytest.approx(((0.35 + 0.3) / 2, (0.5 + 0.55) / 2))
+
+
+def test_the_outermost_points_lie_midway_to_0_and_1() -> None:
+    point = choose_point([0.2, 0.3, 0.4, 0.6], [True, True, False, False])
+    assert point == pytest.approx(((0.0 + 0.2) / 2, (0.6 + 1.0) / 2))
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=2, max_size=60))

@@ -93,3 +93,63 @@ def test_each_layer_attends_to_its_level_under_the_mask_so_far() -> None:
         assert torch.equal(blocked, mask_logits(out.layers[step].mask_embeddings, coarse) < 0)
         assert apart is None
     assert len(seen) == 2
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("focus", [(-0.1333, 0.2667), None])
+def test_both_paths_see_the_image_in_focus_and_0_where_a_phase_is_absent(focus) -> None:
+    network, image = small(focus=focus).train(), scan()
+    image[:, 2] = torch.nan
+    present = torch.tensor([[True, True, False, True]])
+    given = (image.nan_to_num(5.0) + (0.1333 if focus else 0)) / (0.2667 if focus else 1)
+    given = given.clamp(-1.25, 3.5) if focus else given
+    given[:, 2] = 0
+    levels, pyramid, pixels = network._see(image)
+    fused = network.fusion(given, present)
+    torch.testing.assert_close(levels[0], fused)
+    torch.testing.assert_close(pyramid[0], network.pyramid(network.encoder(fused))[0])
+    torch.testing.assert_close(pixels, pyramid[0] + network.hounsfield(given, present))
+
+
+@torch.no_grad()
+def test_options_that_are_off_leave_their_parts_out() -> None:
+    plain = small(hounsfield=False, liver_context=False, mask_pooling=False)
+    assert plain.hounsfield is None and plain.semantic.liver is None and plain.heads.described == 0
+    full = small()
+    assert full.hounsfield is not None and full.semantic.liver is not None
+    # Twice the width of the pixel features, and the ten classes.
+    assert full.heads.described == full.described == 26 and plain.described == 18
+    assert full.stride == 16 and small(stem_stride=1).stride == 8
+
+
+@torch.no_grad()
+def test_descriptions_end_with_the_probabilities_of_the_classes() -> None:
+    network = small().train()
+    *_, pixels = network._see(scan())
+    logits, description, _ = network._describe(pixels)
+    torch.testing.assert_close(description[:, -10:].sum(1), torch.ones(1, 16, 8, 24))
+    torch.testing.assert_close(description[:, -10:], logits.softmax(1))
+    torch.testing.assert_close(description[:, :8], pixels)
+
+
+@torch.no_grad()
+def test_embeddings_of_the_contrast_are_of_the_last_layer_s_queries_without_pilots() -> None:
+    network = small().train()
+    last = []
+    network.layers[-1].register_forward_hook(lambda _, __, out: last.append(out))
+    target = torch.zeros(1, 2, 32, 16, 48, dtype=torch.int16)
+    target[:, 0, 4:8, 4:8, 4:8], target[:, 1, 4:8, 4:8, 4:8] = 3, 1
+    out = network(scan(), target)
+    assert last[0].shape[1] == 9 and out.embeddings.shape == (1, 8, 64)
+    wanted = network.project(network.heads.norm(last[0][:, :8]))
+    torch.testing.assert_close(out.embeddings, wanted / wanted.norm(dim=-1, keepdim=True))
+
+
+def test_masks_find_their_features_but_do_not_bend_them_for_the_classes() -> None:
+    """What the class head pools under a mask gives the mask embedding and its features no gradient."""
+    network = small().train()
+    out = network(scan())
+    classes = torch.autograd.grad(
+        out.layers[0].class_logits.sum(), list(network.mask_features.parameters()), allow_unused=True
+    )
+    assert all(gradient is None for gradient in classes)

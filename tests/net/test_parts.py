@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from scripts.lidia.net.blocks import Perceptron, SinePosition, SpaceToDepth, voxel_places
+from scripts.lidia.net.blocks import ConvBlock, Perceptron, SinePosition, SpaceToDepth, voxel_places
 from scripts.lidia.net.decoder import DecoderLayer, keep_apart, unblock_empty
 from scripts.lidia.net.encoder import Encoder
 from scripts.lidia.net.fpn import FeaturePyramid
@@ -57,6 +57,19 @@ def test_a_perceptron_bends_between_its_layers_and_not_behind_the_last() -> None
     assert [tuple(m.weight.shape) for m in net if isinstance(m, nn.Linear)] == [(5, 2), (5, 5), (3, 5)]
     assert [type(m) for m in net] == [nn.Linear, nn.ReLU, nn.Linear, nn.ReLU, nn.Linear]
     assert [type(m) for m in Perceptron(2, 5, 3, layers=1)] == [nn.Linear]
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_block_is_convolution_instance_norm_and_leaky_relu(stride: int) -> None:
+    torch.manual_seed(0)
+    block, image = ConvBlock(2, 3, stride=stride), torch.randn(2, 2, 6, 4, 8)
+    weight, bias = block.adn.N.weight, block.adn.N.bias
+    weight.data, bias.data = torch.tensor([1.0, -2.0, 0.5]), torch.tensor([0.1, 0.0, -0.3])
+    out = F.conv3d(image, block.conv.weight, block.conv.bias, stride=stride, padding=1)
+    mean, spread = out.mean((2, 3, 4), keepdim=True), out.var((2, 3, 4), unbiased=False, keepdim=True)
+    out = (out - mean) / (spread + 1e-5).sqrt() * weight.view(3, 1, 1, 1) + bias.view(3, 1, 1, 1)
+    wanted = torch.where(out > 0, out, 0.01 * out)
+    torch.testing.assert_close(block(image), wanted, rtol=1e-4, atol=1e-5)
 
 
 def test_the_encoder_halves_the_resolution_at_each_stage() -> None:

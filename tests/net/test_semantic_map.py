@@ -70,3 +70,19 @@ def test_equal_shares_are_the_mean_of_both_maps() -> None:
 def test_queries_that_claim_no_lesion_leave_the_sum_at_one() -> None:
     found = shared_map(one_voxel(1.0, 0.0, 0.0, 0.0), HEAD, 0.7, 0.0).flatten()
     torch.testing.assert_close(found, torch.tensor([0.37, 0.07, 0.28, 0.28]))
+
+
+def test_half_precision_is_read_in_float() -> None:
+    classes, masks = torch.randn(2, 5, 4).bfloat16(), torch.randn(2, 5, 3, 4, 5).bfloat16()
+    found = semantic_map(classes, masks)
+    assert found.shape == (2, 3, 3, 4, 5) and found.dtype == torch.float32
+    torch.testing.assert_close(found, semantic_map(classes.float(), masks.float()), rtol=0, atol=0)
+
+
+def test_shares_keep_a_batch_and_its_voxels_apart() -> None:
+    queries, head = (torch.randn(2, 4, 3, 2, 2).softmax(1) for _ in range(2))
+    both = shared_map(queries, head, 0.5, 0.25)
+    assert both.shape == queries.shape
+    for b in range(2):
+        one = shared_map(queries[b : b + 1, :, 1:2], head[b : b + 1, :, 1:2], 0.5, 0.25)
+        torch.testing.assert_close(both[b : b + 1, :, 1:2], one)

@@ -31,6 +31,14 @@ def test_a_voxel_of_another_type_alone_is_background() -> None:
     assert said.sum() == 1.0
 
 
+def test_background_and_liver_stay_in_proportion_and_every_type_can_be_asked_for() -> None:
+    maps = torch.tensor([0.2, 0.3, 0.1, 0.05, 0.05, 0.06, 0.04, 0.03, 0.07, 0.1]).reshape(10, 1, 1, 1)
+    found = among(maps, ("HCC",)).flatten()
+    torch.testing.assert_close(found[:3], torch.tensor([0.2, 0.3, 0.1]) / 0.6)
+    assert not found[3:].any()
+    torch.testing.assert_close(among(maps, LESION_TYPES), maps)
+
+
 def test_channels_of_a_branch_stay() -> None:
     maps = torch.rand(len(CLASSES) + 11, 2, 2, 2)
     torch.testing.assert_close(among(maps, FOUR)[len(CLASSES) :], maps[len(CLASSES) :])

@@ -47,6 +47,14 @@ def test_unequal_lesions_count_by_their_voxels() -> None:
     assert branch_scores(torch.from_numpy(halves()), lesions)["FNH"] == pytest.approx((3 * 0.2 + 0.6) / 4)
 
 
+def test_scores_are_plain_numbers_in_0_to_1_whatever_the_tensor() -> None:
+    lesions = np.zeros(SHAPE, np.uint8)
+    lesions[:2] = 2
+    painted = torch.full((len(BRANCH_SCORES), *SHAPE), 1.01, dtype=torch.bfloat16, requires_grad=True)
+    assert branch_scores(painted, lesions) == dict.fromkeys(SCORES, 1.0)
+    assert branch_scores(-halves(), lesions)["HCC"] == 0.0
+
+
 def test_no_lesion_no_score() -> None:
     scores = branch_scores(halves(), np.zeros(SHAPE))
     assert scores == dict.fromkeys(SCORES, 0.0)

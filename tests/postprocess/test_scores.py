@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from scripts.lidia.postprocess import NO_LIVER, diagnose, liver_region, livermax, pixel_count
+from scripts.lidia.postprocess.volumes import most_likely
 from scripts.lidia.vocabulary import LESION_TYPES
 
 SHAPE = (16, 14, 12)
@@ -71,6 +72,36 @@ def test_tensors_give_the_same_as_arrays() -> None:
     paint(maps, voxel(5, 5, 5), others=0.7)
     region = inside(maps)
     assert livermax(torch.from_numpy(maps), torch.from_numpy(region)) == livermax(maps, region)
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16, torch.float64])
+def test_tensors_of_any_type_are_read(kind: torch.dtype) -> None:
+    maps = background()
+    paint(maps, voxel(5, 5, 5), others=0.75)
+    plain = torch.from_numpy(maps).to(kind).requires_grad_()
+    assert livermax(plain, inside(maps))["others"] == 0.75
+
+
+def test_a_probability_a_hair_above_one_is_one() -> None:
+    maps = background()
+    paint(maps, voxel(5, 5, 5), cyst=1.0)
+    maps[7, 5, 5, 5] = 1.0001
+    assert livermax(maps, inside(maps))["cyst"] == 1.0
+
+
+def test_a_mean_at_the_edge_repeats_the_edge() -> None:
+    maps = np.zeros((10, 3, 3, 3), np.float32)
+    maps[4, 0, 0, 0] = 0.9
+    scores = livermax(maps, np.ones((3, 3, 3)), smooth=True)
+    assert scores["metastasis"] == pytest.approx(0.9 * 8 / 27)
+    half = livermax(maps.astype(np.float16), np.ones((3, 3, 3)), smooth=True)
+    assert half["metastasis"] == pytest.approx(float(np.float16(0.9)) * 8 / 27, rel=1e-6)
+
+
+def test_the_first_of_equal_classes_wins() -> None:
+    maps = np.zeros((10, 1, 1, 3), np.float32)
+    maps[[3, 5], 0, 0, 0], maps[[0, 9], 0, 0, 1], maps[9, 0, 0, 2] = 0.5, 0.5, 1.0
+    assert most_likely(maps).ravel().tolist() == [3, 0, 9]
 
 
 def test_no_liver_scores_zero_and_says_so() -> None:
