@@ -56,6 +56,9 @@ def test_delong_interval_by_hand() -> None:
     assert wanted[0] < low < 0.842857 < high < wanted[1]
     assert delong_interval([0.1, 0.4, 0.3, 0.8], [False, True, False, True]) is None, "an area of 1"
     assert delong_interval([0.1, 0.3, 0.2, 0.8], [False, True, True, False]) is not None, "two of each do"
+    assert delong_interval([1, 1, 1, 1], [True, True, False, False]) is None, "a half without any spread"
+    with pytest.raises(ValueError, match="not finite"):
+        delong([1, 2, np.nan, 3], [True, True, False, False])
 
 
 @pytest.mark.parametrize("level", [0.8, 0.95])

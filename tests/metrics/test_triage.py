@@ -66,6 +66,13 @@ def test_the_shares_that_may_be_lost_are_asked_for() -> None:
     assert point == pytest.approx(((0.35 + 0.3) / 2, (0.5 + 0.55) / 2))
 
 
+def test_a_tenth_of_ten_is_one_whatever_its_last_bit() -> None:
+    """1 - 0.9 is a little less than a tenth; one of ten may be lost on either side all the same."""
+    chances = np.concatenate([np.linspace(0.05, 0.95, 10), np.linspace(0.0, 0.9, 10)])
+    point = choose_point(chances, np.arange(20) < 10, sensitivity=0.9, specificity=0.9)
+    assert point == pytest.approx(((0.15 + 0.1) / 2, (0.8 + 0.85) / 2))
+
+
 def test_the_outermost_points_lie_midway_to_0_and_1() -> None:
     point = choose_point([0.2, 0.3, 0.4, 0.6], [True, True, False, False])
     assert point == pytest.approx(((0.0 + 0.2) / 2, (0.6 + 1.0) / 2))
