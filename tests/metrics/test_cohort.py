@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
+from sklearn.metrics import accuracy_score, brier_score_loss, f1_score, roc_auc_score
 
 from scripts.lidia.metrics.calibration import Platt, apply_platt, expected_error
 from scripts.lidia.metrics.cohort import summarise
@@ -164,6 +164,17 @@ def test_calibration_is_measured_after_its_lines() -> None:
     )
     assert mended.values["ece"] - raw.values["ece"] == pytest.approx(change / 3), "one of three types"
     assert "not calibrated" in raw.notes["ece"] and "not" not in mended.notes["ece"]
+
+
+def test_brier_is_the_mean_over_the_types_that_some_have_and_some_have_not() -> None:
+    table = stack(four())
+    values = summarise(table, np.ones((1, 4))).values
+    errors = [
+        brier_score_loss(table[f"mm3_{name}"] > 113, table[f"livermax_{name}"])
+        for name in ("HCC", "metastasis", "cyst")
+    ]
+    assert values["brier"][0] == pytest.approx(np.mean(errors))
+    assert values["brier_skill"][0] == pytest.approx(1 - np.mean(errors) / (1 / 4 * 3 / 4)), "one of four"
 
 
 def test_nobody_is_no_number() -> None:

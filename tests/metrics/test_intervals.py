@@ -57,6 +57,9 @@ def test_delong_interval_by_hand() -> None:
     assert delong_interval([0.1, 0.4, 0.3, 0.8], [False, True, False, True]) is None, "an area of 1"
     assert delong_interval([0.1, 0.3, 0.2, 0.8], [False, True, True, False]) is not None, "two of each do"
     assert delong_interval([1, 1, 1, 1], [True, True, False, False]) is None, "a half without any spread"
+    for one_sided in ([True, False, False, False], [True, True, True, False]):
+        with pytest.raises(ValueError, match="two positives and two negatives"):
+            delong([1, 2, 3, 4], one_sided)
     with pytest.raises(ValueError, match="not finite"):
         delong([1, 2, np.nan, 3], [True, True, False, False])
 

@@ -49,3 +49,24 @@ def test_a_gradient_that_points_nowhere_moves_nothing(value):
 def test_a_radius_must_be_positive():
     with pytest.raises(ValueError, match="positive"):
         SharpnessAware(rho=0.0)
+
+
+def test_a_gradient_in_half_precision_has_a_norm_beyond_its_range():
+    """A thousand entries of 5000 have the norm 158,114; half precision ends at 65,504."""
+    w = torch.nn.Parameter(torch.zeros(1000, dtype=torch.float16))
+    w.grad = torch.full_like(w, 5000.0)
+    assert SharpnessAware(rho=1.0).climb(torch.optim.SGD([w], lr=0.1))
+    torch.testing.assert_close(w.detach().float(), torch.full((1000,), 1000**-0.5), rtol=1e-2, atol=0)
+
+
+def test_the_norm_is_taken_over_all_groups_and_what_has_no_gradient_stays():
+    parts = [torch.nn.Parameter(torch.zeros(1)) for _ in range(3)]
+    parts[0].grad, parts[1].grad = torch.tensor([3.0]), torch.tensor([-4.0])
+    sharp = SharpnessAware()
+    assert sharp.climb(torch.optim.SGD([{"params": parts[:1]}, {"params": parts[1:]}], lr=0.1))
+    assert [float(p.detach()) for p in parts] == pytest.approx([0.03, -0.04, 0.0])
+    sharp.descend()
+    parts[0].data += 1.0
+    sharp.descend()
+    assert [float(p.detach()) for p in parts] == [1.0, 0.0, 0.0], "descended once, it has nothing to put back"
+    assert not sharp.climb(torch.optim.SGD(parts[2:], lr=0.1)), "nothing has a gradient"

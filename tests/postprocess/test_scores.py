@@ -122,6 +122,14 @@ def test_scores_that_are_not_finite_are_an_error() -> None:
         diagnose(maps, (2, 2, 2), np.eye(4))
 
 
+def test_a_map_that_is_not_finite_is_refused_wherever_it_is_not() -> None:
+    for channel in (0, 9):
+        maps = background()
+        maps[channel, 0, 0, 0] = np.nan
+        with pytest.raises(ValueError, match="class map is not finite"):
+            diagnose(maps, (2, 2, 2), np.eye(4))
+
+
 def test_shapes_are_explained() -> None:
     with pytest.raises(ValueError, match="one patient out of the batch"):
         livermax(background()[None], np.ones(SHAPE))
