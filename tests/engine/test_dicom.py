@@ -16,43 +16,17 @@ import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
-from clinic.findings import AFFINE, RESULT, SECRETS, SHAPE, drawn, scan
+from clinic.findings import RESULT, SECRETS, SHAPE, drawn, scan
 from clinic.readers import by_dcmqi, by_highdicom, by_pydicom
-from monai.bundle import create_workflow
+from engine.findings_on_disk import check, results, run
 from pydicom import Dataset
 from pydicom.uid import RLELossless, generate_uid
 
 from scripts.lidia.clinic import source_files
-from scripts.lidia.datalist import CaseError
 from scripts.lidia.engine import CohortDataset, WriteDicom
 from scripts.lidia.engine.results import is_finished, result_files, write_volume
 
 CONFIGS = Path(__file__).parents[2] / "lidia_bundle/configs"
-
-
-def results(folder: Path, axes: str = "LPS", result: dict[str, Any] = RESULT) -> Path:
-    """Writes what WriteResults leaves of the made-up patient, the volumes in some orientation."""
-    liver, instances = drawn()
-    for name, voxels in (("liver", liver), ("instances", instances), ("lesions", instances * 2)):
-        image = nib.Nifti1Image(voxels.astype(np.uint8), AFFINE)
-        turns = nib.orientations.ornt_transform(
-            nib.io_orientation(AFFINE), nib.orientations.axcodes2ornt(axes)
-        )
-        turned = image.as_reoriented(turns)
-        write_volume(result_files(folder, "P1")[name], np.asarray(turned.dataobj), turned.affine)
-    (folder / "P1.json").write_text(json.dumps(result))
-    return folder
-
-
-def check(folder: Path, source: Path) -> None:
-    liver, instances = drawn()
-    seg = folder / "P1_seg.dcm"
-    hd, plain = by_highdicom(seg, source), by_pydicom(seg, SHAPE)
-    for number, mask in ((1, liver), (2, instances == 1), (3, instances == 2)):
-        np.testing.assert_array_equal(hd[number] > 0, mask)
-        np.testing.assert_array_equal(plain[number] > 0, mask)
-    report = pydicom.dcmread(folder / "P1_sr.dcm")
-    assert report.Modality == "SR" and report.StudyInstanceUID == pydicom.dcmread(seg).StudyInstanceUID
 
 
 def compressed(folder: Path) -> Path:
@@ -151,15 +125,6 @@ def test_a_patient_of_nifti_files_has_no_dicom(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.dcm"))
 
 
-def test_a_series_without_a_frame_of_reference_is_named(tmp_path: Path) -> None:
-    source = scan(tmp_path / "ct", lambda s, _: delattr(s, "FrameOfReferenceUID"))
-    item = {"id": "P1", "phases": {"venous": str(source)}}
-    writer = WriteDicom(folder=str(results(tmp_path / "out")), items=[item])
-    with pytest.raises(CaseError, match="FrameOfReferenceUID") as caught:
-        writer.write("P1")
-    assert caught.value.code == "no_frame" and "ct" in caught.value.file
-
-
 def test_identifiers_are_kept_or_removed(tmp_path: Path) -> None:
     source = scan(tmp_path / "ct")
     item = {"id": "P1", "phases": {"venous": str(source)}}
@@ -194,21 +159,6 @@ def test_who_came_as_dicom_is_finished_when_seg_and_sr_are_there(tmp_path: Path)
     assert len(CohortDataset(items, None, str(folder), dicom=True)) == 1
     other = [{"id": "P1", "phases": {"venous": "v.nii.gz"}}]
     assert len(CohortDataset(other, None, str(folder), dicom=True)) == 0, "no DICOM is owed for NIfTI"
-
-
-def run(folder: Path, **options: Any) -> None:
-    built = create_workflow(
-        config_file=str(CONFIGS / "inference.json"),
-        workflow_type="infer",
-        meta_file=str(CONFIGS / "metadata.json"),
-        logging_file=False,
-        output_dir=str(folder),
-        pages=False,
-        device="$torch.device('cpu')",
-        **options,
-    )
-    built.initialize()
-    built.run()
 
 
 @pytest.mark.filterwarnings("ignore:parsing config_file")
@@ -263,7 +213,8 @@ def centre(image: nib.Nifti1Image) -> np.ndarray:
 
 def test_dicom_s_libraries_are_imported_when_they_are_needed() -> None:
     """The label server has an older pydicom, which highdicom does not load with."""
-    light = ("series", "sources", "study", "choice", "aorta", "account", "files", "passes")
+    light = ("series", "sources", "study", "choice", "aorta", "references", "header_values")
+    light += ("account", "files", "passes")
     rooms = ", ".join(f"scripts.lidia.clinic.{name}" for name in light)
     words = f"import sys, {rooms}; print('highdicom' in sys.modules)"
     command, place = [sys.executable, "-W", "ignore", "-c", words], {"PYTHONPATH": str(CONFIGS.parent)}

@@ -50,6 +50,7 @@ REASONS = {
     "reformat": Reason("a reformat of another orientation"),
     "short": Reason("too short to show the liver"),
     "geometry": Reason("CT slices that are no regular volume", True),
+    "bad_value": Reason("CT slices of which an attribute or a stored value has no meaning", True),
     "no_liver": Reason("a scan that shows no liver"),
     "reconstruction": Reason("another reconstruction of a scan that was read"),
     "same_phase": Reason("another scan of a phase that was read", True),

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from scripts.lidia.clinic.enhancement import weigh_image
@@ -76,7 +77,7 @@ def choose(
     named = _named(study, phase_map or {}, case, private)
     usable = [series for series in study.series if not series.refused]
     if not usable:
-        listed = "; ".join(f"{_title(s, private)}: {s.refused}" for s in study.series)
+        listed = "; ".join(f"{_title(s, private)}: {_reason(s, private)}" for s in study.series)
         remedy = "export the axial series of the liver, evenly spaced and upright"
         raise CaseError(case, _where(study), f"no series can be a phase: {listed}", remedy, "no_series")
     scans = acquisitions(usable)
@@ -118,7 +119,7 @@ def choose(
     left_out += [(series, "no_liver") for series in unseen]
     left_out += [(series, series.kind) for series in study.series if series.refused]
     out = [*unseen, *(series for series in study.series if series.refused)]
-    rows += [_row(series, study, private, "", [series.refused], None, False) for series in out]
+    rows += [_row(series, study, private, "", [_reason(series, private)], None, False) for series in out]
     warnings += _losses(out, phases, private)
     if silent and len(blind) == len(silent):
         warnings.append(UNSEEN)
@@ -187,6 +188,12 @@ def _title(series: Series, private: bool) -> str:
     return f"series {series.name}" + (f" ({words})" if words else "")
 
 
+def _reason(series: Series, private: bool) -> str:
+    """Why a series was left out, with the file at fault unless its name may tell who the patient is."""
+    named = not private and Path(series.file) in series.paths
+    return f"{series.refused} (file {series.file})" if named else series.refused
+
+
 def _where(study: Study) -> str:
     return str(study.series[0].paths[0].parent)
 
@@ -203,15 +210,14 @@ def _doubts(scan: Acquisition, phase: str, confidence: float, private: bool) -> 
 
 
 def _losses(out: Sequence[Series], phases: Mapping[str, Series], private: bool) -> list[str]:
-    """Phases that the words of a series promise that was left out, and that no other series stands for."""
+    """Series left out that promise a phase which no other one stands for, or whose header is at fault."""
     told = []
     for series in out:
         said = says_phases(series.description)
         lost = len(said) == 1 and next(iter(said)) not in phases
-        if lost and series.slices >= 8:
-            told.append(
-                f"no {next(iter(said))} phase: {_title(series, private)} was left out, {series.refused}"
-            )
+        if series.slices >= 8 and (lost or Path(series.file) in series.paths):
+            what = f"no {next(iter(said))} phase: " if lost else ""
+            told.append(f"{what}{_title(series, private)} was left out, {_reason(series, private)}")
     return told
 
 
@@ -237,7 +243,8 @@ def _named(study: Study, asked: Mapping[str, Any], case: str, private: bool) -> 
             remedy = f"name one by its number: {listed}"
             raise CaseError(case, _where(study), f"{what} {phase} = {text!r}", remedy, "bad_phase_map")
         if fits[0].refused:
-            problem = f"{_title(fits[0], private)}, named for {phase}, cannot be read: {fits[0].refused}"
+            why = _reason(fits[0], private)
+            problem = f"{_title(fits[0], private)}, named for {phase}, cannot be read: {why}"
             raise CaseError(case, _where(study), problem, "name another series", "bad_phase_map")
         found[phase] = fits[0]
     return found

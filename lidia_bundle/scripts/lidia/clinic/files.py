@@ -8,6 +8,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scripts.lidia.clinic.header_values import read_text
+
 if TYPE_CHECKING:
     from pydicom import Dataset
 
@@ -71,9 +73,9 @@ def _head(path: Path) -> bytes:
 
 
 def _is_genuine(found: Dataset) -> bool:
-    named = re.fullmatch(r"1\.2\.840\.10008\.[0-9.]+", str(found.get("SOPClassUID", "")))
+    named = re.fullmatch(r"1\.2\.840\.10008\.[0-9.]+", read_text(found, "SOPClassUID"))
     image = all(isinstance(found.get(size), int) for size in ("Rows", "Columns"))
-    return bool(named) or image and bool(found.get("Modality"))
+    return bool(named) or image and bool(read_text(found, "Modality"))
 
 
 def _with_syntax(found: Dataset) -> Dataset:

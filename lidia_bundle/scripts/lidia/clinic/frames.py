@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scripts.lidia.clinic.files import read_file
+from scripts.lidia.clinic.header_values import read_moment
 from scripts.lidia.datalist.errors import CaseError
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ GROUPS = {
     "PlanePositionSequence": ("ImagePositionPatient",),
     "PlaneOrientationSequence": ("ImageOrientationPatient",),
     "PixelMeasuresSequence": ("PixelSpacing", "SliceThickness"),
-    "PixelValueTransformationSequence": ("RescaleSlope", "RescaleIntercept"),
+    "PixelValueTransformationSequence": ("RescaleSlope", "RescaleIntercept", "RescaleType"),
     "CTReconstructionSequence": ("ConvolutionKernel",),
 }
 """Where an enhanced object keeps what a single slice says of itself; of each frame or shared by all."""
@@ -34,28 +36,52 @@ def single_frames(header: Dataset) -> list[Dataset]:
 
     Args:
         header: of an enhanced object; pixels are not needed.
+
+    Raises:
+        CaseError: if its functional groups cannot be parsed.
     """
     from pydicom import Dataset
 
-    shared = (header.get("SharedFunctionalGroupsSequence") or [Dataset()])[0]
+    shared = _first(header, "SharedFunctionalGroupsSequence")
     made = []
-    for number, groups in enumerate(header.PerFrameFunctionalGroupsSequence):
+    for number, groups in enumerate(_items(header, "PerFrameFunctionalGroupsSequence")):
         frame = Dataset()
         frame.filename, frame.SOPInstanceUID = header.filename, f"2.25.{number + 1}"
-        frame.Rows, frame.Columns = header.Rows, header.Columns
+        copies = [(header, ("Rows", "Columns"))]
         for name, keywords in GROUPS.items():
-            found = groups.get(name) or shared.get(name)
-            for keyword in keywords if found else ():
-                if keyword in found[0]:
-                    setattr(frame, keyword, found[0][keyword].value)
+            copies.append((_first(groups if name in groups else shared, name), keywords))
+        for source, keywords in copies:
+            for keyword in keywords:
+                element = source.get_item(keyword)
+                if element is not None:
+                    frame[element.tag] = element  # not parsed yet
         if "ImagePositionPatient" not in frame or "ImageOrientationPatient" not in frame:
             return []
-        content = (groups.get("FrameContentSequence") or [Dataset()])[0]
-        moment = content.get("FrameAcquisitionDateTime") or header.get("AcquisitionDateTime")
-        if moment:
-            frame.AcquisitionDateTime = str(moment)
+        moment = read_moment(_first(groups, "FrameContentSequence"), "FrameAcquisitionDateTime")
+        frame.AcquisitionDateTime = moment or read_moment(header, "AcquisitionDateTime")
         made.append(frame)
     return made
+
+
+def _items(dataset: Dataset, keyword: str) -> Sequence[Dataset]:
+    """The items of a sequence; none where it is missing, empty or something else.
+
+    Raises:
+        CaseError: if it cannot be parsed.
+    """
+    try:
+        items = dataset.get(keyword)
+    except Exception as error:  # a broken sequence can break its reader anywhere
+        problem = f"{keyword} cannot be parsed ({type(error).__name__}: {error})"
+        file = str(getattr(dataset, "filename", ""))
+        raise CaseError("dicom", file, problem, "copy the file again", "bad_value") from error
+    return [item for item in items or () if hasattr(item, "get_item")]
+
+
+def _first(dataset: Dataset, keyword: str) -> Dataset:
+    from pydicom import Dataset
+
+    return next(iter(_items(dataset, keyword)), Dataset())
 
 
 def read_frames(path: Path, *, case: str) -> tuple[NDArray[np.float32], NDArray[np.float64]]:

@@ -8,36 +8,13 @@ from typing import TYPE_CHECKING
 
 from scripts.lidia.clinic.account import Account
 from scripts.lidia.clinic.archives import archive_kind
+from scripts.lidia.clinic.attributes import TAGS
 from scripts.lidia.clinic.files import begins_as_dicom, read_file
+from scripts.lidia.clinic.header_values import CT, read_text
 from scripts.lidia.datalist.errors import CaseError
 
 if TYPE_CHECKING:
     from pydicom import Dataset
-
-TAGS = (
-    *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID"),
-    *(
-        "PatientID",
-        "PatientName",
-        "PatientBirthDate",
-        "StudyDescription",
-        "StudyDate",
-        "SpecificCharacterSet",
-    ),
-    *("Modality", "ImageType", "SeriesDescription", "SeriesNumber", "ProtocolName", "AcquisitionNumber"),
-    *("AcquisitionDate", "AcquisitionTime", "AcquisitionDateTime", "TemporalPositionIdentifier"),
-    *("ContrastBolusAgent", "ContrastBolusStartTime", "ContrastBolusVolume", "ConvolutionKernel"),
-    *("SliceThickness", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns"),
-    *(
-        "BitsAllocated",
-        "RescaleSlope",
-        "RescaleIntercept",
-        "NumberOfFrames",
-        "SharedFunctionalGroupsSequence",
-    ),
-    *("PerFrameFunctionalGroupsSequence", "InstanceNumber", "DerivationDescription", "ContentDate"),
-)
-"""All that is read of a file before it is known what it is good for."""
 
 
 MEDIA_STORAGE_DIRECTORY = "1.2.840.10008.1.3.10"
@@ -129,7 +106,7 @@ def _header(path: Path) -> Dataset | None:
     Raises:
         CaseError: if it should be DICOM and is empty or damaged.
     """
-    from pydicom.uid import CTImageStorage, EnhancedCTImageStorage, MediaStorageDirectoryStorage
+    from pydicom.uid import MediaStorageDirectoryStorage
 
     named, remedy = path.suffix.lower() in (".dcm", ".ima"), "copy the study again"
     if path.stat().st_size == 0 and (named or not path.suffix):
@@ -143,10 +120,9 @@ def _header(path: Path) -> Dataset | None:
         raise CaseError("dicom", str(path), "the file is no DICOM", remedy, "damaged")
     if header is None:
         return None
-    kind = header.file_meta.get("MediaStorageSOPClassUID", header.get("SOPClassUID"))
-    images = (CTImageStorage, EnhancedCTImageStorage)
+    kind = header.file_meta.get("MediaStorageSOPClassUID") or read_text(header, "SOPClassUID")
     # pydicom takes a file that ends between two elements for whole; bits come after all that tells its place
-    cut = "SOPClassUID" not in header or (kind in images and "BitsAllocated" not in header)
+    cut = "BitsAllocated" not in header and ("SOPClassUID" not in header or kind in CT)
     if cut and kind != MediaStorageDirectoryStorage:
         raise CaseError("dicom", str(path), "the file ends within its header", remedy, "truncated")
     return header

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scripts.lidia.clinic.files import read_file
+from scripts.lidia.clinic.header_values import read_text, read_whole, require_numbers
 from scripts.lidia.datalist.check import MIN_SLICES
 
 if TYPE_CHECKING:
@@ -161,9 +162,9 @@ class _Part:
 
 def _scans(parts: Sequence[_Part], copies: Sequence[Placed]) -> list[Scan]:
     found = [Scan([one.header for one in part.slices], part.spare, part.remarks) for part in parts]
-    homes = {str(header.get("SOPInstanceUID")): scan for scan in found for header in scan.slices}
+    homes = {read_text(header, "SOPInstanceUID"): scan for scan in found for header in scan.slices}
     for one in copies:
-        homes.get(str(one.header.get("SOPInstanceUID")), found[0]).spare.append((one.header, "copy"))
+        homes.get(read_text(one.header, "SOPInstanceUID"), found[0]).spare.append((one.header, "copy"))
     for scan in found:
         count = sum(why == "copy" for _, why in scan.spare)
         if count:
@@ -219,17 +220,17 @@ def _partitions(placed: Sequence[Placed]) -> Iterator[list[_Part]]:
     for tags in TAGS:
         groups: dict[tuple[str, ...], list[Placed]] = defaultdict(list)
         for one in placed:
-            groups[tuple(str(one.header.get(tag, "")) for tag in tags)].append(one)
+            groups[tuple(read_text(one.header, tag) for tag in tags)].append(one)
         if 1 < len(groups) <= MOST_PARTS:
             parts = [_Part(group) for _, group in sorted(groups.items())]
             parts.sort(key=lambda part: part.start or 0.0)
             numbered = tags == ("AcquisitionNumber",)
             for count, part in enumerate(parts, 1):
-                part.name = str(part.slices[0].header.get("AcquisitionNumber")) if numbered else str(count)
+                part.name = read_text(part.slices[0].header, "AcquisitionNumber") if numbered else str(count)
             yield parts
-    numbers = [one.header.get("InstanceNumber") for one in placed]
+    numbers = [read_whole(one.header, "InstanceNumber") for one in placed]
     if len(set(numbers)) == len(placed) and all(isinstance(number, int) for number in numbers):
-        ordered = sorted(placed, key=lambda one: int(one.header.InstanceNumber))
+        ordered = sorted(placed, key=lambda one: read_whole(one.header, "InstanceNumber") or 0)
         onward = np.sign(np.diff([one.place[2] for one in ordered]))
         cuts = [int(cut) + 1 for cut in np.flatnonzero(onward != (np.sign(onward.sum()) or 1.0))]
         if 0 < len(cuts) < MOST_PARTS:
@@ -248,7 +249,7 @@ def _without_identical(placed: Sequence[Placed]) -> tuple[list[Placed], list[Pla
     kept: dict[tuple[object, ...], Placed] = {}
     copies = []
     for one in placed:
-        uid = str(one.header.get("SOPInstanceUID") or one.header.filename)
+        uid = read_text(one.header, "SOPInstanceUID") or str(one.header.filename)
         if kept.setdefault((uid, *np.round(one.place, 2)), one) is not one:
             copies.append(one)
     return list(kept.values()), copies
@@ -271,15 +272,15 @@ def _pixels(header: Dataset) -> bytes:
 
 
 def _place(header: Dataset) -> NDArray[np.float64]:
-    turn = np.asarray(header.ImageOrientationPatient, dtype=float)
+    turn = np.asarray(require_numbers(header, "ImageOrientationPatient"))
     axes = np.stack([turn[:3], turn[3:], np.cross(turn[:3], turn[3:])])
-    return axes @ np.asarray(header.ImagePositionPatient, dtype=float)
+    return axes @ np.asarray(require_numbers(header, "ImagePositionPatient"))
 
 
 def _seconds(header: Dataset) -> float | None:
     """When a slice was scanned, in seconds of an unknown day; None where the header does not say."""
-    stamp = str(header.get("AcquisitionDateTime") or "")
-    clock = str(header.get("AcquisitionTime") or stamp[8:])
+    stamp = read_text(header, "AcquisitionDateTime")
+    clock = read_text(header, "AcquisitionTime") or stamp[8:]
     found = re.fullmatch(r"(\d\d)(\d\d)(\d\d)(\.\d+)?([+-]\d{4})?", clock.strip())
     if not found:
         return None

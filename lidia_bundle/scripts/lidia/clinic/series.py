@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scripts.lidia.clinic.frames import read_frames, single_frames
-from scripts.lidia.clinic.slices import Slices, check_tags, place_of
+from scripts.lidia.clinic.header_values import check_slice, read_text, require_numbers
+from scripts.lidia.clinic.slices import Slices, place_of
 from scripts.lidia.datalist.errors import CaseError
 from scripts.lidia.folders import list_files
 
@@ -56,8 +57,10 @@ def read_files(paths: Sequence[Path], *, case: str, step_mm: float = 0.0) -> Rea
 def _read(series: Slices, paths: Sequence[Path], step_mm: float = 0.0) -> Read:
     try:
         return _volume(series, paths, step_mm)
-    except (CaseError, ImportError):
+    except ImportError:
         raise
+    except CaseError as fault:  # of a header: it knows its file, not the case
+        raise fault.of_case(series.case) from fault
     except Exception as error:  # values are parsed when they are asked for, and parsing fails in many ways
         problem = f"a header cannot be understood ({type(error).__name__}: {error})"
         raise series.fault("damaged", problem, "copy the series again") from error
@@ -90,8 +93,8 @@ def check_stack(headers: Sequence[Dataset], *, case: str) -> tuple[tuple[float, 
     """
     series = Slices(str(Path(headers[0].filename).parent), case)
     for header in headers:
-        check_tags(series, header)
-    alone = list({header.SOPInstanceUID: header for header in headers}.values())
+        check_slice(header)
+    alone = list({(read_text(s, "SOPInstanceUID"), place_of(s)): s for s in headers}.values())
     if len({round(place_of(header), 2) for header in alone}) < len(alone):
         if len({header.filename for header in headers}) < len(headers):
             problem = "several frames at one place: more than one phase in the file"
@@ -99,7 +102,7 @@ def check_stack(headers: Sequence[Dataset], *, case: str) -> tuple[tuple[float, 
         alone = series.without_copies(series.files([Path(header.filename) for header in alone]))
     ordered = series.regular(alone)
     extent = place_of(ordered[-1]) - place_of(ordered[0])
-    rows, columns = map(float, ordered[0].PixelSpacing)
+    rows, columns = require_numbers(ordered[0], "PixelSpacing")
     return (columns, rows, extent / (len(ordered) - 1)), extent
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,14 @@ from numpy.typing import NDArray
 
 from scripts.lidia.clinic.files import read_file
 from scripts.lidia.clinic.frames import in_ras, is_multiframe
+from scripts.lidia.clinic.header_values import (
+    check_pixels,
+    check_slice,
+    is_ct,
+    is_slice,
+    read_text,
+    require_numbers,
+)
 from scripts.lidia.clinic.passes import OFF_GRID_MM, OFF_GRID_STEPS, split_scans
 from scripts.lidia.datalist.check import MIN_SLICES
 from scripts.lidia.datalist.errors import CaseError
@@ -86,11 +94,11 @@ class Slices:
     def images(self, found: Sequence[Dataset]) -> list[Dataset]:
         """Keeps CT slices: no localizers, reports, segmentations, screen shots."""
         slices = [d for d in found if "Rows" in d and "ImagePositionPatient" in d]
-        kinds = Counter(str(d.get("Modality", "none")) for d in slices)
-        if set(kinds) != {"CT"} and "CT" not in kinds:
-            seen = ", ".join(kinds) or "no image with a position"
-            raise self.fault("not_ct", f"no CT slices: {seen}", "name the folder of one CT series")
-        kept = [d for d in slices if d.get("Modality") == "CT" and "LOCALIZER" not in d.get("ImageType", ())]
+        if not any(is_ct(d) for d in slices):
+            seen = ", ".join({read_text(d, "Modality") or "none" for d in slices})
+            problem = f"no CT slices: {seen or 'no image with a position'}"
+            raise self.fault("not_ct", problem, "name the folder of one CT series")
+        kept = [d for d in found if is_slice(d)]
         if len(kept) < len(found):
             self.remark(
                 "left_out", f"{len(found) - len(kept)} files are no CT slices (localizers, ...); left out"
@@ -105,10 +113,11 @@ class Slices:
         """Takes the folder's one series."""
         series = defaultdict(list)
         for slice_ in slices:
-            series[slice_.SeriesInstanceUID].append(slice_)
+            series[read_text(slice_, "SeriesInstanceUID")].append(slice_)
         if len(series) > 1:
             names = [
-                f"{g[0].get('SeriesDescription', '')!r} (number {g[0].get('SeriesNumber')}, {len(g)} slices)"
+                f"{read_text(g[0], 'SeriesDescription')!r} "
+                f"(number {read_text(g[0], 'SeriesNumber')}, {len(g)} slices)"
                 for g in series.values()
             ]
             problem = f"{len(series)} series: {'; '.join(names)}"
@@ -119,8 +128,9 @@ class Slices:
         """Leaves out a few slices of another shape or orientation, such as a scout within the series."""
         groups = defaultdict(list)
         for slice_ in slices:
-            turn = tuple(np.round(np.asarray(slice_.ImageOrientationPatient, dtype=float), 3))
-            groups[slice_.Rows, slice_.Columns, turn, tuple(map(float, slice_.PixelSpacing))].append(slice_)
+            turn = tuple(np.round(require_numbers(slice_, "ImageOrientationPatient"), 3))
+            size = [require_numbers(slice_, keyword) for keyword in ("Rows", "Columns", "PixelSpacing")]
+            groups[(*size, turn)].append(slice_)
         largest = max(groups.values(), key=len)
         odd = len(slices) - len(largest)
         if odd > 0.2 * len(slices):
@@ -135,7 +145,7 @@ class Slices:
         scans = split_scans(slices)
         large = [scan for scan in scans if len(scan.slices) >= MIN_SLICES]
         if len(large) > 1:
-            numbers = sorted({str(s.get("AcquisitionNumber", "?")) for s in slices})
+            numbers = sorted({read_text(s, "AcquisitionNumber") or "?" for s in slices})
             problem = f"{len(large)} scans of one region (acquisitions {', '.join(numbers)})"
             raise self.fault("two_acquisitions", problem, "separate the phases into folders")
         if not large:
@@ -156,10 +166,10 @@ class Slices:
             other = kept.setdefault(place, slice_)
             if other is slice_:
                 continue
-            same = other.SOPInstanceUID == slice_.SOPInstanceUID or other.PixelData == slice_.PixelData
+            same = _is_copy(other, slice_)
             copies, clashes = copies + same, clashes + (not same)
         if clashes:
-            numbers = sorted({str(s.get("AcquisitionNumber", "?")) for s in slices})
+            numbers = sorted({read_text(s, "AcquisitionNumber") or "?" for s in slices})
             problem = f"{clashes} places have two different slices (acquisitions {', '.join(numbers)})"
             raise self.fault("two_acquisitions", problem, "separate the phases into folders")
         if copies:
@@ -173,12 +183,12 @@ class Slices:
             raise self.fault("too_flat", problem, "give the whole series")
         ordered = sorted(slices, key=place_of)
         places = np.array([place_of(s) for s in ordered])
-        corners = np.array([s.ImagePositionPatient for s in ordered], dtype=float)
+        corners = np.array([require_numbers(s, "ImagePositionPatient") for s in ordered])
         steps = np.diff(places)
         step = float(np.median(steps))
         uneven = np.flatnonzero(np.abs(steps - step) > UNEVEN_MM)
         if len(uneven) and self._straighten(ordered, places):
-            corners = np.array([s.ImagePositionPatient for s in ordered], dtype=float)
+            corners = np.array([require_numbers(s, "ImagePositionPatient") for s in ordered])
         elif len(uneven):
             where = ", ".join(f"{places[i]:.1f} to {places[i + 1]:.1f}" for i in uneven[:5])
             ratio = steps[uneven] / step
@@ -201,10 +211,10 @@ class Slices:
         beside -= (beside.max() + beside.min()) / 2
         if np.abs(beside).max() > min(OFF_GRID_MM, OFF_GRID_STEPS * step) / 2:
             return False
-        turn = np.asarray(ordered[0].ImageOrientationPatient, dtype=float)
+        turn = np.asarray(require_numbers(ordered[0], "ImageOrientationPatient"))
         normal = np.cross(turn[:3], turn[3:])
         for slice_, shift in zip(ordered, beside, strict=True):
-            corner = np.asarray(slice_.ImagePositionPatient, dtype=float) - shift * normal
+            corner = np.asarray(require_numbers(slice_, "ImagePositionPatient")) - shift * normal
             slice_.ImagePositionPatient = [float(f"{value:.5f}") for value in corner]
         most = f"{np.abs(beside).max():.2f} mm"
         self.remark("off_grid", f"slices lie up to {most} beside an even grid, and were moved onto it")
@@ -229,31 +239,26 @@ class Slices:
 
 def place_of(slice_: Dataset) -> float:
     """Gives the position of a slice along its normal, in mm."""
-    turn = np.asarray(slice_.ImageOrientationPatient, dtype=float)
-    return float(np.dot(np.cross(turn[:3], turn[3:]), np.asarray(slice_.ImagePositionPatient, dtype=float)))
+    turn = np.asarray(require_numbers(slice_, "ImageOrientationPatient"))
+    corner = require_numbers(slice_, "ImagePositionPatient")
+    return float(np.dot(np.cross(turn[:3], turn[3:]), np.asarray(corner)))
 
 
-def check_tags(series: Slices, slice_: Dataset) -> None:
-    """Checks that a slice says where it lies and what its numbers mean.
-
-    Raises:
-        CaseError: if it does not.
-    """
-    lacking = [
-        tag
-        for tag in ("ImageOrientationPatient", "PixelSpacing", "RescaleSlope", "RescaleIntercept")
-        if slice_.get(tag) in (None, "")
-    ]
-    if lacking:
-        problem = f"no {', '.join(lacking)}: HU or place are unknown"
-        remedy = "export the series again with all its tags"
-        raise series.fault("no_tags", problem, remedy, str(slice_.filename))
+def _is_copy(one: Dataset, other: Dataset) -> bool:
+    """Whether two files at one place hold the same slice; the same UID is no proof of it."""
+    if one.PixelData == other.PixelData:
+        return True
+    packed = one.file_meta.TransferSyntaxUID != other.file_meta.TransferSyntaxUID
+    uids = [read_text(slice_, "SOPInstanceUID") for slice_ in (one, other)]
+    return packed and bool(uids[0]) and uids[0] == uids[1]
 
 
 def _whole(series: Slices, slice_: Dataset) -> None:
-    check_tags(series, slice_)
+    check_slice(slice_)
+    check_pixels(slice_)
     file = str(slice_.filename)
-    wanted = slice_.Rows * slice_.Columns * slice_.get("BitsAllocated", 16) // 8
+    size = [require_numbers(slice_, keyword)[0] for keyword in ("Rows", "Columns", "BitsAllocated")]
+    wanted = int(np.prod(size)) // 8
     plain = not slice_.file_meta.TransferSyntaxUID.is_compressed
     if "PixelData" not in slice_ or (plain and len(slice_.PixelData) < wanted):
         held = len(slice_.get("PixelData", b""))

@@ -11,26 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scripts.lidia.clinic.files import read_file
-from scripts.lidia.clinic.frames import is_multiframe
+from scripts.lidia.clinic.frames import is_multiframe, single_frames
+from scripts.lidia.clinic.header_values import require_numbers
+from scripts.lidia.clinic.references import check_references, referable
 from scripts.lidia.clinic.series import dicom_paths, read_slices
-from scripts.lidia.datalist.errors import CaseError
 from scripts.lidia.vocabulary import GRID_ORDER
 
 if TYPE_CHECKING:
     from pydicom import Dataset
-
-TYPE_2 = (
-    "PatientID",
-    "PatientName",
-    "PatientBirthDate",
-    "PatientSex",
-    "StudyDate",
-    "StudyTime",
-    "StudyID",
-    "AccessionNumber",
-    "ReferringPhysicianName",
-)
-"""Attributes that an object must have and that may be empty; some exports leave them out altogether."""
 
 SAME = 0.25
 """Voxels by which the corners of one grid may differ: positions in DICOM are often rounded."""
@@ -68,49 +56,27 @@ def read_source(paths: Sequence[Path], *, case: str) -> list[Dataset]:
         case: id of the case, for messages.
 
     Raises:
-        CaseError: if they are no regular CT volume (see `read_series`), or belong to no frame of reference.
+        CaseError: if they are no regular CT volume (see `read_series`), or cannot be referred to (see
+        `check_references`).
     """
     alone = read_file(paths[0], stop_before_pixels=True) if len(paths) == 1 else None
     kept = [alone] if alone is not None and is_multiframe(alone) else read_slices(paths, case=case)
-    if not kept[0].get("FrameOfReferenceUID"):
-        remedy = "export the series again with its frame of reference, or set `dicom` to False"
-        raise CaseError(case, str(paths[0]), "no FrameOfReferenceUID: SEG needs one", remedy, "no_frame")
-    return [_header(slice_) for slice_ in kept]
-
-
-def _header(slice_: Dataset) -> Dataset:
-    """A copy without pixels, in UTF-8, and with all attributes that other objects take over."""
-    from pydicom import Dataset
-
-    slice_.decode()
-    copy = Dataset({tag: element for tag, element in slice_.items() if tag != 0x7FE00010})
-    copy.file_meta = slice_.file_meta
-    for keyword in TYPE_2:
-        if keyword not in copy:
-            setattr(copy, keyword, "")
-    if "SpecificCharacterSet" in copy:  # highdicom refuses some that hospitals write
-        copy.SpecificCharacterSet = "ISO_IR 192"
-    if copy.get("SliceThickness") in (None, ""):
-        copy.SliceThickness = None
-    return copy
+    check_references(kept, case=case)
+    return [referable(slice_) for slice_ in kept]
 
 
 def stack_of(source: Sequence[Dataset]) -> Stack:
     """Where the slices or frames of `read_source` lie.
 
     Raises:
+        CaseError: if a frame does not say where it lies.
         ValueError: if the frames of a multi-frame file are not one stack.
     """
-    if "PerFrameFunctionalGroupsSequence" in source[0]:
-        frames = source[0].PerFrameFunctionalGroupsSequence
-        shared = source[0].SharedFunctionalGroupsSequence[0]
-        corners = np.array([f.PlanePositionSequence[0].ImagePositionPatient for f in frames], dtype=float)
-        turn = _group("PlaneOrientationSequence", shared, frames[0]).ImageOrientationPatient
-        spacing = _group("PixelMeasuresSequence", shared, frames[0]).PixelSpacing
-    else:
-        corners = np.array([slice_.ImagePositionPatient for slice_ in source], dtype=float)
-        turn, spacing = source[0].ImageOrientationPatient, source[0].PixelSpacing
-    row, column = np.asarray(turn, dtype=float).reshape(2, 3)
+    frames = single_frames(source[0]) if is_multiframe(source[0]) else source
+    corners = np.array([require_numbers(frame, "ImagePositionPatient") for frame in frames])
+    turn = require_numbers(frames[0], "ImageOrientationPatient")
+    spacing = require_numbers(frames[0], "PixelSpacing")
+    row, column = np.asarray(turn).reshape(2, 3)
     places = corners @ np.cross(row, column)
     ranks = np.argsort(np.argsort(places))
     steps = np.diff(np.sort(places))
@@ -118,14 +84,11 @@ def stack_of(source: Sequence[Dataset]) -> Stack:
         raise ValueError(f"the {len(places)} frames are not one stack: steps of {steps.min():g} mm and more")
     first, last = corners[np.argmin(places)], corners[np.argmax(places)]
     affine = np.eye(4)
-    affine[:3, 0], affine[:3, 1] = row * float(spacing[1]), column * float(spacing[0])
+    affine[:3, 0], affine[:3, 1] = row * spacing[1], column * spacing[0]
     affine[:3, 2], affine[:3, 3] = (last - first) / max(len(places) - 1, 1), first
-    shape = (int(source[0].Columns), int(source[0].Rows), len(places))
+    columns, rows = (int(require_numbers(frames[0], keyword)[0]) for keyword in ("Columns", "Rows"))
+    shape = (columns, rows, len(places))
     return Stack(np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine, shape, ranks.tolist())
-
-
-def _group(name: str, shared: Dataset, frame: Dataset) -> Dataset:
-    return (shared.get(name) or frame.get(name))[0]
 
 
 def on_stack(labels: NDArray[Any], affine: NDArray[np.float64], stack: Stack) -> NDArray[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +13,21 @@ import numpy as np
 
 from scripts.lidia.clinic.account import Account
 from scripts.lidia.clinic.frames import is_multiframe, single_frames
+from scripts.lidia.clinic.header_values import (
+    check_pixels,
+    check_slice,
+    is_ct,
+    is_slice,
+    read_date,
+    read_text,
+    read_time,
+    read_whole,
+    require_numbers,
+)
 from scripts.lidia.clinic.headers import read_headers
 from scripts.lidia.clinic.passes import Scan, split_scans
 from scripts.lidia.clinic.series import check_stack
+from scripts.lidia.clinic.times import nearest, time_of
 from scripts.lidia.clinic.words import is_sharp, says_kind
 from scripts.lidia.datalist.errors import CaseError
 
@@ -50,6 +62,7 @@ class Series:
         injected: when the injection began.
         refused: why it cannot be a phase; empty if it may be one.
         kind: the same as a key of `account.REASONS`.
+        file: the file or folder that is at fault for it, if one is.
         spare: further files of the scan that its stack does without, and why: "copy" or "overlap".
         remarks: what a reader of a result should know, where the series is taken.
     """
@@ -68,6 +81,7 @@ class Series:
     injected: datetime | None = None
     refused: str = ""
     kind: str = ""
+    file: str = ""
     spare: tuple[tuple[Path, str], ...] = ()
     remarks: tuple[str, ...] = ()
 
@@ -110,15 +124,15 @@ def find_studies(
     """
     headers: dict[tuple[str, str], dict[str, list[Dataset]]] = defaultdict(lambda: defaultdict(list))
     for header in read_headers(folder, unreadable, account):
-        who = str(header.get("PatientID") or header.get("PatientName") or "")
-        key = who, str(header.get("StudyInstanceUID", ""))
-        headers[key][str(header.get("SeriesInstanceUID", ""))].append(header)
+        who = read_text(header, "PatientID") or read_text(header, "PatientName")
+        key = who, read_text(header, "StudyInstanceUID")
+        headers[key][read_text(header, "SeriesInstanceUID")].append(header)
     studies = []
     for (who, uid), groups in headers.items():
         found = [series for group in groups.values() for series in _series(group)]
         found.sort(key=lambda s: (bool(s.refused), s.time or datetime.max, s.name))
         first = next(iter(groups.values()))[0]
-        studies.append(Study(who, uid, str(first.get("StudyDate") or ""), tuple(found)))
+        studies.append(Study(who, uid, read_date(first, "StudyDate"), tuple(found)))
     if not studies and unreadable:
         raise unreadable[0]
     if not studies:
@@ -129,25 +143,48 @@ def find_studies(
 
 def _series(group: Sequence[Dataset]) -> list[Series]:
     """The stacks of one SeriesInstanceUID: one, or one an acquisition, and strays of another shape."""
-    first = group[0]
-    if is_multiframe(first):
-        return [_described([header], single_frames(header)) for header in group]
-    if str(first.get("Modality", "")) != "CT" or "ImagePositionPatient" not in first:
+    if is_multiframe(group[0]):
+        return [_frames(header) for header in group]
+    if not any(is_ct(header) and "ImagePositionPatient" in header for header in group):
         return [_described(group, [])]
-    shapes = defaultdict(list)
+    strays, shapes = defaultdict(list), defaultdict(list)
     for header in group:
-        scout = "LOCALIZER" in header.get("ImageType", ())
-        turn = tuple(np.round(np.asarray(header.get("ImageOrientationPatient") or [0] * 6, float), 3))
-        spacing = tuple(map(float, header.get("PixelSpacing") or (0, 0)))
-        shapes[scout, header.get("Rows"), header.get("Columns"), turn, spacing].append(header)
-    found = []
-    for shape, alike in shapes.items():
-        found += [_scanned(scan) for scan in (split_scans(alike) if any(shape[3]) else [Scan(alike)])]
+        if not is_slice(header):
+            strays[read_text(header, "Modality")].append(header)
+            continue
+        try:
+            check_slice(header)
+            check_pixels(header)
+        except CaseError as fault:
+            return [_refused(group, fault)]
+        turn = tuple(np.round(require_numbers(header, "ImageOrientationPatient"), 3))
+        size = [require_numbers(header, keyword) for keyword in ("Rows", "Columns", "PixelSpacing")]
+        shapes[(*size, turn)].append(header)
+    found = [_scanned(scan) for alike in shapes.values() for scan in split_scans(alike)]
+    found += [_described(part, part) for part in strays.values()]
     usable = [series for series in found if not series.refused]
     if len(usable) > 1:
         numbered = {id(series): f"{series.name}/{count}" for count, series in enumerate(usable, 1)}
         found = [replace(series, name=numbered.get(id(series), series.name)) for series in found]
     return found
+
+
+def _frames(header: Dataset) -> Series:
+    """The stack that an enhanced file holds."""
+    try:
+        frames = single_frames(header)
+        for frame in frames:
+            check_slice(frame)
+        if frames:
+            check_pixels(header)
+    except CaseError as fault:
+        return _refused([header], fault)
+    return _described([header], frames)
+
+
+def _refused(files: Sequence[Dataset], fault: CaseError) -> Series:
+    """A series with an attribute that the standard does not allow."""
+    return replace(_described(files, []), refused=fault.problem, kind="bad_value", file=fault.file)
 
 
 def _scanned(scan: Scan) -> Series:
@@ -157,26 +194,26 @@ def _scanned(scan: Scan) -> Series:
 
 
 def _corner(header: Dataset) -> tuple[float, ...]:
-    return tuple(np.round(np.asarray(header.ImagePositionPatient, float), 2))
+    return tuple(np.round(require_numbers(header, "ImagePositionPatient"), 2))
 
 
 def _described(files: Sequence[Dataset], frames: Sequence[Dataset]) -> Series:
     """What is known of a stack, and why it cannot be a phase."""
     first = files[0]
-    times = [time for time in map(_time, frames or files) if time is not None]
-    injected = first.get("ContrastBolusStartTime")
+    times = [time for time in map(time_of, frames or files) if time is not None]
+    injected, number = read_time(first, "ContrastBolusStartTime"), read_whole(first, "SeriesNumber")
     start = min(times, default=None)
     series = Series(
-        uid=str(first.get("SeriesInstanceUID", "")),
-        name=str(first.get("SeriesNumber") if first.get("SeriesNumber") is not None else "?"),
-        description=str(first.get("SeriesDescription") or ""),
-        protocol=str(first.get("ProtocolName") or ""),
-        kernel=_text(first.get("ConvolutionKernel")),
+        uid=read_text(first, "SeriesInstanceUID"),
+        name="?" if number is None else str(number),
+        description=read_text(first, "SeriesDescription"),
+        protocol=read_text(first, "ProtocolName"),
+        kernel=read_text(first, "ConvolutionKernel"),
         paths=tuple(Path(header.filename) for header in files),
         slices=len(frames or files),
         time=start,
-        contrast=_text(first.get("ContrastBolusAgent")),
-        injected=_clock(str(injected), start) if injected and start else None,
+        contrast=read_text(first, "ContrastBolusAgent"),
+        injected=nearest(injected, start) if injected and start else None,
     )
     kind, reason = _no_phase(first, frames, series)
     if reason:
@@ -184,7 +221,7 @@ def _described(files: Sequence[Dataset], frames: Sequence[Dataset]) -> Series:
     try:
         spacing, extent = check_stack(frames, case=f"series {series.name}")
     except CaseError as fault:
-        return replace(series, refused=fault.problem, kind="geometry")
+        return replace(series, refused=fault.problem, kind="geometry", file=fault.file)
     series = replace(series, spacing=spacing, extent=extent)
     if extent < SHORTEST_MM:
         return replace(series, refused=f"only {extent:.0f} mm long: no liver", kind="short")
@@ -193,11 +230,11 @@ def _described(files: Sequence[Dataset], frames: Sequence[Dataset]) -> Series:
 
 def _no_phase(first: Dataset, frames: Sequence[Dataset], series: Series) -> tuple[str, str]:
     """Why a series is none, from its tags, as a key and in words; empty if nothing speaks against it."""
-    kinds = _text(first.get("ImageType")).upper().split(" ")
+    kinds = read_text(first, "ImageType").upper().split(" ")
     said = says_kind(series.description)
-    if str(first.get("Modality", "")) != "CT" or not frames:
+    if not is_ct(first) or not frames:
         what = "a dose report" if said == "a dose report" or "Dose" in series.description else "no CT slices"
-        return "other_kind", f"{what} ({first.get('Modality', 'no modality')})"
+        return "other_kind", f"{what} ({read_text(first, 'Modality') or 'no modality'})"
     if "LOCALIZER" in kinds or said == "a localizer":
         return "localizer", "a localizer"
     if "SECONDARY" in kinds and not {"AXIAL", "ORIGINAL"} & set(kinds) and said == "a dose report":
@@ -209,41 +246,10 @@ def _no_phase(first: Dataset, frames: Sequence[Dataset], series: Series) -> tupl
     places = {_corner(frame) for frame in frames}
     if len(places) < 8:
         return "single_slices", f"bolus tracking or single slices ({len(places)} places)"
-    turn = np.asarray(frames[0].get("ImageOrientationPatient") or [0] * 6, float)
+    turn = np.asarray(require_numbers(frames[0], "ImageOrientationPatient"))
     normal = np.abs(np.cross(turn[:3], turn[3:]))
     if normal.argmax() != 2:
         return "reformat", f"a {'sagittal' if normal.argmax() == 0 else 'coronal'} reformat"
     if normal[2] < np.cos(np.radians(15)):
         return "reformat", "an oblique reformat"
     return "", ""
-
-
-def _text(value: object) -> str:
-    if value is None or isinstance(value, str):
-        return str(value or "")
-    return " ".join(map(str, value)) if isinstance(value, Sequence) else str(value)
-
-
-def _time(header: Dataset) -> datetime | None:
-    stamp = str(header.get("AcquisitionDateTime") or "")
-    if len(stamp) >= 14:
-        return _parsed(stamp[:14])
-    clock = str(header.get("AcquisitionTime") or "")
-    day = str(header.get("AcquisitionDate") or header.get("ContentDate") or header.get("StudyDate") or "")
-    return _parsed((day if len(day) == 8 else "20000101") + clock[:6]) if len(clock) >= 6 else None
-
-
-def _parsed(stamp: str) -> datetime | None:
-    try:
-        return datetime.strptime(stamp, "%Y%m%d%H%M%S")
-    except ValueError:
-        return None
-
-
-def _clock(clock: str, near: datetime) -> datetime | None:
-    """A time of day as the moment nearest to another: midnight may lie between them."""
-    time = _parsed(near.strftime("%Y%m%d") + clock[:6])
-    if time is None:
-        return None
-    day = timedelta(days=1)
-    return min((time - day, time, time + day), key=lambda moment: abs(moment - near))

@@ -55,6 +55,11 @@ class CaseError(ValueError):
         what = f"[{self.code}] case {self.case}: {self.problem}"
         return f"{what}\n    file: {self.file}\n    remedy: {self.remedy}"
 
+    def of_case(self, case: str) -> CaseError:
+        """Gives the same fault as one of another case: who finds it does not always know whose it is."""
+        kept = (self.file, self.problem, self.remedy, self.code, self.severity, self.members)
+        return CaseError(case, *kept)
+
     def as_dict(self) -> dict[str, str]:
         """Gives the entry of `errors.json`: case, file, severity, code, problem, remedy."""
         names = ("case", "file", "severity", "code", "problem", "remedy")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import ignite.distributed as idist
-from ignite.engine import Events
+from ignite.engine import Engine, Events
 from monai.data import Dataset
 from monai.engines import SupervisedEvaluator
 
@@ -43,6 +43,22 @@ def fault_of(problem: BaseException, item: Mapping[str, Any]) -> CaseError:
     return CaseError(
         str(item.get("id", "unknown")), str(file), what, "report this with the file", "unforeseen"
     )
+
+
+def note_failure(engine: Engine, problem: Exception, case: str) -> None:
+    """Lists what a handler failed in for one patient, so that the handlers behind it still run.
+
+    Args:
+        engine: a `CohortEvaluator`; another engine has no list.
+        problem: what the handler raised.
+        case: id of the patient.
+
+    Raises:
+        Exception: `problem`, if the engine has no list.
+    """
+    if not isinstance(engine, CohortEvaluator):
+        raise problem
+    engine.note(fault_of(problem, {"id": case}))
 
 
 def write_faults(path: Path, faults: Sequence[CaseError]) -> None:

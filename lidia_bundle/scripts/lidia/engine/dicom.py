@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,15 @@ from ignite.engine import Engine
 from monai.engines.utils import IterationEvents
 from numpy.typing import NDArray
 
-from scripts.lidia.atomic import replacing
+from scripts.lidia.atomic import replacing, write_json
 from scripts.lidia.clinic import source_files
+from scripts.lidia.clinic.references import NO_REFERENCE
 from scripts.lidia.clinic.sources import on_stack, read_source, stack_of
+from scripts.lidia.datalist import CaseError
+from scripts.lidia.engine.cohort import note_failure
 from scripts.lidia.engine.results import dicom_files, result_files
 
+logger = logging.getLogger("lidia.dicom")
 DEIDENTIFY = (False, True, "uids")
 
 
@@ -52,13 +57,22 @@ class WriteDicom:
     def __call__(self, engine: Engine) -> None:
         """Writes the objects of the batch."""
         for data in engine.state.batch:
-            self.write(data["id"])
+            try:
+                self.write(data["id"])
+            except Exception as problem:  # the patient's page does not need what could not be written here
+                note_failure(engine, problem, data["id"])
 
     def write(self, case: str) -> None:
-        """Writes one patient's objects, if he came as DICOM.
+        """Writes one patient's objects, if they came as DICOM.
+
+        Where there is nothing that the objects can refer to, none is written, and `ID.json` says why: under
+        `no_dicom` and among its warnings.
 
         Args:
             case: id of a patient whose results are in the folder.
+
+        Raises:
+            CaseError: if the series cannot be read.
         """
         paths = source_files(self.items.get(case, {}))
         if not paths:
@@ -71,7 +85,15 @@ class WriteDicom:
 
         files = result_files(self.folder, case)
         result = json.loads(files["result"].read_text(encoding="utf-8"))
-        source = read_source(paths, case=case)
+        try:
+            source = read_source(paths, case=case)
+        except CaseError as fault:
+            if fault.code != NO_REFERENCE:
+                raise
+            logger.warning(str(fault))
+            left = {"no_dicom": fault.problem, "warnings": [*result["warnings"], fault.problem]}
+            write_json(files["result"], {**result, **left})
+            return
         stack = stack_of(source)
         instances, affine = _read(files["instances"])
         mask, _ = _read(files["liver"])

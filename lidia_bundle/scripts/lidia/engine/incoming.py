@@ -113,7 +113,7 @@ def with_account(
 def leave_series(account: Account, left_out: Sequence[tuple[Series, str]], case: str) -> None:
     """Gives the files of series that were left out their reasons."""
     for series, reason in left_out:
-        detail = series.refused if reason in ("geometry", "other_kind") else ""
+        detail = series.refused if reason in ("geometry", "bad_value", "other_kind") else ""
         paths = [*series.paths, *(path for path, _ in series.spare)]
         account.leave(paths, reason, series=series.name, case=case, detail=detail)
 

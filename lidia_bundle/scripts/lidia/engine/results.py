@@ -49,8 +49,18 @@ def is_finished(folder: str | Path, case: str, *, dicom: bool = False, page: boo
         dicom: whether SEG and SR belong to them.
         page: whether his page does.
     """
-    files = [*result_files(folder, case).values(), *(dicom_files(folder, case).values() if dicom else ())]
-    return all(path.is_file() for path in (*files, *([page_file(folder, case)] if page else ())))
+    needed = list(result_files(folder, case).values())
+    if dicom and not _has_no_dicom(needed[-1]):
+        needed += dicom_files(folder, case).values()
+    return all(path.is_file() for path in (*needed, *([page_file(folder, case)] if page else ())))
+
+
+def _has_no_dicom(result: Path) -> bool:
+    """Whether a patient's JSON says why there is no SEG."""
+    try:
+        return "no_dicom" in json.loads(result.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
 
 
 def write_volume(path: str | Path, voxels: NDArray[Any], affine: NDArray[np.float64]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from itertools import combinations
 from typing import Any
 
@@ -14,6 +14,7 @@ from monai.engines.utils import IterationEvents
 from monai.inferers import Inferer
 from monai.networks.utils import eval_mode
 
+from scripts.lidia.engine.cohort import note_failure
 from scripts.lidia.engine.scores import Rows
 from scripts.lidia.metrics.patients import area_under_curve, mean_area
 from scripts.lidia.vocabulary import LESION_TYPES, PHASES
@@ -75,14 +76,22 @@ class ExplainPhases:
     def __call__(self, engine: Engine) -> None:
         """Explains all patients of the batch."""
         for case, output in zip(engine.state.batch, engine.state.output, strict=True):
-            data = {**case, **output}
-            used = tuple(data["result"]["phases_used"])
-            without = {}
-            for phase in used if len(used) > 1 else ():
-                kept = [one for one in used if one != phase]
-                result = self.hidden(data, kept, engine.state.device)["result"]
-                without[phase] = {name: result[name] for name in ("probabilities", "malignant", "benign")}
-            output["result"] = {**data["result"], **({"without": without} if without else {})}
+            try:
+                without = self._without({**case, **output}, engine)
+            except Exception as problem:  # the diagnosis itself stands
+                note_failure(engine, problem, case["id"])
+                continue
+            output["result"] = {**output["result"], **({"without": without} if without else {})}
+
+    def _without(self, data: Mapping[Hashable, Any], engine: Engine) -> dict[str, Any]:
+        """The scores of a patient without each phase; empty where there is one phase alone."""
+        used = tuple(data["result"]["phases_used"])
+        without = {}
+        for phase in used if len(used) > 1 else ():
+            kept = [one for one in used if one != phase]
+            result = self.hidden(data, kept, engine.state.device)["result"]
+            without[phase] = {name: result[name] for name in ("probabilities", "malignant", "benign")}
+        return without
 
 
 class SubsetScores:

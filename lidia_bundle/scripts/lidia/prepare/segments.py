@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from scripts.lidia.clinic.header_values import read_text, require_numbers
 from scripts.lidia.datalist import CaseError
 
 
@@ -27,7 +28,9 @@ def segment_names(path: Path, case: str) -> dict[int, str]:
     try:
         header = dcmread(path, stop_before_pixels=True)
         segments = header.SegmentSequence
-        return {int(one.SegmentNumber): str(one.get("SegmentLabel", "")).strip() for one in segments}
+        return {
+            int(require_numbers(one, "SegmentNumber")[0]): read_text(one, "SegmentLabel") for one in segments
+        }
     except Exception as error:  # pydicom raises many kinds; all of them mean that this is no SEG
         problem = f"no DICOM SEG that can be read ({type(error).__name__}: {error})"
         raise CaseError(case, str(path), problem, "fetch it again", "damaged") from error

@@ -12,7 +12,7 @@ from typing import Any
 from scripts.lidia.atomic import write_json
 from scripts.lidia.clinic.account import Account, tell
 from scripts.lidia.clinic.choice import case_of
-from scripts.lidia.clinic.study import Study, find_studies
+from scripts.lidia.clinic.study import Series, Study, find_studies
 from scripts.lidia.datalist import CaseError
 from scripts.lidia.engine.incoming import leave_series, study_item, with_account
 from scripts.lidia.prepare.folder import each, logger
@@ -52,7 +52,7 @@ def _read(
 ) -> Sections:
     unreadable: list[CaseError] = []
     found = find_studies(read, unreadable, account)
-    studies = [study for study in found if any(series.extent > 0 for series in study.series)]
+    studies = [study for study in found if any(_is_volume(series) for series in study.series)]
     for study in found:
         if study not in studies:
             leave_series(account, [(series, series.kind) for series in study.series], "")
@@ -66,6 +66,11 @@ def _read(
     todo: list[Named | CaseError] = [*_named(studies, private), *_strays(studies, unreadable)]
     items = each(todo, work, _told, write)
     return {"training": [], "validation": [], "test": items}
+
+
+def _is_volume(series: Series) -> bool:
+    """Whether a series is a stack of slices, or would be one but for a file at fault."""
+    return series.extent > 0 or Path(series.file) in series.paths
 
 
 def _named(studies: Sequence[Study], private: bool) -> list[Named]:

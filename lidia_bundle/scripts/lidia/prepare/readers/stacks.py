@@ -9,8 +9,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from scripts.lidia.clinic.header_values import (
+    check_place,
+    is_slice,
+    read_date,
+    read_text,
+    read_time,
+    require_numbers,
+)
 from scripts.lidia.clinic.passes import split_scans
 from scripts.lidia.clinic.series import dicom_paths
+from scripts.lidia.datalist import CaseError
 from scripts.lidia.datalist.check import MIN_SLICES
 from scripts.lidia.prepare.folder import logger
 
@@ -86,10 +95,11 @@ def find_stacks(root: Path) -> tuple[list[Stack], list[Seg]]:
     series: dict[tuple[str, str], list[Dataset]] = defaultdict(list)
     segs = []
     for header in _headers(root):
-        if header.get("Modality") == "SEG":
+        if read_text(header, "Modality") == "SEG":
             segs.append(_seg(header))
         elif _is_slice(header):
-            series[str(header.get("PatientID", "")), str(header.SeriesInstanceUID)].append(header)
+            patient, uid = (read_text(header, key) for key in ("PatientID", "SeriesInstanceUID"))
+            series[patient, uid].append(header)
     parts = [part for slices in series.values() for part in _scans(slices)]
     stacks = [_stack(part) for part in parts if len(part) >= MIN_SLICES]
     stacks.sort(key=lambda s: (s.patient, s.day, s.seconds or 0.0, s.series, s.acquisition))
@@ -110,60 +120,60 @@ def _headers(root: Path) -> Iterable[Dataset]:
 
 
 def _is_slice(header: Dataset) -> bool:
-    scout = "LOCALIZER" in (header.get("ImageType") or ())
-    return header.get("Modality") == "CT" and not scout and bool(header.get("ImagePositionPatient"))
+    """Whether a file is a slice with a place. One whose place is no place leaves a gap, which is found."""
+    try:
+        if is_slice(header):
+            check_place(header)
+            return True
+    except CaseError as fault:
+        logger.warning(str(fault))
+    return False
 
 
 def _scans(slices: Sequence[Dataset]) -> list[list[Dataset]]:
     """The slices of a series by shape and scan; copies, and what passes share, once."""
     shapes = defaultdict(list)
     for one in slices:
-        turn = tuple(np.round(np.asarray(one.get("ImageOrientationPatient") or [0] * 6, float), 3))
-        spacing = tuple(map(float, one.get("PixelSpacing") or (0, 0)))
-        shapes[one.get("Rows"), one.get("Columns"), spacing, turn].append(one)
-    found: list[list[Dataset]] = []
-    for (*_, turn), alike in shapes.items():
-        found += [scan.slices for scan in split_scans(alike)] if any(turn) else [alike]
-    return found
+        turn = tuple(np.round(require_numbers(one, "ImageOrientationPatient"), 3))
+        size = [require_numbers(one, keyword) for keyword in ("Rows", "Columns", "PixelSpacing")]
+        shapes[(*size, turn)].append(one)
+    return [scan.slices for alike in shapes.values() for scan in split_scans(alike)]
 
 
 def _stack(slices: Sequence[Dataset]) -> Stack:
-    first = min(slices, key=lambda s: str(s.get("AcquisitionTime", "")))
+    first = min(slices, key=lambda s: read_text(s, "AcquisitionTime"))
     return Stack(
-        patient=str(first.get("PatientID", "")),
-        study=str(first.get("StudyInstanceUID", "")),
-        day=str(first.get("StudyDate", "")),
-        series=str(first.SeriesInstanceUID),
-        description=str(first.get("SeriesDescription", "")),
-        acquisition=str(first.get("AcquisitionNumber", "")),
-        frame=str(first.get("FrameOfReferenceUID", "")),
-        seconds=_seconds(str(first.get("AcquisitionTime") or "")),
+        patient=read_text(first, "PatientID"),
+        study=read_text(first, "StudyInstanceUID"),
+        day=read_date(first, "StudyDate"),
+        series=read_text(first, "SeriesInstanceUID"),
+        description=read_text(first, "SeriesDescription"),
+        acquisition=read_text(first, "AcquisitionNumber"),
+        frame=read_text(first, "FrameOfReferenceUID"),
+        seconds=_seconds(read_time(first, "AcquisitionTime")),
         paths=tuple(sorted(Path(one.filename) for one in slices)),
-        instances=frozenset(str(one.SOPInstanceUID) for one in slices),
+        instances=frozenset(read_text(one, "SOPInstanceUID") for one in slices),
     )
 
 
 def _seconds(time: str) -> float | None:
-    """Seconds of the day of DICOM's HHMMSS.FF."""
-    digits = time.partition(".")[0]
-    if len(digits) != 6 or not digits.isdigit():
-        return None
-    return int(digits[:2]) * 3600.0 + int(digits[2:4]) * 60 + float(time[4:])
+    """Seconds of the day of HHMMSS."""
+    return int(time[:2]) * 3600.0 + int(time[2:4]) * 60 + int(time[4:]) if time else None
 
 
 def _seg(header: Dataset) -> Seg:
     references = header.get("ReferencedSeriesSequence") or ()
     instances = [
-        str(one.ReferencedSOPInstanceUID)
+        read_text(one, "ReferencedSOPInstanceUID")
         for series in references
         for one in series.get("ReferencedInstanceSequence") or ()
     ]
     return Seg(
-        str(header.get("PatientID", "")),
-        str(header.get("StudyInstanceUID", "")),
-        str(header.get("StudyDate", "")),
-        str(header.get("FrameOfReferenceUID", "")),
+        read_text(header, "PatientID"),
+        read_text(header, "StudyInstanceUID"),
+        read_date(header, "StudyDate"),
+        read_text(header, "FrameOfReferenceUID"),
         Path(header.filename),
-        frozenset(str(series.SeriesInstanceUID) for series in references),
+        frozenset(read_text(series, "SeriesInstanceUID") for series in references),
         frozenset(instances),
     )
