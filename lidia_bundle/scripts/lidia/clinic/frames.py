@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from scripts.lidia.clinic.files import read_file
 from scripts.lidia.clinic.header_values import read_moment
 from scripts.lidia.datalist.errors import CaseError
 
@@ -82,37 +77,3 @@ def _first(dataset: Dataset, keyword: str) -> Dataset:
     from pydicom import Dataset
 
     return next(iter(_items(dataset, keyword)), Dataset())
-
-
-def read_frames(path: Path, *, case: str) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Reads the voxels of an enhanced file that `check_stack` found to be one regular stack.
-
-    Args:
-        path: the file.
-        case: id of the case, for messages.
-
-    Returns:
-        HU (X, Y, Z), slices from feet to head; the RAS affine (mm).
-
-    Raises:
-        CaseError: if the frames are no regular volume or cannot be decoded.
-    """
-    import highdicom
-
-    try:
-        options: dict[str, Any] = {"dtype": np.float32, "apply_modality_transform": True}
-        volume = highdicom.Image.from_dataset(read_file(path), copy=False).get_volume(**options, atol=0.1)
-    except Exception as error:  # decoders and geometry checks raise many kinds
-        problem = f"{type(error).__name__}: {error}"
-        remedy = "copy the file again, or export single slices"
-        raise CaseError(case, str(path), problem, remedy, "no_volume") from error
-    return in_ras(volume)
-
-
-def in_ras(volume: Any) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """A volume of highdicom (slice, row, column, LPS) as HU (X, Y, Z) not below -1024, and its RAS affine."""
-    # highdicom stacks slices against their normal; ITK, dcm2niix and thus most files beside it, along it
-    volume = volume.flip_spatial(0)
-    affine = np.diag([-1.0, -1.0, 1.0, 1.0]) @ np.asarray(volume.affine, dtype=float)[:, [2, 1, 0, 3]]
-    voxels = np.ascontiguousarray(np.transpose(volume.array, (2, 1, 0)), dtype=np.float32)
-    return np.maximum(voxels, -1024.0, out=voxels), affine

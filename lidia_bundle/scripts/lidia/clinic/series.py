@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from scripts.lidia.clinic.frames import read_frames, single_frames
-from scripts.lidia.clinic.header_values import check_slice, read_text, require_numbers
+from scripts.lidia.clinic.frames import single_frames
+from scripts.lidia.clinic.header_values import check_pixels, check_slice, read_text, require_numbers
 from scripts.lidia.clinic.slices import Slices, place_of
+from scripts.lidia.clinic.voxels import read_frames
 from scripts.lidia.datalist.errors import CaseError
 from scripts.lidia.folders import list_files
 
@@ -69,10 +70,13 @@ def _read(series: Slices, paths: Sequence[Path], step_mm: float = 0.0) -> Read:
 def _volume(series: Slices, paths: Sequence[Path], step_mm: float) -> Read:
     alone = series.multiframe(paths)
     if alone is not None:
-        check_stack(single_frames(alone), case=series.case)
-        voxels, affine = read_frames(Path(alone.filename), case=series.case)
-        every = max(1, int(step_mm / np.linalg.norm(affine[:3, 2])))
-        return voxels[:, :, ::every], affine @ np.diag([1.0, 1.0, every, 1.0]), series.remarks
+        frames = single_frames(alone)
+        (_, _, step), _ = check_stack(frames, case=series.case)
+        check_pixels(alone)
+        voxels, affine, words = read_frames(frames, every=max(1, int(step_mm / step)))
+        for remark in words:
+            series.remark("pixels", remark)
+        return voxels, affine, series.remarks
     slices = series.kept(series.files(paths))
     every = max(1, int(step_mm / (place_of(slices[1]) - place_of(slices[0]))))
     return (*series.volume(slices[::every]), series.remarks)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scripts.lidia.clinic.files import read_file
-from scripts.lidia.clinic.frames import in_ras, is_multiframe
+from scripts.lidia.clinic.frames import is_multiframe
 from scripts.lidia.clinic.header_values import (
     check_pixels,
     check_slice,
@@ -21,6 +21,7 @@ from scripts.lidia.clinic.header_values import (
     require_numbers,
 )
 from scripts.lidia.clinic.passes import OFF_GRID_MM, OFF_GRID_STEPS, split_scans
+from scripts.lidia.clinic.voxels import read_voxels
 from scripts.lidia.datalist.check import MIN_SLICES
 from scripts.lidia.datalist.errors import CaseError
 
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 
 UNEVEN_MM = 0.1
 """Positions are often rounded to a tenth of a millimetre; a missing slice shifts them by far more."""
+
+
+ASIDE_MM = 0.5
+"""How far a slice may lie beside the others within its plane."""
 
 
 class Slices:
@@ -198,6 +203,11 @@ class Slices:
             remedy = "copy the whole series again" if missing else "export an evenly spaced reconstruction"
             raise self.fault("gap" if missing else "uneven", problem, remedy)
         path = corners[-1] - corners[0]
+        line = corners[0] + (places - places[0])[:, None] / (places[-1] - places[0]) * path
+        aside = float(np.linalg.norm(corners - line, axis=1).max())
+        if aside > ASIDE_MM:
+            problem = f"slices lie up to {aside:.1f} mm beside the line of the others"
+            raise self.fault("uneven", problem, "export an evenly spaced reconstruction")
         tilt = float(np.degrees(np.arccos(min(1.0, (places[-1] - places[0]) / np.linalg.norm(path)))))
         if tilt > 0.5:
             problem = f"the gantry was tilted by {tilt:.1f} degrees"
@@ -221,20 +231,11 @@ class Slices:
         return True
 
     def volume(self, slices: Sequence[Dataset]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        """Reads the voxels; highdicom checks the geometry once more."""
-        import highdicom
-
-        try:
-            volume = highdicom.get_volume_from_series(
-                slices, dtype=np.float32, apply_modality_transform=True, atol=UNEVEN_MM, orientation_tol=1e-3
-            )
-        except Exception as error:  # decoders and geometry checks raise many kinds
-            culprit = next((s for s in slices if not _decodes(s)), None)
-            file = str(culprit.filename) if culprit is not None else None
-            code = "no_volume" if culprit is None else "damaged"
-            remedy = "export an evenly spaced axial series" if culprit is None else "copy the series again"
-            raise self.fault(code, f"{type(error).__name__}: {error}", remedy, file) from error
-        return in_ras(volume)
+        """Reads the voxels of slices that `kept` gives."""
+        voxels, affine, remarks = read_voxels(slices)
+        for words in remarks:
+            self.remark("pixels", words)
+        return voxels, affine
 
 
 def place_of(slice_: Dataset) -> float:
@@ -263,10 +264,3 @@ def _whole(series: Slices, slice_: Dataset) -> None:
     if "PixelData" not in slice_ or (plain and len(slice_.PixelData) < wanted):
         held = len(slice_.get("PixelData", b""))
         raise series.fault("truncated", f"{held} of {wanted} bytes of pixels", "copy the series again", file)
-
-
-def _decodes(slice_: Any) -> bool:
-    try:
-        return slice_.pixel_array is not None
-    except Exception:  # any kind of decoder error means the same here
-        return False

@@ -43,6 +43,10 @@ SHORTEST_MM = 60.0
 """What is shorter along the body shows no liver: bolus tracking, single slices, biopsies."""
 
 
+VALUE_FAULTS = ("bad_value", "not_hu", "no_tags")
+"""Codes of faults that are those of one series; a damaged file is one of the whole copy."""
+
+
 @dataclass(frozen=True)
 class Series:
     """One stack of slices, or what else bears a SeriesInstanceUID.
@@ -139,6 +143,26 @@ def find_studies(
         remedy = "name the folder of a study"
         raise CaseError(Path(folder).name, str(folder), "no DICOM file in the folder", remedy, "no_dicom")
     return sorted(studies, key=lambda study: (study.patient, study.day, study.uid))
+
+
+def without_series(study: Study, fault: CaseError) -> Study | None:
+    """A study without the series whose values were found to have no meaning when they were read.
+
+    Args:
+        study: what was read.
+        fault: of one of its files.
+
+    Returns:
+        The study with that series refused; None where the fault is another one.
+    """
+    if fault.code not in VALUE_FAULTS:
+        return None
+    for number, series in enumerate(study.series):
+        if not series.refused and Path(fault.file) in series.paths:
+            refused = replace(series, refused=fault.problem, kind="bad_value", file=fault.file)
+            others = [other for place, other in enumerate(study.series) if place != number]
+            return replace(study, series=(*others, refused))
+    return None
 
 
 def _series(group: Sequence[Dataset]) -> list[Series]:

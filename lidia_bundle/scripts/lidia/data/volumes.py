@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from scripts.lidia.datalist.check import COPY, check_header, open_nifti
+from scripts.lidia.datalist.check import BRIGHT_HU, BRIGHT_SHARE, COPY, check_header, open_nifti
 from scripts.lidia.datalist.errors import CaseError
 
 HU = (-1024.0, 3071.0)
@@ -169,7 +169,10 @@ def _check_hu(voxels: NDArray[np.float32], case: str, path: str) -> list[CaseErr
     spread = float(sample.std())
     seen = f"0.5 % of the voxels lie below {low:.0f}, 0.5 % above {high:.0f}, their SD is {spread:.0f}"
     # every CT of an abdomen holds fat (-100 HU) or air; MRI, windowed and shifted exports start at 0
-    if low > -20 or high < 50 or spread < 1:
+    bright = float((sample > BRIGHT_HU).mean())
+    if bright > BRIGHT_SHARE:
+        seen += f", {bright:.0%} of them lie above {BRIGHT_HU:.0f}"
+    if low > -20 or high < 50 or spread < 1 or bright > BRIGHT_SHARE:
         remedy = "give a CT in HU (check the rescale intercept), or set check_hu to false"
         raise CaseError(case, path, f"the numbers are no HU: {seen}", remedy, "not_hu")
     if low > -200:

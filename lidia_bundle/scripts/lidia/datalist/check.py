@@ -14,6 +14,8 @@ from scripts.lidia.datalist.errors import CaseError
 SPACING_MM = (0.2, 15.0)
 EXTENT_MM = (30.0, 1500.0)
 MIN_SLICES = 8
+BRIGHT_HU, BRIGHT_SHARE = 800.0, 0.08
+"""Above lie dense bone, calcium and metal: no larger share of a scan."""
 COPY = "copy or export the file again"
 
 

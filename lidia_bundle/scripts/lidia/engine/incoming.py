@@ -15,7 +15,7 @@ from scripts.lidia.atomic import replacing
 from scripts.lidia.clinic.account import Account, describe, tell
 from scripts.lidia.clinic.choice import case_of, choose, table
 from scripts.lidia.clinic.series import read_files
-from scripts.lidia.clinic.study import Series, Study, find_studies
+from scripts.lidia.clinic.study import Series, Study, find_studies, without_series
 from scripts.lidia.datalist import CaseError, complete, datalist
 from scripts.lidia.engine.results import write_volume
 from scripts.lidia.vocabulary import GRID_ORDER, PHASES
@@ -164,6 +164,34 @@ def study_item(
         CaseError: if no phase can be found, or the files of one are damaged.
     """
     case = case_id or case_of(study, private=private)
+    while True:
+        written: dict[str, str] = {}
+        try:
+            return _read_study(study, output_dir, case, phase_map, only, private, account, written)
+        except CaseError as fault:
+            rest = without_series(study, fault)
+            if rest is None:
+                raise
+            study = rest
+            for path in written.values():
+                Path(path).unlink(missing_ok=True)
+
+
+def _read_study(
+    study: Study,
+    output_dir: Path,
+    case: str,
+    phase_map: Mapping[str, Any] | None,
+    only: Sequence[str] | None,
+    private: bool,
+    account: Account | None,
+    written: dict[str, str],
+) -> dict[str, Any]:
+    """The item of a study, unless a series that was chosen has values of no meaning.
+
+    Raises:
+        CaseError: see `study_item`; of a series of no meaning it has one of `VALUE_FAULTS`.
+    """
     choice = choose(study, case=case, phase_map=phase_map, private=private)
     logger.info(f"{case}: series of the study\n{table(choice.rows)}")
     for warning in choice.warnings:
@@ -172,7 +200,7 @@ def study_item(
     if not phases:
         problem = f"none of the phases {', '.join(only or PHASES)} is in the study"
         raise CaseError(case, str(output_dir), problem, "name another phase", "no_phase")
-    written, warnings = {}, list(choice.warnings)
+    warnings = list(choice.warnings)
     for phase, series in phases.items():
         voxels, affine, remarks = read_files(series.paths, case=case)
         told = [*series.remarks, *(remark.problem for remark in remarks)]
