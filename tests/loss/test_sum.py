@@ -104,6 +104,37 @@ def test_the_bank_takes_the_embedding_of_the_query_that_was_matched() -> None:
     assert features.tolist() == [[0, 1, 0, 0], [0, 0, 1, 0]] and classes.tolist() == [RIGHT, RIGHT]
 
 
+def test_the_last_layer_says_who_is_banked_and_how_many_are_right() -> None:
+    given = prediction(pilots=False)
+    swapped = batch(answers((RIGHT, 2.0), (NONE, -1.0)), answers((NONE, -2.0), (RIGHT, 4.0)))
+    loss = criterion()
+    loss(given._replace(layers=[*given.layers, swapped]), target())
+    loss.fill_bank()
+    assert loss.bank.entries()[0].tolist() == [[1, 0, 0, 0], [0, 0, 0, 1]]
+    assert loss.parts["query_accuracy"] == 1.0
+    loss(given._replace(layers=[swapped, given.layers[0]]), target())
+    assert loss.parts["query_accuracy"] == 0.5
+
+
+def test_queries_of_one_lesion_share_its_weight() -> None:
+    given, loss = prediction(pilots=False), criterion()
+    loss(given._replace(layers=given.layers[:1], seeds=torch.full((2, 2, 3), 1)), target())
+    assert loss.parts["seg"] == pytest.approx((seg(-2) + seg(1) + seg(3) + seg(-1)) / 2 / 2, rel=1e-5)
+
+
+def test_points_of_the_shell_lie_next_to_lesions_not_next_to_the_liver() -> None:
+    truth = target()
+    truth[:, 0], truth[:, 1] = 1, 0
+    truth[:, 0, 0, 0, 0], truth[:, 1, 0, 0, 0] = RIGHT, 1
+    loss = criterion()
+    loss.masks.shell, loss.masks.shell_width = 1.0, 1
+    with recording(loss):
+        loss(prediction(), truth)
+    near = {x * 16 + y * 4 + z for x in (0, 1) for y in (0, 1) for z in (0, 1)} - {0}
+    for points in loss.choices.kept[1]:
+        assert set(points.shared.tolist()) == near
+
+
 def test_a_proposal_that_joins_a_lesion_is_not_banked() -> None:
     loss = criterion()
     loss(prediction()._replace(seeds=torch.full((2, 2, 3), 1)), target())
@@ -140,7 +171,7 @@ def test_the_defaults_are_those_of_section_3() -> None:
 
 def test_proposals_in_ignored_voxels_weigh_nothing_whatever_their_axis() -> None:
     truth = target()
-    truth[0, 0, 1, 2, 3], truth[0, 1, 1, 2, 3] = -1, 0
-    given = prediction()._replace(seeds=torch.tensor([[[1, 2, 3], [3, 2, 1]], [[-1, -1, -1], [1, 2, 3]]]))
+    truth[0, 0, 0, 2, 3], truth[0, 1, 0, 2, 3] = -1, 0
+    given = prediction()._replace(seeds=torch.tensor([[[0, 2, 3], [3, 2, 0]], [[-1, -1, -1], [0, 2, 3]]]))
     weights = criterion().free_weights(given, [targets_of(sample) for sample in truth])
     assert weights.tolist() == [[0, 1], [1, 1]]

@@ -88,17 +88,17 @@ def test_the_semantic_loss_is_cross_entropy_and_dice_over_the_batch() -> None:
 def test_mask_loss_compares_at_its_points_and_inside_its_own_target() -> None:
     """Two masks, three shared points of which two are read, one point inside each target."""
     at = PointFeatures(
-        shared=torch.tensor([[1.0, 2.0, -1.0]]),
+        shared=torch.tensor([[1.0, 2.0, -1.0], [2.0, 2.0, 4.0]]),
         shared_truth=torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 1.0]]),
-        inside=torch.tensor([[[3.0], [5.0]]]),
+        inside=torch.tensor([[[3.0], [5.0]], [[0.0], [6.0]]]),
     )
-    embeddings = torch.tensor([[2.0, 1.0]])  # a logit is 2 x + 1
+    embeddings = torch.tensor([[2.0, 0.5, 0.0]])  # a logit is 2 x + y / 2
     entropy, dice = MaskLoss(points=2)(embeddings, torch.tensor([1]), at, torch.tensor([[0, 2]]))
-    logits, truth = torch.tensor([3.0, -1.0, 11.0]), torch.tensor([0.0, 1.0, 1.0])
+    logits, truth = torch.tensor([3.0, 0.0, 13.0]), torch.tensor([0.0, 1.0, 1.0])
     p = torch.sigmoid(logits)
     torch.testing.assert_close(entropy[0], F.binary_cross_entropy(p, truth), atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(dice[0], 1 - (2 * (p * truth).sum() + 1) / (p.sum() + truth.sum() + 1))
-    assert logits_at(embeddings, at.shared).tolist() == [[3.0, 5.0, -1.0]]
+    assert logits_at(embeddings, at.shared).tolist() == [[3.0, 5.0, 0.0]]
 
 
 def test_the_cost_reads_shared_points_and_the_inside_of_every_target() -> None:

@@ -62,6 +62,8 @@ def test_expected_error_by_hand() -> None:
     assert expected_error(chances, truth, np.ones((1, 4)), bins=2) == pytest.approx([(0.2 + 0.2) / 4])
     weights = np.array([[0.0, 0, 2, 1]])
     assert expected_error(chances, truth, weights, bins=2) == pytest.approx([0.2 / 3])
+    both = np.concatenate([np.ones((1, 4)), weights])
+    assert expected_error(chances, truth, both, bins=2) == pytest.approx([0.1, 0.2 / 3])
 
 
 def test_brier_and_its_skill() -> None:

@@ -92,7 +92,7 @@ def test_an_unclear_lesion_beside_one_of_a_known_side_leaves_nobody_out() -> Non
 
 def test_a_type_is_left_out_for_what_the_cohort_lacks_not_for_what_a_draw_lacks() -> None:
     rows = [row(cubes(), cubes(*((kind, 6 * kind - 10, 4) for kind in range(2, 10)))), row(cubes(), cubes())]
-    summary = summarise(table(*rows), np.array([[1.0, 1.0], [2.0, 0.0]]))
+    summary = summarise(table(*rows), np.array([[1.0, 1.0], [2.0, 0.0], [1.0, 1.0]]))
     assert "auc8" not in summary.notes and np.isnan(summary.values["auc_HCC"][1])
     assert summary.counts["auc8"] == 2 and summary.counts["ece"] == 2 and summary.counts["brier"] == 2
     assert summary.counts["precision"] == 0 and summary.counts["sensitivity"] == 8

@@ -120,6 +120,9 @@ def test_options_that_are_off_leave_their_parts_out() -> None:
     # Twice the width of the pixel features, and the ten classes.
     assert full.heads.described == full.described == 26 and plain.described == 18
     assert full.stride == 16 and small(stem_stride=1).stride == 8
+    assert [m.out_features for m in full.seed_content if isinstance(m, torch.nn.Linear)] == [16, 16]
+    for start in (full.content, full.position, full.level_embedding):
+        assert 0.005 < float(start.std()) < 0.05, "queries start nearly alike"
 
 
 @torch.no_grad()

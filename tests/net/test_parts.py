@@ -119,6 +119,7 @@ def test_a_decoder_layer_is_masked_cross_attention_then_self_attention_then_ffn(
     seen = layer.norm_self(seen + attention(layer.itself, key, key, seen, apart))
     wanted = layer.norm_feed(seen + layer.feedforward(seen))
     torch.testing.assert_close(layer(queries, position, memory, places, blocked, apart), wanted)
+    assert [m.out_features for m in layer.feedforward if isinstance(m, nn.Linear)] == [12, 8]
 
 
 def test_pilots_see_themselves_and_nobody_sees_them() -> None:
@@ -200,6 +201,14 @@ def test_peaks_are_the_strongest_of_their_window_and_others_fill_up_behind_them(
     assert unravel(lesion_peaks(logits, 2), 9, 9)[0].tolist() == found[:2]
     narrow = unravel(lesion_peaks(logits, 3, window=3), 9, 9)[0].tolist()
     assert narrow == [[2, 2, 2], [2, 2, 4], [7, 7, 7]]
+
+
+def test_a_peak_is_likely_a_lesion_against_background_and_liver() -> None:
+    """The larger logit of a lesion is no peak where background is likelier still."""
+    logits = torch.full((1, 4, 1, 1, 9), -9.0)
+    logits[0, :, 0, 0, 1] = torch.tensor([0.0, -9.0, 3.0, -9.0])
+    logits[0, :, 0, 0, 7] = torch.tensor([-9.0, 5.0, -9.0, 4.0])
+    assert lesion_peaks(logits, 1)[0].tolist() == [1]
 
 
 def test_where_peaks_run_out_the_next_strongest_voxels_follow() -> None:
