@@ -1,0 +1,229 @@
+"""Bodies of requests: read, checked, and written anew of what was checked."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from scripts.lidia.label_app import allow_list, values
+from scripts.lidia.label_app.endpoints import Endpoint
+from scripts.lidia.label_app.uploads import CHUNK, check_upload, ending
+from scripts.lidia.label_app.values import Offer, Refusal
+
+MAX_JSON_BYTES = 1 << 20
+MAX_PARTS = 16
+FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+
+
+class Incoming:
+    """What a client sends, counted.
+
+    Args:
+        receive: of ASGI.
+        max_bytes: the largest body that is taken.
+    """
+
+    def __init__(self, receive: Receive, max_bytes: int) -> None:
+        self._receive, self._left, self._ended = receive, max_bytes, False
+
+    async def receive(self) -> dict[str, Any]:
+        """As ASGI's `receive`.
+
+        Raises:
+            Refusal: the body is too large.
+        """
+        message = await self._receive()
+        self._ended = not message.get("more_body", False)
+        self._left -= len(message.get("body", b""))
+        if self._left < 0:
+            raise Refusal("body", "is larger than this server takes (`--conf upload_mb`)")
+        return message
+
+    async def drain(self) -> None:
+        """Reads to the end, since many clients read no answer before they have sent everything."""
+        try:
+            while not self._ended:
+                await self.receive()
+        except Refusal:
+            return
+
+
+@dataclass
+class Content:
+    """A checked body.
+
+    Args:
+        document: the JSON that is the whole body; None if there is none.
+        texts: fields of a form.
+        files: files of a form.
+        stem: what the client calls the file, without its ending.
+    """
+
+    document: dict[str, Any] | None = None
+    texts: dict[str, str] = field(default_factory=dict)
+    files: dict[str, Path] = field(default_factory=dict)
+    stem: str = ""
+
+    def write(self) -> tuple[str, int, list[bytes | Path]]:
+        """Gives content type, length and parts of the body; a path stands for the content of its file."""
+        if self.document is not None:
+            raw = json.dumps(self.document, allow_nan=False).encode()
+            return "application/json", len(raw), [raw]
+        if not self.texts and not self.files:
+            return "", 0, []
+        mark = uuid4().hex  # nobody can know it, so no file can hold it
+        parts: list[bytes | Path] = []
+        head = f"--{mark}\r\nContent-Disposition: form-data; name="
+        for key, text in self.texts.items():
+            parts.append(f'{head}"{key}"\r\n\r\n{text}\r\n'.encode())
+        for key, path in self.files.items():
+            parts.append(f'{head}"{key}"; filename="volume{"".join(path.suffixes)}"\r\n\r\n'.encode())
+            parts += [path, b"\r\n"]
+        parts.append(f"--{mark}--\r\n".encode())
+        length = sum(part.stat().st_size if isinstance(part, Path) else len(part) for part in parts)
+        return f"multipart/form-data; boundary={mark}", length, parts
+
+
+async def read_body(
+    request: Request, endpoint: Endpoint, offer: Offer, folder: Path, max_bytes: int
+) -> Content:
+    """Reads a body and checks it.
+
+    Args:
+        request: whose body it is.
+        endpoint: where it goes.
+        offer: what the server has.
+        folder: where files are put while they are checked.
+        max_bytes: the largest volume, unpacked.
+
+    Raises:
+        Refusal: a key, a value or a file is not taken.
+    """
+    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    takes_form = bool(endpoint.document or endpoint.fields or endpoint.uploads)
+    if takes_form and kind in FORMS:
+        return await _read_form(request, endpoint, offer, folder, max_bytes)
+    raw = b""
+    async for part in request.stream():
+        raw += part
+        if len(raw) > MAX_JSON_BYTES:
+            raise Refusal("body", f"more than {MAX_JSON_BYTES} bytes")
+    if not raw:
+        _need_files(endpoint, {})
+        return Content()
+    if takes_form or endpoint.options is None:
+        raise Refusal("body", "a form is needed" if takes_form else "this request takes none")
+    if kind != "application/json":
+        raise Refusal("content-type", f"application/json is needed, not {values.brief(kind)}")
+    content = parse("body", raw)
+    return Content(None if content is None else allow_list.check_options(endpoint, content, offer))
+
+
+async def _read_form(
+    request: Request, endpoint: Endpoint, offer: Offer, folder: Path, max_bytes: int
+) -> Content:
+    try:
+        form = await request.form(max_files=MAX_PARTS, max_fields=MAX_PARTS, max_part_size=MAX_JSON_BYTES)
+    except HTTPException as problem:
+        raise Refusal("body", str(problem.detail)) from problem
+    content = Content()
+    try:
+        for key, value in form.multi_items():
+            if key in content.texts or key in content.files:
+                raise Refusal(key, "stands there twice")
+            if isinstance(value, UploadFile) != (key in endpoint.uploads):
+                raise Refusal(key, "a file is needed" if key in endpoint.uploads else "no file is taken here")
+            if isinstance(value, UploadFile):
+                suffix = ending(key, value.filename)
+                content.stem = Path(str(value.filename)).name[: -len(suffix)]
+                content.files[key] = path = folder / f"{key}{suffix}"
+                await run_in_threadpool(_store, value, path)
+                await run_in_threadpool(check_upload, path, key, endpoint.uploads[key], max_bytes)
+            elif key == endpoint.document:
+                options = allow_list.check_options(endpoint, parse(key, value.encode() or b"{}"), offer)
+                content.texts[key] = json.dumps(options, allow_nan=False)
+            else:
+                content.texts |= values.group(endpoint.fields, {key: value}, offer, "form")
+    finally:
+        await form.close()
+    _need_files(endpoint, content.files)
+    return content
+
+
+def _need_files(endpoint: Endpoint, files: dict[str, Path]) -> None:
+    for key in endpoint.uploads:
+        # inference has other sources of an image
+        if key not in files and "session_id" not in endpoint.query:
+            raise Refusal(key, "is missing")
+
+
+def parse(key: str, raw: bytes) -> Any:
+    """Reads JSON in which each key stands once.
+
+    Args:
+        key: where it stood, for the message.
+        raw: as it was sent.
+
+    Raises:
+        Refusal: it is none.
+    """
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        content = dict(pairs)
+        if len(content) < len(pairs):
+            raise ValueError("a key stands there twice")
+        return content
+
+    try:
+        return json.loads(raw, object_pairs_hook=once)
+    except (ValueError, RecursionError) as problem:
+        raise Refusal(key, f"is no JSON that can be read ({type(problem).__name__})") from problem
+
+
+def _store(upload: UploadFile, path: Path) -> None:
+    with path.open("wb") as file:
+        shutil.copyfileobj(upload.file, file, CHUNK)
+
+
+def replay(parts: list[bytes | Path], receive: Receive) -> Receive:
+    """Gives an ASGI `receive` that hands over a body, and then whatever the connection still brings.
+
+    Args:
+        parts: of the body; a path stands for the content of its file.
+        receive: of the connection.
+    """
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for part in parts:
+            if isinstance(part, bytes):
+                yield part
+                continue
+            with part.open("rb") as file:
+                while piece := file.read(CHUNK):
+                    yield piece
+
+    body, ended = pieces(), False
+
+    async def read() -> dict[str, Any]:
+        nonlocal ended
+        if ended:
+            return await receive()
+        try:
+            return {"type": "http.request", "body": await anext(body), "more_body": True}
+        except StopAsyncIteration:
+            ended = True
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+    return read
