@@ -26,15 +26,21 @@ def patients(truth: Path) -> list[str]:
     return sorted(path.name.removesuffix(".nii.gz") for path in truth.glob("*.nii.gz"))
 
 
+def served(folder: Path, bundle: Path) -> Path:
+    """Puts a copy of the bundle into a folder, and an empty study."""
+    if not PYTHON.is_file():
+        pytest.skip("the label server's environment is not installed: `make label-test` does it")
+    shutil.copytree(bundle, folder / "lidia_bundle", ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "study").mkdir()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def server(
     tmp_path_factory: pytest.TempPathFactory, truth: Path, patients: list[str], bundle: Path
 ) -> Iterator[Server]:
     """A server on a copy of the bundle and on the patients of `truth`, none of them labelled."""
-    if not PYTHON.is_file():
-        pytest.skip("the label server's environment is not installed: `make label-test` does it")
-    folder = tmp_path_factory.mktemp("label")
-    shutil.copytree(bundle, folder / "lidia_bundle", ignore=shutil.ignore_patterns("__pycache__"))
+    folder = served(tmp_path_factory.mktemp("label"), bundle)
     shutil.copytree(truth / "phases", folder / "study/phases")
     running = Server(folder)
     running.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
@@ -23,10 +24,13 @@ class Server:
     """One server process, and the few requests that clients make.
 
     Args:
-        folder: holds `lidia_bundle` and `study`; the log goes there.
+        folder: holds `lidia_bundle` and `study`; the log goes there, and the server runs there.
+        studies: address of a DICOMweb server, instead of `study`.
+        settings: environment variables of MONAI Label.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, studies: str = "", **settings: str) -> None:
+        self.studies, self.settings = studies, settings
         self.folder, self.study, self.bundle = folder, folder / "study", folder / "lidia_bundle"
         self.weights = self.bundle / "models/model.pt"
         self.process: subprocess.Popen[bytes] | None = None
@@ -38,18 +42,24 @@ class Server:
         self.url = f"http://127.0.0.1:{port}"
         app = self.bundle / "scripts/lidia/label_app"
         command = [str(PYTHON), "-m", "monailabel.main", "start_server", "--app", str(app)]
-        command += ["--studies", str(self.study), "--host", "127.0.0.1", "--port", str(port)]
+        command += ["--studies", self.studies or str(self.study), "--host", "127.0.0.1", "--port", str(port)]
         settings = {"OMP_NUM_THREADS": "1", "HOME": str(self.folder)}
         settings["MONAI_LABEL_AUTO_UPDATE_SCORING"] = "false"
+        settings |= self.settings
         with (self.folder / "server.log").open("ab") as log:
             # a group of its own, so that what the server starts can be ended with it
             self.process = subprocess.Popen(
-                command, env=os.environ | settings, stdout=log, stderr=log, start_new_session=True
+                command,
+                env=os.environ | settings,
+                cwd=self.folder,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         for _ in range(600):
             assert self.process.poll() is None, self.log()
             try:
-                self.get("/info/")
+                self.get("/openapi.json")
                 return
             except urllib.error.URLError:
                 time.sleep(0.5)
@@ -91,6 +101,19 @@ class Server:
         request = urllib.request.Request(self.url + path, data=body, method=method, headers=heads)
         with urllib.request.urlopen(request, timeout=600) as answer:
             return answer.read()
+
+    def reply(
+        self, method: str, path: str, body: bytes | None = None, kind: str = "", **headers: str
+    ) -> tuple[int, str]:
+        """Status and text of an answer, whatever it is."""
+        heads = headers | ({"Content-Type": kind} if kind else {})
+        connection = http.client.HTTPConnection("127.0.0.1", int(self.url.rsplit(":", 1)[1]), timeout=600)
+        try:
+            connection.request(method, path, body, heads)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode("utf-8", "replace")
+        finally:
+            connection.close()
 
     def get(self, path: str) -> Any:
         return json.loads(self.ask("GET", path))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import time
 import urllib.error
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -84,6 +86,16 @@ def test_labels_lie_on_the_volume_that_was_sent(
     np.testing.assert_allclose(*axes, atol=1e-3)
 
 
+def put_into_study(server: Server, image: str, file: Path) -> None:
+    """Puts a file into the folder by hand, and waits until the server lists it."""
+    shutil.copy(file, server.study / f"{image}.nii.gz")
+    for _ in range(300):
+        if image in server.get("/datastore/?output=all")["objects"]:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{image} is not listed")
+
+
 def fault(server: Server, image: str) -> tuple[int, str]:
     with pytest.raises(urllib.error.HTTPError) as caught:
         server.infer(image)
@@ -96,7 +108,9 @@ def test_an_unreadable_volume_is_an_answer_in_words(
 ) -> None:
     whole = (truth / f"{patients[0]}.nii.gz").read_bytes()
     (tmp_path / "half.nii.gz").write_bytes(whole[: len(whole) // 2])
-    server.upload(tmp_path / "half.nii.gz", "half")
+    with pytest.raises(urllib.error.HTTPError, match="422"):
+        server.upload(tmp_path / "half.nii.gz", "half")
+    put_into_study(server, "half", tmp_path / "half.nii.gz")
     code, words = fault(server, "half")
     assert code == 422 and "half.nii.gz" in words and "remedy" in words
     code, words = fault(server, "nobody")
@@ -128,7 +142,7 @@ def test_batch_inference_saves_every_patient_and_names_the_faulty(
     server: Server, patients: list[str], tmp_path: Path
 ) -> None:
     (tmp_path / "torn.nii.gz").write_bytes(b"no gzip")
-    server.upload(tmp_path / "torn.nii.gz", "a_torn")
+    put_into_study(server, "a_torn", tmp_path / "torn.nii.gz")
     answers = server.post("/batch/infer/lidia?images=all&run_sync=true")
     assert "remedy" in answers["a_torn"]["error"]
     store: dict[str, Any] = server.get("/datastore/?output=all")["objects"]
