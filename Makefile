@@ -120,7 +120,8 @@ label: .venv/.runtime .venv-label/.label  ## a MONAI Label server on four phanto
 	@printf '\nThe server will answer at http://127.0.0.1:$(LABEL_PORT), in a minute or so. In 3D Slicer: module MONAI Label,\n'
 	@printf 'that address as MONAI Label server, the arrow beside it, Next Sample, then Run under Auto Segmentation.\n'
 	@printf 'What each button does, and OHIF: lidia_bundle/docs/label.md. True labels of the phantoms: $(LABEL)/truth/final\n\n'
-	$(LABEL_PYTHON) -m monailabel.main start_server --app $(LABEL)/lidia_bundle/scripts/lidia/label_app \
+	MONAI_LABEL_CORS_ORIGINS='["http://127.0.0.1"]' \
+		$(LABEL_PYTHON) -m monailabel.main start_server --app $(LABEL)/lidia_bundle/scripts/lidia/label_app \
 		--studies $(LABEL)/study --host 127.0.0.1 --port $(LABEL_PORT)
 
 label-test: .venv/.dev .venv-label/.label  ## tests of the label server, minutes

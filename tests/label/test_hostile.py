@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from collections.abc import Iterator
 from hashlib import sha256
 from itertools import cycle
@@ -12,7 +14,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 from label.hostile import KEYS, MARKER, NESTED, TEXTS
-from label.serving import Server, form
+from label.serving import PYTHON, Server, form
 
 from scripts.lidia.label_app.endpoints import ENDPOINTS, Endpoint
 from scripts.lidia.label_app.label_values import secret, user
@@ -254,6 +256,26 @@ def test_links_in_the_study_are_not_written_through(
         if server.reply("HEAD", "/datastore/image?image=linked")[0] == 404:
             return
         server.reply("GET", "/info/")
+
+
+def test_the_process_that_trains_checks_again(server: Server) -> None:
+    """As MONAI Label starts it, with requests that have passed no gate."""
+    app = server.bundle / "scripts/lidia/label_app"
+    settings = {"MONAI_LABEL_APP_DIR": str(app), "MONAI_LABEL_STUDIES": str(server.study)}
+    settings |= {"MONAI_LABEL_DATASTORE_AUTO_RELOAD": "false", "PYTHONPATH": str(app)}
+    settings |= {"HOME": str(server.folder), "OMP_NUM_THREADS": "1"}
+    command = [str(PYTHON), "-m", "monailabel.interfaces.utils.app", "-m", "train", "-r"]
+    text = f"$__import__('pathlib').Path('{MARKER}').touch()"
+    request = {"model": "lidia", "device": text, "max_epochs": text, "run_id": text, "bundle_path": "/tmp"}
+    done = subprocess.run(
+        [*command, json.dumps(request)],
+        env=os.environ | settings,
+        cwd=server.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0 and "Refusal: device: " in done.stderr, done.stderr[-2000:]
 
 
 def test_a_user_s_name_and_password_are_the_only_free_texts() -> None:

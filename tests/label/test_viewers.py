@@ -127,20 +127,17 @@ def test_slicer_segments_and_saves_a_volume_that_the_user_opened(
     answer(server, "DELETE", f"/datastore/image?id={node}")
 
 
-@pytest.mark.parametrize("path", ["/train/lidia", "/train/"])
-def test_slicer_trains_with_the_options_of_the_server_and_of_the_stock_app(
-    server: Server, info: dict[str, Any], path: str
-) -> None:
+def test_slicer_trains(server: Server, info: dict[str, Any]) -> None:
     assert server.reply("GET", "/train/?check_if_running=true")[0] in (200, 404)
     listed = slicer_options(info, "trainers", "lidia")
     assert listed.keys() < STOCK_TRAINING.keys()
-    for options in (listed | USER, STOCK_TRAINING | USER):
-        body = json.dumps(options).encode()
+    # the second without a model's name, as the module sends it when its list of models is empty
+    for path, options in (("/train/lidia", STOCK_TRAINING), ("/train/", listed)):
+        body = json.dumps(options | USER).encode()
         answer(server, "POST", path, body, "application/json")
-        # nobody is labelled yet, and the training says so; the options were no obstacle
-        task = server.wait_for_training("DONE", "ERROR", "STOPPED")
-        assert not any("run ID" in line for line in task.get("details", ())), task
-    answer(server, "DELETE", "/train/")
+        # nobody is labelled, so the training ends by itself; the options were no obstacle
+        task = server.wait_for_training("DONE", "ERROR")
+        assert not any("run ID" in line or "Refusal" in line for line in task.get("details", ())), task
 
 
 def test_ohif_segments_samples_and_trains(server: Server, patients: list[str]) -> None:

@@ -121,6 +121,6 @@ def check_options(endpoint: Endpoint, content: Any, offer: Offer) -> dict[str, A
     """
     options = dict(endpoint.options or {})
     if endpoint.nested:
-        for name in getattr(offer, endpoint.nested):
+        for name in endpoint.nested(offer):
             options[name] = lambda key, value, offer: group(endpoint.options or {}, value, offer, key)
     return group(options, content, offer, endpoint.document or "body")

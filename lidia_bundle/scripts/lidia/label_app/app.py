@@ -228,7 +228,7 @@ class LidiaApp(MONAILabelApp):
         Raises:
             HTTPException: the image is neither.
         """
-        store, image = datastore or self._datastore, request.get("image")
+        store, image = datastore or self._datastore, request.get("image") or ""
         if not self._has_image(image):
             self._refuse_foreign(image)
             return super().infer(request | {"save_label": False}, store)

@@ -2,15 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from scripts.lidia.label_app import label_values as named
-from scripts.lidia.label_app.values import Check, boolean, choice, from_text, number, offered, whole
+from scripts.lidia.label_app.values import Checks, Offer, boolean, choice, from_text, number, offered, whole
 
 NO_WEIGHTS = "weights are not taken from clients: put them into models/model.pt on the server"
 NO_SLIDES = "none of the models takes slides of pathology"
 NO_RELOAD = "restart the server instead"
+
+
+def models(offer: Offer) -> Collection[str]:
+    """Names of the models that infer."""
+    return offer.models
+
+
+def trainers(offer: Offer) -> Collection[str]:
+    """Names of the models that train."""
+    return offer.trainers
+
+
+def strategies(offer: Offer) -> Collection[str]:
+    """Names of the strategies of active learning."""
+    return offer.strategies
+
+
+def methods(offer: Offer) -> Collection[str]:
+    """Names of the scoring methods."""
+    return offer.methods
+
+
+def weights(offer: Offer) -> Collection[str]:
+    """Names of the files of weights."""
+    return offer.weights
 
 
 @dataclass(frozen=True)
@@ -25,7 +50,7 @@ class Endpoint:
         names_image: the parameter `image` names a new image; without it, the name of the file does.
         options: types of the keys of its JSON, which is the body itself or the form's field `document`.
         document: the form's field that holds the JSON; empty if the body does.
-        nested: keys of the JSON, read from this field of the offer, that may hold the options once more.
+        nested: gives the keys of the JSON that may hold the options once more.
         fields: types of the form's other fields.
         uploads: files of the form: `image` or `label`.
         stream: the body goes to the DICOMweb server as it is.
@@ -35,16 +60,16 @@ class Endpoint:
         page: a file of the server's own; its query is for the browser and is not read here.
     """
 
-    path: Mapping[str, Check] = field(default_factory=dict)
-    query: Mapping[str, Check] = field(default_factory=dict)
+    path: Checks = field(default_factory=dict)
+    query: Checks = field(default_factory=dict)
     required: tuple[str, ...] = ()
     image: str = ""
     names_image: bool = False
-    options: Mapping[str, Check] | None = None
+    options: Checks | None = None
     document: str = ""
-    nested: str = ""
-    fields: Mapping[str, Check] = field(default_factory=dict)
-    uploads: Mapping[str, str] = field(default_factory=dict)
+    nested: Callable[[Offer], Collection[str]] | None = None
+    fields: Checks = field(default_factory=dict)
+    uploads: dict[str, str] = field(default_factory=dict)
     stream: bool = False
     dicomweb: bool = False
     closed: str = ""
@@ -52,10 +77,10 @@ class Endpoint:
     page: bool = False
 
 
-CLIENT: Mapping[str, Check] = {"client_id": named.client}
-RESULT: Mapping[str, Check] = {
+CLIENT: Checks = {"client_id": named.client}
+RESULT: Checks = {
     "device": named.device,
-    "model_filename": offered("weights"),
+    "model_filename": offered(weights),
     "result_extension": choice(".nrrd", ".nii.gz", ".nii"),
     "result_dtype": choice("uint8", "uint16", "int16", "int32", "float32"),
     "result_compress": boolean,
@@ -68,7 +93,7 @@ INFER = CLIENT | RESULT | {"label_info": named.segments}
 BATCH = CLIENT | RESULT
 BATCH |= {"multi_gpu": boolean, "gpus": named.gpus, "max_workers": whole(0, 64)}
 BATCH |= {"max_batch_size": whole(0, 1_000_000), "images": named.images}
-TRAINING_OPTIONS: Mapping[str, Check] = {
+TRAINING_OPTIONS: Checks = {
     "device": named.device,
     "pretrained": boolean,
     "max_epochs": whole(1, 100_000),
@@ -84,13 +109,13 @@ LABEL = CLIENT | {"label_info": named.segments}
 
 STATUS = Endpoint(query={"all": from_text(boolean), "check_if_running": from_text(boolean)})
 SYNC = {"run_sync": from_text(boolean)}
-ANY_PATH: Mapping[str, Check] = {"path": named.page}
+ANY_PATH: Checks = {"path": named.page}
 PAGE = Endpoint(page=True, public=True)
 FILES = Endpoint(path=ANY_PATH, page=True, public=True)
 DICOM = Endpoint(path={"path": named.dicomweb_path}, dicomweb=True, page=True)
 STORE = Endpoint(path={"path": named.dicomweb_path}, dicomweb=True, stream=True)
-MODEL = Endpoint(path={"model": offered("models")})
-SESSION: Mapping[str, Check] = {"session_id": named.pattern(named.SESSION, "the id of a session")}
+MODEL = Endpoint(path={"model": offered(models)})
+SESSION: Checks = {"session_id": named.pattern(named.SESSION, "the id of a session")}
 TAGGED = {"label": named.image, "tag": named.tag}
 UPLOAD = Endpoint(
     query={"image": named.name},
@@ -103,7 +128,7 @@ REMOVE = Endpoint(query={"id": named.image}, required=("id",), image="id")
 IMAGE = Endpoint(query={"image": named.image}, required=("image",), image="image")
 LABEL_INFO = Endpoint(query=TAGGED, required=("label", "tag"), image="label")
 
-ENDPOINTS: Mapping[tuple[str, str], Endpoint] = {
+ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     ("GET", "/auth/"): PAGE,
     ("POST", "/auth/token"): Endpoint(
         fields={
@@ -120,7 +145,7 @@ ENDPOINTS: Mapping[tuple[str, str], Endpoint] = {
     ("PUT", "/model/{model}"): Endpoint(closed=NO_WEIGHTS),
     ("DELETE", "/model/{model}"): Endpoint(closed=NO_WEIGHTS),
     ("POST", "/infer/{model}"): Endpoint(
-        path={"model": offered("models")},
+        path={"model": offered(models)},
         query={
             "image": named.image,
             "session_id": named.session,
@@ -136,23 +161,21 @@ ENDPOINTS: Mapping[tuple[str, str], Endpoint] = {
     ("GET", "/batch/infer"): STATUS,
     ("DELETE", "/batch/infer"): Endpoint(),
     ("POST", "/batch/infer/{model}"): Endpoint(
-        path={"model": offered("models")},
+        path={"model": offered(models)},
         query={"images": choice("all", "labeled", "unlabeled")} | SYNC,
         options=BATCH,
     ),
     ("GET", "/train/"): STATUS,
     ("DELETE", "/train/"): Endpoint(),
-    ("POST", "/train/"): Endpoint(query=SYNC, options=TRAIN, nested="trainers"),
+    ("POST", "/train/"): Endpoint(query=SYNC, options=TRAIN, nested=trainers),
     ("POST", "/train/{model}"): Endpoint(
-        path={"model": offered("trainers")}, query=SYNC | {"enqueue": from_text(boolean)}, options=TRAIN
+        path={"model": offered(trainers)}, query=SYNC | {"enqueue": from_text(boolean)}, options=TRAIN
     ),
-    ("POST", "/activelearning/{strategy}"): Endpoint(
-        path={"strategy": offered("strategies")}, options=CLIENT
-    ),
+    ("POST", "/activelearning/{strategy}"): Endpoint(path={"strategy": offered(strategies)}, options=CLIENT),
     ("GET", "/scoring/"): STATUS,
     ("DELETE", "/scoring/"): Endpoint(),
-    ("POST", "/scoring/"): Endpoint(query=SYNC, options=CLIENT, nested="methods"),
-    ("POST", "/scoring/{method}"): Endpoint(path={"method": offered("methods")}, query=SYNC, options=CLIENT),
+    ("POST", "/scoring/"): Endpoint(query=SYNC, options=CLIENT, nested=methods),
+    ("POST", "/scoring/{method}"): Endpoint(path={"method": offered(methods)}, query=SYNC, options=CLIENT),
     ("GET", "/datastore/"): Endpoint(query={"output": choice("train", "stats", "all")}),
     ("PUT", "/datastore/"): UPLOAD,
     ("PUT", "/datastore/image"): UPLOAD,

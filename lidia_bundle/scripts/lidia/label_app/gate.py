@@ -75,6 +75,8 @@ class Gate:
                 raise HTTPException(refusal.status, str(refusal)) from refusal
             try:
                 await self.app(*checked, send)
+            except Refusal as refusal:  # of a body that is passed on while it comes in
+                raise HTTPException(refusal.status, str(refusal)) from refusal
             except RequestException as problem:
                 answer = problem.response if isinstance(problem, HTTPError) else None
                 wrong = answer is not None and answer.status_code in (400, 401)

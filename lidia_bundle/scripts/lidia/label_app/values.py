@@ -63,6 +63,10 @@ Raises:
 """
 
 
+Checks = dict[str, Check]
+"""The type of each key."""
+
+
 def brief(value: Any) -> str:
     """A value for a message: short, and without control characters."""
     if isinstance(value, str):
@@ -118,11 +122,11 @@ def choice(*names: str) -> Check:
     return check
 
 
-def offered(field: str) -> Check:
-    """One of the names in a field of the offer."""
+def offered(names: Callable[[Offer], Collection[str]]) -> Check:
+    """One of the names that the server has at the moment."""
 
     def check(key: str, value: Any, offer: Offer) -> str:
-        return choice(*getattr(offer, field))(key, value, offer)
+        return choice(*names(offer))(key, value, offer)
 
     return check
 
