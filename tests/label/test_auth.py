@@ -34,7 +34,7 @@ def guarded(
     yield running, ready["tokens"]
     running.end()
     realm.kill()
-    realm.wait()
+    realm.communicate()
 
 
 def ask(server: Server, token: str, method: str = "GET", path: str = "/info/") -> int:

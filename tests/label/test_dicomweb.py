@@ -57,6 +57,7 @@ def remote(tmp_path_factory: pytest.TempPathFactory, bundle: Path) -> Iterator[S
     yield running
     running.end()
     archive.shutdown()
+    archive.server_close()
 
 
 def test_dicomweb_is_reached(remote: Server) -> None:

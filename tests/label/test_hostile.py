@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from hashlib import sha256
 from itertools import cycle
@@ -32,18 +33,26 @@ def digests(folder: Path) -> dict[str, str]:
     return {
         str(path.relative_to(folder)): sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != ".lock"
+        if path.is_file() and not path.name.startswith(".")
     }
+
+
+def state(server: Server) -> tuple[dict[str, str], dict[str, str], Any]:
+    """Files of the study, weights, and the list of images and labels."""
+    return digests(server.study), digests(server.bundle / "models"), server.get("/datastore/?output=all")
 
 
 @pytest.fixture(autouse=True)
 def _nothing_happens(server: Server) -> Iterator[None]:
     """The study, the weights and the list are whole, the server lives, and no hostile text was run."""
-    before = digests(server.study), digests(server.bundle / "models"), server.get("/datastore/?output=all")
+    before = state(server)
     yield
     assert server.process is not None and server.process.poll() is None, server.log()
-    after = digests(server.study), digests(server.bundle / "models"), server.get("/datastore/?output=all")
-    assert after == before
+    for _ in range(100):  # the server notices a while later what was removed
+        if state(server) == before:
+            break
+        time.sleep(0.2)
+    assert state(server) == before
     for folder in (server.folder, Path.cwd(), Path("/tmp")):
         assert not list(folder.glob(f"*{MARKER}*"))
     assert not list(server.folder.rglob(f"*{MARKER}*"))
@@ -166,6 +175,8 @@ def test_odd_bodies_are_refused(server: Server, known: dict[str, str], kind: str
         assert status == 422, f"{path}: {status} {text[:300]}"
         status, _ = server.reply("POST", path, BODIES[kind], "text/plain")
         assert status == 422
+    if kind == "no UTF-8":
+        return  # the text of a form is then Latin-1, as HTTP once had it
     path = f"/infer/lidia?image={quote(known['image'])}"
     coded = b"params=" + quote(BODIES[kind]).encode(), "application/x-www-form-urlencoded"
     for body in (form({"params": BODIES[kind]}), coded, (BODIES[kind], "application/json")):

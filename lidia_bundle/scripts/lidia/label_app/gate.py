@@ -90,7 +90,8 @@ class Gate:
         try:
             return allow_list.find(scope["method"], path, offer)
         except Refusal as refusal:
-            if refusal.status != 404 or not allow_list.knows(scope["method"], f"{path}/"):
+            method, known = scope["method"], allow_list.knows
+            if refusal.status != 404 or known(method, path) or not known(method, f"{path}/"):
                 raise
         query = scope["query_string"].decode("latin-1")
         return RedirectResponse(quote(scope["path"]) + "/" + (f"?{query}" if query else ""))
@@ -112,8 +113,8 @@ class Gate:
             headers = [entry for entry in scope["headers"] if entry[0] not in OF_CONNECTION]
             return scope | {"headers": [*headers, (b"content-type", kind)]}, incoming.receive
         content = await read_body(Request(scope, incoming.receive), endpoint, offer, folder, self.max_bytes)
-        if endpoint.names_image:
-            query.setdefault("image", label_values.name("file", content.stem, offer))
+        if endpoint.names_image and "image" not in query:
+            query["image"] = label_values.name("file", content.stem, offer)
         query = allow_list.choose_source(endpoint, query, list(content.files), offer)
         kind_of_body, length, parts = content.write()
         headers = [entry for entry in scope["headers"] if entry[0] not in OF_BODY]
