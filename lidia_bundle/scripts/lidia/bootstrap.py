@@ -39,3 +39,6 @@ def say_why(kind: type[BaseException], problem: BaseException, trace: TracebackT
 COMMANDS = ("monai.bundle.__main__", "monailabel.interfaces.utils.app")
 if getattr(sys.modules["__main__"].__spec__, "name", "") in COMMANDS:
     sys.excepthook = say_why
+
+# options are read where they were typed or given, before anything of a job is made
+importlib.import_module("scripts.lidia.options").apply_options(sys._getframe())
