@@ -100,6 +100,9 @@ def test_missing_files_are_named_all_at_once(tmp_path: Path) -> None:
 
 
 TWICE = [
+    {"test": [{"id": "p", "phases": {"nc": "a.nii"}}, {"id": "P", "phases": {"nc": "b.nii"}}]},
+    {"test": [{"id": "\u00e4", "phases": {"nc": "a.nii"}}, {"id": "a\u0308", "phases": {"nc": "b.nii"}}]},
+    {"test": [{"id": 7, "phases": {"nc": "a.nii"}}, {"id": "7", "phases": {"nc": "b.nii"}}]},
     {"training": [{"id": "P", "phases": {"nc": "a.nii"}}], "test": [{"id": "P", "phases": {"nc": "b.nii"}}]},
     {"training": [{"id": "P", "phases": {"nc": "a.nii"}}], "test": [{"id": "Q", "phases": {"nc": "a.nii"}}]},
     {"test": [{"id": "P", "phases": {"nc": "a.nii", "venous": "a.nii"}}]},
@@ -113,7 +116,13 @@ TWICE = [
         ([], "bad_datalist"),
         ({"labels": {}}, "bad_datalist"),
         ({"test": [3]}, "bad_datalist"),
-        ({"training": []}, "no_section"),
+        ({"training": []}, "no_case"),
+        ({"training": [{"id": "P", "phases": {"nc": "a.nii"}}]}, "no_section"),
+        ({"training": [{"id": "P", "phases": {"nc": "a.nii"}}], "test": []}, "no_case"),
+        ({"test": [{"id": 1e5, "phases": {"nc": "a.nii"}}]}, "bad_id"),
+        ({"test": [{"id": "Errors", "phases": {"nc": "a.nii"}}]}, "bad_id"),
+        ({"test": [{"id": "P", "phases": {"nc": "~nobody-here/a.nii"}}]}, "missing"),
+        ({"test": [{"id": "P", "ignore": 3, "phases": {"nc": "a.nii"}}]}, "bad_datalist"),
         ({"test": [{"id": "P", "phases": {"portal": "a.nii"}}]}, "unknown_phase"),
         ({"test": [{"id": "P", "phases": ["a.nii"]}]}, "unknown_phase"),
         ({"test": [{"id": "P", "image": ["a.nii", "b.nii"]}]}, "unknown_phase"),
@@ -176,3 +185,24 @@ def test_what_is_no_path_is_said(entry: dict[str, Any]) -> None:
     with pytest.raises(CaseError) as caught:
         complete({"id": "P1", **entry}, "/data")
     assert caught.value.code == "bad_datalist" and caught.value.case == "P1"
+
+
+def test_what_begins_with_a_sign_of_monai_is_text(tmp_path: Path) -> None:
+    """Ids and paths of a list are never evaluated, resolved or expanded as variables."""
+    marker = tmp_path / "marker"
+    names = [f"$open('{marker.name}', 'w')", "@device", "%device", "$HOME", "a#b"]
+    items = [{"id": name, "phases": {"nc": f"{name}.nii"}} for name in names]
+    written(tmp_path, {"test": items})
+    found = datalist(tmp_path, "test", check=False)
+    assert [item["id"] for item in found] == names
+    assert [item["phases"]["nc"] for item in found] == [str(tmp_path / f"{name}.nii") for name in names]
+
+
+def test_byte_order_marks(tmp_path: Path) -> None:
+    text = json.dumps({"test": [{"id": "P", "phases": {"nc": "a.nii"}}]})
+    (tmp_path / "dataset.json").write_text(text, encoding="utf-8-sig")
+    assert [item["id"] for item in datalist(tmp_path, "test", check=False)] == ["P"]
+    for encoding in ("utf-16", "utf-16-le"):
+        (tmp_path / "dataset.json").write_text(text, encoding=encoding)
+        with pytest.raises(CaseError, match="UTF-16"):
+            datalist(tmp_path, "test")

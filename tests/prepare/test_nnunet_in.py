@@ -6,12 +6,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
+import numpy as np
 import pytest
 from ct_files import write_ct, write_label
 from prepare.raw_folders import fault_of, voxels
 
-from scripts.lidia.datalist import datalist
+from scripts.lidia.data.targets import read_drawing
+from scripts.lidia.datalist import datalist, write_datalist
 from scripts.lidia.prepare import prepare
+from scripts.lidia.vocabulary import IGNORED
 
 
 def change(path: Path, **values: Any) -> None:
@@ -88,3 +92,58 @@ def test_raw_folders_at_fault(small: Path, tmp_path: Path, spoil: Any, code: str
     fault = fault_of(source="nnunet", input_dir=small, **options)
     assert fault.code == code
     assert not (tmp_path / "o/dataset.json").exists()
+
+
+def test_cases_that_the_json_lists_itself(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The key `dataset`: paths are relative to the folder, or begin with a variable."""
+    (small / "imagesTr").rename(tmp_path / "elsewhere")
+    monkeypatch.setenv("CT_OF_OTHERS", str(tmp_path / "elsewhere"))
+    images = ["../elsewhere/A_1_0000.nii.gz", "$CT_OF_OTHERS/A_1_0001.nii.gz"]
+    asked = {"source": "nnunet", "input_dir": small, "class_map": {"tumour": "cyst"}}
+    assert fault_of(**asked, dataset_dir=tmp_path / "n").code == "no_case"
+    change(small / "dataset.json", dataset={"case 9": {"images": images, "label": "labelsTr/A_1.nii.gz"}})
+    prepare(**asked, dataset_dir=tmp_path / "o")
+    (item,) = datalist(tmp_path / "o", "training")
+    assert item["id"] == "case 9"
+    assert Path(item["phases"]["venous"]).samefile(tmp_path / "elsewhere/A_1_0000.nii.gz")
+    assert Path(item["phases"]["arterial"]).samefile(tmp_path / "elsewhere/A_1_0001.nii.gz")
+    change(small / "dataset.json", dataset={"case 9": {"images": images[:1], "label": "labelsTr/A_1.nii.gz"}})
+    fault = fault_of(**asked, dataset_dir=tmp_path / "p")
+    assert (fault.case, fault.code) == ("case 9", "bad_datalist")
+    change(small / "dataset.json", dataset=["A_1"])
+    assert fault_of(**asked, dataset_dir=tmp_path / "q").code == "bad_datalist"
+
+
+def test_what_nobody_drew_is_ignored_and_written_back(small: Path, tmp_path: Path) -> None:
+    label = nib.load(small / "labelsTr/A_1.nii.gz")
+    values = np.asarray(label.dataobj).copy()
+    values[0:4] = 4
+    nib.save(nib.Nifti1Image(values, label.affine), small / "labelsTr/A_1.nii.gz")
+    change(small / "dataset.json", labels={"background": 0, "HCC": 1, "Liver": 2, "tumour": 3, "ignore": 4})
+    asked = {"source": "nnunet", "input_dir": small, "class_map": {"tumour": "cyst"}}
+    prepare(**asked, dataset_dir=tmp_path / "o")
+    (item,) = datalist(tmp_path / "o", "training")
+    assert (voxels(item["label"])[0:4] == item["ignore"]).all()
+    liver = (values == 0).astype(np.uint8)
+    nib.save(nib.Nifti1Image(liver, label.affine), tmp_path / "liver.nii.gz")
+    drawing = read_drawing({**item, "liver": str(tmp_path / "liver.nii.gz")}, 25.0)
+    classes = drawing.classes.numpy()[0]
+    assert (classes[0:4] == IGNORED).all() and (classes[4:] != IGNORED).all()
+    listed = {"training": [{**item, "liver": str(tmp_path / "liver.nii.gz")}]}
+    (tmp_path / "back").mkdir()
+    write_datalist(tmp_path / "back/dataset.json", listed)
+    prepare(source="to_nnunet", input_dir=tmp_path / "back", dataset_dir=tmp_path / "Dataset008_Back")
+    about = json.loads((tmp_path / "Dataset008_Back/dataset.json").read_text())
+    assert about["labels"]["ignore"] == max(about["labels"].values()) == 10
+    assert (voxels(tmp_path / "Dataset008_Back/labelsTr/A_1.nii.gz")[0:4] == 10).all()
+
+
+def test_a_byte_order_mark_is_no_fault(small: Path, tmp_path: Path) -> None:
+    text = (small / "dataset.json").read_text()
+    asked = {"source": "nnunet", "input_dir": small, "class_map": {"tumour": "cyst"}}
+    (small / "dataset.json").write_text(text, encoding="utf-16")
+    assert "UTF-16" in fault_of(**asked, dataset_dir=tmp_path / "n").problem
+    (small / "dataset.json").write_text(text, encoding="utf-8-sig")
+    prepare(**asked, dataset_dir=tmp_path / "o")

@@ -36,4 +36,4 @@ AUTHORS_BENIGN = (5, 6)
 """The benign group of the authors' earlier network, PLAN: cyst and calcification on neither side."""
 
 IGNORED = -1
-"""Class value of training voxels that belong to no target: lesion components too small to count."""
+"""Class value of voxels that belong to no target: nobody drew them, or their lesion is too small to count."""

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from scripts.lidia.datalist import CaseError
+from scripts.lidia.datalist import CaseError, read_text
 
 logger = logging.getLogger("lidia.check")
 OURS = ("scripts.lidia.", "monai.", "ignite.", "torch.", "copy.")
@@ -43,7 +43,7 @@ def expressions(file: str | Path) -> list[Found]:
     """
     path = Path(file)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
         content = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as problem:
         remedy = "name a JSON or YAML config"

@@ -19,7 +19,7 @@ from scripts.lidia.atomic import replacing, write_text
 from scripts.lidia.data.preprocess import Preprocessing
 from scripts.lidia.data.stored import packed, packed_with_place, unpacked
 from scripts.lidia.datalist.errors import CaseError
-from scripts.lidia.datalist.read import MASKS, complete
+from scripts.lidia.datalist.items import MASKS, complete
 
 
 def cached(

@@ -64,8 +64,8 @@ def preprocessing(
         spacing: mm of the network's grid along R, A, S.
         window: HU that become -1 and 1.
         labels: None (inference); "network" (training): `label` int16 (2, X, Y, Z) on the network's grid,
-            class 0..9 or -1 for lesions too small to count, then instance; or "native" (evaluation): the
-            same, nothing ignored, on the reference phase's own grid.
+            class 0..9 or -1 for lesions too small to count and voxels that nobody drew, then instance; or
+            "native" (evaluation): the same, small lesions too, on the reference phase's own grid.
         margin_mm: with labels="network", crop to the box of the liver and this margin.
         min_lesion_mm3: with labels="network", lesions below this volume are ignored.
         antialias: smooth a phase before it is sampled on a coarser grid.
@@ -180,7 +180,7 @@ class DrawOnNetwork(Transform):
         item = dict(data)
         label = on_grid(item.pop("drawing").classes, item["image"])
         if self.margin_mm is not None:
-            drawn = torch.nonzero(label.as_tensor()[0])
+            drawn = torch.nonzero(label.as_tensor()[0] > 0)
             margin = torch.ceil(self.margin_mm / item["image"].pixdim).long()
             low = (drawn.amin(0) - margin).clamp(min=0).tolist()
             high = (drawn.amax(0) + 1 + margin).tolist()

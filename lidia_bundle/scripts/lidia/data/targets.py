@@ -73,7 +73,8 @@ def read_drawing(item: Mapping[str, Any], min_lesion_mm3: float) -> Drawing:
     """Reads label, liver and instances of a case.
 
     Args:
-        item: completed item of a datalist. Where `label` and `liver` both speak, `label` wins.
+        item: completed item of a datalist. Where `label` and `liver` both speak, `label` wins; the value that
+            `ignore` names becomes `IGNORED`.
         min_lesion_mm3: lesions below this volume become `IGNORED`; 0 leaves all.
 
     Returns:
@@ -88,7 +89,9 @@ def read_drawing(item: Mapping[str, Any], min_lesion_mm3: float) -> Drawing:
             case, "", "the case has no label", "add a label, or take the case off the list", "no_label"
         )
     file = item["label"]
-    classes, affine, remarks = read_mask(file, case, len(CLASSES) - 1)
+    also = (item["ignore"],) if "ignore" in item else ()
+    classes, affine, remarks = read_mask(file, case, len(CLASSES) - 1, also=also)
+    classes[np.isin(classes, also)] = IGNORED
     grid = MetaTensor(torch.as_tensor(classes)[None], affine=torch.as_tensor(affine))
     if isinstance(item.get("liver"), str):
         liver = on_grid(read_liver(item), grid).numpy()[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pydoc
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -71,7 +72,9 @@ def read_phase(
     return voxels, affine, remarks
 
 
-def read_mask(path: str | Path, case: str, highest: int, binary: bool = False) -> Volume:
+def read_mask(
+    path: str | Path, case: str, highest: int, binary: bool = False, also: Sequence[int] = ()
+) -> Volume:
     """Reads a label map, an instance map or a mask.
 
     Args:
@@ -79,9 +82,10 @@ def read_mask(path: str | Path, case: str, highest: int, binary: bool = False) -
         case: id of the case, for messages.
         highest: highest value allowed.
         binary: any positive number means 1 (masks are often stored as 0 and 255).
+        also: further values that are allowed.
 
     Returns:
-        Whole numbers 0..highest as float32 (X, Y, Z); the RAS affine (mm); remarks.
+        Whole numbers 0..highest, or of `also`, as float32 (X, Y, Z); the RAS affine (mm); remarks.
 
     Raises:
         CaseError: if the file cannot be read, or holds other numbers.
@@ -101,7 +105,12 @@ def read_mask(path: str | Path, case: str, highest: int, binary: bool = False) -
         remedy = "write the mask as integers, and resample masks by nearest neighbour"
         raise CaseError(case, str(path), problem, remedy, "bad_label")
     values, counts = np.unique(whole, return_counts=True)
-    wrong = [f"{v:g} ({n} voxels)" for v, n in zip(values, counts, strict=True) if not 0 <= v <= highest]
+    more = also if set(values) - {0, *also} else ()  # a mask of 0 and 255 alone says nothing
+    wrong = [
+        f"{v:g} ({n} voxels)"
+        for v, n in zip(values, counts, strict=True)
+        if not 0 <= v <= highest and v not in more
+    ]
     if wrong:
         hint = "; a mask of 0 and 255 must name its class (0 to 9)" if set(values) <= {0, 255} else ""
         problem = f"values outside 0..{highest}: {', '.join(wrong[:8])}{hint}"

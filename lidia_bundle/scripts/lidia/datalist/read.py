@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 from scripts.lidia.datalist.check import check_item
 from scripts.lidia.datalist.errors import CaseError
+from scripts.lidia.datalist.items import complete
+from scripts.lidia.datalist.text import read_text
 from scripts.lidia.vocabulary import PHASES
 
 SECTIONS = ("training", "validation", "test")
-
-MASKS = ("label", "liver", "instances")
-"""Keys of an item that name one file each."""
 
 
 def datalist(
@@ -80,8 +79,10 @@ def datalist(
                 "no_section",
             )
         source, items = str(path), sections[section]
+    _some(items, source, f"the section '{section}' holds no case", "name another section, or add cases")
     if complete_only:
         items = [item for item in items if len(item["phases"]) == len(PHASES)]
+        _some(items, source, "no case has all phases", "leave out --complete_only")
     if patients is not None:
         items = items[: _count(patients)]
     if only is not None:
@@ -92,6 +93,16 @@ def datalist(
         fault = CaseError.together(faults, source)
         raise fault
     return items
+
+
+def _some(items: Sequence[Any], source: str, problem: str, remedy: str) -> None:
+    """Refuses a list without cases: a job on nobody would end as if all were well.
+
+    Raises:
+        CaseError: there is none.
+    """
+    if not items:
+        raise CaseError("datalist", source, problem, remedy, "no_case")
 
 
 def _count(patients: int) -> int:
@@ -156,7 +167,7 @@ def read_lists(path: str | Path) -> tuple[dict[str, list[dict[str, Any]]], list[
     """
     path = Path(path).absolute()
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_text(path))
     except FileNotFoundError as error:
         remedy = "name its folder by --dataset_dir or the file by --datalist, or one patient by --venous etc."
         raise CaseError("datalist", str(path), "there is no such file", remedy, "missing") from error
@@ -172,6 +183,9 @@ def read_lists(path: str | Path) -> tuple[dict[str, list[dict[str, Any]]], list[
         raise CaseError(
             "datalist", str(path), problem, 'write {"training": [...], "test": [...]}', "bad_datalist"
         )
+    if not any(lists.values()):
+        problem = f"the sections {', '.join(lists)} hold no case"
+        raise CaseError("datalist", str(path), problem, "add the cases, or name another list", "no_case")
     sections: dict[str, list[dict[str, Any]]] = {}
     faults: list[CaseError] = []
     for section, entries in lists.items():
@@ -184,92 +198,11 @@ def read_lists(path: str | Path) -> tuple[dict[str, list[dict[str, Any]]], list[
     return sections, faults + _twice(sections, path)
 
 
-def complete(entry: str | Mapping[str, Any], folder: str | Path, place: str = "this item") -> dict[str, Any]:
-    """Brings one entry into the form `{"id", "phases": {...}, ...}` with absolute paths.
-
-    An entry may be ours, MONAI Label's `{"image": path, "label": path}` or a bare path; `image` is then the
-    venous volume, and its siblings are `phases/<id>/<phase>.nii.gz` beside it.
-
-    Args:
-        entry: what the list holds.
-        folder: where relative paths begin.
-        place: what to call an entry that has no id.
-
-    Returns:
-        A new dictionary; other keys of the entry are kept.
-
-    Raises:
-        CaseError: if the entry has no phase, an unknown one, or an id that is no file name.
-    """
-    if not isinstance(entry, str | Mapping):
-        problem = f"{entry!r} is no item"
-        raise CaseError(place, "", problem, 'write {"id": ..., "phases": {...}}', "bad_datalist")
-    item: dict[str, Any] = {"image": entry} if isinstance(entry, str) else dict(entry)
-    case = str(item.get("id") or place)
-    phases = item.pop("phases", None) or {}
-    unknown = sorted(set(phases) - set(PHASES)) if isinstance(phases, Mapping) else [repr(phases)]
-    if unknown:
-        problem = f"unknown phase {', '.join(unknown)}"
-        raise CaseError(case, "", problem, f"the phases are {', '.join(PHASES)}", "unknown_phase")
-    named = {**phases, **{key: item[key] for key in ("image", *MASKS) if key in item}}
-    given = {key: value for key, value in named.items() if value or (key == "image" and value is not None)}
-    odd = [key for key, value in given.items() if not _is_path(value, several=key == "image")]
-    if odd:
-        problem = f"{', '.join(odd)}: no path of a file"
-        raise CaseError(case, "", problem, "write paths as text", "bad_datalist")
-    paths = {p: _absolute(phases[p], folder) for p in PHASES if phases.get(p)}
-    image = item.pop("image", None)
-    if isinstance(image, list | tuple):
-        if len(image) != 1:
-            problem = f"`image` names {len(image)} files"
-            raise CaseError(case, "", problem, 'list the phases under "phases" by name', "unknown_phase")
-        image = image[0]
-    if image is not None and "venous" not in paths:
-        paths["venous"] = _absolute(image, folder)
-    if not paths:
-        raise CaseError(
-            case, "", "no phase is given", f"name at least one of {', '.join(PHASES)}", "no_phase"
-        )
-    first = paths.get("venous") or next(reversed(paths.values()))
-    identity = str(item.get("id") or case_name(first))
-    if identity in ("", ".", "..") or any(c in identity for c in '/\\:*?"<>|\n\0'):
-        problem = f"the id {identity!r} cannot be part of a file name"
-        raise CaseError(case, first, problem, "choose an id without slashes and special characters", "bad_id")
-    if image is not None:
-        beside = Path(first).parent / "phases" / identity
-        found = {p: str(beside / f"{p}.nii.gz") for p in PHASES if (beside / f"{p}.nii.gz").is_file()}
-        paths = {**found, **paths}
-    item = {k: v for k, v in item.items() if v is not None}
-    item["id"] = identity
-    item["phases"] = {p: paths[p] for p in PHASES if p in paths}
-    item.update({key: _absolute(item[key], folder) for key in MASKS if isinstance(item.get(key), str | Path)})
-    return item
-
-
-def case_name(path: str | Path) -> str:
-    """Gives a file's name without .nii or .nii.gz (other dots are kept): the id of a case without one."""
-    name = Path(path).name
-    for ending in (".nii.gz", ".nii"):
-        if name.lower().endswith(ending):
-            return name[: -len(ending)]
-    return name
-
-
-def _is_path(value: Any, *, several: bool) -> bool:
-    if several and isinstance(value, list | tuple):
-        return all(_is_path(one, several=False) for one in value)
-    return isinstance(value, str | os.PathLike) and bool(str(value)) and "\0" not in str(value)
-
-
-def _absolute(path: str | Path, folder: str | Path) -> str:
-    return str(Path(folder).absolute() / Path(path).expanduser())
-
-
 def list_file(folder: Path, file: str | Path | None) -> Path:
     """Where the list of a data set lies: `file` from here or from the folder, else its `dataset.json`."""
     if file is None:
         return folder / "dataset.json"
-    path = Path(file).expanduser()
+    path = Path(file)
     return path if path.is_absolute() or path.is_file() else folder / path
 
 
@@ -278,12 +211,15 @@ def _twice(sections: dict[str, list[dict[str, Any]]], path: Path) -> list[CaseEr
     faults = []
     for section, items in sections.items():
         for item in items:
-            marks = [("id", item["id"])] + [("file", file) for file in item["phases"].values()]
+            # files of both would fall on one where a file system knows neither capitals nor composed letters
+            identity = normalize("NFC", item["id"]).casefold()
+            marks = [("id", identity), *(("file", file) for file in item["phases"].values())]
             for kind, value in marks:
                 where = f"{section} ({item['id']})"
                 if (kind, value) in places:
-                    problem = f"the {kind} {value} stands in {places[kind, value]} and again in {where}"
-                    remedy = "every patient and file may stand in one section once"
+                    name = item["id"] if kind == "id" else value
+                    problem = f"the {kind} {name} stands in {places[kind, value]} and again in {where}"
+                    remedy = "every patient and file may stand in one section once; capitals make no other id"
                     faults.append(CaseError(item["id"], str(path), problem, remedy, "duplicate"))
                 places[kind, value] = where
     return faults

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from scripts.lidia.atomic import replacing
-from scripts.lidia.datalist.read import MASKS, read_sections
+from scripts.lidia.datalist.items import MASKS
+from scripts.lidia.datalist.read import read_sections
 
 
 def write_datalist(

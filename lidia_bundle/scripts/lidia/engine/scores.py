@@ -22,7 +22,7 @@ from scripts.lidia.metrics.cohort import Summary, summarise
 from scripts.lidia.metrics.intervals import draw_patients
 from scripts.lidia.metrics.rows import SCORES, Prediction, Protocol, measure
 from scripts.lidia.postprocess import Diagnosis, diagnose
-from scripts.lidia.vocabulary import LESION_TYPES, PHASES
+from scripts.lidia.vocabulary import IGNORED, LESION_TYPES, PHASES
 
 HEADLINE = (
     *("auc8", "auc2", *(f"auc_{name}" for name in LESION_TYPES), "pixelcount_auc8", "pixelcount_auc2"),
@@ -112,8 +112,9 @@ class PatientScores(CumulativeIterationMetric):
         if said is None:
             said = diagnose(patient["pred"], spacing, affine, **self.reading)
         classes, instances = _label(patient["label"])
+        classes, prediction = _drawn_alone(classes, _prediction(said))
         flags = {str(key): bool(flag) for key, flag in (patient.get("malignant") or {}).items()}
-        got = measure(_prediction(said), classes, instances, spacing, malignant=flags, protocol=self.protocol)
+        got = measure(prediction, classes, instances, spacing, malignant=flags, protocol=self.protocol)
         row = dict(got.row)
         row["phases"] = sum(2 ** PHASES.index(phase) for phase in patient.get("phases_used") or ())
         numbers = torch.tensor([row.get(name, np.nan) for name in self.names], dtype=torch.float64)
@@ -218,6 +219,16 @@ class PatientTable(IgniteMetricHandler):
 
 def _prediction(said: Diagnosis) -> Prediction:
     return Prediction(said.classes, said.instances, said.liver, said.livermax, said.pixelcount, said.branch)
+
+
+def _drawn_alone(classes: NDArray[np.int16], prediction: Prediction) -> tuple[NDArray[np.int16], Prediction]:
+    """Blanks a prediction where nobody drew: there it is neither right nor wrong."""
+    undrawn = classes == IGNORED
+    if not undrawn.any():
+        return classes, prediction
+    kept = ~undrawn
+    parts = {"classes": prediction.classes * kept, "instances": prediction.instances * kept}
+    return np.where(undrawn, 0, classes), prediction._replace(**parts)
 
 
 def _known(columns: dict[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:

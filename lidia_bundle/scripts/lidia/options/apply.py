@@ -83,12 +83,13 @@ def _state(workflow: ConfigWorkflow, given: Given) -> State:
 def _candidates(workflow: ConfigWorkflow) -> list[Path]:
     """Config files from which a workflow may have been made that was not made by `create_workflow`."""
     folders = {Path(workflow.config_root_path).resolve(), CONFIGS}
-    names = [p for folder in sorted(folders) for kind in ("json", "yaml", "yml") for p in folder.rglob(f"*.{kind}")]
-    return [path for path in names if path.name not in ("metadata.json", "mlflow.json")]
+    kinds, others = (".json", ".yaml", ".yml"), ("metadata.json", "mlflow.json")
+    paths = [path for folder in sorted(folders) for path in sorted(folder.rglob("*"))]
+    return [path for path in paths if path.suffix in kinds and path.name not in others]
 
 
 def _lay_over(base: dict[str, Any], content: Mapping[str, Any]) -> None:
-    """Adds the keys of a config: an overlay's nested ones as far as the block is there that they belong to."""
+    """Adds the keys of a config: nested ones as far as the block that they belong to is there."""
     parser = ConfigParser(base)
     for key, value in content.items():
         name = key.removeprefix("+")
@@ -119,10 +120,10 @@ def _strange(workflow: ConfigWorkflow, state: State, given: Given) -> list[str]:
         if near and "#" in key:
             hint = f"did you mean {_shown(key.rpartition('#')[0] + '#' + near, given)}?"
         problems.append(f"{_shown(key, given)}: there is no such option; {hint}")
-    known = ", ".join(sorted(key for key, part in state.base.items() if key == "run" or (key != "initialize" and _runs(part))))
+    runs = [key for key, part in state.base.items() if key != "initialize" and _runs(part)]
     for name in {workflow.init_id, workflow.run_id, workflow.final_id} - {"initialize", "finalize"}:
         if name not in workflow.parser:
-            what = f"{name!r}: the config has no such run; its runs are {known}"
+            what = f"{name!r}: the config has no such run; its runs are {', '.join(sorted({*runs, 'run'}))}"
             problems.append(f"{what}. A value with spaces needs quotes.")
     return problems
 
@@ -167,8 +168,8 @@ def _refuse_lost(key: str, value: Any, kind: Kind, given: Given, *, outside: boo
     whole = isinstance(value, str) and outside is True
     if kind.text and not whole and outside is not False and key not in given.typed and "::" in str(value):
         raise ValueError(
-            "a text without ::, which may have been a #; monai.bundle.create_workflow and the command line keep "
-            "both in a single text"
+            "a text without ::, which may have been a #; monai.bundle.create_workflow and the command line "
+            "keep both in a single text"
         )
 
 
@@ -207,8 +208,9 @@ def _set(parser: ConfigParser, key: str, value: Any) -> None:
 
 
 def _add(parser: ConfigParser, key: str, value: Any) -> None:
-    for name, part in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
-        _add(parser, f"{key}{SEP}{name}", part)
+    if isinstance(value, dict | list):
+        for name, part in value.items() if isinstance(value, dict) else enumerate(value):
+            _add(parser, f"{key}{SEP}{name}", part)
     expression = ConfigExpression.is_expression(value)
     item = ConfigExpression(value, key, parser.globals) if expression else ConfigItem(value, key)
     parser.ref_resolver.add_item(item)

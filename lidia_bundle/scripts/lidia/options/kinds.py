@@ -104,7 +104,8 @@ def number(low: float, below: float = math.inf) -> Kind:
 def numbers(count: int, *, integers: bool = False, rising: bool = False) -> Kind:
     """Makes the kind of lists of `count` numbers: above 0, or rising."""
     what = "two rising numbers" if rising else f"{count} {'whole ' if integers else ''}numbers above 0"
-    right = f"{what}, such as " + ("[-200,400]" if rising else "[144,112,80]" if integers else "[2.5,2.5,2.5]")
+    example = "[-200,400]" if rising else "[144,112,80]" if integers else "[2.5,2.5,2.5]"
+    right = f"{what}, such as {example}"
 
     def convert(value: Any) -> list[float] | list[int]:
         parts = _parts(value) if isinstance(value, str) else value
@@ -179,8 +180,10 @@ def as_device(value: Any) -> str:
     """
     word = f"cuda:{value}" if str(value).isdigit() else str(value).strip()
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    own = ["cpu", *(f"cuda:{n}" for n in range(count)), *(["mps"] if torch.backends.mps.is_available() else [])]
-    right = f"a device of this machine: {', '.join(own)}" + ("" if count else " (PyTorch finds no CUDA device)")
+    own = ["cpu", *(f"cuda:{n}" for n in range(count))]
+    own += ["mps"] if torch.backends.mps.is_available() else []
+    lack = "" if count else " (PyTorch finds no CUDA device)"
+    right = f"a device of this machine: {', '.join(own)}{lack}"
     try:
         device = torch.device(word)
         torch.empty(0, device=device)
@@ -204,8 +207,7 @@ def _number(value: Any, right: str) -> float:
 def _parts(text: str) -> list[str]:
     """Splits `a,b`, `[a,b]` or `['a','b']`."""
     inner = re.sub(r"^\s*[\[(](.*)[\])]\s*$", r"\1", text, flags=re.DOTALL)
-    parts = [part.strip() for part in inner.split(",")]
-    return [part[1:-1] if len(part) > 1 and part[0] == part[-1] and part[0] in "'\"" else part for part in parts]
+    return [re.sub(r"""^(['"])(.*)\1$""", r"\2", part.strip()) for part in inner.split(",")]
 
 
 TEXT = Kind("text", as_text, text=True)

@@ -96,7 +96,7 @@ def read_arguments(arguments: Sequence[str]) -> dict[str, list[str | None]]:
         arguments: what stands behind `run`.
 
     Returns:
-        Values by key, in their order; None for an option that is the last word, or is followed by another one.
+        Values by key, in their order; None for an option behind which no value stands.
     """
     typed: dict[str, list[str | None]] = {}
     words = iter(range(len(arguments)))

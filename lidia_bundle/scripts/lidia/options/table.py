@@ -1,7 +1,7 @@
 """The one table of options: which keys of the configs a user sets, and what each may hold.
 
-A key that stands here with a text kind is never evaluated when its value comes from outside. All other keys of
-the configs hold expressions or objects, as MONAI's users know them.
+A key that stands here with a text kind is never evaluated when its value comes from outside. All other keys
+of the configs hold expressions or objects, as MONAI's users know them.
 """
 
 from __future__ import annotations
@@ -64,17 +64,15 @@ OPTIONS: dict[str, Kind] = {
     "device": DEVICE,
 }
 
-OBJECTS = frozenset(
-    {
-        # where the bundle lies, and what a run does
-        *("imports", "callers", "asked", "places", "folders", "bundle_root", "bootstrap", "initialize", "run"),
-        *("training", "evaluating", "measuring", "expressions", "flames", "finalize"),
-        # objects and blocks
-        *("network_def", "network", "average", "loss", "train", "validate", "preprocessing", "dataset"),
-        *("dataloader", "inferer", "postprocessing", "calibration", "scores", "key_metric", "handlers"),
-        *("evaluator", "hidden", "subset_scores", "clinical", "rows", "remarks", "options", "evaluation"),
-        *("systems", "measured", "drawn", "listed", "checked", "implanted", "written", "prepared", "report"),
-        "studied",
-    }
-)
-"""Keys that hold expressions or objects: a value that begins with `$`, `@` or `%` means what it means to MONAI."""
+OBJECTS = frozenset({
+    # where the bundle lies, and what a run does
+    *("imports", "callers", "asked", "places", "folders", "bundle_root", "bootstrap", "initialize"),
+    *("run", "training", "evaluating", "measuring", "expressions", "flames", "finalize"),
+    # objects and blocks
+    *("network_def", "network", "average", "loss", "train", "validate", "preprocessing", "dataset"),
+    *("dataloader", "inferer", "postprocessing", "calibration", "scores", "key_metric", "handlers"),
+    *("evaluator", "hidden", "subset_scores", "clinical", "rows", "remarks", "options", "evaluation"),
+    *("systems", "measured", "drawn", "listed", "checked", "implanted", "written", "prepared", "report"),
+    "studied",
+})
+"""Keys that hold expressions or objects: `$`, `@` and `%` mean in them what they mean to MONAI."""

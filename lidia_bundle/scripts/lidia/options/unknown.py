@@ -1,4 +1,4 @@
-"""Keys that no config answers: a typing error would otherwise be taken in silence, and the defaults be used."""
+"""Keys that no config answers: a typing error would be taken in silence, and the job run on defaults."""
 
 from __future__ import annotations
 

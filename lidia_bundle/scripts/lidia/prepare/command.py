@@ -74,7 +74,7 @@ def prepare(
     Raises:
         CaseError: if the source is unknown, a name is, or a case is at fault; the good cases are done then.
     """
-    read, write = Path(input_dir).expanduser().absolute(), Path(dataset_dir).expanduser().absolute()
+    read, write = Path(input_dir).absolute(), Path(dataset_dir).absolute()
     if source in REFUSED:
         raise CaseError("datalist", str(read), *REFUSED[source], "refused_source")
     if source not in SOURCES:
@@ -129,9 +129,12 @@ def _read(patients: Sequence[Patient | CaseError], left_out: Sequence[CaseError]
     Raises:
         CaseError: if patients are at fault, or none is left.
     """
-    if not patients:
+    if not patients and left_out:
         fault = CaseError.together(left_out, str(folder))
         raise fault
+    if not patients:
+        remedy = "check --input_dir and --source"
+        raise CaseError("datalist", str(folder), "the reader found no case", remedy, "no_case")
     items = each(patients, partial(_convert, folder=folder), _name, folder)
     sections: Sections = {"training": [], "validation": [], "test": []}
     for patient, item in zip(patients, items, strict=True):

@@ -66,8 +66,10 @@ def lesion_types(item: Item) -> set[str]:
         return {str(lesion["type"]) for lesion in item["lesions"]}
     if not isinstance(item.get("label"), str):
         return set()
-    voxels, _, _ = read_mask(item["label"], item["id"], len(CLASSES) - 1)
-    return {CLASSES[int(value)] for value in np.unique(voxels) if value >= FIRST_LESION}
+    also = (item["ignore"],) if "ignore" in item else ()
+    voxels, _, _ = read_mask(item["label"], item["id"], len(CLASSES) - 1, also=also)
+    kinds = set(np.unique(voxels).astype(int)) - set(also)
+    return {CLASSES[value] for value in kinds if value >= FIRST_LESION}
 
 
 def stratified(types: Mapping[str, set[str]], folds: int, seed: int) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from functools import partial
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scripts.lidia.data.volumes import read_mask, read_nifti
-from scripts.lidia.datalist import CaseError
+from scripts.lidia.datalist import CaseError, read_text
 from scripts.lidia.engine.results import write_volume
 from scripts.lidia.prepare.folder import each, is_fresh, logger
 from scripts.lidia.prepare.folds import Sections
@@ -21,6 +22,8 @@ from scripts.lidia.prepare.names import class_of, phase_of
 from scripts.lidia.vocabulary import LIVER, PHASES
 
 ENDINGS = (".nii.gz", ".nii")
+IGNORE = 255
+"""What nnU-Net's label `ignore` becomes in our label files; the item of a case names it."""
 
 
 class Raw(NamedTuple):
@@ -32,6 +35,8 @@ class Raw(NamedTuple):
     """Phase of each channel."""
     classes: dict[int, int]
     """Our class of each value of the labels."""
+    listed: dict[str, dict[str, Any]] | None
+    """Images and label of each training case, where `dataset.json` lists them itself."""
 
 
 class Found(NamedTuple):
@@ -70,6 +75,10 @@ def read_raw(
     parts = {place: _cases(raw, place) for place in ("Tr", "Ts")}
     work = partial(_item, raw=raw, dataset_dir=dataset_dir)
     found = [(place, case) for place, cases in parts.items() for case in cases]
+    if not found:
+        problem = f"no case in imagesTr or imagesTs whose files end in {raw.ending}"
+        remedy = "check --input_dir and file_ending; images elsewhere stand under the key `dataset`"
+        raise CaseError("datalist", str(folder), problem, remedy, "no_case")
     items = each(found, work, lambda one: {"id": one[1].case}, dataset_dir)
     training = [item for (place, _), item in zip(found, items, strict=True) if place == "Tr"]
     test = [item for (place, _), item in zip(found, items, strict=True) if place == "Ts"]
@@ -106,8 +115,19 @@ def _read_json(folder: Path, phase_map: Mapping[str, str] | None, class_map: Map
     if regions:
         problem = f"{', '.join(regions)} are regions of several values, and voxels have one class here"
         raise CaseError("datalist", str(path), problem, "export plain labels", "bad_label")
-    classes = {value: class_of(name, class_map, str(path)) for name, value in content["labels"].items()}
-    return Raw(folder.absolute(), content["file_ending"], phases, classes)
+    classes = {value: _class(name, class_map, path) for name, value in content["labels"].items()}
+    return Raw(folder.absolute(), content["file_ending"], phases, classes, _listed(content, path))
+
+
+def _class(name: str, class_map: Mapping[str, str] | None, path: Path) -> int:
+    """Our value of a label; nnU-Net's `ignore` is what nobody drew, unless the user says otherwise.
+
+    Raises:
+        CaseError: if the name is unknown.
+    """
+    if name == "ignore" and name not in (class_map or {}):
+        return IGNORE
+    return class_of(name, class_map, str(path))
 
 
 def _json(path: Path) -> Any:
@@ -117,7 +137,7 @@ def _json(path: Path) -> Any:
         CaseError: if it is not there, or no JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(read_text(path))
     except FileNotFoundError as error:
         remedy = "name a folder DatasetXXX_Name of nnU-Net by --input_dir"
         raise CaseError("datalist", str(path), "there is no such file", remedy, "missing") from error
@@ -131,6 +151,8 @@ def _cases(raw: Raw, place: str) -> list[Found]:
     Raises:
         CaseError: if a file's name is none of nnU-Net's, or its channel is not declared.
     """
+    if place == "Tr" and raw.listed is not None:
+        return [_listed_case(raw, case, files) for case, files in sorted(raw.listed.items())]
     channels: dict[str, dict[int, Path]] = {}
     for path in sorted((raw.folder / f"images{place}").glob(f"[!.]*{raw.ending}")):
         name = re.fullmatch(r"(.+)_(\d{4})", path.name.removesuffix(raw.ending))
@@ -141,6 +163,42 @@ def _cases(raw: Raw, place: str) -> list[Found]:
     labels = {case: raw.folder / f"labels{place}" / f"{case}{raw.ending}" for case in channels}
     given = {case: path for case, path in labels.items() if place == "Tr" or path.is_file()}
     return [Found(case, files, given.get(case)) for case, files in channels.items()]
+
+
+def _listed(content: Mapping[str, Any], path: Path) -> dict[str, dict[str, Any]] | None:
+    """The key `dataset` of a `dataset.json`: nnU-Net then takes its training cases from there.
+
+    Raises:
+        CaseError: if it does not list images and a label for each case.
+    """
+    listed = content.get("dataset")
+    if listed is None:
+        return None
+    for case, files in listed.items() if isinstance(listed, dict) else [("dataset", listed)]:
+        images, label = (files.get("images"), files.get("label")) if isinstance(files, dict) else (None, None)
+        fits = isinstance(images, list) and isinstance(label, str) and all(isinstance(i, str) for i in images)
+        if not fits:
+            remedy = 'write "dataset": {"CASE": {"images": [one path a channel], "label": path}}'
+            raise CaseError(str(case), str(path), "no list of images and a label", remedy, "bad_datalist")
+    return dict(listed)
+
+
+def _listed_case(raw: Raw, case: str, files: Mapping[str, Any]) -> Found:
+    """Files of a case that `dataset.json` lists: relative to the folder, variables such as $DATA replaced.
+
+    Raises:
+        CaseError: if it has more or fewer images than there are channels.
+    """
+    if len(files["images"]) != len(raw.phases):
+        problem = f"{len(files['images'])} images, and {len(raw.phases)} channels"
+        raise CaseError(case, str(raw.folder / "dataset.json"), problem, "list one a channel", "bad_datalist")
+
+    def place(file: str) -> Path:
+        path = raw.folder / file
+        return path if path.exists() else raw.folder / os.path.expandvars(file)
+
+    channels = dict(zip(sorted(raw.phases), map(place, files["images"]), strict=True))
+    return Found(case, channels, place(files["label"]))
 
 
 def _item(one: tuple[str, Found], *, raw: Raw, dataset_dir: Path) -> dict[str, Any]:
@@ -155,7 +213,10 @@ def _item(one: tuple[str, Found], *, raw: Raw, dataset_dir: Path) -> dict[str, A
         file = str(next(iter(channels.values())))
         raise CaseError(case, file, "all channels are constant", "take the case off", "no_phase")
     item = {"id": case, "phases": {phase: shown[phase] for phase in PHASES if phase in shown}}
-    return item if label is None else {**item, "label": str(_label(label, case, raw, dataset_dir))}
+    if label is None:
+        return item
+    ignore = {"ignore": IGNORE} if IGNORE in raw.classes.values() else {}
+    return {**item, "label": str(_label(label, case, raw, dataset_dir)), **ignore}
 
 
 def _is_empty(path: Path, case: str) -> bool:

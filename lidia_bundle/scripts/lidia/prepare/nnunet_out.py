@@ -18,12 +18,12 @@ from scripts.lidia.atomic import write_json
 from scripts.lidia.data.phases import LoadPhases
 from scripts.lidia.data.straight import sampled
 from scripts.lidia.data.targets import on_grid
-from scripts.lidia.data.volumes import HU
+from scripts.lidia.data.volumes import HU, read_mask
 from scripts.lidia.datalist import CaseError
 from scripts.lidia.engine.results import write_volume
 from scripts.lidia.prepare.folder import claim, each, is_fresh, logger
 from scripts.lidia.prepare.folds import Sections, folded
-from scripts.lidia.vocabulary import CLASSES, PHASES
+from scripts.lidia.vocabulary import CLASSES, IGNORED, PHASES
 
 ENDING = ".nii.gz"
 PLACES = {"training": "Tr", "validation": "Tr", "test": "Ts"}
@@ -76,16 +76,25 @@ def write_raw(
     (folder / "dataset.json").unlink(missing_ok=True)
     each(cases, partial(_write_case, folder=folder, phases=kept), lambda case: case[0], folder)
     _write_splits(folder, listed, folds, seed, source)
+    labels = {name: value for value, name in enumerate(CLASSES)}
+    if any(_ignores(path) for path in folder.glob(f"labelsT[rs]/*{ENDING}")):
+        labels["ignore"] = len(CLASSES)  # nnU-Net wants the highest value
     about = {
         "name": folder.name.partition("_")[2],
         "channel_names": _channel_names(kept, listed["training"] + listed["validation"], ct),
         "phases": {str(n): phase for n, phase in enumerate(kept)},
-        "labels": {name: value for value, name in enumerate(CLASSES)},
+        "labels": labels,
         "numTraining": sum(place == "Tr" for _, place in cases),
         "file_ending": ENDING,
     }
     write_json(folder / "dataset.json", about)
     return folder / "dataset.json"
+
+
+def _ignores(path: Path) -> bool:
+    """Whether a written label has voxels that nobody drew."""
+    voxels, _, _ = read_mask(path, path.name, len(CLASSES))
+    return bool((voxels == len(CLASSES)).any())
 
 
 def _channel_names(phases: Sequence[str], items: Sequence[dict[str, Any]], ct: bool | None) -> dict[str, str]:
@@ -119,7 +128,8 @@ def _write_case(case: tuple[dict[str, Any], str], *, folder: Path, phases: Seque
     affine = image.affine.numpy()
     if labelled:
         label = on_grid(loaded["drawing"].classes, image)
-        write_volume(files[-1], label.numpy()[0].astype(np.uint8), affine)
+        values = label.numpy()[0]
+        write_volume(files[-1], np.where(values == IGNORED, len(CLASSES), values).astype(np.uint8), affine)
     volumes = {loaded["grid_phase"]: image.numpy()[0]}
     volumes |= {phase: on_reference(volume, image) for phase, volume in loaded["phases"].items()}
     for phase, file in zip(phases, files, strict=False):

@@ -82,6 +82,7 @@ def read_patient(folder: str | Path, case: str, item: Mapping[str, Any] | None =
         label, there = _read(item["label"])
         if label.shape != numbers.shape or not np.allclose(there, affine, atol=1e-3):
             raise ValueError(f"{case}: the label {item['label']} and the results have different grids.")
+        label = np.where(label == item.get("ignore", -1), 0, label)
         shown.append(label)
     spacing = np.linalg.norm(affine[:3, :3], axis=0).tolist()
     box = _box(shown, spacing)

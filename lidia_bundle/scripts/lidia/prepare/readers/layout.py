@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
+from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
 
-from scripts.lidia.datalist import CaseError
+from scripts.lidia.datalist import CaseError, read_text
 from scripts.lidia.prepare.names import class_of, phase_of, plain
 from scripts.lidia.prepare.readers.labels import Words
 
@@ -72,7 +73,7 @@ class Layout(NamedTuple):
             CaseError: if there is no such table.
         """
         for path in sorted(self.root.glob(pattern)):
-            with path.open(encoding="utf-8-sig", newline="") as file:
+            with StringIO(read_text(path), newline="") as file:
                 rows = csv.DictReader(file)
                 if set(columns) <= set(rows.fieldnames or ()):
                     return path, [{k: (v or "").strip() for k, v in row.items() if k} for row in rows]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from scripts.lidia.datalist import CaseError, case_name
+from scripts.lidia.datalist import CaseError, case_name, read_text
 from scripts.lidia.prepare.patients import Drawn, Patient
 from scripts.lidia.prepare.readers.layout import Layout
 
@@ -23,7 +23,7 @@ def read_msd(layout: Layout) -> Iterator[Patient]:
     """
     file = layout.root / "dataset.json"
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(read_text(file))
         cases = [(layout.root / item["image"], layout.root / item["label"]) for item in content["training"]]
         names = {int(value): str(name) for value, name in content["labels"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

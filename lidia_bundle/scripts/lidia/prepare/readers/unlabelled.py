@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 
-from scripts.lidia.datalist import CaseError
+from scripts.lidia.datalist import CaseError, read_text
 from scripts.lidia.folders import find_paths
 from scripts.lidia.prepare.names import plain
 from scripts.lidia.prepare.patients import Patient
@@ -96,7 +97,7 @@ def _rows(layout: Layout) -> tuple[Path, list[tuple[str, str, str]]]:
         CaseError: if no table has the columns.
     """
     for path in find_paths(layout.root, "*.csv"):
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with StringIO(read_text(path), newline="") as file:
             rows = csv.DictReader(file)
             names = {plain(name): name for name in rows.fieldnames or ()}
             keys = [next((names[n] for n in words if n in names), None) for words in COLUMNS.values()]

@@ -1,0 +1,38 @@
+"""The table of options covers every config, and the documents say what it says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from config_names import config_files, read
+
+from scripts.lidia.options.table import OBJECTS, OPTIONS
+
+DOCS = Path(__file__).parents[2] / "lidia_bundle/docs/reliability.md"
+
+
+def test_every_key_of_every_config_is_one_of_the_two_kinds() -> None:
+    keys = {
+        re.split("#|::", key.lstrip("+"))[0]
+        for path in config_files()
+        if path.name not in ("metadata.json", "mlflow.json")
+        for key in read(path)
+    }
+    assert keys <= set(OPTIONS) | OBJECTS
+    assert set(OPTIONS) | OBJECTS <= keys
+    assert not set(OPTIONS) & OBJECTS
+
+
+def listed(heading: str) -> set[str]:
+    """Keys in the line of a list that begins with a heading."""
+    text = DOCS.read_text(encoding="utf-8")
+    found = re.search(rf"^- \*\*{heading}\*\*.*?:((?:\n?[^\n]+)+?)(?=\n- |\n\n)", text, re.MULTILINE)
+    assert found, heading
+    return set(re.findall(r"`(\w+)`", found[1]))
+
+
+def test_the_documents_list_both_kinds() -> None:
+    assert listed("Texts") == {key for key, kind in OPTIONS.items() if kind.text}
+    assert listed("Values") == {key for key, kind in OPTIONS.items() if not kind.text}
+    assert listed("Expressions and objects") == OBJECTS
