@@ -27,7 +27,7 @@ def test_every_key_of_every_config_is_one_of_the_two_kinds() -> None:
 def listed(heading: str) -> set[str]:
     """Keys in the line of a list that begins with a heading."""
     text = DOCS.read_text(encoding="utf-8")
-    found = re.search(rf"^- \*\*{heading}\*\*.*?:((?:\n?[^\n]+)+?)(?=\n- |\n\n)", text, re.MULTILINE)
+    found = re.search(rf"^- \*\*{heading}\*\*[^:]*:((?:\n?[^\n]+)+?)(?=\n- |\n\n)", text, re.MULTILINE)
     assert found, heading
     return set(re.findall(r"`(\w+)`", found[1]))
 

@@ -25,13 +25,17 @@ os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 
 def say_why(kind: type[BaseException], problem: BaseException, trace: TracebackType | None) -> None:
-    """Ends a failed command with the bundle's own error alone, if one lies under what MONAI made of it."""
+    """Ends a failed command with the bundle's own error alone, or with what the machine lacks."""
     seen: BaseException | None = problem
     while seen is not None:
         if type(seen).__module__.startswith("scripts.lidia."):
             sys.stderr.write(f"\n{type(seen).__name__}: {seen}\n")
             return
         seen = seen.__cause__ or seen.__context__
+    lack = importlib.import_module("scripts.lidia.environment").explain(problem)
+    if lack is not None:
+        sys.stderr.write(f"\nCannot go on: {lack}\n")
+        return
     sys.__excepthook__(kind, problem, trace)
 
 

@@ -76,7 +76,7 @@ def cases(
 
 def _study_folder(dicom_dir: str) -> Path:
     """The folder or the file that was named; of a DICOMDIR the folder that it is the index of."""
-    path = Path(dicom_dir).expanduser().absolute()
+    path = Path(dicom_dir).absolute()
     return path.parent if path.is_file() and path.name.upper() == "DICOMDIR" else path
 
 

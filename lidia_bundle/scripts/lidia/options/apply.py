@@ -13,8 +13,9 @@ from monai.bundle.config_item import ConfigExpression, ConfigItem
 
 from scripts.lidia.options.kinds import FLAG, MAPPING, PATH, PATHS, TEXT, Kind
 from scripts.lidia.options.literal import literal
+from scripts.lidia.options.paths import check_writable
 from scripts.lidia.options.sources import Given, find_workflow
-from scripts.lidia.options.table import OPTIONS
+from scripts.lidia.options.table import OPTIONS, WRITTEN
 from scripts.lidia.options.unknown import SEP, unknown_keys
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs"
@@ -148,7 +149,10 @@ def _misfits(parser: ConfigParser, state: State, given: Given) -> list[str]:
             continue
         try:
             _refuse_lost(key, value, kind, given, outside=outside)
-            found = literal(kind.convert(value)) if kind.text else kind.convert(value)
+            found = kind.convert(value)
+            if key in WRITTEN and outside:
+                check_writable(found)
+            found = literal(found) if kind.text else found
         except ValueError as problem:
             problems.append(f"{_shown(key, given)} {_told(value)}: give {problem}")
             continue

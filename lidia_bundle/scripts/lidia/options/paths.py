@@ -6,6 +6,24 @@ import os
 from pathlib import Path
 
 
+def check_writable(folder: str) -> None:
+    """Looks whether a folder can be made and written; nothing is made.
+
+    Args:
+        folder: a path, perhaps of a folder that is not there yet.
+
+    Raises:
+        ValueError: a file lies where the folder should be, or the rights are missing.
+    """
+    place = Path(folder).absolute()
+    while not os.path.lexists(place):
+        place = place.parent
+    if not place.is_dir():
+        raise ValueError(f"another folder: {place} is a file")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise ValueError(f"another folder: {place} cannot be written")
+
+
 def expand(path: str | os.PathLike[str]) -> str:
     """Gives a path in which a leading `~` or `~user` is replaced by the home folder; all else stays as it is.
 

@@ -64,6 +64,9 @@ OPTIONS: dict[str, Kind] = {
     "device": DEVICE,
 }
 
+WRITTEN = ("output_dir", "cache_dir")
+"""Folders that a job writes into: one that was named is looked at before the job begins."""
+
 OBJECTS = frozenset({
     # where the bundle lies, and what a run does
     *("imports", "callers", "asked", "places", "folders", "bundle_root", "bootstrap", "initialize"),

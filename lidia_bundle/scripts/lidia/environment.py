@@ -1,0 +1,82 @@
+"""What a machine lacks, in one line with its remedy: shared memory, a device, room, rights, a home folder."""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Iterator
+
+SIGNS: tuple[tuple[str, str], ...] = (
+    (
+        r"out of shared memory|shared memory object|unable to (?:write|mmap|open).*torch_|signal: Bus",
+        "there is too little shared memory for the processes that load data: add --num_workers 0 "
+        "(check.json: --workers 0), or give a container more, by docker run --shm-size=2g or --ipc=host",
+    ),
+    (
+        r"items of ancdata|Too many open files",
+        "too many files are open: allow more by `ulimit -n 4096`, or add --num_workers 0",
+    ),
+    (
+        r"not compiled with CUDA|No CUDA GPUs|NVIDIA driver|device ordinal|MPS backend|not linked with",
+        "the device that was named is not there: take --device cpu, or one that PyTorch finds "
+        "(python -c 'import torch; print(torch.cuda.device_count())')",
+    ),
+    (
+        r"PytorchStreamWriter failed writing|file write failed",
+        "a file could not be written to its end: make room on the disk, or name a folder on another one by "
+        "--output_dir",
+    ),
+    (
+        r"determine home directory",
+        "there is no home folder: set the variable HOME, or write paths without ~",
+    ),
+)
+"""Words of errors of PyTorch and Python, and what they mean to a user."""
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+LOCKED = (errno.EACCES, errno.EPERM, errno.EROFS)
+NO_FOLDER = (errno.ENOTDIR, errno.EEXIST)
+
+
+def explain(problem: BaseException) -> str | None:
+    """Finds what the machine lacks behind an exception.
+
+    Args:
+        problem: with its causes, of which the innermost counts first.
+
+    Returns:
+        One line that names what is lacking and the remedy; None if the exception tells of something else.
+    """
+    for error in reversed(list(_causes(problem))):
+        line = _explain_one(error)
+        if line is not None:
+            return line
+    return None
+
+
+def _causes(problem: BaseException | None) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    while problem is not None and id(problem) not in seen:
+        seen.add(id(problem))
+        yield problem
+        problem = problem.__cause__ or problem.__context__
+
+
+def _explain_one(error: BaseException) -> str | None:
+    text = str(error)
+    shared = isinstance(error, OSError) and "/dev/shm" in text
+    for sign, line in SIGNS:
+        if re.search(sign, text) or (shared and line is SIGNS[0][1]):
+            return line
+    if not isinstance(error, OSError):
+        return None
+    file = error.filename2 or error.filename or "a file"
+    if error.errno in FULL:
+        return f"no room on the disk for {file}: make room, or name a folder on another disk by --output_dir"
+    if error.errno in LOCKED:
+        return (
+            f"{file}: {error.strerror}. See to the rights of the folder, or name another one (--output_dir)"
+        )
+    if error.errno in NO_FOLDER:
+        return f"{file} is a file where a folder is needed: name another folder, or move the file"
+    return None
