@@ -7,9 +7,22 @@ from pathlib import Path
 
 from config_names import config_files, read
 
-from scripts.lidia.options.table import OBJECTS, OPTIONS
+from scripts.lidia.options.table import OPTIONS
 
 DOCS = Path(__file__).parents[2] / "lidia_bundle/docs/reliability.md"
+
+OBJECTS = frozenset({
+    # where the bundle lies, and what a run does
+    *("imports", "callers", "asked", "places", "folders", "bundle_root", "bootstrap", "initialize"),
+    *("run", "training", "evaluating", "measuring", "expressions", "flames", "finalize"),
+    # objects and blocks
+    *("network_def", "network", "average", "loss", "train", "validate", "preprocessing", "dataset"),
+    *("dataloader", "inferer", "postprocessing", "calibration", "scores", "key_metric", "handlers"),
+    *("evaluator", "hidden", "subset_scores", "clinical", "rows", "remarks", "options", "evaluation"),
+    *("systems", "measured", "drawn", "listed", "checked", "implanted", "written", "prepared", "report"),
+    "studied",
+})
+"""Keys that hold expressions or objects: `$`, `@` and `%` mean in them what they mean to MONAI."""
 
 
 def test_every_key_of_every_config_is_one_of_the_two_kinds() -> None:

@@ -66,16 +66,3 @@ OPTIONS: dict[str, Kind] = {
 
 WRITTEN = ("output_dir", "cache_dir")
 """Folders that a job writes into: one that was named is looked at before the job begins."""
-
-OBJECTS = frozenset({
-    # where the bundle lies, and what a run does
-    *("imports", "callers", "asked", "places", "folders", "bundle_root", "bootstrap", "initialize"),
-    *("run", "training", "evaluating", "measuring", "expressions", "flames", "finalize"),
-    # objects and blocks
-    *("network_def", "network", "average", "loss", "train", "validate", "preprocessing", "dataset"),
-    *("dataloader", "inferer", "postprocessing", "calibration", "scores", "key_metric", "handlers"),
-    *("evaluator", "hidden", "subset_scores", "clinical", "rows", "remarks", "options", "evaluation"),
-    *("systems", "measured", "drawn", "listed", "checked", "implanted", "written", "prepared", "report"),
-    "studied",
-})
-"""Keys that hold expressions or objects: `$`, `@` and `%` mean in them what they mean to MONAI."""
