@@ -156,7 +156,7 @@ def test_weighted_brier_is_that_of_repeated_patients() -> None:
 
 
 def test_ten_bins_hold_a_tenth_of_the_patients_each() -> None:
-    """Of each two neighbours one has the type: gaps cancel in a bin, and two patients are a bin."""
-    chances, truth = np.linspace(0.025, 0.975, 20), np.arange(20) % 2 == 1
+    """All of a bin have the type or none has, in turn: what lies above in one bin lies below in the next."""
+    chances, truth = np.linspace(0.025, 0.975, 20), np.arange(20) // 2 % 2 == 1
     pairs = (chances - truth).reshape(10, 2).sum(axis=1)
     assert expected_error(chances, truth, np.ones((1, 20))) == pytest.approx([np.abs(pairs).sum() / 20])

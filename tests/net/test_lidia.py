@@ -141,7 +141,9 @@ def test_the_warm_up_skips_the_transformer():
     network = small().train()
     network.decoding = False
     out = network(scan(), lesion())
-    assert out.layers == [] and out.semantic_logits.shape == (1, 10, 16, 16, 16)
+    assert out.layers == out.pilots == [] and out.semantic_logits.shape == (1, 10, 16, 16, 16)
+    assert out.embeddings.shape[1] == 0 and out.seeds.shape == (1, 0, 3)
+    assert out.pilot_instances.shape == (1, 0)
 
 
 def test_paper_options_build_the_papers_network():
