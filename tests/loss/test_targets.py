@@ -90,11 +90,11 @@ def test_mask_loss_compares_at_its_points_and_inside_its_own_target() -> None:
     at = PointFeatures(
         shared=torch.tensor([[1.0, 2.0, -1.0], [2.0, 2.0, 4.0]]),
         shared_truth=torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 1.0]]),
-        inside=torch.tensor([[[3.0], [5.0]], [[0.0], [6.0]]]),
+        inside=torch.tensor([[[3.0], [-1.0]], [[0.0], [2.0]]]),
     )
     embeddings = torch.tensor([[2.0, 0.5, 0.0]])  # a logit is 2 x + y / 2
     entropy, dice = MaskLoss(points=2)(embeddings, torch.tensor([1]), at, torch.tensor([[0, 2]]))
-    logits, truth = torch.tensor([3.0, 0.0, 13.0]), torch.tensor([0.0, 1.0, 1.0])
+    logits, truth = torch.tensor([3.0, 0.0, -1.0]), torch.tensor([0.0, 1.0, 1.0])
     p = torch.sigmoid(logits)
     torch.testing.assert_close(entropy[0], F.binary_cross_entropy(p, truth), atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(dice[0], 1 - (2 * (p * truth).sum() + 1) / (p.sum() + truth.sum() + 1))
