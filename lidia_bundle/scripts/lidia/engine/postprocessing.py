@@ -7,15 +7,25 @@ from typing import Any
 
 import numpy as np
 import torch
+from monai.data import MetaTensor
 from monai.transforms import Compose, InvertibleTransform, Transform
+from numpy.typing import NDArray
 
 from scripts.lidia.data import RequireMeta
 from scripts.lidia.engine.calibrating import calibrated, certainty
 from scripts.lidia.engine.restoring import restored
-from scripts.lidia.engine.unusual import unusual_input, unusual_liver
+from scripts.lidia.engine.unusual import cut_liver, reached_ends, unseen_liver, unusual_input, unusual_liver
 from scripts.lidia.metrics.calibration import Calibration
-from scripts.lidia.postprocess import NO_LIVER, Diagnosis, among, diagnose, known_types, split_branch
-from scripts.lidia.vocabulary import CLASSES, LESION_TYPES, LIVER
+from scripts.lidia.postprocess import (
+    NO_LIVER,
+    Diagnosis,
+    among,
+    diagnose,
+    known_types,
+    liver_region,
+    split_branch,
+)
+from scripts.lidia.vocabulary import BACKGROUND, CLASSES, LESION_TYPES, LIVER
 
 
 class Diagnosed(Transform):
@@ -31,11 +41,16 @@ class Diagnosed(Transform):
         smooth: LiverMax over the mean of 3x3x3 voxels.
         smallest_mm3: volume from which on a component is a lesion.
         confidence: probability of being a lesion that a component has to reach somewhere.
+        shell_mm: thickness of what surrounds a component.
+        liver_share: share of it that has to be liver for a lesion, see `without_outside`.
+        attached_cm2: contact with the liver by which a component is kept with a smaller share.
+        given_share: share of a component in the user's liver mask by which it is kept with a smaller share.
         keep_probabilities: leaves the map in `probabilities`, (C, X, Y, Z) float32.
         calibration: a line a score (see `read_calibration`) that patient probabilities go through, and how
             far to trust them; lesions, map and the scores in `diagnosis` stay as they are.
         types: lesion types that can occur, see `among`; `result` names these alone. None is all.
         window: HU that became -1 and 1 in the image; with it the result warns of phases that look swapped.
+        contact_cm2: area by which the liver has to lie on a side of the examined region for a warning.
 
     Raises:
         ValueError: `types` names something else than lesion types.
@@ -48,17 +63,26 @@ class Diagnosed(Transform):
         smooth: bool = False,
         smallest_mm3: float = 25.0,
         confidence: float = 0.0,
+        shell_mm: float = 3.0,
+        liver_share: float = 0.5,
+        attached_cm2: float = 10.0,
+        given_share: float = 0.1,
         keep_probabilities: bool = False,
         calibration: Calibration | None = None,
         types: Sequence[str] | None = None,
         window: Sequence[float] | None = None,
+        contact_cm2: float = 2.0,
     ) -> None:
-        self.window = window
+        self.window, self.contact_cm2 = window, contact_cm2
         self.choices: dict[str, Any] = {
             "grow_mm": grow_mm,
             "smooth": smooth,
             "smallest_mm3": smallest_mm3,
             "confidence": confidence,
+            "shell_mm": shell_mm,
+            "liver_share": liver_share,
+            "attached_cm2": attached_cm2,
+            "given_share": given_share,
         }
         self.keep_probabilities = keep_probabilities
         self.calibration = calibration
@@ -70,11 +94,14 @@ class Diagnosed(Transform):
         pred: Any = found["pred"] if self.types == LESION_TYPES else among(found["pred"], self.types)
         given = found.get("liver")
         given = None if given is None or not isinstance(given, torch.Tensor) else np.asarray(given)[0]
-        reach = None if self.keep_probabilities else self.choices["grow_mm"]
+        reach = None if self.keep_probabilities else max(self.choices["grow_mm"], self.choices["shell_mm"])
         part = restored(pred, given, reach_mm=reach)
         spacing = np.linalg.norm(part.affine[:3, :3], axis=0).tolist()
         inside = None if given is None else given[part.box]
         seen = diagnose(part.maps, spacing, part.affine, given=inside, **self.choices)
+        unseen = (
+            [] if inside is None else unseen_liver(inside, part.maps[BACKGROUND], float(np.prod(spacing)))
+        )
         if self.keep_probabilities:
             found["probabilities"] = part.placed(split_branch(part.whole_maps())[0], pred.meta)
         part = part.without_maps()
@@ -83,17 +110,42 @@ class Diagnosed(Transform):
             instances=part.whole(seen.instances),
             liver=part.whole(seen.liver),
         )
-        odd = unusual_liver(diagnosis.liver, part.native)
-        image = found.get("image")
-        if self.window is not None and isinstance(image, torch.Tensor):
-            liver = np.asarray(pred.as_tensor()[: len(CLASSES)].argmax(dim=0) == LIVER)
-            odd += unusual_input(np.asarray(image), liver, self.window)
-        diagnosis.warnings.extend(odd)
+        diagnosis.warnings.extend(self.remarks(pred, found.get("image"), given, diagnosis.liver, part.native))
+        diagnosis.warnings.extend(unseen)
         labels = np.maximum(seen.classes, seen.liver.view(np.uint8) * np.uint8(LIVER))  # 1, below all lesions
         found["pred"] = part.placed(part.whole(labels)[None], pred.meta)
         found["diagnosis"] = diagnosis
         found["result"] = summary(found, diagnosis, self.calibration, self.types)
         return found
+
+    def remarks(
+        self,
+        pred: MetaTensor,
+        image: Any,
+        given: NDArray[Any] | None,
+        liver: NDArray[np.bool_],
+        native: NDArray[np.float64],
+    ) -> list[str]:
+        """What of a patient or their answer is unusual, in words.
+
+        Args:
+            pred: (C, X, Y, Z) on the network's grid.
+            image: (4, X, Y, Z) there, if there is one.
+            given: (X, Y, Z) liver mask of the user on the native grid.
+            liver: (X, Y, Z) of the answer on the native grid.
+            native: (4, 4) of that grid.
+        """
+        maps, affine = pred.as_tensor()[: len(CLASSES)].cpu(), pred.affine.cpu().numpy().astype(np.float64)
+        classes = maps.argmax(dim=0).numpy()
+        if given is None:
+            seen = liver_region(classes, np.linalg.norm(affine[:3, :3], axis=0).tolist(), grow_mm=0.0)
+            remarks = unusual_liver(liver, native, reached_ends(seen, affine))
+            remarks += cut_liver(seen, maps[BACKGROUND].numpy(), affine, self.contact_cm2)
+        else:
+            remarks = unusual_liver(liver, native)
+        if self.window is not None and isinstance(image, torch.Tensor):
+            remarks += unusual_input(np.asarray(image), classes == LIVER, self.window)
+        return remarks
 
 
 def summary(
@@ -127,6 +179,7 @@ def summary(
         **certainty(found, used, known),
         **branch,
         "lesions": lesions,
+        "left_out": dict(diagnosis.left_out),
         "warnings": [*(data.get("warnings") or ()), *diagnosis.warnings],
     }
 

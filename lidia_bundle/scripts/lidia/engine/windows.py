@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from itertools import combinations
 from math import gcd, prod
@@ -13,11 +13,22 @@ import torch
 import torch.nn.functional as F
 from monai.data import MetaTensor
 from monai.inferers import Inferer, SlidingWindowInferer
+from numpy.typing import NDArray
 
 from scripts.lidia.components import bounding_box
 from scripts.lidia.engine.half import has_bf16
-from scripts.lidia.postprocess import liver_region, no_longer_than
-from scripts.lidia.vocabulary import BACKGROUND
+from scripts.lidia.engine.sides import (
+    Side,
+    across,
+    contact_mm2,
+    ends_beyond,
+    extend,
+    is_alike,
+    neck_mm,
+    touched_sides,
+)
+from scripts.lidia.postprocess import filled_parts, liver_region, no_longer_than
+from scripts.lidia.vocabulary import BACKGROUND, CLASSES
 
 Network = Callable[..., torch.Tensor]
 
@@ -29,6 +40,11 @@ class WindowInferer(Inferer):
     the network was trained with, and most of the body costs nothing. Outside the box all is background. Where
     the coarse pass finds too little to be a liver, a pass at full resolution finds the box; where that finds
     too little as well, the whole volume is the answer.
+
+    The closer look can contradict the coarse pass. Where it finds too little liver in a box, the next largest
+    part of the coarse map gives the box. Where its liver lies on a side of the box that is no side of the
+    volume, it looks again with the box extended across that side. The extension is kept where the liver ends
+    beyond the side, or continues there: by a wide neck, and with the liver's HU, see `is_alike`.
 
     Whatever pads, pads air: MONAI's own 0 is 100 HU under our window and looks like liver.
 
@@ -42,7 +58,12 @@ class WindowInferer(Inferer):
         margin_mm: of the box round liver and lesions, as training crops have it.
         spacing: mm of the network's grid along X, Y, Z.
         longest_mm: of a liver along each axis: whatever is longer is cut at its thinnest places first.
-        least_ml: of a liver that a box is made of.
+        least_ml: of a liver that a box is made of, and that the closer look has to find in it.
+        contact_cm2: area by which a liver has to lie on a side of the box for the box to be extended.
+        extension_mm: by how much it is extended at a time, rounded up to steps that suit the network.
+        extensions: how many times a box is extended at most; 0 leaves it as the first look found it.
+        neck_mm: diameter of the largest circle in the contact from which on tissue beyond may be liver.
+        alike: how much the HU beyond a side have to be the liver's, 0..1, see `is_alike`.
         bf16: runs the network in bfloat16 autocast: half the time on CPUs that have it, probabilities that
             differ by about 0.01 at most. Others run in float32.
         runtime: what the network is handed to before it looks at the box, see `runtime`; None is torch.
@@ -60,6 +81,11 @@ class WindowInferer(Inferer):
         spacing: Sequence[float] = (2.5, 2.5, 2.5),
         longest_mm: float = 300.0,
         least_ml: float = 300.0,
+        contact_cm2: float = 2.0,
+        extension_mm: float = 40.0,
+        extensions: int = 4,
+        neck_mm: float = 20.0,
+        alike: float = 0.9,
         bf16: bool = False,
         runtime: Callable[[Network], Network] | None = None,
     ) -> None:
@@ -69,6 +95,9 @@ class WindowInferer(Inferer):
         self.coarse, self.margin = coarse, np.ceil(margin_mm / np.asarray(spacing)).astype(int)
         self.spacing, self.longest_mm, self.least_ml = spacing, longest_mm, least_ml
         self.step = gcd(*self.roi_size)
+        self.contact_cm2, self.extensions = contact_cm2, extensions
+        self.neck_mm, self.alike = neck_mm, alike
+        self.extension = [int(-(-extension_mm // (side * self.step))) * self.step for side in spacing]
 
     def __call__(self, inputs: torch.Tensor, network: Network, *args: Any, **kwargs: Any) -> torch.Tensor:
         """Probabilities (1, C, X, Y, Z) for an image (1, 4, X, Y, Z); a MetaTensor stays one.
@@ -76,41 +105,104 @@ class WindowInferer(Inferer):
         A network with a patient branch is asked for its scores too: they follow the C classes as channels.
         """
         image = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
-        # The box is torch's whatever runs the rest: a last bit may move it, and instance norm sees all of it
-        box = self.liver_box(image, network) if self.coarse else None
+        # The first box is torch's whatever runs the rest: a last bit may move it, and instance norm sees
+        # all of it
+        boxes = self.liver_boxes(image, network)
         network = network if self.runtime is None else self.runtime(network)
         network = getattr(network, "with_branch", network)
+        box, first = self.examine(image, network, boxes, *args, **kwargs)
         if box is None:
-            total = self.averaged(image, network, *args, **kwargs)
+            total = self.averaged(image, network, *args, first=first, **kwargs)
         else:
             x, y, z = box
-            inside = self.averaged(image[:, :, x, y, z], network, *args, **kwargs)
+            inside = self.averaged(image[:, :, x, y, z], network, *args, first=first, **kwargs)
             total = inside.new_zeros((*inside.shape[:2], *image.shape[2:]))
             total[:, BACKGROUND] = 1.0
             total[:, :, x, y, z] = inside
         return MetaTensor(total, meta=inputs.meta) if isinstance(inputs, MetaTensor) else total
 
-    def liver_box(self, image: torch.Tensor, network: Network) -> list[slice] | None:
-        """Box of liver and lesions with the margin, seen from afar if that will do; None without a liver."""
-        shape = image.shape[2:]
-        if image.shape[0] > 1 or min(shape) < 2 * self.coarse:
-            return None
-        for factor in sorted({self.coarse, 1}, reverse=True):
-            box = self.seen_box(image, network, factor)
-            if box is not None:
-                return self.widened(box, shape)
-        return None
+    def liver_boxes(self, image: torch.Tensor, network: Network) -> Iterator[list[slice]]:
+        """Boxes that may hold the liver, with the margin, the likeliest first.
 
-    def seen_box(self, image: torch.Tensor, network: Network, factor: int) -> list[slice] | None:
-        """Box of liver and lesions as seen so many times coarser; None where they are less than a liver."""
+        The pass at full resolution runs only when no box of the coarse pass was good enough.
+        """
+        shape = image.shape[2:]
+        if not self.coarse or image.shape[0] > 1 or min(shape) < 2 * self.coarse:
+            return
+        for factor in sorted({self.coarse, 1}, reverse=True):
+            for box in self.seen_boxes(image, network, factor):
+                yield self.widened(box, shape)
+
+    def seen_boxes(self, image: torch.Tensor, network: Network, factor: int) -> Iterator[list[slice]]:
+        """Boxes of liver and lesions in a pass so many times coarser, each of a part as large as a liver."""
         spacing = [side * factor for side in self.spacing]
         seen = self.windows(F.avg_pool3d(image, factor), network)
-        classes = seen[0].argmax(dim=0).to(torch.uint8).cpu().numpy()
-        region = no_longer_than(liver_region(classes, spacing, grow_mm=0.0), spacing, self.longest_mm)
-        box = bounding_box(region)
-        if box is None or region.sum() * prod(spacing) < self.least_ml * 1000:
-            return None
-        return [slice(side.start * factor, side.stop * factor) for side in box]
+        least = self.least_ml * 1000 / prod(spacing)
+        for part in filled_parts(seen[0].argmax(dim=0).cpu().numpy() > BACKGROUND):
+            if part.sum() < least:
+                return
+            region = no_longer_than(part, spacing, self.longest_mm)
+            box = bounding_box(region)
+            if box is not None and region.sum() >= least:
+                yield [slice(side.start * factor, side.stop * factor) for side in box]
+
+    def examine(
+        self, image: torch.Tensor, network: Network, boxes: Iterator[list[slice]], *args: Any, **kwargs: Any
+    ) -> tuple[list[slice] | None, torch.Tensor | None]:
+        """The box in which a closer look finds the liver, and the map that this look gave.
+
+        Returns:
+            Box and map; of boxes in which too little liver was found that with the most. No box and no map
+            where none was found in any.
+        """
+        best: tuple[list[slice], torch.Tensor] | None = None
+        most = 0.0
+        for box in boxes:
+            found = self.windows(image[(slice(None), slice(None), *box)], network, *args, **kwargs)
+            size = float(np.count_nonzero(_liver_classes(found)) * prod(self.spacing))
+            if size > most:
+                best, most = (box, found), size
+            if size >= self.least_ml * 1000:
+                break
+        return (None, None) if best is None else self.extended(image, network, *best, *args, **kwargs)
+
+    def extended(
+        self,
+        image: torch.Tensor,
+        network: Network,
+        box: list[slice],
+        found: torch.Tensor,
+        *args: Any,
+        **kwargs: Any,
+    ) -> tuple[list[slice], torch.Tensor]:
+        """A box and its map, extended across the sides that cut the liver where the liver continues there."""
+        shape, refused = image.shape[2:], set[Side]()
+        volume = image[0].cpu().numpy()
+        for _ in range(self.extensions):
+            before = _liver_classes(found)
+            touched = touched_sides(before > 0, box, shape, self.spacing, self.contact_cm2)
+            sides = [side for side in touched if side not in refused]
+            if not sides:
+                break
+            wider = extend(box, sides, self.extension, shape)
+            again = self.windows(image[(slice(None), slice(None), *wider)], network, *args, **kwargs)
+            old, new = _placed(before, box, shape), _placed(_liver_classes(again), wider, shape)
+            kept = []
+            for side in sides:
+                beyond, area = across(side, box, wider), contact_mm2(before > 0, side, self.spacing)
+                wide = neck_mm(before > 0, side, self.spacing) >= self.neck_mm
+                if ends_beyond(new, beyond, self.spacing, area) or (
+                    wide and is_alike(volume, old, new, beyond, self.spacing, self.alike)
+                ):
+                    kept.append(side)
+            refused |= {*sides} - {*kept}
+            if not kept:
+                break
+            if kept != sides:
+                wider = extend(box, kept, self.extension, shape)
+                again = self.windows(image[(slice(None), slice(None), *wider)], network, *args, **kwargs)
+            box, found = wider, again
+        return box, found
 
     def widened(self, box: Sequence[slice], shape: Sequence[int]) -> list[slice]:
         """A box with the margin, in steps that suit the network, within the volume."""
@@ -122,9 +214,16 @@ class WindowInferer(Inferer):
         ends = zip(low.tolist(), high.tolist(), shape, strict=True)
         return [slice(max(a, 0), min(b, size)) for a, b, size in ends]
 
-    def averaged(self, image: torch.Tensor, network: Network, *args: Any, **kwargs: Any) -> torch.Tensor:
-        """The map of an image, over its mirror images too where `tta` says so."""
-        total = self.windows(image, network, *args, **kwargs)
+    def averaged(
+        self,
+        image: torch.Tensor,
+        network: Network,
+        *args: Any,
+        first: torch.Tensor | None = None,
+        **kwargs: Any,
+    ) -> torch.Tensor:
+        """The map of an image, over its mirror images too where `tta` says so; `first` is the plain one."""
+        total = self.windows(image, network, *args, **kwargs) if first is None else first
         if self.tta:
             for axes in (axes for count in (1, 2, 3) for axes in combinations((2, 3, 4), count)):
                 total = total + self.windows(image.flip(axes), network, *args, **kwargs).flip(axes)
@@ -149,3 +248,16 @@ class WindowInferer(Inferer):
         half = self.bf16 and has_bf16(image.device)
         with torch.autocast(image.device.type, dtype=torch.bfloat16) if half else nullcontext():
             return slide(image, network, *args, **kwargs).float()
+
+
+def _liver_classes(found: torch.Tensor) -> NDArray[np.uint8]:
+    """Classes (X, Y, Z) of the liver and its lesions in a map (1, C, X, Y, Z), 0 elsewhere."""
+    classes = found[0, : len(CLASSES)].argmax(dim=0).to(torch.uint8).cpu().numpy()
+    return np.where(liver_region(classes, (1.0, 1.0, 1.0), grow_mm=0.0), classes, np.uint8(0))
+
+
+def _placed(part: NDArray[np.uint8], box: Sequence[slice], shape: Sequence[int]) -> NDArray[np.uint8]:
+    """A volume that holds `part` in the box and 0 around it."""
+    volume = np.zeros(tuple(shape), np.uint8)
+    volume[tuple(box)] = part
+    return volume

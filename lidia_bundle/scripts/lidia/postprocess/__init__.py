@@ -9,7 +9,7 @@ from scripts.lidia.postprocess.doubt import without_doubtful
 from scripts.lidia.postprocess.instances import Lesions, lesions
 from scripts.lidia.postprocess.livermax import GROUPS, livermax
 from scripts.lidia.postprocess.pixelcount import pixel_count
-from scripts.lidia.postprocess.region import liver_region, no_longer_than
+from scripts.lidia.postprocess.region import filled_parts, liver_region, no_longer_than
 
 __all__ = [
     "BRANCH_SCORES",
@@ -20,6 +20,7 @@ __all__ = [
     "among",
     "branch_scores",
     "diagnose",
+    "filled_parts",
     "known_types",
     "lesions",
     "liver_region",

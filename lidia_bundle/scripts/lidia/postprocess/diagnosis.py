@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scripts.lidia.components import SMALLEST_MM3
+from scripts.lidia.components import SMALLEST_MM3, join_components
 from scripts.lidia.postprocess.branch import branch_scores, split_branch
 from scripts.lidia.postprocess.doubt import without_doubtful
 from scripts.lidia.postprocess.instances import lesions
 from scripts.lidia.postprocess.livermax import GROUPS, livermax
 from scripts.lidia.postprocess.pixelcount import pixel_count
-from scripts.lidia.postprocess.region import liver_region
+from scripts.lidia.postprocess.region import grow, liver_region
+from scripts.lidia.postprocess.surroundings import without_outside
 from scripts.lidia.postprocess.volumes import as_probabilities, most_likely
+from scripts.lidia.vocabulary import FIRST_LESION
 
 NO_LIVER = "no liver was found: every patient probability is 0 and says nothing"
 
@@ -38,6 +41,8 @@ class Diagnosis(NamedTuple):
     warnings: list[str]
     branch: dict[str, float] | None = None
     """Score by the network's patient branch, 0..1; None where it has none."""
+    left_out: Mapping[str, int] = MappingProxyType({})
+    """Number of candidates that are no lesions by reason: `doubtful`, `outside_liver`, `small`."""
 
 
 def diagnose(
@@ -50,6 +55,10 @@ def diagnose(
     smooth: bool = False,
     smallest_mm3: float = SMALLEST_MM3,
     confidence: float = 0.0,
+    shell_mm: float = 3.0,
+    liver_share: float = 0.5,
+    attached_cm2: float = 10.0,
+    given_share: float = 0.1,
     groups: Mapping[str, Sequence[int]] = GROUPS,
 ) -> Diagnosis:
     """Read a patient's class map.
@@ -64,6 +73,10 @@ def diagnose(
         smooth: LiverMax over the mean of 3x3x3 voxels.
         smallest_mm3: volume from which on a component is a lesion.
         confidence: a component nowhere a lesion by this probability is none, see `without_doubtful`.
+        shell_mm: thickness of what surrounds a candidate, see `without_outside`.
+        liver_share: share of it that has to be liver for a lesion; 0 asks for none.
+        attached_cm2: contact with the liver by which a candidate is kept with a smaller share.
+        given_share: share of a candidate in `given` by which it is kept with a smaller share.
         groups: names of group scores and their classes.
 
     Raises:
@@ -71,18 +84,53 @@ def diagnose(
     """
     class_map, painted = split_branch(probabilities)
     maps = as_probabilities(class_map)
-    voted = without_doubtful(most_likely(maps), maps, confidence)
-    region = liver_region(voted, spacing, grow_mm=grow_mm, given=given)
+    likeliest = most_likely(maps)
+    sure = without_doubtful(likeliest, maps, confidence)
+    judged = without_outside(
+        sure,
+        spacing,
+        given=given,
+        shell_mm=shell_mm,
+        liver_share=liver_share,
+        attached_cm2=attached_cm2,
+        given_share=given_share,
+        smallest_mm3=smallest_mm3,
+    )
+    voted = judged.classes
+    core = liver_region(voted, spacing, grow_mm=0.0, given=given)
+    region = grow(core, spacing, grow_mm) & ~(judged.rejected & ~core)
     found = lesions(maps, spacing, affine, classes=voted, region=region, smallest_mm3=smallest_mm3)
-    # Lesions that reach out of the liver's component by a gap of less than the growth still belong to it.
-    liver = liver_region(voted, spacing, grow_mm=0.0, given=given) | (found.classes > 0)
+    warnings = [] if region.any() else [NO_LIVER]
+    if judged.volumes_mm3:
+        warnings.append(_outside(judged.volumes_mm3, liver_share))
     return Diagnosis(
         found.classes,
         found.instances,
-        liver,
+        # Lesions that reach out of the liver's component by a gap of less than the growth still belong to it.
+        core | (found.classes > 0),
         found.records,
         livermax(maps, region, smooth=smooth, groups=groups),
         pixel_count(found.classes, spacing, groups=groups),
-        [] if region.any() else [NO_LIVER],
+        warnings,
         None if painted is None else branch_scores(painted, found.classes),
+        {
+            "doubtful": _count(likeliest, sure),
+            "outside_liver": len(judged.volumes_mm3) + found.distant,
+            "small": found.small,
+        },
+    )
+
+
+def _count(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> int:
+    """Number of candidates that are lesions before and none afterwards."""
+    gone = (before >= FIRST_LESION) & (after < FIRST_LESION)
+    return int(join_components(gone).max(initial=0))
+
+
+def _outside(volumes_mm3: Sequence[float], liver_share: float) -> str:
+    many = len(volumes_mm3)
+    named = "1 candidate lesion was" if many == 1 else f"{many} candidate lesions were"
+    return (
+        f"{named} left out ({sum(volumes_mm3) / 1000:.1f} ml): less than {liver_share:.0%} of what surrounds "
+        "a candidate there is liver"
     )

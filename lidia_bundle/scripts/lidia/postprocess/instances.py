@@ -40,6 +40,10 @@ class Lesions(NamedTuple):
     """`(X, Y, Z)` numbers 1..K from the largest lesion to the smallest, 0 elsewhere."""
     records: list[dict[str, Any]]
     """One a lesion: instance, type, probabilities {type: p}, volume_mm3, diameter_mm, centroid_ras_mm."""
+    small: int
+    """Number of components that are too small."""
+    distant: int
+    """Number of the others whose centroid lies outside the region."""
 
 
 def lesions(
@@ -76,11 +80,8 @@ def lesions(
     for mask in ((voted >= FIRST_LESION) & (voted != CYST), voted == CYST):
         parts = join_components(mask)
         found += [(part, parts) for part in describe(parts, spacing)]
-    kept = [
-        (part, parts)
-        for part, parts in found
-        if not below(part.volume_mm3, smallest_mm3) and inside[_voxel(part, inside.shape)]
-    ]
+    large = [(part, parts) for part, parts in found if not below(part.volume_mm3, smallest_mm3)]
+    kept = [(part, parts) for part, parts in large if inside[_voxel(part, inside.shape)]]
     kept.sort(key=_by_size)
     named = np.zeros(voted.shape, np.uint8)
     instances = np.zeros(voted.shape, np.uint16)
@@ -102,7 +103,7 @@ def lesions(
             "diameter_mm": diameter_mm(mask, spacing, axial),
             "centroid_ras_mm": list(centroid_mm(part, affine)),
         })
-    return Lesions(named, instances, records)
+    return Lesions(named, instances, records, len(found) - len(large), len(large) - len(kept))
 
 
 def _by_size(found: tuple[Component, NDArray[np.uint32]]) -> tuple[float, tuple[float, float, float]]:

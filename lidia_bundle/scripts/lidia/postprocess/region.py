@@ -6,7 +6,7 @@ cut the lesions out, and with them every maximum that LiverMax looks for.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -47,18 +47,40 @@ def liver_region(
                 f"The liver mask has shape {drawn.shape}, the image {found.shape}: give one on its grid."
             )
         liver = _touching(drawn | lesions, drawn)
-    box = bounding_box(liver)
-    if box is None:
-        return liver
-    region = np.zeros_like(liver)
+    return grow(fill(liver), spacing, grow_mm)
+
+
+def grow(mask: Mask, spacing: Sequence[float], grow_mm: float) -> Mask:
+    """A mask dilated by a ball, within its volume.
+
+    Args:
+        mask: `(X, Y, Z)`.
+        spacing: mm a voxel along X, Y, Z.
+        grow_mm: radius of the ball.
+    """
+    box = bounding_box(mask)
     reach = [int(np.floor(grow_mm / step + 1e-6)) for step in spacing]
-    # Work on the liver's box alone: it is a fraction of the volume.
+    if box is None or not any(reach):
+        return mask
+    # Work on the mask's box alone: it is a fraction of the volume.
     wide = tuple(
         slice(max(side.start - by, 0), min(side.stop + by, size))
-        for side, by, size in zip(box, reach, liver.shape, strict=True)
+        for side, by, size in zip(box, reach, mask.shape, strict=True)
     )
-    region[wide] = _grow(_fill(liver[wide]), spacing, grow_mm, reach)
+    region = np.zeros_like(mask)
+    region[wide] = _paint_ball(mask[wide], spacing, grow_mm, reach)
     return region
+
+
+def fill(mask: Mask) -> Mask:
+    """A mask with what no path through faces connects to the outside, `(X, Y, Z)`."""
+    box = bounding_box(mask)
+    if box is None:
+        return mask
+    outside = join_components(~np.pad(mask[box], 1), connectivity=6)
+    filled = np.zeros_like(mask)
+    filled[box] = (outside != outside[0, 0, 0])[1:-1, 1:-1, 1:-1]
+    return filled
 
 
 def no_longer_than(mask: Mask, spacing: Sequence[float], longest_mm: float) -> Mask:
@@ -94,6 +116,19 @@ def _length(mask: Mask, spacing: Sequence[float]) -> float:
     return max((side.stop - side.start) * step for side, step in zip(box, spacing, strict=True))
 
 
+def filled_parts(mask: Mask) -> Iterator[Mask]:
+    """The components (26 neighbours) of a mask with their holes filled, from the largest to the smallest.
+
+    Args:
+        mask: `(X, Y, Z)`.
+    """
+    parts = join_components(mask)
+    sizes = np.bincount(parts.ravel())
+    sizes[0] = 0
+    for part in np.argsort(-sizes, kind="stable")[: np.count_nonzero(sizes)]:
+        yield fill(parts == part)
+
+
 def _largest(mask: Mask) -> Mask:
     parts = join_components(mask)
     sizes = np.bincount(parts.ravel())
@@ -109,17 +144,8 @@ def _touching(mask: Mask, core: Mask) -> Mask:
     return kept[parts]
 
 
-def _fill(mask: Mask) -> Mask:
-    """Fill what no path through faces connects to the outside."""
-    outside = join_components(~np.pad(mask, 1), connectivity=6)
-    filled: Mask = outside != outside[0, 0, 0]
-    return filled[1:-1, 1:-1, 1:-1]
-
-
-def _grow(mask: Mask, spacing: Sequence[float], grow_mm: float, reach: list[int]) -> Mask:
+def _paint_ball(mask: Mask, spacing: Sequence[float], grow_mm: float, reach: list[int]) -> Mask:
     """Dilate by a ball of `grow_mm`: paint it round every surface voxel, cheaper than a distance map."""
-    if not any(reach):
-        return mask
     inner = np.pad(mask, 1, mode="edge")
     core = mask.copy()
     for axis in range(3):
