@@ -23,8 +23,20 @@ CONFIGS = Path(__file__).parents[1] / "lidia_bundle/configs"
 CASES = {
     "crlm": ("venous", "crlm_ct_1004/dicom", "crlm_ct_1004/liver_predicted_by_a_peer.nii.gz"),
     "native": ("nc", "ts_native_3mm/example_ct.nii.gz", "ts_native_3mm/example_ct.nii.gz"),
+    "second": ("venous", "real_ct/crlm1004/venous.nii.gz", "real_ct/crlm1004/liver_venous.nii.gz"),
 }
 """Phase, where it lies, and a file on the same grid."""
+
+
+def flat_end_cm2(liver: np.ndarray, axis: int, spacing: tuple[float, ...]) -> float:
+    """Largest area that a mask loses from one slice to the next along an axis, inside the volume.
+
+    Of a ball of 200 mm it is 13 cm2 in slices of 2 mm; a plane through a liver has 50 and more.
+    """
+    slices = np.moveaxis(liver, axis, 0)
+    ends = (slices[:-1] & ~slices[1:], slices[1:] & ~slices[:-1])
+    largest = max(int(end.sum(axis=(1, 2)).max()) for end in ends)
+    return largest * float(np.prod(spacing)) / spacing[axis] / 100
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -57,6 +69,13 @@ def test_inference(real_ct: Path, tmp_path: Path, name: str) -> None:
     lesions = np.asarray(files["lesions"].dataobj)
     assert liver.any() or any("no liver" in said for said in result["warnings"])
     assert not lesions[liver == 0].any() and int(lesions.max()) < len(CLASSES)
+    remarks = " ".join(result["warnings"])
+    if max(flat_end_cm2(liver > 0, axis, source.header.get_zooms()) for axis in (0, 1)) > 15:
+        assert "ends in a plane" in remarks or "edge of the scan" in remarks
+    if name == "second":
+        # The largest part that the coarse pass takes for liver is the muscles of the back
+        known = np.asarray(source.dataobj) > 0
+        assert 2 * ((liver > 0) & known).sum() / ((liver > 0).sum() + known.sum()) > 0.7
     if name == "native":
         # The other scan of that folder, whose liver is known, is this one's top
         known = np.asarray(nib.load(real_ct / "ts_native_3mm/liver_label.nii.gz").dataobj) > 0
