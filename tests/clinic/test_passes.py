@@ -170,6 +170,16 @@ def test_single_slices_at_a_place_do_not_split_a_scan(tmp_path: Path) -> None:
     assert chosen(tmp_path).phases["venous"].slices == FULL
 
 
+@pytest.mark.parametrize("pause", ["100002", "100009"])
+def test_passes_that_are_series_of_their_own_are_named(tmp_path: Path, pause: str) -> None:
+    scan(tmp_path / "in", 2, range(0, 13))
+    scan(tmp_path / "in", 3, range(10, FULL), clock=pause, uid="1.2.3.5", SeriesNumber=5)
+    [item] = cases(dicom_dir=str(tmp_path / "in"), output_dir=str(tmp_path / "out"))
+    [entry] = [e for e in item["notes"]["files"]["reasons"] if e["reason"] == "other_pass"]
+    assert entry["files"] in (13, 14) and entry["warning"]
+    assert any("goes on where one that was read ends" in warning for warning in item["notes"]["warnings"])
+
+
 def test_the_real_series_in_two_passes(real_ct: Path, tmp_path: Path) -> None:
     source = real_ct / "crlm_ct_1004/dicom"
     slices = [pydicom.dcmread(path) for path in sorted(source.glob("*.dcm"))]

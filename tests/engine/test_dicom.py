@@ -214,7 +214,7 @@ def centre(image: nib.Nifti1Image) -> np.ndarray:
 def test_dicom_s_libraries_are_imported_when_they_are_needed() -> None:
     """The label server has an older pydicom, which highdicom does not load with."""
     light = ("series", "sources", "study", "choice", "aorta", "references", "header_values")
-    light += ("account", "files", "passes")
+    light += ("account", "files", "passes", "headers")
     rooms = ", ".join(f"scripts.lidia.clinic.{name}" for name in light)
     words = f"import sys, {rooms}; print('highdicom' in sys.modules)"
     command, place = [sys.executable, "-W", "ignore", "-c", words], {"PYTHONPATH": str(CONFIGS.parent)}

@@ -8,6 +8,7 @@ import pytest
 from prepare.miniatures import fault_of, table
 from prepare.test_dicom_readers import scan
 
+from scripts.lidia.clinic.account import Account
 from scripts.lidia.data import LoadPhases
 from scripts.lidia.datalist import datalist
 from scripts.lidia.prepare import prepare
@@ -80,6 +81,6 @@ def stack(series: str, description: str, seconds: float | None, slices: int = 40
 def test_phases_by_words_and_time(
     scans: list[tuple[str, str, float | None]], expected: dict[str, str]
 ) -> None:
-    layout = Layout(Path("x"), {}, {}, {}, WORDS["tcga_lihc"])
+    layout = Layout(Path("x"), {}, {}, {}, WORDS["tcga_lihc"], Account(Path("x")))
     found = phases_of([stack(*one) for one in scans], layout)
     assert {phase: one.series for phase, one in found.items()} == expected

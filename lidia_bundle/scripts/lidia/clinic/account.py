@@ -12,9 +12,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from scripts.lidia.atomic import write_text
-from scripts.lidia.clinic.archives import PackedError, archive_kind, unpack
+from scripts.lidia.clinic.archives import MAX_BYTES, PackedError, archive_kind, unpack
+from scripts.lidia.clinic.files import begins_as_dicom
 from scripts.lidia.folders import list_files
 
+VOLUMES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
+DEEPEST = 3
+"""How deep archives may lie in one another."""
 EXAMPLES = 5
 """Files that a summary names of a reason."""
 
@@ -54,6 +58,7 @@ REASONS = {
     "no_liver": Reason("a scan that shows no liver"),
     "reconstruction": Reason("another reconstruction of a scan that was read"),
     "same_phase": Reason("another scan of a phase that was read", True),
+    "other_pass": Reason("a scan that goes on where one that was read ends: store both in one series", True),
     "not_chosen": Reason("a CT scan that was taken for no phase", True),
     "not_wanted": Reason("of a phase that was not wanted"),
     "copy": Reason("the same slice once more"),
@@ -95,6 +100,8 @@ class Account:
         self.names: dict[Path, str] = {}
         self.fates: dict[Path, Fate] = {}
         self.closed: dict[Path, str] = {}
+        self.depths: dict[Path, int] = {}
+        self.room = MAX_BYTES
         self.add(self.folder)
 
     def add(self, folder: Path, name: str = "") -> None:
@@ -114,19 +121,27 @@ class Account:
     def unpack(self, path: Path) -> None:
         """Adds the files of an archive, and gives the archive and what was refused of it their reasons."""
         if self.temporary is None:
-            return self.leave([path], "packed", detail=archive_kind(path))
+            self.leave([path], "packed", detail=archive_kind(path))
+            return
+        depth = next((d for folder, d in self.depths.items() if folder in path.parents), 0) + 1
+        if depth > DEEPEST:
+            self.leave([path], "packed", detail=f"archives in one another, {depth} deep: unpack them")
+            return
         folder = self.temporary / str(len(self.names))
         try:
-            refused = unpack(path, folder).refused
+            unpacked = unpack(path, folder, room=self.room)
         except PackedError as error:
             shutil.rmtree(folder, ignore_errors=True)
-            return self.leave([path], "packed", detail=str(error))
+            self.leave([path], "packed", detail=str(error))
+            return
+        refused, self.depths[folder] = unpacked.refused, depth
+        self.room -= sum(file.stat().st_size for file in unpacked.files)
         self.add(folder, f"{self.names[path]}/")
         for name, why in refused.items():
             member = folder / ".refused" / str(len(self.names))
             self.names[member] = f"{self.names[path]}/{name}"
             self.leave([member], "packed", detail=why)
-        return self.leave([path], "unpacked")
+        self.leave([path], "unpacked")
 
     def unread(self) -> Iterator[Path]:
         """The files that nobody spoke of yet; those that are added meanwhile come last."""
@@ -213,6 +228,21 @@ class Account:
                 status, what = ("left out", REASONS[fate.reason].words) if fate.reason else ("used", "")
                 table.writerow((name, status, fate.use, fate.case, fate.series, what, fate.detail))
         write_text(path, text.getvalue())
+
+
+def reason_without_header(path: Path, account: Account) -> str:
+    """Why a file is no part of a study, as far as that is known without a header; empty if nothing is.
+
+    Raises:
+        OSError: if it cannot be read.
+    """
+    if account.is_hidden(path):
+        return "hidden_dicom" if begins_as_dicom(path) and not account.is_known(path) else "hidden"
+    if path.name.upper() == "DICOMDIR":
+        return "index"
+    if archive_kind(path):
+        return "packed"
+    return "volume" if path.name.lower().endswith(VOLUMES) else ""
 
 
 def tell(summary: dict[str, Any], logger: logging.Logger, title: str) -> None:

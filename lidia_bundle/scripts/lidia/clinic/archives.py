@@ -26,7 +26,7 @@ OTHERS = {
 }
 """First bytes of what is packed in another way."""
 TAR_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
-BROKEN = (EOFError, ValueError, RuntimeError, NotImplementedError, OSError, tarfile.TarError,
+BROKEN = (EOFError, ValueError, RuntimeError, OSError, tarfile.TarError,
           zipfile.BadZipFile, lzma.LZMAError, zlib.error)  # fmt: skip
 """What the readers of archives raise of damaged ones."""
 
@@ -85,6 +85,7 @@ def unpack(path: Path, folder: Path, *, room: int = MAX_BYTES) -> Unpacked:
     if kind not in ("ZIP", "TAR"):
         raise PackedError(f"{kind or 'no'} archive: unpack it, and name the folder")
     found = Unpacked([], {})
+    folder.mkdir(parents=True, exist_ok=True)
     try:
         for name, member in (_zip_members if kind == "ZIP" else _tar_members)(path, found.refused):
             target = _inside(folder, name)

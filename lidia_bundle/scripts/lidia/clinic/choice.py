@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from scripts.lidia.clinic.enhancement import weigh_image
+from scripts.lidia.clinic.naming import description_of, folder_of, named_series, reason_of, title_of
 from scripts.lidia.clinic.phases import Acquisition, acquisitions, chosen, posterior, weigh_tags
 from scripts.lidia.clinic.study import Series, Study
 from scripts.lidia.clinic.words import says_phases
@@ -23,6 +24,7 @@ NOT_TAKEN = {
     "reconstruction": "another reconstruction is better",
     "same_phase": "another scan of this phase is better",
     "not_wanted": "left out by --phase_map",
+    "other_pass": "another part of the body was taken for this phase",
 }
 """Why a series that may be a phase is none."""
 COLUMNS = ("phase", "number", "description", "slices", "time", "confidence", "why")
@@ -74,16 +76,23 @@ def choose(
     Raises:
         CaseError: if no series can be a phase, or `phase_map` names none or several.
     """
-    named = _named(study, phase_map or {}, case, private)
+    named = named_series(study, phase_map or {}, case, private)
+    renamed = {series.paths: series for series in named.values() if series is not None}
+    study = replace(study, series=tuple(renamed.get(s.paths, s) for s in study.series))
     usable = [series for series in study.series if not series.refused]
     if not usable:
-        listed = "; ".join(f"{_title(s, private)}: {_reason(s, private)}" for s in study.series)
+        listed = "; ".join(f"{title_of(s, private)}: {reason_of(s, private)}" for s in study.series)
         remedy = "export the axial series of the liver, evenly spaced and upright"
-        raise CaseError(case, _where(study), f"no series can be a phase: {listed}", remedy, "no_series")
+        raise CaseError(case, folder_of(study), f"no series can be a phase: {listed}", remedy, "no_series")
     scans = acquisitions(usable)
     for phase, series in named.items():
         if series is not None:
-            scan = next(scan for scan in scans if series in scan.series)
+            place = next(number for number, scan in enumerate(scans) if series in scan.series)
+            scan = scans[place]
+            if scan.named or (series.kind and len(scan.series) > 1):  # the others may be a phase of their own
+                scan.series.remove(series)
+                scan = Acquisition([series])
+                scans.insert(place + 1, scan)
             scan.named, scan.why = phase, ["named by the user"]
             scan.series.sort(key=lambda other: other != series)
     weigh_tags([scan for scan in scans if not scan.named])
@@ -96,7 +105,7 @@ def choose(
     phases = {p: scans[taken[p]].series[0] for p in PHASES if p in taken}
     if not phases:
         remedy = "take the phase off --phase_map"
-        raise CaseError(case, _where(study), "no phase is left", remedy, "no_phase")
+        raise CaseError(case, folder_of(study), "no phase is left", remedy, "no_phase")
     rows, warnings = [], []
     left_out: list[tuple[Series, str]] = []
     for number, scan in enumerate(scans):
@@ -108,6 +117,8 @@ def choose(
             why = list(scan.why) if scan.why else ["nothing speaks for any phase"]
             if not taken_here:
                 reason = "reconstruction" if used else "same_phase" if best in phases else "not_wanted"
+                if best in phases and series.goes_on(phases[best]):
+                    reason = "other_pass"
                 left_out.append((series, reason))
                 why.append(NOT_TAKEN[reason])
             rows.append(_row(series, study, private, best, why, confidence, taken_here))
@@ -119,7 +130,7 @@ def choose(
     left_out += [(series, "no_liver") for series in unseen]
     left_out += [(series, series.kind) for series in study.series if series.refused]
     out = [*unseen, *(series for series in study.series if series.refused)]
-    rows += [_row(series, study, private, "", [_reason(series, private)], None, False) for series in out]
+    rows += [_row(series, study, private, "", [reason_of(series, private)], None, False) for series in out]
     warnings += _losses(out, phases, private)
     if silent and len(blind) == len(silent):
         warnings.append(UNSEEN)
@@ -166,7 +177,7 @@ def _row(
         time = f"+{since} s" if private else series.time.strftime("%H:%M:%S")
     return {
         "phase": phase,
-        "description": _description(series, private),
+        "description": description_of(series, private),
         "number": series.name,
         "uid": series.uid[-12:] if private else series.uid,
         "slices": series.slices,
@@ -178,29 +189,9 @@ def _row(
     }
 
 
-def _description(series: Series, private: bool) -> str:
-    """SeriesDescription, or the words of a phase in it alone: the rest is free text that may name people."""
-    return ", ".join(says_phases(series.description).values()) if private else series.description
-
-
-def _title(series: Series, private: bool) -> str:
-    words = _description(series, private)
-    return f"series {series.name}" + (f" ({words})" if words else "")
-
-
-def _reason(series: Series, private: bool) -> str:
-    """Why a series was left out, with the file at fault unless its name may tell who the patient is."""
-    named = not private and Path(series.file) in series.paths
-    return f"{series.refused} (file {series.file})" if named else series.refused
-
-
-def _where(study: Study) -> str:
-    return str(study.series[0].paths[0].parent)
-
-
 def _doubts(scan: Acquisition, phase: str, confidence: float, private: bool) -> list[str]:
     """What is not sure of a series that was taken."""
-    title, told = _title(scan.series[0], private), []
+    title, told = title_of(scan.series[0], private), []
     if confidence < SURE:
         told.append(f"{title} was taken for {phase} with a confidence of {confidence:.2f}: check it")
     said = says_phases(scan.series[0].description)
@@ -217,46 +208,5 @@ def _losses(out: Sequence[Series], phases: Mapping[str, Series], private: bool) 
         lost = len(said) == 1 and next(iter(said)) not in phases
         if series.slices >= 8 and (lost or Path(series.file) in series.paths):
             what = f"no {next(iter(said))} phase: " if lost else ""
-            told.append(f"{what}{_title(series, private)} was left out, {_reason(series, private)}")
+            told.append(f"{what}{title_of(series, private)} was left out, {reason_of(series, private)}")
     return told
-
-
-def _named(study: Study, asked: Mapping[str, Any], case: str, private: bool) -> dict[str, Series | None]:
-    """The series that the user names.
-
-    Raises:
-        CaseError: if a phase is unknown, or a word fits no series, several, or one that cannot be read.
-    """
-    found: dict[str, Series | None] = {}
-    for phase, word in asked.items():
-        if phase not in PHASES:
-            remedy = f"the phases are {', '.join(PHASES)}"
-            raise CaseError(case, _where(study), f"phase_map names {phase!r}", remedy, "unknown_phase")
-        text = str(word).strip()
-        if word is None or text.lower() in ("", "none"):
-            found[phase] = None
-            continue
-        fits = _fitting(study, text)
-        if len(fits) != 1:
-            what = f"{len(fits)} series fit" if fits else "no series fits"
-            listed = ", ".join(_title(series, private) for series in fits or study.series)
-            remedy = f"name one by its number: {listed}"
-            raise CaseError(case, _where(study), f"{what} {phase} = {text!r}", remedy, "bad_phase_map")
-        if fits[0].refused:
-            why = _reason(fits[0], private)
-            problem = f"{_title(fits[0], private)}, named for {phase}, cannot be read: {why}"
-            raise CaseError(case, _where(study), problem, "name another series", "bad_phase_map")
-        found[phase] = fits[0]
-    return found
-
-
-def _fitting(study: Study, text: str) -> list[Series]:
-    """Series by UID, else by number, else by description, else by a part of it."""
-    low = text.lower()
-    tests = (
-        lambda s: s.uid == text,
-        lambda s: s.name == text,
-        lambda s: s.description.lower() == low,
-        lambda s: low in s.description.lower() and not s.refused,
-    )
-    return next((fits for test in tests if (fits := [s for s in study.series if test(s)])), [])

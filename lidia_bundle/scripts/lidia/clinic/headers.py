@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scripts.lidia.clinic.account import Account
-from scripts.lidia.clinic.archives import archive_kind
+from scripts.lidia.clinic.account import Account, reason_without_header
 from scripts.lidia.clinic.attributes import TAGS
-from scripts.lidia.clinic.files import begins_as_dicom, read_file
+from scripts.lidia.clinic.files import read_file
 from scripts.lidia.clinic.header_values import CT, read_text
 from scripts.lidia.datalist.errors import CaseError
 
@@ -19,11 +18,13 @@ if TYPE_CHECKING:
 
 MEDIA_STORAGE_DIRECTORY = "1.2.840.10008.1.3.10"
 """SOP class of a DICOMDIR, which may bear another name."""
-VOLUMES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 
 
 def read_headers(
-    folder: str | Path, unreadable: list[CaseError] | None, account: Account | None = None
+    folder: str | Path,
+    unreadable: list[CaseError] | None,
+    account: Account | None = None,
+    more: Sequence[str] = (),
 ) -> Iterable[Dataset]:
     """Headers of all DICOM files below a folder, without pixels.
 
@@ -31,6 +32,7 @@ def read_headers(
         folder: searched with its sub-folders; or a file.
         unreadable: takes the faults of files that should be DICOM and are empty or damaged.
         account: of the folder; takes the reasons of all other files.
+        more: keywords to read beside those of the table.
 
     Raises:
         CaseError: if there is no such folder; without `unreadable`, if a file is empty or damaged.
@@ -51,7 +53,7 @@ def read_headers(
         _note(CaseError("dicom", str(path), f"it cannot be read ({words})", remedy, "closed"), unreadable)
     for path in account.unread():
         try:
-            header = _classified(path, account)
+            header = _classified(path, account, more)
         except CaseError as fault:
             account.leave([path], "damaged", detail="" if account.private else fault.problem)
             _note(fault, unreadable)
@@ -66,14 +68,14 @@ def _note(fault: CaseError, unreadable: list[CaseError] | None) -> None:
     unreadable.append(fault)
 
 
-def _classified(path: Path, account: Account) -> Dataset | None:
+def _classified(path: Path, account: Account, more: Sequence[str]) -> Dataset | None:
     """The header of a file that is part of a study; of any other the account takes the reason.
 
     Raises:
         CaseError: if it should be DICOM and cannot be read.
     """
     try:
-        reason, header = _reason(path, account)
+        reason, header = _reason(path, account, more)
     except OSError as error:
         remedy = "get the right to read it, or copy the study again"
         problem = f"the file cannot be read ({error.strerror or error})"
@@ -85,22 +87,18 @@ def _classified(path: Path, account: Account) -> Dataset | None:
     return header
 
 
-def _reason(path: Path, account: Account) -> tuple[str, Dataset | None]:
+def _reason(path: Path, account: Account, more: Sequence[str]) -> tuple[str, Dataset | None]:
     """Why a file is no part of a study, by a key of `REASONS`; empty with the header of one that is."""
-    if account.is_hidden(path):
-        lost = begins_as_dicom(path) and not account.is_known(path)
-        return "hidden_dicom" if lost else "hidden", None
-    if path.name.upper() == "DICOMDIR":
-        return "index", None
-    header = _header(path)
+    if account.is_hidden(path) or path.name.upper() == "DICOMDIR":
+        return reason_without_header(path, account), None
+    header = _header(path, more)
     if header is None:
-        volume = path.name.lower().endswith(VOLUMES)
-        return "packed" if archive_kind(path) else "volume" if volume else "not_dicom", None
+        return reason_without_header(path, account) or "not_dicom", None
     kind = header.file_meta.get("MediaStorageSOPClassUID")
     return ("index", None) if kind == MEDIA_STORAGE_DIRECTORY else ("", header)
 
 
-def _header(path: Path) -> Dataset | None:
+def _header(path: Path, more: Sequence[str]) -> Dataset | None:
     """The header of a file; None if it is no DICOM and does not claim to be.
 
     Raises:
@@ -112,7 +110,7 @@ def _header(path: Path) -> Dataset | None:
     if path.stat().st_size == 0 and (named or not path.suffix):
         raise CaseError("dicom", str(path), "the file is empty (0 bytes)", remedy, "empty_file")
     try:
-        header = read_file(path, stop_before_pixels=True, specific_tags=list(TAGS))
+        header = read_file(path, stop_before_pixels=True, specific_tags=[*TAGS, *more])
     except Exception as error:  # a broken file can break its reader anywhere
         problem = f"the file cannot be read ({error})"
         raise CaseError("dicom", str(path), problem, remedy, "damaged") from error

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from scripts.lidia.clinic.account import Account, describe
 from scripts.lidia.clinic.frames import single_frames
 from scripts.lidia.clinic.header_values import check_pixels, check_slice, read_text, require_numbers
 from scripts.lidia.clinic.slices import Slices, place_of
@@ -19,6 +20,8 @@ from scripts.lidia.folders import list_files
 if TYPE_CHECKING:
     from pydicom import Dataset
 
+BESIDE = ("volume", "packed", "link", "hidden_dicom")
+"""Reasons to leave out files of a series' folder that a user should hear of."""
 Read = tuple[NDArray[np.float32], NDArray[np.float64], list[CaseError]]
 
 
@@ -38,7 +41,15 @@ def read_series(folder: str | Path, *, case: str = "") -> Read:
         CaseError: if there is no CT series in the folder or more than one, if a file is damaged, or if the
         slices are no regular volume (gaps, uneven spacing, tilted gantry, two acquisitions, too few slices).
     """
-    return _read(Slices(str(folder), case or Path(folder).name), dicom_paths(folder))
+    series, account = Slices(str(folder), case or Path(folder).name), Account(folder)
+    for path, words in account.closed.items():
+        remedy = "get the right to read it, or move it away"
+        raise series.fault("closed", f"the folder cannot be read ({words})", remedy, str(path))
+    voxels, affine, remarks = _read(series, dicom_paths(folder), look=True)
+    for entry in series.settle(account)["reasons"]:
+        if entry["reason"] in BESIDE:
+            series.remark("left_out", describe(entry))
+    return voxels, affine, remarks
 
 
 def read_files(paths: Sequence[Path], *, case: str, step_mm: float = 0.0) -> Read:
@@ -55,9 +66,9 @@ def read_files(paths: Sequence[Path], *, case: str, step_mm: float = 0.0) -> Rea
     return _read(Slices(str(paths[0].parent), case), paths, step_mm)
 
 
-def _read(series: Slices, paths: Sequence[Path], step_mm: float = 0.0) -> Read:
+def _read(series: Slices, paths: Sequence[Path], step_mm: float = 0.0, look: bool = False) -> Read:
     try:
-        return _volume(series, paths, step_mm)
+        return _volume(series, paths, step_mm, look)
     except ImportError:
         raise
     except CaseError as fault:  # of a header: it knows its file, not the case
@@ -67,17 +78,21 @@ def _read(series: Slices, paths: Sequence[Path], step_mm: float = 0.0) -> Read:
         raise series.fault("damaged", problem, "copy the series again") from error
 
 
-def _volume(series: Slices, paths: Sequence[Path], step_mm: float) -> Read:
+def _volume(series: Slices, paths: Sequence[Path], step_mm: float, look: bool) -> Read:
     alone = series.multiframe(paths)
     if alone is not None:
         frames = single_frames(alone)
         (_, _, step), _ = check_stack(frames, case=series.case)
         check_pixels(alone)
+        if look:
+            series.look(alone, frames)
         voxels, affine, words = read_frames(frames, every=max(1, int(step_mm / step)))
         for remark in words:
             series.remark("pixels", remark)
         return voxels, affine, series.remarks
     slices = series.kept(series.files(paths))
+    if look:
+        series.look(slices[0], slices)
     every = max(1, int(step_mm / (place_of(slices[1]) - place_of(slices[0]))))
     return (*series.volume(slices[::every]), series.remarks)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scripts.lidia.clinic.account import Account, reason_without_header
 from scripts.lidia.clinic.files import read_file
 from scripts.lidia.clinic.frames import is_multiframe
 from scripts.lidia.clinic.header_values import (
@@ -20,7 +21,10 @@ from scripts.lidia.clinic.header_values import (
     read_text,
     require_numbers,
 )
-from scripts.lidia.clinic.passes import OFF_GRID_MM, OFF_GRID_STEPS, split_scans
+from scripts.lidia.clinic.kinds import SHORTEST_MM, kind_of
+from scripts.lidia.clinic.passes import split_scans
+from scripts.lidia.clinic.scattered import is_scattered
+from scripts.lidia.clinic.straightening import straighten
 from scripts.lidia.clinic.voxels import read_voxels
 from scripts.lidia.datalist.check import MIN_SLICES
 from scripts.lidia.datalist.errors import CaseError
@@ -47,6 +51,8 @@ class Slices:
     def __init__(self, folder: str, case: str) -> None:
         self.folder, self.case = folder, case
         self.remarks: list[CaseError] = []
+        self.left: list[tuple[Path, str]] = []
+        self.used: list[Path] = []
 
     def fault(self, code: str, problem: str, remedy: str, file: str | None = None) -> CaseError:
         """The error of this folder and case."""
@@ -55,6 +61,30 @@ class Slices:
     def remark(self, code: str, problem: str) -> None:
         """Notes what a reader should know and that is no fault."""
         self.remarks.append(CaseError(self.case, self.folder, problem, "", code, "warning"))
+
+    def leave(self, slices: Sequence[Dataset], reason: str) -> None:
+        """Notes why slices were left out, by a key of `account.REASONS`."""
+        self.left += [(Path(slice_.filename), reason) for slice_ in slices]
+
+    def settle(self, account: Account) -> dict[str, Any]:
+        """Gives the files of the folder their fates; returns the summary of the account."""
+        account.use(self.used, "phase")
+        for path, reason in self.left:
+            account.leave([path], reason)
+        for path in list(account.unread()):
+            account.leave([path], reason_without_header(path, account) or "not_dicom")
+        account.close()
+        return account.summary()
+
+    def look(self, first: Dataset, slices: Sequence[Dataset]) -> None:
+        """Remarks a series that looks like no phase; whoever names its folder may know better."""
+        self.used = sorted({Path(slice_.filename) for slice_ in slices})
+        kind, words = kind_of(first, slices)
+        extent = place_of(max(slices, key=place_of)) - place_of(min(slices, key=place_of))
+        if not kind and extent < SHORTEST_MM:
+            words = f"only {extent:.0f} mm long"
+        if words:
+            self.remark("looks_unlike", f"the series looks like no phase: {words}")
 
     def kept(self, found: Sequence[Dataset]) -> list[Dataset]:
         """Leaves the slices of one regular volume, sorted."""
@@ -104,6 +134,7 @@ class Slices:
             problem = f"no CT slices: {seen or 'no image with a position'}"
             raise self.fault("not_ct", problem, "name the folder of one CT series")
         kept = [d for d in found if is_slice(d)]
+        self.leave([d for d in found if not is_slice(d)], "other_kind")
         if len(kept) < len(found):
             self.remark(
                 "left_out", f"{len(found) - len(kept)} files are no CT slices (localizers, ...); left out"
@@ -119,7 +150,9 @@ class Slices:
         series = defaultdict(list)
         for slice_ in slices:
             series[read_text(slice_, "SeriesInstanceUID")].append(slice_)
-        if len(series) > 1:
+        if len(series) > 1 and is_scattered(list(series.values())):
+            self.remark("scattered", f"{len(series)} series of a few slices each were taken for one")
+        elif len(series) > 1:
             names = [
                 f"{read_text(g[0], 'SeriesDescription')!r} "
                 f"(number {read_text(g[0], 'SeriesNumber')}, {len(g)} slices)"
@@ -141,6 +174,7 @@ class Slices:
         if odd > 0.2 * len(slices):
             problem = f"{odd} of {len(slices)} slices have another shape, spacing or orientation"
             raise self.fault("mixed_slices", problem, "separate them into folders")
+        self.leave([s for group in groups.values() if group is not largest for s in group], "stray")
         if odd:
             self.remark("left_out", f"{odd} slices of another shape or orientation were left out")
         return largest
@@ -157,9 +191,13 @@ class Slices:
             return list(slices)
         for code, words in large[0].remarks:
             self.remark(code, words)
-        strays = sum(len(scan.slices) + len(scan.spare) for scan in scans if scan is not large[0])
+        for slice_, reason in large[0].spare:
+            self.leave([slice_], reason)
+        others = [scan for scan in scans if scan is not large[0]]
+        strays = [s for scan in others for s in (*scan.slices, *(spare for spare, _ in scan.spare))]
+        self.leave(strays, "stray")
         if strays:
-            self.remark("left_out", f"{strays} slices of other acquisitions were left out")
+            self.remark("left_out", f"{len(strays)} slices of other acquisitions were left out")
         return self.without_copies(large[0].slices)
 
     def without_copies(self, slices: Sequence[Dataset]) -> list[Dataset]:
@@ -173,6 +211,7 @@ class Slices:
                 continue
             same = _is_copy(other, slice_)
             copies, clashes = copies + same, clashes + (not same)
+            self.leave([slice_], "copy")
         if clashes:
             numbers = sorted({read_text(s, "AcquisitionNumber") or "?" for s in slices})
             problem = f"{clashes} places have two different slices (acquisitions {', '.join(numbers)})"
@@ -192,7 +231,10 @@ class Slices:
         steps = np.diff(places)
         step = float(np.median(steps))
         uneven = np.flatnonzero(np.abs(steps - step) > UNEVEN_MM)
-        if len(uneven) and self._straighten(ordered, places):
+        moved = straighten(ordered, places) if len(uneven) else 0.0
+        if moved:
+            problem = f"slices lie up to {moved:.2f} mm beside an even grid, and were moved onto it"
+            self.remark("off_grid", problem)
             corners = np.array([require_numbers(s, "ImagePositionPatient") for s in ordered])
         elif len(uneven):
             where = ", ".join(f"{places[i]:.1f} to {places[i + 1]:.1f}" for i in uneven[:5])
@@ -213,22 +255,6 @@ class Slices:
             problem = f"the gantry was tilted by {tilt:.1f} degrees"
             raise self.fault("tilt", problem, "resample it to an upright volume first (dcm2niix does)")
         return ordered
-
-    def _straighten(self, ordered: Sequence[Dataset], places: NDArray[np.float64]) -> bool:
-        """Moves slices that lie a little beside an even grid onto it, as passes of one scan may do."""
-        step = (places[-1] - places[0]) / (len(places) - 1)
-        beside = places - places[0] - step * np.arange(len(places))
-        beside -= (beside.max() + beside.min()) / 2
-        if np.abs(beside).max() > min(OFF_GRID_MM, OFF_GRID_STEPS * step) / 2:
-            return False
-        turn = np.asarray(require_numbers(ordered[0], "ImageOrientationPatient"))
-        normal = np.cross(turn[:3], turn[3:])
-        for slice_, shift in zip(ordered, beside, strict=True):
-            corner = np.asarray(require_numbers(slice_, "ImagePositionPatient")) - shift * normal
-            slice_.ImagePositionPatient = [float(f"{value:.5f}") for value in corner]
-        most = f"{np.abs(beside).max():.2f} mm"
-        self.remark("off_grid", f"slices lie up to {most} beside an even grid, and were moved onto it")
-        return True
 
     def volume(self, slices: Sequence[Dataset]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """Reads the voxels of slices that `kept` gives."""

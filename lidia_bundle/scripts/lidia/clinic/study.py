@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scripts.lidia.clinic.account import Account
+from scripts.lidia.clinic.account import REASONS, Account
 from scripts.lidia.clinic.frames import is_multiframe, single_frames
 from scripts.lidia.clinic.header_values import (
     check_pixels,
@@ -25,23 +25,17 @@ from scripts.lidia.clinic.header_values import (
     require_numbers,
 )
 from scripts.lidia.clinic.headers import read_headers
+from scripts.lidia.clinic.kinds import SHORTEST_MM, kind_of
 from scripts.lidia.clinic.passes import Scan, split_scans
+from scripts.lidia.clinic.scattered import pool_scattered
 from scripts.lidia.clinic.series import check_stack
+from scripts.lidia.clinic.slices import place_of
 from scripts.lidia.clinic.times import nearest, time_of
-from scripts.lidia.clinic.words import is_sharp, says_kind
+from scripts.lidia.clinic.words import is_sharp
 from scripts.lidia.datalist.errors import CaseError
 
 if TYPE_CHECKING:
     from pydicom import Dataset
-
-KINDS_LEFT_OUT = {
-    "a localizer": "localizer", "bolus tracking": "single_slices", "a dose report": "dose_report",
-    "a projection": "projection", "a computed map": "computed_map",
-}  # fmt: skip
-"""Key of `account.REASONS` of each kind that words name."""
-SHORTEST_MM = 60.0
-"""What is shorter along the body shows no liver: bolus tracking, single slices, biopsies."""
-
 
 VALUE_FAULTS = ("bad_value", "not_hu", "no_tags")
 """Codes of faults that are those of one series; a damaged file is one of the whole copy."""
@@ -61,6 +55,7 @@ class Series:
         slices: how many.
         spacing: mm between columns, rows and slices; zeros if unknown.
         extent: mm from the first to the last slice along their normal.
+        ends: where its first and its last slice lie along their normal, mm.
         time: when the first slice was scanned.
         contrast: ContrastBolusAgent.
         injected: when the injection began.
@@ -80,6 +75,7 @@ class Series:
     slices: int
     spacing: tuple[float, float, float] = (0.0, 0.0, 0.0)
     extent: float = 0.0
+    ends: tuple[float, float] = (0.0, 0.0)
     time: datetime | None = None
     contrast: str = ""
     injected: datetime | None = None
@@ -88,6 +84,11 @@ class Series:
     file: str = ""
     spare: tuple[tuple[Path, str], ...] = ()
     remarks: tuple[str, ...] = ()
+
+    def goes_on(self, other: Series) -> bool:
+        """Whether this scan begins or ends where another ends or begins, as a further pass does."""
+        shared = min(self.ends[1], other.ends[1]) - max(self.ends[0], other.ends[0])
+        return -1.5 * other.spacing[2] < shared < min(self.extent, other.extent) / 3
 
     @property
     def sharp(self) -> bool:
@@ -126,6 +127,7 @@ def find_studies(
     Raises:
         CaseError: if there is no DICOM file; without `unreadable`, if one is empty or damaged.
     """
+    account = Account(folder) if account is None else account
     headers: dict[tuple[str, str], dict[str, list[Dataset]]] = defaultdict(lambda: defaultdict(list))
     for header in read_headers(folder, unreadable, account):
         who = read_text(header, "PatientID") or read_text(header, "PatientName")
@@ -133,15 +135,17 @@ def find_studies(
         headers[key][read_text(header, "SeriesInstanceUID")].append(header)
     studies = []
     for (who, uid), groups in headers.items():
-        found = [series for group in groups.values() for series in _series(group)]
+        found = []
+        for group, remark in pool_scattered(groups.values()):
+            found += [replace(s, remarks=(*s.remarks, *[remark] * bool(remark))) for s in _series(group)]
         found.sort(key=lambda s: (bool(s.refused), s.time or datetime.max, s.name))
         first = next(iter(groups.values()))[0]
         studies.append(Study(who, uid, read_date(first, "StudyDate"), tuple(found)))
     if not studies and unreadable:
         raise unreadable[0]
     if not studies:
-        remedy = "name the folder of a study"
-        raise CaseError(Path(folder).name, str(folder), "no DICOM file in the folder", remedy, "no_dicom")
+        fault = _nothing(account)
+        raise fault
     return sorted(studies, key=lambda study: (study.patient, study.day, study.uid))
 
 
@@ -163,6 +167,19 @@ def without_series(study: Study, fault: CaseError) -> Study | None:
             others = [other for place, other in enumerate(study.series) if place != number]
             return replace(study, series=(*others, refused))
     return None
+
+
+def _nothing(account: Account) -> CaseError:
+    """Why a folder holds no DICOM: it may hold it in a form that is not read."""
+    for reason, remedy in (("packed", "unpack it, and name the folder"), ("volume", REASONS["volume"].words)):
+        for path, fate in account.fates.items():
+            if fate.reason == reason:
+                detail = f": {fate.detail}" if fate.detail else ""
+                problem = f"no DICOM file; {REASONS[reason].words}{detail}"
+                return CaseError(account.folder.name, str(path), problem, remedy, "no_dicom")
+    what = "the folder" if account.folder.is_dir() else "it"
+    remedy = "name the folder of a study"
+    return CaseError(account.folder.name, str(account.folder), f"no DICOM file in {what}", remedy, "no_dicom")
 
 
 def _series(group: Sequence[Dataset]) -> list[Series]:
@@ -217,10 +234,6 @@ def _scanned(scan: Scan) -> Series:
     return replace(_described(scan.slices, scan.slices), spare=spare, remarks=remarks)
 
 
-def _corner(header: Dataset) -> tuple[float, ...]:
-    return tuple(np.round(require_numbers(header, "ImagePositionPatient"), 2))
-
-
 def _described(files: Sequence[Dataset], frames: Sequence[Dataset]) -> Series:
     """What is known of a stack, and why it cannot be a phase."""
     first = files[0]
@@ -239,41 +252,15 @@ def _described(files: Sequence[Dataset], frames: Sequence[Dataset]) -> Series:
         contrast=read_text(first, "ContrastBolusAgent"),
         injected=nearest(injected, start) if injected and start else None,
     )
-    kind, reason = _no_phase(first, frames, series)
+    kind, reason = kind_of(first, frames)
     if reason:
         return replace(series, refused=reason, kind=kind)
     try:
         spacing, extent = check_stack(frames, case=f"series {series.name}")
     except CaseError as fault:
         return replace(series, refused=fault.problem, kind="geometry", file=fault.file)
-    series = replace(series, spacing=spacing, extent=extent)
+    heights = [place_of(frame) for frame in frames]
+    series = replace(series, spacing=spacing, extent=extent, ends=(min(heights), max(heights)))
     if extent < SHORTEST_MM:
         return replace(series, refused=f"only {extent:.0f} mm long: no liver", kind="short")
     return series
-
-
-def _no_phase(first: Dataset, frames: Sequence[Dataset], series: Series) -> tuple[str, str]:
-    """Why a series is none, from its tags, as a key and in words; empty if nothing speaks against it."""
-    kinds = read_text(first, "ImageType").upper().split(" ")
-    said = says_kind(series.description)
-    if not is_ct(first) or not frames:
-        what = "a dose report" if said == "a dose report" or "Dose" in series.description else "no CT slices"
-        return "other_kind", f"{what} ({read_text(first, 'Modality') or 'no modality'})"
-    if "LOCALIZER" in kinds or said == "a localizer":
-        return "localizer", "a localizer"
-    if "SECONDARY" in kinds and not {"AXIAL", "ORIGINAL"} & set(kinds) and said == "a dose report":
-        return "dose_report", "a dose report"
-    if any("PROJECTION" in kind or kind in ("MIP", "MINIP", "MPR THICK") for kind in kinds):
-        return "projection", "a projection (MIP or the like)"
-    if said and said != "bolus tracking":
-        return KINDS_LEFT_OUT[said], said
-    places = {_corner(frame) for frame in frames}
-    if len(places) < 8:
-        return "single_slices", f"bolus tracking or single slices ({len(places)} places)"
-    turn = np.asarray(require_numbers(frames[0], "ImageOrientationPatient"))
-    normal = np.abs(np.cross(turn[:3], turn[3:]))
-    if normal.argmax() != 2:
-        return "reformat", f"a {'sagittal' if normal.argmax() == 0 else 'coronal'} reformat"
-    if normal[2] < np.cos(np.radians(15)):
-        return "reformat", "an oblique reformat"
-    return "", ""

@@ -131,7 +131,10 @@ def open_nifti(path: str | Path, case: str) -> nib.Nifti1Image:
     if path.stat().st_size == 0:
         raise CaseError(case, str(path), "the file is empty (0 bytes)", COPY, "empty_file")
     if not path.name.lower().endswith((".nii", ".nii.gz")):
-        raise CaseError(case, str(path), "not a .nii or .nii.gz file", "convert it to NIfTI", "not_nifti")
+        remedy = "convert it to NIfTI, or name the folder of its DICOM series"
+        if path.name.lower().endswith((".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")):
+            remedy = "name it by --dicom_dir, which unpacks ZIP and TAR, or unpack it and name the folder"
+        raise CaseError(case, str(path), "not a .nii or .nii.gz file", remedy, "not_nifti")
     with path.open("rb") as stream:
         zipped = stream.read(2) == b"\x1f\x8b"
     if zipped != path.name.lower().endswith(".gz"):

@@ -210,12 +210,12 @@ def _read_study(
         path = output_dir.absolute() / "phases" / case / f"{phase}.nii.gz"
         write_volume(path, whole.astype(np.int16) if exact else voxels, affine)
         written[phase] = str(path)
-        if account is not None:
+    grid = next(phase for phase in GRID_ORDER if phase in phases)
+    if account is not None:
+        for phase, series in phases.items():
             account.use(series.paths, phase, series=series.name, case=case)
             for spare, why in series.spare:
                 account.leave([spare], why, series=series.name, case=case)
-    grid = next(phase for phase in GRID_ORDER if phase in phases)
-    if account is not None:
         others = [(series, "not_wanted") for p, series in choice.phases.items() if p not in phases]
         leave_series(account, [*choice.left_out, *others], case)
     source = list(phases[grid].paths)

@@ -8,7 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from scripts.lidia.clinic.account import Account
 from scripts.lidia.datalist import CaseError, read_sections, write_datalist
+from scripts.lidia.prepare.accounting import close_account
 from scripts.lidia.prepare.folder import claim, each, logger
 from scripts.lidia.prepare.folds import Sections, folded, told
 from scripts.lidia.prepare.nnunet_in import read_raw
@@ -105,17 +107,24 @@ def prepare(
         sections = read_archive(read, write, phase_map=phase_map, private=deidentify)
         return write_datalist(write / "dataset.json", sections, description="found in a DICOM archive")
     words = WORDS[source]
-    layout = Layout(read, phase_map or {}, class_map or {}, masks or {}, words)
+    layout = Layout(read, phase_map or {}, class_map or {}, masks or {}, words, Account(read))
     left_out: list[CaseError] = []
+    files: dict[str, Any] = {}
     if source in READERS:
         patients = list(READERS[source](layout))
         left_out = [one for one in patients if isinstance(one, CaseError) and one.severity == "warning"]
-        parts = [_read([one for one in patients if one not in left_out], left_out, write)]
+        finished: list[str] = []
+        try:
+            parts = [_read([one for one in patients if one not in left_out], left_out, write)]
+            finished = [item["id"] for part in parts[0].values() for item in part]
+        finally:
+            files = close_account(layout.account, patients, write, finished)
     else:
         parts = read_raw(read, write, phase_map=layout.phases, class_map=layout.classes)
     about = {"description": f"{source}: {read.name}"}
     written = write_datalist(write / "dataset.json", parts[0], **about)
-    write_summary(write, parts[0], left_out, source=source, input_dir=str(read), words=words.told())
+    write_summary(write, parts[0], left_out, source=source, input_dir=str(read), words=words.told(),
+                  files=files)  # fmt: skip
     if folds is not None:
         parts = _folds(parts[0], folds, seed, str(written))
     if len(parts) > 1:

@@ -70,7 +70,7 @@ def _read(
 
 def _is_volume(series: Series) -> bool:
     """Whether a series is a stack of slices, or would be one but for a file at fault."""
-    return series.extent > 0 or Path(series.file) in series.paths
+    return series.extent > 0 or series.kind in ("geometry", "bad_value")
 
 
 def _named(studies: Sequence[Study], private: bool) -> list[Named]:

@@ -8,6 +8,7 @@ from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
 
+from scripts.lidia.clinic.account import Account
 from scripts.lidia.datalist import CaseError, read_text
 from scripts.lidia.prepare.names import class_of, phase_of, plain
 from scripts.lidia.prepare.readers.labels import Words
@@ -21,6 +22,7 @@ class Layout(NamedTuple):
     class_map: Mapping[str, str]
     masks: Mapping[str, str]
     words: Words
+    account: Account
 
     @property
     def phases(self) -> dict[str, str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from scripts.lidia.clinic.account import Account
 from scripts.lidia.clinic.header_values import (
     check_place,
     is_slice,
@@ -17,7 +18,8 @@ from scripts.lidia.clinic.header_values import (
     read_time,
     require_numbers,
 )
-from scripts.lidia.clinic.passes import split_scans
+from scripts.lidia.clinic.headers import read_headers
+from scripts.lidia.clinic.passes import Scan, split_scans
 from scripts.lidia.clinic.series import dicom_paths
 from scripts.lidia.datalist import CaseError
 from scripts.lidia.datalist.check import MIN_SLICES
@@ -26,12 +28,7 @@ from scripts.lidia.prepare.folder import logger
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-TAGS = (
-    *("PatientID", "StudyInstanceUID", "StudyDate", "SeriesInstanceUID", "SeriesDescription", "Modality"),
-    *("SOPInstanceUID", "FrameOfReferenceUID", "ImageType", "AcquisitionNumber", "AcquisitionTime"),
-    *("AcquisitionDateTime", "TemporalPositionIdentifier", "InstanceNumber", "Rows", "Columns"),
-    *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "ReferencedSeriesSequence"),
-)
+REFERENCES = "ReferencedSeriesSequence"
 
 
 class Stack(NamedTuple):
@@ -83,61 +80,62 @@ class Seg(NamedTuple):
         return near[0] if len(near) == 1 else None
 
 
-def find_stacks(root: Path) -> tuple[list[Stack], list[Seg]]:
+def find_stacks(root: Path, account: Account | None = None) -> tuple[list[Stack], list[Seg]]:
     """Reads the headers of an archive.
 
     Args:
         root: searched with its sub-folders; names do not matter.
+        account: of the archive; takes the reasons of all files but those of the scans that are taken of them.
 
     Returns:
         Scans of CT with enough slices, and SEGs, each in the order of patient, day and time.
     """
+    account = Account(root) if account is None else account
+    logger.info(f"reads {len(account.names)} headers")
     series: dict[tuple[str, str], list[Dataset]] = defaultdict(list)
     segs = []
-    for header in _headers(root):
+    for header in read_headers(root, [], account, more=(REFERENCES,)):
         if read_text(header, "Modality") == "SEG":
             segs.append(_seg(header))
-        elif _is_slice(header):
+            account.leave([segs[-1].path], "other_kind")
+        elif _is_slice(header, account):
             patient, uid = (read_text(header, key) for key in ("PatientID", "SeriesInstanceUID"))
             series[patient, uid].append(header)
-    parts = [part for slices in series.values() for part in _scans(slices)]
-    stacks = [_stack(part) for part in parts if len(part) >= MIN_SLICES]
+    stacks = []
+    for scan in (scan for slices in series.values() for scan in _scans(slices)):
+        for slice_, reason in scan.spare:
+            account.leave([Path(slice_.filename)], reason, series=read_text(slice_, "SeriesNumber"))
+        large = len(scan.slices) >= MIN_SLICES
+        stacks += [_stack(scan.slices)] if large else []
+        paths = [Path(slice_.filename) for slice_ in scan.slices]
+        number = read_text(scan.slices[0], "SeriesNumber")
+        account.leave(paths, "not_chosen" if large else "single_slices", series=number)
     stacks.sort(key=lambda s: (s.patient, s.day, s.seconds or 0.0, s.series, s.acquisition))
     return stacks, sorted(segs, key=lambda s: (s.patient, s.day, str(s.path)))
 
 
-def _headers(root: Path) -> Iterable[Dataset]:
-    from pydicom import dcmread
-    from pydicom.errors import InvalidDicomError
-
-    paths = dicom_paths(root)
-    logger.info(f"reads {len(paths)} headers")
-    for path in paths:
-        try:
-            yield dcmread(path, stop_before_pixels=True, specific_tags=list(TAGS))
-        except (InvalidDicomError, EOFError, OSError):
-            continue  # tables and pictures; a slice that is cut off leaves a gap, which its reader finds
-
-
-def _is_slice(header: Dataset) -> bool:
+def _is_slice(header: Dataset, account: Account) -> bool:
     """Whether a file is a slice with a place. One whose place is no place leaves a gap, which is found."""
+    reason, detail = "other_kind", read_text(header, "Modality")
     try:
         if is_slice(header):
             check_place(header)
             return True
     except CaseError as fault:
         logger.warning(str(fault))
+        reason, detail = "bad_value", fault.problem
+    account.leave([Path(header.filename)], reason, detail=detail)
     return False
 
 
-def _scans(slices: Sequence[Dataset]) -> list[list[Dataset]]:
+def _scans(slices: Sequence[Dataset]) -> list[Scan]:
     """The slices of a series by shape and scan; copies, and what passes share, once."""
     shapes = defaultdict(list)
     for one in slices:
         turn = tuple(np.round(require_numbers(one, "ImageOrientationPatient"), 3))
         size = [require_numbers(one, keyword) for keyword in ("Rows", "Columns", "PixelSpacing")]
         shapes[(*size, turn)].append(one)
-    return [scan.slices for alike in shapes.values() for scan in split_scans(alike)]
+    return [scan for alike in shapes.values() for scan in split_scans(alike)]
 
 
 def _stack(slices: Sequence[Dataset]) -> Stack:
@@ -162,7 +160,7 @@ def _seconds(time: str) -> float | None:
 
 
 def _seg(header: Dataset) -> Seg:
-    references = header.get("ReferencedSeriesSequence") or ()
+    references = header.get(REFERENCES) or ()
     instances = [
         read_text(one, "ReferencedSOPInstanceUID")
         for series in references

@@ -70,7 +70,7 @@ class _Patient(NamedTuple):
 
 def _drawn_patients(layout: Layout, *, apart: bool) -> Iterator[_Patient | CaseError]:
     """Every patient of a collection, or what is wrong with him; `apart` makes each segment one lesion."""
-    stacks, segs = find_stacks(layout.root)
+    stacks, segs = find_stacks(layout.root, layout.account)
     layout.some(stacks, "CT series")
     for case in sorted({stack.patient for stack in stacks}):
         mine = [stack for stack in stacks if stack.patient == case]

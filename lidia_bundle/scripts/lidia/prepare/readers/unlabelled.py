@@ -34,7 +34,7 @@ def read_tcga_lihc(layout: Layout) -> Iterator[Patient | CaseError]:
     Raises:
         CaseError: if there is no CT in it.
     """
-    stacks, _ = find_stacks(layout.root)
+    stacks, _ = find_stacks(layout.root, layout.account)
     layout.some(stacks, "CT series")
     studies: dict[tuple[str, str], list[Stack]] = defaultdict(list)
     for stack in stacks:
@@ -68,7 +68,7 @@ def read_vindr(layout: Layout) -> Iterator[Patient | CaseError]:
         CaseError: if there is no table with study, series and label, or it names an unknown phase.
     """
     table, rows = _rows(layout)
-    stacks, _ = find_stacks(layout.root)
+    stacks, _ = find_stacks(layout.root, layout.account)
     scans = Counter(stack.series for stack in stacks)
     alone = {stack.series: stack for stack in stacks if scans[stack.series] == 1}
     unread = {plain(word) for word in layout.words.unread}
