@@ -7,7 +7,9 @@ its names of files, and of `MonaiLabelClient` in the OHIF pages that MONAI Label
 from __future__ import annotations
 
 import json
+import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
@@ -15,6 +17,7 @@ from urllib.parse import quote_plus
 import nibabel as nib
 import numpy as np
 import pytest
+from label.conftest import served
 from label.serving import Server, form
 
 pytestmark = [pytest.mark.label, pytest.mark.slow]
@@ -64,6 +67,21 @@ def answer(server: Server, method: str, path: str, *body: Any) -> str:
     status, text = server.reply(method, path, *body)
     assert status == 200, f"{method} {path}: {status} {text[:500]}"
     return text
+
+
+@pytest.fixture(scope="module")
+def server(
+    tmp_path_factory: pytest.TempPathFactory, truth: Path, patients: list[str], bundle: Path
+) -> Iterator[Server]:
+    """A server of its own: nobody is labelled, and nobody was offered yet."""
+    folder = served(tmp_path_factory.mktemp("viewers"), bundle)
+    shutil.copytree(truth / "phases", folder / "study/phases")
+    for patient in patients:
+        shutil.copy(truth / f"{patient}.nii.gz", folder / "study")
+    running = Server(folder)
+    running.start()
+    yield running
+    running.end()
 
 
 @pytest.fixture(scope="module")
