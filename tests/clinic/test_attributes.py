@@ -69,6 +69,15 @@ def test_the_table_is_that_of_the_standard() -> None:
         assert row.type in ("1", "1C", "2", "2C", "3")
 
 
+def test_the_page_has_the_same_table() -> None:
+    words = {"refuse": "refused", "blank": "unknown", "left out": "left out"}
+    page = (LIDIA.parents[1] / "docs/dicom.md").read_text(encoding="utf-8")
+    for row in ATTRIBUTES.values():
+        cells = (row.keyword, row.vr, row.vm, row.type, words[row.absent], words[row.bad])
+        line = f"| {' | '.join(cells)} |"
+        assert line in page, line
+
+
 @pytest.mark.parametrize("row", NUMBERS, ids=lambda row: row.keyword)
 def test_numbers(row: Attribute) -> None:
     text, right = GOOD[row.keyword]
@@ -123,8 +132,8 @@ def rows(wanted: Any) -> Any:
 @rows(lambda row: row.vr in FORMS)
 def test_dates_and_times(row: Attribute) -> None:
     read, right, wrong = FORMS[row.vr]
-    for text, said in right.items():
-        assert outcome(reread(row.keyword, text.encode()), row, read) == said
+    for text, value in right.items():
+        assert outcome(reread(row.keyword, text.encode()), row, read) == value
     for text in (*wrong, "\u0662\u0660\u0662\u0664\u0660\u0665\u0660\u0666", "1\\2"):
         assert outcome(reread(row.keyword, text.encode()), row, read) == row.bad == "blank", text
     for raw in (*EMPTY, b"\xff\xfe\xfd\xfc"):
@@ -199,8 +208,8 @@ def test_one_bad_value_refuses_its_series_alone(tmp_path: Path, keyword: str, ra
     assert numbers(choice) == {"nc": "2", "venous": "4", "delayed": "5"}
     [row] = [row for row in choice.rows if row["number"] == "3"]
     [warning] = [warning for warning in choice.warnings if "arterial" in warning]
-    for told in (row["why"], warning):
-        assert keyword in told and shown in told and "1.2.3.3_003.dcm" in told
+    for sentence in (row["why"], warning):
+        assert keyword in sentence and shown in sentence and "1.2.3.3_003.dcm" in sentence
 
 
 def test_a_bad_value_loses_no_other_patient_of_an_archive(tmp_path: Path) -> None:

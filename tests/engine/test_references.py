@@ -20,7 +20,7 @@ from scripts.lidia.engine.cohort import CohortError
     "keyword", ["FrameOfReferenceUID", "SOPClassUID", "StudyInstanceUID", "SOPInstanceUID"]
 )
 @pytest.mark.parametrize("raw", [None, b"anonymized"], ids=["missing", "placeholder"])
-def test_what_cannot_be_referred_to_gets_no_seg_and_is_told(tmp_path: Path, keyword: str, raw: Any) -> None:
+def test_without_identifiers_there_is_no_seg_and_a_reason(tmp_path: Path, keyword: str, raw: Any) -> None:
     source = scan(tmp_path / "ct")
     spoil(source / "1.2.3_007.dcm", keyword, raw)
     items = [{"id": "P1", "phases": {"venous": str(source)}}]
@@ -75,5 +75,5 @@ def test_the_page_is_written_whatever_becomes_of_seg_and_sr(
         run(tmp_path / "out", venous=str(source), case_id="P1", pages=True)
     assert isinstance(caught.value.__cause__, CohortError)
     assert (tmp_path / "out/P1.html").is_file() and (tmp_path / "out/P1.json").is_file()
-    [told] = json.loads((tmp_path / "out/errors.json").read_text())
-    assert told["case"] == "P1" and "no SEG today" in told["problem"]
+    [fault] = json.loads((tmp_path / "out/errors.json").read_text())
+    assert fault["case"] == "P1" and "no SEG today" in fault["problem"]

@@ -42,7 +42,7 @@ def single_frames(header: Dataset) -> list[Dataset]:
     for number, groups in enumerate(_items(header, "PerFrameFunctionalGroupsSequence")):
         frame = Dataset()
         frame.filename, frame.SOPInstanceUID = header.filename, f"2.25.{number + 1}"
-        copies = [(header, ("Rows", "Columns"))]
+        copies: list[tuple[Dataset, tuple[str, ...]]] = [(header, ("Rows", "Columns"))]
         for name, keywords in GROUPS.items():
             copies.append((_first(groups if name in groups else shared, name), keywords))
         for source, keywords in copies:

@@ -43,7 +43,8 @@ def read_numbers(header: Dataset, keyword: str) -> tuple[float, ...] | None:
     """
     row, values = ATTRIBUTES[keyword], _values(header, keyword)
     if not values:
-        return _absent(header, row)
+        _check_absent(header, row)
+        return None
     numbers = [_number(value) for value in values]
     wanted = int(row.vm)
     low, high = row.bounds or (-np.inf, np.inf)
@@ -91,7 +92,7 @@ def read_words(header: Dataset, keyword: str) -> tuple[str, ...]:
     row = ATTRIBUTES[keyword]
     words = tuple(str(value).strip(_FILL) for value in _values(header, keyword))
     if not any(words):
-        _absent(header, row)
+        _check_absent(header, row)
         return ()
     if row.terms and (len(words) != 1 or words[0] not in row.terms):
         if row.bad == "refuse":
@@ -146,7 +147,7 @@ def check_place(header: Dataset) -> None:
     """
     for keyword in PLACE:
         read_numbers(header, keyword)
-    turn = np.reshape(read_numbers(header, "ImageOrientationPatient"), (2, 3))
+    turn = np.reshape(require_numbers(header, "ImageOrientationPatient"), (2, 3))
     if np.abs(turn @ turn.T - np.eye(2)).max() > 0.02:
         row = ATTRIBUTES["ImageOrientationPatient"]
         _refuse_value(header, row, turn.ravel().tolist(), "two unit vectors at right angles")
@@ -248,7 +249,7 @@ def _valid(digits: str, form: str) -> str:
     return digits
 
 
-def _absent(header: Dataset, row: Attribute) -> None:
+def _check_absent(header: Dataset, row: Attribute) -> None:
     if row.absent == "refuse":
         what = "is empty" if row.keyword in header else "is missing"
         _refuse(header, f"{row.keyword} {what}: HU or place are unknown", "no_tags")

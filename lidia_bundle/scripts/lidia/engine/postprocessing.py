@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from scripts.lidia.data import RequireMeta
 from scripts.lidia.engine.calibrating import calibrated, certainty
+from scripts.lidia.engine.contradictions import contradicted_header
 from scripts.lidia.engine.restoring import restored
 from scripts.lidia.engine.unusual import cut_liver, reached_ends, unseen_liver, unusual_input, unusual_liver
 from scripts.lidia.metrics.calibration import Calibration
@@ -145,6 +146,8 @@ class Diagnosed(Transform):
             remarks = unusual_liver(liver, native)
         if self.window is not None and isinstance(image, torch.Tensor):
             remarks += unusual_input(np.asarray(image), classes == LIVER, self.window)
+            steps = np.linalg.norm(affine[:3, :3], axis=0).tolist()
+            remarks += contradicted_header(np.asarray(image), classes >= LIVER, self.window, steps)
         return remarks
 
 

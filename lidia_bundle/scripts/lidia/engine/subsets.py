@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import combinations
 from typing import Any
 
@@ -83,7 +83,7 @@ class ExplainPhases:
                 continue
             output["result"] = {**output["result"], **({"without": without} if without else {})}
 
-    def _without(self, data: Mapping[Hashable, Any], engine: Engine) -> dict[str, Any]:
+    def _without(self, data: Mapping[str, Any], engine: Engine) -> dict[str, Any]:
         """The scores of a patient without each phase; empty where there is one phase alone."""
         used = tuple(data["result"]["phases_used"])
         without = {}
