@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scripts.lidia.measures.bearings import find_bearings
 from scripts.lidia.vocabulary import GRID_ORDER, PHASES
 
-SPINE, LIVER_MM, LUNGS_CM2, THICKNESS = 0.5, -25.0, -10.0, 0.5
+SPINE, LIVER_MM, LUNGS_CM2, THICKNESS = 0.5, -25.0, -10.0, 0.4
 """Beyond these the bearings of `find_bearings` contradict the header."""
 
 
