@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from clinic.studies import patient, write_study
 
-from scripts.lidia.clinic.choice import Choice, choose, table
-from scripts.lidia.clinic.study import find_studies
+from scripts.lidia.clinic.choice import Choice, case_of, choose, table
+from scripts.lidia.clinic.study import Study, find_studies
 from scripts.lidia.phantom.case import Case, Volume
 from scripts.lidia.vocabulary import PHASES
 
@@ -55,3 +55,13 @@ def test_words_that_lie_are_overruled_by_the_image_and_said_to(tmp_path: Path, c
     choice = chosen(write_study(tmp_path, case, turned))
     assert numbers(choice) == TRUE
     assert sum("check it" in warning and "is called" in warning for warning in choice.warnings) == 4
+
+
+def test_patients_whose_ids_differ_in_signs_that_files_cannot_have_get_different_names() -> None:
+    studies = [
+        Study(patient, "1.2", "", ()) for patient in ("a/b", "a_b", "a\\b", "x" * 65, "x" * 66, "P-1.2")
+    ]
+    names = [case_of(study) for study in studies]
+    assert names[1] == "a_b" and names[5] == "P-1.2"
+    assert len(set(names)) == len(names) and all(len(name) <= 64 for name in names)
+    assert all(set(name).isdisjoint("/\\") for name in names)

@@ -48,17 +48,22 @@ class Choice(NamedTuple):
 
 
 def case_of(study: Study, *, private: bool = False) -> str:
-    """A name for the patient that can be part of a file's name.
+    """Gives an id for the patient that can be part of a file name.
+
+    Two PatientIDs never get one id: where signs had to be replaced, a hash of the PatientID stands behind them.
 
     Args:
-        study: his study.
-        private: a name that says nothing of him.
+        study: of the patient.
+        private: whether the id must not tell who the patient is.
     """
-    name = re.sub(r"[^\w.-]+", "_", study.patient.strip()).strip("._")
+    patient = study.patient.strip()
+    name = re.sub(r"[^\w.-]+", "_", patient).strip("._")
     if private or not name:
         # of the UID, not of the patient's number: numbers can be tried one by one
         return "case-" + hashlib.sha256(study.uid.encode()).hexdigest()[:10]
-    return name[:64]
+    if len(name) <= 64 and name == patient:
+        return name
+    return f"{name[:57]}-{hashlib.sha256(patient.encode()).hexdigest()[:6]}"
 
 
 def choose(
