@@ -50,7 +50,7 @@ class Choice(NamedTuple):
 def case_of(study: Study, *, private: bool = False) -> str:
     """Gives an id for the patient that can be part of a file name.
 
-    Two PatientIDs never get one id: where signs had to be replaced, a hash of the PatientID stands behind them.
+    Two PatientIDs never get one id: where signs had to be replaced, a hash of the PatientID follows.
 
     Args:
         study: of the patient.
