@@ -46,7 +46,7 @@ def test_a_mean_leaves_out_what_cannot_be_taken() -> None:
     assert mean_area(areas) == pytest.approx([0.7, 0.7, 0.8])
     assert np.isnan(mean_area({"c": np.full(3, np.nan)})).all()
     areas = {"a": np.array([0.8, 1.0, 0.0]), "b": np.array([1.0, np.nan, np.nan])}
-    assert mean_area(areas) == pytest.approx([0.9, 1.0, 0.1]), "the first, and the change of the other, at most 1"
+    assert mean_area(areas) == pytest.approx([0.9, 1.0, 0.1]), "no area is above 1"
 
 
 def test_volumes_by_type_and_side() -> None:
