@@ -50,6 +50,7 @@ LABEL_PIP := $(LABEL_PYTHON) -m pip install --quiet --no-compile --disable-pip-v
 	@touch $@
 
 CONFIGS := lidia_bundle/configs
+EXPERIMENTS := experiments/configs
 BUNDLE := $(RUN) -m monai.bundle run
 LOG := --logging_file $(CONFIGS)/logging.conf
 DEMO_SEED := 424242
@@ -83,11 +84,11 @@ study: .venv/.runtime  ## LIDIA and its rivals on two phantom cohorts: days; rep
 		--dataset_dir $(STUDY)/data/internal --cases 1921 --workers 2 $(LOG)
 	@test -f $(STUDY)/data/external/dataset.json || $(BUNDLE) --config_file $(CONFIGS)/phantom.json \
 		--dataset_dir $(STUDY)/data/external --cases 300 --cohort external --section test --workers 2 $(LOG)
-	$(BUNDLE) --config_file $(CONFIGS)/study.json --dataset_dir $(STUDY)/data/internal \
+	$(BUNDLE) --config_file $(EXPERIMENTS)/study.json --dataset_dir $(STUDY)/data/internal \
 		--external_dir $(STUDY)/data/external --output_dir $(STUDY) $(LOG)
 
 study-pages: .venv/.runtime  ## the study's page from what is finished so far
-	$(BUNDLE) pages --config_file $(CONFIGS)/study.json --output_dir $(STUDY) $(LOG)
+	$(BUNDLE) pages --config_file $(EXPERIMENTS)/study.json --output_dir $(STUDY) $(LOG)
 
 QUICK := runs/study_quick
 study-quick: .venv/.runtime  ## the same on a tiny cohort with few steps, in minutes: all tables, no meaning
@@ -95,21 +96,21 @@ study-quick: .venv/.runtime  ## the same on a tiny cohort with few steps, in min
 		--dataset_dir $(QUICK)/data/internal --cases 72 --spacing 4.0 --workers 2 $(LOG)
 	@test -f $(QUICK)/data/external/dataset.json || $(BUNDLE) --config_file $(CONFIGS)/phantom.json \
 		--dataset_dir $(QUICK)/data/external --cases 12 --cohort external --section test --spacing 4.0 --workers 2 $(LOG)
-	$(BUNDLE) --config_file "['$(CONFIGS)/study.json','$(CONFIGS)/overlays/study_quick.yaml']" \
+	$(BUNDLE) --config_file "['$(EXPERIMENTS)/study.json','$(EXPERIMENTS)/study_quick.yaml']" \
 		--dataset_dir $(QUICK)/data/internal --external_dir $(QUICK)/data/external --output_dir $(QUICK) $(LOG)
 	@printf '\nThe page of the study:\n%s\n' '$(CURDIR)/$(QUICK)/study.md'
 
 BENCH := runs/bench
-bench: .venv/.dev  ## what everything costs beside its peers: docs/performance.md, half an hour; repeat it to go on
-	$(BUNDLE) --config_file $(CONFIGS)/bench.json --output_dir $(BENCH) $(LOG)
+bench: .venv/.dev  ## what everything costs beside its peers: experiments/bench/performance.md, half an hour; repeat it to go on
+	$(BUNDLE) --config_file $(EXPERIMENTS)/bench.json --output_dir $(BENCH) $(LOG)
 
 bench-quick: .venv/.dev  ## the same in small, in minutes: all rows, no meaning
-	$(BUNDLE) --config_file "['$(CONFIGS)/bench.json','$(CONFIGS)/overlays/bench_quick.yaml']" \
+	$(BUNDLE) --config_file "['$(EXPERIMENTS)/bench.json','$(EXPERIMENTS)/bench_quick.yaml']" \
 		--output_dir $(BENCH)_quick $(LOG)
 	@printf '\nThe page of the benchmark:\n%s\n' '$(CURDIR)/$(BENCH)_quick/page/performance.md'
 
 bench-flames: .venv/.dev  ## where the time of a patient and of a training epoch goes: two flame graphs
-	$(BUNDLE) flames --config_file $(CONFIGS)/bench.json --output_dir $(BENCH) $(LOG)
+	$(BUNDLE) flames --config_file $(EXPERIMENTS)/bench.json --output_dir $(BENCH) $(LOG)
 
 LABEL := runs/label
 LABEL_PORT := 8000
@@ -162,12 +163,12 @@ audit: .venv-supply/.supply  ## known vulnerabilities of what is locked, asked o
 
 lint: .venv/.dev  ## ruff, import-linter, mypy, vulture, deptry
 	.venv/bin/ruff check .
-	PYTHONPATH=lidia_bundle .venv/bin/lint-imports --no-cache
-	MYPYPATH=lidia_bundle .venv/bin/mypy
+	PYTHONPATH=lidia_bundle:. .venv/bin/lint-imports --no-cache
+	MYPYPATH=lidia_bundle:. .venv/bin/mypy
 	$(RUN) tests/config_names.py > .venv/whitelist.py
-	.venv/bin/vulture lidia_bundle/scripts .venv/whitelist.py
+	.venv/bin/vulture lidia_bundle/scripts experiments .venv/whitelist.py
 	.venv/bin/deptry .
 
 clean:  ## remove what the targets made, .venv included
 	rm -rf .venv .venv-label .venv-supply demo runs .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
-	find lidia_bundle tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find lidia_bundle experiments tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -15,12 +15,15 @@ from typing import Any
 
 import yaml
 
-CONFIGS = Path(__file__).parents[1] / "lidia_bundle/configs"
+ROOT = Path(__file__).parents[1]
+CONFIGS = ROOT / "lidia_bundle/configs"
+EXPERIMENTS = ROOT / "experiments/configs"
 
 
 def config_files() -> list[Path]:
-    """Every config and overlay of the bundle."""
-    return sorted(path for path in CONFIGS.rglob("*") if path.suffix in (".json", ".yaml"))
+    """Every config and overlay of the bundle and of the experiments."""
+    found = [*CONFIGS.rglob("*"), *EXPERIMENTS.rglob("*")]
+    return sorted(path for path in found if path.suffix in (".json", ".yaml"))
 
 
 def read(path: Path) -> Any:

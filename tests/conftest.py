@@ -18,7 +18,7 @@ from monai.utils import set_determinism
 from recount import _every_file_is_accounted_for  # noqa: F401
 
 if TYPE_CHECKING:
-    from scripts.lidia.net import LIDIA
+    from scripts.lidia.net.lidia import LIDIA
 
 torch.set_num_threads(1)
 
@@ -61,11 +61,11 @@ def bundle() -> Path:
 @pytest.fixture(scope="module")
 def network(bundle: Path) -> LIDIA:
     """The network of inference.json with the shipped weights."""
-    from scripts.lidia.engine import load_weights
-    from scripts.lidia.net import LIDIA
+    from scripts.lidia.net.build_lidia import build_lidia
+    from scripts.lidia.runtime.weights import load_weights
 
     options = read(bundle / "configs/inference.json")["network_def"]
-    network = LIDIA(**{key: value for key, value in options.items() if not key.startswith("_")}).eval()
+    network = build_lidia(**{key: value for key, value in options.items() if not key.startswith("_")}).eval()
     load_weights(network, bundle / "models/model.pt")
     return network
 
@@ -73,7 +73,7 @@ def network(bundle: Path) -> LIDIA:
 @pytest.fixture(scope="session")
 def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of six coarse phantom patients over all three sections; never write there."""
-    from scripts.lidia.phantom import write_cohort
+    from scripts.lidia.phantom.write_cohort import write_cohort
 
     folder = tmp_path_factory.mktemp("cohort")
     write_cohort(dataset_dir=str(folder), cases=6, seed=7, spacing=(4.0, 4.0, 5.0))

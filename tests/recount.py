@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from scripts.lidia.clinic.account import REASONS, Account
+from scripts.lidia.dicom.file_account import REASONS, Account
 
 
 def files_below(folder: Path) -> set[tuple[str, str]]:

@@ -9,11 +9,11 @@ from monai.data import MetaTensor
 
 from scripts.lidia.components import (
     axial_axis,
-    below,
     bounding_box,
     centroid_mm,
-    describe,
+    component_stats,
     diameter_mm,
+    is_smaller,
     join_components,
     label_components,
 )
@@ -45,7 +45,7 @@ def test_corners_touch_with_26_neighbours_only() -> None:
 def test_volumes_and_places_in_millimetres() -> None:
     affine = np.diag([-2.0, 3.0, 4.0, 1.0])
     affine[:3, 3] = [10, 20, 30]
-    first, second, third = describe(label_components(touching()), (2.0, 3.0, 4.0))
+    first, second, third = component_stats(label_components(touching()), (2.0, 3.0, 4.0))
     assert first.voxels == 8
     assert first.volume_mm3 == pytest.approx(8 * 24)
     assert third.volume_mm3 == pytest.approx(24)
@@ -57,18 +57,18 @@ def test_volumes_and_places_in_millimetres() -> None:
 def test_gaps_in_a_drawn_instance_map_are_allowed() -> None:
     drawn = np.zeros((4, 4, 4), np.int16)
     drawn[0, 0, 0], drawn[3, 3, 3] = 7, 900
-    assert [part.instance for part in describe(drawn, (1, 1, 1))] == [7, 900]
+    assert [part.instance for part in component_stats(drawn, (1, 1, 1))] == [7, 900]
 
 
 def test_a_float32_spacing_does_not_tip_the_limit() -> None:
-    assert not below(25 * float(np.float32(0.99999999)), 25.0)
-    assert below(24.9, 25.0)
+    assert not is_smaller(25 * float(np.float32(0.99999999)), 25.0)
+    assert is_smaller(24.9, 25.0)
 
 
 def test_empty_volumes() -> None:
     nothing = np.zeros((3, 3, 3))
     assert not label_components(nothing).any()
-    assert describe(nothing, (1, 1, 1)) == []
+    assert component_stats(nothing, (1, 1, 1)) == []
     assert diameter_mm(nothing, (1, 1, 1)) == 0
 
 
@@ -103,7 +103,7 @@ def test_components_are_described_as_by_looking_at_each(order: str) -> None:
     whole = rng.integers(-1, 4, (9, 7, 5)) * 1000 * (rng.random((9, 7, 5)) < 0.6)
     whole[4] = 2000  # runs through the ends of lines
     for drawn in (np.asarray(whole, order=order), np.asarray(whole, order=order)[1:8, ::2, 1:]):
-        parts = describe(drawn, (1.0, 1.0, 2.0))
+        parts = component_stats(drawn, (1.0, 1.0, 2.0))
         assert [part.instance for part in parts] == [1000, 2000, 3000]
         for part in parts:
             at = np.argwhere(drawn == part.instance)

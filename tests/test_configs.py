@@ -11,12 +11,12 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
-from engine.toys import SIZE, SPACING, write_toys
 from monai.bundle import ConfigParser, create_workflow
+from training.toys import SIZE, SPACING, write_toys
 
-from scripts.lidia.engine import CohortError, load_weights
-from scripts.lidia.engine.weights import read_state
-from scripts.lidia.net import LIDIA
+from scripts.lidia.inference.case_evaluator import CohortError
+from scripts.lidia.net.build_lidia import build_lidia
+from scripts.lidia.runtime.weights import load_weights, read_state
 from scripts.lidia.vocabulary import CLASSES, LESION_TYPES
 
 # MONAI's word of caution about foreign configs; these are our own.
@@ -78,7 +78,7 @@ def trained(toys: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_training_writes_weights_states_and_logs(trained: Path) -> None:
-    load_weights(LIDIA(channels=(8, 8, 8, 8)), trained / "model.pt")
+    load_weights(build_lidia(channels=(8, 8, 8, 8)), trained / "model.pt")
     assert sorted(path.name for path in trained.glob("state*")) == ["state_epoch=2.pt", "state_epoch=3.pt"]
     state = read_state(trained / "state_epoch=3.pt")
     expected = {"network", "average", "optimizer", "lr_scheduler", "criterion", "best", "trainer"}
@@ -250,7 +250,9 @@ def test_train_evaluate_and_inference_mean_the_same() -> None:
 
 @pytest.mark.parametrize("name", TYPES)
 def test_default_windows_fit_the_network(name: str) -> None:
-    stride = LIDIA(**{k: v for k, v in plain(name)["network_def"].items() if not k.startswith("_")}).stride
+    stride = build_lidia(**{
+        k: v for k, v in plain(name)["network_def"].items() if not k.startswith("_")
+    }).stride
     assert all(size % stride == 0 for size in plain(name)["roi_size"])
     for stage in plain("train")["train"]["stages"]:
         assert all(size % stride == 0 for size in stage.get("crop", []))

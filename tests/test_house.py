@@ -14,12 +14,17 @@ from config_names import config_files, leaves, read
 
 ROOT = Path(__file__).parents[1]
 BUNDLE = ROOT / "lidia_bundle"
-SOURCES = sorted((BUNDLE / "scripts").rglob("*.py")) + sorted((ROOT / "tests").rglob("*.py"))
+SOURCES = [
+    path
+    for folder in (BUNDLE / "scripts", ROOT / "experiments", ROOT / "tests")
+    for path in sorted(folder.rglob("*.py"))
+]
 CONFIGS = config_files()
-ENTRIES = [path for path in CONFIGS if path.parent.name == "configs" and path.suffix == ".json"]
+ENTRIES = [path for path in CONFIGS if path.parent == BUNDLE / "configs" and path.suffix == ".json"]
 LAID_OVER = ("metadata.json", "multi_gpu_train.json", "multi_gpu_evaluate.json", "mlflow.json")
 ENTRIES = [path for path in ENTRIES if path.name not in LAID_OVER]
 HEADER = ("callers", "asked", "places", "folders", "bundle_root", "bootstrap")
+PAGES = [ROOT / "README.md", *(BUNDLE / "docs").glob("*.md"), *(ROOT / "experiments").rglob("*.md")]
 TOO_LONG = 300
 BLOCK = 12
 """Leaves from which on a config block that stands in two files counts as pasted."""
@@ -121,9 +126,8 @@ def test_no_config_block_stands_twice() -> None:
 
 @pytest.mark.parametrize("path", CONFIGS, ids=name)
 def test_every_config_is_told_of(path: Path) -> None:
-    pages = [ROOT / "README.md", *(BUNDLE / "docs").glob("*.md")]
-    told = "\n".join(page.read_text(encoding="utf-8") for page in pages)
-    assert path.name in told, f"no page under lidia_bundle/docs names {path.name}"
+    told = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    assert path.name in told, f"no page names {path.name}"
 
 
 def test_readme_fits_a_screen_or_three() -> None:
@@ -132,7 +136,7 @@ def test_readme_fits_a_screen_or_three() -> None:
 
 
 def test_links_in_the_pages_lead_somewhere() -> None:
-    for page in [ROOT / "README.md", *(BUNDLE / "docs").glob("*.md")]:
+    for page in PAGES:
         for target in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8")):
             if not target.startswith(("http://", "https://", "mailto:")):
                 assert (page.parent / target).exists(), f"{name(page)}: {target} is not there"
@@ -195,7 +199,7 @@ def test_the_licence_is_in_both_places() -> None:
 
 
 def test_the_demo_s_patient_stands_in_the_test_section() -> None:
-    from scripts.lidia.phantom.cohort import split
+    from scripts.lidia.phantom.write_cohort import split
 
     text = (ROOT / "Makefile").read_text(encoding="utf-8")
     cases = re.search(r"phantom\.json .*--cases (\d+)", text)

@@ -3,10 +3,11 @@
 import pytest
 import torch
 
-from scripts.lidia.data import preprocessing
-from scripts.lidia.datalist import datalist
-from scripts.lidia.loss import Criterion, FocalLoss
-from scripts.lidia.net import LIDIA
+from scripts.lidia.data.preprocessing import preprocessing
+from scripts.lidia.datalist.read_datalist import load_datalist
+from scripts.lidia.loss.criterion import Criterion
+from scripts.lidia.loss.focal import FocalLoss
+from scripts.lidia.net.build_lidia import build_lidia
 from scripts.lidia.vocabulary import FIRST_LESION
 
 SIZE = 32
@@ -33,7 +34,7 @@ def mean_size(instances):
 def learnt(images, labels, seed):
     """Classes (B, X, Y, Z) of a network after `STEPS` steps on one batch."""
     torch.manual_seed(seed)
-    network = LIDIA(channels=(16, 32, 64, 64), pyramid_width=32, proposals=12, learned_queries=4)
+    network = build_lidia(channels=(16, 32, 64, 64), hidden_dim=32, proposals=12, learned_queries=4)
     criterion = Criterion(classes=FocalLoss(no_object=0.1))
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3, weight_decay=0.0)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=STEPS)
@@ -54,7 +55,7 @@ def learnt(images, labels, seed):
 @pytest.mark.slow
 def test_two_patients_are_learnt_by_heart(cohort):
     transform = preprocessing(spacing=(4.0, 4.0, 4.0), labels="network", margin_mm=20.0)
-    items = [transform(item) for item in datalist(str(cohort), "training")]
+    items = [transform(item) for item in load_datalist(str(cohort), "training")]
     # Two patients with few, large lesions: 12 proposals cannot answer for twenty.
     items = sorted(items, key=lambda item: mean_size(item["label"][1]))[-2:]
     images, labels = (torch.stack(parts) for parts in zip(*map(crop, items), strict=True))

@@ -11,14 +11,13 @@ from typing import Any
 
 import pytest
 import torch
-from engine.toys import SPACING, write_toys
 from monai.bundle import ConfigParser, create_workflow
 from test_configs import CONFIGS, NATIVE, TINY, TRAINING, reason, workflow
+from training.toys import SPACING, write_toys
 
-from scripts.lidia.baselines import PlainUNet
-from scripts.lidia.engine import load_weights
-from scripts.lidia.engine.weights import read_state
-from scripts.lidia.optim import SharpnessAware
+from scripts.lidia.baselines.unet import PlainUNet
+from scripts.lidia.optim.sharpness import SharpnessAware
+from scripts.lidia.runtime.weights import load_weights, read_state
 
 # MONAI's word of caution about foreign configs; these are our own.
 pytestmark = pytest.mark.filterwarnings("ignore:parsing config_file")

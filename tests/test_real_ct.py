@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from monai.bundle import create_workflow
 
-from scripts.lidia.clinic.enhancement import by_brightness
-from scripts.lidia.clinic.landmarks import find_landmarks
+from scripts.lidia.phase_id.image_evidence import by_brightness
+from scripts.lidia.phase_id.organ_landmarks import find_landmarks
 from scripts.lidia.vocabulary import CLASSES, LESION_TYPES, PHASES
 
 CONFIGS = Path(__file__).parents[1] / "lidia_bundle/configs"

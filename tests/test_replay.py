@@ -3,15 +3,15 @@
 import pytest
 import torch
 
-from scripts.lidia.loss import Criterion
-from scripts.lidia.net import LIDIA
-from scripts.lidia.replay import Choices, recording, replaying
+from scripts.lidia.loss.criterion import Criterion
+from scripts.lidia.net.build_lidia import build_lidia
+from scripts.lidia.recorded_randomness import RecordedChoices, recording, replaying
 
 
 class Chooser(torch.nn.Module):
     def __init__(self):
         super().__init__()
-        self.choices = Choices()
+        self.choices = RecordedChoices()
 
     def forward(self):
         return [float(self.choices.choose(lambda: torch.rand(()))) for _ in range(3)]
@@ -36,7 +36,7 @@ def test_a_replay_that_asks_for_more_is_an_error():
 
 def test_network_and_criterion_answer_the_same_question_twice():
     torch.manual_seed(0)
-    network = LIDIA(channels=(4, 8, 8, 8), pyramid_width=16, pixel_width=8).train()
+    network = build_lidia(channels=(4, 8, 8, 8), hidden_dim=16, mask_dim=8).train()
     criterion = Criterion()
     image = torch.randn(1, 4, 32, 32, 32)
     target = torch.ones(1, 2, 32, 32, 32, dtype=torch.int16)

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import torch
-from engine.toys import write_toys
 from ignite.engine import Events
 from test_configs import TRAINING, workflow
+from training.toys import write_toys
 
-from scripts.lidia.engine.weights import read_state
+from scripts.lidia.runtime.weights import read_state
 
 # MONAI's word of caution about foreign configs; these are our own.
 pytestmark = pytest.mark.filterwarnings("ignore:parsing config_file")

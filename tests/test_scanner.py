@@ -10,11 +10,11 @@ import nibabel as nib
 import pydicom
 import pytest
 import torch
-from clinic.studies import NUMBER, SPACING, write_study
+from dicom.studies import NUMBER, SPACING, write_study
 from monai.bundle import ConfigParser
 from test_configs import CONFIGS, TINY, workflow
 
-from scripts.lidia.net import LIDIA
+from scripts.lidia.net.build_lidia import build_lidia
 from scripts.lidia.phantom.case import sample_case
 from scripts.lidia.vocabulary import PHASES
 
@@ -32,7 +32,7 @@ def answered(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, 
     options = ConfigParser.load_config_file(str(CONFIGS / "inference.json"))["network_def"]
     options = {k: v for k, v in options.items() if not k.startswith("_")} | {"channels": [8, 8, 8, 8]}
     torch.manual_seed(0)
-    torch.save(LIDIA(**options).state_dict(), folder / "model.pt")
+    torch.save(build_lidia(**options).state_dict(), folder / "model.pt")
     given = {"dicom_dir": str(folder / "study"), "register": "greedy", "model_file": str(folder / "model.pt")}
     workflow("inference", **TINY, **given, output_dir=str(folder / "out")).run()
     return folder / "out", json.loads((folder / "out/ID_17_4.json").read_text(encoding="utf-8"))

@@ -51,7 +51,7 @@ def test_each_row_of_table_3_changes_one_key() -> None:
 
 
 def test_the_rows_stand_in_the_study_with_one_length() -> None:
-    systems = json.loads((CONFIGS / "study.json").read_text())["systems"]
+    systems = json.loads((CONFIGS.parents[1] / "experiments/configs/study.json").read_text())["systems"]
     for name in (*TABLE_3, "plan", "mpformer"):
         assert "training" not in systems[name], f"{name} is trained as long as LIDIA"
     assert {name: systems[name]["overlays"] for name in TABLE_3} == TABLE_3
@@ -60,10 +60,10 @@ def test_the_rows_stand_in_the_study_with_one_length() -> None:
 
 def test_mpformer_is_mask2former_without_aids_but_its_pilots() -> None:
     plain, piloted = merged("mask2former.yaml", "no_aids.yaml"), merged(*MPFORMER)
-    assert changed(plain, piloted) == ["network_def#pilots"]
+    assert changed(plain, piloted) == ["network_def#mask_pilots"]
     network, loss = piloted["network_def"], piloted["loss"]
-    assert network["fusion"]["_target_"].endswith("EarlyFusion") and network["pilots"] is True
-    off = ("proposals", "hounsfield", "focus", "liver_context", "mask_pooling", "maximum")
+    assert network["fusion"]["_target_"].endswith("EarlyFusion") and network["mask_pilots"] is True
+    off = ("proposals", "hounsfield", "focus", "liver_context", "mask_pooling", "max_over_queries")
     off += ("semantic_share", "type_share")
     assert not any(network[name] for name in off)
     assert loss["matcher"]["one_to_many"] is False and loss["masks"]["shell"] == 0
@@ -81,10 +81,11 @@ def test_the_aids_come_off_in_any_order_before_the_pilots() -> None:
 def test_plan_keeps_the_aids_and_has_its_own_losses() -> None:
     lidia, plan = merged(), merged("plan.yaml")
     assert not [key for key in changed(lidia, plan) if key.startswith(("train#stages", "validate"))]
-    assert plan["network_def"]["_target_"].endswith("PLAN")
-    assert plan["network_def"].get("pilots", True) and plan["network_def"].get("hounsfield", True)
+    assert plan["network_def"]["_target_"].endswith("build_plan")
+    assert plan["network_def"].get("mask_pilots", True) and plan["network_def"].get("hounsfield", True)
     queries = [
-        config["network_def"]["proposals"] + config["network_def"]["learned_queries"]
+        config["network_def"].get("anchors", config["network_def"]["proposals"])
+        + config["network_def"]["learned_queries"]
         for config in (lidia, plan)
     ]
     assert queries[0] == queries[1]

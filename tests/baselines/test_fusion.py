@@ -5,8 +5,8 @@ import itertools
 import pytest
 import torch
 
-from scripts.lidia.baselines import ConvLSTM, EarlyFusion, HeMIS
-from scripts.lidia.net import LIDIA
+from scripts.lidia.baselines.fusion import ConvLSTM, EarlyFusion, HeMIS
+from scripts.lidia.net.build_lidia import build_lidia
 from scripts.lidia.net.ifm import IterativeFusion
 
 KINDS = [EarlyFusion, HeMIS, ConvLSTM]
@@ -82,7 +82,7 @@ def test_absent_phases_leave_no_trace_and_samples_do_not_mix(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_lidia_runs_with_any_fusion_and_scripts(kind):
     torch.manual_seed(0)
-    network = LIDIA(fusion=kind(phases=4, channels=4, stride=2), channels=(4, 8, 8, 8)).eval()
+    network = build_lidia(fusion=kind(phases=4, channels=4, stride=2), channels=(4, 8, 8, 8)).eval()
     assert not any(isinstance(m, IterativeFusion) for m in network.modules())
     image = torch.randn(2, 4, 32, 16, 16)
     image[0, 3] = torch.nan

@@ -3,9 +3,8 @@
 import pytest
 import torch
 
-from scripts.lidia.baselines import DeepSupervision, NNUNet
-from scripts.lidia.baselines.nnunet import DeepPrediction
-from scripts.lidia.loss import SemanticLoss
+from scripts.lidia.baselines.nnunet import DeepPrediction, DeepSupervision, NNUNet
+from scripts.lidia.loss.semantic_loss import SemanticLoss
 
 AIDS = {"hounsfield": True, "focus": (-0.1333, 0.2667)}
 

@@ -5,19 +5,19 @@ import math
 import pytest
 import torch
 
-from scripts.lidia.baselines import PLAN, PatientCriterion, PatientLoss
-from scripts.lidia.baselines.anchors import component_means, suspected_lesions
-from scripts.lidia.baselines.branch import PatientBranch
-from scripts.lidia.baselines.patient_loss import LABELS, MEMBERS
-from scripts.lidia.engine.windows import WindowInferer
-from scripts.lidia.postprocess import BRANCH_SCORES
-from scripts.lidia.replay import recording, replaying
+from scripts.lidia.baselines.anchor_queries import component_means, suspected_lesions
+from scripts.lidia.baselines.patient_branch import PatientBranch
+from scripts.lidia.baselines.patient_loss import LABELS, MEMBERS, PatientCriterion, PatientLoss
+from scripts.lidia.baselines.plan import build_plan
+from scripts.lidia.inference.liver_window_inferer import WindowInferer
+from scripts.lidia.postprocess.patient_branch import BRANCH_SCORES
+from scripts.lidia.recorded_randomness import recording, replaying
 
 
 def small(**more):
     torch.manual_seed(0)
-    options = {"spacing": (2.0, 2.0, 2.0), "channels": (4, 8, 8, 8), "pyramid_width": 16, "pixel_width": 8}
-    return PLAN(learned_queries=3, proposals=5, memory=4, branch_width=16, **options, **more)
+    options = {"spacing": (2.0, 2.0, 2.0), "channels": (4, 8, 8, 8), "hidden_dim": 16, "mask_dim": 8}
+    return build_plan(learned_queries=3, anchors=5, memory=4, branch_width=16, **options, **more)
 
 
 def scan(batch=1, size=32):
@@ -66,17 +66,19 @@ def test_an_anchor_is_the_mean_of_its_voxels():
 
 def test_a_slot_without_a_component_holds_its_learned_query():
     network = small()
-    described = torch.randn(2, network.semantic.described + 10, 8, 8, 8, requires_grad=True)
+    network = network.network.query_generator
+    described = torch.randn(2, network.descriptor_dim, 8, 8, 8, requires_grad=True)
     with torch.no_grad():
         described[:, -10:] = suspicion()
-    content, position = network._queries(described, torch.zeros(2, 0, dtype=torch.long))
+    content, position, seeds = network(torch.zeros(2, 10, 8, 8, 8), described)
     assert content.shape == position.shape == (2, 5 + 3, 16)
-    torch.testing.assert_close(content[1, :5], network.anchor_content)
-    torch.testing.assert_close(content[0, 3:5], network.anchor_content[3:])
+    torch.testing.assert_close(content[1, :5], network.anchor_feat)
+    torch.testing.assert_close(content[0, 3:5], network.anchor_feat[3:])
     block = described[0, :, 4:6, 4:6, 4:6].flatten(1).mean(dim=1)
-    torch.testing.assert_close(content[0, 0], network.seed_content(block))
+    torch.testing.assert_close(content[0, 0], network.seed_embedding.content(block))
     centre = torch.tensor([5.0, 5.0, 5.0]) * 2 - 8  # voxels of the network's grid from the window's middle
-    torch.testing.assert_close(position[0, 0], network.sine(centre))
+    torch.testing.assert_close(position[0, 0], network.seed_embedding.sine(centre))
+    assert (seeds == -1).all()
     content.sum().backward()
     assert described.grad is None or not described.grad.any(), "anchors are detached"
 
@@ -130,10 +132,11 @@ def test_the_branch_reads_what_all_voxels_share():
 @torch.no_grad()
 def test_the_branch_reads_the_description_of_voxels():
     network = small().eval()
-    levels, pyramid, pixels = network._see(scan())
-    said = network._ask_branch(levels, pyramid, network._describe(pixels)[1])
-    _, others, _ = network._describe(pixels + torch.randn_like(pixels))
-    assert not torch.allclose(network._ask_branch(levels, pyramid, others), said)
+    features = network.network.encode(scan())
+    described = network.network.semantic_head(features.pixels)[1]
+    said = network.read_patient(features, described)
+    others = network.network.semantic_head(features.pixels + torch.randn_like(features.pixels))[1]
+    assert not torch.allclose(network.read_patient(features, others), said)
 
 
 def test_labels_and_their_soft_targets():
@@ -202,11 +205,14 @@ def test_a_replayed_pass_keeps_its_anchors():
     with recording(network):
         first = network(scan(), lesion())
     with torch.no_grad():
-        network.semantic.classify[-1].bias[0] += 9.0  # nothing is suspected any more
+        network.network.semantic_head.classify[-1].bias[0] += 9.0  # nothing is suspected any more
     with replaying(network):
         again = network(scan(), lesion())
-    assert first.queries.layers[0].class_logits.shape == again.queries.layers[0].class_logits.shape
-    kept = [kept for kept in network.choices.kept if kept is not None]
+    assert first.queries.layers[0].pred_logits.shape == again.queries.layers[0].pred_logits.shape
+    kept = [
+        *network.network.choices.kept,
+        *network.network.query_generator.choices.kept,
+    ]
     assert kept == [], "every choice was used once"
 
 
@@ -219,9 +225,9 @@ def test_it_learns_what_a_crop_holds():
     image = (target[:, :1].float() / 5).expand(2, 4, -1, -1, -1).contiguous()
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
     for _ in range(40):
-        levels, pyramid, pixels = network._see(image)
-        _, description, _ = network._describe(pixels)
-        loss, _ = loss_of(network._ask_branch(levels, pyramid, description), torch.zeros(2, 3, 11), target)
+        features = network.network.encode(image)
+        descriptors = network.network.semantic_head(features.pixels)[1]
+        loss, _ = loss_of(network.read_patient(features, descriptors), torch.zeros(2, 3, 11), target)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -2,12 +2,12 @@
 
 import torch
 
-from scripts.lidia.baselines import PlainUNet, SemanticCriterion
+from scripts.lidia.baselines.unet import PlainUNet, SemanticCriterion
 
 
 def small():
     torch.manual_seed(0)
-    return PlainUNet(channels=(4, 8, 8, 8), pixel_width=8)
+    return PlainUNet(channels=(4, 8, 8, 8), mask_dim=8)
 
 
 @torch.no_grad()

@@ -6,19 +6,19 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from scripts.lidia.bench.flames import bars, draw, sampled, shortened, speedscope
+from experiments.bench.flame_graphs import bars, draw, sampled, shortened, speedscope
 
 STACKS = Counter({("a", "b"): 3, ("a", "c"): 1, ("d",): 2})
 
 
 def test_a_stack_keeps_our_calls_and_the_innermost() -> None:
-    ours = ("scripts.lidia.data.volumes", "read_nifti")
-    measuring = ("scripts.lidia.bench.worker", "timed")
+    ours = ("scripts.lidia.data.read_volume", "read_nifti")
+    measuring = ("experiments.bench.worker", "timed")
     assert shortened([("__main__", "main"), measuring, ours, ("nibabel", "load"), ("zlib", "z")]) == (
-        "data.volumes.read_nifti",
+        "data.read_volume.read_nifti",
         "zlib.z",
     )
-    assert shortened([ours]) == ("data.volumes.read_nifti",)
+    assert shortened([ours]) == ("data.read_volume.read_nifti",)
     assert shortened([]) == ()
 
 

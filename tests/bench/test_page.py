@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lidia.bench.line import Line, from_dict, line
-from scripts.lidia.bench.page import page
-from scripts.lidia.bench.shelf import Shelf, before
+from experiments.bench.bench_page import page
+from experiments.bench.benchmark_row import BenchmarkRow, make_row, read_row
+from experiments.bench.results_cache import ResultsCache, read_previous
 
-FAST = line(
+FAST = make_row(
     [6.0, 4.0, 5.0],
     what="reading",
     against="them",
@@ -19,9 +19,9 @@ FAST = line(
     wanted=5.0,
     figures={"ours_s": 0.2, "theirs_s": 1.0},
 )
-SLOW = line([1.5, 1.25, 1.3], what="a step", against="them", unit="time", wanted=1.25, better="less")
-NONE = Line(ratio=None, what="a pass", against="a GPU", unit="time", wanted=2.0, note="no GPU here")
-FREE = Line(ratio=2.0, what="a size", against="them", unit="size")
+SLOW = make_row([1.5, 1.25, 1.3], what="a step", against="them", unit="time", wanted=1.25, better="less")
+NONE = BenchmarkRow(ratio=None, what="a pass", against="a GPU", unit="time", wanted=2.0, note="no GPU here")
+FREE = BenchmarkRow(ratio=2.0, what="a size", against="them", unit="size")
 
 
 def written(**more: object) -> list[str]:
@@ -56,27 +56,27 @@ def test_the_page_compares_with_an_older_one_and_names_what_is_missing() -> None
 
 def test_a_line_survives_json() -> None:
     for one in (FAST, SLOW, NONE, FREE):
-        assert from_dict(json.loads(json.dumps(one.as_dict()))) == one
+        assert read_row(json.loads(json.dumps(one.as_dict()))) == one
 
 
 def test_a_finished_row_is_found_again_with_the_same_options_only(tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path, {"source": "a"})
+    shelf = ResultsCache(tmp_path, {"source": "a"})
     shelf.put("row", {"size": 1}, {"fast": FAST})
     assert shelf.get("row", {"size": 1}) == {"fast": FAST}
     assert shelf.get("row", {"size": 2}) is None
-    assert Shelf(tmp_path, {"source": "b"}).get("row", {"size": 1}) is None
+    assert ResultsCache(tmp_path, {"source": "b"}).get("row", {"size": 1}) is None
 
 
 def test_a_run_compares_with_the_page_that_stood_before_it(tmp_path: Path) -> None:
     docs, output = tmp_path / "docs", tmp_path / "output"
     docs.mkdir()
     last = docs / "performance.json"
-    assert before(output, docs, "a", None) == {}
+    assert read_previous(output, docs, "a", None) == {}
     last.write_text('{"fast": {"ratio": 1.0}}', encoding="utf-8")
-    assert before(output, docs, "a", None) == {}, "what this source wrote itself is no older page"
-    assert before(output, docs, "b", None) == {"fast": {"ratio": 1.0}}
+    assert read_previous(output, docs, "a", None) == {}, "what this source wrote itself is no older page"
+    assert read_previous(output, docs, "b", None) == {"fast": {"ratio": 1.0}}
     last.write_text('{"fast": {"ratio": 2.0}}', encoding="utf-8")
-    assert before(output, docs, "b", None) == {"fast": {"ratio": 1.0}}
-    assert before(output, docs, "b", str(last)) == {"fast": {"ratio": 2.0}}
+    assert read_previous(output, docs, "b", None) == {"fast": {"ratio": 1.0}}
+    assert read_previous(output, docs, "b", str(last)) == {"fast": {"ratio": 2.0}}
     with pytest.raises(FileNotFoundError):
-        before(output, docs, "b", str(tmp_path / "nowhere.json"))
+        read_previous(output, docs, "b", str(tmp_path / "nowhere.json"))

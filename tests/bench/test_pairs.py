@@ -8,47 +8,56 @@ from pathlib import Path
 import pytest
 from bench.sides import failing, holding, noting
 
-from scripts.lidia.bench.pairs import BenchError, Place, Side, Trial, ratios, rounds, spread, typical
+from experiments.bench.paired_timing import (
+    BenchContext,
+    BenchError,
+    Side,
+    Trial,
+    ratios,
+    run_rounds,
+    spread,
+    typical,
+)
 
 TESTS = Path(__file__).parents[1]
 
 
 @pytest.fixture
-def place(tmp_path: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+def place(tmp_path: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> BenchContext:
     paths = [str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
-    return Place(bundle, tmp_path, 1)
+    return BenchContext(bundle, tmp_path, 1)
 
 
 def side(name: str, file: Path) -> Side:
     return Side(noting, {"name": name, "file": str(file)})
 
 
-def test_sides_take_turns_and_warm_rounds_do_not_count(place: Place, tmp_path: Path) -> None:
+def test_sides_take_turns_and_warm_rounds_do_not_count(place: BenchContext, tmp_path: Path) -> None:
     file = tmp_path / "turns"
-    found = rounds(place, "row", {"a": side("a", file), "b": side("b", file)}, pairs=2, warm=1)
+    found = run_rounds(place, "row", {"a": side("a", file), "b": side("b", file)}, pairs=2, warm=1)
     assert file.read_text(encoding="utf-8") == "ababab"
     assert [trial.figures["turn"] for trial in found["b"]] == [2, 3]
 
 
-def test_fresh_rounds_start_every_side_anew(place: Place, tmp_path: Path) -> None:
+def test_fresh_rounds_start_every_side_anew(place: BenchContext, tmp_path: Path) -> None:
     file = tmp_path / "turns"
-    found = rounds(place, "row", {"a": side("a", file), "b": side("b", file)}, pairs=2, fresh=True)
+    found = run_rounds(place, "row", {"a": side("a", file), "b": side("b", file)}, pairs=2, fresh=True)
     assert file.read_text(encoding="utf-8") == "abab"
     assert [trial.figures["turn"] for trial in found["a"]] == [1, 1]
 
 
-def test_memory_is_that_of_the_run(place: Place) -> None:
+def test_memory_is_that_of_the_run(place: BenchContext) -> None:
     held = {size: Side(holding, {"megabytes": int(size)}) for size in ("1", "200")}
-    found = rounds(place, "row", held, pairs=1, warm=0)
+    found = run_rounds(place, "row", held, pairs=1, warm=0)
     small, large = found["1"][0], found["200"][0]
     assert 195 < large.rise_mb - small.rise_mb < 230
     assert large.peak_mb > large.rise_mb
 
 
-def test_a_side_that_fails_says_why_and_where(place: Place) -> None:
+def test_a_side_that_fails_says_why_and_where(place: BenchContext) -> None:
     with pytest.raises(BenchError, match=r"row/a failed: ValueError: nothing to measure .*row_a\.log"):
-        rounds(place, "row", {"a": Side(failing, {})}, pairs=1)
+        run_rounds(place, "row", {"a": Side(failing, {})}, pairs=1)
 
 
 def trial(seconds: float, memory: float = 0.0) -> Trial:

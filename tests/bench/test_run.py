@@ -10,7 +10,7 @@ import pytest
 from config_names import read
 from monai.bundle import run
 
-from scripts.lidia.bench.run import ROWS, run_bench
+from experiments.bench.run_bench import ROWS, run_bench
 
 pytestmark = [
     # MONAI's word of caution about foreign configs; these are our own.
@@ -26,11 +26,11 @@ EQUAL = ("lesion_metrics", "writing")
 
 
 def files(bundle: Path) -> list[str]:
-    return [str(bundle / "configs" / name) for name in ("bench.json", "overlays/bench_quick.yaml")]
+    return [str(bundle.parent / "experiments/configs" / name) for name in ("bench.json", "bench_quick.yaml")]
 
 
 def test_the_config_has_every_row(bundle: Path) -> None:
-    assert list(read(bundle / "configs/bench.json")["rows"]) == list(ROWS)
+    assert list(read(bundle.parent / "experiments/configs/bench.json")["rows"]) == list(ROWS)
 
 
 @pytest.mark.slow

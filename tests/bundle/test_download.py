@@ -29,7 +29,7 @@ given = load("lidia_bundle", model=own, bundle_dir="bundles", device="cpu")
 sums = probabilities.sum(dim=1)
 print(json.dumps({
     "type": type(probabilities).__name__, "shape": list(probabilities.shape),
-    "sum": [float(sums.min()), float(sums.max())], "queries": len(small.content),
+    "sum": [float(sums.min()), float(sums.max())], "queries": len(small.query_generator.query_feat),
     "same": [torch.equal(see(other), probabilities) for other in (by_hand, given)],
 }))
 """

@@ -9,11 +9,10 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
-from engine.toys import save_network, write_toys
 from test_configs import NATIVE, reason, workflow
+from training.toys import save_network, write_toys
 
-from scripts.lidia.engine import WeightsError
-from scripts.lidia.engine.weights import digest, fingerprint
+from scripts.lidia.runtime.weights import WeightsError, digest, fingerprint
 
 pytestmark = pytest.mark.filterwarnings("ignore:parsing config_file")
 

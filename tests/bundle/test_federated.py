@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 import torch
-from engine.toys import write_toys
 from monai.fl.client import MonaiAlgo
 from monai.fl.utils.exchange_object import ExchangeObject
 from test_configs import TINY, TRAINING
+from training.toys import write_toys
 
-from scripts.lidia.engine.weights import read_state
-from scripts.lidia.net import LIDIA
+from scripts.lidia.net.build_lidia import build_lidia
+from scripts.lidia.runtime.weights import read_state
 
 # MONAI's words of caution about foreign configs and servers; these are our own.
 pytestmark = [
@@ -58,7 +58,7 @@ def client(bundle: Path, site: Path, **options: Any) -> MonaiAlgo:
 
 def weights(seed: int) -> dict[str, torch.Tensor]:
     torch.manual_seed(seed)
-    return LIDIA(channels=(8, 8, 8, 8), semantic_share=0.7).state_dict()
+    return build_lidia(channels=(8, 8, 8, 8), semantic_share=0.7).state_dict()
 
 
 def sent(state: dict[str, torch.Tensor]) -> ExchangeObject:

@@ -11,11 +11,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from engine.toys import write_patient, write_toys
 from monai.bundle import create_workflow, run
 from test_configs import CONFIGS, TINY, reason, workflow
+from training.toys import write_patient, write_toys
 
-from scripts.lidia.engine.weights import read_state
+from scripts.lidia.runtime.weights import read_state
 from scripts.lidia.vocabulary import CLASSES
 
 # MONAI says a word about foreign configs (these are our own) and about a training without postprocessing.

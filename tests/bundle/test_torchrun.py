@@ -15,11 +15,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from engine.toys import write_toys
 from test_configs import CONFIGS, NATIVE, TRAINING, reason, workflow
+from training.toys import write_toys
 
-from scripts.lidia.engine.weights import read_state
-from scripts.lidia.net import LIDIA
+from scripts.lidia.net.build_lidia import build_lidia
+from scripts.lidia.runtime.weights import read_state
 from scripts.lidia.vocabulary import LIVER
 
 # MONAI's word of caution about foreign configs; these are our own.
@@ -91,7 +91,7 @@ def toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "model.pt"
     torch.manual_seed(3)
-    network = LIDIA(channels=(8, 8, 8, 8), semantic_share=0.7)
+    network = build_lidia(channels=(8, 8, 8, 8), semantic_share=0.7)
     network.state_dict()["semantic.classify.1.bias"][LIVER] = 3.0  # without a liver all scores were 0
     torch.save(network.state_dict(), path)
     return path

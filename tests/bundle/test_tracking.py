@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine.toys import save_network, write_toys
 from test_configs import CONFIGS, NATIVE, TRAINING, workflow
+from training.toys import save_network, write_toys
 
 # MONAI's word of caution about foreign configs; these are our own. MLflow's own are its own.
 pytestmark = [

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from scripts.lidia.engine.weights import read_state
+from scripts.lidia.runtime.weights import read_state
 
 BOTH = """
 import torch

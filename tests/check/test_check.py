@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from ct_files import affine_of, save, write_ct, write_label
 
-from scripts.lidia.check import check
-from scripts.lidia.data.enhancement import disorder
-from scripts.lidia.datalist import CaseError
+from scripts.lidia.check.check_datalist import check
+from scripts.lidia.data.phase_order import find_phase_disorder
+from scripts.lidia.datalist.case_error import CaseError
 
 SHAPE = (44, 44, 30)
 SPACING = (3.5, 3.5, 5.0)
@@ -125,4 +125,4 @@ def test_an_item_at_fault_does_not_hide_the_others(tmp_path: Path) -> None:
     ],
 )
 def test_enhancement_by_hand(hu: dict[str, float], fits: bool) -> None:
-    assert (disorder(hu) is None) == fits
+    assert (find_phase_disorder(hu) is None) == fits

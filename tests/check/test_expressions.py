@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lidia.check.expressions import expressions
-from scripts.lidia.datalist import CaseError
+from scripts.lidia.check.config_expressions import expressions
+from scripts.lidia.datalist.case_error import CaseError
 
 CONFIGS = Path(__file__).parents[2] / "lidia_bundle/configs"
 

@@ -8,9 +8,14 @@ import pytest
 import torch
 from monai.utils import set_determinism
 
-from scripts.lidia.data import CropLesions, DropPhases, JitterIntensity, ShiftPhases, augmentation
-from scripts.lidia.data.augment import moved
-from scripts.lidia.data.crop import landmarks
+from scripts.lidia.data.augmentation import (
+    DropPhases,
+    JitterIntensity,
+    ShiftPhases,
+    augmentation,
+    shift_volume,
+)
+from scripts.lidia.data.lesion_crop import CropLesions, find_crop_centres
 
 SHAPE = (70, 60, 50)
 
@@ -24,7 +29,7 @@ def cached_case(absent: tuple[int, ...] = (3,), seed: int = 0) -> dict[str, Any]
     for number, (kind, x) in enumerate(((2, 8), (7, 20), (7, 30), (7, 40), (9, 50)), start=1):
         label[0, x : x + 4, 20:24, 20:24], label[1, x : x + 4, 20:24, 20:24] = kind, number
     label[0, 55:57, 40, 40] = -1
-    return {"image": image, "label": label, "landmarks": landmarks(label), "id": "P1"}
+    return {"image": image, "label": label, "landmarks": find_crop_centres(label), "id": "P1"}
 
 
 def test_output_is_plain_and_whole() -> None:
@@ -142,7 +147,7 @@ def test_lost_phases_are_nan_and_one_stays() -> None:
 
 def test_shift_moves_each_phase_on_its_own() -> None:
     ramp = torch.arange(20.0)[:, None, None].expand(20, 12, 12) + 0.1 * torch.arange(12.0)[None, :, None]
-    got = moved(ramp, (0.25, -0.5, 1.0))
+    got = shift_volume(ramp, (0.25, -0.5, 1.0))
     torch.testing.assert_close(got[1:-1, 1:-1, 1:-1], ramp[1:-1, 1:-1, 1:-1] - 0.25 + 0.05)
     shift = ShiftPhases(1.0, prob=1.0)
     shift.set_random_state(0)

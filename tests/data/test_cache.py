@@ -13,8 +13,12 @@ from monai.data import DataLoader, decollate_batch, list_data_collate
 from monai.transforms import Invertd
 from torch.utils.data import Subset
 
-from scripts.lidia.data import CachedCases, CropLesions, RequireMeta, augmentation, cached, preprocessing
-from scripts.lidia.datalist import CaseError
+from scripts.lidia.data.augmentation import augmentation
+from scripts.lidia.data.cache import CachedCases, cached
+from scripts.lidia.data.lesion_crop import CropLesions
+from scripts.lidia.data.prediction import RequireMeta
+from scripts.lidia.data.preprocessing import preprocessing
+from scripts.lidia.datalist.case_error import CaseError
 
 
 @pytest.fixture

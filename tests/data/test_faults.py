@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,9 @@ import pytest
 import torch
 from ct_files import affine_of, radius, save, write_ct
 
-from scripts.lidia.data import preprocessing
-from scripts.lidia.data.volumes import read_phase
-from scripts.lidia.datalist import CaseError
+from scripts.lidia.data.preprocessing import preprocessing
+from scripts.lidia.data.read_volume import read_phase
+from scripts.lidia.datalist.case_error import CaseError
 
 SHAPE = (40, 40, 30)
 AFFINE = affine_of((3.5, 3.5, 5.0), SHAPE)
@@ -153,6 +154,12 @@ def test_scale_and_intercept_are_applied(tmp_path: Path) -> None:
     assert raw_slope == 1 and code_of(tmp_path / "w.nii.gz") == "not_hu"
 
 
-def test_a_reader_that_cannot_be_had_is_said(tmp_path: Path) -> None:
-    with pytest.raises(ImportError, match="pydicom"):
-        read_phase(tmp_path, "P1", series_reader="scripts.lidia.nowhere.read")
+def test_a_dicom_folder_without_pydicom_names_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("1.dcm", "2.dcm"):
+        (tmp_path / name).write_bytes(b"x")
+    monkeypatch.setitem(sys.modules, "pydicom", None)
+    with pytest.raises(CaseError, match="pydicom") as caught:
+        read_phase(tmp_path, "P1")
+    assert caught.value.code == "no_reader"

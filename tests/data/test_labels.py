@@ -9,8 +9,8 @@ import pytest
 import torch
 from ct_files import affine_of, radius, save, write_ct, write_label
 
-from scripts.lidia.data import preprocessing
-from scripts.lidia.datalist import CaseError
+from scripts.lidia.data.preprocessing import preprocessing
+from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.vocabulary import IGNORED
 
 SHAPE = (40, 40, 30)

@@ -12,8 +12,9 @@ from monai.data import DataLoader, Dataset, MetaTensor, decollate_batch, list_da
 from monai.inferers import SlidingWindowInferer
 from monai.transforms import Invertd
 
-from scripts.lidia.data import RenameResult, RequireMeta, preprocessing
-from scripts.lidia.datalist import CaseError
+from scripts.lidia.data.prediction import RequireMeta
+from scripts.lidia.data.preprocessing import preprocessing
+from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.vocabulary import PHASES
 
 SHAPE = (40, 40, 30)
@@ -83,8 +84,8 @@ def test_comes_back_through_loader_and_window(tmp_path: Path) -> None:
     window = SlidingWindowInferer((16, 16, 16), 4, overlap=0.25, mode="gaussian")
     batch["pred"] = window(batch["image"], torch.nan_to_num)
     (item,) = decollate_batch(batch)
-    got = RenameResult()(Invertd("pred", transform, "image", nearest_interp=False)(RequireMeta()(item)))
-    assert got["pred"].shape == (4, *SHAPE) and got["pred"].meta["filename_or_obj"] == "v.nii.gz"
+    got = Invertd("pred", transform, "image", nearest_interp=False)(RequireMeta()(item))
+    assert got["pred"].shape == (4, *SHAPE)
     np.testing.assert_allclose(got["pred"].affine.numpy(), nib.load(path).affine, atol=1e-5)
     assert got["phases_used"] == ["venous"] and not got["warnings"]
 

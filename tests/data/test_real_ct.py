@@ -11,7 +11,8 @@ import torch
 from monai.data import MetaTensor
 from monai.transforms import Invertd
 
-from scripts.lidia.data import RequireMeta, preprocessing
+from scripts.lidia.data.prediction import RequireMeta
+from scripts.lidia.data.preprocessing import preprocessing
 
 pytestmark = pytest.mark.real
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from scripts.lidia.data.scanners import OtherScanner, blurred
+from scripts.lidia.data.scanner_variation import RandScanner, blur
 
 
 def crop():
@@ -14,11 +14,11 @@ def crop():
 
 
 def test_no_share_changes_nothing():
-    assert torch.equal(OtherScanner(0.0)({"image": crop()})["image"][:3], crop()[:3])
+    assert torch.equal(RandScanner(0.0)({"image": crop()})["image"][:3], crop()[:3])
 
 
 def test_phases_are_changed_alike_and_absent_ones_stay_absent():
-    scanner = OtherScanner(1.0, noise=0.0)
+    scanner = RandScanner(1.0, noise=0.0)
     scanner.set_random_state(3)
     for _ in range(10):
         image = scanner({"image": crop()})["image"]
@@ -29,7 +29,7 @@ def test_phases_are_changed_alike_and_absent_ones_stay_absent():
 def test_the_same_state_draws_the_same_crop():
     images = []
     for _ in range(2):
-        scanner = OtherScanner(1.0)
+        scanner = RandScanner(1.0)
         scanner.set_random_state(7)
         images.append(scanner({"image": crop()})["image"][:3])
     assert torch.equal(*images)
@@ -39,8 +39,8 @@ def test_the_same_state_draws_the_same_crop():
 def test_a_blur_is_the_mean_of_three_along_one_axis(axis):
     volume = torch.zeros(1, 5, 5, 5)
     volume[0, 2, 2, 2] = 3.0
-    mean = blurred(volume, axis, 1.0)
+    mean = blur(volume, axis, 1.0)
     assert mean.sum() == 3.0 and (mean > 0).sum() == 3
     spread = (mean[0] > 0).nonzero()
     assert spread[:, axis].tolist() == [1, 2, 3]
-    torch.testing.assert_close(blurred(volume, axis, 0.5), (volume + mean) / 2)
+    torch.testing.assert_close(blur(volume, axis, 0.5), (volume + mean) / 2)

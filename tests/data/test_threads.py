@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from scripts.lidia.data.threads import side_by_side
+from scripts.lidia.data.parallel_reading import map_in_threads
 
 
 @pytest.fixture(params=[1, 2], ids=["one thread", "two threads"])
@@ -18,8 +18,8 @@ def threads(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.mark.usefixtures("threads")
 def test_results_come_in_the_order_given() -> None:
-    assert side_by_side(lambda n: n * n, [3, 1, 2]) == [9, 1, 4]
-    assert side_by_side(str, []) == []
+    assert map_in_threads(lambda n: n * n, [3, 1, 2]) == [9, 1, 4]
+    assert map_in_threads(str, []) == []
 
 
 @pytest.mark.usefixtures("threads")
@@ -28,6 +28,6 @@ def test_the_first_fault_in_order_is_raised() -> None:
         return 1 / n if n == 0 else float("no number")
 
     with pytest.raises(ZeroDivisionError):
-        side_by_side(broken, [0, 5])
+        map_in_threads(broken, [0, 5])
     with pytest.raises(ValueError, match="no number"):
-        side_by_side(broken, [5, 0])
+        map_in_threads(broken, [5, 0])

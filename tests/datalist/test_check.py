@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from ct_files import affine_of, save, write_ct
 
-from scripts.lidia.datalist import CaseError, check_header
+from scripts.lidia.datalist.case_error import CaseError
+from scripts.lidia.datalist.header_checks import check_header
 
 SHAPE = (30, 30, 20)
 AFFINE = affine_of((3, 3, 5), SHAPE)

@@ -6,7 +6,7 @@ import pytest
 from monai.data import DataLoader, Dataset
 from monai.transforms import Compose, Transform
 
-from scripts.lidia.datalist import CaseError
+from scripts.lidia.datalist.case_error import CaseError
 
 FAULT = CaseError("P1", "/a/v.nii.gz", "the file is truncated:\nno end", "copy it again", "truncated")
 

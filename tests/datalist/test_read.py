@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 from ct_files import write_ct
 
-from scripts.lidia.datalist import CaseError, case_name, complete, datalist, read_sections, write_datalist
+from scripts.lidia.datalist.case_error import CaseError
+from scripts.lidia.datalist.read_datalist import load_datalist, read_sections
+from scripts.lidia.datalist.read_item import case_name, complete_item
+from scripts.lidia.datalist.write_datalist import write_datalist
 
 
 def written(folder: Path, content: Any) -> Path:
@@ -21,20 +24,20 @@ def test_paths_are_relative_to_the_file(tmp_path: Path, monkeypatch: pytest.Monk
     item = {"id": "P1", "phases": {"delayed": None, "venous": "P1/v.nii.gz"}, "malignant": {"3": True}}
     written(tmp_path / "set", {"test": [item], "description": "x", "references": ["a/b: c"]})
     monkeypatch.chdir("/")
-    (got,) = datalist(tmp_path / "set", "test")
+    (got,) = load_datalist(tmp_path / "set", "test")
     assert got["phases"] == {"venous": str(tmp_path / "set/P1/v.nii.gz")}
     assert got["id"] == "P1" and got["malignant"] == {"3": True}
 
 
 def test_phases_stand_in_temporal_order() -> None:
-    item = complete({"phases": {"delayed": "d.nii", "nc": "n.nii", "venous": "v.1.nii"}}, "/x")
+    item = complete_item({"phases": {"delayed": "d.nii", "nc": "n.nii", "venous": "v.1.nii"}}, "/x")
     assert list(item["phases"]) == ["nc", "venous", "delayed"] and item["id"] == "v.1"
 
 
 def test_monai_label_items_find_their_siblings(tmp_path: Path) -> None:
     image, _ = write_ct(tmp_path / "P1.nii.gz")
     arterial, _ = write_ct(tmp_path / "phases" / "P1" / "arterial.nii.gz")
-    item = complete({"image": [image], "label": "l.nii.gz"}, tmp_path)
+    item = complete_item({"image": [image], "label": "l.nii.gz"}, tmp_path)
     assert item["phases"] == {"arterial": arterial, "venous": image}
     assert item["label"] == str(tmp_path / "l.nii.gz") and "image" not in item
 
@@ -42,9 +45,9 @@ def test_monai_label_items_find_their_siblings(tmp_path: Path) -> None:
 def test_lone_patient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_ct(tmp_path / "A.1.nii.gz")
     monkeypatch.chdir(tmp_path)
-    (item,) = datalist(venous="A.1.nii.gz")
+    (item,) = load_datalist(venous="A.1.nii.gz")
     assert item == {"id": "A.1", "phases": {"venous": str(tmp_path / "A.1.nii.gz")}}
-    (item,) = datalist(venous="A.1.nii.gz", case_id="Q", liver="A.1.nii.gz")
+    (item,) = load_datalist(venous="A.1.nii.gz", case_id="Q", liver="A.1.nii.gz")
     assert item["id"] == "Q" and item["liver"] == str(tmp_path / "A.1.nii.gz")
 
 
@@ -54,13 +57,13 @@ def test_phases_can_be_left_out_as_if_not_scanned(tmp_path: Path) -> None:
         {"id": "P2", "phases": {"venous": "v2.nii.gz"}},
     ]
     written(tmp_path, {"test": items})
-    (got,) = datalist(tmp_path, "test", only=["nc", "delayed"], check=False)
+    (got,) = load_datalist(tmp_path, "test", only=["nc", "delayed"], check=False)
     assert got["id"] == "P1" and got["label"] == str(tmp_path / "l1.nii.gz")
     assert got["phases"] == {"nc": str(tmp_path / "n1.nii.gz")}
-    assert len(datalist(tmp_path, "test", only=["venous"], check=False)) == 2
+    assert len(load_datalist(tmp_path, "test", only=["venous"], check=False)) == 2
     for only, code in ((["delayed"], "no_phase"), (["portal"], "unknown_phase"), ("nc", "unknown_phase")):
         with pytest.raises(CaseError) as caught:
-            datalist(tmp_path, "test", only=only, check=False)
+            load_datalist(tmp_path, "test", only=only, check=False)
         assert caught.value.code == code
 
 
@@ -76,7 +79,7 @@ def test_patients_can_be_limited_before_phases_are_chosen(tmp_path: Path) -> Non
     written(tmp_path, {"test": items})
 
     def ids(**chosen: object) -> list[str]:
-        return [item["id"] for item in datalist(tmp_path, "test", check=False, **chosen)]
+        return [item["id"] for item in load_datalist(tmp_path, "test", check=False, **chosen)]
 
     assert ids(patients=2) == ["P0", "P1"]
     assert ids(patients=2, only=["nc"]) == ["P0"]
@@ -93,10 +96,10 @@ def test_missing_files_are_named_all_at_once(tmp_path: Path) -> None:
     items = [{"id": f"P{n}", "phases": {"venous": f"{n}.nii.gz"}, "label": f"l{n}.nii.gz"} for n in (1, 2)]
     written(tmp_path, {"test": items})
     with pytest.raises(CaseError) as caught:
-        datalist(tmp_path, "test")
+        load_datalist(tmp_path, "test")
     assert [f.code for f in caught.value.members] == ["missing"] * 4
     assert all(name in str(caught.value) for name in ("1.nii.gz", "2.nii.gz", "l1.nii.gz", "l2.nii.gz"))
-    assert len(datalist(tmp_path, "test", check=False)) == 2
+    assert len(load_datalist(tmp_path, "test", check=False)) == 2
 
 
 TWICE = [
@@ -134,16 +137,16 @@ TWICE = [
 def test_faulty_lists(tmp_path: Path, content: Any, code: str) -> None:
     path = written(tmp_path, content)
     with pytest.raises(CaseError) as caught:
-        datalist(tmp_path, "test")
+        load_datalist(tmp_path, "test")
     assert caught.value.code == code and caught.value.file == str(path) and caught.value.remedy
 
 
 def test_bad_json_names_the_line(tmp_path: Path) -> None:
     written(tmp_path, '{"test": [\n\n}')
     with pytest.raises(CaseError, match="line 3"):
-        datalist(tmp_path)
+        load_datalist(tmp_path)
     with pytest.raises(CaseError, match="no such file"):
-        datalist(tmp_path, file="other.json")
+        load_datalist(tmp_path, file="other.json")
 
 
 def test_written_lists_can_be_moved(tmp_path: Path) -> None:
@@ -183,7 +186,7 @@ def test_names() -> None:
 def test_what_is_no_path_is_said(entry: dict[str, Any]) -> None:
     """Found by reading lists made at random."""
     with pytest.raises(CaseError) as caught:
-        complete({"id": "P1", **entry}, "/data")
+        complete_item({"id": "P1", **entry}, "/data")
     assert caught.value.code == "bad_datalist" and caught.value.case == "P1"
 
 
@@ -193,7 +196,7 @@ def test_what_begins_with_a_sign_of_monai_is_text(tmp_path: Path) -> None:
     names = [f"$open('{marker.name}', 'w')", "@device", "%device", "$HOME", "a#b"]
     items = [{"id": name, "phases": {"nc": f"{name}.nii"}} for name in names]
     written(tmp_path, {"test": items})
-    found = datalist(tmp_path, "test", check=False)
+    found = load_datalist(tmp_path, "test", check=False)
     assert [item["id"] for item in found] == names
     assert [item["phases"]["nc"] for item in found] == [str(tmp_path / f"{name}.nii") for name in names]
 
@@ -201,8 +204,8 @@ def test_what_begins_with_a_sign_of_monai_is_text(tmp_path: Path) -> None:
 def test_byte_order_marks(tmp_path: Path) -> None:
     text = json.dumps({"test": [{"id": "P", "phases": {"nc": "a.nii"}}]})
     (tmp_path / "dataset.json").write_text(text, encoding="utf-8-sig")
-    assert [item["id"] for item in datalist(tmp_path, "test", check=False)] == ["P"]
+    assert [item["id"] for item in load_datalist(tmp_path, "test", check=False)] == ["P"]
     for encoding in ("utf-16", "utf-16-le"):
         (tmp_path / "dataset.json").write_text(text, encoding=encoding)
         with pytest.raises(CaseError, match="UTF-16"):
-            datalist(tmp_path, "test")
+            load_datalist(tmp_path, "test")

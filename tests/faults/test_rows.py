@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine.toys import save_network
 from faults.bad_files import Row, write_list
 from faults.spoiling import Item, good
 from monai.bundle import ConfigParser, create_workflow
 from test_configs import reason
+from training.toys import save_network
 
-from scripts.lidia.datalist import CaseError, datalist
-from scripts.lidia.engine import CohortError
+from scripts.lidia.datalist.case_error import CaseError
+from scripts.lidia.datalist.read_datalist import load_datalist
+from scripts.lidia.inference.case_evaluator import CohortError
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:parsing config_file"),
@@ -105,7 +106,7 @@ def test_inference_finishes_the_good_and_lists_the_bad(cohort: Cohort, tmp_path:
 def test_training_names_every_bad_header_before_it_starts(cohort: Cohort) -> None:
     folder, rows = cohort
     with pytest.raises(CaseError) as caught:
-        datalist(folder, "training")
+        load_datalist(folder, "training")
     named = {fault.case: fault.code for fault in caught.value.members}
     headers = {
         *("empty_file", "not_nifti", "wrong_ending", "no_orientation", "bad_affine", "two_forms"),

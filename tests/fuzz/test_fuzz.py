@@ -23,14 +23,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from monai.bundle import create_workflow
 
-from scripts.lidia.check.patient import check_patient
-from scripts.lidia.clinic import read_series
-from scripts.lidia.data.volumes import read_phase
-from scripts.lidia.datalist import CaseError, complete
-from scripts.lidia.datalist.read import read_lists
-from scripts.lidia.engine import CohortError, WeightsError, load_weights
-from scripts.lidia.engine.calibrating import read_calibration
-from scripts.lidia.net import LIDIA
+from scripts.lidia.check.check_patient import check_patient
+from scripts.lidia.data.read_volume import read_phase
+from scripts.lidia.datalist.case_error import CaseError
+from scripts.lidia.datalist.read_datalist import read_lists
+from scripts.lidia.datalist.read_item import complete_item
+from scripts.lidia.dicom.series import read_series
+from scripts.lidia.inference.calibration import read_calibration
+from scripts.lidia.inference.case_evaluator import CohortError
+from scripts.lidia.net.build_lidia import build_lidia
+from scripts.lidia.net.lidia import LIDIA
+from scripts.lidia.runtime.weights import WeightsError, load_weights
 
 pytestmark = [
     pytest.mark.filterwarnings("default"),  # readers may warn of what they refuse in the next line
@@ -108,7 +111,7 @@ def test_a_check_survives_any_header(tmp_path: Path, head: bytes) -> None:
     path.write_bytes(gzip.compress(head + PLAIN[HEAD:], 1))
     with in_time(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        seen = check_patient(complete({"id": "P1", "phases": {"venous": str(path)}}, tmp_path))
+        seen = check_patient(complete_item({"id": "P1", "phases": {"venous": str(path)}}, tmp_path))
     json.dumps(seen.facts)
     assert not [fault for fault in seen.faults if fault["code"] == "unforeseen"]
 
@@ -178,7 +181,7 @@ def test_a_list_is_refused_or_safe(tmp_path: Path, content: bytes) -> None:
 
 def network() -> LIDIA:
     torch.manual_seed(0)
-    return LIDIA(channels=(8, 8, 8, 8))
+    return build_lidia(channels=(8, 8, 8, 8))
 
 
 def saved() -> bytes:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from ct_files import save
 
-from scripts.lidia.implant import Anatomy, read_background, study
-from scripts.lidia.phantom import Case, sample_case
+from scripts.lidia.data.read_background import read_background
+from scripts.lidia.implant.anatomy import Anatomy, measure_anatomy
+from scripts.lidia.phantom.case import Case, sample_case
 
 SPACING = (1.4, 1.4, 5.0)
 
@@ -33,4 +34,4 @@ def files(healthy: Case, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
 
 @pytest.fixture(scope="package")
 def anatomy(files: dict[str, str]) -> Anatomy:
-    return study(read_background("ct", {"venous": files["venous"]}, files["liver"]))
+    return measure_anatomy(read_background("ct", {"venous": files["venous"]}, files["liver"]))

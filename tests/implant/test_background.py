@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from ct_files import radius, save, write_ct
 
-from scripts.lidia.datalist import CaseError
-from scripts.lidia.implant import Anatomy, read_background, write_implants
+from scripts.lidia.data.read_background import read_background
+from scripts.lidia.datalist.case_error import CaseError
+from scripts.lidia.implant.anatomy import Anatomy
+from scripts.lidia.prepare.write_implants import write_implants
 
 
 def test_axes_are_turned_and_turned_back(files: dict[str, str], anatomy: Anatomy) -> None:

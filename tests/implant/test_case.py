@@ -5,11 +5,12 @@ import pytest
 from scipy.ndimage import binary_dilation, binary_erosion
 from scipy.special import erf
 
-from scripts.lidia.datalist import CaseError
-from scripts.lidia.implant import Anatomy, implant_case
-from scripts.lidia.implant.matte import draw_matte
-from scripts.lidia.implant.patient import fitting_patient
-from scripts.lidia.phantom import Case
+from scripts.lidia.datalist.case_error import CaseError
+from scripts.lidia.implant.anatomy import Anatomy
+from scripts.lidia.implant.fit_patient import fit_patient
+from scripts.lidia.implant.implant_case import implant_case
+from scripts.lidia.implant.lesion_matte import draw_matte
+from scripts.lidia.phantom.case import Case
 from scripts.lidia.phantom.recipes import RECIPES
 from scripts.lidia.vocabulary import CLASSES, PHASES
 
@@ -113,7 +114,7 @@ def test_noise_is_as_strong_and_another_one_in_each_phase(anatomy: Anatomy) -> N
 def test_a_seam_is_no_steeper_than_the_scan_resolves(anatomy: Anatomy) -> None:
     """From pixel to pixel no more of a lesion may set in than of an edge blurred like the skin."""
     recipe = RECIPES["internal"]
-    patient = fitting_patient(np.random.default_rng(0), recipe, anatomy.levels, "venous", ["cyst", "FNH"])
+    patient = fit_patient(np.random.default_rng(0), recipe, anatomy.levels, "venous", ["cyst", "FNH"])
     matte = draw_matte(anatomy, patient, recipe.spread, np.random.default_rng(0))
     cover = 1 - matte.through[V]
     assert cover.max() > 0.99 and cover.min() > -1e-4
@@ -125,7 +126,7 @@ def test_a_seam_is_no_steeper_than_the_scan_resolves(anatomy: Anatomy) -> None:
 def test_paint_is_exact_whatever_lies_beneath(anatomy: Anatomy) -> None:
     """Outside lesions nothing is painted, and nothing shines through a solid one."""
     recipe = RECIPES["internal"]
-    patient = fitting_patient(np.random.default_rng(1), recipe, anatomy.levels, "venous", ["cyst"])
+    patient = fit_patient(np.random.default_rng(1), recipe, anatomy.levels, "venous", ["cyst"])
     matte = draw_matte(anatomy, patient, recipe.spread, np.random.default_rng(1))
     inside = binary_erosion(matte.instances > 0, np.ones((5, 5, 1)))
     inside[:, :, np.arange(inside.shape[2]) != int(inside.sum((0, 1)).argmax())] = False

@@ -11,8 +11,8 @@ import pytest
 from monai.bundle import run
 from scipy.ndimage import binary_dilation
 
-from scripts.lidia.datalist import datalist
-from scripts.lidia.implant import write_implants
+from scripts.lidia.datalist.read_datalist import load_datalist
+from scripts.lidia.prepare.write_implants import write_implants
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -26,7 +26,7 @@ def test_the_config_implants_into_a_background(files: dict[str, str], tmp_path: 
         options = {"background": files["venous"], "liver": files["liver"], "cases": 1, "seed": 2}
         run(config_file=str(bundle / "configs/phantom.json"), dataset_dir=str(tmp_path / name), **options)
     assert digests(tmp_path / "one") == digests(tmp_path / "two")
-    items = datalist(tmp_path / "one", "test")
+    items = load_datalist(tmp_path / "one", "test")
     written = json.loads((tmp_path / "one/dataset.json").read_text())
     assert written["backgrounds"] == ["ct"] and written["test"][0]["background"] == "ct"
     ct = nib.load(files["venous"])

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_dilation, binary_erosion
 
-from scripts.lidia.implant import implant_case, read_background, study
+from scripts.lidia.data.read_background import read_background
+from scripts.lidia.implant.anatomy import measure_anatomy
+from scripts.lidia.implant.implant_case import implant_case
 from scripts.lidia.vocabulary import PHASES
 
 CASES = {
@@ -20,7 +22,7 @@ CASES = {
 @pytest.mark.parametrize("phase", CASES)
 def test_lesions_in_a_real_liver(real_ct: Path, phase: str) -> None:
     ct, liver = (real_ct / place for place in CASES[phase])
-    anatomy = study(read_background("real", {phase: ct}, liver))
+    anatomy = measure_anatomy(read_background("real", {phase: ct}, liver))
     scan, source = anatomy.scanned[phase], anatomy.source
     assert 5 < scan.noise.level < 16 and 0.5 <= scan.blur < 1.5
     case = implant_case(anatomy, 1, 0, looks=["FNH", "cyst"])

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter1d
 
-from scripts.lidia.implant import Anatomy
-from scripts.lidia.implant.noise import fresh_noise, measure_noise
-from scripts.lidia.implant.sharpness import USUAL, measure_blur
-from scripts.lidia.implant.smoothing import Shares, denoised
+from scripts.lidia.implant.anatomy import Anatomy
+from scripts.lidia.implant.edge_preserving import Shares, denoise
+from scripts.lidia.implant.scan_noise import fresh_noise, measure_noise
+from scripts.lidia.implant.scan_sharpness import USUAL, measure_blur
 
 SPACING = (1.0, 1.0, 5.0)
 
@@ -52,7 +52,7 @@ def test_blur_is_measured_at_the_skin(blur: float) -> None:
 def test_denoising_keeps_edges_and_says_what_noise_stays() -> None:
     step = np.where(np.arange(80) < 40, 100, 250).astype(np.float32)[:, None, None] * np.ones((1, 60, 10))
     hu = step.astype(np.float32) + coloured(step.shape, 10, 0.7)
-    clean, kept = denoised(hu, SPACING, 10.0)
+    clean, kept = denoise(hu, SPACING, 10.0)
     assert clean[10:30].std() < 5
     assert clean[42].mean() - clean[37].mean() > 140
     assert kept[10:30].mean() < 0.15 and kept[39:41].mean() > 0.8

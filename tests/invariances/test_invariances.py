@@ -15,7 +15,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from clinic.studies import write_phase
+from dicom.studies import write_phase
 from fuzz.mutations import EXAMPLES, many
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,9 +24,9 @@ from load.watching import tell
 from numpy.typing import NDArray
 from test_configs import workflow
 
-from scripts.lidia.data.preprocess import CutAir
-from scripts.lidia.engine import load_weights
+from scripts.lidia.data.preprocessing import CutAir
 from scripts.lidia.phantom.case import Case, sample_case
+from scripts.lidia.runtime.weights import load_weights
 from scripts.lidia.vocabulary import PHASES
 
 pytestmark = pytest.mark.filterwarnings("ignore:parsing config_file")

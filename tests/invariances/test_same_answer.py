@@ -13,8 +13,8 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
-from engine.toys import save_network, write_toys
 from test_configs import NATIVE, workflow
+from training.toys import save_network, write_toys
 
 pytestmark = pytest.mark.filterwarnings("ignore:parsing config_file")
 

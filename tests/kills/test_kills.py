@@ -13,15 +13,16 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from engine.toys import save_network, write_toys
 from kills.killing import all_readable, files, heard, moments, run, times
 from test_configs import NATIVE, TRAINING, workflow
+from training.toys import save_network, write_toys
 
-from scripts.lidia.data import cached, preprocessing
-from scripts.lidia.datalist import datalist
-from scripts.lidia.engine.weights import read_state
-from scripts.lidia.phantom import write_cohort
-from scripts.lidia.prepare import prepare
+from scripts.lidia.data.cache import cached
+from scripts.lidia.data.preprocessing import preprocessing
+from scripts.lidia.datalist.read_datalist import load_datalist
+from scripts.lidia.phantom.write_cohort import write_cohort
+from scripts.lidia.prepare.prepare_data import prepare
+from scripts.lidia.runtime.weights import read_state
 
 pytestmark = pytest.mark.filterwarnings("ignore:parsing config_file")
 
@@ -81,7 +82,7 @@ def test_training(toys: Path, tmp_path: Path) -> None:
 
 
 def test_cache(toys: Path, tmp_path: Path) -> None:
-    items = datalist(toys, "training")
+    items = load_datalist(toys, "training")
 
     def job(folder: Path) -> Callable[[], Any]:
         def prepare_all() -> None:

@@ -13,8 +13,8 @@ import pytest
 from kills import pretending
 from kills.killing import all_readable, files, moments, run
 
-from scripts.lidia.study import jobs
-from scripts.lidia.study.runner import run_study
+from experiments.study import jobs
+from experiments.study.runner import run_study
 
 BUNDLE = Path(__file__).parents[2] / "lidia_bundle"
 SYSTEMS = {"lidia": {"seeds": 2}, "unet": {"overlays": ["unet.yaml"]}}

@@ -13,7 +13,7 @@ from label.serving import PYTHON, Server
 @pytest.fixture(scope="session")
 def truth(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of four coarse phantom patients with their labels; never write there."""
-    from scripts.lidia.phantom import write_cohort
+    from scripts.lidia.phantom.write_cohort import write_cohort
 
     folder = tmp_path_factory.mktemp("label_truth")
     write_cohort(dataset_dir=str(folder), cases=4, seed=5, spacing=(4.0, 4.0, 4.0), section="training")

@@ -11,7 +11,7 @@ import pytest
 import torch
 from label.serving import Server
 
-from scripts.lidia.engine.weights import read_state
+from scripts.lidia.runtime.weights import read_state
 
 pytestmark = [pytest.mark.label, pytest.mark.slow]
 

@@ -13,10 +13,10 @@ from statistics import median
 from typing import Any
 
 import pytest
-from engine.toys import save_network, write_toys
 from ignite.engine import Events
 from load.watching import descriptors, rss_mb, tell
 from test_configs import NATIVE, workflow
+from training.toys import save_network, write_toys
 
 pytestmark = pytest.mark.filterwarnings("ignore:parsing config_file")
 

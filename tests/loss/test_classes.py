@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from scripts.lidia.loss import FocalLoss
+from scripts.lidia.loss.focal import FocalLoss
 
 P = torch.tensor([[[0.7, 0.2, 0.1], [0.1, 0.3, 0.6], [0.2, 0.2, 0.6]]], dtype=torch.float64)
 CLASSES = torch.tensor([[0, 1, 2]])  # class 2 is 'no object'

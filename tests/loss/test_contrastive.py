@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from scripts.lidia.loss import AsymmetricContrastiveLoss
+from scripts.lidia.loss.contrastive import AsymmetricContrastiveLoss
 
 OTHERS = 9
 TAU = 0.1

@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from scripts.lidia.loss import Criterion
-from scripts.lidia.net import LIDIA
+from scripts.lidia.loss.criterion import Criterion
+from scripts.lidia.net.build_lidia import build_lidia
 
 
 def network(**more):
     torch.manual_seed(0)
-    return LIDIA(channels=(4, 8, 8, 8), pyramid_width=16, pixel_width=8, **more).train()
+    return build_lidia(channels=(4, 8, 8, 8), hidden_dim=16, mask_dim=8, **more).train()
 
 
 def image(batch=1):
@@ -61,11 +61,10 @@ def test_every_gradient_is_finite(lesions):
     assert {n.split(".")[0] for n in grads} >= {
         "fusion",
         "encoder",
-        "pyramid",
-        "semantic",
-        "heads",
-        "layers",
-        "content",
+        "pixel_decoder",
+        "semantic_head",
+        "query_generator",
+        "transformer_decoder",
     }
 
 
@@ -85,14 +84,14 @@ def test_the_warm_up_is_the_semantic_loss_alone():
 def test_queries_seeded_in_ignored_voxels_do_not_count():
     net, criterion, truth = network(), Criterion(), target((3, 4))
     prediction = net(image(), truth)
-    from scripts.lidia.loss.targets import targets_of
+    from scripts.lidia.loss.instance_targets import read_targets
 
     ignored = truth.clone()
     ignored[0, 0, 20:24] = -1
     seeds = prediction.seeds.clone()
     seeds[0, 0] = torch.tensor([21, 16, 16])
     seeds[0, 1] = torch.tensor([10, 16, 16])
-    weights = criterion.free_weights(prediction._replace(seeds=seeds), [targets_of(ignored[0])])
+    weights = criterion.free_weights(prediction._replace(seeds=seeds), [read_targets(ignored[0])])
     assert weights[0, 0] == 0 and weights[0, 1] == 1 and weights[0, -1] == 1
 
 

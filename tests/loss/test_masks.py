@@ -6,9 +6,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from scripts.lidia.loss.masks import MaskLoss, bce_and_dice
-from scripts.lidia.loss.points import at_voxels, features_at, lesion_shell, true_voxels
-from scripts.lidia.loss.targets import targets_of
+from scripts.lidia.loss.instance_targets import read_targets
+from scripts.lidia.loss.mask_loss import MaskLoss, bce_and_dice
+from scripts.lidia.loss.point_sampling import at_voxels, features_at, lesion_shell, true_voxels
 
 
 def target(size=16):
@@ -80,13 +80,13 @@ def test_the_shell_is_a_cube_around_every_lesion_voxel(width):
 
 def test_a_sample_without_targets_has_points_but_no_truth():
     volume = torch.full((2, 4, 4, 4), -1, dtype=torch.int16)
-    loss, truth = MaskLoss(points=10), targets_of(volume)
+    loss, truth = MaskLoss(points=10), read_targets(volume)
     at = loss.read(torch.randn(3, 2, 2, 2), loss.draw(volume[1], truth), truth)
     assert at.shared.shape == (3, 30) and at.shared_truth.shape == (0, 30) and at.inside.shape == (3, 0, 1)
 
 
 def test_the_foreground_share_lies_inside_its_own_lesion():
-    truth = targets_of(target())
+    truth = read_targets(target())
     points = MaskLoss(points=100, foreground=0.2).draw(target()[1], truth)
     assert points.inside.shape == (4, 20)
     for mask, inside in zip(truth.masks, points.inside, strict=True):
@@ -95,19 +95,19 @@ def test_the_foreground_share_lies_inside_its_own_lesion():
 
 def test_plans_share_of_the_foreground_is_two_voxels_a_mask():
     loss = MaskLoss(points=12544, foreground=0.0002)
-    assert loss.draw(target()[1], targets_of(target())).inside.shape[1] == 2
+    assert loss.draw(target()[1], read_targets(target())).inside.shape[1] == 2
 
 
 def test_the_shell_share_lies_next_to_lesions_and_outside_them():
     loss = MaskLoss(points=100, shell=1.0, shell_width=1)
-    shared = loss.draw(target()[1], targets_of(target())).shared
+    shared = loss.draw(target()[1], read_targets(target())).shared
     assert lesion_shell(target()[1], 1).flatten()[shared].all()
     assert not (target()[1] > 0).flatten()[shared].any()
 
 
 def test_the_most_uncertain_candidates_are_picked():
     torch.manual_seed(0)
-    truth = targets_of(target())
+    truth = read_targets(target())
     loss = MaskLoss(points=40, uncertain=0.75, shell=0.0)
     at = loss.read(torch.randn(3, 8, 8, 8), loss.draw(target()[1], truth), truth)
     embedding = torch.randn(1, 4)
@@ -119,7 +119,7 @@ def test_the_most_uncertain_candidates_are_picked():
 
 def test_the_loss_at_points_estimates_the_dense_loss():
     torch.manual_seed(0)
-    truth = targets_of(target())
+    truth = read_targets(target())
     features, embedding = torch.randn(3, 16, 16, 16), torch.randn(4, 4)
     # All candidates uniform and none preferred: the estimate has no bias.
     loss = MaskLoss(points=20000, oversample=1.0, uncertain=0.0, foreground=0.0, shell=0.0)
@@ -135,7 +135,7 @@ def test_targets_are_stuff_once_and_lesions_one_by_one_without_the_ignored():
     volume = target()
     volume[0, 12, 12, 12] = -1  # too small to count
     volume[1, 12, 12, 12] = 3
-    found = targets_of(volume)
+    found = read_targets(volume)
     assert found.classes.tolist() == [0, 1, 4, 7] and found.instances.tolist() == [0, 0, 1, 2]
     assert not found.masks[:, 12, 12, 12].any()
     assert found.masks.sum(0).max() == 1
@@ -143,5 +143,5 @@ def test_targets_are_stuff_once_and_lesions_one_by_one_without_the_ignored():
 
 def test_empty_targets_work():
     volume = torch.full((2, 4, 4, 4), -1, dtype=torch.int16)
-    found = targets_of(volume)
+    found = read_targets(volume)
     assert found.masks.shape == (0, 4, 4, 4)

@@ -4,8 +4,9 @@ from itertools import permutations
 
 import torch
 
-from scripts.lidia.loss import HungarianMatcher, MaskLoss
-from scripts.lidia.loss.targets import targets_of
+from scripts.lidia.loss.instance_targets import read_targets
+from scripts.lidia.loss.mask_loss import MaskLoss
+from scripts.lidia.loss.matcher import HungarianMatcher
 
 
 def case(seed):
@@ -14,7 +15,7 @@ def case(seed):
     target[0, 1:11, 1:11, 1:11] = 1
     for k, c in enumerate((3, 7), start=1):
         target[:, 3 * k : 3 * k + 3, 4:8, 4:8] = torch.tensor([c, k], dtype=torch.int16)[:, None, None, None]
-    targets = targets_of(target)
+    targets = read_targets(target)
     masks = MaskLoss(points=64)
     at = masks.read(torch.randn(4, 6, 6, 6), masks.draw(target[1], targets), targets)
     return targets, at, torch.randn(6, 11), torch.randn(6, 5)

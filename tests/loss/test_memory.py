@@ -2,7 +2,7 @@
 
 import torch
 
-from scripts.lidia.loss import MemoryBank
+from scripts.lidia.loss.memory_bank import MemoryBank
 
 
 def rows(*values):

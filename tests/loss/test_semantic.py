@@ -2,7 +2,7 @@
 
 import torch
 
-from scripts.lidia.loss import SemanticLoss
+from scripts.lidia.loss.semantic_loss import SemanticLoss
 
 
 def target():

@@ -8,10 +8,12 @@ import pytest
 import torch
 
 from scripts.lidia.contract import LayerPrediction, Prediction
-from scripts.lidia.loss import Criterion, FocalLoss, MaskLoss
-from scripts.lidia.loss.matching import HungarianMatcher
-from scripts.lidia.loss.targets import targets_of
-from scripts.lidia.replay import recording, replaying
+from scripts.lidia.loss.criterion import Criterion
+from scripts.lidia.loss.focal import FocalLoss
+from scripts.lidia.loss.instance_targets import read_targets
+from scripts.lidia.loss.mask_loss import MaskLoss
+from scripts.lidia.loss.matcher import HungarianMatcher
+from scripts.lidia.recorded_randomness import recording, replaying
 
 POINTS = 30  # 20, and half as many again from inside the target
 RIGHT, WRONG, NONE = 5, 3, 10
@@ -38,7 +40,7 @@ def prediction(pilots: bool = True) -> Prediction:
         layers=[first, second],
         pilots=[piloted] if pilots else [],
         pilot_instances=torch.tensor([[0, 1], [1, 0]]),
-        embeddings=torch.eye(4).reshape(2, 2, 4),
+        contrastive_embed=torch.eye(4).reshape(2, 2, 4),
         seeds=torch.full((2, 2, 3), -1),
         mask_features=torch.zeros(2, 1, 2, 2, 2),
         semantic_logits=torch.zeros(2, 10, 2, 2, 2),
@@ -173,5 +175,5 @@ def test_proposals_in_ignored_voxels_weigh_nothing_whatever_their_axis() -> None
     truth = target()
     truth[0, 0, 0, 2, 3], truth[0, 1, 0, 2, 3] = -1, 0
     given = prediction()._replace(seeds=torch.tensor([[[0, 2, 3], [3, 2, 0]], [[-1, -1, -1], [0, 2, 3]]]))
-    weights = criterion().free_weights(given, [targets_of(sample) for sample in truth])
+    weights = criterion().free_weights(given, [read_targets(sample) for sample in truth])
     assert weights.tolist() == [[0, 1], [1, 1]]

@@ -6,12 +6,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from scripts.lidia.loss import HungarianMatcher, MaskLoss, SemanticLoss
-from scripts.lidia.loss.criterion import pilot_pairs
-from scripts.lidia.loss.masks import PointFeatures, logits_at
-from scripts.lidia.loss.matching import Assignment
-from scripts.lidia.loss.points import drawn_from, most_uncertain, uniform_points
-from scripts.lidia.loss.targets import Targets, targets_of
+from scripts.lidia.loss.criterion import match_pilots
+from scripts.lidia.loss.instance_targets import Targets, read_targets
+from scripts.lidia.loss.mask_loss import MaskLoss, PointFeatures, logits_at
+from scripts.lidia.loss.matcher import Assignment, HungarianMatcher
+from scripts.lidia.loss.point_sampling import most_uncertain, sample_voxels, uniform_points
+from scripts.lidia.loss.semantic_loss import SemanticLoss
 
 
 def line(classes: list[int], instances: list[int]) -> torch.Tensor:
@@ -20,7 +20,7 @@ def line(classes: list[int], instances: list[int]) -> torch.Tensor:
 
 
 def test_a_lesion_has_the_commonest_class_of_its_voxels_and_stuff_has_no_lesion_in_it() -> None:
-    found = targets_of(line([0, 1, 1, 4, 4, 6, 2, -1, -1], [0, 0, 3, 3, 3, 3, 5, 5, 6]))
+    found = read_targets(line([0, 1, 1, 4, 4, 6, 2, -1, -1], [0, 0, 3, 3, 3, 3, 5, 5, 6]))
     assert found.classes.tolist() == [0, 1, 4, 2]
     assert found.instances.tolist() == [0, 0, 3, 5]
     wanted = [
@@ -34,13 +34,13 @@ def test_a_lesion_has_the_commonest_class_of_its_voxels_and_stuff_has_no_lesion_
 
 @pytest.mark.parametrize(("classes", "wanted"), [([0, 0], [0]), ([1, 1], [1]), ([-1, -1], [])])
 def test_stuff_that_is_not_there_is_no_target(classes: list[int], wanted: list[int]) -> None:
-    found = targets_of(line(classes, [0, 0]))
+    found = read_targets(line(classes, [0, 0]))
     assert found.classes.tolist() == wanted and len(found.masks) == len(found.instances) == len(wanted)
 
 
 def test_pilots_are_paired_with_their_lesion_by_its_number() -> None:
     targets = Targets(torch.tensor([0, 1, 5, 7]), torch.tensor([0, 0, 4, 9]), torch.zeros(4, 1, 1, 1).bool())
-    pair = pilot_pairs(torch.tensor([9, 4, 0]), targets)
+    pair = match_pilots(torch.tensor([9, 4, 0]), targets)
     assert pair.queries.tolist() == [0, 1] and pair.targets.tolist() == [3, 2]
     assert pair.weights.tolist() == [1.0, 1.0] and pair.primary == 2
 
@@ -50,7 +50,7 @@ def test_points_are_drawn_evenly_from_all_voxels_and_from_a_mask() -> None:
     assert len(counts) == 10 and counts.min() > 1800 and counts.max() < 2200
     mask = torch.zeros(2, 3, 4, dtype=torch.bool)
     mask[0, 0, 1] = mask[1, 2, 3] = mask[1, 0, 0] = True
-    counts = torch.bincount(drawn_from(mask, 3000), minlength=24)
+    counts = torch.bincount(sample_voxels(mask, 3000), minlength=24)
     assert counts.nonzero()[:, 0].tolist() == [1, 12, 23] and counts[[1, 12, 23]].min() > 850
 
 

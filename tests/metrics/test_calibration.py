@@ -8,9 +8,9 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss
 
-from scripts.lidia.metrics.calibration import (
+from scripts.lidia.metrics.platt_scaling import (
     Platt,
-    Spread,
+    PlattCovariance,
     apply_platt,
     brier,
     expected_error,
@@ -133,14 +133,14 @@ def test_the_spread_is_the_inverse_of_the_likelihood_s_second_derivatives() -> N
 
 
 def test_intervals_of_a_line_and_of_a_probability_by_hand() -> None:
-    line, spread = Platt(1.5, -0.5), Spread(0.04, -0.01, 0.09)
+    line, spread = Platt(1.5, -0.5), PlattCovariance(0.04, -0.01, 0.09)
     assert slope_interval(line, spread) == pytest.approx((1.5 - 1.959964 * 0.2, 1.5 + 1.959964 * 0.2))
     x = np.log(3)  # of a score of 0.75
     half = 1.959964 * np.sqrt(0.04 * x**2 - 0.02 * x + 0.09)
     wanted = [1 / (1 + np.exp(-(1.5 * x - 0.5 + side * half))) for side in (-1, 1)]
     assert platt_interval(0.75, line, spread) == pytest.approx(wanted, rel=1e-6)
     sure = float(apply_platt(0.75, line))
-    assert platt_interval(0.75, line, Spread(0.0, 0.0, 0.0)) == pytest.approx((sure, sure))
+    assert platt_interval(0.75, line, PlattCovariance(0.0, 0.0, 0.0)) == pytest.approx((sure, sure))
 
 
 def test_scores_that_are_not_finite_have_no_line() -> None:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, brier_score_loss, f1_score, roc_auc_score
 
-from scripts.lidia.metrics.calibration import Platt, apply_platt, expected_error
-from scripts.lidia.metrics.cohort import summarise
+from scripts.lidia.metrics.cohort_metrics import summarise
 from scripts.lidia.metrics.intervals import draw_patients
-from scripts.lidia.metrics.rows import SCORES, Prediction, Protocol, measure
+from scripts.lidia.metrics.patient_rows import SCORES, Prediction, Protocol, measure
+from scripts.lidia.metrics.platt_scaling import Platt, apply_platt, expected_error
 from scripts.lidia.vocabulary import AUTHORS_BENIGN, BENIGN, LESION_TYPES, MALIGNANT
 
 SPACING = (2.0, 2.0, 2.0)

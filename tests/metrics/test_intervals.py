@@ -13,13 +13,13 @@ from scripts.lidia.metrics.intervals import (
     delong,
     delong_interval,
     delong_test,
-    deviations,
     draw_patients,
     interval,
+    normal_quantile,
     paired_difference,
     wilson,
 )
-from scripts.lidia.metrics.patients import area_under_curve
+from scripts.lidia.metrics.patient_auc import area_under_curve
 
 TRUTH = np.array([1] * 5 + [0] * 7, bool)
 ONE = np.array([0.9, 0.8, 0.7, 0.55, 0.3, 0.6, 0.55, 0.4, 0.35, 0.2, 0.1, 0.05])
@@ -102,8 +102,8 @@ def test_every_patient_is_drawn_once_on_average() -> None:
 
 
 def test_deviations_of_a_normal_interval() -> None:
-    assert deviations() == pytest.approx(1.959964, abs=1e-6)
-    assert deviations(0.9) == pytest.approx(1.644854, abs=1e-6)
+    assert normal_quantile() == pytest.approx(1.959964, abs=1e-6)
+    assert normal_quantile(0.9) == pytest.approx(1.644854, abs=1e-6)
 
 
 def test_wilson_by_hand() -> None:

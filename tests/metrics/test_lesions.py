@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scripts.lidia.metrics.lesions import (
+from scripts.lidia.metrics.lesion_matching import (
     confusion,
     find_lesions,
     match_lesions,

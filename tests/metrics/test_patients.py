@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from scripts.lidia.metrics.lesions import find_lesions
-from scripts.lidia.metrics.patients import area_under_curve, mean_area, true_volumes
+from scripts.lidia.metrics.lesion_matching import find_lesions
+from scripts.lidia.metrics.patient_auc import area_under_curve, mean_area, true_volumes
 
 
 def cohort(seed: int = 0, patients: int = 60) -> tuple[np.ndarray, np.ndarray]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scripts.lidia.metrics.cohort import summarise
-from scripts.lidia.metrics.rows import SCORES, Prediction, Protocol, measure
+from scripts.lidia.metrics.cohort_metrics import summarise
+from scripts.lidia.metrics.patient_rows import SCORES, Prediction, Protocol, measure
 
 SHAPE = (60, 10, 10)
 SPACING = (2.0, 2.0, 2.0)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.lidia.metrics.intervals import wilson
-from scripts.lidia.metrics.triage import (
+from scripts.lidia.metrics.operating_points import (
     OPEN,
     RULED_IN,
     RULED_OUT,

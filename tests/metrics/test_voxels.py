@@ -10,7 +10,7 @@ import torch
 from monai.metrics import DiceMetric
 from monai.networks.utils import one_hot
 
-from scripts.lidia.metrics.voxels import voxel_dice
+from scripts.lidia.metrics.dice import voxel_dice
 from scripts.lidia.vocabulary import LESION_TYPES
 
 

@@ -17,12 +17,13 @@ import torch
 from monai.bundle import ConfigParser, ckpt_export
 
 from scripts.lidia.components import bounding_box
-from scripts.lidia.data import preprocessing
-from scripts.lidia.datalist import datalist
-from scripts.lidia.net import LIDIA
+from scripts.lidia.data.preprocessing import preprocessing
+from scripts.lidia.datalist.read_datalist import load_datalist
+from scripts.lidia.net.build_lidia import build_lidia
 from scripts.lidia.net.ifm import IterativeFusion
-from scripts.lidia.net.proposals import lesion_peaks
-from scripts.lidia.postprocess import diagnose
+from scripts.lidia.net.lidia import LIDIA
+from scripts.lidia.net.query_generator import lesion_peaks
+from scripts.lidia.postprocess.diagnosis import diagnose
 
 ROOT = Path(__file__).parents[2]
 SUBSETS = [s for n in range(1, 5) for s in combinations(range(4), n)]
@@ -53,7 +54,7 @@ assert not {"monai", "scripts"} & set(sys.modules)
 @pytest.fixture(scope="module")
 def phantom(cohort: Path, network: LIDIA) -> torch.Tensor:
     """A box (1, 4, 64, 64, 48) round a phantom's lesion, all four phases, as inference sees it."""
-    item = datalist(cohort, "training", complete_only=True)[0]
+    item = load_datalist(cohort, "training", complete_only=True)[0]
     case = preprocessing(labels="network")(item)
     box = bounding_box(case["label"][0].numpy() > 1)
     assert box is not None
@@ -117,7 +118,7 @@ def test_a_sure_lesion_keeps_its_peaks_in_onnx(tmp_path: Path, network: LIDIA, p
     )
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     logits: list[torch.Tensor] = []
-    hook = network.semantic.register_forward_hook(lambda _, __, out: logits.append(out[0]))
+    hook = network.semantic_head.register_forward_hook(lambda _, __, out: logits.append(out[0]))
     for subset in ((0, 3), (0, 1, 2), (0, 1, 3), (0, 2, 3), (1, 2, 3)):
         network(with_phases(phantom, subset))
     hook.remove()
@@ -144,7 +145,7 @@ def test_torchscript_export_gives_the_same_numbers(bundle: Path, tmp_path: Path)
     parser = ConfigParser()
     parser.read_config(bundle / "configs/inference.json")
     shares = {name: parser["network_def"][name] for name in ("semantic_share", "type_share")}
-    network = LIDIA(**shares).eval()
+    network = build_lidia(**shares).eval()
     torch.save(network.state_dict(), tmp_path / "model.pt")
     image = with_phases(noise((32, 48, 32)), (1, 2, 3))
     scripted = torch.jit.load(str(torchscript(bundle, tmp_path / "model.pt", tmp_path))).eval()

@@ -5,15 +5,15 @@ from itertools import combinations
 import pytest
 import torch
 
-from scripts.lidia.net import LIDIA
-from scripts.lidia.net.proposals import lesion_peaks
+from scripts.lidia.net.build_lidia import build_lidia
+from scripts.lidia.net.query_generator import lesion_peaks
 
 SUBSETS = [s for n in range(1, 5) for s in combinations(range(4), n)]
 PAPER = {
     "stem_stride": 1,
     "channels": (4, 8, 8, 8, 8),
-    "pyramid_width": 16,
-    "pixel_width": 16,
+    "hidden_dim": 16,
+    "mask_dim": 16,
     "focus": None,
     "hounsfield": False,
     "liver_context": False,
@@ -21,16 +21,16 @@ PAPER = {
     "learned_queries": 6,
     "proposals": 0,
     "attention_levels": (4, 3, 2),
-    "heads": 8,
-    "pilots": False,
-    "maximum": False,
+    "num_heads": 8,
+    "mask_pilots": False,
+    "max_over_queries": False,
 }
 
 
 def small(**more):
     torch.manual_seed(0)
-    return LIDIA(
-        channels=(4, 8, 8, 8), pyramid_width=16, pixel_width=8, learned_queries=3, proposals=5, **more
+    return build_lidia(
+        channels=(4, 8, 8, 8), hidden_dim=16, mask_dim=8, learned_queries=3, proposals=5, **more
     )
 
 
@@ -77,9 +77,7 @@ def test_a_phase_that_is_there_matters():
 def test_no_gradient_is_lost_to_nan():
     network = small().train()
     out = network(scan(absent=[1]), lesion())
-    (
-        out.semantic_logits.sum() + sum(x.class_logits.sum() + x.mask_embeddings.sum() for x in out.layers)
-    ).backward()
+    (out.semantic_logits.sum() + sum(x.pred_logits.sum() + x.mask_embed.sum() for x in out.layers)).backward()
     grads = [p.grad for p in network.parameters() if p.grad is not None]
     assert grads and all(torch.isfinite(g).all() for g in grads)
 
@@ -97,7 +95,7 @@ def test_wrong_shapes_are_refused_in_words(shape):
 
 @pytest.mark.parametrize("options", [{}, PAPER], ids=["compact", "paper"])
 def test_torchscript_equals_eager(options):
-    network = (LIDIA(**options) if options else small()).eval()
+    network = (build_lidia(**options) if options else small()).eval()
     scripted = torch.jit.script(network)
     for size in ((32, 32, 32), (48, 32, 16)):
         image = scan(absent=[0], size=size)
@@ -123,10 +121,10 @@ def test_the_semantic_head_may_share_in_the_map():
 def test_training_predicts_at_every_layer_and_for_every_pilot():
     out = small().train()(scan(), lesion())
     assert len(out.layers) == len(out.pilots) == 3  # before the first layer and after each of two
-    assert out.layers[0].class_logits.shape == (1, 8, 11)
-    assert out.pilots[0].class_logits.shape == (1, 1, 11)
+    assert out.layers[0].pred_logits.shape == (1, 8, 11)
+    assert out.pilots[0].pred_logits.shape == (1, 1, 11)
     assert out.pilot_instances.tolist() == [[1]]
-    torch.testing.assert_close(out.embeddings.norm(dim=-1), torch.ones(1, 8))
+    torch.testing.assert_close(out.contrastive_embed.norm(dim=-1), torch.ones(1, 8))
     assert (out.seeds[:, :5] >= 0).all() and (out.seeds[:, 5:] == -1).all()
     assert (out.seeds < 32).all()
 
@@ -134,7 +132,7 @@ def test_training_predicts_at_every_layer_and_for_every_pilot():
 def test_pilots_know_the_truth_and_tell_nobody():
     network = small().train()
     with_pilots, without = network(scan(), lesion()), network(scan(), None)
-    torch.testing.assert_close(with_pilots.layers[-1].class_logits, without.layers[-1].class_logits)
+    torch.testing.assert_close(with_pilots.layers[-1].pred_logits, without.layers[-1].pred_logits)
 
 
 def test_the_warm_up_skips_the_transformer():
@@ -142,12 +140,12 @@ def test_the_warm_up_skips_the_transformer():
     network.decoding = False
     out = network(scan(), lesion())
     assert out.layers == out.pilots == [] and out.semantic_logits.shape == (1, 10, 16, 16, 16)
-    assert out.embeddings.shape[1] == 0 and out.seeds.shape == (1, 0, 3)
+    assert out.contrastive_embed.shape[1] == 0 and out.seeds.shape == (1, 0, 3)
     assert out.pilot_instances.shape == (1, 0)
 
 
 def test_paper_options_build_the_papers_network():
-    network = LIDIA(**PAPER).train()
+    network = build_lidia(**PAPER).train()
     out = network(scan(), lesion())
     assert len(out.layers) == 4 and out.pilots == [] and out.liver_logits is None
     assert out.mask_features.shape == (1, 16, 32, 32, 32)  # full resolution

@@ -10,13 +10,13 @@ import torch.nn.functional as F
 from torch import nn
 
 from scripts.lidia.net.blocks import ConvBlock, Perceptron, SinePosition, SpaceToDepth, voxel_places
-from scripts.lidia.net.decoder import DecoderLayer, keep_apart, unblock_empty
 from scripts.lidia.net.encoder import Encoder
-from scripts.lidia.net.fpn import FeaturePyramid
-from scripts.lidia.net.heads import QueryHeads, mask_logits
-from scripts.lidia.net.hounsfield import HounsfieldPath, focused
-from scripts.lidia.net.proposals import gather_voxels, lesion_peaks, unravel
-from scripts.lidia.net.semantic import SemanticHead
+from scripts.lidia.net.hounsfield_path import HounsfieldPath, stretch_soft_tissue
+from scripts.lidia.net.pixel_decoder import FeaturePyramid
+from scripts.lidia.net.query_generator import gather_voxels, lesion_peaks, unravel
+from scripts.lidia.net.query_heads import QueryHeads, mask_logits
+from scripts.lidia.net.semantic_head import SemanticHead
+from scripts.lidia.net.transformer_decoder import DecoderLayer, separate_pilots, unblock_empty
 
 
 def test_places_are_cell_centres_from_the_middle_of_the_window() -> None:
@@ -93,7 +93,7 @@ def test_the_pyramid_is_the_recursion_of_lin_et_al(finest: int) -> None:
 
 def test_a_decoder_layer_is_masked_cross_attention_then_self_attention_then_ffn() -> None:
     torch.manual_seed(0)
-    layer = DecoderLayer(width=8, heads=2, feedforward=12)
+    layer = DecoderLayer(hidden_dim=8, num_heads=2, ffn_dim=12)
     queries, position = torch.randn(1, 3, 8), torch.randn(1, 3, 8)
     memory, places = torch.randn(1, 5, 8), torch.randn(1, 5, 8)
     blocked = torch.zeros(1, 3, 5, dtype=torch.bool)
@@ -113,17 +113,17 @@ def test_a_decoder_layer_is_masked_cross_attention_then_self_attention_then_ffn(
     mask = blocked[0].clone()
     mask[1] = False
     seen = layer.norm_cross(
-        queries + attention(layer.cross, queries + position, memory + places, memory, mask)
+        queries + attention(layer.cross_attn, queries + position, memory + places, memory, mask)
     )
     key = seen + position
-    seen = layer.norm_self(seen + attention(layer.itself, key, key, seen, apart))
-    wanted = layer.norm_feed(seen + layer.feedforward(seen))
+    seen = layer.norm_self(seen + attention(layer.self_attn, key, key, seen, apart))
+    wanted = layer.norm_ffn(seen + layer.ffn(seen))
     torch.testing.assert_close(layer(queries, position, memory, places, blocked, apart), wanted)
-    assert [m.out_features for m in layer.feedforward if isinstance(m, nn.Linear)] == [12, 8]
+    assert [m.out_features for m in layer.ffn if isinstance(m, nn.Linear)] == [12, 8]
 
 
 def test_pilots_see_themselves_and_nobody_sees_them() -> None:
-    apart = keep_apart(2, 2, torch.device("cpu"))
+    apart = separate_pilots(2, 2, torch.device("cpu"))
     wanted = [[0, 0, 1, 1], [0, 0, 1, 1], [1, 1, 0, 1], [1, 1, 1, 0]]
     assert apart.int().tolist() == wanted
     rows = torch.tensor([[True, True], [True, False]])
@@ -131,13 +131,13 @@ def test_pilots_see_themselves_and_nobody_sees_them() -> None:
 
 
 def test_queries_start_as_no_object_with_masks_that_are_nearly_empty() -> None:
-    heads = QueryHeads(width=8, embedding=4, classes=3, described=5)
-    assert heads.mask[-1].bias[-1] == -3 and heads.classify[-1].bias[-1] == 2
-    assert (heads.mask[-1].bias[:-1] != -3).all() and (heads.classify[-1].bias[:-1] != 2).all()
-    assert [m.out_features for m in heads.mask if isinstance(m, nn.Linear)] == [8, 8, 5]
-    assert [m.out_features for m in heads.classify if isinstance(m, nn.Linear)] == [16, 4]
-    plain = QueryHeads(width=8, embedding=4, classes=3, described=0)
-    assert [m.out_features for m in plain.classify if isinstance(m, nn.Linear)] == [4]
+    heads = QueryHeads(hidden_dim=8, mask_dim=4, classes=3, descriptor_dim=5)
+    assert heads.mask_embed[-1].bias[-1] == -3 and heads.class_embed[-1].bias[-1] == 2
+    assert (heads.mask_embed[-1].bias[:-1] != -3).all() and (heads.class_embed[-1].bias[:-1] != 2).all()
+    assert [m.out_features for m in heads.mask_embed if isinstance(m, nn.Linear)] == [8, 8, 5]
+    assert [m.out_features for m in heads.class_embed if isinstance(m, nn.Linear)] == [16, 4]
+    plain = QueryHeads(hidden_dim=8, mask_dim=4, classes=3, descriptor_dim=0)
+    assert [m.out_features for m in plain.class_embed if isinstance(m, nn.Linear)] == [4]
 
 
 def test_mask_logits_by_hand() -> None:
@@ -146,10 +146,13 @@ def test_mask_logits_by_hand() -> None:
 
 
 def test_the_class_head_reads_the_mean_description_under_the_query_s_own_mask() -> None:
-    heads, read = QueryHeads(width=8, embedding=1, classes=3, described=2), []
-    nn.init.zeros_(heads.mask[-1].weight)
-    heads.mask[-1].bias.data = torch.tensor([40.0, -20.0])  # sure where the feature is 1, empty where it is 0
-    heads.classify.register_forward_hook(lambda _, inputs, __: read.append(inputs[0]))
+    heads, read = QueryHeads(hidden_dim=8, mask_dim=1, classes=3, descriptor_dim=2), []
+    nn.init.zeros_(heads.mask_embed[-1].weight)
+    heads.mask_embed[-1].bias.data = torch.tensor([
+        40.0,
+        -20.0,
+    ])  # sure where the feature is 1, empty where it is 0
+    heads.class_embed.register_forward_hook(lambda _, inputs, __: read.append(inputs[0]))
     queries = torch.randn(1, 1, 8)
     description = torch.tensor([[[1.0, 3.0, 5.0, 100.0], [0.0, 1.0, 5.0, -9.0]]])
     heads(queries, torch.tensor([[[1.0, 1.0, 1.0, 0.0]]]), description)
@@ -159,7 +162,7 @@ def test_the_class_head_reads_the_mean_description_under_the_query_s_own_mask() 
 
 def test_the_focus_stretches_minus_40_to_340_hu() -> None:
     hu = torch.tensor([-200.0, -40.0, 60.0, 140.0, 340.0, 400.0])
-    found = focused((hu - 100) / 300, -0.1333, 0.2667)
+    found = stretch_soft_tissue((hu - 100) / 300, -0.1333, 0.2667)
     torch.testing.assert_close(found, torch.tensor([-1.25, -1.25, 0.0, 1.0, 3.5, 3.5]), atol=1e-3, rtol=1e-3)
 
 
@@ -181,12 +184,13 @@ def test_voxels_are_described_by_their_difference_from_the_liver_s_mean() -> Non
     weight = 1 / (1 + torch.exp(-head.liver(pixels)))
     for b in range(2):
         mean = (pixels[b] * weight[b]).flatten(1).sum(1) / (weight[b].sum() + 1e-3)
-        torch.testing.assert_close(described[b, 2:], pixels[b] - mean[:, None, None, None])
+        torch.testing.assert_close(described[b, 2:4], pixels[b] - mean[:, None, None, None])
     torch.testing.assert_close(described[:, :2], pixels)
     torch.testing.assert_close(liver, head.liver(pixels))
-    torch.testing.assert_close(logits, head.classify(described))
+    torch.testing.assert_close(logits, head.classify(described[:, :4]))
+    torch.testing.assert_close(described[:, 4:], logits.softmax(1))
     logits, described, liver = SemanticHead(2, 4, liver_context=False)(pixels)
-    assert liver is None and torch.equal(described, pixels) and logits.shape[1] == 4
+    assert liver is None and torch.equal(described[:, :2], pixels) and logits.shape[1] == 4
 
 
 def test_peaks_are_the_strongest_of_their_window_and_others_fill_up_behind_them() -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import pytest
 import torch
 
-from scripts.lidia.net import LIDIA
-from scripts.lidia.net.pilots import pilot_masks
-from scripts.lidia.replay import recording, replaying
+from scripts.lidia.net.build_lidia import build_lidia
+from scripts.lidia.net.lidia import LIDIA
+from scripts.lidia.net.mask_pilots import pilot_masks
+from scripts.lidia.recorded_randomness import recording, replaying
 
 
 def small() -> LIDIA:
     torch.manual_seed(0)
-    network = LIDIA(channels=(4, 8, 8, 8), pyramid_width=16, pixel_width=8, learned_queries=3, proposals=5)
+    network = build_lidia(channels=(4, 8, 8, 8), hidden_dim=16, mask_dim=8, learned_queries=3, proposals=5)
     return network.train()
 
 
@@ -64,21 +65,21 @@ def test_a_pilot_is_described_by_the_mean_under_its_mask() -> None:
     """Content is the mean description of the voxels, position their mean place, whatever their number."""
     network, image = small(), torch.randn(1, 4, 32, 32, 32)
     contents, places, descriptions = [], [], []
-    network.seed_content.register_forward_hook(lambda _, inputs, __: contents.append(inputs[0]))
-    network.sine.register_forward_hook(lambda _, inputs, __: places.append(inputs[0]))
-    network.semantic.register_forward_hook(lambda *hook: descriptions.append(hook[2]))
+    seeds = network.query_generator.seed_embedding
+    seeds.content.register_forward_hook(lambda _, inputs, __: contents.append(inputs[0]))
+    seeds.sine.register_forward_hook(lambda _, inputs, __: places.append(inputs[0]))
+    network.semantic_head.register_forward_hook(lambda *hook: descriptions.append(hook[2]))
     with recording(network):
         network(image, cubes((3, 4, 1), (7, 8, 8), size=32))
     masks = torch.zeros(1, 3, 16, 16, 16)
     masks[0, 0, 4, 5, 6] = 1  # one voxel, two voxels, and a padding pilot
     masks[0, 1, 0, 0, 0] = masks[0, 1, 15, 2, 3] = 1
-    network.choices.kept[1] = (masks, torch.tensor([[1, 2, 0]]))
+    network.choices.kept[0] = (masks, torch.tensor([[1, 2, 0]]))
     contents.clear()
     places.clear()
     with replaying(network):
         network(image, cubes((3, 4, 1), (7, 8, 8), size=32))
-    logits, description, _ = descriptions[-1]
-    described = torch.cat([description, logits.softmax(1)], dim=1)[0]
+    described = descriptions[-1][1][0]
     mean = (described[:, 0, 0, 0] + described[:, 15, 2, 3]) / 2
     wanted = torch.stack([described[:, 4, 5, 6], mean, torch.zeros_like(mean)])
     torch.testing.assert_close(contents[1][0], wanted)
@@ -95,11 +96,16 @@ def test_a_pilot_attends_only_under_its_mask() -> None:
     guide[0, 0, 4:8, 4:8, 4:8] = 1
     sizes = (16, 16, 16, 16), (16, 8, 8, 8), (16, 4, 4, 4)
     pyramid = [torch.randn(1, *size) for size in sizes]
-    features, description = torch.randn(1, 8, 16, 16, 16), torch.randn(1, network.described, 16, 16, 16)
+    features, description = (
+        torch.randn(1, 8, 16, 16, 16),
+        torch.randn(1, network.semantic_head.descriptor_dim, 16, 16, 16),
+    )
     queries, position = torch.randn(1, 3, 16), torch.randn(1, 3, 16)
 
     def pilot(levels: list[torch.Tensor]) -> torch.Tensor:
-        return network._decode(levels, features, description, queries, position, guide)[0][-1][0, 2]
+        return network.transformer_decoder(levels, features, description, queries, position, guide)[0][-1][
+            0, 2
+        ]
 
     outside, inside = ([level.clone() for level in pyramid] for _ in range(2))
     outside[1][..., 5:, 5:, 5:] += 10

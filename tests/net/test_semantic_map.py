@@ -2,7 +2,7 @@
 
 import torch
 
-from scripts.lidia.net.semantic import semantic_map, shared_map
+from scripts.lidia.net.semantic_map import mix_maps, semantic_map
 
 
 def logit(p):
@@ -25,13 +25,16 @@ def test_maximum_over_queries_by_hand():
     s0, s1 = max(0.05, 0.18), max(0.4, 0.27)
     s0 += 1 - (s0 + s1)
     torch.testing.assert_close(
-        semantic_map(CLASSES, MASKS, maximum=True)[0, :, 0, 0, 0], torch.tensor([s0, s1]), atol=1e-5, rtol=0
+        semantic_map(CLASSES, MASKS, max_over_queries=True)[0, :, 0, 0, 0],
+        torch.tensor([s0, s1]),
+        atol=1e-5,
+        rtol=0,
     )
 
 
 def test_a_voxel_that_no_query_claims_is_background():
     for maximum in (False, True):
-        out = semantic_map(CLASSES, MASKS, maximum=maximum)[0, :, 1, 0, 0]
+        out = semantic_map(CLASSES, MASKS, max_over_queries=maximum)[0, :, 1, 0, 0]
         torch.testing.assert_close(out, torch.tensor([1.0, 0.0]), atol=1e-5, rtol=0)
 
 
@@ -43,8 +46,8 @@ def test_more_than_certain_is_divided():
 
 def test_many_voxels_are_read_like_few() -> None:
     classes, masks = torch.randn(2, 5, 4), torch.randn(2, 5, 20, 20, 20) * 3
-    whole = semantic_map(classes, masks, maximum=True)
-    torch.testing.assert_close(whole[..., 7:9], semantic_map(classes, masks[..., 7:9], maximum=True))
+    whole = semantic_map(classes, masks, max_over_queries=True)
+    torch.testing.assert_close(whole[..., 7:9], semantic_map(classes, masks[..., 7:9], max_over_queries=True))
     torch.testing.assert_close(whole.sum(1), torch.ones(2, 20, 20, 20))
 
 
@@ -57,18 +60,18 @@ QUERIES, HEAD = one_voxel(0.5, 0.2, 0.06, 0.24), one_voxel(0.1, 0.1, 0.6, 0.2)
 
 
 def test_the_head_may_say_more_of_where_a_lesion_is_than_of_its_type() -> None:
-    found = shared_map(QUERIES, HEAD, 0.5, 0.25).flatten()
+    found = mix_maps(QUERIES, HEAD, 0.5, 0.25).flatten()
     lesion = 0.5 * 0.3 + 0.5 * 0.8
     types = [0.75 * 0.2 + 0.25 * 0.75, 0.75 * 0.8 + 0.25 * 0.25]
     torch.testing.assert_close(found, torch.tensor([0.3, 0.15, lesion * types[0], lesion * types[1]]))
 
 
 def test_equal_shares_are_the_mean_of_both_maps() -> None:
-    torch.testing.assert_close(shared_map(QUERIES, HEAD, 0.25, 0.25), 0.75 * QUERIES + 0.25 * HEAD)
+    torch.testing.assert_close(mix_maps(QUERIES, HEAD, 0.25, 0.25), 0.75 * QUERIES + 0.25 * HEAD)
 
 
 def test_queries_that_claim_no_lesion_leave_the_sum_at_one() -> None:
-    found = shared_map(one_voxel(1.0, 0.0, 0.0, 0.0), HEAD, 0.7, 0.0).flatten()
+    found = mix_maps(one_voxel(1.0, 0.0, 0.0, 0.0), HEAD, 0.7, 0.0).flatten()
     torch.testing.assert_close(found, torch.tensor([0.37, 0.07, 0.28, 0.28]))
 
 
@@ -81,8 +84,8 @@ def test_half_precision_is_read_in_float() -> None:
 
 def test_shares_keep_a_batch_and_its_voxels_apart() -> None:
     queries, head = (torch.randn(2, 4, 3, 2, 2).softmax(1) for _ in range(2))
-    both = shared_map(queries, head, 0.5, 0.25)
+    both = mix_maps(queries, head, 0.5, 0.25)
     assert both.shape == queries.shape
     for b in range(2):
-        one = shared_map(queries[b : b + 1, :, 1:2], head[b : b + 1, :, 1:2], 0.5, 0.25)
+        one = mix_maps(queries[b : b + 1, :, 1:2], head[b : b + 1, :, 1:2], 0.5, 0.25)
         torch.testing.assert_close(both[b : b + 1, :, 1:2], one)

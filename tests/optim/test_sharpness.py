@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from scripts.lidia.optim import SharpnessAware
+from scripts.lidia.optim.sharpness import SharpnessAware
 
 
 def quadratic(w):

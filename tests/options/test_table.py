@@ -7,13 +7,23 @@ from pathlib import Path
 
 from config_names import config_files, read
 
-from scripts.lidia.options.table import OPTIONS
+from scripts.lidia.options.option_table import OPTIONS
 
 DOCS = Path(__file__).parents[2] / "lidia_bundle/docs/reliability.md"
 
 OBJECTS = frozenset({
     # where the bundle lies, and what a run does
-    *("imports", "callers", "asked", "places", "folders", "bundle_root", "bootstrap", "initialize"),
+    *(
+        "imports",
+        "callers",
+        "asked",
+        "places",
+        "folders",
+        "bundle_root",
+        "repository",
+        "bootstrap",
+        "initialize",
+    ),
     *("run", "training", "evaluating", "measuring", "expressions", "flames", "finalize"),
     # objects and blocks
     *("network_def", "network", "average", "loss", "train", "validate", "preprocessing", "dataset"),

@@ -11,7 +11,7 @@ import monai.bundle
 import pytest
 from monai.bundle import ConfigWorkflow, create_workflow
 
-from scripts.lidia.options import OptionError
+from scripts.lidia.options.apply_options import OptionError
 
 pytestmark = pytest.mark.filterwarnings("ignore:parsing config_file")
 

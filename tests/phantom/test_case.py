@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
-from scripts.lidia.phantom import Case, sample_case
+from scripts.lidia.phantom.case import Case, sample_case
 from scripts.lidia.vocabulary import CLASSES, LIVER, OTHERS, PHASES
 
 COARSE = (4.0, 4.0, 5.0)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from monai.bundle import run
 
-from scripts.lidia.phantom import RECIPE_HASH, recipe_hash, write_cohort
-from scripts.lidia.phantom.cohort import split, three
+from scripts.lidia.phantom.fingerprint import RECIPE_HASH, recipe_hash
+from scripts.lidia.phantom.write_cohort import split, three, write_cohort
 
 TINY = {"spacing": (8.0, 8.0, 8.0), "fov": (340.0, 250.0, 160.0)}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from scripts.lidia.postprocess import among, known_types
+from scripts.lidia.postprocess.restrict_types import check_types, restrict_to_types
 from scripts.lidia.vocabulary import BACKGROUND, CLASSES, LESION_TYPES
 
 FOUR = ("HCC", "metastasis", "hemangioma", "cyst")
@@ -13,7 +13,7 @@ FOUR = ("HCC", "metastasis", "hemangioma", "cyst")
 
 def test_shares_of_others_are_given_away_in_proportion() -> None:
     maps = torch.rand(len(CLASSES), 3, 2, 2).softmax(dim=0)
-    said = among(maps, FOUR)
+    said = restrict_to_types(maps, FOUR)
     for name in CLASSES:
         at = CLASSES.index(name)
         assert bool((said[at] == 0).all()) == (name in LESION_TYPES and name not in FOUR)
@@ -26,29 +26,29 @@ def test_shares_of_others_are_given_away_in_proportion() -> None:
 def test_a_voxel_of_another_type_alone_is_background() -> None:
     maps = torch.zeros(len(CLASSES), 1, 1, 1)
     maps[CLASSES.index("ICC")] = 1.0
-    said = among(maps, FOUR)
+    said = restrict_to_types(maps, FOUR)
     assert said[BACKGROUND] == 1.0
     assert said.sum() == 1.0
 
 
 def test_background_and_liver_stay_in_proportion_and_every_type_can_be_asked_for() -> None:
     maps = torch.tensor([0.2, 0.3, 0.1, 0.05, 0.05, 0.06, 0.04, 0.03, 0.07, 0.1]).reshape(10, 1, 1, 1)
-    found = among(maps, ("HCC",)).flatten()
+    found = restrict_to_types(maps, ("HCC",)).flatten()
     torch.testing.assert_close(found[:3], torch.tensor([0.2, 0.3, 0.1]) / 0.6)
     assert not found[3:].any()
-    torch.testing.assert_close(among(maps, LESION_TYPES), maps)
+    torch.testing.assert_close(restrict_to_types(maps, LESION_TYPES), maps)
 
 
 def test_channels_of_a_branch_stay() -> None:
     maps = torch.rand(len(CLASSES) + 11, 2, 2, 2)
-    torch.testing.assert_close(among(maps, FOUR)[len(CLASSES) :], maps[len(CLASSES) :])
+    torch.testing.assert_close(restrict_to_types(maps, FOUR)[len(CLASSES) :], maps[len(CLASSES) :])
 
 
 @pytest.mark.parametrize("types", [["HCC", "tumour"], "HCC", []])
 def test_names_that_are_none(types: object) -> None:
     with pytest.raises(ValueError, match="list some of HCC, ICC"):
-        known_types(types)
+        check_types(types)
 
 
 def test_the_order_is_the_vocabulary_s() -> None:
-    assert known_types(["cyst", "HCC"]) == ("HCC", "cyst")
+    assert check_types(["cyst", "HCC"]) == ("HCC", "cyst")

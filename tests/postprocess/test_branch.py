@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from scripts.lidia.metrics.rows import SCORES
-from scripts.lidia.postprocess import BRANCH_SCORES, branch_scores, diagnose, split_branch
+from scripts.lidia.metrics.patient_rows import SCORES
+from scripts.lidia.postprocess.diagnosis import diagnose
+from scripts.lidia.postprocess.patient_branch import BRANCH_SCORES, branch_scores, split_branch
 
 SHAPE = (20, 20, 20)
 

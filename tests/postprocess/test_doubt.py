@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from postprocess.class_maps import AFFINE, SPACING, liver, one_hot
 
-from scripts.lidia.postprocess import diagnose, without_doubtful
-from scripts.lidia.postprocess.doubt import mean_entropy
+from scripts.lidia.postprocess.confidence_filter import drop_low_confidence_lesions, mean_binary_entropy
+from scripts.lidia.postprocess.diagnosis import diagnose
 
 
 def two_lesions() -> tuple[np.ndarray, np.ndarray]:
@@ -23,7 +23,7 @@ def two_lesions() -> tuple[np.ndarray, np.ndarray]:
 
 def test_a_doubtful_component_goes_to_the_likelier_of_background_and_liver() -> None:
     classes, maps = two_lesions()
-    kept = without_doubtful(classes, maps, 0.85)
+    kept = drop_low_confidence_lesions(classes, maps, 0.85)
     assert (kept[20:24, 6:10, 6:10] == 1).all() and (kept[24:28, 6:10, 6:10] == 0).all()
     elsewhere = classes != 4
     assert np.array_equal(kept[elsewhere], classes[elsewhere]) and (classes == 4).sum() == 8 * 16
@@ -32,7 +32,7 @@ def test_a_doubtful_component_goes_to_the_likelier_of_background_and_liver() -> 
 def test_one_sure_voxel_keeps_the_whole_component() -> None:
     classes, maps = two_lesions()
     maps[4, 22, 7, 7] = 0.5  # lesion types sum to 0.9 there
-    assert np.array_equal(without_doubtful(classes, maps, 0.85), classes)
+    assert np.array_equal(drop_low_confidence_lesions(classes, maps, 0.85), classes)
 
 
 def test_the_first_type_is_a_lesion_like_the_others_and_each_component_has_its_own_voxels() -> None:
@@ -41,23 +41,25 @@ def test_the_first_type_is_a_lesion_like_the_others_and_each_component_has_its_o
     classes[1:3], classes[5:7], classes[9:11] = 2, 2, 2
     maps = one_hot(classes, sure=0.5)
     maps[2, 5:7], maps[1, 5:7] = 0.95, 0.0
-    kept = without_doubtful(classes, maps, 0.96)
+    kept = drop_low_confidence_lesions(classes, maps, 0.96)
     assert (kept[5:7] == 2).all() and (kept[[1, 2, 9, 10]] != 2).all()
-    assert np.array_equal(without_doubtful(classes, maps, 0.0), classes)
+    assert np.array_equal(drop_low_confidence_lesions(classes, maps, 0.0), classes)
     surest = float(maps[2:, 5, 0, 0].sum())
-    assert (without_doubtful(classes, maps, surest)[5:7] == 2).all(), "just as sure as asked for is enough"
+    assert (drop_low_confidence_lesions(classes, maps, surest)[5:7] == 2).all(), (
+        "just as sure as asked for is enough"
+    )
 
 
 def test_a_map_without_lesions_stays() -> None:
     classes = liver()
-    assert np.array_equal(without_doubtful(classes, one_hot(classes), 0.9), classes)
+    assert np.array_equal(drop_low_confidence_lesions(classes, one_hot(classes), 0.9), classes)
 
 
 def test_a_tie_of_background_and_liver_is_background() -> None:
     classes = np.full((2, 1, 1), 3, np.uint8)
     maps = np.full((10, 2, 1, 1), 0.1, np.float32)
     maps[1, 1] = 0.2
-    assert without_doubtful(classes, maps, 0.99).ravel().tolist() == [0, 1]
+    assert drop_low_confidence_lesions(classes, maps, 0.99).ravel().tolist() == [0, 1]
 
 
 @pytest.mark.parametrize(("confidence", "names"), [(0.0, {"HCC", "metastasis"}), (0.85, {"HCC"})])
@@ -71,7 +73,7 @@ def test_what_diagnosis_makes_of_it(confidence: float, names: set[str]) -> None:
 
 
 def test_entropy_is_one_bit_in_the_middle_and_none_at_the_ends() -> None:
-    assert mean_entropy([0.5] * 8) == pytest.approx(1.0)
-    assert mean_entropy([0.0, 1.0]) == pytest.approx(0.0, abs=1e-6)
-    assert mean_entropy([0.25]) == pytest.approx(2 - 0.75 * np.log2(3))
-    assert mean_entropy([0.1, 0.4]) == pytest.approx(mean_entropy([0.9, 0.6]))
+    assert mean_binary_entropy([0.5] * 8) == pytest.approx(1.0)
+    assert mean_binary_entropy([0.0, 1.0]) == pytest.approx(0.0, abs=1e-6)
+    assert mean_binary_entropy([0.25]) == pytest.approx(2 - 0.75 * np.log2(3))
+    assert mean_binary_entropy([0.1, 0.4]) == pytest.approx(mean_binary_entropy([0.9, 0.6]))

@@ -7,7 +7,8 @@ import pytest
 from postprocess.class_maps import AFFINE, SPACING, liver, one_hot
 
 from scripts.lidia.components import label_components
-from scripts.lidia.postprocess import diagnose, lesions
+from scripts.lidia.postprocess.diagnosis import diagnose
+from scripts.lidia.postprocess.lesion_instances import extract_lesions
 from scripts.lidia.vocabulary import LESION_TYPES
 
 
@@ -15,7 +16,7 @@ def test_a_lesion_of_two_types_takes_the_majority_and_the_map_follows() -> None:
     classes = liver()
     classes[6:10, 6:10, 6:10] = 2
     classes[6:7, 6:10, 6:10] = 3
-    found = lesions(one_hot(classes), SPACING, AFFINE)
+    found = extract_lesions(one_hot(classes), SPACING, AFFINE)
     (record,) = found.records
     assert record["type"] == "HCC" and set(np.unique(found.classes)) == {0, 2}
     assert record["volume_mm3"] == pytest.approx(64 * 8)
@@ -29,7 +30,7 @@ def test_cysts_are_lesions_by_themselves_where_they_touch() -> None:
     classes = liver()
     classes[6:10, 6:10, 6:10] = 2
     classes[10:12, 6:10, 6:10] = 7
-    found = lesions(one_hot(classes), SPACING, AFFINE)
+    found = extract_lesions(one_hot(classes), SPACING, AFFINE)
     assert [record["type"] for record in found.records] == ["HCC", "cyst"]
     assert np.array_equal(found.instances == 2, classes == 7)
 
@@ -39,7 +40,7 @@ def test_a_tie_goes_to_the_larger_mean() -> None:
     classes[6:8, 6:10, 6:10], classes[8:10, 6:10, 6:10] = 2, 4
     maps = one_hot(classes)
     maps[4, 8:10, 6:10, 6:10] += 0.1
-    assert lesions(maps, SPACING, AFFINE).records[0]["type"] == "metastasis"
+    assert extract_lesions(maps, SPACING, AFFINE).records[0]["type"] == "metastasis"
 
 
 def test_the_small_and_the_distant_go() -> None:
@@ -47,13 +48,13 @@ def test_the_small_and_the_distant_go() -> None:
     classes[6:8, 6, 6] = 5
     classes[28:30, 21:24, 17:20] = 6
     classes[15:17, 10:12, 10] = 8
-    found = lesions(one_hot(classes), SPACING, AFFINE)
+    found = extract_lesions(one_hot(classes), SPACING, AFFINE)
     assert [record["type"] for record in found.records] == ["calcification"], (
         "16 mm3, and 12 mm off the liver"
     )
-    kept = lesions(one_hot(classes), SPACING, AFFINE, smallest_mm3=10.0)
+    kept = extract_lesions(one_hot(classes), SPACING, AFFINE, smallest_mm3=10.0)
     assert {record["type"] for record in kept.records} == {"calcification", "hemangioma"}
-    everywhere = lesions(one_hot(classes), SPACING, AFFINE, region=np.ones(classes.shape))
+    everywhere = extract_lesions(one_hot(classes), SPACING, AFFINE, region=np.ones(classes.shape))
     assert "FNH" in {record["type"] for record in everywhere.records}
 
 
@@ -63,7 +64,7 @@ def test_map_instances_and_records_agree() -> None:
     for _ in range(25):
         x, y, z = rng.integers((4, 4, 4), (20, 16, 12))
         classes[x : x + 3, y : y + 3, z : z + 3] = rng.integers(2, 10)
-    found = lesions(one_hot(classes), SPACING, AFFINE)
+    found = extract_lesions(one_hot(classes), SPACING, AFFINE)
     assert len(found.records) == found.instances.max() > 3
     again = label_components(found.classes)
     assert again.max() == found.instances.max(), "components of the map are the instances"
@@ -86,5 +87,5 @@ def test_the_liver_of_a_diagnosis_holds_its_lesions() -> None:
 
 
 def test_no_lesion_is_no_record() -> None:
-    found = lesions(one_hot(liver()), SPACING, AFFINE)
+    found = extract_lesions(one_hot(liver()), SPACING, AFFINE)
     assert found.records == [] and not found.classes.any() and not found.instances.any()

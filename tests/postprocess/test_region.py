@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import distance_transform_edt
 
-from scripts.lidia.postprocess import liver_region, no_longer_than
+from scripts.lidia.postprocess.liver_region import limit_length, liver_region
 
 
 def volume() -> np.ndarray:
@@ -69,22 +69,22 @@ def joined_balls(bridge: int) -> tuple[np.ndarray, np.ndarray]:
 
 def test_a_region_longer_than_a_liver_loses_what_hangs_on_it_by_a_bridge() -> None:
     both, ball = joined_balls(bridge=3)
-    cut = no_longer_than(both, (5.0, 5.0, 5.0), longest_mm=300.0)
+    cut = limit_length(both, (5.0, 5.0, 5.0), longest_mm=300.0)
     assert (cut & ball).sum() > 0.97 * ball.sum()
     assert not cut[:, :, 60:].any() and (cut & ~both).sum() == 0
 
 
 def test_a_region_no_longer_than_a_liver_stays_as_it_is() -> None:
     both, _ = joined_balls(bridge=3)
-    np.testing.assert_array_equal(no_longer_than(both, (3.0, 3.0, 3.0), longest_mm=300.0), both)
+    np.testing.assert_array_equal(limit_length(both, (3.0, 3.0, 3.0), longest_mm=300.0), both)
 
 
 def test_what_no_cut_makes_short_stays_in_part() -> None:
     bar = np.zeros((9, 9, 100), bool)
     bar[2:7, 2:7, 5:95] = True
-    left = no_longer_than(bar, (5.0, 5.0, 5.0), longest_mm=300.0)
+    left = limit_length(bar, (5.0, 5.0, 5.0), longest_mm=300.0)
     assert left.any() and (left & ~bar).sum() == 0
 
 
 def test_no_region_has_no_length() -> None:
-    assert not no_longer_than(np.zeros((4, 4, 4), bool), (5.0, 5.0, 5.0), longest_mm=10.0).any()
+    assert not limit_length(np.zeros((4, 4, 4), bool), (5.0, 5.0, 5.0), longest_mm=10.0).any()

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from scripts.lidia.postprocess import NO_LIVER, diagnose, liver_region, livermax, pixel_count
-from scripts.lidia.postprocess.volumes import most_likely
+from scripts.lidia.postprocess.class_map import argmax_classes
+from scripts.lidia.postprocess.diagnosis import NO_LIVER, diagnose
+from scripts.lidia.postprocess.liver_region import liver_region
+from scripts.lidia.postprocess.livermax import livermax
+from scripts.lidia.postprocess.pixel_count import pixel_count
 from scripts.lidia.vocabulary import LESION_TYPES
 
 SHAPE = (16, 14, 12)
@@ -101,7 +104,7 @@ def test_a_mean_at_the_edge_repeats_the_edge() -> None:
 def test_the_first_of_equal_classes_wins() -> None:
     maps = np.zeros((10, 1, 1, 3), np.float32)
     maps[[3, 5], 0, 0, 0], maps[[0, 9], 0, 0, 1], maps[9, 0, 0, 2] = 0.5, 0.5, 1.0
-    assert most_likely(maps).ravel().tolist() == [3, 0, 9]
+    assert argmax_classes(maps).ravel().tolist() == [3, 0, 9]
 
 
 def test_no_liver_scores_zero_and_says_so() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from engine.toys import write_toys
 from prepare.raw_folders import export
+from training.toys import write_toys
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from ct_files import affine_of, radius, save, write_ct
 
-from scripts.lidia.datalist import CaseError, datalist
-from scripts.lidia.prepare import prepare
+from scripts.lidia.datalist.case_error import CaseError
+from scripts.lidia.datalist.read_datalist import load_datalist
+from scripts.lidia.prepare.prepare_data import prepare
 
 SHAPE = (32, 32, 32)
 SPACING = (4.0, 4.0, 4.0)
@@ -67,7 +68,7 @@ def table(path: Path, rows: Sequence[dict[str, Any]]) -> None:
 
 def convert(source: str, folder: Path, out: Path, **options: Any) -> dict[str, dict[str, Any]]:
     prepare(source=source, input_dir=folder, dataset_dir=out, **options)
-    return {item["id"]: item for item in datalist(out, "training")}
+    return {item["id"]: item for item in load_datalist(out, "training")}
 
 
 def fault_of(source: str, folder: Path, out: Path, **options: Any) -> CaseError:

@@ -9,8 +9,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from scripts.lidia.datalist import CaseError
-from scripts.lidia.prepare import prepare
+from scripts.lidia.datalist.case_error import CaseError
+from scripts.lidia.prepare.prepare_data import prepare
 
 NAME = "Dataset501_LIDIA"
 

@@ -16,8 +16,8 @@ from prepare.miniatures import PLACE, centre, convert, fault_of, values
 from pydicom import Dataset, dcmread
 from pydicom.sr.codedict import codes
 
-from scripts.lidia.data import LoadPhases
-from scripts.lidia.prepare.readers.stacks import find_stacks
+from scripts.lidia.data.load_phases import LoadPhases
+from scripts.lidia.prepare.readers.dicom_stacks import find_stacks
 
 SHAPE, SPACING = (40, 40, 20), (3.5, 3.5, 6.0)
 AFFINE = affine_of(SPACING, SHAPE, (-1, -1, 1))

@@ -7,11 +7,12 @@ import random
 from pathlib import Path
 
 import pytest
-from engine.toys import write_toys
+from training.toys import write_toys
 
-from scripts.lidia.datalist import CaseError, datalist
-from scripts.lidia.prepare import prepare
-from scripts.lidia.prepare.folds import stratified
+from scripts.lidia.datalist.case_error import CaseError
+from scripts.lidia.datalist.read_datalist import load_datalist
+from scripts.lidia.prepare.cross_validation import stratify
+from scripts.lidia.prepare.prepare_data import prepare
 from scripts.lidia.vocabulary import LESION_TYPES
 
 
@@ -26,7 +27,7 @@ def cohort(patients: int = 203) -> dict[str, set[str]]:
 @pytest.mark.parametrize("folds", [2, 5])
 def test_types_are_spread_evenly(folds: int) -> None:
     types = cohort()
-    fold_of = stratified(types, folds, seed=0)
+    fold_of = stratify(types, folds, seed=0)
     assert set(fold_of) == set(types)
     sizes = [list(fold_of.values()).count(fold) for fold in range(folds)]
     assert max(sizes) - min(sizes) <= 2
@@ -37,7 +38,7 @@ def test_types_are_spread_evenly(folds: int) -> None:
 
 def test_one_type_a_patient_is_spread_perfectly() -> None:
     types = {f"P{n}": {LESION_TYPES[n % 3]} for n in range(30)}
-    fold_of = stratified(types, 5, seed=3)
+    fold_of = stratify(types, 5, seed=3)
     for kind in LESION_TYPES[:3]:
         assert [sum(types[p] == {kind} and fold_of[p] == f for p in types) for f in range(5)] == [2] * 5
 
@@ -45,8 +46,8 @@ def test_one_type_a_patient_is_spread_perfectly() -> None:
 def test_the_seed_decides_and_the_order_of_the_list_does_not() -> None:
     types = cohort(60)
     turned = dict(reversed(types.items()))
-    assert stratified(types, 5, 0) == stratified(turned, 5, 0)
-    assert stratified(types, 5, 0) != stratified(types, 5, 1)
+    assert stratify(types, 5, 0) == stratify(turned, 5, 0)
+    assert stratify(types, 5, 0) != stratify(types, 5, 1)
 
 
 def test_lists_of_folds(tmp_path: Path) -> None:
@@ -59,7 +60,7 @@ def test_lists_of_folds(tmp_path: Path) -> None:
     seen = []
     for fold in range(3):
         name = f"dataset_fold{fold}.json"
-        parts = {s: datalist(folder, s, file=name) for s in ("training", "validation", "test")}
+        parts = {s: load_datalist(folder, s, file=name) for s in ("training", "validation", "test")}
         ids = {section: [item["id"] for item in items] for section, items in parts.items()}
         assert (
             not set(ids["training"]) & set(ids["validation"])

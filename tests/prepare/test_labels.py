@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lidia.prepare.command import SOURCES
+from scripts.lidia.prepare.prepare_data import SOURCES
 from scripts.lidia.prepare.readers import RAW, READERS, REFUSED, WORDS
-from scripts.lidia.prepare.readers.labels import UNTOLD, Words
+from scripts.lidia.prepare.readers.label_table import UNTOLD, Words
 from scripts.lidia.vocabulary import CLASSES, PHASES
 
 SETS = [source for source in WORDS if source not in ("folder", "nnunet")]

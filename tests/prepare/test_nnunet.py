@@ -13,16 +13,16 @@ import numpy as np
 import pytest
 from prepare.raw_folders import NAME, export, names
 
-from scripts.lidia.data import LoadPhases
-from scripts.lidia.datalist import datalist
-from scripts.lidia.prepare import prepare
+from scripts.lidia.data.load_phases import LoadPhases
+from scripts.lidia.datalist.read_datalist import load_datalist
+from scripts.lidia.prepare.prepare_data import prepare
 
 
 def test_out_and_in_again_is_the_same(toys: Path, raw: Path, tmp_path: Path) -> None:
     prepare(source="nnunet", input_dir=raw, dataset_dir=tmp_path)
     load = LoadPhases("native")
     for section in ("training", "validation", "test"):
-        before, after = datalist(toys, section), datalist(tmp_path, section)
+        before, after = load_datalist(toys, section), load_datalist(tmp_path, section)
         assert [item["id"] for item in after] == [item["id"] for item in before]
         for one, other in zip(map(load, before), map(load, after), strict=True):
             assert one["phases_used"] == other["phases_used"]
@@ -40,7 +40,7 @@ def test_each_fold_of_nnunet_becomes_a_list(toys: Path, tmp_path: Path) -> None:
     assert sorted(case for fold in splits for case in fold["val"]) == [f"toy_{n:02d}" for n in range(5)]
     prepare(source="nnunet", input_dir=folder, dataset_dir=tmp_path / "o")
     for number, fold in enumerate(splits):
-        section = datalist(tmp_path / "o", "validation", file=f"dataset_fold{number}.json")
+        section = load_datalist(tmp_path / "o", "validation", file=f"dataset_fold{number}.json")
         assert sorted(item["id"] for item in section) == fold["val"]
 
 
@@ -52,7 +52,7 @@ def test_the_config_as_a_user_runs_it(toys: Path, bundle: Path, tmp_path: Path) 
     assert len(names(tmp_path / NAME / "imagesTr")) == 10
     back = {"source": "nnunet", "dataset_dir": str(tmp_path / "back"), "folds": 2}
     monai.bundle.run(**config, input_dir=str(tmp_path / NAME), **back)
-    assert list(datalist(tmp_path / "back", "test")[0]["phases"]) == ["nc", "venous"]
+    assert list(load_datalist(tmp_path / "back", "test")[0]["phases"]) == ["nc", "venous"]
     assert names(tmp_path / "back")[:2] == ["dataset.json", "dataset_fold0.json"]
 
 

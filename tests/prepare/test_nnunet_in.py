@@ -12,9 +12,10 @@ import pytest
 from ct_files import write_ct, write_label
 from prepare.raw_folders import fault_of, voxels
 
-from scripts.lidia.data.targets import read_drawing
-from scripts.lidia.datalist import datalist, write_datalist
-from scripts.lidia.prepare import prepare
+from scripts.lidia.data.targets import read_annotation
+from scripts.lidia.datalist.read_datalist import load_datalist
+from scripts.lidia.datalist.write_datalist import write_datalist
+from scripts.lidia.prepare.prepare_data import prepare
 from scripts.lidia.vocabulary import IGNORED
 
 
@@ -43,7 +44,7 @@ def small(tmp_path: Path) -> Path:
 
 def test_names_and_values_of_others(small: Path, tmp_path: Path) -> None:
     prepare(source="nnunet", input_dir=small, dataset_dir=tmp_path / "o", class_map={"tumour": "metastases"})
-    (item,) = datalist(tmp_path / "o", "training")
+    (item,) = load_datalist(tmp_path / "o", "training")
     assert item["id"] == "A_1" and list(item["phases"]) == ["arterial", "venous"]
     assert item["phases"]["venous"] == str(small / "imagesTr/A_1_0000.nii.gz")
     before, after = voxels(small / "labelsTr/A_1.nii.gz"), voxels(item["label"])
@@ -67,7 +68,7 @@ def test_unknown_names_are_one_clear_error(small: Path, tmp_path: Path) -> None:
     assert fault.code == "unknown_phase" and "'CT'" in fault.problem and "--phase_map" in fault.remedy
     channels = {"phase_map": {"0": "nc", "1": "delayed"}}
     prepare(**{**asked, "dataset_dir": tmp_path / "q"}, **known, **channels)
-    assert list(datalist(tmp_path / "q", "training")[0]["phases"]) == ["nc", "delayed"]
+    assert list(load_datalist(tmp_path / "q", "training")[0]["phases"]) == ["nc", "delayed"]
     same = {"phase_map": {"CT": "nc"}}
     assert fault_of(**{**asked, "dataset_dir": tmp_path / "r"}, **known, **same).code == "unknown_phase"
 
@@ -105,7 +106,7 @@ def test_cases_that_the_json_lists_itself(
     assert fault_of(**asked, dataset_dir=tmp_path / "n").code == "no_case"
     change(small / "dataset.json", dataset={"case 9": {"images": images, "label": "labelsTr/A_1.nii.gz"}})
     prepare(**asked, dataset_dir=tmp_path / "o")
-    (item,) = datalist(tmp_path / "o", "training")
+    (item,) = load_datalist(tmp_path / "o", "training")
     assert item["id"] == "case 9"
     assert Path(item["phases"]["venous"]).samefile(tmp_path / "elsewhere/A_1_0000.nii.gz")
     assert Path(item["phases"]["arterial"]).samefile(tmp_path / "elsewhere/A_1_0001.nii.gz")
@@ -124,11 +125,11 @@ def test_what_nobody_drew_is_ignored_and_written_back(small: Path, tmp_path: Pat
     change(small / "dataset.json", labels={"background": 0, "HCC": 1, "Liver": 2, "tumour": 3, "ignore": 4})
     asked = {"source": "nnunet", "input_dir": small, "class_map": {"tumour": "cyst"}}
     prepare(**asked, dataset_dir=tmp_path / "o")
-    (item,) = datalist(tmp_path / "o", "training")
+    (item,) = load_datalist(tmp_path / "o", "training")
     assert (voxels(item["label"])[0:4] == item["ignore"]).all()
     liver = (values == 0).astype(np.uint8)
     nib.save(nib.Nifti1Image(liver, label.affine), tmp_path / "liver.nii.gz")
-    drawing = read_drawing({**item, "liver": str(tmp_path / "liver.nii.gz")}, 25.0)
+    drawing = read_annotation({**item, "liver": str(tmp_path / "liver.nii.gz")}, 25.0)
     classes = drawing.classes.numpy()[0]
     assert (classes[0:4] == IGNORED).all() and (classes[4:] != IGNORED).all()
     listed = {"training": [{**item, "liver": str(tmp_path / "liver.nii.gz")}]}

@@ -10,10 +10,10 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 from ct_files import affine_of, save, write_label
-from engine.toys import write_patient
 from prepare.raw_folders import NAME, export, fault_of, names, voxels
+from training.toys import write_patient
 
-from scripts.lidia.prepare import prepare
+from scripts.lidia.prepare.prepare_data import prepare
 from scripts.lidia.vocabulary import CLASSES, PHASES
 
 

@@ -13,9 +13,9 @@ from matplotlib.image import imsave
 from prepare.miniatures import PLACE, convert, ct, fault_of, mask, values
 from pydicom import dcmread
 
-from scripts.lidia.data import LoadPhases
-from scripts.lidia.datalist import datalist
-from scripts.lidia.prepare import prepare
+from scripts.lidia.data.load_phases import LoadPhases
+from scripts.lidia.datalist.read_datalist import load_datalist
+from scripts.lidia.prepare.prepare_data import prepare
 
 SHAPE, SPACING = (40, 36, 20), (3.5, 3.5, 6.0)
 AFFINE = affine_of(SPACING, SHAPE, (-1, -1, 1))
@@ -52,7 +52,7 @@ def test_chaos(tmp_path: Path) -> None:
     assert list(items) == ["CT_1", "CT_2"]
     np.testing.assert_array_equal(drawn(items["CT_1"]), LIVER)
     assert LoadPhases("native")(items["CT_1"])["phases_used"] == ["venous"]
-    assert [item["id"] for item in datalist(tmp_path / "out", "test")] == ["CT_3"]
+    assert [item["id"] for item in load_datalist(tmp_path / "out", "test")] == ["CT_3"]
     (root / "Train_Sets/CT/2/Ground/liver_GT_004.png").unlink()
     fault = fault_of("chaos", root, tmp_path / "more")
     assert (fault.case, fault.code) == ("CT_2", "missing") and "19 pictures for 20 slices" in fault.problem
@@ -99,8 +99,8 @@ def test_amos(tmp_path: Path) -> None:
     for name in ("labelsTr/amos_0004", "labelsVa/amos_0008"):
         mask(root / f"{name}.nii.gz", balls=[(6, (0, 0, 0), 45.0), (1, (40, 0, 0), 10.0), (15, PLACE, 9.0)])
     prepare(source="amos", input_dir=tmp_path / "in", dataset_dir=tmp_path / "out")
-    assert datalist(tmp_path / "out", "training") == []
-    items = {item["id"]: item for item in datalist(tmp_path / "out", "test")}
+    assert load_datalist(tmp_path / "out", "training") == []
+    items = {item["id"]: item for item in load_datalist(tmp_path / "out", "test")}
     assert list(items) == ["amos_0004", "amos_0008", "amos_0009"]
     assert values(items["amos_0004"]["label"]) == {0, 1} and "label" not in items["amos_0009"]
     told = json.loads((tmp_path / "out/summary.json").read_text())
@@ -114,7 +114,7 @@ def test_flare(tmp_path: Path) -> None:
         ct(root / f"images/FLARE22_Tr_000{number}_0000.nii.gz")
     mask(root / "labels/FLARE22_Tr_0001.nii.gz", balls=[(1, (0, 0, 0), 45.0), (14, PLACE, 9.0)])
     prepare(source="flare", input_dir=root, dataset_dir=tmp_path / "out", phase_map={"CT": "arterial"})
-    first, second = datalist(tmp_path / "out", "test")
+    first, second = load_datalist(tmp_path / "out", "test")
     assert first["id"] == "FLARE22_Tr_0001" and list(first["phases"]) == ["arterial"]
     assert values(first["label"]) == {0, 1} and "label" not in second
     fault = fault_of("flare", root, tmp_path / "more", folds=2)
@@ -132,7 +132,7 @@ def test_abdomenatlas(tmp_path: Path) -> None:
     assert fault_of("abdomenatlas", root, tmp_path / "out").code == "unknown_class"
     items = convert("abdomenatlas", root, tmp_path / "told", class_map={"lesion": "others"})
     assert list(items) == ["BDMAP_00000001"] and values(items["BDMAP_00000001"]["label"]) == {0, 1, 9}
-    (other,) = datalist(tmp_path / "told", "test")
+    (other,) = load_datalist(tmp_path / "told", "test")
     assert other["id"] == "BDMAP_00000002" and values(other["label"]) == {0, 1}
 
 

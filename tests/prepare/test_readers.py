@@ -24,8 +24,8 @@ from prepare.miniatures import (
     values,
 )
 
-from scripts.lidia.data import LoadPhases
-from scripts.lidia.datalist import datalist
+from scripts.lidia.data.load_phases import LoadPhases
+from scripts.lidia.datalist.read_datalist import load_datalist
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_amplifai(tmp_path: Path) -> None:
     # no venous phase: the grid is that of the phase that was drawn on
     assert same_grid(items["c2"]["label"], items["c2"]["phases"]["arterial"])
     assert not same_grid(items["c2"]["label"], items["c2"]["phases"]["delayed"])
-    assert datalist(tmp_path / "out", "validation", file="dataset_fold1.json")
+    assert load_datalist(tmp_path / "out", "validation", file="dataset_fold1.json")
 
 
 def test_waw_tace(tmp_path: Path) -> None:
@@ -237,9 +237,9 @@ def test_lits(tmp_path: Path) -> None:
     assert fault_of("lits", root, tmp_path / "out").code == "unknown_class"
     items = convert("lits", root, tmp_path / "out2", class_map={"tumour": "metastasis"}, folds=2)
     assert list(items) == ["volume-0", "volume-30"] and values(items["volume-0"]["label"]) == {0, 1, 4}
-    (only,) = datalist(tmp_path / "out2", "test")
+    (only,) = load_datalist(tmp_path / "out2", "test")
     assert only["id"] == "test-volume-3" and "label" not in only
-    assert len(datalist(tmp_path / "out2", "validation", file="dataset_fold1.json")) == 1
+    assert len(load_datalist(tmp_path / "out2", "validation", file="dataset_fold1.json")) == 1
     told = json.loads((tmp_path / "out2/summary.json").read_text())
     assert told["types"]["metastasis"] == {
         "cases": 2,

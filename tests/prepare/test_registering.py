@@ -10,11 +10,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from scripts.lidia.clinic import alignment, registration
-from scripts.lidia.data import preprocessing
-from scripts.lidia.datalist import CaseError, datalist
-from scripts.lidia.prepare import prepare
-from scripts.lidia.prepare.registering import drawn_on
+from scripts.lidia.data.preprocessing import preprocessing
+from scripts.lidia.datalist.case_error import CaseError
+from scripts.lidia.datalist.read_datalist import load_datalist
+from scripts.lidia.prepare.prepare_data import prepare
+from scripts.lidia.prepare.register_cohort import drawn_on
+from scripts.lidia.registration import register_case, select_transform
 
 
 @pytest.fixture
@@ -22,13 +23,13 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A registration that moves everything by 3 mm to the head; every call is counted."""
     calls: list[str] = []
 
-    def found(target: alignment.Target, *_: Any, method: str, **__: Any) -> alignment.Alignment:
+    def found(target: select_transform.Target, *_: Any, method: str, **__: Any) -> select_transform.Alignment:
         calls.append(method)
         field = np.zeros((3, *target.lattice.shape), np.float32)
         field[2] = 3
-        return alignment.Alignment(method, field, 0.1, 0.2, "a test's")
+        return select_transform.Alignment(method, field, 0.1, 0.2, "a test's")
 
-    monkeypatch.setattr(registration, "aligned", found)
+    monkeypatch.setattr(register_case, "aligned", found)
     return calls
 
 
@@ -50,7 +51,7 @@ def test_a_cohort_is_registered_once(cohort: Path, tmp_path: Path, asked: list[s
     assert prepare(source="register", input_dir=cohort, dataset_dir=tmp_path / "out") == written
     assert len(asked) == pairs, "nothing is done twice"
     loaded = preprocessing(labels="network", spacing=(4.0, 4.0, 5.0))(
-        datalist(tmp_path / "out", "training")[0]
+        load_datalist(tmp_path / "out", "training")[0]
     )
     assert loaded["image"].shape[0] == 4 and loaded["label"].shape[0] == 2
 

@@ -8,13 +8,13 @@ import pytest
 from prepare.miniatures import fault_of, table
 from prepare.test_dicom_readers import scan
 
-from scripts.lidia.clinic.account import Account
-from scripts.lidia.data import LoadPhases
-from scripts.lidia.datalist import datalist
-from scripts.lidia.prepare import prepare
+from scripts.lidia.data.load_phases import LoadPhases
+from scripts.lidia.datalist.read_datalist import load_datalist
+from scripts.lidia.dicom.file_account import Account
+from scripts.lidia.prepare.prepare_data import prepare
 from scripts.lidia.prepare.readers import WORDS, Layout
-from scripts.lidia.prepare.readers.stacks import Stack
-from scripts.lidia.prepare.readers.timing import phases_of
+from scripts.lidia.prepare.readers.dicom_stacks import Stack
+from scripts.lidia.prepare.readers.phase_timing import phases_of
 
 
 def test_tcga_lihc(tmp_path: Path) -> None:
@@ -27,7 +27,7 @@ def test_tcga_lihc(tmp_path: Path) -> None:
     scan(root / "b/1", "TCGA-2", "1.7.5", SeriesDescription="CAP", StudyInstanceUID="1.2.3")
     scan(root / "c/1", "TCGA-3", "1.7.6", SeriesDescription="portal", Modality="MR")
     prepare(source="tcga_lihc", input_dir=root, dataset_dir=tmp_path / "out")
-    items = {item["id"]: item for item in datalist(tmp_path / "out", "test")}
+    items = {item["id"]: item for item in load_datalist(tmp_path / "out", "test")}
     assert {case: list(item["phases"]) for case, item in items.items()} == {
         "TCGA-1_1": ["nc", "arterial", "venous"],
         "TCGA-1_2": ["venous"],
@@ -48,7 +48,7 @@ def test_vindr(tmp_path: Path) -> None:
     assert fault_of("vindr", root, tmp_path / "none").code == "missing"
     table(root / "labels.csv", rows)
     prepare(source="vindr", input_dir=root, dataset_dir=tmp_path / "out")
-    (item,) = datalist(tmp_path / "out", "test")
+    (item,) = load_datalist(tmp_path / "out", "test")
     assert item["id"] == "1.2" and list(item["phases"]) == ["nc", "arterial", "venous"]
     assert item["phases"]["arterial"] == str(root / "dicom/1.2/1.7.2")
     table(root / "labels.csv", [{**rows[0], "Label": "Portal-ish"}])

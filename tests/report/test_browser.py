@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lidia.report import PatientPages, write_report
+from scripts.lidia.report.patient_pages import PatientPages
+from scripts.lidia.report.write_report import write_report
 
 from .browser import Browser, browser
 

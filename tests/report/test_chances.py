@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from scripts.lidia.report.chances import bar, chance_words, number, patient_chances
+from scripts.lidia.report.probability_bars import bar, chance_words, number, patient_chances
 
 RESULT: dict[str, Any] = {"probabilities": {"cyst": 0.2, "HCC": 0.9}, "malignant": 0.8, "benign": 0.1}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from scripts.lidia.report.charts import curve
+from scripts.lidia.report.line_charts import curve
 from scripts.lidia.report.palette import COLOURS
 from scripts.lidia.report.tables import interval
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from scripts.lidia.engine.results import result_files
-from scripts.lidia.report.cohort import patients_section
+from scripts.lidia.inference.result_files import result_files
+from scripts.lidia.report.patients_table import patients_section
 
 
 def written(folder: Path, case: str, malignant: float, **more: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from scripts.lidia.report.enhancement import Curve, chart, numbers
+from scripts.lidia.report.enhancement_chart import Curve, chart, numbers
 
 LESION = Curve("lesion 1", "lesion", {"nc": 40.0, "arterial": 120.0, "venous": 90.0})
 LIVER = Curve("liver", "liver", {"nc": 55.0, "arterial": 70.0, "venous": 110.0})

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
 
-from scripts.lidia.report.log import loss_curves
+from scripts.lidia.report.loss_curves import loss_curves
 
 
 def write(folder: Path, points: list[tuple[int, float]], name: str, age: float) -> None:

@@ -17,7 +17,7 @@ from ignite.engine import Engine
 from monai.engines.utils import IterationEvents
 from PIL import Image
 
-from scripts.lidia.report import PatientPages
+from scripts.lidia.report.patient_pages import PatientPages
 
 VOID = {"meta", "img", "input", "line", "polyline", "path", "circle"}
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\"'&"

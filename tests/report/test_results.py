@@ -9,8 +9,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from scripts.lidia.metrics.lesions import find_lesions
-from scripts.lidia.report.results import Patient, counterparts, finished, read_patient, truth_of
+from scripts.lidia.metrics.lesion_matching import find_lesions
+from scripts.lidia.report.read_results import Patient, counterparts, find_finished, read_patient, read_truth
 
 
 def of(run: Path, case: str) -> Patient:
@@ -19,17 +19,17 @@ def of(run: Path, case: str) -> Patient:
 
 
 def test_only_whole_results_count(run: Path, tmp_path: Path) -> None:
-    assert finished(run / "results") == ["P1", "P2"]
+    assert find_finished(run / "results") == ["P1", "P2"]
     (tmp_path / "P3.json").write_text("{}", encoding="utf-8")
-    assert finished(tmp_path) == []
+    assert find_finished(tmp_path) == []
 
 
 def test_truth_follows_the_label(run: Path) -> None:
-    truth = truth_of(of(run, "P1"))
+    truth = read_truth(of(run, "P1"))
     assert truth is not None
     there = sorted(name for name, present in truth.items() if present)
     assert there == ["HCC", "benign", "cyst", "malignant", "metastasis"]
-    assert not any((truth_of(of(run, "P2")) or {"": True}).values())
+    assert not any((read_truth(of(run, "P2")) or {"": True}).values())
 
 
 def patient(found: np.ndarray, truth: np.ndarray, malignant: dict[str, bool] | None = None) -> Patient:
@@ -39,7 +39,7 @@ def patient(found: np.ndarray, truth: np.ndarray, malignant: dict[str, bool] | N
 
 def test_others_count_on_the_side_of_their_flag() -> None:
     volume = np.full((4, 4, 4), 9)
-    truth = truth_of(patient(volume * 0, volume, {"1": True}))
+    truth = read_truth(patient(volume * 0, volume, {"1": True}))
     assert truth is not None and truth["malignant"] and not truth["benign"] and truth["others"]
 
 

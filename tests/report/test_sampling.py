@@ -8,7 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from scripts.lidia.report.sampling import AIR, Grid, at, onto, read_part
+from scripts.lidia.report.phase_sampling import AIR, Grid, at, onto, read_part
 
 PLANE = np.array([1.5, 2.0, 1.0])
 """HU a mm along x, y, z."""

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from clinic.abdomen import AFFINE, body
+from phase_id.abdomen import AFFINE, body
 
-from scripts.lidia.metrics.lesions import find_lesions
-from scripts.lidia.report.results import Patient
-from scripts.lidia.report.scans import lay_out, read_scans
+from scripts.lidia.metrics.lesion_matching import find_lesions
+from scripts.lidia.report.read_results import Patient
+from scripts.lidia.report.scan_layout import lay_out, read_scans
 
 SPACING = [2.0, 2.0, 5.0]
 

@@ -8,7 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from scripts.lidia.report.slices import AIR, box_of, busiest_slices, cut
+from scripts.lidia.report.slice_choice import AIR, box_of, busiest_slices, cut
 
 
 def ramp(path: Path, affine: np.ndarray, shape: tuple[int, int, int]) -> str:

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from torch.utils.tensorboard import SummaryWriter
 
-from scripts.lidia.report import write_report
-from scripts.lidia.report.slices import Plane, cut
+from scripts.lidia.report.slice_choice import Plane, cut
+from scripts.lidia.report.write_report import write_report
 
 VOID = {"meta", "img", "link", "br", "line", "polyline", "path", "circle", "input"}
 
@@ -100,7 +100,7 @@ def test_only_phases_that_were_used_are_drawn(
         drawn.append(list(used))
         return cut(used, *rest)
 
-    monkeypatch.setattr("scripts.lidia.report.page.cut", noting)
+    monkeypatch.setattr("scripts.lidia.report.cohort_sections.cut", noting)
     write_report(results_dir=tmp_path / "results", output_dir=tmp_path, dataset_dir=run / "data", patients=1)
     assert drawn == [["venous"]]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from study.judged import trained
 from study.test_jobs import of, places
 
-from scripts.lidia.study.archive import cpu_seconds
-from scripts.lidia.study.costs import budget_lines, recorded
-from scripts.lidia.study.systems import Run, read_systems
+from experiments.study.archive import cpu_seconds
+from experiments.study.costs import budget_lines, read_cost
+from experiments.study.systems import Run, read_systems
 
 
 def test_an_epoch_done_twice_counts_once(tmp_path: Path) -> None:
@@ -27,9 +27,9 @@ def test_an_epoch_done_twice_counts_once(tmp_path: Path) -> None:
 def test_a_step_costs_what_the_config_or_an_earlier_seed_says(tmp_path: Path) -> None:
     said, kept, new = read_systems({"a": {"seconds_per_step": 2}, "lidia": {"seeds": 3}, "li": {}})
     trained(tmp_path / "study", tmp_path / "run", Run(kept, 2), steps=60)
-    assert recorded(tmp_path / "study", Run(said, 0)) == 2.0
-    assert recorded(tmp_path / "study", Run(kept, 0)) == 0.5
-    assert recorded(tmp_path / "study", Run(new, 0)) is None
+    assert read_cost(tmp_path / "study", Run(said, 0)) == 2.0
+    assert read_cost(tmp_path / "study", Run(kept, 0)) == 0.5
+    assert read_cost(tmp_path / "study", Run(new, 0)) is None
 
 
 def test_the_total_is_printed_in_hours() -> None:

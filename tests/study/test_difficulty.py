@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scripts.lidia.metrics.lesions import find_lesions
-from scripts.lidia.metrics.patients import SIDES
-from scripts.lidia.metrics.rows import SCORES
-from scripts.lidia.study.difficulty import measure_difficulty, patient_auc
-from scripts.lidia.study.features import FEATURES, Described, describe
+from experiments.study.difficulty import measure_difficulty, patient_auc
+from experiments.study.features import FEATURES, Described, describe
+from scripts.lidia.metrics.lesion_matching import find_lesions
+from scripts.lidia.metrics.patient_auc import SIDES
+from scripts.lidia.metrics.patient_rows import SCORES
 from scripts.lidia.vocabulary import LESION_TYPES, PHASES
 
 

@@ -7,36 +7,36 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lidia.engine.subsets import all_subsets
-from scripts.lidia.study.archive import is_kept, keep
-from scripts.lidia.study.cohorts import COHORTS, Cohort, read_cohort
-from scripts.lidia.study.jobs import (
+from experiments.study.archive import is_kept, keep
+from experiments.study.cohorts import COHORTS, Cohort, read_cohort
+from experiments.study.jobs import (
     Job,
-    Places,
+    StudyPaths,
     cases_job,
     difficulty_jobs,
     evaluation_jobs,
-    given,
+    given_weights,
     phase_jobs,
     steps_of,
-    trained,
+    trained_weights,
     training_job,
 )
-from scripts.lidia.study.schedule import required
-from scripts.lidia.study.systems import Run, read_systems, runs
+from experiments.study.schedule import required
+from experiments.study.systems import Run, read_systems, runs
+from scripts.lidia.inference.phase_ablation import list_phase_subsets
 
 BUNDLE = Path(__file__).parents[2] / "lidia_bundle"
 
 
-def places(output: str = "/a", digest: str = "one") -> Places:
+def places(output: str = "/a", digest: str = "one") -> StudyPaths:
     cohorts = {name: Cohort(f"{output}/{name}", "cafe", digest, {"test": 10}) for name in COHORTS}
-    return Places(BUNDLE, Path(output), cohorts)
+    return StudyPaths(BUNDLE, Path(output), cohorts)
 
 
-def of(name: str, where: Places, options: dict | None = None, **said: object) -> list[Job]:
+def of(name: str, where: StudyPaths, options: dict | None = None, **said: object) -> list[Job]:
     (system,) = read_systems({name: said})
     training = training_job(where, Run(system, 0), options or {}, 1.0)
-    return [training, *evaluation_jobs(where, Run(system, 0), trained(training), {}, 2.0)]
+    return [training, *evaluation_jobs(where, Run(system, 0), trained_weights(training), {}, 2.0)]
 
 
 def test_an_overlay_and_its_options_reach_every_process() -> None:
@@ -113,7 +113,7 @@ def test_a_system_stands_in_several_tables() -> None:
 def test_weights_that_are_there_are_judged_without_a_training() -> None:
     (system,) = read_systems({"shipped": {"weights": "models/model.pt", "cohorts": ["external"]}})
     run = Run(system, 0)
-    weights = given(places(), run)
+    weights = given_weights(places(), run)
     assert weights is not None and weights.after is None
     (job,) = evaluation_jobs(places(), run, weights, {}, 2.0)
     assert job.name == "shipped/external" and job.after is None
@@ -121,14 +121,14 @@ def test_weights_that_are_there_are_judged_without_a_training() -> None:
     (other,) = evaluation_jobs(places(), run, weights._replace(key="other"), {}, 2.0)
     assert other.key != job.key, "other weights, another row"
     with pytest.raises(FileNotFoundError, match=r"none.pt is not there; the study's system 'a' names it"):
-        given(places(), Run(read_systems({"a": {"weights": "models/none.pt"}})[0], 0))
+        given_weights(places(), Run(read_systems({"a": {"weights": "models/none.pt"}})[0], 0))
 
 
 def test_phases_are_judged_on_the_same_patients() -> None:
     (system,) = read_systems({"lidia": {}})
     training = training_job(places(), Run(system, 0), {}, 0.0)
-    jobs = list(phase_jobs(places(), Run(system, 0), trained(training), {}, 1.0, patients=100))
-    assert len(jobs) == len(all_subsets()) == 15
+    jobs = list(phase_jobs(places(), Run(system, 0), trained_weights(training), {}, 1.0, patients=100))
+    assert len(jobs) == len(list_phase_subsets()) == 15
     assert jobs[5].name == "lidia/phases/nc+venous" and jobs[5].cost == 100
     assert jobs[5].command[-6:] == [
         "--phases",
@@ -138,7 +138,7 @@ def test_phases_are_judged_on_the_same_patients() -> None:
         "--patients",
         "100",
     ]
-    cases = cases_job(places(), Run(system, 0), trained(training), {}, 1.0, 4)
+    cases = cases_job(places(), Run(system, 0), trained_weights(training), {}, 1.0, 4)
     assert "inference.json" in cases.command[6] and cases.after == "lidia/training"
 
 
@@ -187,7 +187,7 @@ def test_a_cohort_is_known_by_its_patients(tmp_path: Path) -> None:
 
 
 def test_every_system_of_the_config_is_sound() -> None:
-    content = json.loads((BUNDLE / "configs/study.json").read_text())
+    content = json.loads((BUNDLE.parent / "experiments/configs/study.json").read_text())
     systems = read_systems(content["systems"])
     assert len(systems) >= 14 and content["reference"] in content["systems"]
     for system in systems:

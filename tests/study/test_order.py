@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scripts.lidia.study.compare import Method
-from scripts.lidia.study.order import Placed, order_words
-from scripts.lidia.study.paper import COLUMNS, ROWS, printed
+from experiments.study.compare import Method
+from experiments.study.paper_tables import COLUMNS, ROWS, printed
+from experiments.study.rank_remarks import Placed, order_words
 
 
 def placed(label: str, value: float, printed_value: float, spread: float = 0.001) -> Placed:

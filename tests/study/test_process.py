@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lidia.study.jobs import Job
-from scripts.lidia.study.process import StudyError, is_done, run_job
-from scripts.lidia.study.schedule import work
+from experiments.study.jobs import Job
+from experiments.study.process import StudyError, is_done, run_job
+from experiments.study.schedule import work
 
 # Counts in a file, as a training does in its states: a step is never done twice
 COUNTING = """

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from monai.bundle import ConfigWorkflow
 
-from scripts.lidia.clinic import alignment, registration
+from experiments.study.breathing_truth import breaths_of
 from scripts.lidia.phantom.case import sample_case
-from scripts.lidia.study.breaths import breaths_of
+from scripts.lidia.registration import register_case, select_transform
 
-CONFIGS = Path(__file__).parents[2] / "lidia_bundle/configs"
+ROOT = Path(__file__).parents[2]
+CONFIGS = ROOT / "lidia_bundle/configs"
 
 
 @pytest.mark.parametrize("index", [0, 3])
@@ -42,17 +43,17 @@ def test_where_a_place_went_is_found_by_going_back() -> None:
 def test_what_is_done_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
 
-    def found(target: alignment.Target, *_: Any, method: str, **__: Any) -> alignment.Alignment:
+    def found(target: select_transform.Target, *_: Any, method: str, **__: Any) -> select_transform.Alignment:
         calls.append(method)
         field = np.zeros((3, *target.lattice.shape), np.float32)
         field[0] = 100  # far away: an error that the measurement must see
-        return alignment.Alignment(method, field, 0.1, 0.2, "a test's")
+        return select_transform.Alignment(method, field, 0.1, 0.2, "a test's")
 
-    monkeypatch.setattr(registration, "aligned", found)
+    monkeypatch.setattr(register_case, "aligned", found)
 
     def run(patients: int) -> dict[str, Any]:
         flow = ConfigWorkflow(
-            config_file=[str(CONFIGS / "evaluate.json"), str(CONFIGS / "overlays/registration.yaml")],
+            config_file=[str(CONFIGS / "evaluate.json"), str(ROOT / "experiments/configs/registration.yaml")],
             workflow_type="eval",
             run_id="measuring",
             seed=5,

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 from config_names import read
-from engine.toys import write_toys
 from monai.bundle import run
 from test_configs import TRAINING
+from training.toys import write_toys
 
-from scripts.lidia.study.process import StudyError
-from scripts.lidia.study.runner import run_study
+from experiments.study.process import StudyError
+from experiments.study.runner import run_study
 from scripts.lidia.vocabulary import PHASES
 
 # MONAI's word of caution about foreign configs; these are our own.
@@ -39,7 +39,7 @@ def test_a_small_study_is_run_once(tmp_path: Path) -> None:
         outcome.finish()
     weights = tmp_path / "study/lidia/model.pt"
     made = weights.stat().st_mtime_ns
-    config = str(BUNDLE / "configs/study.json")
+    config = str(BUNDLE.parent / "experiments/configs/study.json")
     again = {
         **options,
         **more,

@@ -13,9 +13,9 @@ import pytest
 from sklearn.metrics import brier_score_loss, roc_auc_score
 from study.judged import COHORTS, archived, evaluate, read_json, truths, write_archive
 
-from scripts.lidia.study.compare import METRICS
-from scripts.lidia.study.evidence import confusion, read_evaluation
-from scripts.lidia.study.write import write_study
+from experiments.study.compare import METRICS
+from experiments.study.evidence import confusion, read_evaluation
+from experiments.study.write_study import write_study
 from scripts.lidia.vocabulary import LESION_TYPES
 
 SYSTEMS = {

@@ -57,7 +57,7 @@ def test_the_licence_of_the_data_says_what_the_weights_have_seen(bundle: Path) -
 @pytest.fixture(params=["internal", "external"])
 def judged(request: pytest.FixtureRequest, bundle: Path) -> tuple[str, dict[str, Any]]:
     """A cohort, and what the study found on it for the shipped weights."""
-    path = bundle / f"docs/study/shipped/{request.param}/metrics.json"
+    path = bundle.parent / f"experiments/study/rows/shipped/{request.param}/metrics.json"
     return request.param, json.loads(path.read_text(encoding="utf-8"))
 
 

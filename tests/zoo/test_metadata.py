@@ -11,7 +11,7 @@ import pytest
 import torch
 from monai.bundle import verify_metadata
 
-from scripts.lidia.net import LIDIA
+from scripts.lidia.net.build_lidia import build_lidia
 
 SCHEMA = Path(__file__).parent / "metadata_schema.json"
 
@@ -59,7 +59,7 @@ def test_the_schema_refuses(key: str, value: Any, metadata: dict[str, Any], tmp_
 def test_it_describes_the_network(metadata: dict[str, Any]) -> None:
     data = metadata["network_data_format"]
     image, pred = data["inputs"]["image"], data["outputs"]["pred"]
-    network = LIDIA().eval()
+    network = build_lidia().eval()
     with torch.no_grad():
         out = network(torch.rand(1, image["num_channels"], 32, 32, 32) * 2 - 1)
     assert out.shape[1] == pred["num_channels"] == len(pred["channel_def"])

@@ -45,4 +45,4 @@ if getattr(sys.modules["__main__"].__spec__, "name", "") in COMMANDS:
     sys.excepthook = say_why
 
 # options are read where they were typed or given, before anything of a job is made
-importlib.import_module("scripts.lidia.options").apply_options(sys._getframe())
+importlib.import_module("scripts.lidia.options.apply_options").apply_options(sys._getframe())

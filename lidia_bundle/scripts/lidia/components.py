@@ -82,7 +82,7 @@ def join_components(mask: ArrayLike, connectivity: int = 26) -> Numbers:
     return label_components((as_array(mask) > 0).astype(np.uint8), connectivity)
 
 
-def describe(instances: ArrayLike, spacing: Sequence[float]) -> list[Component]:
+def component_stats(instances: ArrayLike, spacing: Sequence[float]) -> list[Component]:
     """The components of an instance map in rising order of their numbers; gaps in the numbering are allowed.
 
     Args:
@@ -180,21 +180,21 @@ def _span(line: NDArray[np.bool_]) -> slice:
     return slice(int(at[0]), int(at[-1]) + 1)
 
 
-def around(boxes: Iterable[Sequence[slice]]) -> tuple[slice, ...]:
+def union_box(boxes: Iterable[Sequence[slice]]) -> tuple[slice, ...]:
     """The smallest box that holds all boxes, of which there is one at least."""
     return tuple(
         slice(min(s.start for s in sides), max(s.stop for s in sides)) for sides in zip(*boxes, strict=True)
     )
 
 
-def boxed(affine: ArrayLike, box: Sequence[slice]) -> NDArray[np.float64]:
+def crop_affine(affine: ArrayLike, box: Sequence[slice]) -> NDArray[np.float64]:
     """(4, 4) of a box of a grid, given that of the grid."""
     matrix = np.array(affine, dtype=np.float64)
     matrix[:3, 3] += matrix[:3, :3] @ [float(side.start) for side in box]
     return matrix
 
 
-def moved(part: Component, box: Sequence[slice]) -> Component:
+def shift_component(part: Component, box: Sequence[slice]) -> Component:
     """A component of the volume whose box it was found in.
 
     Args:
@@ -207,7 +207,7 @@ def moved(part: Component, box: Sequence[slice]) -> Component:
     return part._replace(centre=centre, box=(x, y, z))
 
 
-def below(volume_mm3: float, limit_mm3: float) -> bool:
+def is_smaller(volume_mm3: float, limit_mm3: float) -> bool:
     """Whether a volume is under a limit, forgiving the rounding of a spacing kept in float32."""
     return volume_mm3 < limit_mm3 * (1 - 1e-6)
 
@@ -216,7 +216,7 @@ def centroid_mm(component: Component, affine: ArrayLike) -> tuple[float, float, 
     """The centroid in RAS mm.
 
     Args:
-        component: one of `describe`.
+        component: one of `component_stats`.
         affine: `(4, 4)` from voxel indices to RAS mm.
     """
     place = np.asarray(affine, dtype=np.float64) @ np.array([*component.centre, 1.0])

@@ -13,27 +13,27 @@ from torch import Tensor
 
 
 class LayerPrediction(NamedTuple):
-    """What the queries say after one decoder layer.
+    """Predictions of the queries after one decoder layer.
 
     Attributes:
-        class_logits: (B, Q, C + 1), the last entry is 'no object'.
-        mask_embeddings: (B, Q, E + 1); the mask logit of a voxel is the dot product of the first E entries
-            with the voxel's mask features, plus the last entry.
+        pred_logits: (B, Q, C + 1) class logits; the last class is 'no object'.
+        mask_embed: (B, Q, E + 1); the mask logit of a voxel is the dot product of the first E entries with
+            the voxel's mask features, plus the last entry.
     """
 
-    class_logits: Tensor
-    mask_embeddings: Tensor
+    pred_logits: Tensor
+    mask_embed: Tensor
 
 
 class Prediction(NamedTuple):
     """Output of LIDIA in training mode.
 
     Attributes:
-        layers: predictions before the first decoder layer and after each (deep supervision); empty in the
-            warm-up.
+        layers: predictions before the first decoder layer and after each (deep supervision); empty while the
+            semantic head trains alone.
         pilots: the same for the mask-piloted queries; empty where there are none.
-        pilot_instances: (B, T) instance id that each pilot stands for, 0 for padding.
-        embeddings: (B, Q, R) projected, L2-normalised queries of the last layer, for the contrastive loss.
+        pilot_instances: (B, T) instance id of each pilot, 0 for padding.
+        contrastive_embed: (B, Q, R) projected, L2-normalised queries of the last layer (Eq. 3 to 5).
         seeds: (B, Q, 3) voxel of the network's grid in which a proposal query was seeded, -1 for learned
             queries.
         mask_features: (B, E, x, y, z).
@@ -44,11 +44,28 @@ class Prediction(NamedTuple):
     layers: list[LayerPrediction]
     pilots: list[LayerPrediction]
     pilot_instances: Tensor
-    embeddings: Tensor
+    contrastive_embed: Tensor
     seeds: Tensor
     mask_features: Tensor
     semantic_logits: Tensor
     liver_logits: Tensor | None
+
+    @classmethod
+    def of_semantic_head(
+        cls, semantic_logits: Tensor, liver_logits: Tensor | None, mask_features: Tensor
+    ) -> Prediction:
+        """Makes the prediction of a pass without queries."""
+        b, device = len(mask_features), mask_features.device
+        return cls(
+            layers=[],
+            pilots=[],
+            pilot_instances=torch.zeros((b, 0), dtype=torch.long, device=device),
+            contrastive_embed=mask_features.new_zeros((b, 0, 1)),
+            seeds=torch.zeros((b, 0, 3), dtype=torch.long, device=device),
+            mask_features=mask_features,
+            semantic_logits=semantic_logits,
+            liver_logits=liver_logits,
+        )
 
 
 class SemanticPrediction(NamedTuple):

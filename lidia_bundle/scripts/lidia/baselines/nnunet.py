@@ -15,8 +15,8 @@ from monai.networks.nets import DynUNet
 from torch import Tensor, nn
 
 from scripts.lidia.contract import check_image, check_target
-from scripts.lidia.loss.semantic import SemanticLoss
-from scripts.lidia.net.hounsfield import HounsfieldPath, focused
+from scripts.lidia.loss.semantic_loss import SemanticLoss
+from scripts.lidia.net.hounsfield_path import HounsfieldPath, stretch_soft_tissue
 
 
 class DeepPrediction(NamedTuple):
@@ -88,7 +88,7 @@ class NNUNet(nn.Module):
         image = image[:, self.seen]
         present = torch.isnan(image).flatten(2).any(dim=2).logical_not()
         if self.focus is not None:
-            image = focused(image, self.focus[0], self.focus[1])
+            image = stretch_soft_tissue(image, self.focus[0], self.focus[1])
         image = torch.where(present[:, :, None, None, None], image, torch.full_like(image, -1.0))
         # oneDNN's bfloat16 gradient reads beyond maps of two voxels, see `net.blocks.ConvBlock`
         exact = min(image.shape[2:]) // self.stride < 3

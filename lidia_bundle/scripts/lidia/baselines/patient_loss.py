@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from scripts.lidia.contract import Prediction, check_target
 from scripts.lidia.loss.criterion import Criterion
-from scripts.lidia.postprocess.branch import BRANCH_SCORES
+from scripts.lidia.postprocess.patient_branch import BRANCH_SCORES
 from scripts.lidia.vocabulary import CALCIFICATION, CLASSES, CYST, FIRST_LESION, LESION_CLASSES, LESION_TYPES
 
 MEMBERS = {"tumour": [c for c in LESION_CLASSES if c not in (CYST, CALCIFICATION)], **BRANCH_SCORES}
@@ -112,7 +112,7 @@ class PatientCriterion(nn.Module):
         self.parts = dict(self.lesions.parts)
         if prediction.patient_logits is None:
             return loss
-        classes = prediction.queries.layers[-1].class_logits
+        classes = prediction.queries.layers[-1].pred_logits
         labels, apart = self.patient(prediction.patient_logits, classes, target)
         self.parts |= {"patient": float(labels.detach()), "consistency": float(apart.detach())}
         return loss + self.patient.weight * labels + self.patient.consistency * apart

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from scripts.lidia.baselines.fusion import EarlyFusion
 from scripts.lidia.contract import SemanticPrediction, check_image, check_target
-from scripts.lidia.loss.semantic import SemanticLoss
+from scripts.lidia.loss.semantic_loss import SemanticLoss
 from scripts.lidia.net.blocks import ConvBlock
 from scripts.lidia.net.encoder import Encoder
-from scripts.lidia.net.hounsfield import HounsfieldPath, focused
+from scripts.lidia.net.hounsfield_path import HounsfieldPath, stretch_soft_tissue
 
 
 class PlainUNet(nn.Module):
@@ -29,7 +29,7 @@ class PlainUNet(nn.Module):
         stem_stride: space-to-depth factor of the first stage.
         channels: widths of the encoder's levels, as in LIDIA.
         fusion: of the phases, to `channels[0]` features; None is early fusion.
-        pixel_width: width of the last features.
+        mask_dim: width of the last features.
         focus: soft-tissue focus, as in LIDIA.
         hounsfield: adds LIDIA's norm-free path of absolute HU.
     """
@@ -42,7 +42,7 @@ class PlainUNet(nn.Module):
         stem_stride: int = 2,
         channels: Sequence[int] = (16, 48, 96, 128),
         fusion: nn.Module | None = None,
-        pixel_width: int = 32,
+        mask_dim: int = 32,
         focus: Sequence[float] | None = (-0.1333, 0.2667),
         hounsfield: bool = True,
     ) -> None:
@@ -53,22 +53,22 @@ class PlainUNet(nn.Module):
         self.fusion = fusion or EarlyFusion(phases=phases, channels=channels[0], stride=stem_stride)
         self.encoder = Encoder(channels)
         coarse_first = list(channels)[::-1]
-        outs = [*coarse_first[1:-1], pixel_width]
+        outs = [*coarse_first[1:-1], mask_dim]
         ins = [a + b for a, b in zip([coarse_first[0], *outs[:-1]], coarse_first[1:], strict=True)]
         self.merges = nn.ModuleList(
             nn.Sequential(ConvBlock(a, b), ConvBlock(b, b)) for a, b in zip(ins, outs, strict=True)
         )
         self.hounsfield = (
-            HounsfieldPath(phases=phases, width=pixel_width, stride=stem_stride) if hounsfield else None
+            HounsfieldPath(phases=phases, width=mask_dim, stride=stem_stride) if hounsfield else None
         )
-        self.classify = nn.Conv3d(pixel_width, classes, 1)
+        self.classify = nn.Conv3d(mask_dim, classes, 1)
 
     def forward(self, image: Tensor, target: Tensor | None = None) -> Tensor:
         """Probabilities in evaluation, a `SemanticPrediction` in training; `target` is not read."""
         check_image(image, self.phases, self.stride)
         present = torch.isnan(image).flatten(2).any(dim=2).logical_not()
         if self.focus is not None:
-            image = focused(image, self.focus[0], self.focus[1])
+            image = stretch_soft_tissue(image, self.focus[0], self.focus[1])
         image = torch.where(present[:, :, None, None, None], image, torch.full_like(image, -1.0))
         levels = self.encoder(self.fusion(image, present))
         features = levels[-1]

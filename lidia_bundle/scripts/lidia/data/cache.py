@@ -16,10 +16,10 @@ from monai.data import Dataset, PersistentDataset
 from monai.transforms import Compose
 
 from scripts.lidia.atomic import replacing, write_text
-from scripts.lidia.data.preprocess import Preprocessing
-from scripts.lidia.data.stored import packed, packed_with_place, unpacked
-from scripts.lidia.datalist.errors import CaseError
-from scripts.lidia.datalist.items import MASKS, complete
+from scripts.lidia.data.cache_format import from_cache, to_cache, to_cache_with_affine
+from scripts.lidia.data.preprocessing import Preprocessing
+from scripts.lidia.datalist.case_error import CaseError
+from scripts.lidia.datalist.read_item import MASKS, complete_item
 
 
 def cached(
@@ -71,7 +71,7 @@ class CachedCases(PersistentDataset):
         labels = transform.settings["labels"]
         if labels is None or (labels == "native" and augmentation is not None):
             raise ValueError(f"labels={labels!r}: training needs labels='network', evaluation 'native'")
-        self.pack = packed if labels == "network" else packed_with_place
+        self.pack = to_cache if labels == "network" else to_cache_with_affine
         key = sha256(json.dumps(transform.settings, sort_keys=True, default=str).encode()).hexdigest()[:12]
         folder = None if cache_dir is None else Path(cache_dir) / key
         super().__init__(data, transform, folder, hash_func=fingerprint)
@@ -109,12 +109,12 @@ class CachedCases(PersistentDataset):
             raise fault from None
         if self.augmentation is not None:
             return self.augmentation(case)
-        return unpacked(case)
+        return from_cache(case)
 
 
 def fingerprint(item: Mapping[str, Any]) -> bytes:
     """Names a case by its item and by size and time of its files: a changed file is another case."""
-    item = complete(item, Path.cwd())
+    item = complete_item(item, Path.cwd())
     parts = [json.dumps(item, sort_keys=True, default=str)]
     for path in (*item["phases"].values(), *(item[key] for key in MASKS if isinstance(item.get(key), str))):
         if os.path.exists(path):

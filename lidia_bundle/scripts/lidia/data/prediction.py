@@ -1,4 +1,4 @@
-"""Two small steps round Invertd, which skips a plain tensor without a word and keeps the names it finds."""
+"""Gives a prediction the affine and the trace of its image, without which it cannot be brought back."""
 
 from __future__ import annotations
 
@@ -36,21 +36,4 @@ class RequireMeta(Transform):
             raise ValueError(f"`{self.key}` must lie on the grid of `{self.image}`, {tuple(image.shape[1:])}")
         plain = pred.as_tensor() if isinstance(pred, MetaTensor) else pred
         item[self.key] = MetaTensor(plain, meta=image.meta, applied_operations=image.applied_operations)
-        return item
-
-
-class RenameResult(Transform):
-    """Names a result after its case, id.nii.gz, so that SaveImaged keeps every dot of the id.
-
-    Args:
-        key: the result, a MetaTensor.
-    """
-
-    def __init__(self, key: str = "pred") -> None:
-        self.key = key
-
-    def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        """Sets the name that SaveImaged will use."""
-        item = dict(data)
-        item[self.key].meta["filename_or_obj"] = f"{item['id']}.nii.gz"
         return item

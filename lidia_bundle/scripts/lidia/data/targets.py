@@ -11,17 +11,17 @@ import torch
 from monai.data import MetaTensor
 from numpy.typing import NDArray
 
-from scripts.lidia.components import below, describe, label_components
-from scripts.lidia.data.grid import coverage, resampled, same_grid, to_mm
-from scripts.lidia.data.volumes import read_mask
-from scripts.lidia.datalist.errors import CaseError
+from scripts.lidia.components import component_stats, is_smaller, label_components
+from scripts.lidia.data.read_volume import read_mask
+from scripts.lidia.datalist.case_error import CaseError
+from scripts.lidia.geometry.grid import coverage, resample, same_grid, to_mm
 from scripts.lidia.vocabulary import CLASSES, FIRST_LESION, IGNORED, LIVER
 
 MOST_INSTANCES = np.iinfo(np.int16).max
 
 
 @dataclass
-class Drawing:
+class Annotation:
     """Classes and lesion instances as drawn.
 
     Args:
@@ -69,7 +69,7 @@ class Drawing:
         return [CaseError(case, self.file, problem, "", "label_grid", "warning")]
 
 
-def read_drawing(item: Mapping[str, Any], min_lesion_mm3: float) -> Drawing:
+def read_annotation(item: Mapping[str, Any], min_lesion_mm3: float) -> Annotation:
     """Reads label, liver and instances of a case.
 
     Args:
@@ -94,7 +94,7 @@ def read_drawing(item: Mapping[str, Any], min_lesion_mm3: float) -> Drawing:
     classes[np.isin(classes, also)] = IGNORED
     grid = MetaTensor(torch.as_tensor(classes)[None], affine=torch.as_tensor(affine))
     if isinstance(item.get("liver"), str):
-        liver = on_grid(read_liver(item), grid).numpy()[0]
+        liver = resample_to_grid(read_liver(item), grid).numpy()[0]
         classes[(classes == 0) & (liver > 0)] = LIVER
     if not (classes == LIVER).any():
         problem = "the label has no liver (class 1) and no liver mask is given"
@@ -109,12 +109,14 @@ def read_drawing(item: Mapping[str, Any], min_lesion_mm3: float) -> Drawing:
     if instances.max(initial=0) > MOST_INSTANCES:
         raise CaseError(case, file, "more than 32767 lesions", "check the label", "bad_label")
     spacing = np.linalg.norm(affine[:3, :3], axis=0).tolist()
-    small = [c.instance for c in describe(instances, spacing) if below(c.volume_mm3, min_lesion_mm3)]
+    small = [
+        c.instance for c in component_stats(instances, spacing) if is_smaller(c.volume_mm3, min_lesion_mm3)
+    ]
     if small:
         ignored = np.isin(instances, small)
         classes[ignored], instances[ignored] = IGNORED, 0
     both = torch.as_tensor(np.stack([classes, instances]).astype(np.float32))
-    return Drawing(MetaTensor(both, affine=torch.as_tensor(affine)), file, list(remarks))
+    return Annotation(MetaTensor(both, affine=torch.as_tensor(affine)), file, list(remarks))
 
 
 def read_liver(item: Mapping[str, Any]) -> MetaTensor:
@@ -129,11 +131,11 @@ def read_liver(item: Mapping[str, Any]) -> MetaTensor:
     return MetaTensor(torch.as_tensor(voxels)[None], affine=torch.as_tensor(affine))
 
 
-def on_grid(mask: MetaTensor, image: MetaTensor) -> MetaTensor:
+def resample_to_grid(mask: MetaTensor, image: MetaTensor) -> MetaTensor:
     """Brings a mask (C, X, Y, Z) onto an image's grid by nearest neighbour, untouched if that is its own."""
     values = mask.as_tensor()
     if not same_grid(mask.affine.numpy(), mask.shape[1:], image.affine.numpy(), image.shape[1:]):
-        values = resampled(mask, image.affine, tuple(image.shape[1:]), nearest=True, outside=0.0)
+        values = resample(mask, image.affine, tuple(image.shape[1:]), nearest=True, outside=0.0)
     about = {key: value for key, value in image.meta.items() if key != "affine"}
     return MetaTensor(values.to(torch.int16), affine=image.affine.clone(), meta=about)
 

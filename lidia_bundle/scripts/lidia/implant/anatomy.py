@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
 from scripts.lidia.implant.background import Background
-from scripts.lidia.implant.masks import Mask, around, opened
-from scripts.lidia.implant.noise import Noise, measure_noise
-from scripts.lidia.implant.sharpness import measure_blur
-from scripts.lidia.implant.smoothing import Shares, denoised, smooth
-from scripts.lidia.implant.tissues import Levels, find_tissues, liver_level, local_level
+from scripts.lidia.implant.edge_preserving import Shares, denoise, smooth
+from scripts.lidia.implant.mask_morphology import Mask, around, open_mask
+from scripts.lidia.implant.scan_noise import Noise, measure_noise
+from scripts.lidia.implant.scan_sharpness import measure_blur
+from scripts.lidia.implant.tissue_map import Levels, find_tissues, liver_level, local_level
 from scripts.lidia.phantom.shapes import Box, Field, Frame
 from scripts.lidia.phantom.vessels import CROWN, PORTA
 
@@ -69,7 +69,7 @@ class Anatomy(NamedTuple):
     depth: Field
 
 
-def study(background: Background) -> Anatomy:
+def measure_anatomy(background: Background) -> Anatomy:
     """Measures a background."""
     spacing, liver = background.spacing, background.liver
     scanned = {phase: _scan(hu, liver, background) for phase, hu in background.phases.items()}
@@ -97,7 +97,7 @@ def study(background: Background) -> Anatomy:
 
 def _body(clean: Field, spacing: tuple[float, float, float]) -> Box:
     """Box around the patient, without the table beside him."""
-    coarse = opened(clean[::4, ::4] > -300, (4 * spacing[0], 4 * spacing[1], spacing[2]), 12.0)
+    coarse = open_mask(clean[::4, ::4] > -300, (4 * spacing[0], 4 * spacing[1], spacing[2]), 12.0)
     cuts = around(coarse, 3) if coarse.any() else around(clean > -300)
     x, y = (
         slice(4 * cut.start, min(4 * cut.stop, n)) for cut, n in zip(cuts[:2], clean.shape[:2], strict=True)
@@ -114,7 +114,7 @@ def _scan(hu: Field, liver: Mask, background: Background) -> Scanned:
     even = inside & (np.abs(rough - level) < 15)
     deep = even & (distance_transform_edt(inside, sampling=spacing) > 5)
     noise = measure_noise(hu[box], deep if deep.sum() > 500 else even, spacing)
-    clean, kept = denoised(hu, spacing, noise.level)
+    clean, kept = denoise(hu, spacing, noise.level)
     deep &= kept[box] < 0.3
     noise = measure_noise((hu - clean)[box], deep if deep.sum() > 500 else even, spacing)
     level = liver_level(clean[box], inside, spacing)

@@ -19,17 +19,17 @@ from monailabel.tasks.infer.bundle import BundleInferTask
 from monailabel.tasks.train.bundle import BundleTrainTask
 from monailabel.utils.others.generic import device_map, gpu_count, name_to_device
 
-from scripts.lidia.datalist import CaseError
-from scripts.lidia.engine.results import renumber
-from scripts.lidia.engine.weights import digest
+from scripts.lidia.datalist.case_error import CaseError
+from scripts.lidia.inference.result_files import renumber
 from scripts.lidia.label_app.auth import authenticate, user_of
 from scripts.lidia.label_app.datastore import hold_inside, keep_whole
 from scripts.lidia.label_app.endpoints import INFER, TRAIN, TRAINING_OPTIONS
 from scripts.lidia.label_app.gate import Gate
 from scripts.lidia.label_app.label_values import UID
 from scripts.lidia.label_app.values import Check, Offer, group
-from scripts.lidia.postprocess.doubt import mean_entropy
+from scripts.lidia.postprocess.confidence_filter import mean_binary_entropy
 from scripts.lidia.report.palette import LABEL_COLOURS
+from scripts.lidia.runtime.weights import digest
 
 TURN = Lock()  # MONAI Label unloads and loads the bundle's code within a request
 
@@ -147,7 +147,7 @@ class Uncertainty(ScoringMethod):
             if datastore.get_image_info(image).get("scored_by") != weights:
                 try:
                     asked = {"image": datastore.get_image_uri(image), "result_write_to_file": False}
-                    bits = mean_entropy(self.infer(asked)[1]["probabilities"].values())
+                    bits = mean_binary_entropy(self.infer(asked)[1]["probabilities"].values())
                 except HTTPException as problem:
                     failed[image] = problem.detail
                     continue

@@ -11,9 +11,9 @@ from pathlib import Path
 import nibabel as nib
 from nibabel.spatialimages import HeaderDataError
 
-from scripts.lidia.data.volumes import read_mask
-from scripts.lidia.datalist.check import check_header
-from scripts.lidia.datalist.errors import CaseError
+from scripts.lidia.data.read_volume import read_mask
+from scripts.lidia.datalist.case_error import CaseError
+from scripts.lidia.datalist.header_checks import check_header
 from scripts.lidia.label_app.values import Refusal
 
 ENDINGS = (".nii.gz", ".nii")

@@ -15,14 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from scripts.lidia.contract import LayerPrediction, Prediction, check_target
-from scripts.lidia.loss.classes import FocalLoss
 from scripts.lidia.loss.contrastive import AsymmetricContrastiveLoss
-from scripts.lidia.loss.masks import MaskLoss, PointFeatures
-from scripts.lidia.loss.matching import Assignment, HungarianMatcher
-from scripts.lidia.loss.memory import MemoryBank
-from scripts.lidia.loss.semantic import SemanticLoss
-from scripts.lidia.loss.targets import Targets, targets_of
-from scripts.lidia.replay import Choices
+from scripts.lidia.loss.focal import FocalLoss
+from scripts.lidia.loss.instance_targets import Targets, read_targets
+from scripts.lidia.loss.mask_loss import MaskLoss, PointFeatures
+from scripts.lidia.loss.matcher import Assignment, HungarianMatcher
+from scripts.lidia.loss.memory_bank import MemoryBank
+from scripts.lidia.loss.semantic_loss import SemanticLoss
+from scripts.lidia.recorded_randomness import RecordedChoices
 from scripts.lidia.vocabulary import FIRST_LESION
 
 
@@ -67,7 +67,7 @@ class Criterion(nn.Module):
         self.semantic = semantic or SemanticLoss()
         self.seg_weight, self.focal_weight, self.acl_weight = seg_weight, focal_weight, acl_weight
         self.semantic_weight, self.pilot_weight = semantic_weight, pilot_weight
-        self.choices = Choices()
+        self.choices = RecordedChoices()
         self.parts: dict[str, float] = {}
         self._lesions: tuple[Tensor, Tensor] | None = None
 
@@ -86,7 +86,7 @@ class Criterion(nn.Module):
         total = self.semantic_weight * semantic
         if not prediction.layers:
             return total
-        targets = [targets_of(sample) for sample in target]
+        targets = [read_targets(sample) for sample in target]
         points = self.choices.choose(
             lambda: [self.masks.draw(*pair) for pair in zip(target[:, 1], targets, strict=True)]
         )
@@ -95,7 +95,7 @@ class Criterion(nn.Module):
         free = self.free_weights(prediction, targets)
         seg, focal = self.layer_losses(prediction.layers, pairs, targets, at, free)
         if prediction.pilots:
-            fixed = [pilot_pairs(*pair) for pair in zip(prediction.pilot_instances, targets, strict=True)]
+            fixed = [match_pilots(*pair) for pair in zip(prediction.pilot_instances, targets, strict=True)]
             absent = torch.zeros_like(prediction.pilot_instances, dtype=free.dtype)
             more = self.layer_losses(prediction.pilots, [fixed] * len(prediction.pilots), targets, at, absent)
             seg, focal = seg + self.pilot_weight * more[0], focal + self.pilot_weight * more[1]
@@ -128,18 +128,18 @@ class Criterion(nn.Module):
         count = max(sum(len(t.classes) for t in targets), 1)
         for layer, assigned in zip(layers, pairs, strict=True):
             wanted = torch.full(
-                free.shape, layer.class_logits.shape[-1] - 1, dtype=torch.long, device=free.device
+                free.shape, layer.pred_logits.shape[-1] - 1, dtype=torch.long, device=free.device
             )
             weights = free.clone()
             for i, (pair, truth) in enumerate(zip(assigned, targets, strict=True)):
                 if len(pair.queries):
                     wanted[i, pair.queries] = truth.classes[pair.targets]
                     weights[i, pair.queries] = pair.weights
-                    embeddings = layer.mask_embeddings[i, pair.queries]
+                    embeddings = layer.mask_embed[i, pair.queries]
                     columns = self.choices.choose(partial(self.masks.pick, embeddings, at[i]))
                     entropy, dice = self.masks(embeddings, pair.targets, at[i], columns)
                     seg = seg + ((entropy + dice) * pair.weights).sum() / count
-            focal = focal + self.classes(layer.class_logits, wanted, weights)
+            focal = focal + self.classes(layer.pred_logits, wanted, weights)
         return seg, focal
 
     def free_weights(self, prediction: Prediction, targets: list[Targets]) -> Tensor:
@@ -154,12 +154,12 @@ class Criterion(nn.Module):
     def contrast(self, prediction: Prediction, pairs: list[Assignment], targets: list[Targets]) -> Tensor:
         """L_acl of the batch's lesions, each by its best-matched query; remembers them for `fill_bank`."""
         embeddings, classes, right = [], [], []
-        logits = prediction.layers[-1].class_logits
+        logits = prediction.layers[-1].pred_logits
         for b, (pair, truth) in enumerate(zip(pairs, targets, strict=True)):
             kinds = truth.classes[pair.targets[: pair.primary]]
             queries = pair.queries[: pair.primary][kinds >= FIRST_LESION]
             kinds = kinds[kinds >= FIRST_LESION]
-            embeddings.append(prediction.embeddings[b, queries])
+            embeddings.append(prediction.contrastive_embed[b, queries])
             classes.append(kinds)
             right.append(logits[b, queries].argmax(dim=1) == kinds)
         anchors, kinds = torch.cat(embeddings), torch.cat(classes)
@@ -175,7 +175,7 @@ class Criterion(nn.Module):
             self._lesions = None
 
 
-def pilot_pairs(instances: Tensor, targets: Targets) -> Assignment:
+def match_pilots(instances: Tensor, targets: Targets) -> Assignment:
     """Pairs pilots (T,) given by their instance id with the sample's targets; padding is left out."""
     same = (instances[:, None] == targets.instances[None]) & (instances > 0)[:, None]
     queries, answers = same.nonzero().unbind(1)

@@ -79,7 +79,7 @@ def paired_difference(one: NDArray[np.float64], other: NDArray[np.float64], n: i
     return result
 
 
-def deviations(level: float = LEVEL) -> float:
+def normal_quantile(level: float = LEVEL) -> float:
     """Standard deviations from the middle of a normal interval to its ends, 1.96 at 0.95."""
     return float(norm.ppf((1 + level) / 2))
 
@@ -92,7 +92,7 @@ def wilson(hits: int, n: int, level: float = LEVEL) -> tuple[float, float]:
     """
     if n <= 0:
         raise ValueError("A proportion of nothing has no interval.")
-    z = deviations(level)
+    z = normal_quantile(level)
     share = hits / n
     middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
@@ -149,7 +149,7 @@ def delong_interval(scores: ArrayLike, truth: ArrayLike, level: float = LEVEL) -
     area, spread = float(found.areas[0]), float(np.sqrt(found.covariance[0, 0]))
     if not 0 < area < 1 or spread == 0:
         return None
-    middle, half = np.log(area / (1 - area)), deviations(level) * spread / (area * (1 - area))
+    middle, half = np.log(area / (1 - area)), normal_quantile(level) * spread / (area * (1 - area))
     return float(1 / (1 + np.exp(half - middle))), float(1 / (1 + np.exp(-half - middle)))
 
 

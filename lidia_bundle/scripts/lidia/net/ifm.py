@@ -21,12 +21,12 @@ from scripts.lidia.contract import exporting
 from scripts.lidia.net.blocks import ConvBlock, SpaceToDepth
 
 
-def some(flags: Tensor) -> bool:
+def any_or_exporting(flags: Tensor) -> bool:
     """Whether any flag stands, or may stand once the graph that is being exported runs."""
     return exporting() or bool(flags.any())
 
 
-def every(flags: Tensor) -> bool:
+def all_unless_exporting(flags: Tensor) -> bool:
     """Whether all flags stand, whatever is fed to the graph that is being exported."""
     return not exporting() and bool(flags.all())
 
@@ -76,13 +76,13 @@ class IterativeFusion(nn.Module):
         # No zip(strict=...) in TorchScript; both lists have one entry a phase.
         for p, (block, fuse) in enumerate(zip(self.phase_blocks, self.fuse_blocks)):  # noqa: B905
             here = present[:, p]
-            if some(here):
+            if any_or_exporting(here):
                 feature = block(image[:, p : p + 1])
-                if p > 0 and some(started):
+                if p > 0 and any_or_exporting(started):
                     mixed = fuse(torch.cat([fused, feature], dim=1))
-                    if not every(started):
+                    if not all_unless_exporting(started):
                         mixed = torch.where(started[:, None, None, None, None], mixed, feature)
-                    if not every(here):
+                    if not all_unless_exporting(here):
                         mixed = torch.where(here[:, None, None, None, None], mixed, fused)
                     fused = mixed
                 else:

@@ -1,5 +1,1 @@
 """The update: sharpness-aware minimisation."""
-
-from scripts.lidia.optim.sharpness import SharpnessAware
-
-__all__ = ["SharpnessAware"]

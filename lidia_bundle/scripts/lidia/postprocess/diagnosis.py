@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scripts.lidia.components import SMALLEST_MM3, join_components
-from scripts.lidia.postprocess.branch import branch_scores, split_branch
-from scripts.lidia.postprocess.doubt import without_doubtful
-from scripts.lidia.postprocess.instances import lesions
+from scripts.lidia.postprocess.candidate_surroundings import without_outside
+from scripts.lidia.postprocess.class_map import argmax_classes, as_probabilities
+from scripts.lidia.postprocess.confidence_filter import drop_low_confidence_lesions
+from scripts.lidia.postprocess.lesion_instances import extract_lesions
+from scripts.lidia.postprocess.liver_region import grow, liver_region
 from scripts.lidia.postprocess.livermax import GROUPS, livermax
-from scripts.lidia.postprocess.pixelcount import pixel_count
-from scripts.lidia.postprocess.region import grow, liver_region
-from scripts.lidia.postprocess.surroundings import without_outside
-from scripts.lidia.postprocess.volumes import as_probabilities, most_likely
+from scripts.lidia.postprocess.patient_branch import branch_scores, split_branch
+from scripts.lidia.postprocess.pixel_count import pixel_count
 from scripts.lidia.vocabulary import FIRST_LESION
 
 NO_LIVER = "no liver was found: every patient probability is 0 and says nothing"
@@ -33,7 +33,7 @@ class Diagnosis(NamedTuple):
     liver: NDArray[np.bool_]
     """`(X, Y, Z)` liver and lesions, not grown."""
     records: list[dict[str, Any]]
-    """One a lesion, see `lesions`."""
+    """One a lesion, see `extract_lesions`."""
     livermax: dict[str, float]
     """Score by lesion type and group, 0..1."""
     pixelcount: dict[str, float]
@@ -72,7 +72,8 @@ def diagnose(
         grow_mm: how far 'inside the liver' reaches beyond it.
         smooth: LiverMax over the mean of 3x3x3 voxels.
         smallest_mm3: volume from which on a component is a lesion.
-        confidence: a component nowhere a lesion by this probability is none, see `without_doubtful`.
+        confidence: lesion probability that a component must reach somewhere, see
+            `drop_low_confidence_lesions`.
         shell_mm: thickness of what surrounds a candidate, see `without_outside`.
         liver_share: share of it that has to be liver for a lesion; 0 asks for none.
         attached_cm2: contact with the liver by which a candidate is kept with a smaller share.
@@ -84,8 +85,8 @@ def diagnose(
     """
     class_map, painted = split_branch(probabilities)
     maps = as_probabilities(class_map)
-    likeliest = most_likely(maps)
-    sure = without_doubtful(likeliest, maps, confidence)
+    likeliest = argmax_classes(maps)
+    sure = drop_low_confidence_lesions(likeliest, maps, confidence)
     judged = without_outside(
         sure,
         spacing,
@@ -99,7 +100,7 @@ def diagnose(
     voted = judged.classes
     core = liver_region(voted, spacing, grow_mm=0.0, given=given)
     region = grow(core, spacing, grow_mm) & ~(judged.rejected & ~core)
-    found = lesions(maps, spacing, affine, classes=voted, region=region, smallest_mm3=smallest_mm3)
+    found = extract_lesions(maps, spacing, affine, classes=voted, region=region, smallest_mm3=smallest_mm3)
     warnings = [] if region.any() else [NO_LIVER]
     if judged.volumes_mm3:
         warnings.append(_outside(judged.volumes_mm3, liver_share))

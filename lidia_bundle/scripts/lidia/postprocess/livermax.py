@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import uniform_filter
 
 from scripts.lidia.components import bounding_box
-from scripts.lidia.postprocess.volumes import as_probabilities
+from scripts.lidia.postprocess.class_map import as_probabilities
 from scripts.lidia.vocabulary import AUTHORS_BENIGN, BENIGN, CLASSES, FIRST_LESION, LESION_TYPES, MALIGNANT
 
 GROUPS: Mapping[str, Sequence[int]] = MappingProxyType({

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from scripts.lidia.report.chances import GROUPS, finite, number, table_of
+from scripts.lidia.report.probability_bars import GROUPS, finite, number, table_of
 from scripts.lidia.report.tables import table
 from scripts.lidia.vocabulary import PHASES
 

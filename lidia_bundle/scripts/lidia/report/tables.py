@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from scripts.lidia.report.palette import COLOURS
-from scripts.lidia.report.results import Patient, counterparts
+from scripts.lidia.report.read_results import Patient, counterparts
 from scripts.lidia.vocabulary import CLASSES, LESION_CLASSES
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from scripts.lidia.report.overlays import frame, names_at, overlay
-from scripts.lidia.report.results import Patient
-from scripts.lidia.report.scans import Layout, Scan
-from scripts.lidia.report.shell import section
+from scripts.lidia.report.contour_overlays import frame, names_at, overlay
+from scripts.lidia.report.html_page import section
+from scripts.lidia.report.read_results import Patient
+from scripts.lidia.report.scan_layout import Layout, Scan
 from scripts.lidia.vocabulary import PHASES
 
 SCRIPT = "viewer.js"

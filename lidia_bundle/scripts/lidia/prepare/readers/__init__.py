@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from scripts.lidia.datalist import CaseError
-from scripts.lidia.prepare.patients import Patient
+from scripts.lidia.datalist.case_error import CaseError
+from scripts.lidia.prepare.case_files import Patient
 from scripts.lidia.prepare.readers.amplifai import read_amplifai
-from scripts.lidia.prepare.readers.labels import WORDS
-from scripts.lidia.prepare.readers.layout import Layout
+from scripts.lidia.prepare.readers.chaos_ircadb import read_chaos, read_ircadb
+from scripts.lidia.prepare.readers.dataset_layout import Layout
+from scripts.lidia.prepare.readers.label_table import WORDS
 from scripts.lidia.prepare.readers.lits import read_lits
 from scripts.lidia.prepare.readers.msd import read_msd
-from scripts.lidia.prepare.readers.organs import read_abdomenatlas, read_amos, read_flare
-from scripts.lidia.prepare.readers.patterns import read_limt, read_patterns
+from scripts.lidia.prepare.readers.organ_sets import read_abdomenatlas, read_amos, read_flare
+from scripts.lidia.prepare.readers.path_patterns import read_limt, read_patterns
 from scripts.lidia.prepare.readers.plc_cect import read_plc_cect
-from scripts.lidia.prepare.readers.sliced import read_chaos, read_ircadb
-from scripts.lidia.prepare.readers.tcia import read_crlm, read_hcc_tace_seg
+from scripts.lidia.prepare.readers.tcia_collections import read_crlm, read_hcc_tace_seg
 from scripts.lidia.prepare.readers.trials import read_trials
-from scripts.lidia.prepare.readers.unlabelled import read_tcga_lihc, read_vindr
+from scripts.lidia.prepare.readers.unlabelled_sets import read_tcga_lihc, read_vindr
 from scripts.lidia.prepare.readers.waw_tace import read_waw_tace
 
 READERS: dict[str, Callable[[Layout], Iterable[Patient | CaseError]]] = {

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from scripts.lidia.datalist import CaseError
-from scripts.lidia.prepare.names import plain
-from scripts.lidia.prepare.patients import Drawn, Patient
-from scripts.lidia.prepare.readers.layout import Layout
+from scripts.lidia.datalist.case_error import CaseError
+from scripts.lidia.prepare.case_files import Drawn, Patient
+from scripts.lidia.prepare.foreign_names import normalize_name
+from scripts.lidia.prepare.readers.dataset_layout import Layout
 from scripts.lidia.vocabulary import OTHERS
 
 
@@ -26,7 +26,7 @@ def read_amplifai(layout: Layout) -> Iterator[Patient | CaseError]:
     table, rows = layout.table("*.csv", ("case_id", "label"))
     layout.some(rows, "case in the table")
     for row in rows:
-        case, category = row["case_id"], plain(row["label"])
+        case, category = row["case_id"], normalize_name(row["label"])
         category = category if category.startswith("lr") else f"lr{category}"
         kind = layout.kind(category, table)
         folder, ends = layout.root / case / "ct", layout.words.phases

@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from scripts.lidia.datalist import CaseError, case_name
-from scripts.lidia.folders import find_paths
-from scripts.lidia.prepare.patients import Drawn, Patient
-from scripts.lidia.prepare.readers.layout import Layout
+from scripts.lidia.datalist.case_error import CaseError
+from scripts.lidia.datalist.read_item import case_name
+from scripts.lidia.input_folders import find_paths
+from scripts.lidia.prepare.case_files import Drawn, Patient
+from scripts.lidia.prepare.readers.dataset_layout import Layout
 
 
 def read_lits(layout: Layout) -> Iterator[Patient | CaseError]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from scripts.lidia.datalist import CaseError, case_name, read_text
-from scripts.lidia.prepare.patients import Drawn, Patient
-from scripts.lidia.prepare.readers.layout import Layout
+from scripts.lidia.datalist.case_error import CaseError
+from scripts.lidia.datalist.read_item import case_name
+from scripts.lidia.datalist.read_text_file import read_text
+from scripts.lidia.prepare.case_files import Drawn, Patient
+from scripts.lidia.prepare.readers.dataset_layout import Layout
 
 
 def read_msd(layout: Layout) -> Iterator[Patient]:

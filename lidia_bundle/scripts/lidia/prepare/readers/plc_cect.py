@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from scripts.lidia.datalist import CaseError
-from scripts.lidia.prepare.patients import Drawn, Patient
-from scripts.lidia.prepare.readers.layout import Layout
+from scripts.lidia.datalist.case_error import CaseError
+from scripts.lidia.prepare.case_files import Drawn, Patient
+from scripts.lidia.prepare.readers.dataset_layout import Layout
 from scripts.lidia.vocabulary import GRID_ORDER, LIVER, OTHERS
 
 COLUMNS = ("patient_id", "phase", "cancer_type", "ct_path", "mask_path", "liver_mask_path")

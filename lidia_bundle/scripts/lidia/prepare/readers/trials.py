@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from scripts.lidia.datalist import CaseError
-from scripts.lidia.prepare.patients import Drawn, Patient
-from scripts.lidia.prepare.readers.layout import Layout
+from scripts.lidia.datalist.case_error import CaseError
+from scripts.lidia.prepare.case_files import Drawn, Patient
+from scripts.lidia.prepare.readers.dataset_layout import Layout
 
 ORDER = ("venous", "combined", "delayed", "arterial", "nocontrast")
 """Which drawing is taken: the venous one, as the grid is the venous phase's."""

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from scripts.lidia.datalist import CaseError
-from scripts.lidia.folders import find_paths
-from scripts.lidia.prepare.patients import Drawn, Patient
-from scripts.lidia.prepare.readers.layout import Layout
+from scripts.lidia.datalist.case_error import CaseError
+from scripts.lidia.input_folders import find_paths
+from scripts.lidia.prepare.case_files import Drawn, Patient
+from scripts.lidia.prepare.readers.dataset_layout import Layout
 
 LIVERS = "total_segmentator"
 TUMOURS = "tumor_masks"

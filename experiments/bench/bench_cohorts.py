@@ -1,0 +1,73 @@
+"""Phantoms that rows are measured on, written once into the output folder."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from experiments.bench.paired_timing import BenchContext
+from scripts.lidia.phantom.case import sample_case
+from scripts.lidia.phantom.write_cohort import store_case, write_cohort
+
+logger = logging.getLogger(__name__)
+SEED = 20240717
+
+
+def phantoms(
+    place: BenchContext,
+    *,
+    cases: int,
+    spacing: Sequence[float] | None = None,
+    fov: Sequence[float] | None = None,
+    section: str = "training",
+) -> Path:
+    """Folder of a phantom cohort, all of it in one section.
+
+    Args:
+        place: where.
+        cases: patients.
+        spacing: mm of all phases; None gives each scan its own.
+        fov: mm; None is the phantom's own.
+        section: of the datalist.
+    """
+    size = "own" if spacing is None else "x".join(map(str, spacing))
+    size += "" if fov is None else "_" + "x".join(map(str, fov))
+    folder = place.output / "data" / f"{section}_{cases}_{size}"
+    if not (folder / "dataset.json").is_file():
+        logger.info("Phantoms: %s", folder)
+        options = {"spacing": spacing, "fov": fov, "section": section, "workers": place.threads}
+        write_cohort(dataset_dir=folder, cases=cases, seed=SEED, **options)  # type: ignore[arg-type]
+    return folder
+
+
+class Patient(NamedTuple):
+    """Files of a phantom patient."""
+
+    phases: dict[str, str]
+    truth: str
+    """Class map on the venous grid."""
+
+
+def clinical_patient(
+    place: BenchContext, *, spacing: Sequence[float], fov: Sequence[float], looks: Sequence[str]
+) -> Patient:
+    """One patient of clinical size with four phases, who has the lesions that are named.
+
+    Args:
+        place: where.
+        spacing: mm of all phases.
+        fov: mm.
+        looks: of the phantom's lesions, one each.
+    """
+    size = "_".join("x".join(map(str, numbers)) for numbers in (spacing, fov))
+    folder = place.output / "data" / f"patient_{size}"
+    if not (folder / "item.json").is_file():
+        logger.info("A patient of clinical size: %s", folder)
+        item = store_case(sample_case(SEED, 0, spacing=spacing, fov=fov, looks=looks), folder)
+        (folder / "item.json").write_text(json.dumps(item, indent=1), encoding="utf-8")
+    item = json.loads((folder / "item.json").read_text(encoding="utf-8"))
+    phases = {phase: str(folder / file) for phase, file in item["phases"].items()}
+    return Patient(phases, str(folder / item["label"]))

@@ -1,0 +1,203 @@
+"""Rows `forward` and `absent`: what the network costs beside DynUNet, and what an absent phase saves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+
+from experiments.bench.benchmark_row import BenchmarkRow, make_row
+from experiments.bench.paired_timing import BenchContext, Side, ratios, run_rounds, typical
+from experiments.bench.peers import build, multiply_adds
+from scripts.lidia.vocabulary import PHASES
+
+Go = Callable[[], Any]
+MOST_PHASES = len(PHASES)
+REPEATS = 2
+"""Of small differences between passes: the fastest counts."""
+
+
+def seconds_of(call: Go, repeats: int = 1) -> float:
+    """Seconds of the fastest of some calls."""
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def input_image(size: Sequence[int], phases: int = MOST_PHASES) -> torch.Tensor:
+    """(1, 4, *size) of which the first `phases` are there."""
+    image = torch.rand(1, MOST_PHASES, *size, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    image[:, phases:] = torch.nan
+    return image
+
+
+def network_pass(*, bundle: str, kind: str, scale: str, size: Sequence[int]) -> Go:
+    """A forward pass; LIDIA's also tells the seconds of its transformer decoder."""
+    network: Any = build(bundle, kind, scale).eval()
+    image, spent = input_image(size), [0.0]
+    if kind == "lidia":
+        decode = network._decode
+
+        def timed(*args: Any) -> Any:
+            start = time.perf_counter()
+            found = decode(*args)
+            spent[0] = time.perf_counter() - start
+            return found
+
+        network._decode = timed
+
+    def go() -> dict[str, float]:
+        with torch.no_grad():
+            network(image)
+        return {"decoder": spent[0]}
+
+    return go
+
+
+def count(*, bundle: str, kind: str, scale: str, size: Sequence[int]) -> Go:
+    """Tells the multiply-adds of a forward pass, in 1e9."""
+    network, image = build(bundle, kind, scale).eval(), input_image(size)
+    return lambda: {"gmac": multiply_adds(network, image)}
+
+
+def convolution(*, shapes: Sequence[Sequence[int]], repeats: int = 3) -> Go:
+    """Tells how fast conv3d is at best here, in 1e9 multiply-adds a second, over some shapes."""
+    cases = []
+    for channels, size in shapes:
+        conv = nn.Conv3d(channels, channels, 3, padding=1)
+        cases.append((conv, torch.randn(1, channels, size, size, size), 27 * channels**2 * size**3 / 1e9))
+
+    def go() -> dict[str, float]:
+        with torch.no_grad():
+            return {"peak": max(work / seconds_of(partial(conv, x), repeats) for conv, x, work in cases)}
+
+    return go
+
+
+def forward(
+    place: BenchContext,
+    *,
+    size: Sequence[int],
+    pairs: int,
+    scales: Sequence[str],
+    probe: Sequence[Sequence[int]],
+) -> dict[str, BenchmarkRow]:
+    """Compact and paper scale beside DynUNet of the same encoder; how near the machine's limit they come."""
+    found: dict[str, BenchmarkRow] = {}
+    for scale in scales:
+        about = {"bundle": str(place.bundle), "scale": scale, "size": list(size)}
+        kinds = ("lidia", "dynunet", "stock") if scale == "compact" else ("lidia", "dynunet")
+        sides = {kind: Side(network_pass, {**about, "kind": kind}) for kind in kinds}
+        sides["peak"] = Side(convolution, {"shapes": [list(shape) for shape in probe]})
+        times = run_rounds(place, f"forward_{scale}", sides, pairs=pairs)
+        counts = {kind: Side(count, {**about, "kind": kind}) for kind in kinds}
+        work = {
+            kind: trials[0].figures["gmac"]
+            for kind, trials in run_rounds(place, f"forward_{scale}_count", counts, pairs=1, warm=0).items()
+        }
+        figures = {f"{kind}_s": typical(times[kind]) for kind in kinds}
+        figures |= {f"{kind}_gmac": work[kind] for kind in kinds}
+        slower = ratios(times["lidia"], times["dynunet"])
+        more = work["lidia"] / work["dynunet"]
+        what = f"forward pass, 1x4x{'x'.join(map(str, size))}, {scale}"
+        peer = "MONAI DynUNet of the same encoder"
+        if scale == "compact":
+            found["forward"] = make_row(
+                slower, what=what, against=peer, unit="time", wanted=1.25, better="less", figures=figures
+            )
+            full = ratios(times["stock"], times["lidia"])
+            found["forward_stock"] = make_row(
+                full, what=what, against="MONAI DynUNet of the same widths, full resolution", unit="speed"
+            )
+        name = "forward_work" if scale == "compact" else "forward_paper"
+        found[name] = make_row(
+            [ratio / more for ratio in slower],
+            what=what,
+            against=peer,
+            unit="time a multiply-add",
+            wanted=None if scale == "compact" else 1.1,
+            better="less",
+            figures=figures,
+            note=f"{more:.2f} times its multiply-adds",
+        )
+        shares = [one.figures["decoder"] / one.seconds for one in times["lidia"]]
+        found[f"decoder_{scale}"] = make_row(
+            shares,
+            what=f"transformer decoder, {scale}",
+            against="the whole forward pass",
+            unit="time",
+            wanted=0.15,
+            better="less",
+        )
+        pairs_of = zip(times["lidia"], times["peak"], strict=True)
+        found[f"peak_{scale}"] = make_row(
+            [work["lidia"] / one.seconds / top.figures["peak"] for one, top in pairs_of],
+            what=f"multiply-adds a second of the forward pass, {scale}",
+            against="conv3d's best in the same round",
+            unit="share of the peak",
+            figures={"peak_gmac_per_s": max(top.figures["peak"] for top in times["peak"])},
+        )
+    return found
+
+
+def subsets(*, bundle: str, size: Sequence[int], script: bool) -> Go:
+    """Passes with 4, 3, 2 and 1 phases, and what a phase costs by itself: its block and its fusion step."""
+    network: Any = build(bundle, "lidia").eval()
+    network = torch.jit.script(network) if script else network
+    images = {phases: input_image(size, phases) for phases in range(MOST_PHASES, 0, -1)}
+    image = images[MOST_PHASES]
+
+    def phase(number: int) -> None:
+        feature = network.fusion.phase_blocks[number](image[:, number : number + 1])
+        network.fusion.fuse_blocks[number](torch.cat([feature, feature], dim=1))
+
+    def go() -> dict[str, float]:
+        with torch.no_grad():
+            found = {
+                str(phases): seconds_of(partial(network, one), REPEATS) for phases, one in images.items()
+            }
+            own = [seconds_of(partial(phase, number), REPEATS) for number in range(1, MOST_PHASES)]
+        return {**found, "own": sum(own) / len(own)}
+
+    return go
+
+
+def absent(place: BenchContext, *, size: Sequence[int], pairs: int) -> dict[str, BenchmarkRow]:
+    """What each absent phase saves of its own share, eager and as TorchScript."""
+    options = {"bundle": str(place.bundle), "size": list(size)}
+    sides = {
+        name: Side(subsets, {**options, "script": name == "torchscript"}) for name in ("eager", "torchscript")
+    }
+    times = run_rounds(
+        place, "absent", sides, pairs=pairs, warm=2
+    )  # TorchScript optimises in its first two calls
+    found = {}
+    for name, trials in times.items():
+        whole = str(MOST_PHASES)
+        for left in range(1, MOST_PHASES):
+            gone = MOST_PHASES - left
+            saved = [
+                (one.figures[whole] - one.figures[str(left)]) / gone / one.figures["own"] for one in trials
+            ]
+            key = "absent" if (name, left) == ("eager", 3) else f"absent_{name}_{gone}"
+            found[key] = make_row(
+                saved,
+                what=f"{gone} of 4 phases absent, {name}",
+                against="the time of an absent phase's own blocks",
+                unit="share saved",
+                wanted=0.8,
+                figures={f"{n}_phases_s": typical_figure(trials, n) for n in (whole, str(left))},
+            )
+    return found
+
+
+def typical_figure(trials: Sequence[Any], name: str) -> float:
+    """Median of a figure over the rounds."""
+    return sorted(trial.figures[name] for trial in trials)[len(trials) // 2]

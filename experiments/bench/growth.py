@@ -1,0 +1,184 @@
+"""Row `growth`: how cost grows with voxels, phases, queries, lesions and patients; linear or better."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from matplotlib.figure import Figure
+
+from experiments.bench.bench_cohorts import phantoms
+from experiments.bench.bench_page import figure
+from experiments.bench.benchmark_row import BenchmarkRow, make_row
+from experiments.bench.forward import input_image
+from experiments.bench.large_volumes import matched
+from experiments.bench.mask_losses import mask_loss
+from experiments.bench.paired_timing import BenchContext, Side, run_rounds
+from experiments.bench.patient_timing import inference_flow
+from experiments.bench.peers import network_options
+from experiments.bench.worker import forget_peak, peak_mb
+from scripts.lidia.atomic import replacing
+from scripts.lidia.net.build_lidia import build_lidia
+from scripts.lidia.net.lidia import LIDIA
+
+UNITS = {
+    "voxels": "forward pass, times the smallest volume",
+    "phases": "forward pass, phases",
+    "queries": "forward pass, learned queries",
+    "masks": "mask loss, queries",
+    "lesions": "matching, lesions",
+    "cohort": "inference, patients",
+}
+Go = Callable[[], Any]
+
+
+def passes(*, bundle: str, kind: str, counts: Sequence[int], size: Sequence[int]) -> Go:
+    """Forward passes by `kind`: `voxels` (multiples of a volume), `phases`, or `queries`."""
+    options = network_options(bundle, "compact")
+    calls: dict[int, tuple[LIDIA, torch.Tensor]] = {}
+    for count in counts:
+        learned = {"learned_queries": count, "proposals": 0} if kind == "queries" else {}
+        longer = [size[0] * count if kind == "voxels" else size[0], *size[1:]]
+        image = input_image(longer, count if kind == "phases" else 4)
+        calls[count] = (build_lidia(**{**options, **learned}).eval(), image)
+
+    def go() -> dict[str, float]:
+        with torch.no_grad():
+            return measured({count: partial(net, image) for count, (net, image) in calls.items()})
+
+    return go
+
+
+def losses(*, counts: Sequence[int], size: Sequence[int]) -> Go:
+    """Mask losses of so many queries."""
+    shape: dict[str, Any] = {"size": list(size), "stride": 2, "width": 32, "points": 2048}
+    calls = {count: mask_loss(dense=False, queries=count, **shape) for count in counts}
+    return lambda: measured(calls)
+
+
+def matching(*, counts: Sequence[int], size: Sequence[int]) -> Go:
+    """Matching of so many lesions."""
+    calls = {count: matched(who="lidia", shape=size, lesions=count) for count in counts}
+    return lambda: measured(calls)
+
+
+def cohorts(*, bundle: str, dataset: str, output: str, counts: Sequence[int]) -> Go:
+    """inference.json on so many patients; also its peak memory."""
+    cohort = {"dataset_dir": dataset, "section": "training"}
+    flows = {count: inference_flow(bundle, output, patients=count, **cohort) for count in counts}
+    flows[min(counts)].run()  # the first run of a process loads code
+
+    def go() -> dict[str, float]:
+        found: dict[str, float] = {}
+        for count, flow in flows.items():
+            gc.collect()
+            forget_peak()
+            found |= measured({count: flow.run})
+            found[f"mb_{count}"] = peak_mb()
+        return found
+
+    return go
+
+
+def measured(calls: Mapping[int, Go]) -> dict[str, float]:
+    """Seconds of each call."""
+    found = {}
+    for count, call in calls.items():
+        start = time.perf_counter()
+        call()
+        found[str(count)] = time.perf_counter() - start
+    return found
+
+
+def beyond_linear(figures: Mapping[str, float], counts: Sequence[int]) -> float:
+    """Growth of the cost from the smallest count to the largest over that of the count: 1 is linear."""
+    low, high = str(min(counts)), str(max(counts))
+    return figures[high] / figures[low] / (max(counts) / min(counts))
+
+
+def growth(
+    place: BenchContext,
+    *,
+    pairs: int,
+    voxels: Sequence[int],
+    phases: Sequence[int],
+    queries: Sequence[int],
+    lesions: Sequence[int],
+    cohort: Sequence[int],
+    window: Sequence[int],
+    volume: Sequence[int],
+    spacing: Sequence[float],
+) -> dict[str, BenchmarkRow]:
+    """A curve for each of the five, a line on how far from linear it ends, and a plot of all."""
+    bundle = str(place.bundle)
+    folder = phantoms(place, cases=max(cohort), spacing=spacing)
+    net = {"bundle": bundle, "size": list(window)}
+    done = {
+        "bundle": bundle,
+        "dataset": str(folder),
+        "output": str(place.output / "data" / "results" / "growth"),
+    }
+    plan = {
+        "voxels": (Side(passes, {**net, "kind": "voxels", "counts": list(voxels)}), voxels),
+        "phases": (Side(passes, {**net, "kind": "phases", "counts": list(phases)}), phases),
+        "queries": (Side(passes, {**net, "kind": "queries", "counts": list(queries)}), queries),
+        "masks": (Side(losses, {"counts": list(queries), "size": list(window)}), queries),
+        "lesions": (Side(matching, {"counts": list(lesions), "size": list(volume)}), lesions),
+        "cohort": (Side(cohorts, {**done, "counts": list(cohort)}), cohort),
+    }
+    found: dict[str, BenchmarkRow] = {}
+    curves: dict[str, dict[int, float]] = {}
+    for name, (side, counts) in plan.items():
+        trials = run_rounds(place, f"growth_{name}", {name: side}, pairs=1 if name == "cohort" else pairs)[
+            name
+        ]
+        curves[name] = {count: median(one.figures[str(count)] for one in trials) for count in counts}
+        found[f"growth_{name}"] = make_row(
+            [beyond_linear(one.figures, counts) for one in trials],
+            what=f"{UNITS[name]}: {min(counts)} to {max(counts)}",
+            against="itself: 1 is linear growth",
+            unit="growth of the time over that of the count",
+            wanted=1.0,
+            better="less",
+            figures={f"{count}_s": value for count, value in curves[name].items()},
+        )
+        if name == "cohort":
+            low, high = min(counts), max(counts)
+            found["growth_memory"] = make_row(
+                [one.figures[f"mb_{high}"] / one.figures[f"mb_{low}"] for one in trials],
+                what=f"peak memory of a cohort of {high}",
+                against=f"a cohort of {low}",
+                unit="peak memory",
+                wanted=1.1,
+                better="less",
+                figures={f"{count}_mb": trials[0].figures[f"mb_{count}"] for count in counts},
+            )
+    draw(place.output / "images" / "growth.png", curves)
+    return found
+
+
+def draw(path: Path, curves: Mapping[str, Mapping[int, float]]) -> None:
+    """The curves, one picture each, with linear growth from the first point as a grey line."""
+    canvas = Figure(figsize=(11, 6), dpi=150, layout="constrained")
+    for axes, (name, curve) in zip(canvas.subplots(2, 3).flat, curves.items(), strict=True):
+        counts, seconds = list(curve), list(curve.values())
+        axes.plot(
+            counts, [seconds[0] * count / counts[0] for count in counts], color="#9AA3AE", label="linear"
+        )
+        axes.plot(counts, seconds, color="#0072B2", marker="o", label="measured")
+        axes.set(xscale="log", yscale="log", ylabel="seconds")
+        axes.set_xticks(counts, [str(count) for count in counts])
+        axes.set_yticks([min(seconds), max(seconds)], [figure(min(seconds)), figure(max(seconds))])
+        axes.minorticks_off()
+        axes.set_title(UNITS[name], loc="left", fontsize=10)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(color="#E4E7EB", linewidth=0.6)
+    canvas.axes[0].legend(frameon=False)
+    with replacing(path) as beside:
+        canvas.savefig(beside, format="png")

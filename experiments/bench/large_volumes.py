@@ -1,0 +1,194 @@
+"""Rows `lesion_metrics` and `writing`: matching lesions, LiverMax and result files of a large CT."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from monai.data import MetaTensor
+from monai.metrics.panoptic_quality import compute_panoptic_quality
+from monai.transforms import SaveImage
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from experiments.bench.benchmark_row import BenchmarkRow, make_row
+from experiments.bench.paired_timing import BenchContext, Side, ratios, run_rounds, typical
+from scripts.lidia.inference.result_files import write_volume
+from scripts.lidia.metrics.lesion_matching import find_lesions, match_one_to_one
+from scripts.lidia.postprocess.livermax import livermax
+from scripts.lidia.vocabulary import CLASSES, FIRST_LESION, LESION_CLASSES
+
+AFFINE = np.diag([0.8, 0.8, 1.5, 1.0])
+SPACING = (0.8, 0.8, 1.5)
+LIVER = np.array([(0.63, 0.256), (0.55, 0.195), (0.65, 0.25)])
+"""Centre and half axis of an ellipsoid in the right upper body, as shares of the scan: 210 x 160 x 150 mm of
+410 x 410 x 300 mm."""
+IOU = 0.5
+"""From which on two lesions are one; MONAI's and panoptica's default."""
+Go = Callable[[], Any]
+
+
+def liver_of(shape: Sequence[int]) -> NDArray[np.bool_]:
+    """(X, Y, Z) mask of the ellipsoid."""
+    grid = np.ogrid[tuple(slice(0, size) for size in shape)]
+    parts = zip(grid, shape, LIVER, strict=True)
+    return np.asarray(sum(((at / size - centre) / half) ** 2 for at, size, (centre, half) in parts) <= 1)
+
+
+def balls(shape: Sequence[int], count: int, moved: int = 0) -> NDArray[np.uint8]:
+    """(X, Y, Z) classes of lesions in the liver that do not touch; moved ones overlap those at rest."""
+    scan = np.multiply(shape, SPACING)
+    across, inside = 0, np.empty((0, 3))
+    while len(inside) < count:  # a lattice as fine as it takes, over the ellipsoid from -1 to 1
+        across += 1
+        lattice = (np.indices((across,) * 3).reshape(3, -1).T + 0.5) / across * 2 - 1
+        inside = lattice[(lattice**2).sum(axis=1) <= 1]
+    radius = 0.35 * (2 * LIVER[:, 1] * scan / across).min()
+    volume = np.zeros(shape, np.uint8)
+    for number, place in enumerate(inside[np.linspace(0, len(inside) - 1, count).astype(int)]):
+        centre = (LIVER[:, 0] + place * LIVER[:, 1]) * scan
+        centre[0] += moved * (number % 3 - 1) * SPACING[0]
+        ends = zip(centre - radius, centre + radius, SPACING, strict=True)
+        box = tuple(slice(int(low / step), int(high / step) + 2) for low, high, step in ends)
+        at = zip(np.ogrid[box], SPACING, centre, strict=True)
+        ball = sum((axis * step - middle) ** 2 for axis, step, middle in at) <= radius**2
+        volume[box][ball] = FIRST_LESION + number % len(LESION_CLASSES)
+    return volume
+
+
+def drawn_and_seen(shape: Sequence[int], count: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """A truth, and a prediction that misses its first lesion and is a little off with others."""
+    truth, seen = balls(shape, count), balls(shape, count, moved=max(min(shape) // 100, 1))
+    first = ndimage.label(seen > 0)[0] == 1
+    seen[first & (count > 1)] = 0
+    return truth, seen
+
+
+def matched(*, who: str, shape: Sequence[int], lesions: int) -> Go:
+    """True positives, false positives and misses of one patient, by ours, MONAI or panoptica."""
+    truth, seen = drawn_and_seen(shape, lesions)
+    around = np.ones((3, 3, 3))
+
+    def ours() -> tuple[float, ...]:
+        return match_one_to_one(find_lesions(seen, SPACING), find_lesions(truth, SPACING), iou=IOU)
+
+    def monai() -> tuple[float, ...]:
+        parts = [torch.from_numpy(ndimage.label(one > 0, structure=around)[0]) for one in (seen, truth)]
+        return tuple(compute_panoptic_quality(*parts, output_confusion_matrix=True).tolist()[:3])
+
+    def panoptica() -> tuple[float, ...]:
+        library = importlib.import_module("panoptica")
+        evaluator = library.Panoptica_Evaluator(
+            expected_input=library.InputType.SEMANTIC,
+            instance_approximator=library.ConnectedComponentsInstanceApproximator(),
+            instance_matcher=library.NaiveThresholdMatching(matching_threshold=IOU),
+            instance_metrics=[library.Metric.IOU],
+            global_metrics=[],
+        )
+        result = evaluator.evaluate((seen > 0).astype(np.uint8), (truth > 0).astype(np.uint8))["ungrouped"]
+        return result.tp, result.fp, result.fn
+
+    call = {"lidia": ours, "monai": monai, "panoptica": panoptica}[who]
+    return lambda: dict(zip(("tp", "fp", "fn"), map(float, call()), strict=True))
+
+
+def lesion_metrics(
+    place: BenchContext, *, shape: Sequence[int], lesions: int, pairs: int
+) -> dict[str, BenchmarkRow]:
+    """Lesion matching beside MONAI's panoptic quality and, where it is installed, panoptica."""
+    there = importlib.util.find_spec("panoptica") is not None
+    sides = {
+        who: Side(matched, {"who": who, "shape": list(shape), "lesions": lesions})
+        for who in ("lidia", "monai", *(["panoptica"] if there else []))
+    }
+    times = run_rounds(place, "lesion_metrics", sides, pairs=pairs, warm=0)
+    what = f"matching {lesions} lesions in a liver, {'x'.join(map(str, shape))}"
+    labels = {"monai": "MONAI compute_panoptic_quality on scipy's components", "panoptica": "panoptica"}
+    found = {}
+    for who, label in labels.items():
+        key = "lesion_metrics" if who == "monai" else f"lesion_metrics_{who}"
+        about: dict[str, Any] = {"what": what, "against": label, "unit": "speed", "wanted": 10.0}
+        if who not in times:
+            found[key] = BenchmarkRow(ratio=None, note=f"{who} is not installed", **about)
+            continue
+        mine, theirs = times["lidia"][0].figures, times[who][0].figures
+        said = "same numbers" if mine == theirs else f"other numbers: {mine} and {theirs}"
+        found[key] = make_row(
+            ratios(times[who], times["lidia"]),
+            figures={"lidia_s": typical(times["lidia"]), f"{who}_s": typical(times[who]), **mine},
+            note=said,
+            **about,
+        )
+    return found
+
+
+def written(*, who: str, shape: Sequence[int], output: str) -> Go:
+    """LiverMax and the three volumes of a patient, by ours, or by scipy and MONAI's SaveImage."""
+    folder = Path(output)
+    generator = np.random.default_rng(0)
+    maps = generator.random((len(CLASSES), *shape), np.float32)
+    maps /= maps.sum(axis=0)
+    lesions, liver = balls(shape, 8), liver_of(shape)
+    instances = ndimage.label(lesions > 0)[0].astype(np.uint16)
+    volumes = {"lesions": lesions, "instances": instances, "liver": liver.astype(np.uint8)}
+    # As each side's inference has them: ours in the order of the file, the other's as torch's tensors
+    ordered = {name: np.asfortranarray(volume) for name, volume in volumes.items()}
+    tensors = {name: torch.from_numpy(volume.astype(np.int32))[None] for name, volume in volumes.items()}
+
+    def ours() -> list[float]:
+        scores = livermax(maps, liver, groups={})
+        for name, volume in ordered.items():
+            write_volume(folder / f"lidia_{name}.nii.gz", volume, AFFINE)
+        return list(scores.values())
+
+    def stock() -> list[float]:
+        scores = [float(ndimage.maximum(maps[number], liver, 1)) for number in LESION_CLASSES]
+        for name, volume in volumes.items():
+            save = SaveImage(
+                folder,
+                output_postfix=name,
+                output_dtype=volume.dtype,
+                separate_folder=False,
+                print_log=False,
+                resample=False,
+            )
+            meta = {"filename_or_obj": "stock.nii.gz", "affine": torch.from_numpy(AFFINE)}
+            save(MetaTensor(tensors[name], meta=meta))
+        return scores
+
+    call = ours if who == "lidia" else stock
+    return lambda: {
+        "highest": max(call()),
+        "bytes": float(sum(f.stat().st_size for f in folder.glob("*.gz"))),
+    }
+
+
+def writing(place: BenchContext, *, shape: Sequence[int], pairs: int) -> dict[str, BenchmarkRow]:
+    """Patient scores and result files of a large CT."""
+    folders = {who: place.output / "data" / "written" / who for who in ("lidia", "stock")}
+    for folder in folders.values():
+        folder.mkdir(parents=True, exist_ok=True)
+    sides = {
+        who: Side(written, {"who": who, "shape": list(shape), "output": str(folder)})
+        for who, folder in folders.items()
+    }
+    times = run_rounds(place, "writing", sides, pairs=pairs)
+    mine, theirs = times["lidia"][0].figures, times["stock"][0].figures
+    same = abs(mine["highest"] - theirs["highest"]) < 1e-6
+    return {
+        "writing": make_row(
+            ratios(times["stock"], times["lidia"]),
+            what=f"LiverMax and result volumes, {'x'.join(map(str, shape))}, {len(CLASSES)} classes",
+            against="scipy.ndimage.maximum and MONAI SaveImage",
+            unit="speed",
+            wanted=5.0,
+            figures={f"{who}_s": typical(trials) for who, trials in times.items()}
+            | {"lidia_mb": mine["bytes"] / 2**20, "stock_mb": theirs["bytes"] / 2**20},
+            note="same scores" if same else "scores differ",
+        )
+    }

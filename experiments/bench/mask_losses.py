@@ -1,0 +1,118 @@
+"""Row `mask_losses`: the mask loss at points beside the same loss on whole masks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from experiments.bench.benchmark_row import BenchmarkRow, make_row
+from experiments.bench.paired_timing import BenchContext, Side, ratios, run_rounds, typical
+from scripts.lidia.loss.instance_targets import Targets
+from scripts.lidia.loss.mask_loss import MaskLoss, bce_and_dice
+
+
+def problem(size: Sequence[int], stride: int, width: int, queries: int) -> tuple[Any, ...]:
+    """Features (E, x, y, z), embeddings (Q, E + 1) and a ball of its own for every query."""
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(width, *(n // stride for n in size), generator=generator).requires_grad_()
+    embeddings = (torch.randn(queries, width + 1, generator=generator) * 0.2).requires_grad_()
+    grid = torch.meshgrid(*(torch.arange(n) for n in size), indexing="ij")
+    masks: list[torch.Tensor] = []
+    instances = torch.zeros(*size, dtype=torch.long)
+    for number in range(1, queries + 1):
+        centre = [int(torch.randint(n, (1,), generator=generator)) for n in size]
+        apart = torch.stack([(axis - at) ** 2 for axis, at in zip(grid, centre, strict=True)])
+        ball = apart.sum(dim=0) <= (min(size) / 8) ** 2
+        masks.append(ball)
+        instances[ball] = number
+    ids = torch.arange(1, queries + 1)
+    return features, embeddings, instances, Targets(torch.full_like(ids, 2), ids, torch.stack(masks))
+
+
+def mask_loss(*, dense: bool, uniform: bool = False, points: int, **shape: Any) -> Callable[[], Any]:
+    """The loss and its gradients; `uniform` draws all points alike: their mean is that of all voxels."""
+    features, embeddings, instances, targets = problem(**shape)
+    sampled = MaskLoss(points=points)
+    if uniform:
+        sampled = MaskLoss(points=points, uncertain=0.0, foreground=0.0, shell=0.0)
+    answers = torch.arange(len(embeddings))
+
+    def whole() -> tuple[torch.Tensor, torch.Tensor]:
+        logits = (
+            torch.einsum("qe,exyz->qxyz", embeddings[:, :-1], features) + embeddings[:, -1, None, None, None]
+        )
+        size = targets.masks.shape[1:]
+        logits = F.interpolate(logits[None], size=size, mode="trilinear", align_corners=False)[0]
+        return bce_and_dice(logits.flatten(1), targets.masks.flatten(1).float())
+
+    def at_points() -> tuple[torch.Tensor, torch.Tensor]:
+        at = sampled.read(features, sampled.draw(instances, targets), targets)
+        return sampled(embeddings, answers, at, sampled.pick(embeddings, at))
+
+    def go() -> dict[str, float]:
+        features.grad = embeddings.grad = None
+        entropy, dice = whole() if dense else at_points()
+        (entropy + dice).mean().backward()
+        return {"entropy": entropy.mean().item(), "dice": dice.mean().item()}
+
+    return go
+
+
+def mask_losses(
+    place: BenchContext,
+    *,
+    size: Sequence[int],
+    stride: int,
+    width: int,
+    queries: int,
+    points: int,
+    pairs: int,
+) -> dict[str, BenchmarkRow]:
+    """Memory, time and expectation of the loss at points."""
+    options = {"size": list(size), "stride": stride, "width": width, "queries": queries, "points": points}
+    sides = {
+        "points": Side(mask_loss, {**options, "dense": False}),
+        "dense": Side(mask_loss, {**options, "dense": True}),
+        "uniform": Side(mask_loss, {**options, "dense": False, "uniform": True}),
+    }
+    timed = {name: sides[name] for name in ("points", "dense")}
+    times = run_rounds(place, "mask_losses", timed, pairs=pairs)
+    first = run_rounds(place, "mask_losses_memory", timed, pairs=pairs, fresh=True)
+    drawn = run_rounds(
+        place, "mask_losses_expectation", {"uniform": sides["uniform"]}, pairs=4 * pairs, warm=0
+    )
+    about: dict[str, Any] = {
+        "what": f"mask loss, {queries} queries, {points} points",
+        "against": "dense masks",
+    }
+    figures = {f"{name}_s": typical(trials) for name, trials in times.items()}
+    memory = {f"{name}_mb": typical(trials, "rise_mb") for name, trials in first.items()}
+    exact = times["dense"][0].figures
+    drawn_means = {
+        name: sum(one.figures[name] for one in drawn["uniform"]) / len(drawn["uniform"]) for name in exact
+    }
+    apart = max(abs(drawn_means[name] / exact[name] - 1.0) for name in exact)
+    return {
+        "mask_losses": make_row(
+            ratios(times["dense"], times["points"]), unit="speed", wanted=5.0, figures=figures, **about
+        ),
+        "mask_losses_memory": make_row(
+            ratios(first["dense"], first["points"], "rise_mb"),
+            unit="memory",
+            wanted=10.0,
+            figures=memory,
+            **about,
+        ),
+        "mask_losses_expectation": BenchmarkRow(
+            ratio=apart,
+            unit="relative difference of the means",
+            wanted=0.02,
+            better="less",
+            figures={f"{name}_dense": value for name, value in exact.items()},
+            note=f"mean of {len(drawn['uniform'])} draws of uniform points",
+            **about,
+        ),
+    }

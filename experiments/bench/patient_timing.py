@@ -1,0 +1,261 @@
+"""Rows `patient` and `cohort`: from NIfTI files to result files, beside MONAI's stock pipeline."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import torch
+from monai.bundle import ConfigParser, create_workflow
+from monai.inferers import SlidingWindowInferer
+from monai.transforms import (
+    AsDiscreted,
+    Compose,
+    ConcatItemsd,
+    EnsureChannelFirstd,
+    GaussianSmoothd,
+    Invertd,
+    LoadImaged,
+    Orientationd,
+    ResampleToMatchd,
+    SaveImaged,
+    ScaleIntensityRanged,
+    Spacingd,
+)
+
+from experiments.bench.bench_cohorts import clinical_patient, phantoms
+from experiments.bench.benchmark_row import BenchmarkRow, make_row
+from experiments.bench.paired_timing import (
+    BenchContext,
+    BenchError,
+    Side,
+    ratios,
+    run_rounds,
+    spread,
+    typical,
+)
+from experiments.bench.peers import build, see_nothing
+from scripts.lidia.inference.result_files import result_files
+from scripts.lidia.vocabulary import FIRST_LESION, PHASES
+
+Go = Callable[[], Any]
+
+
+def inference_config(bundle: str | Path) -> dict[str, Any]:
+    """Values of inference.json."""
+    return ConfigParser.load_config_file(str(Path(bundle) / "configs/inference.json"))
+
+
+def inference_flow(bundle: str, output: str, **options: Any) -> Any:
+    """inference.json as a workflow, initialised, without pages."""
+    flow = create_workflow(
+        config_file=str(Path(bundle) / "configs/inference.json"),
+        workflow_type="infer",
+        logging_file=False,
+        output_dir=output,
+        pages=False,
+        **options,
+    )
+    flow.initialize()
+    return flow
+
+
+def by_lidia(*, bundle: str, phases: Mapping[str, str], output: str, **options: Any) -> Go:
+    """inference.json on one patient."""
+    return inference_flow(bundle, output, case_id="patient", **phases, **options).run
+
+
+def by_monai(*, bundle: str, network: str, phases: Mapping[str, str], output: str, native: float) -> Go:
+    """MONAI's own transforms and inferer with the same numbers; the class map is all that it writes.
+
+    Spacing alone would pick the noise of single voxels, so that GaussianSmooth goes before it where the
+    network's grid is coarser, by the same rule as LIDIA's.
+    """
+    config = inference_config(bundle)
+    spacing, roi = config["spacing"], config["roi_size"]
+    model = build(bundle, network).eval()
+    if network != "lidia":
+        see_nothing(model)
+    sigma = [max((step / native - 1) / 2, 0.0) if axis < 2 else 0.0 for axis, step in enumerate(spacing)]
+    names = list(PHASES)
+    others = [phase for phase in names if phase != "venous"]
+    before = Compose([
+        LoadImaged(names, reader="NibabelReader"),
+        EnsureChannelFirstd(names),
+        Orientationd(names, axcodes="RAS", labels=None),
+        GaussianSmoothd(names, sigma=sigma),
+        Spacingd("venous", pixdim=spacing, mode="bilinear", padding_mode="border"),
+        ResampleToMatchd(others, "venous", mode="bilinear", padding_mode="border"),
+        ScaleIntensityRanged(names, *config["window"], -1.0, 1.0, clip=True),
+        ConcatItemsd(names, "image"),
+    ])
+    after = Compose([
+        Invertd("pred", before, orig_keys="venous", nearest_interp=False, to_tensor=True),
+        AsDiscreted("pred", argmax=True),
+        SaveImaged(
+            "pred",
+            output_dir=output,
+            output_postfix="classes",
+            output_dtype=np.uint8,
+            separate_folder=False,
+            resample=False,
+            print_log=False,
+        ),
+    ])
+    slide = SlidingWindowInferer(roi, overlap=config["overlap"], mode="gaussian", cval=-1.0)
+
+    def go() -> None:
+        item: Any = before(dict(phases))
+        with torch.no_grad():
+            pred = slide(item["image"][None], model)
+        item["pred"] = pred[0]
+        after(item)
+
+    return go
+
+
+def lesion_dice(mine: str | Path, theirs: str | Path) -> float:
+    """Dice of all lesions as one class between two files of classes on one grid."""
+    found = np.asarray(nib.load(mine).dataobj) >= FIRST_LESION
+    other = np.asarray(nib.load(theirs).dataobj) >= FIRST_LESION
+    return float(2 * (found & other).sum() / max(found.sum() + other.sum(), 1))
+
+
+def patient(
+    place: BenchContext, *, spacing: Sequence[float], fov: Sequence[float], looks: Sequence[str], pairs: int
+) -> dict[str, BenchmarkRow]:
+    """One patient end to end: LIDIA, the same network by MONAI's stock pipeline, DynUNet by it."""
+    phases, truth = clinical_patient(place, spacing=spacing, fov=fov, looks=looks)
+    folders = {name: str(place.output / "data" / "results" / name) for name in ("lidia", "stock", "dynunet")}
+    about = {"bundle": str(place.bundle), "phases": phases, "native": spacing[0]}
+    stock = Side(by_monai, {**about, "network": "lidia", "output": folders["stock"]})
+    sides = {
+        "lidia": Side(
+            by_lidia,
+            {k: v for k, v in about.items() if k != "native"} | {"output": folders["lidia"]},
+        ),
+        "stock": stock,
+        "dynunet": Side(stock.call, {**stock.options, "network": "stock", "output": folders["dynunet"]}),
+    }
+    times = run_rounds(place, "patient", sides, pairs=pairs, warm=0)
+    classes = next(Path(folders["stock"]).glob("*_classes.nii.gz"))
+    lesions = result_files(folders["lidia"], "patient")["lesions"]
+    to_truth = {"lidia_dice": lesion_dice(lesions, truth), "stock_dice": lesion_dice(classes, truth)}
+    shape = "x".join(str(size) for size in nib.load(phases["venous"]).shape)
+    what = f"a patient end to end, four phases {shape}"
+    figures = {f"{name}_s": typical(trials) for name, trials in times.items()}
+    memory = {f"{name}_mb": typical(trials, "peak_mb") for name, trials in times.items()}
+    monai = "MONAI's stock pipeline on the same network"
+    peer = "MONAI DynUNet of equal width by its stock pipeline"
+    found = {
+        "patient_dice": BenchmarkRow(
+            what=what,
+            against=monai,
+            unit="Dice of lesions",
+            ratio=lesion_dice(lesions, classes),
+            wanted=0.99,
+            better="more",
+            figures=to_truth,
+            note="figures: Dice of each side with the truth",
+        )
+    }
+    for name, label, faster in (("stock", monai, 5.0), ("dynunet", peer, 3.0)):
+        key = "patient" if name == "stock" else "patient_dynunet"
+        found[key] = make_row(
+            ratios(times[name], times["lidia"]),
+            what=what,
+            against=label,
+            unit="speed",
+            wanted=faster,
+            figures=figures,
+        )
+        found[f"{key}_memory"] = make_row(
+            ratios(times["lidia"], times[name], "peak_mb"),
+            what=what,
+            against=label,
+            unit="peak memory",
+            wanted=0.5 if name == "stock" else None,
+            better="less",
+            figures=memory,
+        )
+    return found
+
+
+def run_cohort(
+    place: BenchContext, folder: Path, output: Path, *, processes: int, threads: int, readers: int
+) -> float:
+    """Seconds of inference.json on a cohort, from the start of the command to its end.
+
+    Args:
+        place: where.
+        folder: of the cohort.
+        output: for the results.
+        processes: of torchrun, which share the patients out; one is a plain command.
+        threads: of each.
+        readers: processes of its data loader, which read the next patients meanwhile.
+
+    Raises:
+        BenchError: it failed.
+    """
+    config = place.bundle / "configs"
+    files = [str(config / "inference.json")]
+    command = [sys.executable, "-m"]
+    if processes > 1:
+        command += ["torch.distributed.run", "--standalone", f"--nproc_per_node={processes}", "-m"]
+        files.append(str(config / "multi_gpu_evaluate.json"))
+    command += ["monai.bundle", "run", "evaluating", "--config_file", str(files), "--section", "training"]
+    command += ["--dataset_dir", str(folder), "--output_dir", str(output), "--pages", "False"]
+    command += ["--num_workers", str(readers)]
+    log = place.output / "logs" / f"cohort_{processes}_{readers}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    start = time.perf_counter()
+    with log.open("w", encoding="utf-8") as file:
+        done = subprocess.run(
+            command, stdout=file, stderr=file, env=place.environment(threads), check=False, cwd=place.output
+        )
+    if done.returncode:
+        raise BenchError(f"cohort failed with {processes} processes and {readers} readers: {log}")
+    return time.perf_counter() - start
+
+
+def cohort(
+    place: BenchContext, *, cases: int, spacing: Sequence[float] | None, processes: int, pairs: int
+) -> dict[str, BenchmarkRow]:
+    """A cohort by several processes, or by one with a reader beside it, against one that has all threads."""
+    folder = phantoms(place, cases=cases, spacing=spacing)
+    output = place.output / "data" / "results"
+    few = max(place.threads // processes, 1)
+    ways = {
+        "one": {"processes": 1, "threads": place.threads, "readers": 0},
+        "together": {"processes": processes, "threads": few, "readers": 0},
+        "reader": {"processes": 1, "threads": few, "readers": 1},
+    }
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(pairs):
+        for name, way in ways.items():
+            times[name].append(run_cohort(place, folder, output / f"cohort_{name}", **way))
+    about: dict[str, Any] = {
+        "against": f"one process of {place.threads} thread(s), one patient at a time",
+        "unit": "throughput",
+        "figures": {f"{name}_s": spread(seconds)[0] for name, seconds in times.items()},
+    }
+    share = f"{processes} processes, threads shared"
+    reader = f"one process of {few} thread(s), another reads ahead"
+    return {
+        key: make_row(
+            [one / many for one, many in zip(times["one"], times[name], strict=True)],
+            what=f"a cohort of {cases}, {words}",
+            wanted=wanted,
+            **about,
+        )
+        for key, name, words, wanted in (
+            ("cohort", "together", share, 1.6),
+            ("cohort_reader", "reader", reader, None),
+        )
+    }

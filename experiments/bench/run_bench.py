@@ -1,0 +1,149 @@
+"""All rows of a benchmark, one after another; a run that was stopped goes on where it was."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from experiments.bench.bench_page import page
+from experiments.bench.benchmark_row import BenchmarkRow
+from experiments.bench.forward import absent, forward
+from experiments.bench.growth import growth
+from experiments.bench.large_volumes import lesion_metrics, writing
+from experiments.bench.loading import data
+from experiments.bench.machine import gpu, machine, source_digest
+from experiments.bench.mask_losses import mask_losses
+from experiments.bench.paired_timing import BenchContext, BenchError
+from experiments.bench.patient_timing import cohort, patient
+from experiments.bench.results_cache import ResultsCache, read_previous
+from experiments.bench.runtimes import runtime
+from experiments.bench.start_time import start
+from experiments.bench.training_step import training
+from scripts.lidia.atomic import write_json, write_text
+
+logger = logging.getLogger(__name__)
+ROWS: dict[str, Callable[..., dict[str, BenchmarkRow]]] = {
+    "patient": patient,
+    "cohort": cohort,
+    "forward": forward,
+    "absent": absent,
+    "training": training,
+    "mask_losses": mask_losses,
+    "data": data,
+    "lesion_metrics": lesion_metrics,
+    "writing": writing,
+    "runtime": runtime,
+    "start": start,
+    "growth": growth,
+    "gpu": gpu,
+}
+PICTURE = "growth.png"
+
+
+class Outcome(NamedTuple):
+    """What a benchmark came to."""
+
+    lines: dict[str, BenchmarkRow]
+    failed: list[str]
+
+    def finish(self) -> None:
+        """Ends the command: silent if every row could be measured, whether or not its claim holds.
+
+        Raises:
+            BenchError: a row failed; all others were finished first.
+        """
+        if self.failed:
+            raise BenchError("\n".join(self.failed))
+
+
+def run_bench(
+    *,
+    rows: Mapping[str, Mapping[str, Any] | None],
+    output_dir: str,
+    docs_dir: str,
+    bundle_root: str,
+    pairs: int = 5,
+    threads: int | None = None,
+    previous: str | None = None,
+    only: Sequence[str] | None = None,
+    inline: bool = False,
+    command: str = "make bench",
+) -> Outcome:
+    """Measures all rows that are not finished yet, and writes the page.
+
+    Args:
+        rows: options of each row, see the functions in `ROWS`; a row that is None is left out.
+        output_dir: phantoms, logs, finished rows, and the page as it grows.
+        docs_dir: where the page, `performance.json` and the picture go at the end.
+        bundle_root: the bundle.
+        pairs: rounds of a row that does not say.
+        threads: of every process; None is one a core.
+        previous: an older `performance.json` to compare with; None is the one in `docs_dir`.
+        only: rows to measure now; None is all.
+        inline: sides run in this process, for trying; memory then means nothing.
+        command: named on the page.
+
+    Returns:
+        All lines that are known, and what failed.
+
+    Raises:
+        ValueError: a row has a name that nobody knows.
+    """
+    plan = {name: {"pairs": pairs, **options} for name, options in rows.items() if options is not None}
+    unknown = [name for name in (*plan, *(only or ())) if name not in ROWS]
+    if unknown:
+        raise ValueError(f"no row is called {', '.join(unknown)}; there are {', '.join(ROWS)}")
+    output, docs = Path(output_dir).absolute(), Path(docs_dir).absolute()
+    place = BenchContext(Path(bundle_root).absolute(), output, threads or os.cpu_count() or 1, inline)
+    about = {**machine(), "threads": place.threads, "inline": inline, "source": source_digest(place.bundle)}
+    shelf = ResultsCache(output / "rows", about)
+    older = read_previous(output, docs, about["source"], previous)
+    failed = []
+    for name, options in plan.items():
+        if (only is not None and name not in only) or shelf.get(name, options) is not None:
+            continue
+        begun = time.monotonic()
+        try:
+            shelf.put(name, options, ROWS[name](place, **options))
+        except Exception as problem:  # the other rows are worth their time
+            logger.exception("%s failed", name)
+            failed.append(f"{name}: {problem}")
+        logger.info("%s: %.0f s", name, time.monotonic() - begun)
+        _publish(output, shelf, plan, about, older, command)
+    lines = _publish(output, shelf, plan, about, older, command)
+    docs.mkdir(parents=True, exist_ok=True)
+    for file in (output / "performance.md", output / "performance.json"):
+        shutil.copyfile(file, docs / file.name)
+    if (output / "images" / PICTURE).is_file():
+        (docs / "images").mkdir(exist_ok=True)
+        shutil.copyfile(output / "images" / PICTURE, docs / "images" / PICTURE)
+    return Outcome(lines, failed)
+
+
+def _publish(
+    output: Path,
+    shelf: ResultsCache,
+    plan: Mapping[str, Mapping[str, Any]],
+    about: Mapping[str, Any],
+    older: Mapping[str, Any],
+    command: str,
+) -> dict[str, BenchmarkRow]:
+    """Writes the page and its JSON into the output folder; gives all lines that are known."""
+    known = {name: shelf.get(name, options) for name, options in plan.items()}
+    lines = {row: one for part in known.values() if part for row, one in part.items()}
+    write_json(output / "performance.json", {row: one.as_dict() for row, one in lines.items()})
+    text = page(
+        lines,
+        machine=about,
+        command=command,
+        pictures=[PICTURE] if (output / "images" / PICTURE).is_file() else [],
+        missing=[name for name, part in known.items() if part is None],
+        previous=older,
+    )
+    write_text(output / "performance.md", text)
+    return lines

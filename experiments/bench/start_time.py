@@ -1,0 +1,52 @@
+"""Row `start`: from a new process to the first answer, beside the imports of MONAI and torch alone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+from experiments.bench.benchmark_row import BenchmarkRow, make_row
+from experiments.bench.paired_timing import BenchContext, BenchError, spread
+
+ANSWER = """
+import sys, torch, monai.bundle
+options = {"bundle_dir": sys.argv[1], "device": "cpu", "workflow_type": "inference"}
+network = monai.bundle.load("lidia_bundle", **options).eval()
+with torch.no_grad():
+    network(torch.rand(1, 4, *map(int, sys.argv[2:])))
+"""
+IMPORTS = "import torch, monai"
+
+
+def seconds(place: BenchContext, code: str, *words: str) -> float:
+    """Seconds of a new Python that runs some code.
+
+    Raises:
+        BenchError: it failed.
+    """
+    start = time.perf_counter()
+    command = [sys.executable, "-W", "ignore", "-c", code, *words]
+    done = subprocess.run(command, env=place.environment(), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BenchError(f"start failed: {done.stderr.strip().splitlines()[-1:]}")
+    return time.perf_counter() - start
+
+
+def start(place: BenchContext, *, size: Sequence[int], pairs: int) -> dict[str, BenchmarkRow]:
+    """load() and the first answer on a small input."""
+    words = [str(place.bundle.parent), *map(str, size)]
+    times = [(seconds(place, ANSWER, *words), seconds(place, IMPORTS)) for _ in range(pairs + 1)][1:]
+    mine, theirs = zip(*times, strict=True)
+    return {
+        "start": make_row(
+            [one / other for one, other in times],
+            what=f"load() in a new process, to the first answer on {'x'.join(map(str, size))}",
+            against="import of monai and torch alone",
+            unit="time",
+            wanted=1.5,
+            better="less",
+            figures={"lidia_s": spread(mine)[0], "imports_s": spread(theirs)[0]},
+        )
+    }

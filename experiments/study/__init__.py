@@ -1,0 +1,1 @@
+"""Evidence: what the shipped figures rest on."""

@@ -1,0 +1,82 @@
+"""The small evidence of every finished run, kept where the pages are made from it alone.
+
+    RUN/budget.json                             steps, CPU seconds, seed, command, hashes
+    RUN/internal/, RUN/external/                metrics.json, patients.csv.gz, lesions.csv.gz, job.json
+    RUN/phases/SUBSET/                          the same
+    RUN/cases/                                  pictures of a few patients, job.json
+    oracle/internal/, oracle/external/          difficulty.json, patients.csv.gz, job.json
+
+A row that stands here, and whose hash agrees, is not run again: another machine can go on with the others.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from experiments.study.case_pictures import draw_cases
+from experiments.study.compact_tables import keep_json, keep_table
+from experiments.study.jobs import Job, StudyPaths
+from experiments.study.systems import Run
+from scripts.lidia.atomic import write_json
+
+_EPOCH = re.compile(r"Epoch\[(\d+)\] Metrics -- .*?cpu_seconds: ([0-9.]+)")
+
+
+def is_kept(archive: Path, job: Job, trusted: Collection[str] = ()) -> bool:
+    """Whether the archive holds what a job leaves behind.
+
+    Args:
+        archive: folder of the archive.
+        job: the job.
+        trusted: systems whose rows count whatever the configs say by now.
+    """
+    path = archive / job.name.removesuffix("/training") / _NAMES.get(job.kind, "job.json")
+    if not path.is_file():
+        return False
+    said = json.loads(path.read_text(encoding="utf-8"))
+    return said["key"] == job.key or job.name.split("/")[0] in trusted
+
+
+def keep(archive: Path, job: Job, places: StudyPaths, run: Run | None, steps: int) -> None:
+    """Takes what a finished job left behind into the archive; the hash comes last.
+
+    Args:
+        archive: folder of the archive.
+        job: the finished job.
+        places: of the study.
+        run: the training that it belongs to; None for oracle and floor.
+        steps: of that training.
+    """
+    folder = archive / job.name.removesuffix("/training")
+    said: dict[str, Any] = {"key": job.key, "command": job.said}
+    said["phantom"] = {name: cohort.recipe for name, cohort in places.cohorts.items()}
+    if job.kind == "training" and run is not None:
+        said |= {"steps": steps, "cpu_seconds": cpu_seconds(job.folder / "training.log"), "seed": run.seed}
+    elif job.kind == "evaluation":
+        keep_json(job.folder / "metrics.json", folder)
+        for name in ("patients.csv", "lesions.csv"):
+            keep_table(job.folder / name, folder)
+    elif job.kind == "difficulty":
+        keep_json(job.folder / "difficulty.json", folder)
+        keep_table(job.folder / "patients.csv", folder)
+    elif job.kind == "cases":
+        said["cases"] = draw_cases(job.folder, places.cohorts["internal"].folder, folder)
+    write_json(folder / _NAMES.get(job.kind, "job.json"), said)
+
+
+def cpu_seconds(log: Path) -> float | None:
+    """CPU seconds of all epochs of a training's log; None where it holds none.
+
+    An epoch that was cut off and done again counts once.
+    """
+    if not log.is_file():
+        return None
+    epochs = {int(number): float(value) for number, value in _EPOCH.findall(log.read_text(encoding="utf-8"))}
+    return round(sum(epochs.values()), 1) if epochs else None
+
+
+_NAMES = {"training": "budget.json"}

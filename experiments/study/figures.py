@@ -1,0 +1,108 @@
+"""The figures of the page, drawn from the archive, and the lines that show them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from experiments.study.charts import draw_areas, draw_subsets
+from experiments.study.compare import Figure, methods
+from experiments.study.evidence import Evaluation, confusion, read_evaluation
+from experiments.study.markdown import bullets
+from experiments.study.study_page import Study, rows_of
+from scripts.lidia.evaluation.evaluation_files import draw_confusion
+from scripts.lidia.inference.phase_ablation import list_phase_subsets
+
+
+def draw_pictures(
+    archive: Path, study: Study, reference: Evaluation | None, draws: int, seed: int
+) -> list[str]:
+    """Draws what can be drawn so far into `archive/figures`.
+
+    Args:
+        archive: folder of the archive.
+        study: the figures.
+        reference: internal evaluation of the system whose confusion is shown; None where it is missing.
+        draws: of the bootstrap of the subsets.
+        seed: of the draws.
+
+    Returns:
+        Lines of the page, behind its tables.
+    """
+    lines = ["## Figures (synthetic)", ""]
+    lines += _areas(archive, study)
+    if reference is not None:
+        path = archive / "figures/confusion.png"
+        draw_confusion(path, confusion(reference))
+        words = "Lesions by true and predicted type, internal cohort, synthetic patients"
+        lines += [f"### Confusion matrix of {study.reference}", "", _shown(archive, path, words), ""]
+    lines += _subsets(archive, study, draws, seed)
+    for system in study.systems:
+        lines += _cases(archive, system.name)
+    return lines if len(lines) > 2 else []
+
+
+def _areas(archive: Path, study: Study) -> list[str]:
+    """Fig. 2: the methods of Table 1 on the external cohort."""
+    found = study.found["external"]
+    shown = {row.label: f"{system.name}+{row.rule}" for system, row in rows_of(study, 1)}
+    shown |= {"oracle": "oracle", "floor": "floor"}
+    there = {label: found[name].figures for label, name in shown.items() if name in found}
+    if not there:
+        return []
+    count = next(iter(found.values())).patients
+    title = f"External cohort, {count} synthetic patients; value and 95 % interval"
+    path = draw_areas(archive / "figures/external_areas.png", there, title)
+    words = "Area under the curve of each class, external cohort, synthetic patients"
+    note = "The paper's Fig. 2; LIDIA's mean there, on 828 real patients: *0.893*."
+    return ["### Fig. 2: areas under the curve", "", _shown(archive, path, words), "", note, ""]
+
+
+def _subsets(archive: Path, study: Study, draws: int, seed: int) -> list[str]:
+    systems: dict[str, dict[str, Figure]] = {}
+    patients = 0
+    for system in study.systems:
+        values: dict[str, Figure] = {}
+        for subset in map("+".join, list_phase_subsets()):
+            one = read_evaluation(archive / system.name / "phases" / subset)
+            if one is not None:
+                values[subset] = methods({"x": one}, draws, seed)["x+livermax"].figures["auc8"]
+                patients = len(one.ids)
+        if values:
+            systems[system.label] = values
+    if not systems:
+        return []
+    subsets = [
+        name for name in map("+".join, list_phase_subsets()) if any(name in one for one in systems.values())
+    ]
+    title = f"{patients} synthetic patients who have all phases, internal cohort; LiverMax, 95 % interval"
+    path = draw_subsets(archive / "figures/phases.png", systems, subsets, title)
+    words = "AUC-8 by the phases that were read, synthetic patients"
+    said = bullets(study.remarks.get("phases", ()))
+    return ["### Every subset of the phases", "", _shown(archive, path, words), "", *said]
+
+
+def _cases(archive: Path, name: str) -> list[str]:
+    path = archive / name / "cases/job.json"
+    if not path.is_file():
+        return []
+    cases: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["cases"]
+    lines = [
+        f"### Cases of {name}",
+        "",
+        "The first patients by number who have all phases; nobody picked them.",
+        "",
+    ]
+    for case, words in cases.items():
+        lines += [
+            f"Synthetic patient. {words}",
+            "",
+            _shown(archive, path.with_name(f"{case}.png"), words),
+            "",
+        ]
+    return lines
+
+
+def _shown(archive: Path, path: Path, words: str) -> str:
+    return f"![{words}]({path.relative_to(archive.parent).as_posix()})"

@@ -1,0 +1,57 @@
+"""Cells and rows of the page's tables, and its lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from experiments.study.compare import Figure
+
+DASH = "-"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Lines of a Markdown table, with an empty line behind."""
+    return [_row(head), _row(["---"] * len(head)), *(_row(row) for row in rows), ""]
+
+
+def bullets(sentences: Iterable[str]) -> list[str]:
+    """Lines of a Markdown list, with an empty line behind; nothing of nothing."""
+    lines = [f"- {sentence}" for sentence in sentences]
+    return [*lines, ""] if lines else []
+
+
+def figure_cell(figure: Figure) -> str:
+    """`0.912 (0.870-0.950)`; a dash where there is no number."""
+    value, low, high = figure
+    if value is None:
+        return DASH
+    if low is None or high is None:
+        return f"{value:.3f}"
+    return f"{value:.3f} ({low:.3f}{' to ' if low < 0 else '-'}{high:.3f})"
+
+
+def difference_cell(gap: Mapping[str, Any]) -> str:
+    """`+0.014 (-0.006 to +0.034), p 0.19`; a dash where there is no difference."""
+    if gap.get("value") is None:
+        return DASH
+    said = f"{gap['value']:+.3f}"
+    if gap["low"] is not None:
+        said += f" ({gap['low']:+.3f} to {gap['high']:+.3f})"
+    if gap["p"] is not None:
+        said += f", p {gap['p']:.3f}" if gap["p"] >= 0.001 else ", p < 0.001"
+    return said
+
+
+def seeds_cell(spread: Sequence[float] | None) -> str:
+    """`0.905 ± 0.008`, mean and SD over seeds."""
+    return DASH if spread is None else f"{spread[0]:.3f} ± {spread[1]:.3f}"
+
+
+def printed_cell(value: float | None) -> str:
+    """A number of the paper, in italics."""
+    return DASH if value is None else f"*{value:.4g}*" if round(value, 3) != value else f"*{value:.3f}*"
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"

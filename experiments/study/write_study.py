@@ -1,0 +1,129 @@
+"""Writes `study.md`, `study.json` and the pictures from the archive alone, whatever is finished so far."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from experiments.study.cohorts import COHORTS
+from experiments.study.compare import differences, methods, seeds_of
+from experiments.study.evidence import Evaluation, read_evaluation
+from experiments.study.figures import draw_pictures
+from experiments.study.study_page import Study, whole_page
+from experiments.study.systems import Run, System, read_systems, runs
+from scripts.lidia.atomic import write_json, write_text
+from scripts.lidia.metrics.intervals import DRAWS
+
+
+def write_study(
+    *,
+    archive: str | None,
+    output_dir: str,
+    systems: Mapping[str, Mapping[str, Any]],
+    reference: str = "lidia",
+    draws: int = DRAWS,
+    seed: int = 0,
+    remarks: Mapping[str, Sequence[str]] | None = None,
+) -> Path:
+    """Writes the page and its data, `study.md` and `study.json`, beside the archive.
+
+    Args:
+        archive: folder of the archive; `study` in `output_dir` if None or empty.
+        output_dir: of the study.
+        systems: as `read_systems` takes them.
+        reference: the system, read by LiverMax, that all others are compared with.
+        draws: of the bootstrap.
+        seed: of the draws.
+        remarks: sentences under a table of the paper ("1", "2", "3"), on why our order differs, or under the
+            picture of the subsets ("phases").
+
+    Returns:
+        The page.
+    """
+    folder = Path(archive).absolute() if archive else Path(output_dir).absolute() / "study"
+    known = read_systems(systems)
+    found = {cohort: _evaluations(folder, known, cohort) for cohort in COHORTS}
+    study = _study(folder, known, found, f"{reference}+livermax", draws, seed, remarks or {})
+    content: dict[str, Any] = {
+        cohort: {name: method.figures for name, method in study.found[cohort].items()} for cohort in COHORTS
+    }
+    content |= {"differences": study.differences, "seeds": study.seeds, "budget": study.budget}
+    write_json(folder.with_name("study.json"), content)
+    pictures = draw_pictures(folder, study, found["internal"].get(reference), draws, seed)
+    page = folder.with_name("study.md")
+    write_text(page, whole_page(study, pictures))
+    return page
+
+
+def _study(
+    folder: Path,
+    systems: list[System],
+    found: Mapping[str, Mapping[str, Evaluation]],
+    reference: str,
+    draws: int,
+    seed: int,
+    remarks: Mapping[str, Sequence[str]],
+) -> Study:
+    firsts = {system.name for system in systems} | {"oracle"}
+    shown, gaps, spread = {}, {}, {}
+    for cohort, evaluations in found.items():
+        every = methods(evaluations, draws, seed)
+        # Further seeds have no rows of their own: they stand beside the first as mean and SD
+        shown[cohort] = {name: one for name, one in every.items() if _system(name) in firsts}
+        gaps[cohort] = differences(shown[cohort], reference)
+        spread[cohort] = {
+            f"{system.name}+{rule}": values
+            for system in systems
+            for rule, values in seeds_of(every, [run.name for run in runs([system])]).items()
+        }
+    lost = [
+        f"{name} ({cohort})"
+        for cohort, there in found.items()
+        for name in ("oracle", *(run.name for run in runs(systems) if cohort in run.system.cohorts))
+        if name not in there
+    ]
+    names = sorted({name for cohort in shown.values() for name in cohort}, key=_place(systems))
+    budget = {name: _budget(folder, systems, name) for name in names}
+    return Study(systems, shown, gaps, spread, budget, lost, reference, remarks)
+
+
+def _system(method: str) -> str:
+    return "oracle" if method in ("oracle", "floor") else method.partition("+")[0]
+
+
+def _place(systems: list[System]) -> Any:
+    order = [system.name for system in systems]
+    return lambda name: (order.index(_system(name)) if _system(name) in order else len(order), name)
+
+
+def _evaluations(folder: Path, systems: list[System], cohort: str) -> dict[str, Evaluation]:
+    names = [*(run.name for run in runs(systems)), "oracle"]
+    read = {name: read_evaluation(folder / name / cohort) for name in names}
+    return {name: one for name, one in read.items() if one is not None}
+
+
+def _budget(folder: Path, systems: list[System], method: str) -> dict[str, Any]:
+    """Steps, CPU seconds, seeds and phantom of a method; what nobody wrote down is None."""
+    name = _system(method)
+    if name == "oracle":
+        said = _read(folder / "oracle/internal/job.json") or _read(folder / "oracle/external/job.json")
+        return {"steps": None, "seconds": None, "seeds": [0], "phantom": _phantom(said)}
+    system = next(one for one in systems if one.name == name)
+    kept = [_read(folder / Run(system, seed).name / "budget.json") for seed in range(system.seeds)]
+    first = kept[0]
+    return {
+        "steps": first.get("steps"),
+        "seconds": first.get("cpu_seconds"),
+        "seeds": [one["seed"] for one in kept if one],
+        "phantom": _phantom(first),
+    }
+
+
+def _phantom(said: Mapping[str, Any]) -> str | None:
+    return (said.get("phantom") or {}).get("internal")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}

@@ -1,0 +1,102 @@
+"""The command: reads a list and all that it names, in several processes, and says everything in one go."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from scripts.lidia.atomic import write_json
+from scripts.lidia.check.check_page import check_sections
+from scripts.lidia.check.check_patient import Seen, check_patient
+from scripts.lidia.check.check_summary import summarize
+from scripts.lidia.check.patient_leaks import find_leaks
+from scripts.lidia.datalist.case_error import CaseError
+from scripts.lidia.datalist.read_datalist import find_list_file, read_lists
+from scripts.lidia.report.html_page import write_page
+
+logger = logging.getLogger("lidia.check")
+
+
+def check(
+    *,
+    dataset_dir: str | os.PathLike[str],
+    output_dir: str | os.PathLike[str],
+    datalist: str | None = None,
+    sections: Sequence[str] | None = None,
+    voxels: bool = True,
+    workers: int = 2,
+) -> dict[str, Any]:
+    """Checks every case of a datalist and writes `errors.json`, `summary.json` and `check.html`.
+
+    Args:
+        dataset_dir: folder of the data set; nothing is written there.
+        output_dir: where the three files go.
+        datalist: the JSON file, `dataset_dir/dataset.json` by default.
+        sections: names of the sections to check; all by default.
+        voxels: reads the volumes; False leaves it at the list and the headers.
+        workers: processes.
+
+    Returns:
+        What stands in `summary.json`.
+
+    Raises:
+        CaseError: if there is anything but remarks, after all cases were looked at and the files written.
+    """
+    file, folder = find_list_file(Path(dataset_dir), datalist), Path(output_dir)
+    try:
+        lists, found = read_lists(file)
+    except CaseError as fault:
+        lists, found = {}, [fault]
+    unknown = sorted(set(sections or ()) - set(lists)) if lists else []
+    if unknown:
+        problem = f"no section {', '.join(unknown)}; there are: {', '.join(lists)}"
+        found.append(CaseError("datalist", str(file), problem, "name one of these sections", "no_section"))
+    lists = {name: items for name, items in lists.items() if sections is None or name in sections}
+    items = [item for section in lists.values() for item in section]
+    facts: dict[str, Any] = {}
+    digests: dict[str, str] = {}
+    faults: list[dict[str, Any]] = [fault.as_dict() for fault in found]
+    loader = DataLoader(_Patients(items, voxels), None, num_workers=int(workers), collate_fn=_as_it_is)
+    bar = tqdm(loader, total=len(items), unit="patient", desc="check")
+    for item, seen in zip(items, bar, strict=True):
+        faults += seen.faults
+        facts[item["id"]] = seen.facts
+        digests |= seen.digests
+    faults += [fault.as_dict() for fault in find_leaks(lists, digests, str(file))]
+    summary = summarize(lists, facts, faults)
+    for name, content in (("errors.json", faults), ("summary.json", summary)):
+        write_json(folder / name, content)
+    synthetic = bool(items) and all(item.get("synthetic") for item in items)
+    blocks = check_sections(str(file), summary, faults)
+    page = write_page(folder / "check.html", "Check of a datalist", blocks, synthetic=synthetic)
+    errors = [CaseError(**fault) for fault in faults if fault["severity"] == "error"]
+    logger.info(
+        "%d patients, %d errors, %d remarks: %s", len(items), len(errors), len(faults) - len(errors), page
+    )
+    if errors:
+        together = CaseError.together(errors, str(folder / "errors.json"))
+        raise together
+    return summary
+
+
+class _Patients(Dataset):
+    """Looks at a patient when asked for him; PyTorch's loader asks from several processes."""
+
+    def __init__(self, items: Sequence[Mapping[str, Any]], voxels: bool) -> None:
+        self.items, self.voxels = items, voxels
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> Seen:
+        return check_patient(self.items[index], voxels=self.voxels)
+
+
+def _as_it_is(seen: Any) -> Any:
+    return seen

@@ -1,0 +1,229 @@
+"""Loading a case: its phases as they are on disk, its masks, and the choice of the grid they will share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from monai.data import MetaTensor
+from monai.transforms import Transform
+from numpy.typing import NDArray
+
+from scripts.lidia.data.parallel_reading import map_in_threads
+from scripts.lidia.data.read_volume import HU, Volume, read_phase
+from scripts.lidia.data.targets import Annotation, read_annotation, read_liver, resample_to_grid
+from scripts.lidia.datalist.case_error import CaseError
+from scripts.lidia.datalist.read_item import complete_item
+from scripts.lidia.geometry.grid import (
+    coverage,
+    orthogonalize_affine,
+    resample,
+    same_grid,
+    sample_grid_points,
+    to_mm,
+)
+from scripts.lidia.vocabulary import GRID_ORDER, PHASES
+
+Labels = Literal["network", "native"] | None
+
+
+class LoadPhases(Transform):
+    """Loads all phases of an item and its masks.
+
+    The item is one of a datalist, or MONAI Label's `{"image": path}`. The result holds
+
+    - `image`: MetaTensor (1, X, Y, Z), HU, the reference phase on its own grid;
+    - `phases`: `{phase: MetaTensor (1, X, Y, Z)}`, the other phases, each on its own grid;
+    - `drawing`: the `Annotation` of a labelled case, if `labels` asks for it;
+    - `liver`: MetaTensor (1, X, Y, Z) of 0 and 1 on the reference grid, if a case without label has a liver
+      mask;
+    - `id`, `grid_phase`, `phases_used` and `warnings` (lists of str), `malignant` (`{instance: bool}`).
+
+    It is no LoadImaged, which MONAI Label would wrap and whose readers take damaged files for good ones.
+
+    Args:
+        labels: None for inference; "network" or "native" when the case must be labelled.
+        outside: what to do with a phase that misses half of the liver (or volume): "error", or "drop" it.
+        check_hu: see `read_phase`.
+        min_lesion_mm3: see `read_annotation`.
+    """
+
+    def __init__(
+        self,
+        labels: Labels = None,
+        outside: Literal["error", "drop"] = "error",
+        check_hu: bool = True,
+        min_lesion_mm3: float = 25.0,
+    ) -> None:
+        self.labels = labels
+        self.outside = outside
+        self.check_hu = check_hu
+        self.min_lesion_mm3 = min_lesion_mm3
+
+    def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Loads one item; raises CaseError if one of its files is at fault."""
+        item = complete_item(data, Path.cwd())
+        case, paths = item["id"], item["phases"]
+        remarks: list[CaseError] = []
+        read = partial(read_phase, case=case, check_hu=self.check_hu)
+        volumes: dict[str, Volume] = dict(zip(paths, map_in_threads(read, paths.values()), strict=True))
+        for volume in volumes.values():
+            remarks += volume[2]
+        drawing = None
+        if self.labels:
+            drawing = read_annotation(item, self.min_lesion_mm3 if self.labels == "network" else 0.0)
+            remarks += drawing.remarks
+        reference, image = self._reference(volumes, drawing, case, remarks)
+        if drawing is not None:
+            remarks += drawing.check(image, case, paths[reference])
+        # a labelled case's liver is part of its truth: handed on, it would help the system that is judged
+        given = "label" not in item and isinstance(item.get("liver"), str)
+        liver = read_liver(item) if given else None
+        region = sample_liver_points(drawing, liver)
+        used = {reference: image}
+        for phase in paths:
+            if phase != reference and self._overlaps(volumes[phase], image, region, item, phase, remarks):
+                used[phase] = to_meta_tensor(volumes[phase], case)
+        if "venous" not in used:
+            problem = f"no venous phase: the grid is that of the {reference} phase"
+            remarks.append(CaseError(case, paths[reference], problem, "", "no_venous", "warning"))
+        # what is read here is replaced by tensors; what a server put into the item goes on to its own steps
+        rest = {k: v for k, v in data.items() if "image" in data and k not in CONSUMED}
+        rest.update(
+            id=case,
+            image=used.pop(reference),
+            phases=used,
+            grid_phase=reference,
+            phases_used=[p for p in PHASES if p == reference or p in used],
+            warnings=[f"{Path(r.file).name}: {r.problem}" for r in remarks],
+            malignant={str(k): bool(v) for k, v in (item.get("malignant") or {}).items()},
+        )
+        if drawing is not None:
+            rest["drawing"] = drawing
+        if liver is not None:
+            rest["liver"] = resample_to_grid(liver, image)
+        return rest
+
+    def _reference(
+        self, volumes: dict[str, Volume], drawing: Annotation | None, case: str, remarks: list[CaseError]
+    ) -> tuple[str, MetaTensor]:
+        """Chooses the phase whose grid all share; a drawing made without venous phase brings its own grid."""
+        present = [phase for phase in GRID_ORDER if phase in volumes]
+        if drawing is None or "venous" in volumes:
+            return present[0], to_meta_tensor(volumes[present[0]], case)
+        affine, shape = drawing.classes.affine.numpy(), drawing.classes.shape[1:]
+        for phase in present:
+            if same_grid(affine, shape, volumes[phase][1], volumes[phase][0].shape):
+                return phase, to_meta_tensor(volumes[phase], case)
+        volume = to_meta_tensor(volumes[present[0]], case)
+        moved = resample(volume, drawing.classes.affine, shape, outside=HU[0]).numpy()[0]
+        problem = f"the {present[0]} phase was brought onto the grid of the label"
+        remarks.append(CaseError(case, "label", problem, "", "label_grid", "warning"))
+        return present[0], to_meta_tensor((moved, affine, []), case)
+
+    def _overlaps(
+        self,
+        volume: Volume,
+        image: MetaTensor,
+        region: NDArray[np.float64] | None,
+        item: Mapping[str, Any],
+        phase: str,
+        remarks: list[CaseError],
+    ) -> bool:
+        """Judges whether a phase shows the same place; a phase of the upper abdomen alone is all right.
+
+        Raises:
+            CaseError: if it misses half of the liver (or volume) and may not be dropped.
+        """
+        case, path = item["id"], item["phases"][phase]
+        share, fault = measure_overlap(volume, image, region, case=case, path=path, phase=phase)
+        if fault is not None and fault.severity == "error":
+            if self.outside == "error":
+                raise fault
+            fault = CaseError(
+                case, path, f"{fault.problem} and was left out", "", "little_overlap", "warning"
+            )
+        remarks += [] if fault is None else [fault]
+        return share >= 0.5
+
+
+def measure_overlap(
+    volume: Volume,
+    image: MetaTensor,
+    region: NDArray[np.float64] | None,
+    *,
+    case: str,
+    path: str,
+    phase: str,
+) -> tuple[float, CaseError | None]:
+    """How much of the same place a phase shows.
+
+    Args:
+        volume: of the phase.
+        image: (1, X, Y, Z) of the reference phase.
+        region: (3, N) points of the liver in RAS mm; None where nobody has drawn it.
+        case: id of the case.
+        path: file of the phase.
+        phase: its name.
+
+    Returns:
+        Share of the liver that is shown, or else of the smaller volume; an error below a half, a remark where
+        less than nine tenths of the reference are shown.
+    """
+    voxels, affine, _ = volume
+    grid = image.affine.numpy(), tuple(image.shape[1:])
+    points = sample_grid_points(*grid) if region is None else region
+    shown = coverage(points, affine, voxels.shape)
+    share = shown
+    if region is None:
+        share = max(shown, coverage(sample_grid_points(affine, voxels.shape), *grid))
+    what = "volume" if region is None else "liver"
+    problem = f"the {phase} phase shows {shown:.0%} of the reference {what}"
+    if share < 0.5:
+        remedy = "check the affines (LPS or RAS?), or take the phase off the list"
+        return share, CaseError(case, path, problem, remedy, "no_overlap")
+    if shown < 0.9:
+        return share, CaseError(case, path, problem, "", "little_overlap", "warning")
+    return share, None
+
+
+CONSUMED = frozenset((
+    "image",
+    "phases",
+    "label",
+    "liver",
+    "instances",
+    "lesions",
+    "id",
+    "malignant",
+    "phases_used",
+    "warnings",
+))
+
+
+def to_meta_tensor(volume: Volume, case: str) -> MetaTensor:
+    """(1, X, Y, Z) of a volume, with its place."""
+    voxels, affine, _ = volume
+    matrix = torch.as_tensor(orthogonalize_affine(affine))
+    meta = {
+        # the id, not the path: Spacingd treats names in .nii as MONAI Label's old metadata keys
+        "filename_or_obj": case,
+        "original_affine": torch.as_tensor(np.array(affine), dtype=torch.float64),
+        "spatial_shape": np.asarray(voxels.shape),  # as MONAI's readers do: MONAI Label compares it by numpy
+        "space": "RAS",
+    }
+    return MetaTensor(torch.as_tensor(voxels)[None], affine=matrix, meta=meta)
+
+
+def sample_liver_points(drawing: Annotation | None, liver: MetaTensor | None) -> NDArray[np.float64] | None:
+    """Gives a few thousand points of the liver in RAS mm; None where nobody has drawn it."""
+    mask = drawing.classes if drawing is not None else liver
+    if mask is None:
+        return None
+    index = np.argwhere(mask[0].numpy() != 0).T.astype(np.float64)
+    index = index[:, :: max(1, index.shape[1] // 4000)]
+    return to_mm(mask.affine.numpy(), index) if index.shape[1] else None

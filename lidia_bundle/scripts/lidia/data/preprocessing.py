@@ -1,0 +1,227 @@
+"""The deterministic part of every run: from the files of a case to the network's image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from monai.data import MetaTensor
+from monai.transforms import (
+    Compose,
+    CropForeground,
+    InvertibleTransform,
+    Orientationd,
+    ScaleIntensityRanged,
+    Spacingd,
+    Transform,
+)
+
+from scripts.lidia.components import bounding_box
+from scripts.lidia.data.load_phases import Labels, LoadPhases
+from scripts.lidia.data.parallel_reading import map_in_threads
+from scripts.lidia.data.read_volume import HU
+from scripts.lidia.data.targets import resample_to_grid
+from scripts.lidia.geometry.grid import smooth_for_spacing
+from scripts.lidia.geometry.separable_resample import resample_linear
+from scripts.lidia.vocabulary import PHASES
+
+FORMAT = 3
+"""Part of the cache's key: count up when the same settings give other tensors."""
+
+
+class Preprocessing(Compose):
+    """A Compose that knows its `settings`, so that a cache can tell two of them apart."""
+
+    settings: dict[str, Any]
+
+
+def preprocessing(
+    *,
+    spacing: Sequence[float] = (2.5, 2.5, 2.5),
+    window: Sequence[float] = (-200.0, 400.0),
+    labels: Labels = None,
+    margin_mm: float | None = None,
+    min_lesion_mm3: float = 25.0,
+    antialias: bool = True,
+    outside: Literal["error", "drop"] = "error",
+    check_hu: bool = True,
+) -> Preprocessing:
+    """Makes the transform from an item of a datalist (or of MONAI Label) to the tensors of the contract.
+
+    The result of the transform holds `image`, a MetaTensor float32 (4, X, Y, Z) in RAS order: HU mapped
+    linearly from `window` to -1..1 and clipped, one channel a phase in temporal order, an absent phase being
+    NaN. With it stand `id`, `grid_phase`, `phases_used`, `warnings`, `malignant`, the user's `liver` (1, X,
+    Y, Z) on the reference phase's own grid, and `label` as asked. The grid begins where the body does,
+    with as much air round it as `CutAir` says, unless labels="network": a wider or a shifted field of view
+    changes nothing. `Invertd("pred", transform=this, orig_keys="image")`
+    brings a prediction back to the reference phase's own grid, with zeros where there was air alone.
+
+    Args:
+        spacing: mm of the network's grid along R, A, S.
+        window: HU that become -1 and 1.
+        labels: None (inference); "network" (training): `label` int16 (2, X, Y, Z) on the network's grid,
+            class 0..9 or -1 for lesions too small to count and voxels that nobody drew, then instance; or
+            "native" (evaluation): the same, small lesions too, on the reference phase's own grid.
+        margin_mm: with labels="network", crop to the box of the liver and this margin.
+        min_lesion_mm3: with labels="network", lesions below this volume are ignored.
+        antialias: smooth a phase before it is sampled on a coarser grid.
+        outside: a phase that misses half of the liver (or volume) is an "error", or is left out ("drop").
+        check_hu: refuse volumes whose numbers cannot be HU.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+    """
+    settings = dict(locals())
+    if labels not in (None, "network", "native"):
+        raise ValueError(f"labels is {labels!r}: choose None, 'network' or 'native'")
+    if len(spacing) != 3 or min(spacing) <= 0 or len(window) != 2 or window[0] >= window[1]:
+        raise ValueError(f"spacing {spacing} must be three positive mm, window {window} two rising HU")
+    steps: list[Transform] = [LoadPhases(labels, outside, check_hu, min_lesion_mm3)]
+    if labels == "native":
+        steps.append(TargetOnNativeGrid())
+    steps += [
+        Orientationd("image", axcodes="RAS", labels=None),
+        *([] if labels == "network" else [CutAir(window[0])]),
+        SmoothForSpacing(spacing, antialias),
+        Spacingd("image", pixdim=tuple(spacing), mode="bilinear", padding_mode="border", dtype=torch.float32),
+    ]
+    if labels == "network":
+        steps.append(TargetOnNetworkGrid(margin_mm))
+    steps += [
+        StackPhases(antialias),
+        ScaleIntensityRanged("image", window[0], window[1], -1.0, 1.0, clip=True),
+    ]
+    compose = Preprocessing(steps)
+    compose.settings = {**settings, "format": FORMAT}
+    return compose
+
+
+class TargetOnNativeGrid(Transform):
+    """Turns `drawing` into `label` (2, X, Y, Z) int16 on the reference phase's own grid."""
+
+    def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Draws `label`."""
+        item = dict(data)
+        item["label"] = resample_to_grid(item.pop("drawing").classes, item["image"])
+        return item
+
+
+class CutAir(InvertibleTransform):
+    """Cuts `image` (1, X, Y, Z, RAS order) to the box of what is more than air, whatever the field of view.
+
+    Beside, before and behind it a margin of air is left, and made where the field of view ends: crops that a
+    network learns from end in air, not at the skin. A volume of air alone stays whole.
+
+    Args:
+        air: HU up to which nothing is seen.
+        margin_mm: air on either side along X and Y.
+    """
+
+    def __init__(self, air: float, margin_mm: float = 20.0) -> None:
+        self.air, self.margin_mm = air, margin_mm
+        self.cut = CropForeground()  # its box is found here: MONAI looks at every voxel's index for it
+
+    def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Cuts `image`."""
+        item = dict(data)
+        image = item["image"]
+        box = bounding_box((image.as_tensor()[0] > self.air).numpy())
+        if box is None:
+            start, end = np.zeros(3, int), np.array(image.shape[1:])
+        else:
+            margin = np.ceil(self.margin_mm / image.pixdim.numpy() * (1, 1, 0) - 1e-3).astype(int)
+            start = np.array([side.start for side in box]) - margin
+            end = np.array([side.stop for side in box]) + margin
+        item["image"] = self.cut.crop_pad(image, start, end, mode="constant", value=HU[0])
+        return item
+
+    def inverse(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Puts zeros where `image` was cut."""
+        return {**data, "image": self.cut.inverse(data["image"])}
+
+
+class SmoothForSpacing(Transform):
+    """Smooths `image` (1, X, Y, Z, RAS order) where the coming grid is coarser.
+
+    Args:
+        spacing: mm of the coming grid.
+        active: False leaves the image as it is.
+    """
+
+    def __init__(self, spacing: Sequence[float], active: bool = True) -> None:
+        self.spacing = tuple(spacing)
+        self.active = active
+
+    def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Smooths `image`."""
+        item = dict(data)
+        if self.active:
+            item["image"] = smooth_for_spacing(item["image"], self.spacing)
+        return item
+
+
+class TargetOnNetworkGrid(Transform):
+    """Turns `drawing` into `label` (2, X, Y, Z) int16 on the grid of `image`, and crops both.
+
+    Args:
+        margin_mm: margin round the box of all that is drawn; None leaves the whole volume.
+    """
+
+    def __init__(self, margin_mm: float | None = None) -> None:
+        self.margin_mm = margin_mm
+
+    def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Draws `label` and crops."""
+        item = dict(data)
+        label = resample_to_grid(item.pop("drawing").classes, item["image"])
+        if self.margin_mm is not None:
+            drawn = torch.nonzero(label.as_tensor()[0] > 0)
+            margin = torch.ceil(self.margin_mm / item["image"].pixdim).long()
+            low = (drawn.amin(0) - margin).clamp(min=0).tolist()
+            high = (drawn.amax(0) + 1 + margin).tolist()
+            box = (slice(None), *(slice(a, b) for a, b in zip(low, high, strict=True)))
+            label, item["image"] = _cut(label, box), _cut(item["image"], box)
+        item["label"] = label
+        return item
+
+
+class StackPhases(Transform):
+    """Brings all `phases` onto the grid of `image` and stacks them in temporal order, NaN for absent ones.
+
+    What lies beyond a phase's field of view is -1024 HU. The result keeps the trace of `image`, by which
+    Invertd finds the way back.
+
+    Args:
+        antialias: smooth a phase before it is sampled on a coarser grid.
+    """
+
+    def __init__(self, antialias: bool = True) -> None:
+        self.antialias = antialias
+
+    def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Stacks (1, X, Y, Z) and the other phases to `image` (4, X, Y, Z)."""
+        item = dict(data)
+        image, others = item["image"], item.pop("phases")
+        shape = tuple(image.shape[1:])
+        stack = torch.full((len(PHASES), *shape), np.nan, dtype=torch.float32)
+        stack[PHASES.index(item["grid_phase"])] = image.as_tensor()[0]
+        onto = partial(
+            resample_linear, affine=image.affine, shape=shape, antialias=self.antialias, outside=HU[0]
+        )
+        for phase, found in zip(others, map_in_threads(onto, others.values()), strict=True):
+            stack[PHASES.index(phase)] = found[0]
+        item["image"] = MetaTensor(stack, meta=image.meta, applied_operations=image.applied_operations)
+        return item
+
+
+def _cut(volume: MetaTensor, box: tuple[slice, ...]) -> MetaTensor:
+    """Cuts a box out of (C, X, Y, Z) and moves the affine's origin along."""
+    affine = volume.affine.clone()
+    start = torch.as_tensor([float(s.start) for s in box[1:]], dtype=affine.dtype)
+    affine[:3, 3] += affine[:3, :3] @ start
+    out = MetaTensor(volume.as_tensor()[box].clone(), meta=volume.meta, applied_operations=[])
+    out.affine = affine
+    return out

@@ -1,0 +1,59 @@
+"""Domain randomisation: some crops look as if another scanner had made them.
+
+For the sake of real CT: contrast, level, noise and resolution vary far more than within the phantom. One draw
+serves all phases, since washout is told by their difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from monai.transforms import RandomizableTransform
+
+
+class RandScanner(RandomizableTransform):
+    """Thick slices or a soft kernel, another contrast and level, coarser or stronger noise.
+
+    Args:
+        prob: share of crops that are changed.
+        gain: largest relative change of contrast.
+        offset: largest change of level, in units of the window's half width.
+        noise: largest SD of added noise, in units of the window's half width.
+    """
+
+    def __init__(
+        self, prob: float = 0.0, gain: float = 0.15, offset: float = 0.06, noise: float = 0.08
+    ) -> None:
+        RandomizableTransform.__init__(self, prob)
+        self.gain, self.offset, self.noise = gain, offset, noise
+
+    def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Changes `image` (4, X, Y, Z); NaN stays NaN."""
+        item = dict(data)
+        self.randomize(None)
+        if not self._do_transform:
+            return item
+        image = item["image"]
+        if self.R.random_sample() < 0.6:
+            image = blur(image, int(self.R.randint(3)), float(self.R.uniform(0.2, 1.0)))
+        if self.R.random_sample() < 0.6:
+            source = torch.Generator().manual_seed(int(self.R.randint(2**31 - 1)))
+            grain = torch.randn(image.shape, generator=source)
+            if self.R.random_sample() < 0.5:
+                grain = blur(grain, int(self.R.randint(3)), 1.0)
+            image = image + grain * float(self.R.uniform(0, self.noise))
+        gain, level = 1 + self.R.uniform(-self.gain, self.gain), self.R.uniform(-self.offset, self.offset)
+        item["image"] = image * float(gain) + float(level)
+        return item
+
+
+def blur(volume: torch.Tensor, axis: int, strength: float) -> torch.Tensor:
+    """Mixes a volume (C, X, Y, Z) with its mean over three voxels along one axis."""
+    size, margin = [1, 1, 1], [0, 0, 0, 0, 0, 0]
+    size[axis] = 3
+    margin[4 - 2 * axis], margin[5 - 2 * axis] = 1, 1
+    mean = F.avg_pool3d(F.pad(volume, margin, mode="replicate"), size, stride=1)
+    return torch.lerp(volume, mean, strength)

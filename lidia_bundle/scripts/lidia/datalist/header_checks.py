@@ -1,0 +1,189 @@
+"""Checks of a case that need no voxel: the files are there, and their headers can be believed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+
+from scripts.lidia.datalist.case_error import CaseError
+
+SPACING_MM = (0.2, 15.0)
+EXTENT_MM = (30.0, 1500.0)
+MIN_SLICES = 8
+BRIGHT_HU, BRIGHT_SHARE = 800.0, 0.08
+"""Above lie dense bone, calcium and metal: no larger share of a scan."""
+COPY = "copy or export the file again"
+
+
+def check_item(item: Mapping[str, Any]) -> list[CaseError]:
+    """Collects the faults and remarks of all files of a case.
+
+    Args:
+        item: a completed item of a datalist.
+
+    Returns:
+        CaseErrors of severity "error" and "warning"; empty if all is well. DICOM folders are only looked for
+        here.
+    """
+    files = dict(item["phases"])
+    files.update({k: item[k] for k in ("label", "liver", "instances") if isinstance(item.get(k), str)})
+    faults: list[CaseError] = []
+    for file in files.values():
+        if Path(file).is_dir():
+            continue
+        try:
+            faults += check_header(file, case=item["id"])
+        except CaseError as fault:
+            faults.append(fault)
+    return faults
+
+
+def check_header(path: str | Path, *, case: str = "", assume_affine: bool = False) -> list[CaseError]:
+    """Checks the header of a NIfTI file; geometry is never guessed.
+
+    Args:
+        path: the file, .nii or .nii.gz.
+        case: id of the case, for the message.
+        assume_affine: accept a file without orientation (neither qform nor sform).
+
+    Returns:
+        Remarks, as CaseErrors of severity "warning".
+
+    Raises:
+        CaseError: if the file is missing, empty, damaged or no NIfTI; has more than three dimensions, fewer
+        than 8 slices or no plain numbers; or if its affine is absent, singular, contradictory, or its spacing
+            (0.2 to 15 mm) or extent (30 to 1500 mm) is not that of a body.
+    """
+    file = str(path)
+    case = case or Path(file).name
+    image = open_nifti(path, case)
+    header = image.header
+
+    shape = header.get_data_shape()
+    while len(shape) > 3 and shape[-1] == 1:
+        shape = shape[:-1]
+    if len(shape) > 3:
+        problem = f"{len(shape)}-D with {shape[-1]} volumes (shape {shape})"
+        raise CaseError(case, file, problem, "list each phase as its own 3-D file", "not_3d")
+    if len(shape) < 3 or min(shape) < MIN_SLICES:
+        raise CaseError(
+            case, file, f"shape {shape}: fewer than {MIN_SLICES} slices", "give the whole volume", "too_flat"
+        )
+    kind = header.get_data_dtype()
+    if kind.fields is not None or kind.kind not in "iuf":
+        raise CaseError(
+            case, file, f"voxels of type {kind} are no CT numbers", "export as int16 or float32", "bad_dtype"
+        )
+    forms = int(header["qform_code"]), int(header["sform_code"])
+    if forms == (0, 0) and not assume_affine:
+        problem = "the header has no orientation (qform and sform are 0), left and right would be guessed"
+        raise CaseError(
+            case, file, problem, "export again with orientation, from DICOM if you can", "no_orientation"
+        )
+    affine = np.asarray(image.affine, dtype=float)
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+        raise CaseError(
+            case,
+            file,
+            "the affine is singular or not finite",
+            "export again with a valid affine",
+            "bad_affine",
+        )
+    remarks = _compare_forms(image, case, file) if min(forms) > 0 else []
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    extent = spacing * np.asarray(shape)
+    if spacing.min() < SPACING_MM[0] or spacing.max() > SPACING_MM[1]:
+        problem = f"spacing {_mm(spacing)} is outside {SPACING_MM[0]} to {SPACING_MM[1]} mm"
+        raise CaseError(case, file, problem, "check the unit: spacing must be in millimetres", "bad_spacing")
+    if extent.min() < EXTENT_MM[0] or extent.max() > EXTENT_MM[1]:
+        problem = f"extent {_mm(extent)} is outside {EXTENT_MM[0]:g} to {EXTENT_MM[1]:g} mm"
+        raise CaseError(
+            case, file, problem, "check the unit of the spacing, and that the volume is whole", "bad_extent"
+        )
+    axes = affine[:3, :3] / spacing
+    if np.abs(axes.T @ axes - np.eye(3)).max() > 1e-3:
+        remarks.append(
+            CaseError(case, file, "the affine is sheared", "check the export", "sheared", "warning")
+        )
+    return remarks
+
+
+def open_nifti(path: str | Path, case: str) -> nib.Nifti1Image:
+    """Opens a NIfTI file (voxels are not read).
+
+    Args:
+        path: the file, .nii or .nii.gz.
+        case: id of the case, for the message.
+
+    Returns:
+        A nibabel image.
+
+    Raises:
+        CaseError: if the file is missing, empty, damaged or no NIfTI.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CaseError(case, str(path), "there is no such file", "check the path in the datalist", "missing")
+    if path.stat().st_size == 0:
+        raise CaseError(case, str(path), "the file is empty (0 bytes)", COPY, "empty_file")
+    if not path.name.lower().endswith((".nii", ".nii.gz")):
+        remedy = "convert it to NIfTI, or name the folder of its DICOM series"
+        if path.name.lower().endswith((".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")):
+            remedy = "name it by --dicom_dir, which unpacks ZIP and TAR, or unpack it and name the folder"
+        raise CaseError(case, str(path), "not a .nii or .nii.gz file", remedy, "not_nifti")
+    with path.open("rb") as stream:
+        zipped = stream.read(2) == b"\x1f\x8b"
+    if zipped != path.name.lower().endswith(".gz"):
+        problem = f"the name {path.name} lies: the content is {'' if zipped else 'not '}gzip"
+        raise CaseError(
+            case, str(path), problem, "download it again, or rename it if it is NIfTI", "wrong_ending"
+        )
+    try:
+        image = nib.load(path)
+    except (
+        Exception
+    ) as error:  # nibabel, gzip and zlib raise many kinds; all of them mean an unreadable header
+        problem = f"the header cannot be read ({type(error).__name__}: {error})"
+        raise CaseError(case, str(path), problem, COPY, "not_nifti") from error
+    if not isinstance(image, nib.Nifti1Image | nib.Nifti2Image):
+        raise CaseError(
+            case, str(path), f"{type(image).__name__}, not NIfTI", "convert it to NIfTI", "not_nifti"
+        )
+    return image
+
+
+def _compare_forms(image: nib.Nifti1Image, case: str, file: str) -> list[CaseError]:
+    """Compares qform and sform, of which every reader chooses another one.
+
+    Raises:
+        CaseError: they disagree by more than a voxel or 1 %, or the qform is none.
+    """
+    shape = np.asarray(image.shape[:3])
+    try:
+        q, s = image.get_qform(coded=False), image.get_sform(coded=False)
+    except ValueError as error:  # of nibabel's quaternions
+        problem = f"the qform is no rotation ({error})"
+        raise CaseError(case, file, problem, "export again with a valid affine", "bad_affine") from error
+    if not np.isfinite(q).all() or abs(np.linalg.det(q[:3, :3])) < 1e-9:
+        return []
+    spacings = [np.linalg.norm(m[:3, :3], axis=0) for m in (q, s)]
+    corners = np.array(np.meshgrid(*[(0, n - 1) for n in shape], indexing="ij")).reshape(3, -1)
+    shift = np.abs((q - s)[:3, :3] @ corners + (q - s)[:3, 3:]).max() / spacings[1].min()
+    stretch = np.abs(spacings[0] / spacings[1] - 1).max()
+    if stretch <= 1e-3 and shift <= 0.1:
+        return []
+    both = f"spacing {_mm(spacings[0])} and {_mm(spacings[1])}, {shift:.1f} voxels apart"
+    problem = f"qform and sform disagree ({both})"
+    severity = "error" if stretch > 0.01 or shift > 1 else "warning"
+    fault = CaseError(case, file, problem, "export again, or delete the wrong form", "two_forms", severity)
+    if severity == "error":
+        raise fault
+    return [fault]
+
+
+def _mm(values: np.ndarray) -> str:
+    return " x ".join(f"{v:.3g}" for v in values) + " mm"

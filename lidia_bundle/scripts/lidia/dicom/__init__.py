@@ -1,0 +1,1 @@
+"""DICOM: studies, series and slices are read; SEG and SR are written."""

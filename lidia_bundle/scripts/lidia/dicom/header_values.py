@@ -1,0 +1,265 @@
+"""Values of a DICOM header, each in the form that the standard promises, or what the table says instead."""
+
+from __future__ import annotations
+
+import re
+import struct
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+
+from scripts.lidia.datalist.case_error import CaseError
+from scripts.lidia.dicom.attributes import ATTRIBUTES, PIXELS, PLACE, VALUES, Attribute
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+REMEDY = "export the series again with all its tags"
+CT = ("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
+"""SOPClassUID of CT, Enhanced CT and Legacy Converted Enhanced CT."""
+OTHER_UNITS = ("OD", "MGML", "Z_EFF", "ED", "EDW", "PCT", "MRAD", "IOD")
+"""Values of RescaleType (PS3.3, C.11.1.1.2) that are no CT numbers; US is "unspecified", and taken for HU."""
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_DATE = re.compile(r"(\d{4})(\.?)(\d{2})\2(\d{2})", re.ASCII)
+_TIME = re.compile(r"(\d{2})(:?)(\d{2})\2(\d{2})(\.\d{1,6})?", re.ASCII)
+_MOMENT = re.compile(r"(\d{14})(\.\d{1,6})?([+-]\d{4})?", re.ASCII)
+_BINARY = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d"}
+_WHOLE = ("US", "US or SS", "IS")
+_FILL = " \0\t\r\n"
+_SHOWN = 60
+"""Characters of a bad value that an error shows."""
+
+
+def read_numbers(header: Dataset, keyword: str) -> tuple[float, ...] | None:
+    """Gives the numbers of an attribute; None where the table blanks it.
+
+    Args:
+        header: of a file, or of a frame; its `filename` is named in errors.
+        keyword: of the table.
+
+    Raises:
+        CaseError: if the table refuses the series for it; code `no_tags` if it is missing, else `bad_value`.
+    """
+    row, values = ATTRIBUTES[keyword], _values(header, keyword)
+    if not values:
+        _check_absent(header, row)
+        return None
+    numbers = [_number(value) for value in values]
+    wanted = int(row.vm)
+    low, high = row.bounds or (-np.inf, np.inf)
+    right = [n for n in numbers if n is not None and low <= n <= high]
+    whole = row.vr not in _WHOLE or all(number == int(number) for number in right)
+    if len(right) == len(numbers) == wanted and whole:
+        return tuple(right)
+    if row.bad == "refuse":
+        kind = "whole number" if row.vr in _WHOLE else "decimal number"
+        limits = f" from {low:g} to {high:g}" if row.bounds else ""
+        _refuse_value(header, row, values, f"{wanted} {kind}{'s' * (wanted > 1)}{limits}")
+    return None
+
+
+def require_numbers(header: Dataset, keyword: str) -> tuple[float, ...]:
+    """Gives the numbers of an attribute that the table refuses a series for.
+
+    Raises:
+        CaseError: see `read_numbers`; also where the table would blank it.
+    """
+    numbers = read_numbers(header, keyword)
+    if numbers is None:
+        _refuse(header, f"{keyword} is missing", "no_tags")
+    return numbers
+
+
+def read_number(header: Dataset, keyword: str) -> float | None:
+    """Gives the one number of an attribute; see `read_numbers`."""
+    numbers = read_numbers(header, keyword)
+    return None if numbers is None else numbers[0]
+
+
+def read_whole(header: Dataset, keyword: str) -> int | None:
+    """Gives the one whole number of an attribute; see `read_numbers`."""
+    numbers = read_numbers(header, keyword)
+    return None if numbers is None else int(numbers[0])
+
+
+def read_words(header: Dataset, keyword: str) -> tuple[str, ...]:
+    """Gives the texts of an attribute without padding; none where the table blanks it.
+
+    Raises:
+        CaseError: if the table refuses the series for it.
+    """
+    row = ATTRIBUTES[keyword]
+    words = tuple(str(value).strip(_FILL) for value in _values(header, keyword))
+    if not any(words):
+        _check_absent(header, row)
+        return ()
+    if row.terms and (len(words) != 1 or words[0] not in row.terms):
+        if row.bad == "refuse":
+            _refuse_value(header, row, words, " or ".join(row.terms))
+        return ()
+    return words
+
+
+def read_text(header: Dataset, keyword: str) -> str:
+    """Gives the texts of an attribute as one; empty where the table blanks it; see `read_words`."""
+    return " ".join(word for word in read_words(header, keyword) if word)
+
+
+def read_date(header: Dataset, keyword: str) -> str:
+    """Gives a date as YYYYMMDD (PS3.5, 6.2: DA; 1964.05.06 is its older form); empty if it is none."""
+    found = _DATE.fullmatch(read_text(header, keyword))
+    return _valid("".join(found.group(1, 3, 4)), "%Y%m%d") if found else ""
+
+
+def read_time(header: Dataset, keyword: str) -> str:
+    """Gives a time of day as HHMMSS (PS3.5, 6.2: TM; 10:02:10 is its older form).
+
+    Empty if it is none, or has no seconds: they tell scans apart.
+    """
+    found = _TIME.fullmatch(read_text(header, keyword))
+    return _valid("".join(found.group(1, 3, 4)), "%H%M%S") if found else ""
+
+
+def read_moment(header: Dataset, keyword: str) -> str:
+    """Gives date and time as YYYYMMDDHHMMSS (PS3.5, 6.2: DT); empty if it says less, or is none."""
+    found = _MOMENT.fullmatch(read_text(header, keyword))
+    return _valid(found[1], "%Y%m%d%H%M%S") if found else ""
+
+
+def is_ct(header: Dataset) -> bool:
+    """Whether a file holds CT: by Modality, and where that is blank by SOPClassUID."""
+    return (read_text(header, "Modality") or "CT" * (read_text(header, "SOPClassUID") in CT)) == "CT"
+
+
+def is_slice(header: Dataset) -> bool:
+    """Whether a file is a slice of CT: no localizer, no screen shot without a place, no report."""
+    kinds = read_words(header, "ImageType")
+    placed = "ImagePositionPatient" in header or ("Rows" in header and "SECONDARY" not in kinds)
+    return placed and is_ct(header) and "LOCALIZER" not in kinds
+
+
+def check_place(header: Dataset) -> None:
+    """Checks that a slice or frame says where it lies.
+
+    Raises:
+        CaseError: if it does not; code `no_tags` if an attribute is missing, else `bad_value`.
+    """
+    for keyword in PLACE:
+        read_numbers(header, keyword)
+    turn = np.reshape(require_numbers(header, "ImageOrientationPatient"), (2, 3))
+    if np.abs(turn @ turn.T - np.eye(2)).max() > 0.02:
+        row = ATTRIBUTES["ImageOrientationPatient"]
+        _refuse_value(header, row, turn.ravel().tolist(), "two unit vectors at right angles")
+
+
+def check_slice(header: Dataset) -> None:
+    """Checks all that a slice or frame must say of its place and its numbers.
+
+    Raises:
+        CaseError: see `check_place`.
+    """
+    check_place(header)
+    for keyword in VALUES:
+        read_numbers(header, keyword)
+    unit = read_text(header, "RescaleType").upper()
+    if unit in OTHER_UNITS:
+        _refuse_value(header, ATTRIBUTES["RescaleType"], [unit], "HU")
+
+
+def check_pixels(header: Dataset) -> None:
+    """Checks what a file says of the form of its stored values.
+
+    Raises:
+        CaseError: see `check_place`.
+    """
+    for keyword in PIXELS:
+        (read_words if ATTRIBUTES[keyword].terms else read_numbers)(header, keyword)
+    if "ModalityLUTSequence" in header:
+        problem = "ModalityLUTSequence is there: a CT image has RescaleSlope and RescaleIntercept instead"
+        _refuse(header, problem, "bad_value")
+    stored = require_numbers(header, "BitsStored")[0]
+    if stored > require_numbers(header, "BitsAllocated")[0]:
+        _refuse_value(header, ATTRIBUTES["BitsStored"], [int(stored)], "at most BitsAllocated")
+
+
+def _values(header: Dataset, keyword: str) -> list[Any]:
+    """The values of an attribute as the file has them: texts, numbers or what else; none if it is empty.
+
+    pydicom parses a value when it is asked for, fails in many ways, and warns; the raw bytes do not.
+    """
+    element = header.get_item(keyword)
+    if element is None or element.value is None:
+        return []
+    value, vr = element.value, element.VR
+    if isinstance(value, bytes):
+        if vr in (None, "UN"):
+            vr = ATTRIBUTES[keyword].vr.split(" ")[0]
+        if vr in _BINARY:
+            return _unpacked(value, vr, getattr(element, "is_little_endian", True))
+        if vr in ("LO", "SH", "PN", "LT", "ST", "UT", "UC"):
+            value = _decoded(header, keyword, value)
+        else:
+            value = value.decode("latin-1")
+    if isinstance(value, str):
+        value = value.strip(_FILL)
+        return value.split("\\") if value else []
+    if isinstance(value, (int, float)):
+        return [value]
+    many = list(value) if hasattr(value, "__iter__") and vr not in ("PN", "SQ") else [value]
+    return [] if not any(str(one).strip(_FILL) for one in many) else many
+
+
+def _decoded(header: Dataset, keyword: str, raw: bytes) -> str:
+    """A text in the file's character set; in Latin-1 where that fails, so that nothing is lost."""
+    from pydicom.config import disable_value_validation
+
+    try:
+        with disable_value_validation():
+            value = header[keyword].value
+    except Exception:  # unknown character sets and broken sequences of escapes raise many kinds
+        return raw.decode("latin-1")
+    many = isinstance(value, (list, tuple)) or type(value).__name__ == "MultiValue"
+    return "\\".join(map(str, value)) if many else str(value or "")
+
+
+def _unpacked(raw: bytes, vr: str, little: bool) -> list[Any]:
+    code = _BINARY[vr]
+    if len(raw) % struct.calcsize(code):
+        return [repr(raw[:_SHOWN])]
+    return list(struct.unpack(f"{'<' if little else '>'}{len(raw) // struct.calcsize(code)}{code}", raw))
+
+
+def _number(value: Any) -> float | None:
+    """A finite number; None for everything else, decimal commas and digits of other scripts among it."""
+    if isinstance(value, str) and not _NUMBER.fullmatch(value.strip(_FILL)):
+        return None
+    try:
+        number = float(value.strip(_FILL) if isinstance(value, str) else value)
+    except (TypeError, ValueError):
+        return None
+    return number if np.isfinite(number) else None
+
+
+def _valid(digits: str, form: str) -> str:
+    try:
+        datetime.strptime(digits, form)
+    except ValueError:
+        return ""
+    return digits
+
+
+def _check_absent(header: Dataset, row: Attribute) -> None:
+    if row.absent == "refuse":
+        what = "is empty" if row.keyword in header else "is missing"
+        _refuse(header, f"{row.keyword} {what}: HU or place are unknown", "no_tags")
+
+
+def _refuse_value(header: Dataset, row: Attribute, values: Any, wanted: str) -> NoReturn:
+    shown = "\\".join(map(str, values))
+    shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]} (cut)"
+    _refuse(header, f"{row.keyword} is {shown!r}, not {wanted}", "bad_value")
+
+
+def _refuse(header: Dataset, problem: str, code: str) -> NoReturn:
+    raise CaseError("dicom", str(getattr(header, "filename", "")), problem, REMEDY, code)

@@ -1,0 +1,126 @@
+"""The headers of all DICOM files below a folder, and which files are damaged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scripts.lidia.datalist.case_error import CaseError
+from scripts.lidia.dicom.attributes import TAGS
+from scripts.lidia.dicom.file_account import Account, reason_without_header
+from scripts.lidia.dicom.header_values import CT, read_text
+from scripts.lidia.dicom.read_file import read_file
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+
+MEDIA_STORAGE_DIRECTORY = "1.2.840.10008.1.3.10"
+"""SOP class of a DICOMDIR, which may bear another name."""
+
+
+def read_headers(
+    folder: str | Path,
+    unreadable: list[CaseError] | None,
+    account: Account | None = None,
+    more: Sequence[str] = (),
+) -> Iterable[Dataset]:
+    """Headers of all DICOM files below a folder, without pixels.
+
+    Args:
+        folder: searched with its sub-folders; or a file.
+        unreadable: takes the faults of files that should be DICOM and are empty or damaged.
+        account: of the folder; takes the reasons of all other files.
+        more: keywords to read beside those of the table.
+
+    Raises:
+        CaseError: if there is no such folder; without `unreadable`, if a file is empty or damaged.
+    """
+    try:
+        import pydicom  # noqa: F401
+    except ImportError as error:
+        remedy = "install pydicom and highdicom"
+        raise CaseError(
+            "dicom", str(folder), f"DICOM cannot be read: {error}", remedy, "no_reader"
+        ) from error
+    if not Path(folder).exists():
+        remedy = "check --dicom_dir"
+        raise CaseError("dicom", str(folder), "there is no such folder", remedy, "missing")
+    account = Account(folder) if account is None else account
+    for path, words in account.closed.items():
+        remedy = "get the right to read it, or move it away"
+        _note(CaseError("dicom", str(path), f"it cannot be read ({words})", remedy, "closed"), unreadable)
+    for path in account.unread():
+        try:
+            header = _classified(path, account, more)
+        except CaseError as fault:
+            account.leave([path], "damaged", detail="" if account.private else fault.problem)
+            _note(fault, unreadable)
+        else:
+            if header is not None:
+                yield header
+
+
+def _note(fault: CaseError, unreadable: list[CaseError] | None) -> None:
+    if unreadable is None:
+        raise fault
+    unreadable.append(fault)
+
+
+def _classified(path: Path, account: Account, more: Sequence[str]) -> Dataset | None:
+    """The header of a file that is part of a study; of any other the account takes the reason.
+
+    Raises:
+        CaseError: if it should be DICOM and cannot be read.
+    """
+    try:
+        reason, header = _reason(path, account, more)
+    except OSError as error:
+        remedy = "get the right to read it, or copy the study again"
+        problem = f"the file cannot be read ({error.strerror or error})"
+        raise CaseError("dicom", str(path), problem, remedy, "damaged") from error
+    if reason == "packed":
+        account.unpack(path)
+    elif reason:
+        account.leave([path], reason)
+    return header
+
+
+def _reason(path: Path, account: Account, more: Sequence[str]) -> tuple[str, Dataset | None]:
+    """Why a file is no part of a study, by a key of `REASONS`; empty with the header of one that is."""
+    if account.is_hidden(path) or path.name.upper() == "DICOMDIR":
+        return reason_without_header(path, account), None
+    header = _header(path, more)
+    if header is None:
+        return reason_without_header(path, account) or "not_dicom", None
+    kind = header.file_meta.get("MediaStorageSOPClassUID")
+    return ("index", None) if kind == MEDIA_STORAGE_DIRECTORY else ("", header)
+
+
+def _header(path: Path, more: Sequence[str]) -> Dataset | None:
+    """The header of a file; None if it is no DICOM and does not claim to be.
+
+    Raises:
+        CaseError: if it should be DICOM and is empty or damaged.
+    """
+    from pydicom.uid import MediaStorageDirectoryStorage
+
+    named, remedy = path.suffix.lower() in (".dcm", ".ima"), "copy the study again"
+    if path.stat().st_size == 0 and (named or not path.suffix):
+        raise CaseError("dicom", str(path), "the file is empty (0 bytes)", remedy, "empty_file")
+    try:
+        header = read_file(path, stop_before_pixels=True, specific_tags=[*TAGS, *more])
+    except Exception as error:  # a broken file can break its reader anywhere
+        problem = f"the file cannot be read ({error})"
+        raise CaseError("dicom", str(path), problem, remedy, "damaged") from error
+    if header is None and named:
+        raise CaseError("dicom", str(path), "the file is no DICOM", remedy, "damaged")
+    if header is None:
+        return None
+    kind = header.file_meta.get("MediaStorageSOPClassUID") or read_text(header, "SOPClassUID")
+    # pydicom takes a file that ends between two elements for whole; bits come after all that tells its place
+    cut = "BitsAllocated" not in header and ("SOPClassUID" not in header or kind in CT)
+    if cut and kind != MediaStorageDirectoryStorage:
+        raise CaseError("dicom", str(path), "the file ends within its header", remedy, "truncated")
+    return header

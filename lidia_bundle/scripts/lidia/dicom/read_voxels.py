@@ -1,0 +1,121 @@
+"""Slices or frames in their order as one volume of HU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scripts.lidia.datalist.case_error import CaseError
+from scripts.lidia.dicom.header_values import require_numbers
+from scripts.lidia.dicom.hu_scale import check_scale, count
+from scripts.lidia.dicom.pixel_values import AIR, Pixels, read_pixels, stored_values, summed_up
+from scripts.lidia.dicom.read_file import read_file
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+Volume = tuple[NDArray[np.float32], NDArray[np.float64], list[str]]
+
+
+def read_voxels(slices: Sequence[Dataset]) -> Volume:
+    """Reads the voxels of single slices.
+
+    Args:
+        slices: with pixels, in their order along their normal.
+
+    Returns:
+        HU (X, Y, Z) not below -1024; the RAS affine (mm); what was mended, in words.
+
+    Raises:
+        CaseError: if a slice cannot be decoded, or its numbers cannot be HU.
+    """
+
+    def pixels() -> Iterator[Pixels]:
+        for slice_ in slices:
+            stored, words = _decoded(slice_)
+            made = read_pixels(slice_, stored)
+            yield made._replace(remarks=words + made.remarks)
+
+    return _stacked(slices, pixels())
+
+
+def read_frames(frames: Sequence[Dataset], every: int = 1) -> Volume:
+    """Reads the voxels of one enhanced multi-frame file.
+
+    Args:
+        frames: of `single_frames`, in any order.
+        every: takes each so-manieth along their normal.
+
+    Returns:
+        As `read_voxels`.
+
+    Raises:
+        CaseError: as `read_voxels`.
+    """
+    file = Path(frames[0].filename)
+    header = read_file(file)
+    if header is None:
+        raise CaseError("dicom", str(file), "the file is no DICOM", "copy the file again", "damaged")
+    stored, words = _decoded(header)
+    stored = stored.reshape(-1, *stored.shape[-2:])
+    if len(stored) != len(frames):
+        problem = f"{len(stored)} frames of pixels for {len(frames)} places"
+        raise CaseError("dicom", str(file), problem, "copy the file again", "damaged")
+    turn = np.reshape(require_numbers(frames[0], "ImageOrientationPatient"), (2, 3))
+    places = _corners(frames) @ np.cross(*turn)
+    order = np.argsort(places)[::every]
+
+    def pixels() -> Iterator[Pixels]:
+        for number in order:
+            made = read_pixels(header, stored[number], frames[number])
+            yield made._replace(remarks=words + made.remarks)
+
+    return _stacked([frames[number] for number in order], pixels())
+
+
+def _decoded(header: Dataset) -> tuple[NDArray[np.integer], tuple[str, ...]]:
+    try:
+        return stored_values(header)
+    except CaseError:
+        raise
+    except Exception as error:  # decoders raise many kinds
+        problem = f"the pixels cannot be decoded ({type(error).__name__}: {error})"
+        remedy = "copy the series again"
+        raise CaseError("dicom", str(header.filename), problem, remedy, "damaged") from error
+
+
+def _stacked(slices: Sequence[Dataset], pixels: Iterator[Pixels]) -> Volume:
+    rows, columns = (int(require_numbers(slices[0], keyword)[0]) for keyword in ("Rows", "Columns"))
+    voxels = np.empty((columns, rows, len(slices)), np.float32, order="F")
+    counts, remarks = [], []
+    for number, slice_ in enumerate(pixels):
+        if slice_.hu.shape != (rows, columns):
+            problem = f"{slice_.hu.shape} pixels for {rows} rows and {columns} columns"
+            file = str(slices[number].filename)
+            raise CaseError("dicom", file, problem, "copy the series again", "damaged")
+        counts.append(count(slice_.hu))
+        remarks.append(slice_.remarks)
+        np.maximum(slice_.hu.T, AIR, out=voxels[:, :, number])
+    check_scale(counts, list(slices))
+    return voxels, _affine(slices), summed_up(remarks)
+
+
+def _corners(slices: Sequence[Dataset]) -> NDArray[np.float64]:
+    return np.array([require_numbers(slice_, "ImagePositionPatient") for slice_ in slices])
+
+
+def _affine(slices: Sequence[Dataset]) -> NDArray[np.float64]:
+    """(4, 4) from column, row and slice to RAS mm: DICOM's axes run to the left, the back and the head."""
+    row, column = np.reshape(require_numbers(slices[0], "ImageOrientationPatient"), (2, 3))
+    between_rows, between_columns = require_numbers(slices[0], "PixelSpacing")
+    normal, corners = np.cross(row, column), _corners(slices)
+    places = corners @ normal
+    affine = np.eye(4)
+    affine[:3, 0], affine[:3, 1] = row * between_columns, column * between_rows
+    affine[:3, 2] = normal * (places[-1] - places[0]) / max(len(places) - 1, 1)
+    affine[:3, 3] = corners[0]
+    return np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine

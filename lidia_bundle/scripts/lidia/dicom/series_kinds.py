@@ -1,0 +1,62 @@
+"""What kind of series is no contrast phase, by its tags: localizer, projection, computed map, reformat."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from scripts.lidia.dicom.header_values import is_ct, read_text, require_numbers
+from scripts.lidia.dicom.series_text import find_kind
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+KINDS_LEFT_OUT = {
+    "a localizer": "localizer", "bolus tracking": "single_slices", "a dose report": "dose_report",
+    "a projection": "projection", "a computed map": "computed_map",
+}  # fmt: skip
+"""Key of `account.REASONS` of each kind that words name."""
+SHORTEST_MM = 60.0
+"""What is shorter along the body shows no liver: bolus tracking, single slices, biopsies."""
+
+
+def kind_of(first: Dataset, frames: Sequence[Dataset]) -> tuple[str, str]:
+    """Gives the reason why a series is no phase, from its tags; empty if nothing speaks against it.
+
+    Args:
+        first: header of its first file.
+        frames: its slices or frames.
+
+    Returns:
+        A key of `account.REASONS`, and words.
+    """
+    description = read_text(first, "SeriesDescription")
+    kinds = read_text(first, "ImageType").upper().split(" ")
+    said = find_kind(description)
+    if not is_ct(first) or not frames:
+        what = "a dose report" if said == "a dose report" or "Dose" in description else "no CT slices"
+        return "other_kind", f"{what} ({read_text(first, 'Modality') or 'no modality'})"
+    if "LOCALIZER" in kinds or said == "a localizer":
+        return "localizer", "a localizer"
+    if "SECONDARY" in kinds and not {"AXIAL", "ORIGINAL"} & set(kinds) and said == "a dose report":
+        return "dose_report", "a dose report"
+    if any("PROJECTION" in kind or kind in ("MIP", "MINIP", "MPR THICK") for kind in kinds):
+        return "projection", "a projection (MIP or the like)"
+    if said and said != "bolus tracking":
+        return KINDS_LEFT_OUT[said], said
+    places = {_corner(frame) for frame in frames}
+    if len(places) < 8:
+        return "single_slices", f"bolus tracking or single slices ({len(places)} places)"
+    turn = np.asarray(require_numbers(frames[0], "ImageOrientationPatient"))
+    normal = np.abs(np.cross(turn[:3], turn[3:]))
+    if normal.argmax() != 2:
+        return "reformat", f"a {'sagittal' if normal.argmax() == 0 else 'coronal'} reformat"
+    if normal[2] < np.cos(np.radians(15)):
+        return "reformat", "an oblique reformat"
+    return "", ""
+
+
+def _corner(header: Dataset) -> tuple[float, ...]:
+    return tuple(np.round(require_numbers(header, "ImagePositionPatient"), 2))

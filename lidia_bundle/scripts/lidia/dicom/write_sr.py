@@ -1,0 +1,146 @@
+"""What was found as a DICOM SR after TID 1500: the patient's probabilities, and a group of measures a lesion.
+
+Groups: one for the patient (TID 1501), one for the liver and one a lesion (TID 1411), each of these with its
+segment of the SEG. The report is PRELIMINARY and UNVERIFIED: nobody has read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from highdicom import sr
+from highdicom.seg import Segmentation
+from pydicom import Dataset
+from pydicom.sr.coding import Code
+
+from scripts.lidia.dicom import codes
+from scripts.lidia.dicom.provenance import MAKER, NAME, NOTE, Origin, complete_object, silence_warnings
+from scripts.lidia.dicom.write_seg import segment_of, tracking_id, tracking_uid
+
+PLACES = 9
+"""Decimals that a decimal string of DICOM, 16 characters, holds of numbers below a million."""
+
+
+def write_measurements(
+    result: Mapping[str, Any], liver_mm3: float, segmentation: Segmentation, origin: Origin
+) -> sr.Comprehensive3DSR:
+    """Makes the SR of a patient.
+
+    Args:
+        result: content of `ID.json`.
+        liver_mm3: volume of the liver with its lesions; the liver has no group where it is 0.
+        segmentation: the SEG that holds the segments, see `write_segments`.
+        origin: see `origin_of`.
+
+    Returns:
+        The object, ready to be saved.
+    """
+    groups = [_patient(result, origin)]
+    if liver_mm3 > 0:
+        tracking = sr.TrackingIdentifier(origin.uid("liver"), f"{NAME} liver")
+        measures = [_measure(codes.VOLUME, liver_mm3, codes.MM3)]
+        groups.append(_region(tracking, 1, codes.LIVER, measures, segmentation, origin))
+    for record in result["lesions"]:
+        tracking = sr.TrackingIdentifier(tracking_uid(record, origin), tracking_id(record))
+        measures = [
+            _measure(codes.VOLUME, record["volume_mm3"], codes.MM3),
+            _measure(codes.LONG_AXIS, record["diameter_mm"], codes.MM),
+            *_odds(record["probabilities"]),
+        ]
+        kind, segment = codes.TYPES[record["type"]], segment_of(record)
+        groups.append(_region(tracking, segment, kind, measures, segmentation, origin))
+    observer = sr.ObserverContext(
+        observer_type=codes.DEVICE,
+        observer_identifying_attributes=sr.DeviceObserverIdentifyingAttributes(
+            uid=origin.uid("device"), name=NAME, manufacturer_name=MAKER, model_name=origin.version
+        ),
+    )
+    report = sr.MeasurementReport(
+        observation_context=sr.ObservationContext(observer_device_context=observer),
+        procedure_reported=codes.PROCEDURE,
+        imaging_measurements=groups,
+        title=codes.REPORT,
+    )
+    report[0].ContentSequence.append(_remarks([NOTE, *result["warnings"]]))
+    with silence_warnings():
+        made = sr.Comprehensive3DSR(
+            evidence=[segmentation, *origin.source],
+            content=report,
+            is_complete=True,
+            **origin.common("SR", 2),
+        )
+    made.CodingSchemeIdentificationSequence = [_own_scheme()]
+    return complete_object(made, origin)
+
+
+def _patient(result: Mapping[str, Any], origin: Origin) -> sr.MeasurementsAndQualitativeEvaluations:
+    scores = {**result["probabilities"], "malignant": result["malignant"], "benign": result["benign"]}
+    made_by = [
+        f"weights SHA-256 {origin.weights}",
+        f"grid phase {result['grid_phase']}",
+        f"phases used {', '.join(result['phases_used'])}",
+    ]
+    return sr.MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=sr.TrackingIdentifier(origin.uid("patient"), f"{NAME} patient"),
+        finding_type=codes.TYPES["others"],
+        finding_sites=[sr.FindingSite(codes.LIVER)],
+        algorithm_id=sr.AlgorithmIdentification(NAME, origin.version, parameters=made_by),
+        measurements=_odds(scores),
+        qualitative_evaluations=[
+            sr.QualitativeEvaluation(codes.CALIBRATED, codes.YES if result["calibrated"] else codes.NO)
+        ],
+    )
+
+
+def _region(
+    tracking: sr.TrackingIdentifier,
+    segment: int,
+    kind: Code,
+    measures: list[sr.Measurement],
+    segmentation: Segmentation,
+    origin: Origin,
+) -> sr.VolumetricROIMeasurementsAndQualitativeEvaluations:
+    return sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
+        tracking_identifier=tracking,
+        finding_type=kind,
+        finding_sites=[sr.FindingSite(codes.LIVER)],
+        algorithm_id=sr.AlgorithmIdentification(NAME, origin.version),
+        measurements=measures,
+        referenced_segment=sr.ReferencedSegment(
+            segmentation.SOPClassUID,
+            segmentation.SOPInstanceUID,
+            segment,
+            source_series=sr.SourceSeriesForSegmentation(origin.source[0].SeriesInstanceUID),
+        ),
+    )
+
+
+def _odds(probabilities: Mapping[str, float]) -> list[sr.Measurement]:
+    return [_measure(codes.PROBABILITIES[name], p, codes.NO_UNITS) for name, p in probabilities.items()]
+
+
+def _measure(name: Code, value: float, unit: Code) -> sr.Measurement:
+    return sr.Measurement(name=name, value=round(float(value), PLACES), unit=unit)
+
+
+def _own_scheme() -> Dataset:
+    """Who answers for the codes that no public scheme has."""
+    scheme = Dataset()
+    scheme.CodingSchemeDesignator = codes.OWN_SCHEME
+    scheme.CodingSchemeName = scheme.CodingSchemeResponsibleOrganization = MAKER
+    return scheme
+
+
+def _remarks(texts: list[str]) -> sr.ContainerContentItem:
+    """What stands beside the measures in words: TID 1500, row 12."""
+    box = sr.ContainerContentItem(
+        name=codes.EVALUATIONS, relationship_type=sr.RelationshipTypeValues.CONTAINS
+    )
+    box.ContentSequence = sr.ContentSequence([
+        sr.TextContentItem(
+            name=codes.COMMENT, value=text, relationship_type=sr.RelationshipTypeValues.CONTAINS
+        )
+        for text in texts
+    ])
+    return box

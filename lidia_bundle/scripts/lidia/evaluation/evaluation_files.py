@@ -1,0 +1,253 @@
+"""Files of an evaluation, and the table a person reads in the log."""
+
+from __future__ import annotations
+
+import csv
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import ignite.distributed as idist
+import numpy as np
+from ignite.engine import Engine, Events
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from scripts.lidia.atomic import replacing, write_json
+from scripts.lidia.evaluation.lesion_table import LESION_COLUMNS, to_csv_row
+from scripts.lidia.evaluation.patient_metrics import PatientScores, Rows
+from scripts.lidia.evaluation.reliability_diagram import (
+    TRIAGE_COLUMNS,
+    collect_scores,
+    draw_reliability,
+    format_triage,
+)
+from scripts.lidia.metrics.cohort_metrics import Summary
+from scripts.lidia.metrics.intervals import (
+    DRAWS,
+    delong_interval,
+    delong_test,
+    interval,
+    paired_difference,
+    wilson,
+)
+from scripts.lidia.metrics.patient_rows import RULES, rules_of
+from scripts.lidia.metrics.platt_scaling import Calibration, fit_platt, platt_spread, slope_interval
+from scripts.lidia.vocabulary import LESION_TYPES, PHASES
+
+NOISE = "Differences below 0.03 in AUC-8 on some 300 patients are noise."
+
+
+class EvaluationFiles:
+    """Handler that writes metrics, tables of patients, lesions and triage, and two pictures; logs a table.
+
+    Put it among the handlers of the evaluator whose `PatientTable` holds `scores`. On several ranks it writes
+    on the first one alone.
+
+    Args:
+        scores: the same object that measures the patients.
+        folder: where the files go.
+        draws: of the bootstrap behind the intervals.
+        seed: of the draws; methods compared on one cohort want the same.
+    """
+
+    def __init__(self, *, scores: PatientScores, folder: str, draws: int = DRAWS, seed: int = 0) -> None:
+        self.scores, self.folder, self.draws, self.seed = scores, Path(folder), draws, seed
+
+    def attach(self, engine: Engine) -> None:
+        """Writes when the evaluation is over."""
+        engine.add_event_handler(Events.COMPLETED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Writes all files."""
+        rows = self.scores.rows()
+        if idist.get_rank() == 0:
+            write_evaluation(self.folder, rows, self.scores, draws=self.draws, seed=self.seed)
+
+
+def write_evaluation(
+    folder: str | Path, rows: Rows, scores: PatientScores, *, draws: int = DRAWS, seed: int = 0
+) -> dict[str, dict[str, Any]]:
+    """Writes the files of an evaluation, each whole or not at all, and logs its table.
+
+    Args:
+        folder: where the files go.
+        rows: patients and lesions.
+        scores: what made them.
+        draws: of the bootstrap.
+        seed: of the draws.
+
+    Returns:
+        What stands in `metrics.json`.
+    """
+    folder = Path(folder)
+    summary = scores.summary(draws, seed)
+    metrics = make_report(summary, rows, scores.protocol.present_mm3, scores.calibration)
+    write_json(folder / "metrics.json", metrics)
+    write_table(folder / "patients.csv", patient_lines(rows))
+    lesions = ({"id": name, **to_csv_row(line)} for name, line in rows.lesions)
+    write_table(folder / "lesions.csv", lesions, ("id", *LESION_COLUMNS))
+    draw_confusion(folder / "confusion.png", count_confusion(rows))
+    present = scores.protocol.present_mm3
+    draw_reliability(folder / "reliability.png", rows, present, scores.calibration)
+    if scores.calibration is not None and scores.calibration.points:
+        decided = format_triage(rows, present, scores.calibration)
+        write_table(folder / "triage.csv", decided, TRIAGE_COLUMNS)
+    logging.getLogger(__name__).info("%s\n%s", folder, format_report(metrics, len(rows.ids)))
+    return metrics
+
+
+def make_report(
+    summary: Summary, rows: Rows, present_mm3: float, calibration: Calibration | None
+) -> dict[str, dict[str, Any]]:
+    """`{metric: {value, low, high, n}}`, with notes, other intervals and the rules compared with LiverMax.
+
+    Args:
+        summary: of the cohort and its draws.
+        rows: the patients.
+        present_mm3: a patient has a type with more than this volume of it.
+        calibration: slopes are taken after it; None leaves LiverMax as it is.
+    """
+    metrics = {}
+    for name, values in summary.values.items():
+        metrics[name] = interval(values, summary.counts[name])
+        if name in summary.notes:
+            metrics[name]["note"] = summary.notes[name]
+    rules = rules_of(rows.columns)
+    for name, rule in product(("auc8", "auc2"), rules[1:]):
+        rival = summary.values[RULES[rule] + name]
+        metrics[f"{name}_minus_{rule}"] = paired_difference(summary.values[name], rival, summary.counts[name])
+    for name in ("precision", "sensitivity", "accuracy"):
+        value, count = metrics[name]["value"], metrics[name]["n"]
+        metrics[name]["wilson"] = None if value is None else list(wilson(round(value * count), count))
+    for name in LESION_TYPES:
+        truth = rows.columns[f"mm3_{name}"] > present_mm3
+        _type_area(metrics, name, truth, {rule: rows.columns[f"{rule}_{name}"] for rule in rules})
+    for name, chances, truth in collect_scores(rows, present_mm3, calibration):
+        if name in LESION_TYPES:
+            line = fit_platt(chances, truth, smooth=False)
+            bounds = slope_interval(line, platt_spread(chances, line))
+            metrics[f"auc_{name}"] |= {
+                "calibration_slope": line.slope,
+                "calibration_slope_wald": list(bounds),
+            }
+    return metrics
+
+
+def _type_area(
+    metrics: dict[str, dict[str, Any]],
+    name: str,
+    truth: NDArray[np.bool_],
+    scores: Mapping[str, NDArray[np.float64]],
+) -> None:
+    """DeLong's interval of a type's area by each rule, and the p of the differences to LiverMax."""
+    best, own = scores["livermax"], metrics[f"auc_{name}"]
+    for rule, values in scores.items():
+        bounds = delong_interval(values, truth)
+        metrics[f"{RULES[rule]}auc_{name}"]["delong"] = None if bounds is None else list(bounds)
+        if rule != "livermax" and min(truth.sum(), (~truth).sum()) >= 2:
+            own[f"p_against_{rule}"] = delong_test(best, values, truth)[1]
+
+
+def patient_lines(rows: Rows) -> Iterable[dict[str, str]]:
+    """One line a patient: scores by each rule, true volumes, counts, Dice; not the confusion of types."""
+    for at, name in enumerate(rows.ids):
+        line = {"id": name}
+        for column, values in rows.columns.items():
+            if column.startswith(("called_", "false_")) and "iou" not in column:
+                continue
+            line[column] = "" if np.isnan(values[at]) else f"{values[at]:.9g}"
+        bits = int(rows.columns["phases"][at])
+        line["phases"] = "+".join(phase for bit, phase in enumerate(PHASES) if bits >> bit & 1)
+        yield line
+
+
+def write_table(path: Path, lines: Iterable[Mapping[str, str]], names: Sequence[str] | None = None) -> None:
+    """A CSV file with a header.
+
+    Args:
+        path: the file.
+        lines: by column name.
+        names: columns; by default those of the first line.
+    """
+    table = list(lines)
+    header = list(names if names is not None else table[0] if table else ["id"])
+    with replacing(path) as beside, beside.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, header)
+        writer.writeheader()
+        writer.writerows(table)
+
+
+def count_confusion(rows: Rows) -> NDArray[np.int64]:
+    """Lesions `(9, 9)`: true type (rows) by predicted type; last row 'false', last column 'missed'."""
+    table = np.zeros((len(LESION_TYPES) + 1,) * 2, np.int64)
+    for row, name in enumerate(LESION_TYPES):
+        for column, called in enumerate(LESION_TYPES):
+            table[row, column] = rows.columns[f"called_{name}_{called}"].sum()
+        table[row, -1] = (rows.columns[f"truths_{name}"] - rows.columns[f"hits_{name}"]).sum()
+        table[-1, row] = rows.columns[f"false_{name}"].sum()
+    return table
+
+
+def draw_confusion(path: Path, table: NDArray[np.int64]) -> None:
+    """The confusion matrix as a picture, coloured by the share of each row.
+
+    Args:
+        path: a PNG file.
+        table: `(9, 9)` of `count_confusion`.
+    """
+    share = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
+    figure = Figure(figsize=(7.5, 6.5), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    for (row, column), count in np.ndenumerate(table):
+        if (row, column) != (len(table) - 1, len(table) - 1):
+            colour = "white" if share[row, column] > 0.6 else "black"
+            axes.text(column, row, str(count), ha="center", va="center", color=colour)
+    ticks = range(len(table))
+    axes.set_xticks(ticks, [*LESION_TYPES, "missed"], rotation=45, ha="right")
+    axes.set_yticks(ticks, [*LESION_TYPES, "false"])
+    axes.set(xlabel="predicted type", ylabel="true type", title="Lesions by true and predicted type")
+    with replacing(path) as beside:
+        figure.savefig(beside, dpi=120, metadata={"Software": None})
+
+
+RULE_TITLES = {"livermax": "LiverMax", "pixelcount": "pixel count", "branch": "patient branch"}
+ROWS = (
+    *(("AUC-8", "auc8"), ("AUC-2", "auc2"), ("AUC-2, the authors' sides", "auc2_authors")),
+    *((f"AUC {name}", f"auc_{name}") for name in LESION_TYPES),
+)
+OTHER_ROWS = (
+    *(("lesion precision", "precision"), ("lesion sensitivity", "sensitivity")),
+    *(("lesion type accuracy", "accuracy"), ("lesion type macro-F1", "macro_f1")),
+    *(("one to one, IoU 0.1: precision", "precision_iou10"), ("  sensitivity", "sensitivity_iou10")),
+    *(("one to one, IoU 0.5: precision", "precision_iou50"), ("  sensitivity", "sensitivity_iou50")),
+    *(("Dice of all lesions", "dice"), ("Dice of the liver", "liver_dice")),
+    *(("expected calibration error", "ece"), ("Brier skill", "brier_skill")),
+)
+
+
+def format_report(metrics: Mapping[str, Mapping[str, Any]], patients: int) -> str:
+    """The paper's metrics with their intervals as text, the rules for patients side by side."""
+    shown = [rule for rule, prefix in RULES.items() if f"{prefix}auc8" in metrics]
+    lines = [
+        f"{patients} patients; value [95 % interval by patients] (n)",
+        f"{'':32}" + "".join(f"{RULE_TITLES[rule]:34}" for rule in shown).rstrip(),
+    ]
+    for title, name in ROWS:
+        cells = "".join(f"{_cell(metrics[RULES[rule] + name]):34}" for rule in shown)
+        lines.append(f"{title:32}{cells}".rstrip())
+    lines += [f"{title:32}{_cell(metrics[name])}" for title, name in OTHER_ROWS if name in metrics]
+    lines += [f"{name}: {metrics[name]['note']}" for name in ("auc8", "auc2") if "note" in metrics[name]]
+    return "\n".join([*lines, NOISE])
+
+
+def _cell(metric: Mapping[str, Any]) -> str:
+    if metric["value"] is None:
+        note = metric.get("note", "none to measure")
+        return "-      (see the parts)" if note.startswith("left out") else f"-      ({note})"
+    if metric["low"] is None:
+        return f"{metric['value']:.3f}  [no interval]  ({metric['n']})"
+    return f"{metric['value']:.3f}  [{metric['low']:.3f}, {metric['high']:.3f}]  ({metric['n']})"

@@ -1,0 +1,100 @@
+"""Fits the calibration on the patients of the validation section and writes its file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import ignite.distributed as idist
+import numpy as np
+from ignite.engine import Engine, Events
+
+from scripts.lidia.atomic import write_json
+from scripts.lidia.evaluation.patient_metrics import PatientScores, Rows
+from scripts.lidia.evaluation.phase_subset_scores import SubsetScores
+from scripts.lidia.metrics.operating_points import OperatingPoint, choose_point
+from scripts.lidia.metrics.platt_scaling import (
+    Calibration,
+    Platt,
+    PlattCovariance,
+    apply_platt,
+    fit_platt,
+    platt_spread,
+)
+from scripts.lidia.runtime.weights import fingerprint
+from scripts.lidia.vocabulary import LESION_TYPES
+
+NAMES = (*LESION_TYPES, "malignant", "benign")
+"""Scores that get a line."""
+
+
+def fit_calibration(rows: Rows, present_mm3: float) -> Calibration:
+    """A line and an operating point for every score that patients on both sides allow.
+
+    A score that falls where the type is present knows nothing of it: its line is flat, at the prevalence,
+    and it decides nothing.
+
+    Args:
+        rows: patients of the validation section.
+        present_mm3: a patient has a type with more than this volume of it.
+    """
+    lines: dict[str, Platt] = {}
+    spreads: dict[str, PlattCovariance] = {}
+    points: dict[str, OperatingPoint] = {}
+    for name in NAMES:
+        truth, scores = rows.columns[f"mm3_{name}"] > present_mm3, rows.columns[f"livermax_{name}"]
+        if truth.all() or not truth.any():
+            continue
+        line = fit_platt(scores, truth)
+        if line.slope > 0:
+            points[name] = choose_point(apply_platt(scores, line), truth)
+        else:
+            line = Platt(0.0, float(np.log(truth.mean() / (1 - truth.mean()))))
+        lines[name], spreads[name] = line, platt_spread(scores, line)
+    return Calibration(lines, spreads, points)
+
+
+class FitCalibration:
+    """Handler that fits the calibration on the patients of an evaluation; the first process writes the file.
+
+    Args:
+        scores: the object that measures the patients.
+        path: `calibration.json`.
+        weights: file or files of the weights in use.
+        subsets: measured every subset of phases on some of the patients; None leaves that out.
+    """
+
+    def __init__(
+        self,
+        *,
+        scores: PatientScores,
+        path: str,
+        weights: str | Sequence[str],
+        subsets: SubsetScores | None = None,
+    ) -> None:
+        self.scores, self.path, self.weights, self.subsets = scores, Path(path), weights, subsets
+
+    def attach(self, engine: Engine) -> None:
+        """Fits when the evaluation is over."""
+        engine.add_event_handler(Events.COMPLETED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Fits and writes."""
+        rows = self.scores.rows()
+        if idist.get_rank():
+            return
+        present = self.scores.protocol.present_mm3
+        fitted = fit_calibration(rows, present)
+        content: dict[str, Any] = {
+            "method": "platt",
+            "weights_sha256": fingerprint(self.weights),
+            "patients": len(rows.ids),
+            "lines": {name: list(line) for name, line in fitted.lines.items()},
+            "spreads": {name: list(spread) for name, spread in fitted.spreads.items()},
+            "points": {name: list(point) for name, point in fitted.points.items()},
+            "without": [name for name in NAMES if name not in fitted.lines],
+        }
+        if self.subsets is not None:
+            content["subsets"] = self.subsets.areas(rows, present)
+        write_json(self.path, content, indent=4)

@@ -1,0 +1,133 @@
+"""Do the probabilities hold, and the operating points? A picture and a table of an evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from scripts.lidia.atomic import replacing
+from scripts.lidia.evaluation.patient_metrics import Rows
+from scripts.lidia.metrics.intervals import wilson
+from scripts.lidia.metrics.operating_points import OperatingPoint, judge_point
+from scripts.lidia.metrics.platt_scaling import Calibration, apply_platt
+from scripts.lidia.vocabulary import LESION_TYPES
+
+BINS = 6
+TRIAGE_COLUMNS = (
+    *("type", "patients", "with", "rule_out_below", "sensitivity", "sensitivity_low", "sensitivity_high"),
+    *("rule_in_above", "specificity", "specificity_low", "specificity_high", "ruled_out", "ruled_in"),
+)
+_BLUE, _GREY, _INK = "#0072B2", "#9AA3AE", "#22262B"
+
+
+class Group(NamedTuple):
+    """Patients of similar probability."""
+
+    chance: float
+    """Mean probability."""
+    share: float
+    """How many have the type."""
+    low: float
+    high: float
+    """Wilson's interval of `share`."""
+    patients: int
+
+
+def group_scores(chances: NDArray[np.float64], truth: NDArray[np.bool_], bins: int = BINS) -> list[Group]:
+    """Patients in bins of equal mass; equal probabilities stay together.
+
+    Args:
+        chances: `(N,)` probabilities.
+        truth: `(N,)` whether the type is there.
+        bins: how many at most.
+    """
+    places = np.searchsorted(np.quantile(chances, np.arange(1, bins) / bins), chances, side="right")
+    found = []
+    for number in np.unique(places):
+        among = places == number
+        hits, count = int(truth[among].sum()), int(among.sum())
+        found.append(Group(float(chances[among].mean()), hits / count, *wilson(hits, count), count))
+    return found
+
+
+def collect_scores(
+    rows: Rows, present_mm3: float, calibration: Calibration | None
+) -> Iterator[tuple[str, NDArray[np.float64], NDArray[np.bool_]]]:
+    """Name, probabilities and truth of every score that has patients on both sides.
+
+    Args:
+        rows: patients of an evaluation.
+        present_mm3: a patient has a type with more than this volume of it.
+        calibration: its lines are applied; None leaves LiverMax as it is.
+    """
+    lines = {} if calibration is None else calibration.lines
+    for name in (*LESION_TYPES, "malignant", "benign"):
+        scores, truth = rows.columns[f"livermax_{name}"], rows.columns[f"mm3_{name}"] > present_mm3
+        if truth.any() and not truth.all():
+            yield name, apply_platt(scores, lines[name]) if name in lines else scores, truth
+
+
+def format_triage(rows: Rows, present_mm3: float, calibration: Calibration) -> Iterator[dict[str, str]]:
+    """Lines of `triage.csv`: what each operating point does on these patients."""
+    for name, chances, truth in collect_scores(rows, present_mm3, calibration):
+        point = calibration.points.get(name)
+        if point is None:
+            continue
+        found = judge_point(chances, truth, point)
+        numbers = (point.rule_out, *found.sensitivity, point.rule_in, *found.specificity)
+        values = [name, str(found.patients), str(found.positives), *(f"{value:.4f}" for value in numbers)]
+        values += [f"{found.ruled_out:.4f}", f"{found.ruled_in:.4f}"]
+        yield dict(zip(TRIAGE_COLUMNS, values, strict=True))
+
+
+def draw_reliability(path: Path, rows: Rows, present_mm3: float, calibration: Calibration | None) -> None:
+    """The reliability diagram: how many patients have what they are said to have, by probability.
+
+    Args:
+        path: a PNG file.
+        rows: patients of an evaluation.
+        present_mm3: a patient has a type with more than this volume of it.
+        calibration: of the weights.
+    """
+    canvas = Figure(figsize=(13, 5.6), layout="constrained")
+    panels = canvas.subplots(2, 5, sharex=True, sharey=True)
+    points = {} if calibration is None else calibration.points
+    shown = {
+        name: (chances, truth) for name, chances, truth in collect_scores(rows, present_mm3, calibration)
+    }
+    for axes, name in zip(panels.flat, (*LESION_TYPES, "malignant", "benign"), strict=True):
+        axes.set_title(name, loc="left", fontsize=10, color=_INK)
+        if name in shown:
+            _panel(axes, *shown[name], points.get(name))
+        else:
+            axes.text(0.5, 0.5, "all patients on one side", ha="center", color=_GREY, fontsize=8)
+    kind = "calibrated probability" if calibration is not None else "LiverMax, not calibrated"
+    canvas.supxlabel(f"{kind} (small marks: patients with the type above, without below)", fontsize=10)
+    canvas.supylabel("share of patients with the type", fontsize=10)
+    with replacing(path) as beside:
+        canvas.savefig(beside, dpi=110, metadata={"Software": None})
+
+
+def _panel(
+    axes: Axes, chances: NDArray[np.float64], truth: NDArray[np.bool_], point: OperatingPoint | None
+) -> None:
+    axes.plot([0, 1], [0, 1], color=_GREY, linewidth=1)
+    if point is not None:
+        axes.axvspan(0, point.rule_out, color="#56B4E9", alpha=0.22, linewidth=0)
+        axes.axvspan(point.rule_in, 1, color="#E69F00", alpha=0.22, linewidth=0)
+    bins = group_scores(chances, truth)
+    at, share, low, high = np.array([one[:4] for one in bins]).T
+    axes.errorbar(
+        at, share, np.clip([share - low, high - share], 0, None), fmt="o-", color=_BLUE, markersize=4
+    )
+    axes.plot(chances[truth], np.full(truth.sum(), 1.05), "|", color=_INK, markersize=5, alpha=0.4)
+    axes.plot(chances[~truth], np.full((~truth).sum(), -0.05), "|", color=_INK, markersize=5, alpha=0.4)
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.1, 1.1))
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)

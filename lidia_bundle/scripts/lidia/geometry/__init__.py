@@ -1,0 +1,1 @@
+"""Volumes and grids in space: one grid onto another."""

@@ -1,0 +1,108 @@
+"""One implanted patient: a background, a drawn patient who fits it, his lesions, his phases, the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scripts.lidia.datalist.case_error import CaseError
+from scripts.lidia.implant.anatomy import Anatomy
+from scripts.lidia.implant.fit_patient import fit_patient
+from scripts.lidia.implant.lesion_matte import Matte, draw_matte
+from scripts.lidia.implant.made_phases import make_phase
+from scripts.lidia.phantom.case import Case, Volume
+from scripts.lidia.phantom.recipes import RECIPES
+from scripts.lidia.vocabulary import CLASSES, LIVER, OTHERS, PHASES
+
+STREAM = 100
+"""Added to a hospital's number, so that an implant shares no random number with its phantoms."""
+ATTEMPTS = 4
+"""Draws of places before a liver is said to have no room."""
+LEAST_FREE = 10.0
+"""Liver in ml that must be free of wide vessels and existing lesions."""
+
+
+def implant_case(
+    anatomy: Anatomy, seed: int, index: int, cohort: str = "internal", looks: Sequence[str] | None = None
+) -> Case:
+    """Implants case `index` into a background: the same arguments give the same voxels.
+
+    Args:
+        anatomy: the background.
+        seed: of the cohort.
+        index: of the case.
+        cohort: `internal` or `external`: which lesions, how many, which timing.
+        looks: names of looks, one lesion each, instead of a drawn disease.
+
+    Raises:
+        CaseError: no lesion finds room in the liver.
+    """
+    recipe = RECIPES[cohort]
+    name = f"implant_{cohort}_{seed}_{index:05d}"
+    streams = np.random.SeedSequence([seed, recipe.number + STREAM, index]).spawn(2 + ATTEMPTS)
+    rng = np.random.default_rng(streams[0])
+    patient = fit_patient(rng, recipe, anatomy.levels, anatomy.source.reference, looks)
+    free = (anatomy.source.liver & ~anatomy.large).sum() * np.prod(anatomy.source.spacing) / 1000
+    for stream in streams[2:] if free > LEAST_FREE else ():
+        matte = draw_matte(anatomy, patient, recipe.spread, np.random.default_rng(stream))
+        if matte.instances.any() or not patient.plan:
+            break
+    else:
+        wanted = ", ".join(sorted({look.name for look in patient.plan}))
+        problem = f"no room for a lesion ({wanted}) in {free:.0f} ml of free liver"
+        remedy = "give a larger liver, one with fewer lesions of its own, or other looks"
+        raise CaseError(anatomy.source.name, "", problem, remedy, "no_room")
+    noises = np.random.default_rng(streams[1])
+    volumes = {}
+    for phase in PHASES:
+        fresh = np.random.default_rng(noises.integers(2**63))
+        if phase in patient.phases or phase in anatomy.scanned:
+            data = make_phase(anatomy, patient, matte, phase, fresh)
+            volumes[phase] = Volume(anatomy.source.as_stored(data), anatomy.source.affine)
+    label, instances = _truth(anatomy, matte)
+    records, malignant = _records(anatomy, matte)
+    back = anatomy.source.as_stored
+    return Case(
+        id=name,
+        volumes=volumes,
+        label=back(label),
+        instances=back(instances),
+        liver=back((label > 0).astype(np.uint8)),
+        affine=anatomy.source.affine,
+        lesions=records,
+        malignant=malignant,
+        patient=patient,
+        moved={},
+    )
+
+
+def _truth(anatomy: Anatomy, matte: Matte) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
+    """Label and instances (X, Y, Z), x to the right."""
+    instances = np.zeros(anatomy.source.liver.shape, np.uint16)
+    instances[anatomy.box] = matte.instances
+    groups = np.array([0] + [lesion.look.group for lesion in matte.lesions], np.uint8)
+    return np.where(instances > 0, groups[instances], anatomy.source.liver * np.uint8(LIVER)), instances
+
+
+def _records(anatomy: Anatomy, matte: Matte) -> tuple[list[dict[str, Any]], dict[str, bool]]:
+    """What the datalist says of each lesion that left a voxel, and the side of the `others`."""
+    counts = np.bincount(matte.instances.ravel(), minlength=len(matte.lesions) + 1)
+    records, malignant = [], {}
+    for lesion in matte.lesions:
+        volume = float(counts[lesion.instance] * np.prod(anatomy.source.spacing))
+        if not volume:
+            continue
+        records.append({
+            "instance": lesion.instance,
+            "type": CLASSES[lesion.look.group],
+            "look": lesion.look.name,
+            "diameter_mm": round(float((6 * volume / np.pi) ** (1 / 3)), 1),
+            "volume_mm3": round(volume, 1),
+            "parts": lesion.values,
+        })
+        if lesion.look.group == OTHERS and lesion.look.side != "?":
+            malignant[str(lesion.instance)] = lesion.look.side == "M"
+    return records, malignant

@@ -1,0 +1,69 @@
+"""Noise of a scan, measured in the parenchyma and made afresh: its strength and its colour."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.fft import irfftn, next_fast_len, rfftn
+
+from scripts.lidia.implant.edge_preserving import smooth
+from scripts.lidia.phantom.shapes import Field
+
+REACH = 9.0
+"""Distance in mm over which noise is taken to be correlated."""
+ANATOMY = 7.0
+"""What is smoother than this (mm, sigma) is anatomy."""
+
+
+class Noise(NamedTuple):
+    """Noise of a scan.
+
+    Attributes:
+        level: SD in HU.
+        correlation: by lag in voxels, (2 I + 1, 2 J + 1, 2 K + 1), 1 in the middle.
+    """
+
+    level: float
+    correlation: Field
+
+
+def measure_noise(hu: Field, where: NDArray[np.bool_], spacing: Sequence[float]) -> Noise:
+    """Strength and correlation of what is left of `hu` (X, Y, Z) when the anatomy is taken out.
+
+    Args:
+        hu: HU.
+        where: even tissue: parenchyma without vessels, lesions and surface.
+        spacing: in mm.
+    """
+    weight = smooth(where, spacing, ANATOMY)
+    mean = smooth(np.where(where, hu, 0), spacing, ANATOMY) / np.maximum(weight, 1e-3)
+    rest = np.where(where, hu - mean, 0).astype(np.float32)
+    limit = 4 * float(np.sqrt(np.mean(rest[where] ** 2)))
+    rest = np.clip(rest, -limit, limit)
+    reach = [min(max(int(REACH / step), 1), 12, n // 4) for step, n in zip(spacing, hu.shape, strict=True)]
+    shape = [next_fast_len(n + r, real=True) for n, r in zip(hu.shape, reach, strict=True)]
+    products = irfftn(np.abs(rfftn(rest, shape)) ** 2, shape)
+    pairs = irfftn(np.abs(rfftn(where.astype(np.float32), shape)) ** 2, shape)
+    lags = np.ix_(*[np.arange(-r, r + 1) for r in reach])
+    covariance = products[lags] / np.maximum(pairs[lags], 1)
+    level = float(np.sqrt(max(covariance[tuple(reach)], 0.01)))
+    taper = np.ones_like(covariance)
+    for axis, r in enumerate(reach):
+        window = np.cos(np.pi / 2 * np.arange(-r, r + 1) / (r + 1)) ** 2
+        taper *= np.expand_dims(window, [a for a in range(3) if a != axis])
+    return Noise(level, (covariance / level**2 * taper).astype(np.float32))
+
+
+def fresh_noise(noise: Noise, shape: Sequence[int], rng: np.random.Generator) -> Field:
+    """(X, Y, Z) noise of that colour and unit SD, another one each time."""
+    padded = [next_fast_len(n, real=True) for n in shape]
+    kernel = np.zeros(padded, np.float32)
+    lags = np.ix_(*[np.arange(-(n // 2), n // 2 + 1) for n in noise.correlation.shape])
+    kernel[lags] = noise.correlation
+    spectrum = np.sqrt(np.maximum(rfftn(kernel).real, 0))
+    made = irfftn(rfftn(rng.standard_normal(padded, dtype=np.float32)) * spectrum, padded)
+    made = made[: shape[0], : shape[1], : shape[2]]
+    return (made / np.float32(made.std())).astype(np.float32)

@@ -1,0 +1,58 @@
+"""Several weights of one network as one network: their probabilities are averaged.
+
+p[c] = 1/M * sum_m p_m[c]
+
+p_m  probabilities of the network with the m-th weights. They are asked one after the other, window by
+    window, so that memory grows by the weights alone. The box of the liver is that of the mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from typing import Any
+
+from torch import Tensor, nn
+
+from scripts.lidia.runtime.weights import weight_files
+
+
+class Ensemble(nn.Module):
+    """Copies of a network, each with weights of its own, that answer by the mean of their probabilities.
+
+    Args:
+        network: the first, and what the others are copies of.
+        count: how many.
+    """
+
+    def __init__(self, network: nn.Module, count: int) -> None:
+        super().__init__()
+        self.members = nn.ModuleList([network, *(deepcopy(network) for _ in range(count - 1))])
+        if hasattr(network, "with_branch"):  # the inferer asks for it by name, and not where there is none
+            self.with_branch = self._with_branch
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Probabilities (B, C, X, Y, Z) of an image (B, 4, X, Y, Z), in evaluation."""
+        return self._mean(image, lambda member: member)
+
+    def _with_branch(self, image: Tensor) -> Tensor:
+        return self._mean(image, lambda member: member.with_branch)
+
+    def _mean(self, image: Tensor, ask: Callable[[Any], Callable[[Tensor], Tensor]]) -> Tensor:
+        total: Tensor | None = None
+        for member in self.members:
+            one = ask(member)(image).float()  # half precision would round the sum
+            total = one if total is None else total.add_(one)
+        assert total is not None
+        return total.div_(len(self.members))
+
+
+def build_ensemble(network: nn.Module, weights: str | Sequence[str]) -> nn.Module:
+    """The network itself for one file of weights, an `Ensemble` of it for several.
+
+    Args:
+        network: not yet filled; `LoadWeights` does that.
+        weights: file, or files.
+    """
+    count = len(weight_files(weights))
+    return network if count == 1 else Ensemble(network, count)

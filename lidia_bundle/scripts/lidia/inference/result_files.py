@@ -1,0 +1,205 @@
+"""The files of a patient: classes, instances and liver on the native grid, and a JSON that sums them up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from ignite.engine import Engine
+from monai.engines.utils import IterationEvents
+from numpy.typing import NDArray
+
+from scripts.lidia.atomic import replacing, write_json
+from scripts.lidia.components import bounding_box
+from scripts.lidia.input_folders import list_files
+from scripts.lidia.runtime.weights import digest, digests, weight_files
+
+VOLUMES = ("lesions", "instances", "liver")
+
+
+def result_files(folder: str | Path, case: str) -> dict[str, Path]:
+    """Paths of a patient's four files by what they hold."""
+    base = Path(folder)
+    return {**{name: base / f"{case}_{name}.nii.gz" for name in VOLUMES}, "result": base / f"{case}.json"}
+
+
+def dicom_files(folder: str | Path, case: str) -> dict[str, Path]:
+    """Paths of a patient's SEG and SR, which are made from his four files and written after them."""
+    return {kind: Path(folder) / f"{case}_{kind}.dcm" for kind in ("seg", "sr")}
+
+
+def page_file(folder: str | Path, case: str) -> Path:
+    """Path of a patient's page, which is made from all the others and written last."""
+    return Path(folder) / f"{case}.html"
+
+
+def is_finished(folder: str | Path, case: str, *, dicom: bool = False, page: bool = False) -> bool:
+    """Whether all files of a patient are there; of the four the JSON is written last.
+
+    Args:
+        folder: where results go.
+        case: id of the patient.
+        dicom: whether SEG and SR belong to them.
+        page: whether his page does.
+    """
+    needed = list(result_files(folder, case).values())
+    if dicom and not _has_no_dicom(needed[-1]):
+        needed += dicom_files(folder, case).values()
+    return all(path.is_file() for path in (*needed, *([page_file(folder, case)] if page else ())))
+
+
+def _has_no_dicom(result: Path) -> bool:
+    """Whether a patient's JSON says why there is no SEG."""
+    try:
+        return "no_dicom" in json.loads(result.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+
+
+def write_volume(path: str | Path, voxels: NDArray[Any], affine: NDArray[np.float64]) -> None:
+    """Writes a NIfTI file that nibabel and ITK place alike: affine as sform and, unless sheared, as qform.
+
+    Args:
+        path: the file, .nii.gz.
+        voxels: (X, Y, Z) or (X, Y, Z, C).
+        affine: (4, 4) from voxel indices to RAS mm.
+    """
+    image = nib.Nifti1Image(_in_file_order(voxels), affine)
+    image.set_sform(affine, code="scanner")
+    axes = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    straight = np.abs(axes.T @ axes - np.eye(3)).max() < 1e-5
+    image.set_qform(affine if straight else None, code="scanner" if straight else "unknown")
+    image.header.set_xyzt_units("mm")
+    with replacing(path) as beside:
+        nib.save(image, beside)
+
+
+def _in_file_order(voxels: NDArray[Any]) -> NDArray[Any]:
+    """Turns a volume so that X runs fastest, as in the file: nibabel would do it plane by plane, slowly.
+
+    Inference has its own so already; readers of other data sets do not. Label maps are 0 in most places: only
+    the box of the rest is turned.
+    """
+    if voxels.ndim != 3 or voxels.flags.f_contiguous:
+        return voxels
+    turned = np.zeros(voxels.shape, voxels.dtype, order="F")
+    box = bounding_box(voxels != 0)
+    if box is not None:
+        turned[box] = voxels[box]
+    return turned
+
+
+def renumber(path: str | Path, numbers: Mapping[int, int]) -> None:
+    """Rewrites a labelmap in which other numbers stand for our classes.
+
+    Args:
+        path: NIfTI file of labels below 256.
+        numbers: ours by the file's.
+    """
+    table = np.arange(256, dtype=np.uint8)
+    table[list(numbers)] = list(numbers.values())
+    label = nib.load(path)
+    write_volume(path, table[np.asarray(label.dataobj).astype(np.uint8)], label.affine)
+
+
+def hash_input(path: str | Path) -> str:
+    """SHA-256 of a phase: of a file, or of the sorted digests of all files in a DICOM folder."""
+    path = Path(path)
+    if path.is_file():
+        return digest(path)
+    parts = sorted(digest(file) for file in list_files(path).files)
+    return sha256("\n".join(parts).encode()).hexdigest()
+
+
+@cache
+def collect_versions(weights: tuple[str, ...]) -> dict[str, str | list[str]]:
+    """What made a result: versions of the libraries, and the SHA-256 of the weights.
+
+    Args:
+        weights: files of weights; of several all are listed, in their order.
+    """
+    found = {name: version(name) for name in ("monai", "torch", "numpy", "nibabel")}
+    bundle = json.loads((Path(__file__).parents[3] / "configs/metadata.json").read_text(encoding="utf-8"))
+    made_by = digests(weights)
+    return {
+        "bundle": bundle["version"],
+        **found,
+        "weights_sha256": made_by[0] if len(made_by) == 1 else made_by,
+    }
+
+
+class WriteResults:
+    """Handler that writes every diagnosed patient as soon as he is done.
+
+    Args:
+        folder: where results go.
+        weights: file or files of the weights used, for the record.
+        save_probabilities: also `ID_probabilities.nii.gz`, (X, Y, Z, 10) float32.
+        items: the items of the datalist; what stands in `notes` of an item, a dictionary ready for JSON, goes
+            into the patient's JSON, its `warnings` before those of inference.
+        settings: the values of the config that the answer depends on, for the record.
+    """
+
+    def __init__(
+        self,
+        *,
+        folder: str,
+        weights: str | Sequence[str],
+        save_probabilities: bool = False,
+        items: Sequence[Mapping[str, Any]] = (),
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.folder, self.save_probabilities = Path(folder), save_probabilities
+        self.weights = weight_files(weights)
+        self.settings = dict(settings or {})
+        self.items = {item["id"]: item for item in items}
+
+    def attach(self, engine: Engine) -> None:
+        """Writes after the postprocessing of each patient."""
+        engine.add_event_handler(IterationEvents.MODEL_COMPLETED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Writes all patients of the batch."""
+        for case, output in zip(engine.state.batch, engine.state.output, strict=True):
+            self.write({**case, **output})
+            result = output["result"]
+            engine.logger.info(
+                f"{result['id']}: {len(result['lesions'])} lesions, malignant {result['malignant']:.3f}, "
+                f"benign {result['benign']:.3f}"
+            )
+
+    def write(self, data: Mapping[str, Any]) -> None:
+        """Writes one patient's files, the JSON last.
+
+        Args:
+            data: the dictionary that `postprocessing` returns.
+        """
+        diagnosis, result = data["diagnosis"], data["result"]
+        affine = np.asarray(data["pred"].meta.get("original_affine", data["pred"].affine), dtype=np.float64)
+        files = result_files(self.folder, result["id"])
+        # what an earlier run made of other findings goes first: a kill leaves an unfinished patient
+        page = page_file(self.folder, result["id"])
+        for old in (files["result"], *dicom_files(self.folder, result["id"]).values(), page):
+            old.unlink(missing_ok=True)
+        write_volume(files["lesions"], diagnosis.classes.astype(np.uint8), affine)
+        write_volume(files["instances"], diagnosis.instances.astype(np.uint16), affine)
+        write_volume(files["liver"], diagnosis.liver.astype(np.uint8), affine)
+        if self.save_probabilities:
+            maps = np.asarray(data["probabilities"]).astype(np.float32)
+            write_volume(
+                self.folder / f"{result['id']}_probabilities.nii.gz", np.moveaxis(maps, 0, -1), affine
+            )
+        item = self.items.get(result["id"], {})
+        notes = item.get("notes") or {}
+        warnings = [*notes.get("warnings", ()), *result["warnings"]]
+        told = {**result, **notes, "warnings": warnings, "versions": collect_versions(self.weights)}
+        told["inputs"] = {phase: hash_input(path) for phase, path in item.get("phases", {}).items()}
+        told["settings"] = self.settings
+        write_json(files["result"], told)

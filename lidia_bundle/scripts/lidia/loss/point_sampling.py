@@ -1,0 +1,102 @@
+"""Points at which masks are compared: mask logits are computed there only, never for the whole volume.
+
+Uncertain points as in PointRend and Mask2Former; a share from inside the target is PLAN's foreground-enhanced
+sampling, which keeps small lesions from being missed by all points (section 2.2).
+Points are voxel centres of the network's grid, given as flat indices, so that truth is read without
+interpolation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def at_voxels(features: Tensor, index: Tensor, shape: Sequence[int]) -> Tensor:
+    """Trilinear values of a feature grid at voxel centres of the network's grid.
+
+    Args:
+        features: (B, E, x, y, z).
+        index: (B, N) flat indices into a grid of `shape` (X, Y, Z).
+        shape: of the network's grid.
+
+    Returns:
+        (B, E, N), the same as up-sampling `features` to `shape` (align_corners=False) and indexing.
+    """
+    _, y, z = shape
+    places = torch.stack([index // (y * z), index // z % y, index % z], dim=-1)  # (B, N, 3)
+    size = torch.tensor(list(shape), device=index.device, dtype=features.dtype)
+    unit = (places + 0.5) / size * 2.0 - 1.0
+    grid = unit.flip(-1)[:, :, None, None]  # grid_sample takes (z, y, x)
+    return F.grid_sample(features, grid, mode="bilinear", padding_mode="border", align_corners=False)[
+        ..., 0, 0
+    ]
+
+
+def features_at(features: Tensor, index: Tensor, shape: Sequence[int]) -> Tensor:
+    """The same for one sample of many channels, some times faster: (E, x, y, z) and (N,) -> (E, N).
+
+    A corner of a point's cell is read, and its gradient written, as one row of channels; grid_sample goes to
+    another place of the memory for each channel.
+    """
+    kind = torch.promote_types(features.dtype, torch.float32)
+    _, y, z = shape
+    rows = index.new_zeros((len(index), 1))
+    weights = rows.new_ones((len(index), 1), dtype=kind)
+    places = (index // (y * z), index // z % y, index % z)
+    for at, size, cells in zip(places, shape, features.shape[1:], strict=True):  # 1, 2, 4, 8 corners
+        ends, shares = _neighbours(size, cells, kind, index.device)
+        rows = (rows[:, :, None] * cells + ends[at][:, None]).flatten(1)
+        weights = (weights[:, :, None] * shares[at][:, None]).flatten(1)
+    table = features.to(kind).flatten(1).T.contiguous()
+    return F.embedding_bag(rows, table, per_sample_weights=weights, mode="sum").T
+
+
+def _neighbours(size: int, cells: int, kind: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    """The two cells beside each voxel of an axis, and their shares: (size, 2) and (size, 2)."""
+    at = (torch.arange(size, dtype=kind, device=device) + 0.5) * (cells / size) - 0.5
+    at = at.clamp(0, cells - 1)
+    low = at.long()
+    share = at - low
+    return torch.stack([low, (low + 1).clamp(max=cells - 1)], 1), torch.stack([1.0 - share, share], 1)
+
+
+def uniform_points(voxels: int, count: int, device: torch.device) -> Tensor:
+    """(count,) of `voxels` voxels, drawn with replacement."""
+    return torch.randint(voxels, (count,), device=device)
+
+
+def sample_voxels(mask: Tensor, count: int) -> Tensor:
+    """(count,) flat indices drawn with replacement from the true voxels of a mask that has some."""
+    inside = true_voxels(mask)
+    return inside[torch.randint(inside.shape[0], (count,), device=inside.device)]
+
+
+def true_voxels(mask: Tensor) -> Tensor:
+    """Flat indices of the true voxels, rising. A lesion fills little: the empty is passed eight at a time."""
+    flat = mask.flatten()
+    if len(flat) % 8 or flat.storage_offset() % 8:
+        return flat.nonzero()[:, 0]
+    eights = flat.view(torch.int64).nonzero()[:, 0]
+    row, place = flat.view(-1, 8)[eights].nonzero().unbind(1)
+    return eights[row] * 8 + place
+
+
+def lesion_shell(instances: Tensor, width: int) -> Tensor:
+    """Voxels outside every lesion but within `width` voxels of one: (X, Y, Z) ids -> (X, Y, Z) bool."""
+    lesion = instances > 0
+    grown = lesion.clone()
+    for axis, size in enumerate(grown.shape):  # a cube is three lines
+        line = grown.clone()
+        for far in range(1, min(width, size - 1) + 1):
+            grown.narrow(axis, far, size - far).bitwise_or_(line.narrow(axis, 0, size - far))
+            grown.narrow(axis, 0, size - far).bitwise_or_(line.narrow(axis, far, size - far))
+    return grown & ~lesion
+
+
+def most_uncertain(logits: Tensor, count: int) -> Tensor:
+    """(T, N) mask logits -> (T, count) positions of those nearest to 0, in no order."""
+    return logits.abs().topk(count, dim=1, largest=False, sorted=False).indices

@@ -1,0 +1,55 @@
+"""Loss of the auxiliary semantic head and of plain semantic baselines: CE + Dice at mostly uniform points."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from monai.losses import DiceCELoss
+from torch import Tensor, nn
+
+from scripts.lidia.loss.point_sampling import at_voxels, sample_voxels
+from scripts.lidia.vocabulary import FIRST_LESION, IGNORED, LIVER
+
+
+class SemanticLoss(nn.Module):
+    """Cross-entropy plus batch Dice over classes, at points of the network's grid that are not ignored.
+
+    Args:
+        points: per sample.
+        foreground: share of the points that comes from the lesions, an equal part each.
+    """
+
+    def __init__(self, *, points: int = 8192, foreground: float = 0.25) -> None:
+        super().__init__()
+        self.points, self.foreground = points, foreground
+        self.loss = DiceCELoss(to_onehot_y=True, softmax=True, batch=True, smooth_nr=1.0, smooth_dr=1.0)
+
+    def draw(self, target: Tensor) -> Tensor:
+        """(B, 2, X, Y, Z) -> (B, points) voxels."""
+        rows = []
+        for classes, instances in target:
+            lesion = classes >= FIRST_LESION
+            ids = instances[lesion].unique().tolist()
+            part = int(self.points * self.foreground / len(ids)) if ids else 0
+            inside = [sample_voxels(lesion & (instances == k), part) for k in ids] if part else []
+            rows.append(
+                torch.cat([sample_voxels(classes > IGNORED, self.points - part * len(inside)), *inside])
+            )
+        return torch.stack(rows)
+
+    def forward(self, logits: Tensor, target: Tensor, points: Tensor, liver: Tensor | None = None) -> Tensor:
+        """Loss at `points`.
+
+        Args:
+            logits: (B, C, x, y, z).
+            target: (B, 2, X, Y, Z).
+            points: (B, N) from `draw`.
+            liver: (B, 1, x, y, z) logits of the liver context, supervised by liver and lesions together.
+        """
+        shape = target.shape[2:]
+        truth = target[:, 0].flatten(1).gather(1, points)[:, None]  # (B, 1, N)
+        loss = self.loss(at_voxels(logits, points, shape), truth)
+        if liver is not None:
+            inside = (truth >= LIVER).to(logits.dtype)
+            loss = loss + F.binary_cross_entropy_with_logits(at_voxels(liver, points, shape), inside)
+        return loss

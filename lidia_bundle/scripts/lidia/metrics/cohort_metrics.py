@@ -1,0 +1,190 @@
+"""From rows of patients to the numbers of the paper, for the cohort and all its bootstrap draws at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scripts.lidia.metrics.patient_auc import area_under_curve, mean_area
+from scripts.lidia.metrics.patient_rows import AUTHORS, RULES, SIZES, Protocol, rules_of
+from scripts.lidia.metrics.platt_scaling import Platt, apply_platt, brier, expected_error
+from scripts.lidia.vocabulary import LESION_TYPES
+
+Table = Mapping[str, NDArray[np.float64]]
+"""`(N,)` columns by name, one entry a patient."""
+
+
+class Summary(NamedTuple):
+    """Metrics of a cohort."""
+
+    values: dict[str, NDArray[np.float64]]
+    """`(D,)` by metric: one value a draw, nan where it has none."""
+    counts: dict[str, int]
+    """Patients or lesions behind each metric."""
+    notes: dict[str, str]
+    """What to know about a metric before believing it."""
+
+
+def summarise(
+    table: Table,
+    weights: NDArray[np.float64],
+    *,
+    protocol: Protocol = AUTHORS,
+    calibration: Mapping[str, Platt] | None = None,
+) -> Summary:
+    """All metrics of a cohort.
+
+    Args:
+        table: columns of `measure`'s rows.
+        weights: `(D, N)` how often each patient stands in each draw; the first row holds each once.
+        protocol: thresholds.
+        calibration: a line a type; the calibration errors are then those of the calibrated scores.
+
+    Raises:
+        ValueError: a score is not finite.
+    """
+    summary = summarise_patients(table, weights, protocol=protocol)
+    _lesions(summary, table, weights)
+    for iou in protocol.ious:
+        _strict(summary, table, weights, f"_iou{round(100 * iou)}")
+    _voxels(summary, table, weights)
+    _calibration(summary, table, weights, protocol.present_mm3, calibration)
+    return summary
+
+
+def summarise_patients(
+    table: Table, weights: NDArray[np.float64], *, protocol: Protocol = AUTHORS
+) -> Summary:
+    """The areas of all rules alone, from scores and true volumes; arguments as in `summarise`."""
+    summary = Summary({}, {}, {})
+    for rule in rules_of(table):
+        _patients(summary, table, weights, rule, protocol.present_mm3)
+    return summary
+
+
+def ratio(
+    weights: NDArray[np.float64], above: NDArray[np.float64], below: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Weighted sum over weighted sum, `(D,)`; nan where nothing was counted."""
+    top, bottom = weights @ above, weights @ below
+    return np.divide(top, bottom, out=np.full(len(weights), np.nan), where=bottom > 0)
+
+
+def _patients(
+    summary: Summary, table: Table, weights: NDArray[np.float64], rule: str, present: float
+) -> None:
+    prefix = RULES[rule]
+    everybody = np.ones(weights.shape[1], bool)
+
+    def area(name: str, score: str, truth: NDArray[np.bool_], among: NDArray[np.bool_]) -> None:
+        values = area_under_curve(table[f"{rule}_{score}"][among], truth[among], weights[:, among])
+        positives = int(truth[among].sum())
+        summary.values[name], summary.counts[name] = values, int(among.sum())
+        summary.notes[name] = f"{positives} with, {int(among.sum()) - positives} without"
+
+    def mean(name: str, parts: list[str]) -> None:
+        summary.values[name] = mean_area({part: summary.values[part] for part in parts})
+        summary.counts[name] = min(summary.counts[part] for part in parts)
+        lost = [part for part in parts if np.isnan(summary.values[part][0])]
+        if lost:
+            summary.notes[name] = "left out: " + ", ".join(f"{part} ({summary.notes[part]})" for part in lost)
+
+    for name in LESION_TYPES:
+        area(f"{prefix}auc_{name}", name, table[f"mm3_{name}"] > present, everybody)
+    mean(f"{prefix}auc8", [f"{prefix}auc_{name}" for name in LESION_TYPES])
+    malignant, benign = table["mm3_malignant"] > present, table["mm3_benign"] > present
+    unclear = ~malignant & ~benign & (table["mm3_unsided"] > present)
+    area(f"{prefix}auc_malignant", "malignant", malignant, ~unclear)
+    area(f"{prefix}auc_benign", "benign", benign, ~unclear)
+    mean(f"{prefix}auc2", [f"{prefix}auc_malignant", f"{prefix}auc_benign"])
+    if unclear.any():
+        note = f"{int(unclear.sum())} patients left out: 'others' of unknown side alone"
+        summary.notes[f"{prefix}auc2"] = "; ".join(filter(None, [summary.notes.get(f"{prefix}auc2"), note]))
+    for side, score in (("malignant_authors", "malignant"), ("benign_authors", "benign_authors")):
+        area(f"{prefix}auc_{side}", score, table[f"mm3_{side}"] > present, everybody)
+    mean(f"{prefix}auc2_authors", [f"{prefix}auc_malignant_authors", f"{prefix}auc_benign_authors"])
+
+
+def _lesions(summary: Summary, table: Table, weights: NDArray[np.float64]) -> None:
+    truths = _total(table, (f"truths_{name}" for name in LESION_TYPES))
+    hits = _total(table, (f"hits_{name}" for name in LESION_TYPES))
+    counted = table["predicted_true"] + table["predicted_false"]
+    called = {
+        (name, other): table[f"called_{name}_{other}"] for name in LESION_TYPES for other in LESION_TYPES
+    }
+    typed = sum(called.values(), np.zeros(weights.shape[1]))
+    right = sum((called[name, name] for name in LESION_TYPES), np.zeros(weights.shape[1]))
+    _add(summary, weights, "precision", table["predicted_true"], counted)
+    _add(summary, weights, "sensitivity", hits, truths)
+    _add(summary, weights, "accuracy", right, typed)
+    _add(summary, weights, "accuracy_with_missed", right, typed + truths - hits)
+    scores = []
+    for name in LESION_TYPES:
+        both = sum((called[name, other] + called[other, name] for other in LESION_TYPES), 0 * typed)
+        scores.append(ratio(weights, 2 * called[name, name], both))
+    summary.values["macro_f1"], summary.counts["macro_f1"] = _mean_over_types(scores), int(typed.sum())
+    for name in (*LESION_TYPES, *SIZES):
+        _add(summary, weights, f"sensitivity_{name}", table[f"hits_{name}"], table[f"truths_{name}"])
+
+
+def _strict(summary: Summary, table: Table, weights: NDArray[np.float64], variant: str) -> None:
+    hits = table[f"hit{variant}"]
+    _add(summary, weights, f"precision{variant}", hits, hits + table[f"false{variant}"])
+    _add(summary, weights, f"sensitivity{variant}", hits, hits + table[f"missed{variant}"])
+
+
+def _voxels(summary: Summary, table: Table, weights: NDArray[np.float64]) -> None:
+    names = {"dice": "lesions", "liver_dice": "liver"} | {f"dice_{name}": name for name in LESION_TYPES}
+    for name, column in names.items():
+        values = table[f"dice_{column}"]
+        known = np.isfinite(values)
+        _add(summary, weights, name, np.where(known, values, 0), known.astype(float))
+
+
+def _calibration(
+    summary: Summary,
+    table: Table,
+    weights: NDArray[np.float64],
+    present: float,
+    lines: Mapping[str, Platt] | None,
+) -> None:
+    parts: dict[str, list[NDArray[np.float64]]] = {"ece": [], "brier": [], "brier_skill": []}
+    for name in LESION_TYPES:
+        truth = table[f"mm3_{name}"] > present
+        if truth.all() or not truth.any():
+            continue
+        scores = table[f"livermax_{name}"]
+        chances = apply_platt(scores, lines[name]) if lines and name in lines else scores
+        parts["ece"].append(expected_error(chances, truth, weights))
+        for key, values in zip(("brier", "brier_skill"), brier(chances, truth, weights), strict=True):
+            parts[key].append(values)
+    for key, found in parts.items():
+        summary.values[key] = _mean_over_types(found) if found else np.full(len(weights), np.nan)
+        summary.counts[key] = weights.shape[1]
+        summary.notes[key] = f"mean of {len(found)} types, {'calibrated' if lines else 'not calibrated'}"
+
+
+def _add(
+    summary: Summary,
+    weights: NDArray[np.float64],
+    name: str,
+    above: NDArray[np.float64],
+    below: NDArray[np.float64],
+) -> None:
+    summary.values[name] = ratio(weights, above, below)
+    summary.counts[name] = int(below.sum())
+
+
+def _total(table: Table, names: Iterable[str]) -> NDArray[np.float64]:
+    return np.sum([table[name] for name in names], axis=0)
+
+
+def _mean_over_types(values: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Mean over the types that a draw knows."""
+    table = np.stack(values)
+    known = np.isfinite(table)
+    total = np.where(known, table, 0).sum(axis=0)
+    return np.divide(total, known.sum(axis=0), out=np.full(len(total), np.nan), where=known.any(axis=0))

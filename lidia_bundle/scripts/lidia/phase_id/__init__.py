@@ -1,0 +1,1 @@
+"""Phase identification: which series of a study is which contrast phase."""

@@ -1,0 +1,163 @@
+"""The abdominal aorta: a round even tube before and left of the spine, traced from slice to slice."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from scripts.lidia.phase_id.coarse_volume import CoarseVolume, coarsen
+
+CORE_MM = 5.5
+"""Radius of the disc that must be even."""
+RINGS_MM = (11.0, 14.0, 17.0)
+"""Radii at which the tube must have ended."""
+RAYS_MM = (7.0, *RINGS_MM, 19.0, 21.0, 23.0, 25.0, 28.0, 31.0, 34.0, 38.0)
+"""Radii at which bone is looked for."""
+BONE = 200.0
+"""HU of the shell of a vertebra."""
+EDGE = 28.0
+"""HU that part the tube from what lies beside it."""
+LEFT_MM, SPREAD_MM = 12.0, 13.0
+"""How far left of the middle it lies, and the spread of that."""
+MOST_MM = 4.0
+"""How far its middle may move from slice to slice."""
+FINE_MM = 3.0
+"""Pixels that it is looked for in."""
+LOOKS_RIGHT, SHARE, EVEN_HU = 0.5, 0.5, 20.0
+"""It is surely the aorta if at least that share of slices fits so well, and their HU differ by no more."""
+BLOOD_MM = 4.0
+"""Radius of the disc whose HU are those of blood; the wall and its plaques lie outside."""
+
+
+class Tube(NamedTuple):
+    """A traced tube.
+
+    Attributes:
+        path: (Z, 2) x and y in mm from the first voxel.
+        hu: (Z,) mean of its core.
+        fit: (Z,) 0 to 1, how much each slice looks like a tube before a spine.
+    """
+
+    path: NDArray[np.float64]
+    hu: NDArray[np.float64]
+    fit: NDArray[np.float64]
+
+
+def trace_aorta(seen: CoarseVolume) -> Tube | None:
+    """Finds the path of the best sum of fits through all slices; None where there is no room for one.
+
+    Args:
+        seen: the volume.
+    """
+    x, y = seen.axis(0), seen.axis(1)
+    near_x = np.flatnonzero((x > seen.middle - 50) & (x < seen.middle + 15))
+    near_y = np.flatnonzero((y > seen.back + 40) & (y < seen.back + min(165.0, 0.8 * seen.depth)))
+    if len(near_x) < 8 or len(near_y) < 8:
+        return None
+    pad = [int(RAYS_MM[-1] / size) + 1 for size in seen.step[:2]]
+    low = [max(0, near[0] - more) for near, more in zip((near_x, near_y), pad, strict=True)]
+    part = seen.hu[low[0] : near_x[-1] + pad[0] + 1, low[1] : near_y[-1] + pad[1] + 1]
+    box = np.ix_(near_x - low[0], near_y - low[1], np.arange(part.shape[2]))
+    mean, fit = (field[box] for field in _fits(part, seen.step))
+    away = (x[near_x] - (seen.middle - LEFT_MM)) / SPREAD_MM
+    score = np.square(fit) - 0.06 * np.square(away)[:, None, None]  # a few good slices lead the way
+    steps = np.maximum(1, np.ceil(np.array([MOST_MM, MOST_MM]) / seen.step[:2])).astype(int)
+    ways = _best_path(score, int(steps[0]), int(steps[1]))
+    layers = np.arange(len(ways))
+    path = np.stack([x[near_x][ways[:, 0]], y[near_y][ways[:, 1]]], 1)
+    at = ways[:, 0], ways[:, 1], layers
+    return Tube(path, mean[at].astype(float), fit[at].astype(float))
+
+
+def blood_places(hu: NDArray[np.floating], affine: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """Where blood of the aorta can be measured; None unless the tube is surely the aorta.
+
+    Args:
+        hu: (X, Y, Z) HU of a phase after contrast, whole slices, in any orientation.
+        affine: (4, 4) from voxel indices to RAS mm.
+
+    Returns:
+        (3, N) RAS mm: discs within the aorta in all slices that fit.
+    """
+    seen = coarsen(hu, affine, FINE_MM)
+    tube = trace_aorta(seen) if seen is not None else None
+    if seen is None or tube is None:
+        return None
+    good = tube.fit >= LOOKS_RIGHT
+    if good.mean() < SHARE or np.subtract(*np.quantile(tube.hu[good], (0.85, 0.15))) > EVEN_HU:
+        return None
+    offsets = np.linspace(-BLOOD_MM, BLOOD_MM, 5)
+    x, y = np.meshgrid(offsets, offsets)
+    disc = np.stack([x, y, np.zeros_like(x)], -1).reshape(-1, 3)
+    disc = disc[np.linalg.norm(disc, axis=1) <= BLOOD_MM]
+    centres = np.column_stack([tube.path[good], seen.axis(2)[good]])
+    index = (centres[:, None] + disc).reshape(-1, 3) / seen.step
+    places: NDArray[np.float64] = seen.affine[:3, :3] @ index.T + seen.affine[:3, 3:]
+    return places
+
+
+def _fits(hu: NDArray[np.float32], step: tuple[float, float, float]) -> tuple[NDArray, NDArray]:
+    """Mean of the disc about each voxel, and how much (0 to 1) it looks like the aorta."""
+    hu = np.clip(hu, -150, 700)
+    core = _disc(CORE_MM, step)
+    mean = ndimage.convolve(hu, core)
+    spread = np.sqrt(np.maximum(ndimage.convolve(hu * hu, core) - mean * mean, 0))
+    even = np.clip(1.5 - spread / EDGE, 0, 1)
+    edge = np.maximum(EDGE, 0.15 * mean)
+    bone = np.maximum(mean + 18, BONE)
+    ended, walled = np.zeros_like(hu), np.zeros_like(hu)
+    for angle in np.linspace(0, 2 * np.pi, 16, endpoint=False):
+        dark, bright, wall = (np.zeros(hu.shape, bool) for _ in range(3))
+        for radius in RAYS_MM:
+            there = _moved(hu, radius * np.cos(angle), radius * np.sin(angle), step)
+            wall |= there > bone
+            if radius in RINGS_MM:
+                dark |= there < mean - edge
+                bright |= there > bone
+        walled += wall / np.float32(16)
+        ended += (dark | bright if np.sin(angle) < 0 else dark) / np.float32(
+            16
+        )  # before the tube there is no bone
+    outside = np.clip((0.75 - walled) / 0.2, 0, 1)  # within a vertebra bone is all around
+    column = ndimage.maximum_filter1d(walled, max(1, int(20 / step[2])), axis=2)  # discs are gaps in it
+    behind = np.clip((_moved(column, 6.0, -20.0, step) - 0.5) / 0.4, 0, 1)
+    flesh = np.clip((mean - 10) / 15, 0, 1) * np.clip((650 - mean) / 100, 0, 1)
+    bright = np.clip((mean - 70) / 200, 0, 1)
+    return mean, even * ended * outside * flesh * (0.3 + 0.7 * behind) * (0.8 + 0.2 * bright)
+
+
+def _moved(field: NDArray, x: float, y: float, step: tuple[float, float, float]) -> NDArray:
+    """What lies x mm to the right and y mm before each voxel."""
+    return np.roll(field, (-round(x / step[0]), -round(y / step[1])), (0, 1))
+
+
+def _disc(radius: float, step: tuple[float, float, float]) -> NDArray[np.float32]:
+    reach = [int(radius / size) for size in step[:2]]
+    x, y = np.meshgrid(
+        *[np.arange(-n, n + 1) * size for n, size in zip(reach, step, strict=False)], indexing="ij"
+    )
+    disc = (x * x + y * y <= radius * radius).astype(np.float32)
+    return (disc / disc.sum())[:, :, None]
+
+
+def _best_path(score: NDArray[np.float32], reach_x: int, reach_y: int) -> NDArray[np.int64]:
+    """(Z, 2): one place a slice, no two neighbours further apart than the reach, of the greatest sum."""
+    size = (2 * reach_x + 1, 2 * reach_y + 1)
+    best = [score[:, :, 0]]
+    for layer in range(1, score.shape[2]):
+        best.append(
+            ndimage.maximum_filter(best[-1], size, mode="constant", cval=-np.inf) + score[:, :, layer]
+        )
+    first = np.unravel_index(int(best[-1].argmax()), best[-1].shape)
+    where = int(first[0]), int(first[1])
+    path = [where]
+    for layer in range(score.shape[2] - 2, -1, -1):
+        low = [max(0, c - r) for c, r in zip(where, (reach_x, reach_y), strict=True)]
+        part = best[layer][low[0] : where[0] + reach_x + 1, low[1] : where[1] + reach_y + 1]
+        step = np.unravel_index(int(part.argmax()), part.shape)
+        where = (low[0] + int(step[0]), low[1] + int(step[1]))
+        path.append(where)
+    return np.array(path[::-1], dtype=np.int64)

@@ -1,0 +1,57 @@
+"""The class map as post-processing reads it: one NumPy array, shape checked, and its arg-max."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from scripts.lidia.vocabulary import CLASSES
+
+
+def as_probabilities(probabilities: ArrayLike) -> NDArray[Any]:
+    """The class map as an array without a copy where that is possible.
+
+    Args:
+        probabilities: `(C, X, Y, Z)` tensor, MetaTensor or array of one patient.
+
+    Raises:
+        ValueError: it does not have one channel a class and three axes.
+    """
+    if isinstance(probabilities, torch.Tensor):
+        plain = probabilities.detach().cpu().as_subclass(torch.Tensor)
+        maps = (plain.float() if plain.dtype == torch.bfloat16 else plain).numpy()
+    else:
+        maps = np.asarray(probabilities)
+    if maps.ndim != 4 or maps.shape[0] != len(CLASSES):
+        raise ValueError(
+            f"A class map of one patient has shape ({len(CLASSES)}, X, Y, Z), this one {maps.shape}: "
+            "take one patient out of the batch, after the network's softmax."
+        )
+    return maps
+
+
+def argmax_classes(maps: NDArray[Any]) -> NDArray[np.uint8]:
+    """The class of each voxel: the first of the largest probabilities.
+
+    Args:
+        maps: `(C, X, Y, Z)`.
+
+    Returns:
+        `(X, Y, Z)` classes.
+
+    Raises:
+        ValueError: a value is not finite.
+    """
+    # A running maximum reads the channels one after another: several times faster than argmax across them.
+    top = maps[0].copy()
+    classes = np.zeros(top.shape, np.uint8)
+    for index in range(1, len(maps)):
+        larger = maps[index] > top
+        classes[larger] = index
+        np.maximum(top, maps[index], out=top)
+    if not np.isfinite(top).all():  # maximum hands a NaN on, so one look at the end sees all channels
+        raise ValueError("The class map is not finite: no lesion and no score can be read from it.")
+    return classes

@@ -1,0 +1,117 @@
+"""k folds of a list by patient, with every lesion type spread over the folds as evenly as it can be."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from scripts.lidia.data.read_volume import read_mask
+from scripts.lidia.datalist.case_error import CaseError
+from scripts.lidia.vocabulary import CLASSES, FIRST_LESION
+
+Item = Mapping[str, Any]
+Sections = dict[str, list[dict[str, Any]]]
+
+
+def make_folds(sections: Sections, folds: int, seed: int, source: str) -> list[Sections]:
+    """Splits training and validation cases anew, once a fold; other sections stay as they are.
+
+    Args:
+        sections: completed items by section. Cases with the same `patient` (their `id` by default) stay
+            together.
+        folds: how many.
+        seed: the same seed gives the same folds, whatever the order of the list.
+        source: the list, for messages.
+
+    Returns:
+        The sections of each fold; a case is in `validation` in exactly one of them.
+
+    Raises:
+        CaseError: if there are fewer patients than folds, or a label cannot be read.
+    """
+    pool = [item for name in ("training", "validation") for item in sections.get(name, [])]
+    types: dict[str, set[str]] = defaultdict(set)
+    for item in pool:
+        types[patient_of(item)] |= lesion_types(item)
+    if not 2 <= folds <= len(types):
+        problem = f"{folds} folds of {len(types)} patients in training and validation"
+        remedy = "ask for 2 folds or more, and no more than there are patients"
+        raise CaseError("datalist", source, problem, remedy, "bad_folds")
+    fold_of = stratify(types, folds, seed)
+    rest = {name: items for name, items in sections.items() if name not in ("training", "validation")}
+    result = []
+    for fold in range(folds):
+        training = [item for item in pool if fold_of[patient_of(item)] != fold]
+        validation = [item for item in pool if fold_of[patient_of(item)] == fold]
+        result.append({"training": training, "validation": validation, **rest})
+    return result
+
+
+def patient_of(item: Item) -> str:
+    """Whose scan it is: `patient`, where a list has several scans of one person, else `id`."""
+    return str(item.get("patient") or item["id"])
+
+
+def lesion_types(item: Item) -> set[str]:
+    """Lesion types of a case: those that the list tells of (`lesions`), else those of the label's voxels.
+
+    Raises:
+        CaseError: if the list tells nothing and the label cannot be read.
+    """
+    if isinstance(item.get("lesions"), list):
+        return {str(lesion["type"]) for lesion in item["lesions"]}
+    if not isinstance(item.get("label"), str):
+        return set()
+    also = (item["ignore"],) if "ignore" in item else ()
+    voxels, _, _ = read_mask(item["label"], item["id"], len(CLASSES) - 1, also=also)
+    kinds = set(np.unique(voxels).astype(int)) - set(also)
+    return {CLASSES[value] for value in kinds if value >= FIRST_LESION}
+
+
+def stratify(types: Mapping[str, set[str]], folds: int, seed: int) -> dict[str, int]:
+    """Iterative stratification: the rarest type is dealt out first, each patient where it lacks most.
+
+    Source: Sechidis, K. et al.: On the stratification of multi-label data. ECML PKDD 2011.
+
+    Args:
+        types: lesion types of each patient; may be empty.
+        folds: how many.
+        seed: decides the order of patients, and ties.
+
+    Returns:
+        The fold of each patient, 0..folds-1.
+    """
+    draw = random.Random(seed)
+    left = sorted(types)
+    draw.shuffle(left)
+    order = draw.sample(range(folds), folds)
+    room = dict.fromkeys(order, len(left) / folds)
+    counts = {kind: sum(kind in types[p] for p in left) for kind in sorted(set().union(*types.values()))}
+    wanted = {kind: dict.fromkeys(order, count / folds) for kind, count in counts.items()}
+    chosen: dict[str, int] = {}
+    while left:
+        remaining = {kind: sum(kind in types[p] for p in left) for kind in wanted}
+        kinds = [kind for kind, count in remaining.items() if count]
+        rarest = min(kinds, key=lambda kind: remaining[kind]) if kinds else None
+        for patient in [p for p in left if rarest is None or rarest in types[p]]:
+            lack = wanted[rarest] if rarest else room
+            fold = max(order, key=lambda f: (lack[f], room[f]))
+            chosen[patient] = fold
+            room[fold] -= 1
+            for kind in types[patient]:
+                wanted[kind][fold] -= 1
+        left = [p for p in left if p not in chosen]
+    return chosen
+
+
+def format_folds(folds: Sequence[Sections]) -> list[dict[str, int]]:
+    """Patients a lesion type in the validation section of each fold, for the log."""
+    table = []
+    for fold in folds:
+        kinds = [kind for item in fold["validation"] for kind in lesion_types(item)]
+        table.append({"cases": len(fold["validation"])} | {k: kinds.count(k) for k in CLASSES if k in kinds})
+    return table

@@ -1,0 +1,109 @@
+"""Sets in which nobody drew anything, as lists for inference: TCGA-LIHC and VinDr-Multiphase, both DICOM."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+
+from scripts.lidia.datalist.case_error import CaseError
+from scripts.lidia.datalist.read_text_file import read_text
+from scripts.lidia.input_folders import find_paths
+from scripts.lidia.prepare.case_files import Patient
+from scripts.lidia.prepare.foreign_names import normalize_name
+from scripts.lidia.prepare.readers.dataset_layout import Layout
+from scripts.lidia.prepare.readers.dicom_stacks import Stack, find_stacks
+from scripts.lidia.prepare.readers.phase_timing import in_words, phases_of
+
+COLUMNS = {
+    "study": ("studyuid", "studyinstanceuid"),
+    "series": ("seriesuid", "seriesinstanceuid"),
+    "label": ("label", "phase"),
+}
+
+
+def read_tcga_lihc(layout: Layout) -> Iterator[Patient | CaseError]:
+    """Gives the CT studies of TCGA-LIHC, one case a study; MR and studies without any phase are left out.
+
+    All patients have an HCC. Phases are told by description, else by time, see `timing`.
+
+    Args:
+        layout: a folder with the collection's DICOM files.
+
+    Raises:
+        CaseError: if there is no CT in it.
+    """
+    stacks, _ = find_stacks(layout.root, layout.account)
+    layout.some(stacks, "CT series")
+    studies: dict[tuple[str, str], list[Stack]] = defaultdict(list)
+    for stack in stacks:
+        studies[stack.patient, stack.study].append(stack)
+    numbers: Counter[str] = Counter()
+    for (patient, _), scans in studies.items():
+        numbers[patient] += 1
+        case = f"{patient}_{numbers[patient]}"
+        frames = {stack.frame for stack in scans}
+        each = [phases_of([s for s in scans if s.frame == frame], layout) for frame in sorted(frames)]
+        phases = max(each, key=len)
+        if phases:
+            about = {"patient": patient, "source_type": "HCC"}
+            yield Patient(case, {p: s.place for p, s in phases.items()}, None, about=about, section="test")
+        else:
+            seen = "; ".join(in_words(stack) for stack in scans[:5])
+            remedy = f"name scans by --phase_map \"{{'{scans[0].series}': 'venous'}}\""
+            yield CaseError(case, str(scans[0].paths[0].parent), f"no phase can be told: {seen}", remedy,
+                            "unknown_phase", "warning")  # fmt: skip
+
+
+def read_vindr(layout: Layout) -> Iterator[Patient | CaseError]:
+    """Gives the studies of VinDr-Multiphase, whose table names the phase of each series.
+
+    Other phases, and series that hold several scans, are left out.
+
+    Args:
+        layout: the folder with the table and the DICOM files.
+
+    Raises:
+        CaseError: if there is no table with study, series and label, or it names an unknown phase.
+    """
+    table, rows = _rows(layout)
+    stacks, _ = find_stacks(layout.root, layout.account)
+    scans = Counter(stack.series for stack in stacks)
+    alone = {stack.series: stack for stack in stacks if scans[stack.series] == 1}
+    unread = {normalize_name(word) for word in layout.words.unread}
+    studies: dict[str, dict[str, Stack]] = defaultdict(dict)
+    for study, series, label in rows:
+        found = studies[study]
+        if normalize_name(label) in unread or series not in alone:
+            continue
+        phase, stack = layout.phase(label, table), alone[series]
+        if phase not in found or len(found[phase].paths) < len(stack.paths):
+            found[phase] = stack
+    for study, phases in studies.items():
+        if phases:
+            patient = next(iter(phases.values())).patient
+            about = {"patient": patient} if patient else {}
+            yield Patient(study, {p: s.place for p, s in phases.items()}, None, about=about, section="test")
+        else:
+            problem = "none of its series is there and of one of our phases"
+            yield CaseError(study, str(table), problem, "fetch the study", "no_phase", "warning")
+
+
+def _rows(layout: Layout) -> tuple[Path, list[tuple[str, str, str]]]:
+    """The table, and study, series and label of its rows.
+
+    Raises:
+        CaseError: if no table has the columns.
+    """
+    for path in find_paths(layout.root, "*.csv"):
+        with StringIO(read_text(path), newline="") as file:
+            rows = csv.DictReader(file)
+            names = {normalize_name(name): name for name in rows.fieldnames or ()}
+            keys = [next((names[n] for n in words if n in names), None) for words in COLUMNS.values()]
+            if None not in keys:
+                study, series, label = (str(key) for key in keys)
+                return path, [(row[study].strip(), row[series].strip(), row[label].strip()) for row in rows]
+    problem = "no table *.csv with the columns StudyInstanceUID, SeriesInstanceUID and Label"
+    raise CaseError("datalist", str(layout.root), problem, "name the folder that holds it", "missing")

@@ -1,0 +1,1 @@
+"""Registration of the phases of one patient onto the reference phase."""

@@ -1,0 +1,69 @@
+"""How well two images fit, and what is wrong with a displacement: the registration itself never says."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import map_coordinates, uniform_filter
+
+WINDOW = 7
+"""Voxels of the lattice along an edge of the window that correlation is taken in."""
+EDGE_HU = 12.0
+"""SD in a window of the fixed image from which it shows more than noise."""
+
+
+def local_correlation(
+    fixed: NDArray[np.float32], moved: NDArray[np.float32], where: NDArray[np.bool_]
+) -> float:
+    """Mean squared local correlation: 1 is the same up to contrast, chance gives some hundredths.
+
+    Squared, since the same vessel is darker than the liver in one phase and brighter in another.
+
+    Args:
+        fixed: (X, Y, Z) HU.
+        moved: (X, Y, Z) HU on the same grid.
+        where: (X, Y, Z) mask; within it windows without structure do not count.
+
+    Returns:
+        0..1; 0 if there is nothing to compare.
+    """
+    a, b = fixed.astype(np.float64), moved.astype(np.float64)
+    mean_a, mean_b = uniform_filter(a, WINDOW), uniform_filter(b, WINDOW)
+    var_a = uniform_filter(a * a, WINDOW) - mean_a**2
+    var_b = uniform_filter(b * b, WINDOW) - mean_b**2
+    both = uniform_filter(a * b, WINDOW) - mean_a * mean_b
+    counted = where & (var_a > EDGE_HU**2)
+    if not counted.any():
+        return 0.0
+    square = both[counted] ** 2 / (var_a[counted] * np.maximum(var_b[counted], 1.0))
+    return float(np.clip(square, 0, 1).mean())
+
+
+def warp(moving: NDArray[np.float32], field: NDArray[np.float32], spacing: float) -> NDArray[np.float32]:
+    """A moving image at the places that a displacement names.
+
+    Args:
+        moving: (X, Y, Z).
+        field: (3, X, Y, Z) mm along the axes.
+        spacing: mm.
+    """
+    index = np.indices(moving.shape, dtype=np.float32) + field / np.float32(spacing)
+    return map_coordinates(moving, index, order=1, mode="nearest")
+
+
+def folded_fraction(field: NDArray[np.float32], spacing: float, where: NDArray[np.bool_]) -> float:
+    """Share of the voxels `where` at which a displacement folds space (Jacobian not above 0).
+
+    Args:
+        field: (3, X, Y, Z) mm along the axes.
+        spacing: mm.
+        where: (X, Y, Z) mask.
+    """
+    slopes = np.array([np.gradient(part, spacing) for part in field])
+    jacobian = np.moveaxis(slopes, (0, 1), (-2, -1)) + np.eye(3)
+    return float((np.linalg.det(jacobian)[where] <= 0).mean()) if where.any() else 0.0
+
+
+def max_displacement(field: NDArray[np.float32], where: NDArray[np.bool_]) -> float:
+    """Greatest displacement (mm) in the voxels `where`; field (3, X, Y, Z) mm."""
+    return float(np.sqrt((field[:, where].astype(np.float64) ** 2).sum(0)).max(initial=0.0))

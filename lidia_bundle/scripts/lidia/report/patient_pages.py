@@ -1,0 +1,129 @@
+"""One page a patient, written as soon as inference has written his results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from ignite.engine import Engine
+from monai.engines.utils import IterationEvents
+
+from scripts.lidia.inference.result_files import page_file
+from scripts.lidia.morphometry.lobes import MIDDLE_MM
+from scripts.lidia.report.certainty import certainty
+from scripts.lidia.report.html_page import section, write_page
+from scripts.lidia.report.lesion_cards import PICTURED, Places, lesion_cards
+from scripts.lidia.report.probability_bars import chance_words, patient_chances, table_of
+from scripts.lidia.report.read_results import Patient, read_patient, read_truth
+from scripts.lidia.report.scan_layout import lay_out, read_scans
+from scripts.lidia.report.viewer import SCRIPT, viewer
+
+READING = (
+    "Pictures: window -60 to 240 HU, JPEG, the liver's box at 1 mm a pixel and 3 to 5 mm between slices, "
+    "unless the scan is coarser. They are for orientation; the scan is what to read. A lesion is shown where "
+    "it is widest, at the same place in all phases.",
+    "HU: mean of the lesion's voxels, median of the liver 3 mm away from its surface and from lesions. Both "
+    "are read at the same place in every phase: phases that do not match give wrong curves. The aorta stands "
+    "with them where it was surely found; what lies above the chart is in its table.",
+    "Diameter: the longest in an axial plane. Surface: the shortest way from the lesion to the outside of "
+    "the liver as it was outlined, fissures included.",
+    "Lobes part at an upright plane that stands in for Cantlie's line, with a third of the liver's volume to "
+    f"its left; within {MIDDLE_MM:.0f} mm of it the lobe is left open.",
+)
+
+
+class PatientPages:
+    """Handler that writes `ID.html` beside a patient's other files; it must stand after `WriteResults`.
+
+    Args:
+        folder: where results go.
+        items: the items of the datalist, for images and, where there is a label, the truth.
+    """
+
+    def __init__(self, *, folder: str, items: Sequence[Mapping[str, Any]]) -> None:
+        self.folder = Path(folder)
+        self.items = {item["id"]: item for item in items}
+
+    def attach(self, engine: Engine) -> None:
+        """Writes after each patient."""
+        engine.add_event_handler(IterationEvents.MODEL_COMPLETED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Writes the pages of the batch."""
+        for data in engine.state.batch:
+            self.write(data["id"])
+
+    def write(self, case: str) -> Path:
+        """Writes one patient's page.
+
+        Args:
+            case: id of a patient whose results are in the folder.
+
+        Returns:
+            Path of the page.
+        """
+        item = self.items.get(case, {})
+        patient = read_patient(self.folder, case, item)
+        path, synthetic = page_file(self.folder, case), bool(item.get("synthetic"))
+        return write_page(
+            path, f"LIDIA: {case}", patient_sections(patient), synthetic=synthetic, scripts=(SCRIPT,)
+        )
+
+
+def patient_sections(patient: Patient) -> list[str]:
+    """The sections of a patient's page.
+
+    Args:
+        patient: his results, and images and truth as far as they are known.
+    """
+    result = patient.result
+    layout = lay_out(patient, len(patient.phases), PICTURED)
+    scans, places = read_scans(patient, layout), Places(patient)
+    links = [("patient", "Patient"), ("slices", "Slices"), ("lesions", "Lesions")]
+    links += [("certainty", "Certainty"), ("reading", "How to read it")]
+    listed = "".join(
+        f'<li><a href="#{name}">{title}</a></li>' for name, title in links if scans or name != "slices"
+    )
+    return [
+        f'<nav aria-label="Sections"><ul>{listed}</ul></nav>',
+        section(
+            "Patient",
+            f'<p class="lead">{_lead(result)}</p>',
+            patient_chances(result, read_truth(patient)),
+            name="patient",
+        ),
+        viewer(patient, layout, scans),
+        section("Lesions", lesion_cards(patient, layout, scans, places), name="lesions"),
+        section("Certainty", certainty(result), name="certainty"),
+        section(
+            "How to read it", *(f"<p>{words}</p>" for words in READING), _made_by(result), name="reading"
+        ),
+    ]
+
+
+def _lead(result: Mapping[str, Any]) -> str:
+    """The answer in two sentences."""
+    likeliest = max(result["probabilities"], key=result["probabilities"].get)
+    told = table_of(result, "triage").get("malignant")
+    word = f", {escape(str(told))}" if told else ""
+    lesions = result["lesions"]
+    sizes = [lesion["diameter_mm"] for lesion in lesions]
+    found = "No lesion was found."
+    if lesions:
+        found = (
+            f"One lesion, {sizes[0]:.0f} mm."
+            if len(lesions) == 1
+            else (f"{len(lesions)} lesions, the largest {max(sizes):.0f} mm.")
+        )
+    return (
+        f"Malignant lesion: <strong>{chance_words(result, 'malignant')}</strong>{word}. "
+        f"Likeliest type: <strong>{escape(likeliest)} {chance_words(result, likeliest)}</strong>. {found}"
+    )
+
+
+def _made_by(result: Mapping[str, Any]) -> str:
+    made = {k: v if isinstance(v, list) else [v] for k, v in table_of(result, "versions").items()}
+    told = ", ".join(f"{name} {' and '.join(map(str, value))}" for name, value in made.items())
+    return f'<p class="soft made">Made by: {escape(told)}.</p>' if told else ""

@@ -1,0 +1,133 @@
+"""What inference left on disk for a patient, and what the datalist knows of the truth."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import nibabel as nib
+import numpy as np
+
+from scripts.lidia.components import bounding_box, crop_affine
+from scripts.lidia.inference.result_files import VOLUMES, is_finished, result_files
+from scripts.lidia.metrics.lesion_matching import Found, find_lesions, match_lesions
+from scripts.lidia.metrics.patient_auc import PRESENT_MM3, true_volumes
+from scripts.lidia.vocabulary import LESION_TYPES
+
+MARGIN_MM = 40.0
+"""How far what is kept of the volumes reaches around liver and lesions."""
+
+
+class Patient(NamedTuple):
+    """One patient's results with what is known beside them; volumes are (X, Y, Z) in RAS order.
+
+    They are cut to a box around liver and lesions: nothing else is shown or measured.
+
+    Attributes:
+        result: content of `ID.json`.
+        phases: phase -> path of its volume; empty where the datalist does not know the patient.
+        affine: voxel indices of the box -> RAS mm.
+        found: predicted lesions.
+        liver: predicted liver.
+        truth: true lesions, None where there is no label.
+        malignant: instance -> whether a lesion of type `others` is malignant, as far as the datalist says.
+        first: the box's first slice on the results' grid.
+    """
+
+    result: dict[str, Any]
+    phases: dict[str, str]
+    affine: np.ndarray
+    found: Found
+    liver: np.ndarray
+    truth: Found | None
+    malignant: dict[str, bool]
+    first: int = 0
+
+    @property
+    def spacing(self) -> list[float]:
+        """Mm a voxel along X, Y, Z."""
+        sizes: list[float] = np.linalg.norm(self.affine[:3, :3], axis=0).tolist()
+        return sizes
+
+
+def find_finished(folder: str | Path) -> list[str]:
+    """Ids of the patients whose results are complete in a folder, sorted."""
+    cases = (path.name.removesuffix(".json") for path in Path(folder).glob("*.json"))
+    return sorted(case for case in cases if is_finished(folder, case))
+
+
+def read_patient(folder: str | Path, case: str, item: Mapping[str, Any] | None = None) -> Patient:
+    """Read one patient's four result files and, where a datalist item is given, images and truth.
+
+    Args:
+        folder: where inference wrote.
+        case: the patient's id.
+        item: the patient's item of the datalist.
+
+    Returns:
+        The patient.
+
+    Raises:
+        FileNotFoundError: if a result file is missing.
+        ValueError: if the JSON and the instance map name different lesions, or the label has another grid.
+    """
+    files, item = result_files(folder, case), item or {}
+    result = json.loads(files["result"].read_text(encoding="utf-8"))
+    volumes = {name: _read(files[name]) for name in VOLUMES}
+    numbers, affine = volumes["instances"]
+    shown = [volumes["liver"][0], numbers]
+    if item.get("label"):
+        label, there = _read(item["label"])
+        if label.shape != numbers.shape or not np.allclose(there, affine, atol=1e-3):
+            raise ValueError(f"{case}: the label {item['label']} and the results have different grids.")
+        label = np.where(label == item.get("ignore", -1), 0, label)
+        shown.append(label)
+    spacing = np.linalg.norm(affine[:3, :3], axis=0).tolist()
+    box = _box(shown, spacing)
+    found = find_lesions(volumes["lesions"][0][box], spacing, numbers[box], smallest_mm3=0.0)
+    if {lesion.number for lesion in found.lesions} != {int(row["instance"]) for row in result["lesions"]}:
+        raise ValueError(f"{files['result']} and {files['instances']} name different lesions.")
+    truth = None
+    if item.get("label"):
+        drawn = _read(item["instances"])[0][box] if item.get("instances") else None
+        truth = find_lesions(label[box], spacing, drawn)
+    phases, flags = dict(item.get("phases", {})), dict(item.get("malignant") or {})
+    liver = volumes["liver"][0][box] > 0
+    return Patient(result, phases, crop_affine(affine, box), found, liver, truth, flags, int(box[2].start))
+
+
+def _read(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
+    """Labels turned to RAS by flips and swaps alone, and their affine."""
+    image = nib.as_closest_canonical(nib.load(path))
+    return np.asarray(image.dataobj), image.affine
+
+
+def _box(volumes: Sequence[np.ndarray], spacing: Sequence[float]) -> tuple[slice, ...]:
+    """Around all that is marked, with a margin; the whole where nothing is."""
+    boxes = [box for volume in volumes if (box := bounding_box(volume > 0)) is not None]
+    if not boxes:
+        return tuple(slice(0, size) for size in volumes[0].shape)
+    sides = []
+    for axis, size in enumerate(volumes[0].shape):
+        grow = round(MARGIN_MM / spacing[axis])
+        start, stop = min(box[axis].start for box in boxes), max(box[axis].stop for box in boxes)
+        sides.append(slice(max(start - grow, 0), min(stop + grow, size)))
+    return tuple(sides)
+
+
+def read_truth(patient: Patient) -> dict[str, bool] | None:
+    """What the patient has: every type and the two groups, by the metrics' rule; None without a label."""
+    if patient.truth is None:
+        return None
+    volumes = true_volumes(patient.truth.lesions, patient.malignant)
+    return {name: volumes[name] > PRESENT_MM3 for name in (*LESION_TYPES, "malignant", "benign")}
+
+
+def counterparts(patient: Patient) -> dict[int, int]:
+    """Number of a predicted lesion -> number of the true one that it is, by the metrics' rule."""
+    if patient.truth is None:
+        return {}
+    match = match_lesions(patient.found, patient.truth, counted_mm3=0.0)
+    return {guess.lesion.number: guess.best for guess in match.guesses if guess.kind}

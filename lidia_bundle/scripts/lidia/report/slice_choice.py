@@ -1,0 +1,93 @@
+"""The plane that a picture shows: one axial slice of the results' grid, every phase carried onto it.
+
+Arrays are (X, Y) with x towards the patient's right and y towards the front (RAS); values are HU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy.ndimage import map_coordinates
+
+from scripts.lidia.components import bounding_box
+from scripts.lidia.data.read_volume import read_phase
+from scripts.lidia.vocabulary import PHASES
+
+AIR = -1024.0
+
+
+class Plane(NamedTuple):
+    """One axial slice of a patient, cut to a box.
+
+    Attributes:
+        phases: HU (X, Y) a phase in temporal order; None where the phase is absent.
+        spacing: in-plane voxel size in mm.
+        level: slice number on the results' grid.
+        box: the slices of x and y that were kept.
+    """
+
+    phases: dict[str, np.ndarray | None]
+    spacing: tuple[float, float]
+    level: int
+    box: tuple[slice, slice]
+
+
+def busiest_slices(instances: np.ndarray, count: int) -> list[int]:
+    """Slices that show most: the widest one of each of the largest objects, at most `count`, no neighbours.
+
+    Args:
+        instances: instance numbers (X, Y, Z), 0 is nothing.
+        count: number of slices wanted.
+
+    Returns:
+        Slice numbers in the order of the objects' volumes; the middle slice if there is no object.
+    """
+    numbers, volumes = np.unique(instances[instances > 0], return_counts=True)
+    chosen: list[int] = []
+    for number in numbers[np.argsort(-volumes)]:
+        widest = int(np.argmax((instances == number).sum(axis=(0, 1))))
+        if all(abs(widest - other) > 1 for other in chosen):
+            chosen.append(widest)
+    return chosen[:count] or [instances.shape[2] // 2]
+
+
+def box_of(mask: np.ndarray, spacing: Sequence[float], margin: float = 25.0) -> tuple[slice, slice]:
+    """Box round a mask (X, Y, Z) in x and y, `margin` mm wider on each side; everything where it is empty."""
+    box = bounding_box(mask)
+    if box is None:
+        return slice(0, mask.shape[0]), slice(0, mask.shape[1])
+    found = []
+    for axis in (0, 1):
+        grow = round(margin / float(spacing[axis]))
+        found.append(slice(max(0, box[axis].start - grow), min(mask.shape[axis], box[axis].stop + grow)))
+    return found[0], found[1]
+
+
+def cut(
+    phases: Mapping[str, str], affine: np.ndarray, level: int, box: tuple[slice, slice], case: str = ""
+) -> Plane:
+    """Carry every phase onto one slice.
+
+    Args:
+        phases: phase -> NIfTI file or DICOM folder; absent phases are left out.
+        affine: the grid of the results, voxel indices -> RAS mm.
+        level: slice number on that grid.
+        box: part of x and y to keep.
+        case: the patient's id, for messages.
+
+    Returns:
+        The plane, phases interpolated linearly at its voxel centres, air where they do not reach.
+    """
+    x, y = np.meshgrid(*(np.arange(part.start, part.stop) for part in box), indexing="ij")
+    world = affine @ np.stack([x, y, np.full_like(x, level), np.ones_like(x)]).reshape(4, -1)
+    planes: dict[str, np.ndarray | None] = dict.fromkeys(PHASES)
+    for name, path in phases.items():
+        volume, own, _ = read_phase(path, case, check_hu=False)
+        # A millionth of a voxel past the first or last slice is rounding, not outside
+        there = np.round((np.linalg.inv(own) @ world)[:3], 6)
+        values = map_coordinates(volume, there, order=1, mode="constant", cval=AIR)
+        planes[name] = values.reshape(x.shape)
+    spacing = np.linalg.norm(affine[:3, :2], axis=0)
+    return Plane(planes, (float(spacing[0]), float(spacing[1])), level, box)

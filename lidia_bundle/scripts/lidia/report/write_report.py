@@ -1,0 +1,98 @@
+"""Writes the report of a run: from what training, evaluation and inference left on disk, to one HTML page."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+from scripts.lidia.datalist.read_datalist import load_datalist as read_datalist
+from scripts.lidia.report.cohort_sections import (
+    cohort_section,
+    legend_section,
+    patient_card,
+    training_section,
+)
+from scripts.lidia.report.html_page import write_page
+from scripts.lidia.report.loss_curves import loss_curves
+from scripts.lidia.report.patients_table import SCRIPT, patients_section
+from scripts.lidia.report.read_results import find_finished, read_patient
+from scripts.lidia.report.tables import metric_table
+from scripts.lidia.vocabulary import LESION_TYPES
+
+logger = logging.getLogger(__name__)
+
+METRICS = {
+    "auc8": "AUC-8, mean over the types (patients)",
+    "auc2": "AUC-2, malignant and benign (patients)",
+    **{f"auc_{name}": f"AUC {name}" for name in LESION_TYPES},
+    "pixelcount_auc8": "AUC-8 by pixel count in place of LiverMax",
+    "branch_auc8": "AUC-8 by the network's patient branch in place of LiverMax",
+    "sensitivity": "sensitivity (lesions)",
+    "precision": "precision (lesions)",
+    "accuracy": "type accuracy (matched lesions)",
+    "dice": "Dice of all lesions (voxels, mean over patients)",
+    "liver_dice": "Dice of the liver",
+}
+
+
+def write_report(
+    *,
+    results_dir: str | Path,
+    output_dir: str | Path,
+    dataset_dir: str | Path | None = None,
+    datalist: str | Path | None = None,
+    section: str = "test",
+    evaluation_dir: str | Path | None = None,
+    training_dir: str | Path | None = None,
+    title: str = "LIDIA: what it found",
+    patients: int = 6,
+    slices: int = 1,
+) -> Path:
+    """Write `report.html`.
+
+    Args:
+        results_dir: where inference wrote its files a patient.
+        output_dir: folder of the page.
+        dataset_dir: folder of the data set, for images and truth; without it the page has no pictures.
+        datalist: its JSON file, `dataset_dir/dataset.json` if None.
+        section: section of the datalist that the patients stand in.
+        evaluation_dir: where evaluation wrote `metrics.json`; without it the page has no cohort table.
+        training_dir: where training wrote its log; without it the page has no curve.
+        title: heading of the page.
+        patients: show the first so many patients by id; nobody picked them.
+        slices: slices a patient.
+
+    Returns:
+        Path of the page.
+
+    Raises:
+        FileNotFoundError: if `results_dir` holds no result, or `evaluation_dir` no `metrics.json`.
+    """
+    cases = find_finished(results_dir)
+    if not cases:
+        raise FileNotFoundError(f"{results_dir} holds no results: run inference.json into it first.")
+    items: dict[str, dict[str, Any]] = {}
+    if dataset_dir is not None:
+        items = {item["id"]: item for item in read_datalist(dataset_dir, section, file=datalist)}
+    sections = [patients_section(results_dir, output_dir, cases), legend_section()]
+    for case in cases[:patients]:
+        sections.append(patient_card(read_patient(results_dir, case, items.get(case)), slices=slices))
+    if evaluation_dir is not None:
+        path = Path(evaluation_dir) / "metrics.json"
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} is not there: run evaluate.json into that folder first.")
+        metrics = json.loads(path.read_text(encoding="utf-8"))
+        confusion = path.with_name("confusion.png")
+        table = metric_table(METRICS, metrics)
+        sections.append(cohort_section(table, confusion if confusion.is_file() else None))
+    if training_dir is not None:
+        sections.append(training_section(loss_curves(training_dir)))
+    shown = [item for case in cases[:patients] if (item := items.get(case))]
+    synthetic = any(item.get("synthetic") for item in shown)
+    target = write_page(
+        Path(output_dir) / "report.html", title, sections, synthetic=synthetic, scripts=(SCRIPT,)
+    )
+    logger.info("The report is %s", target)
+    return target

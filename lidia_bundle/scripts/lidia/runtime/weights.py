@@ -1,0 +1,196 @@
+"""The one place that reads weights from a file: strictly, and with words for what can be wrong."""
+
+from __future__ import annotations
+
+import logging
+import os
+import zipfile
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+from torch import nn
+
+from scripts.lidia.net.legacy_names import has_legacy_names, rename_legacy
+
+logger = logging.getLogger(__name__)
+
+POINTER = b"version https://git-lfs"
+
+
+class WeightsError(RuntimeError):
+    """A file of weights or of a training's state that cannot be used; says which, and what to do."""
+
+
+def digest(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of a file."""
+    return sha256(Path(path).read_bytes()).hexdigest()
+
+
+def weight_files(weights: str | os.PathLike[str] | Sequence[str]) -> tuple[str, ...]:
+    """The files of weights in use: one, or several of an ensemble.
+
+    Raises:
+        WeightsError: none is named, or one of them twice.
+    """
+    files = (str(weights),) if isinstance(weights, str | os.PathLike) else tuple(map(str, weights))
+    if not files or len(set(files)) < len(files):
+        raise WeightsError(f"--model_file names {list(files)}: give one file, or several different ones.")
+    return files
+
+
+def digests(weights: str | os.PathLike[str] | Sequence[str]) -> list[str]:
+    """SHA-256 of each file of weights; "none" for one that is not there."""
+    return [digest(path) if Path(path).is_file() else "none" for path in weight_files(weights)]
+
+
+def fingerprint(weights: str | os.PathLike[str] | Sequence[str]) -> str:
+    """What a calibration belongs to: the SHA-256 of one file, or that of the sorted SHA-256 of several."""
+    each = digests(weights)
+    return each[0] if len(each) == 1 else sha256("\n".join(sorted(each)).encode()).hexdigest()
+
+
+def read_state(path: str | os.PathLike[str], device: torch.device | str = "cpu") -> dict[str, Any]:
+    """Content of a file of tensors and plain values; nothing in it is executed.
+
+    Args:
+        path: the file.
+        device: where tensors go.
+
+    Raises:
+        WeightsError: it is missing, empty, a Git LFS pointer, torn, or holds more than data.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise WeightsError(
+            f"No weights at {path}. Train some (`python -m monai.bundle run training --config_file "
+            "lidia_bundle/configs/train.json --dataset_dir ...`) or name a file with --model_file."
+        )
+    if path.stat().st_size == 0:
+        raise WeightsError(f"{path} has 0 bytes: its writing or download was cut off. Fetch it again.")
+    with path.open("rb") as file:
+        if file.read(len(POINTER)) == POINTER:
+            raise WeightsError(f"{path} is a Git LFS pointer, not the weights: run `git lfs pull`.")
+    if not _sound(path):
+        raise WeightsError(f"{path} is damaged: a checksum in it is wrong. Fetch it again.")
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)  # noqa: TID251
+    except Exception as problem:
+        raise WeightsError(
+            f"{path} is not a readable file of tensors ({problem}). Fetch it again."
+        ) from problem
+    if not isinstance(state, dict):
+        raise WeightsError(f"{path} holds a {type(state).__name__}, not a state dict.")
+    return state
+
+
+def _sound(path: Path) -> bool:
+    """Whether every part of a zip has its checksum; torch looks at none: a flipped bit is another network."""
+    try:
+        if not zipfile.is_zipfile(path):
+            return True  # of another kind: torch says whether it can read it
+        with zipfile.ZipFile(path) as parts:
+            return parts.testzip() is None
+    except Exception:  # a broken zip can break its reader anywhere: zlib, struct, codecs
+        return False
+
+
+def load_weights(
+    network: nn.Module,
+    path: str | os.PathLike[str],
+    device: torch.device | str = "cpu",
+    fresh: Sequence[str] = (),
+) -> list[str]:
+    """Fills a network from a plain state dict, every key and shape but those of the layers in `fresh`.
+
+    Args:
+        network: filled in place.
+        path: a file such as `models/model.pt`.
+        device: where tensors go on the way.
+        fresh: layers that stay as they are, e.g. `transformer_decoder.heads.class_embed`, whether the file
+            has them or not.
+
+    Returns:
+        Names of the network's values that were not loaded.
+
+    Raises:
+        WeightsError: the file is unusable, its keys or shapes are not the network's, a value is not finite,
+            or `fresh` names a layer that neither has.
+    """
+    state = read_state(path, device)
+    odd = sorted(name for name, value in state.items() if not isinstance(value, torch.Tensor))
+    if odd:
+        raise WeightsError(
+            f"{path} is not a plain state dict: {odd[:3]} are no tensors. A training's state is for "
+            "--resume; weights stand beside it in model.pt."
+        )
+    sick = sorted(name for name, value in state.items() if not torch.isfinite(value).all())
+    if sick:
+        raise WeightsError(f"{path}: not finite: {sick[:3]}. Fetch or train the weights again.")
+    if has_legacy_names(state):
+        logger.warning("%s was written before release 2.0.0: its parameters are renamed.", path)
+        state = rename_legacy(state)
+    own = network.state_dict()
+    lost = [layer for layer in fresh if not any(_within(name, [layer]) for name in (*own, *state))]
+    if lost:
+        raise WeightsError(f"`fresh` names {lost}: neither the network nor {path} has such layers.")
+    new = [name for name in own if _within(name, fresh)]
+    kept = {name: value for name, value in state.items() if not _within(name, fresh)}
+    try:
+        network.load_state_dict({**kept, **{name: own[name] for name in new}}, strict=True)
+    except RuntimeError as problem:
+        raise WeightsError(
+            f"{path} does not fit this network: {problem}\nTake the network that it was trained with; in a "
+            "training, layers that shall start anew can be named by `fresh` of LoadWeights."
+        ) from problem
+    return new
+
+
+def _within(name: str, layers: Sequence[str]) -> bool:
+    return any(name == layer or name.startswith(f"{layer}.") for layer in layers)
+
+
+class LoadWeights:
+    """Handler that fills a network before an evaluation or a fine-tuning starts, and logs what it left out.
+
+    Args:
+        network: filled in place.
+        path: plain state dict; a list of them for an `Ensemble`, one a member.
+        device: where tensors go on the way.
+        fresh: layers that are not loaded, see `load_weights`.
+    """
+
+    def __init__(
+        self,
+        *,
+        network: nn.Module,
+        path: str | Sequence[str],
+        device: torch.device | str = "cpu",
+        fresh: Sequence[str] = (),
+    ) -> None:
+        self.network, self.path, self.device, self.fresh = network, path, device, tuple(fresh)
+
+    def attach(self, engine: Engine) -> None:
+        """Loads when the run starts."""
+        engine.add_event_handler(Events.STARTED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Loads, strictly.
+
+        Raises:
+            WeightsError: a file is unusable, or there are more files than networks.
+        """
+        files = weight_files(self.path)
+        members = [self.network] if len(files) == 1 else list(getattr(self.network, "members", ()))
+        if len(members) != len(files):
+            raise WeightsError(
+                f"--model_file names {len(files)} files for one network: lay overlays/ensemble.yaml over the "
+                "config (inference.json has it already), or name one file."
+            )
+        for member, file in zip(members, files, strict=True):
+            new = load_weights(member, file, self.device, self.fresh)
+            said = f"; not loaded, as `fresh` says: {', '.join(new)}" if new else ", all of them"
+            engine.logger.info(f"Weights from {file}{said}")

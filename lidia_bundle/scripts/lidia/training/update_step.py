@@ -1,0 +1,117 @@
+"""One update of the trainer: plain, or sharpness-aware (two gradients for one batch).
+
+Section 2.2 (LIDIA) trains with SAM. The second pass replays what the first chose (proposals, pilots, points,
+matching), and under a loss scaler nothing is unscaled before the ascent: g / |g| does not feel the scale.
+MONAI's own step hard-codes CUDA autocast; this one uses the type of the network's device. A step whose
+gradient is not finite is skipped and counted in `engine.state.skipped`.
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from monai.engines import SupervisedTrainer
+from monai.engines.utils import IterationEvents
+from monai.utils import CommonKeys as Keys
+
+from scripts.lidia.contract import in_float32
+from scripts.lidia.optim.sharpness import SharpnessAware
+from scripts.lidia.recorded_randomness import recording, replaying
+from scripts.lidia.runtime.precision import supports_bf16
+
+
+class UpdateStep:
+    """Callable for `SupervisedTrainer(iteration_update=...)`.
+
+    `engine.state.output` is a list of one dictionary, the form that MONAI's handlers read: image, label, the
+    loss at the weights before the update and its named `parts`; not the prediction, which would keep the
+    whole graph alive.
+
+    Args:
+        sam: climbs before the second gradient; None for a plain step, equal to MONAI's own.
+        bf16: runs the network in bfloat16 autocast and takes the losses in float32: the half precision of
+            CPUs, which MONAI's `amp` does not offer.
+    """
+
+    def __init__(self, *, sam: SharpnessAware | None = None, bf16: bool = False) -> None:
+        self.sam, self.bf16 = sam, bf16
+
+    def __call__(self, engine: SupervisedTrainer, batchdata: dict[str, Any]) -> list[dict[str, Any]]:
+        """Takes one step and fires the events that MONAI's own iteration fires."""
+        inputs, targets, args, kwargs = engine.prepare_batch(
+            batchdata, engine.state.device, engine.non_blocking, **engine.to_kwargs
+        )
+        half = self.bf16 and supports_bf16(inputs.device)
+        engine.network.train()
+        engine.state.output = [{Keys.IMAGE: inputs, Keys.LABEL: targets}]
+        criterion = engine.loss_function
+        modules = [module for module in (engine.network, criterion) if isinstance(module, torch.nn.Module)]
+        if self.sam is None:
+            loss = compute_gradient(engine, inputs, targets, args, kwargs, bf16=half)
+            parts = dict(getattr(criterion, "parts", {}))
+        else:
+            with recording(*modules):
+                loss = compute_gradient(engine, inputs, targets, args, kwargs, bf16=half)
+            parts = dict(getattr(criterion, "parts", {}))
+            if self.sam.climb(engine.optimizer):
+                try:
+                    with replaying(*modules):
+                        compute_gradient(engine, inputs, targets, args, kwargs, bf16=half)
+                finally:
+                    self.sam.descend()
+        engine.state.output[0].update({Keys.LOSS: loss, "parts": parts})
+        for event in (
+            IterationEvents.FORWARD_COMPLETED,
+            IterationEvents.LOSS_COMPLETED,
+            IterationEvents.BACKWARD_COMPLETED,
+        ):
+            engine.fire_event(event)
+        update(engine)
+        engine.fire_event(IterationEvents.MODEL_COMPLETED)
+        return engine.state.output
+
+
+def compute_gradient(
+    engine: SupervisedTrainer,
+    inputs: torch.Tensor,
+    targets: torch.Tensor,
+    args: tuple[Any, ...],
+    kwargs: dict,
+    *,
+    bf16: bool = False,
+) -> torch.Tensor:
+    """Fresh gradients of the loss at the network's present weights.
+
+    Returns:
+        The loss, detached, without the scaler's factor.
+    """
+    engine.optimizer.zero_grad(set_to_none=True)
+    with torch.autocast(inputs.device.type, **engine.amp_kwargs) if engine.amp else nullcontext():
+        with torch.autocast(inputs.device.type, dtype=torch.bfloat16) if bf16 else nullcontext():
+            prediction = engine.inferer(inputs, engine.network, *args, **kwargs)
+        prediction = in_float32(prediction) if bf16 else prediction
+        loss = engine.loss_function(prediction, targets).mean()
+    (loss if engine.scaler is None else engine.scaler.scale(loss)).backward()
+    return loss.detach()
+
+
+def update(engine: SupervisedTrainer) -> None:
+    """Moves the weights unless the gradient is not finite; fills the memory bank, once a step."""
+    gradients = [
+        p.grad for group in engine.optimizer.param_groups for p in group["params"] if p.grad is not None
+    ]
+    finite = bool(torch.nn.utils.get_total_norm(gradients).isfinite())
+    if finite and hasattr(engine.loss_function, "fill_bank"):
+        engine.loss_function.fill_bank()
+    if engine.scaler is not None:
+        engine.scaler.step(engine.optimizer)
+        engine.scaler.update()
+    elif finite:
+        engine.optimizer.step()
+    if not finite:
+        engine.state.skipped = getattr(engine.state, "skipped", 0) + 1
+        engine.logger.warning(
+            f"Step {engine.state.iteration}: gradient not finite, skipped ({engine.state.skipped})"
+        )

@@ -1,0 +1,93 @@
+"""De-identified objects tell nothing of the patient anywhere, and still work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pydicom
+import pytest
+from dicom.findings import RESULT, SECRETS, drawn, patient
+
+from scripts.lidia.dicom.deidentify import deidentify
+from scripts.lidia.dicom.provenance import make_origin
+from scripts.lidia.dicom.write_seg import write_segments
+from scripts.lidia.dicom.write_sr import write_measurements
+
+KNOWN_TO_ALL = ("Manufacturer", "ManufacturerModelName")
+"""Which model of scanner it was stays: the profile does not count it as identity."""
+
+
+def pair(folder: Path) -> tuple[Path, Path]:
+    """SEG and SR of the made-up patient."""
+    liver, instances = drawn()
+    origin = make_origin(patient(), liver, instances, RESULT)
+    seg = write_segments(liver, instances, RESULT["lesions"], origin)
+    report = write_measurements(RESULT, float(liver.sum()), seg, origin)
+    seg.save_as(folder / "seg.dcm")
+    report.save_as(folder / "sr.dcm")
+    return folder / "seg.dcm", folder / "sr.dcm"
+
+
+def cleaned(path: Path, uids: str) -> tuple[pydicom.Dataset, bytes]:
+    made = pydicom.dcmread(path)
+    deidentify(made, uids=uids)
+    made.save_as(path)
+    return pydicom.dcmread(path), path.read_bytes()
+
+
+def secrets() -> list[bytes]:
+    told = {key: str(value).encode() for key, value in SECRETS.items() if key not in KNOWN_TO_ALL}
+    # of one letter and of numbers that any pixel may look like, the attributes themselves are looked at
+    return [value for key, value in told.items() if key not in ("PatientSex", "PatientWeight")]
+
+
+def test_without_it_everything_stays(tmp_path: Path) -> None:
+    for path in pair(tmp_path):
+        made = pydicom.dcmread(path)
+        for keyword in ("PatientName", "PatientID", "PatientBirthDate", "AccessionNumber", "StudyDate"):
+            assert str(made[keyword].value) == SECRETS[keyword]
+
+
+@pytest.mark.parametrize("uids", ["keep", "replace"])
+def test_nothing_is_told_of_the_patient(tmp_path: Path, uids: str) -> None:
+    for path in pair(tmp_path):
+        before = path.read_bytes()
+        assert sum(secret in before for secret in secrets()) > 8
+        made, after = cleaned(path, uids)
+        assert [secret for secret in secrets() if secret in after] == []
+        for keyword in ("PatientSex", "PatientWeight", "PatientAge", "InstitutionName", "StationName"):
+            assert not any(e.value for e in made.iterall() if e.keyword == keyword), keyword
+        assert made.PatientIdentityRemoved == "YES"
+        methods = [code.CodeValue for code in made.DeidentificationMethodCodeSequence]
+        assert methods[0] == "113100" and ("113110" in methods) == (uids == "keep")
+        assert made.SeriesDescription.endswith("(research only)")
+
+
+def test_what_was_found_stays(tmp_path: Path) -> None:
+    seg_path, sr_path = pair(tmp_path)
+    frames = pydicom.dcmread(seg_path).pixel_array
+    report = str(pydicom.dcmread(sr_path).ContentSequence)
+    seg, _ = cleaned(seg_path, "keep")
+    assert (seg.pixel_array == frames).all()
+    assert str(cleaned(sr_path, "keep")[0].ContentSequence) == report
+
+
+def test_kept_uids_lead_to_the_series_and_replaced_ones_agree_with_one_another(tmp_path: Path) -> None:
+    old = pydicom.dcmread(pair(tmp_path)[0])
+    seg, report = (cleaned(path, "keep")[0] for path in pair(tmp_path))
+    assert seg.StudyInstanceUID == report.StudyInstanceUID == old.StudyInstanceUID
+    assert seg.ReferencedSeriesSequence[0].SeriesInstanceUID == "1.2.3"
+    new, told = (cleaned(path, "replace") for path in pair(tmp_path))
+    assert new[0].StudyInstanceUID == told[0].StudyInstanceUID != old.StudyInstanceUID
+    assert new[0].SOPInstanceUID != seg.SOPInstanceUID
+    assert new[0].file_meta.MediaStorageSOPInstanceUID == new[0].SOPInstanceUID
+    assert str(new[0].SOPInstanceUID).encode() in told[1]
+    for uid in (seg.SOPInstanceUID, seg.SeriesInstanceUID, seg.SegmentSequence[1].TrackingUID):
+        assert str(uid).encode() not in new[1] + told[1]
+    assert b"1.2.3\0" not in new[1] + told[1]
+
+
+def test_the_pseudonym_is_the_study_s(tmp_path: Path) -> None:
+    first, second = (cleaned(path, "keep")[0] for path in pair(tmp_path))
+    assert first.PatientID == second.PatientID and len(first.PatientID) == 16
+    assert not first.PatientName

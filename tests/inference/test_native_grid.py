@@ -1,0 +1,91 @@
+"""The way back onto the native grid is MONAI's, and goes no further than something was seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from inference.test_inference import turned
+from monai.transforms import Invertd
+from training.toys import write_patient
+
+from scripts.lidia.data.prediction import RequireMeta
+from scripts.lidia.data.preprocessing import preprocessing
+from scripts.lidia.inference.native_grid import to_native_grid
+from scripts.lidia.postprocess.diagnosis import diagnose
+from scripts.lidia.vocabulary import BACKGROUND, LIVER
+
+
+@pytest.mark.parametrize("axes", [(0, 1, 2), (2, 0, 1)])
+@pytest.mark.parametrize("tilt", [0.0, 0.3])
+@pytest.mark.parametrize("place", [(slice(5, 12), slice(3, 9), slice(4, 8)), (slice(None),) * 3])
+def test_it_is_monai_s_inverse(
+    tmp_path: Path, axes: tuple[int, ...], tilt: float, place: tuple[slice, ...]
+) -> None:
+    write_patient(tmp_path, 0)
+    turned(tmp_path / "0_venous.nii.gz", tmp_path / "turned.nii.gz", axes, (True, False, True), tilt)
+    before = preprocessing(spacing=(3.0, 3.5, 4.0))
+    item = before({"id": "toy", "phases": {"venous": str(tmp_path / "turned.nii.gz")}})
+    maps = torch.zeros(10, *item["image"].shape[1:])
+    maps[BACKGROUND] = 1.0
+    share = torch.rand(maps[0][place].shape)
+    maps[BACKGROUND][place], maps[LIVER][place] = share, 1 - share
+    item = RequireMeta()({**item, "pred": maps})
+    theirs = Invertd("pred", before, "image", nearest_interp=False)(dict(item))["pred"]
+    ours = to_native_grid(item["pred"])
+    known = theirs.numpy().sum(axis=0) > 0  # MONAI knows nothing of the air that was cut off
+    assert known.mean() > 0.9
+    np.testing.assert_allclose(ours.whole_maps()[:, known], theirs.numpy()[:, known], atol=1e-4)
+    np.testing.assert_allclose(ours.native, theirs.affine, atol=1e-5)
+    if place[0].start:
+        assert ours.maps[0].size < 0.5 * theirs[0].numel(), "the rest of the body is not resampled"
+
+
+def test_a_mask_of_the_user_is_in_the_box(tmp_path: Path) -> None:
+    write_patient(tmp_path, 0)
+    item = preprocessing(spacing=(3.0, 3.0, 3.0))({
+        "id": "t",
+        "phases": {"venous": str(tmp_path / "0_venous.nii.gz")},
+    })
+    maps = torch.zeros(10, *item["image"].shape[1:])
+    maps[BACKGROUND] = 1.0
+    pred = RequireMeta()({**item, "pred": maps})["pred"]
+    nothing = to_native_grid(pred)
+    assert nothing.maps[0].size <= 64 and (nothing.whole_maps()[BACKGROUND] == 1).all()
+    given = np.zeros(nothing.shape, bool)
+    given[4:8, 3:9, 2:5] = True
+    assert to_native_grid(pred, given).box[0].stop >= 8 and to_native_grid(pred, given).box[2].stop >= 5
+
+
+def test_a_diagnosis_needs_no_more_than_its_reach(tmp_path: Path) -> None:
+    """Lesions, liver and scores of the near box are those of the whole map, in a fraction of the voxels."""
+    write_patient(tmp_path, 0)
+    item = preprocessing(spacing=(4.0, 4.0, 4.0))({
+        "id": "t",
+        "phases": {"venous": str(tmp_path / "0_venous.nii.gz")},
+    })
+    shape = item["image"].shape[1:]
+    maps = torch.rand(10, *shape) * 0.02
+    maps[BACKGROUND] = 0.5
+    maps[LIVER, 18:28, 16:26, 12:20] = 0.9
+    maps[2, 20:23, 18:21, 14:17] = 2.0
+    maps /= maps.sum(dim=0)
+    pred = RequireMeta()({**item, "pred": maps})["pred"]
+    near, whole = to_native_grid(pred, reach_mm=3.0), to_native_grid(pred)
+    assert near.maps.size < 0.2 * whole.maps.size
+    said = [
+        diagnose(part.maps, np.linalg.norm(part.affine[:3, :3], axis=0), part.affine)
+        for part in (near, whole)
+    ]
+    assert said[0].livermax == pytest.approx(said[1].livermax, abs=1e-5)
+    assert (
+        [one["volume_mm3"] for one in said[0].records] == [one["volume_mm3"] for one in said[1].records] != []
+    )
+    for name in ("classes", "liver", "instances"):
+        mine, theirs = (part.whole(getattr(one, name)) for part, one in zip((near, whole), said, strict=True))
+        assert np.array_equal(mine, theirs)
+    maps[3, 12, 10, 6] = torch.nan
+    with pytest.raises(ValueError, match="not finite"):
+        diagnose(to_native_grid(pred, reach_mm=3.0).maps, (4.0, 4.0, 4.0), near.affine)

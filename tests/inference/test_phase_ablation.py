@@ -1,0 +1,113 @@
+"""What an answer would be without a phase: as if that phase had not been scanned."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from monai.bundle import create_workflow
+from training.toys import write_toys
+
+from scripts.lidia.data.preprocessing import preprocessing
+from scripts.lidia.datalist.read_datalist import load_datalist
+from scripts.lidia.evaluation.phase_subset_scores import SubsetScores
+from scripts.lidia.inference.liver_window_inferer import WindowInferer
+from scripts.lidia.inference.phase_ablation import HidePhases, list_phase_subsets
+from scripts.lidia.metrics.dice import dice
+from scripts.lidia.net.lidia import LIDIA
+from scripts.lidia.vocabulary import LESION_TYPES, PHASES
+
+pytestmark = pytest.mark.filterwarnings("ignore:parsing config_file")
+
+CONFIGS = Path(__file__).parents[2] / "lidia_bundle/configs"
+SMALL = {"spacing": [4.0, 4.0, 4.0], "roi_size": [64, 64, 48], "device": "$torch.device('cpu')"}
+
+
+def run(name: str, overlays: tuple[str, ...] = (), **options: Any) -> None:
+    files = [str(CONFIGS / f"{name}.json"), *(str(CONFIGS / "overlays" / overlay) for overlay in overlays)]
+    workflow = create_workflow(
+        config_file=files,
+        workflow_type={"inference": "infer", "evaluate": "evaluation"}[name],
+        meta_file=str(CONFIGS / "metadata.json"),
+        logging_file=False,
+        **{**SMALL, **options},
+    )
+    workflow.initialize()
+    workflow.run()
+    workflow.finalize()
+
+
+def answer(folder: Path, case: str) -> dict[str, Any]:
+    return json.loads((folder / f"{case}.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_toys(tmp_path_factory.mktemp("toys"), training=0, validation=2, test=2)
+
+
+def test_an_explained_answer_is_that_of_the_scan_without_the_phase(toys: Path, tmp_path: Path) -> None:
+    whole, part = tmp_path / "whole", tmp_path / "part"
+    kept = [phase for phase in PHASES if phase != "arterial"]
+    common = {"dataset_dir": str(toys), "pages": False}
+    run("inference", output_dir=str(whole), explain=True, **common)
+    run("inference", output_dir=str(part), phases=kept, **common)
+    result = answer(whole, "toy_02")
+    assert list(result["without"]) == list(PHASES)
+    expected = answer(part, "toy_02")
+    for name in LESION_TYPES:
+        assert result["without"]["arterial"]["probabilities"][name] == pytest.approx(
+            expected["probabilities"][name], abs=1e-5
+        )
+    assert result["without"]["arterial"]["malignant"] == pytest.approx(expected["malignant"], abs=1e-5)
+    assert result["without"]["arterial"]["malignant"] != result["malignant"]
+    assert "without" not in expected, "nobody asked"
+
+
+def test_one_phase_alone_has_nothing_to_hide(toys: Path, tmp_path: Path) -> None:
+    run(
+        "inference",
+        dataset_dir=str(toys),
+        output_dir=str(tmp_path),
+        explain=True,
+        phases=["venous"],
+        pages=False,
+    )
+    assert "without" not in answer(tmp_path, "toy_02")
+
+
+def test_the_calibration_measures_every_subset(toys: Path, tmp_path: Path) -> None:
+    path = tmp_path / "calibration.json"
+    options: dict[str, Any] = {"dataset_dir": str(toys), "output_dir": str(tmp_path), "subset_patients": 1}
+    run("evaluate", ("calibrate.yaml",), **options, **{"calibration#path": str(path)})
+    content = json.loads(path.read_text())
+    assert content["patients"] == 2 and content["subsets"]["patients"] == 1
+    assert content["subsets"]["auc8"] == {}, "one patient has no area"
+
+
+def test_areas_of_subsets_by_hand() -> None:
+    from evaluation.test_fit_calibration import rows
+
+    measured = SubsetScores(HidePhases(network=None, inferer=None, postprocessing=None))  # type: ignore[arg-type]
+    table = rows(4)
+    table.columns["mm3_HCC"][:] = [900, 0, 900, 0]
+    table.columns["mm3_cyst"][:] = 0
+    for at, (good, bad) in enumerate([(0.9, 0.1), (0.2, 0.3), (0.8, 0.3), (0.1, 0.7)]):
+        scores = dict.fromkeys(LESION_TYPES, 0.0)
+        measured.scores[table.ids[at]] = {"nc": scores | {"HCC": bad}, "venous": scores | {"HCC": good}}
+    assert measured.areas(table, 113.0) == {"patients": 4, "auc8": {"nc": 0.125, "venous": 1.0}}
+
+
+@pytest.mark.slow
+def test_the_shipped_weights_see_the_liver_in_any_phases(cohort: Path, network: LIDIA) -> None:
+    """No subset of the phases leaves a patient without a liver, from which all else follows."""
+    [patient] = load_datalist(cohort, "training", complete_only=True)[:1]
+    data = preprocessing(labels="network")(patient)
+    truth = data["label"][0].numpy() > 0
+    hidden = HidePhases(network=network, inferer=WindowInferer(roi_size=(144, 112, 80)), postprocessing=dict)
+    for shown in list_phase_subsets():
+        liver = hidden(data, shown, torch.device("cpu"))["pred"].argmax(0).numpy() > 0
+        assert dice((liver & truth).sum(), liver.sum(), truth.sum()) > 0.85, shown

@@ -1,0 +1,53 @@
+"""Inference that registers first: from phases of separate breath-holds to results that say what was moved."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import nibabel as nib
+import pytest
+from monai.bundle import ConfigWorkflow
+
+from scripts.lidia.datalist.case_error import CaseError
+from scripts.lidia.inference.case_evaluator import CohortDataset
+from scripts.lidia.phantom.write_cohort import write_cohort
+
+CONFIGS = Path(__file__).parents[2] / "lidia_bundle/configs"
+
+
+def test_inference_registers_and_says_so(tmp_path: Path) -> None:
+    write_cohort(dataset_dir=tmp_path / "raw", cases=1, seed=5, breathing="raw", spacing=4.0)
+    path = tmp_path / "raw/dataset.json"
+    raw = json.loads(path.read_text())
+    item = raw["test"][0]
+    item["phases"] = {phase: item["phases"][phase] for phase in ("arterial", "venous")}
+    path.write_text(json.dumps(raw))
+    flow = ConfigWorkflow(
+        config_file=str(CONFIGS / "inference.json"),
+        workflow_type="infer",
+        dataset_dir=str(tmp_path / "raw"),
+        output_dir=str(tmp_path / "out"),
+        register="greedy",
+        roi_size=[64, 64, 48],
+        spacing=[4.0, 4.0, 4.0],
+        num_workers=1,
+    )
+    flow.initialize()
+    flow.run()
+    flow.finalize()
+    result = json.loads((tmp_path / f"out/{item['id']}.json").read_text())
+    told = result["registration"]
+    assert set(told) == {"arterial"}
+    assert told["arterial"]["accepted"] and told["arterial"]["method"] == "greedy"
+    assert told["arterial"]["quality_after"] > told["arterial"]["quality_before"]
+    assert not [warning for warning in result["warnings"] if "registration" in warning]
+    moved = nib.load(tmp_path / f"out/registered/{item['id']}/arterial.nii.gz")
+    assert moved.shape == nib.load(tmp_path / "raw" / item["phases"]["venous"]).shape
+    dataset = flow.parser.get_parsed_content("dataset")
+    assert dataset.data[0]["phases"]["arterial"].startswith(str(tmp_path / "out")), "pages draw what was read"
+
+
+def test_an_unknown_method_is_refused_before_anything_runs() -> None:
+    with pytest.raises(CaseError, match="no method 'elastix'"):
+        CohortDataset([], lambda item: item, register="elastix")
