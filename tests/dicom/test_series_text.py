@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from scripts.lidia.dicom.series_text import find_kind, find_phases, is_sharp
+from scripts.lidia.dicom.series_text import find_kind, find_phases, is_sharp, match_phase_name
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,18 @@ def test_texts_that_name_no_phase(text: str) -> None:
 
 def test_a_protocol_of_several_phases_says_several() -> None:
     assert set(find_phases("Leber nativ art ven")) == {"nc", "arterial", "venous"}
+
+
+@pytest.mark.parametrize(
+    ("name", "phase"),
+    [
+        ("nc", "nc"), ("No-Contrast", "nc"), ("DRY", "nc"), ("Late_Arterial", "arterial"),
+        ("arterial phase", "arterial"), ("Portal-Venous", "venous"), ("portalvenousphase", "venous"),
+        ("late", "delayed"), ("DelayedPhase", "delayed"), ("liver", None), ("phase", None), ("", None),
+    ],
+)  # fmt: skip
+def test_whole_names_of_phases(name: str, phase: str | None) -> None:
+    assert match_phase_name(name) == phase
 
 
 def test_series_that_are_no_phase() -> None:

@@ -1,14 +1,22 @@
-"""What the free text of a series says in several languages: its phase, or that it is none."""
+"""Reads the contrast phase, or the kind of a series without a phase, from free text in eight languages.
+
+`PHASE_WORDS` is the only table of phase words: `prepare` takes the words of other data sets from it too.
+"""
 
 from __future__ import annotations
 
 import re
 
+
+def _split_words(words: str) -> list[str]:
+    return [" ".join(word.split()) for word in words.split(",")]
+
+
 PHASE_WORDS = {
     "nc": """
         nc, ncct, native, nativ, nativo, nativa, natif, plain, unenhanced, unenh, blank, blanko, nonenhanced,
-        noncontrast, precontrast, basal, kmfrei, smdc, nonce, dry, non contrast, no contrast, without, w o,
-        wo, pre contrast, pre iv, non ce, ohne km, vor km, ohne kontrast, sans iv, sans injection,
+        noncon, noncontrast, precontrast, basal, kmfrei, smdc, nonce, dry, non contrast, no contrast, without,
+        w o, wo, pre contrast, pre iv, non ce, ohne km, vor km, ohne kontrast, sans iv, sans injection,
         sans contraste, avant injection, zonder contrast, sin contraste, sin civ, senza mdc, senza contrasto,
         sem contraste, 平扫, 単純
     """,
@@ -26,17 +34,19 @@ PHASE_WORDS = {
         excretion, ausscheidung, 延迟, 平衡期, 平衡相, 遅延
     """,
 }
-"""Words of each phase as `normalize_text` leaves them; what a longer word covers is not read again."""
+"""Words of each phase in the form that `normalize_text` returns. Longer words are matched first."""
+
+PHASE_OF_WORD = {word: phase for phase, group in PHASE_WORDS.items() for word in _split_words(group)}
 
 LATE = ("late", "spat", "tardif", "tardive", "tardivo", "tardiva", "tardio", "tardia", "laat")
-"""Beside an arterial word they say late arterial, otherwise delayed."""
+"""With an arterial word they mean late arterial, otherwise delayed."""
 
 WITH = "with|w|mit|avec|con"
 BOTH = re.compile(rf"\b(?:{WITH}) (?:(?:and|und|et|y|e|u) )?(?:without|wo|w o|ohne|sans|sin|senza)\b")
 MINUTES = re.compile(r"\b(\d{1,2}) (?:min|mins|minutes|minuten|minuti|mn)\b")
 SECONDS = re.compile(r"\b(\d{2,3}) (?:s|sec|secs|sek)\b")
 AFTER_INJECTION = {"arterial": (15, 48), "venous": (48, 110), "delayed": (110, 1200)}
-"""Seconds after the injection began; from the first to before the second."""
+"""Seconds after the start of the injection; the second bound is excluded."""
 
 KINDS = {
     "a localizer": "scout, localizer, localiser, topo, topogram, topogramm, surview, scanogram",
@@ -48,16 +58,16 @@ KINDS = {
         effective z, mixed map, spectral map
     """,
 }
-"""Series that are no phase."""
+"""Words that name a series without a contrast phase, by kind."""
 
 SHARP = "lung, lunge, bone, knochen, sharp, edge, poumon, os, polmone, pulmon"
-"""Words of kernels that are no good for the liver."""
+"""Words of kernels for lung or bone, which are unsuitable for the liver."""
 
 _FOLD = str.maketrans("äöüáàâãéèêëíìîïóòôõúùûñç", "aouaaaaeeeeiiiioooouuunc")
 
 
 def normalize_text(text: str) -> str:
-    """Small letters without accents; signs become spaces, figures stand alone, `C-` becomes `native`."""
+    """Normalizes a text: lower case, no accents or punctuation, separate digits, `native` for `C-`."""
     low = text.lower().translate(_FOLD).replace("ß", "ss").replace("w/o", " wo ")
     low = re.sub(r"(?:^|(?<=[\s_(/]))(?:c|km|iv|mdc|ce)\s?-(?=$|[\s_)/])", " native ", low)
     low = re.sub(r"(?<=[a-z])(?=\d)|(?<=\d)(?=[a-z])", " ", low)
@@ -65,23 +75,25 @@ def normalize_text(text: str) -> str:
 
 
 def find_phases(text: str) -> dict[str, str]:
-    """The phases that a text names, each with the word that names it; it may name none or several.
+    """Finds the phases that a text names.
 
     Args:
-        text: SeriesDescription, ProtocolName or the like.
+        text: SeriesDescription, ProtocolName or a similar text.
+
+    Returns:
+        The matched word of each phase; empty if the text names none.
     """
     rest = BOTH.sub(" ", f" {normalize_text(text)} ")
     found: dict[str, str] = {}
-    words = [(word, phase) for phase, group in PHASE_WORDS.items() for word in _listed(group)]
-    for word, phase in sorted(words, key=lambda pair: -len(pair[0])):
-        at = word if ord(word[0]) > 0x3000 else f" {word} "
-        if at in rest:
+    for word, phase in sorted(PHASE_OF_WORD.items(), key=lambda pair: -len(pair[0])):
+        pattern = word if ord(word[0]) > 0x3000 else f" {word} "
+        if pattern in rest:
             found.setdefault(phase, word)
-            rest = rest.replace(at, "  ")
+            rest = rest.replace(pattern, "  ")
     late = next((word for word in LATE if f" {word} " in rest), None)
     if late and "arterial" not in found:
         found = {"delayed": late}
-    if found.get("delayed") == "del" and len(found) > 1:  # Spanish and Italian: of the
+    if found.get("delayed") == "del" and len(found) > 1:  # "del" is also Spanish and Italian for "of the"
         del found["delayed"]
     delay = max([int(number) * 60 for number in MINUTES.findall(rest)], default=0)
     delay = delay or max(map(int, SECONDS.findall(rest)), default=0)
@@ -90,29 +102,42 @@ def find_phases(text: str) -> dict[str, str]:
     return found
 
 
+def match_phase_name(name: str) -> str | None:
+    """Finds the phase that a whole name means, such as "Portal-Venous", "latearterial" or "venous phase".
+
+    Args:
+        name: letters and digits count; case, spaces and punctuation do not.
+
+    Returns:
+        The phase; None if the name is no word of `PHASE_WORDS` or `LATE`, with or without "phase" behind it.
+    """
+    compact = re.sub(r"[^a-z0-9]", "", name.lower())
+    phases = {re.sub(r"[^a-z0-9]", "", word): phase for word, phase in PHASE_OF_WORD.items()}
+    phases |= dict.fromkeys(LATE, "delayed")
+    phases |= {f"{late}{word}": "arterial" for late in LATE for word in ("arterial", "art")}
+    phases.pop("", None)
+    return phases.get(compact) or phases.get(compact.removesuffix("phase"))
+
+
 def find_kind(text: str) -> str:
-    """What kind of series without a phase a text names, such as "a localizer"; empty if none."""
+    """Finds the kind of series without a phase that a text names, such as "a localizer"; empty if none."""
     words = f" {normalize_text(text)} "
-    return next((kind for kind, group in KINDS.items() if _any(group, words)), "")
+    return next((kind for kind, group in KINDS.items() if _contains_any(group, words)), "")
 
 
 def is_sharp(text: str, kernel: str = "") -> bool:
-    """Whether a series is reconstructed for lung or bone.
+    """Returns whether a series is reconstructed for lung or bone.
 
     Args:
         text: SeriesDescription.
-        kernel: ConvolutionKernel: words (GE), letters and a number (Siemens `B70f`, Canon `FC52`).
+        kernel: ConvolutionKernel: words (GE), or letters and a number (Siemens `B70f`, Canon `FC52`).
     """
-    if _any(SHARP, f" {normalize_text(text)} {normalize_text(kernel)} "):
+    if _contains_any(SHARP, f" {normalize_text(text)} {normalize_text(kernel)} "):
         return True
     siemens = re.match(r"(?:B|Br|Bl|Bf|I|Hr|Qr|J)\s?(\d{2})", kernel.strip())
     canon = re.match(r"FC\s?(\d{2})", kernel.strip())
     return bool(siemens and int(siemens[1]) >= 55 or canon and int(canon[1]) >= 30)
 
 
-def _listed(words: str) -> list[str]:
-    return [" ".join(word.split()) for word in words.split(",")]
-
-
-def _any(group: str, words: str) -> bool:
-    return any(f" {word} " in words for word in _listed(group))
+def _contains_any(group: str, text: str) -> bool:
+    return any(f" {word} " in text for word in _split_words(group))

@@ -6,15 +6,8 @@ import re
 from collections.abc import Mapping
 
 from scripts.lidia.datalist.case_error import CaseError
+from scripts.lidia.dicom.series_text import match_phase_name
 from scripts.lidia.vocabulary import CLASSES, PHASES
-
-PHASE_WORDS = {
-    "nc": ("noncontrast", "nocontrast", "precontrast", "plain", "native", "unenhanced", "dry", "ncct"),
-    "arterial": ("art", "latearterial", "arterialphase"),
-    "venous": ("ven", "portal", "portalvenous", "pv", "venousphase", "portalvenousphase"),
-    "delayed": ("del", "delay", "equilibrium", "late", "delayedphase"),
-}
-"""Further names of each phase, in small letters and digits alone."""
 
 CLASS_WORDS = {
     "HCC": ("hepatocellularcarcinoma",),
@@ -41,7 +34,7 @@ def phase_of(name: str, phase_map: Mapping[str, str] | None, file: str) -> str:
         CaseError: if the name is unknown, or the user's word for it is.
     """
     given = {normalize_name(key): str(value) for key, value in (phase_map or {}).items()}
-    phase = given.get(normalize_name(name)) or _known(name, PHASES, PHASE_WORDS)
+    phase = given.get(normalize_name(name)) or match_phase_name(name)
     if phase not in PHASES:
         problem = f"{phase or name!r} is no phase that is known here"
         remedy = f"name it by --phase_map \"{{'{name}': 'venous'}}\"; the phases are {', '.join(PHASES)}"

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from scripts.lidia.dicom.series_text import PHASE_OF_WORD
+
 EVERY, ONE, LIVER_ALONE, NOTHING = "every lesion", "one lesion a case", "the liver alone", "nothing"
 
 UNTOLD = ""
@@ -44,10 +46,14 @@ CT = {"CT": "venous"}
 """Sets of one phase that name it in their paper alone, or nowhere; `phase_map` {"CT": ...} says another."""
 
 DESCRIPTIONS = {
-    **dict.fromkeys(("pre", "noncon", "noncontrast", "unenhanced", "plain", "without", "wo"), "nc"),
-    **dict.fromkeys(("arterial", "art"), "arterial"),
-    **dict.fromkeys(("portal", "venous", "ven", "pv", "pvp"), "venous"),
-    **dict.fromkeys(("delay", "delayed", "del", "equilibrium"), "delayed"),
+    "pre": "nc",  # in these two archives alone: elsewhere it may mean "before surgery"
+    **{
+        word: PHASE_OF_WORD[word]
+        for word in (
+            *("noncon", "noncontrast", "unenhanced", "plain", "without", "wo", "arterial", "art"),
+            *("portal", "venous", "ven", "pv", "pvp", "delay", "delayed", "del", "equilibrium"),
+        )
+    },
 }
 """Words in descriptions of series. AP is none of them: in HCC-TACE-Seg it is abdomen and pelvis."""
 
