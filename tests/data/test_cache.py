@@ -14,7 +14,7 @@ from monai.transforms import Invertd
 from torch.utils.data import Subset
 
 from scripts.lidia.data.augmentation import augmentation
-from scripts.lidia.data.cache import CachedCases, cached
+from scripts.lidia.data.cache import CachedCases
 from scripts.lidia.data.lesion_crop import CropLesions
 from scripts.lidia.data.prediction import RequireMeta
 from scripts.lidia.data.preprocessing import preprocessing
@@ -40,7 +40,7 @@ def network(**options: Any) -> Any:
 
 
 def test_second_reading_is_the_first(items: list[dict[str, Any]], tmp_path: Path, monkeypatch: Any) -> None:
-    data = cached(data=items, transform=network(), cache_dir=tmp_path / "cache")
+    data = CachedCases(data=items, transform=network(), cache_dir=tmp_path / "cache")
     first = data[0]
     assert first["image"].dtype == torch.float32 and type(first["image"]) is torch.Tensor
     assert set(first) == {"image", "label", "id"} and len(files(tmp_path)) == 1
@@ -54,7 +54,7 @@ def test_second_reading_is_the_first(items: list[dict[str, Any]], tmp_path: Path
 
 
 def test_stored_is_small_and_loads_without_trust(items: list[dict[str, Any]], tmp_path: Path) -> None:
-    cached(data=items, transform=network(margin_mm=10.0), cache_dir=tmp_path / "cache")[1]
+    CachedCases(data=items, transform=network(margin_mm=10.0), cache_dir=tmp_path / "cache")[1]
     stored = torch.load(files(tmp_path)[0], weights_only=True)  # noqa: TID251
     assert stored["image"].dtype == torch.float16 and stored["label"].dtype == torch.int16
     assert {k: type(v) for k, v in stored.items()}["image"] is torch.Tensor and stored["id"] == "P2"
@@ -62,17 +62,17 @@ def test_stored_is_small_and_loads_without_trust(items: list[dict[str, Any]], tm
 
 def test_other_settings_are_another_cache(items: list[dict[str, Any]], tmp_path: Path) -> None:
     for options in ({}, {"margin_mm": 10.0}, {"window": (-100.0, 300.0)}, {"min_lesion_mm3": 3.0}):
-        cached(data=items, transform=network(**options), cache_dir=tmp_path / "cache")[0]
+        CachedCases(data=items, transform=network(**options), cache_dir=tmp_path / "cache")[0]
     assert len({path.parent for path in files(tmp_path)}) == 4
-    cached(data=items, transform=network(), cache_dir=tmp_path / "cache")[0]
+    CachedCases(data=items, transform=network(), cache_dir=tmp_path / "cache")[0]
     assert len(files(tmp_path)) == 4
     for labels, crops in ((None, None), ("native", augmentation())):
         with pytest.raises(ValueError, match="labels"):
-            cached(data=items, transform=preprocessing(labels=labels), augmentation=crops)
+            CachedCases(data=items, transform=preprocessing(labels=labels), augmentation=crops)
 
 
 def test_a_changed_file_is_another_case(items: list[dict[str, Any]], tmp_path: Path) -> None:
-    data = cached(data=items, transform=network(), cache_dir=tmp_path / "cache")
+    data = CachedCases(data=items, transform=network(), cache_dir=tmp_path / "cache")
     before = data[0]["image"]
     write_ct(Path(items[0]["phases"]["venous"]), (30, 30, 24), (4, 4, 5), liver_hu=150, seed=1)
     assert float((data[0]["image"][2] - before[2]).abs().max()) > 0.1 and len(files(tmp_path)) == 2
@@ -80,7 +80,7 @@ def test_a_changed_file_is_another_case(items: list[dict[str, Any]], tmp_path: P
 
 @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 half of it", None])
 def test_half_a_file_is_made_again(items: list[dict[str, Any]], tmp_path: Path, damage: bytes | None) -> None:
-    data = cached(data=items, transform=network(), cache_dir=tmp_path / "cache")
+    data = CachedCases(data=items, transform=network(), cache_dir=tmp_path / "cache")
     before = data[0]["image"].nan_to_num(9).clone()
     (path,) = files(tmp_path)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2] if damage is None else damage)
@@ -95,17 +95,17 @@ def test_a_killed_write_is_never_read(items: list[dict[str, Any]], tmp_path: Pat
 
     def run() -> None:
         torch.save = die
-        cached(data=items, transform=network(), cache_dir=tmp_path / "cache")[0]
+        CachedCases(data=items, transform=network(), cache_dir=tmp_path / "cache")[0]
 
     process = multiprocessing.get_context("fork").Process(target=run)
     process.start()
     process.join(60)
     assert process.exitcode == 9 and files(tmp_path) == []
-    assert cached(data=items, transform=network(), cache_dir=tmp_path / "cache")[0]["id"] == "P1"
+    assert CachedCases(data=items, transform=network(), cache_dir=tmp_path / "cache")[0]["id"] == "P1"
 
 
 def test_other_cases_leave_the_cache_alone(items: list[dict[str, Any]], tmp_path: Path) -> None:
-    data = cached(data=items, transform=network(), cache_dir=tmp_path / "cache")
+    data = CachedCases(data=items, transform=network(), cache_dir=tmp_path / "cache")
     data[0]
     data.set_data(items[1:])
     assert data[0]["id"] == "P2" and len(files(tmp_path)) == 2
@@ -115,7 +115,7 @@ def test_evaluation_finds_its_way_back_from_the_cache(items: list[dict[str, Any]
     items[0]["malignant"] = {"1": True}
     transform = preprocessing(labels="native")
     fresh = transform(items[0])
-    data = cached(data=items, transform=transform, cache_dir=tmp_path / "cache")
+    data = CachedCases(data=items, transform=transform, cache_dir=tmp_path / "cache")
     first = data[0]["image"]
     (kept,) = DataLoader(Subset(data, [0]), num_workers=1, collate_fn=list_data_collate)
     kept = decollate_batch(kept)[0]
@@ -132,13 +132,13 @@ def test_evaluation_finds_its_way_back_from_the_cache(items: list[dict[str, Any]
 
 
 def test_without_folder_nothing_is_stored(items: list[dict[str, Any]], tmp_path: Path) -> None:
-    assert cached(data=items, transform=network())[0]["id"] == "P1" and files(tmp_path) == []
+    assert CachedCases(data=items, transform=network())[0]["id"] == "P1" and files(tmp_path) == []
 
 
 @pytest.mark.parametrize("persistent", [False, True])
 def test_workers_see_a_new_crop_size(items: list[dict[str, Any]], tmp_path: Path, persistent: bool) -> None:
     cut = CropLesions((8, 8, 8), samples=2)
-    data = cached(
+    data = CachedCases(
         data=items, transform=network(), augmentation=augmentation(crop=cut), cache_dir=tmp_path / "cache"
     )
     loader = DataLoader(
@@ -152,7 +152,9 @@ def test_workers_see_a_new_crop_size(items: list[dict[str, Any]], tmp_path: Path
 def test_a_bad_case_is_named_from_a_worker(items: list[dict[str, Any]], tmp_path: Path) -> None:
     path = Path(items[1]["phases"]["venous"])
     path.write_bytes(path.read_bytes()[:2000])
-    loader = DataLoader(cached(data=items, transform=network(), cache_dir=tmp_path / "cache"), num_workers=1)
+    loader = DataLoader(
+        CachedCases(data=items, transform=network(), cache_dir=tmp_path / "cache"), num_workers=1
+    )
     try:
         list(loader)
     except CaseError as error:

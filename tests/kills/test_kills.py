@@ -17,7 +17,7 @@ from kills.killing import all_readable, files, heard, moments, run, times
 from test_configs import NATIVE, TRAINING, workflow
 from training.toys import save_network, write_toys
 
-from scripts.lidia.data.cache import cached
+from scripts.lidia.data.cache import CachedCases
 from scripts.lidia.data.preprocessing import preprocessing
 from scripts.lidia.datalist.read_datalist import load_datalist
 from scripts.lidia.phantom.write_cohort import write_cohort
@@ -86,7 +86,7 @@ def test_cache(toys: Path, tmp_path: Path) -> None:
 
     def job(folder: Path) -> Callable[[], Any]:
         def prepare_all() -> None:
-            cases = cached(data=items, transform=preprocessing(labels="network"), cache_dir=folder)
+            cases = CachedCases(data=items, transform=preprocessing(labels="network"), cache_dir=folder)
             for number in range(len(items)):
                 cases[number]
 

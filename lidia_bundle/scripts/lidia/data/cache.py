@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from monai.data import Dataset, PersistentDataset
+from monai.data import PersistentDataset
 from monai.transforms import Compose
 
 from scripts.lidia.atomic import replacing, write_text
@@ -22,14 +22,15 @@ from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.datalist.read_item import MASKS, complete_item
 
 
-def cached(
-    *,
-    data: Sequence[Mapping[str, Any]],
-    transform: Preprocessing,
-    augmentation: Compose | None = None,
-    cache_dir: str | Path | None = None,
-) -> Dataset:
-    """Makes a data set of cases that are prepared once.
+class CachedCases(PersistentDataset):
+    """Cases that are prepared once: MONAI's PersistentDataset, with atomic writes.
+
+    A changed file of a case is prepared again, and `set_data` leaves the cache as it is. MONAI's own class
+    moves a file in from another disk (a kill leaves half of it), does not notice that a file of the case has
+    changed, and empties the whole folder on `set_data`.
+
+    An element holds `image`, `label` and `id`; for evaluation all that preprocessing gives, the tensors being
+    MetaTensors that Invertd can lead back.
 
     Args:
         data: items of a datalist or of MONAI Label.
@@ -38,35 +39,16 @@ def cached(
         cache_dir: folder of the cache, one sub-folder for each set of settings; None prepares cases on each
             visit.
 
-    Returns:
-        Items that hold `image`, `label` and `id`; for evaluation all that preprocessing gives, the
-        tensors being MetaTensors that Invertd can lead back.
-
     Raises:
         ValueError: if `transform` makes no labels, or crops are wanted of labels on another grid.
-    """
-    return CachedCases(data, transform, augmentation, cache_dir)
-
-
-class CachedCases(PersistentDataset):
-    """MONAI's PersistentDataset with a cache that cannot lie.
-
-    MONAI's own moves a file in from another disk (a kill leaves half of it), does not notice that a file of
-    the case has changed since, and empties the whole folder on `set_data`.
-
-    Args:
-        data: see `cached`.
-        transform: see `cached`.
-        augmentation: see `cached`.
-        cache_dir: see `cached`.
     """
 
     def __init__(
         self,
         data: Sequence[Mapping[str, Any]],
         transform: Preprocessing,
-        augmentation: Compose | None,
-        cache_dir: str | Path | None,
+        augmentation: Compose | None = None,
+        cache_dir: str | Path | None = None,
     ) -> None:
         labels = transform.settings["labels"]
         if labels is None or (labels == "native" and augmentation is not None):
