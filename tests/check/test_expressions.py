@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lidia.check.config_expressions import expressions
+from scripts.lidia.check.config_expressions import find_expressions
 from scripts.lidia.datalist.case_error import CaseError
 
 CONFIGS = Path(__file__).parents[2] / "lidia_bundle/configs"
@@ -23,7 +23,7 @@ def test_all_that_runs_is_found(tmp_path: Path) -> None:
     }
     path = tmp_path / "foreign.json"
     path.write_text(json.dumps(config))
-    found = {one.place: one for one in expressions(path)}
+    found = {one.place: one for one in find_expressions(path)}
     assert set(found) == {
         *("imports#0", "network#_target_", "network#channels#1", "reader#_target_", "reader#path"),
     }
@@ -36,12 +36,12 @@ def test_yaml_tags_are_not_obeyed(tmp_path: Path) -> None:
     path = tmp_path / "foreign.yaml"
     path.write_text("a: !!python/object/apply:os.system ['touch ran']\n")
     with pytest.raises(CaseError, match="cannot be read"):
-        expressions(path)
+        find_expressions(path)
     path.write_text("run: ['$@trainer.run()']\n")
-    assert [one.text for one in expressions(path)] == ["$@trainer.run()"]
+    assert [one.text for one in find_expressions(path)] == ["$@trainer.run()"]
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in CONFIGS.glob("*.json")))
 def test_our_own_call_nothing_foreign(name: str) -> None:
-    calls = [one for one in expressions(CONFIGS / name) if one.kind == "call"]
+    calls = [one for one in find_expressions(CONFIGS / name) if one.kind == "call"]
     assert not [one for one in calls if one.foreign]

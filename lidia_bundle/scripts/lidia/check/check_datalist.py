@@ -1,4 +1,4 @@
-"""The command: reads a list and all that it names, in several processes, and says everything in one go."""
+"""Checks a datalist and all its files in several processes and reports all faults together."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from scripts.lidia.atomic import write_json
 from scripts.lidia.check.check_page import check_sections
-from scripts.lidia.check.check_patient import Seen, check_patient
+from scripts.lidia.check.check_patient import PatientCheck, check_patient
 from scripts.lidia.check.check_summary import summarize
 from scripts.lidia.check.patient_leaks import find_leaks
 from scripts.lidia.datalist.case_error import CaseError
@@ -35,41 +35,43 @@ def check(
     """Checks every case of a datalist and writes `errors.json`, `summary.json` and `check.html`.
 
     Args:
-        dataset_dir: folder of the data set; nothing is written there.
-        output_dir: where the three files go.
+        dataset_dir: folder of the data set, which is only read.
+        output_dir: folder for the three files.
         datalist: the JSON file, `dataset_dir/dataset.json` by default.
         sections: names of the sections to check; all by default.
-        voxels: reads the volumes; False leaves it at the list and the headers.
-        workers: processes.
+        voxels: reads the volumes; False checks only the list and the headers.
+        workers: number of processes.
 
     Returns:
-        What stands in `summary.json`.
+        The content of `summary.json`.
 
     Raises:
-        CaseError: if there is anything but remarks, after all cases were looked at and the files written.
+        CaseError: if there is any error; it is raised after all cases are checked and the files are written.
     """
     file, folder = find_list_file(Path(dataset_dir), datalist), Path(output_dir)
     try:
-        lists, found = read_lists(file)
+        lists, list_faults = read_lists(file)
     except CaseError as fault:
-        lists, found = {}, [fault]
+        lists, list_faults = {}, [fault]
     unknown = sorted(set(sections or ()) - set(lists)) if lists else []
     if unknown:
         problem = f"no section {', '.join(unknown)}; there are: {', '.join(lists)}"
-        found.append(CaseError("datalist", str(file), problem, "name one of these sections", "no_section"))
+        list_faults.append(
+            CaseError("datalist", str(file), problem, "give one of these sections", "no_section")
+        )
     lists = {name: items for name, items in lists.items() if sections is None or name in sections}
     items = [item for section in lists.values() for item in section]
-    facts: dict[str, Any] = {}
+    measurements: dict[str, Any] = {}
     digests: dict[str, str] = {}
-    faults: list[dict[str, Any]] = [fault.as_dict() for fault in found]
-    loader = DataLoader(_Patients(items, voxels), None, num_workers=int(workers), collate_fn=_as_it_is)
+    faults: list[dict[str, Any]] = [fault.as_dict() for fault in list_faults]
+    loader = DataLoader(_Patients(items, voxels), None, num_workers=int(workers), collate_fn=_identity)
     bar = tqdm(loader, total=len(items), unit="patient", desc="check")
-    for item, seen in zip(items, bar, strict=True):
-        faults += seen.faults
-        facts[item["id"]] = seen.facts
-        digests |= seen.digests
+    for item, result in zip(items, bar, strict=True):
+        faults += result.faults
+        measurements[item["id"]] = result.measurements
+        digests |= result.digests
     faults += [fault.as_dict() for fault in find_leaks(lists, digests, str(file))]
-    summary = summarize(lists, facts, faults)
+    summary = summarize(lists, measurements, faults)
     for name, content in (("errors.json", faults), ("summary.json", summary)):
         write_json(folder / name, content)
     synthetic = bool(items) and all(item.get("synthetic") for item in items)
@@ -77,16 +79,16 @@ def check(
     page = write_page(folder / "check.html", "Check of a datalist", blocks, synthetic=synthetic)
     errors = [CaseError(**fault) for fault in faults if fault["severity"] == "error"]
     logger.info(
-        "%d patients, %d errors, %d remarks: %s", len(items), len(errors), len(faults) - len(errors), page
+        "%d patients, %d errors, %d warnings: %s", len(items), len(errors), len(faults) - len(errors), page
     )
     if errors:
-        together = CaseError.together(errors, str(folder / "errors.json"))
-        raise together
+        combined = CaseError.together(errors, str(folder / "errors.json"))
+        raise combined
     return summary
 
 
 class _Patients(Dataset):
-    """Looks at a patient when asked for him; PyTorch's loader asks from several processes."""
+    """Dataset whose items are the check results of the patients, computed in the loader's processes."""
 
     def __init__(self, items: Sequence[Mapping[str, Any]], voxels: bool) -> None:
         self.items, self.voxels = items, voxels
@@ -94,9 +96,9 @@ class _Patients(Dataset):
     def __len__(self) -> int:
         return len(self.items)
 
-    def __getitem__(self, index: int) -> Seen:
+    def __getitem__(self, index: int) -> PatientCheck:
         return check_patient(self.items[index], voxels=self.voxels)
 
 
-def _as_it_is(seen: Any) -> Any:
-    return seen
+def _identity(result: Any) -> Any:
+    return result

@@ -1,4 +1,4 @@
-"""The page of a check: what is wrong first, then what is in the list."""
+"""Makes the HTML page of a check: faults first, then the content of the list."""
 
 from __future__ import annotations
 
@@ -10,57 +10,63 @@ from scripts.lidia.report.html_page import section
 from scripts.lidia.report.tables import table
 from scripts.lidia.vocabulary import LESION_TYPES, PHASES
 
-SHOWN = 500
+MAX_ROWS = 500
 
 
 def check_sections(file: str, summary: Mapping[str, Any], faults: Sequence[Mapping[str, str]]) -> list[str]:
-    """HTML blocks of the page.
+    """Returns the HTML blocks of the page.
 
     Args:
-        file: the list that was checked.
-        summary: of `summarised`.
+        file: the checked list.
+        summary: result of `summarize`.
         faults: entries of `errors.json`.
     """
     errors = [fault for fault in faults if fault["severity"] == "error"]
-    remarks = [fault for fault in faults if fault["severity"] != "error"]
-    word = f"{len(errors)} errors and {len(remarks)} remarks in {escape(file)}."
-    verdict = "Nothing that would stop a training." if not errors else "Mend the errors before you go on."
-    blocks = [section("In short", f"<p>{word} {verdict}</p>")]
+    warnings = [fault for fault in faults if fault["severity"] != "error"]
+    counts = f"{len(errors)} errors and {len(warnings)} remarks in {escape(file)}."
+    verdict = "No fault prevents a training." if not errors else "Correct the errors before you continue."
+    blocks = [section("Summary", f"<p>{counts} {verdict}</p>")]
     if errors:
         blocks.append(section("Errors", _faults("Errors", errors)))
-    if remarks:
-        blocks.append(section("Remarks", _faults("Remarks", remarks)))
-    blocks.append(section("What is in it", _counts(summary["sections"]), _grids(summary["sections"])))
+    if warnings:
+        blocks.append(section("Warnings", _faults("Warnings", warnings)))
+    blocks.append(section("Content", _counts(summary["sections"]), _grids(summary["sections"])))
     blocks.append(section("Patients", _patients(summary["patients"])))
     return blocks
 
 
-def _table(words: str, header: Iterable[str], rows: Iterable[Sequence[object]]) -> str:
-    """The pages' table of plain text, called `words` for those who do not see it."""
+def _table(caption: str, header: Iterable[str], rows: Iterable[Sequence[object]]) -> str:
+    """Returns a table of escaped text; `caption` is its accessible name."""
     cells = [[escape(str(cell)) for cell in row] for row in rows]
-    return table([escape(cell) for cell in header], cells, words=words)
+    return table([escape(cell) for cell in header], cells, words=caption)
 
 
-def _faults(words: str, faults: Sequence[Mapping[str, str]]) -> str:
-    shown = [
-        [fault[key] for key in ("case", "code", "problem", "remedy", "file")] for fault in faults[:SHOWN]
+def _faults(caption: str, faults: Sequence[Mapping[str, str]]) -> str:
+    rows = [
+        [fault[key] for key in ("case", "code", "problem", "remedy", "file")] for fault in faults[:MAX_ROWS]
     ]
-    more = f"<p>and {len(faults) - SHOWN} more in errors.json</p>" if len(faults) > SHOWN else ""
-    return _table(words, ("case", "code", "what is wrong", "what to do", "file"), shown) + more
+    more = f"<p>and {len(faults) - MAX_ROWS} more in errors.json</p>" if len(faults) > MAX_ROWS else ""
+    return _table(caption, ("case", "code", "problem", "remedy", "file"), rows) + more
 
 
 def _counts(sections: Mapping[str, Mapping[str, Any]]) -> str:
     header = ("section", "patients", *PHASES, "labelled", "without lesion", *LESION_TYPES)
     rows = [
         [
-            *(name, one["patients"], *one["phases"].values(), one["labelled"], one["without_lesion"]),
-            *(f"{one['lesions'][kind]} in {one['patients_with'][kind]}" for kind in LESION_TYPES),
+            *(
+                name,
+                row["patients"],
+                *row["phases"].values(),
+                row["labelled"],
+                row["without_lesion"],
+            ),
+            *(f"{row['lesions'][kind]} in {row['patients_with'][kind]}" for kind in LESION_TYPES),
         ]
-        for name, one in sections.items()
+        for name, row in sections.items()
     ]
     return (
         _table("Counts by section", header, rows)
-        + '<p class="soft">Of the types: lesions, in so many patients.</p>'
+        + '<p class="soft">For each type: number of lesions in number of patients.</p>'
     )
 
 
@@ -68,14 +74,14 @@ def _grids(sections: Mapping[str, Mapping[str, Any]]) -> str:
     header = ("section", "finest mm", "coarsest mm", "axes", "liver ml", *(f"liver HU, {p}" for p in PHASES))
     rows = [
         [
-            *(name, _span(one["spacing_mm"]), _span(one["slice_mm"])),
-            ", ".join(f"{axes} {count}" for axes, count in one["orientations"].items()) or "-",
-            *(_span(one["liver_ml"]), *(_span(one["liver_hu"][phase]) for phase in PHASES)),
+            *(name, _span(ranges["spacing_mm"]), _span(ranges["slice_mm"])),
+            ", ".join(f"{axes} {count}" for axes, count in ranges["orientations"].items()) or "-",
+            *(_span(ranges["liver_ml"]), *(_span(ranges["liver_hu"][phase]) for phase in PHASES)),
         ]
-        for name, one in sections.items()
+        for name, ranges in sections.items()
     ]
     return (
-        _table("Grids and livers by section", header, rows) + '<p class="soft">Least, median, greatest.</p>'
+        _table("Grids and livers by section", header, rows) + '<p class="soft">Minimum, median, maximum.</p>'
     )
 
 
@@ -88,12 +94,12 @@ def _patients(patients: Mapping[str, Mapping[str, Any]]) -> str:
     rows = [
         [
             case,
-            ", ".join(one.get("phases", {})),
-            ", ".join(f"{kind} {count}" for kind, count in one.get("lesions", {}).items()) or "-",
-            one.get("liver_ml", "-"),
-            ", ".join(f"{phase} {hu}" for phase, hu in one.get("liver_hu", {}).items()) or "-",
+            ", ".join(measured.get("phases", {})),
+            ", ".join(f"{kind} {count}" for kind, count in measured.get("lesions", {}).items()) or "-",
+            measured.get("liver_ml", "-"),
+            ", ".join(f"{phase} {hu}" for phase, hu in measured.get("liver_hu", {}).items()) or "-",
         ]
-        for case, one in list(patients.items())[:SHOWN]
+        for case, measured in list(patients.items())[:MAX_ROWS]
     ]
-    more = f"<p>and {len(patients) - SHOWN} more in summary.json</p>" if len(patients) > SHOWN else ""
+    more = f"<p>and {len(patients) - MAX_ROWS} more in summary.json</p>" if len(patients) > MAX_ROWS else ""
     return _table("Patients", header, rows) + more

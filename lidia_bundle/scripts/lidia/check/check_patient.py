@@ -1,4 +1,4 @@
-"""One patient of a datalist: every fault of his files, and what they hold."""
+"""Checks one patient of a datalist: collects all faults of the files and measures their content."""
 
 from __future__ import annotations
 
@@ -23,68 +23,68 @@ from scripts.lidia.runtime.weights import digest
 from scripts.lidia.vocabulary import CLASSES, FIRST_LESION, GRID_ORDER, LIVER
 
 
-class Seen(NamedTuple):
-    """What a check found of one patient; all of it ready for JSON."""
+class PatientCheck(NamedTuple):
+    """Result of the check of one patient; all values can be written as JSON."""
 
     faults: list[dict[str, str]]
     """Entries of `errors.json`."""
-    facts: dict[str, Any]
-    """`phases`, and with a label `liver_ml` and `lesions`."""
+    measurements: dict[str, Any]
+    """`phases`, and with a label also `liver_ml` and `lesions`."""
     digests: dict[str, str]
-    """SHA-256 of each phase's file by its path; DICOM folders have none."""
+    """SHA-256 of each phase's file by path; DICOM folders are left out."""
 
 
-def check_patient(item: Mapping[str, Any], *, voxels: bool = True) -> Seen:
-    """Checks one patient and goes on after a fault.
+def check_patient(item: Mapping[str, Any], *, voxels: bool = True) -> PatientCheck:
+    """Checks one patient and continues after a fault.
 
     Args:
-        item: of a datalist, complete.
-        voxels: reads the volumes; False leaves it at headers.
+        item: completed item of a datalist.
+        voxels: reads the volumes; False checks only the headers.
     """
     faults = check_item(item)
-    facts: dict[str, Any] = {"phases": {phase: {} for phase in item["phases"]}}
+    measurements: dict[str, Any] = {"phases": {phase: {} for phase in item["phases"]}}
     digests: dict[str, str] = {}
     if voxels:
         broken = {fault.file for fault in faults if fault.severity == "error"}
-        found = _Reading(item, faults)
+        reader = _Reading(item, faults)
         volumes = {
             phase: volume
             for phase, path in item["phases"].items()
-            if path not in broken and (volume := found.read(read_phase, path, item["id"])) is not None
+            if path not in broken and (volume := reader.read(read_phase, path, item["id"])) is not None
         }
         digests = {path: digest(path) for path in item["phases"].values() if Path(path).is_file()}
-        facts["phases"] |= {phase: _describe(volume) for phase, volume in volumes.items()}
-        facts |= found.read(found.masks, volumes) or {}
-    return Seen([fault.as_dict() for fault in _once(faults)], facts, digests)
+        measurements["phases"] |= {phase: _describe(volume) for phase, volume in volumes.items()}
+        measurements |= reader.read(reader.check_masks, volumes) or {}
+    return PatientCheck([fault.as_dict() for fault in _remove_duplicates(faults)], measurements, digests)
 
 
 class _Reading:
-    """Reads the files of one patient and collects what is wrong with them."""
+    """Reads the files of one patient and collects their faults."""
 
     def __init__(self, item: Mapping[str, Any], faults: list[CaseError]) -> None:
         self.item, self.faults = item, faults
 
     def read(self, reader: Any, *args: Any) -> Any:
-        """What the reader gives; None where it fails."""
+        """Returns the result of the reader, or None if it fails; collects faults and warnings."""
         try:
-            found = reader(*args)
+            result = reader(*args)
         except Exception as problem:
             self.faults.append(to_case_error(problem, self.item))
             return None
-        if isinstance(found, Annotation):
-            self.faults += found.remarks
-        elif isinstance(found, tuple):
-            self.faults += found[2]
-        return found
+        if isinstance(result, Annotation):
+            self.faults += result.remarks
+        elif isinstance(result, tuple):
+            self.faults += result[2]
+        return result
 
-    def masks(self, volumes: Mapping[str, Volume]) -> dict[str, Any]:
+    def check_masks(self, volumes: Mapping[str, Volume]) -> dict[str, Any]:
         """Checks label and liver against the phases, and the phases against one another."""
         item = self.item
-        drawing = self.read(read_annotation, item, 0.0) if isinstance(item.get("label"), str) else None
+        annotation = self.read(read_annotation, item, 0.0) if isinstance(item.get("label"), str) else None
         liver = None
-        if drawing is None and isinstance(item.get("liver"), str):
+        if annotation is None and isinstance(item.get("liver"), str):
             liver = self.read(read_liver, item)
-        points = sample_liver_points(drawing, liver)
+        points = sample_liver_points(annotation, liver)
         reference = next((phase for phase in GRID_ORDER if phase in volumes), None)
         if reference is None:
             return {}
@@ -94,45 +94,49 @@ class _Reading:
                 path = item["phases"][phase]
                 _, fault = measure_overlap(volume, image, points, case=item["id"], path=path, phase=phase)
                 self.faults += [] if fault is None else [fault]
-        told: dict[str, Any] = {}
+        measurements: dict[str, Any] = {}
         if points is not None:
-            seen = {phase: liver_hu(voxels, affine, points) for phase, (voxels, affine, _) in volumes.items()}
-            told["liver_hu"] = {phase: round(value) for phase, value in seen.items() if value is not None}
-            wrong = find_phase_disorder({phase: value for phase, value in seen.items() if value is not None})
-            if wrong is not None:
-                self.warn(item["phases"][reference], wrong, "look whether phases are swapped", "phase_order")
-        if drawing is not None:
+            medians = {
+                phase: liver_hu(voxels, affine, points) for phase, (voxels, affine, _) in volumes.items()
+            }
+            levels = {phase: value for phase, value in medians.items() if value is not None}
+            measurements["liver_hu"] = {phase: round(value) for phase, value in levels.items()}
+            disorder = find_phase_disorder(levels)
+            if disorder is not None:
+                remedy = "check whether phases are swapped"
+                self.warn(item["phases"][reference], disorder, remedy, "phase_order")
+        if annotation is not None:
             try:
-                self.faults += drawing.check(image, item["id"], item["phases"][reference])
+                self.faults += annotation.check(image, item["id"], item["phases"][reference])
             except CaseError as fault:
                 self.faults.append(fault)
-            told |= self.drawn(drawing)
-        return told
+            measurements |= self.measure_annotation(annotation)
+        return measurements
 
-    def drawn(self, drawing: Annotation) -> dict[str, Any]:
-        """Volume of the liver, lesions by type, and remarks on what looks wrong."""
-        classes, instances = drawing.classes.numpy()
-        spacing = np.linalg.norm(drawing.classes.affine.numpy()[:3, :3], axis=0).tolist()
+    def measure_annotation(self, annotation: Annotation) -> dict[str, Any]:
+        """Returns the volume of the liver and the lesions by type; adds warnings about implausible values."""
+        classes, instances = annotation.classes.numpy()
+        spacing = np.linalg.norm(annotation.classes.affine.numpy()[:3, :3], axis=0).tolist()
         inside = liver_region(classes, spacing)
         lesions, outside = dict.fromkeys(CLASSES[FIRST_LESION:], 0), 0
-        found = find_lesions(classes, spacing, instances, smallest_mm3=0.0)
-        for lesion in found.lesions:
+        matches = find_lesions(classes, spacing, instances, smallest_mm3=0.0)
+        for lesion in matches.lesions:
             box = lesion.part.box
             lesions[CLASSES[lesion.kind]] += 1
-            outside += not (inside[box] & (found.numbers[box] == lesion.number)).any()
+            outside += not (inside[box] & (matches.numbers[box] == lesion.number)).any()
         if outside:
-            problem = f"{outside} of the lesions lie outside the liver"
-            remedy = "look at them: LiverMax does not see what lies outside"
-            self.warn(drawing.file, problem, remedy, "outside_liver")
+            problem = f"{outside} lesions lie outside the liver"
+            remedy = "check them: LiverMax ignores lesions outside the liver"
+            self.warn(annotation.file, problem, remedy, "outside_liver")
         millilitres = float((classes >= LIVER).sum() * np.prod(spacing) / 1000)
         if not LIVER_ML[0] <= millilitres <= LIVER_ML[1]:
-            problem = f"liver and lesions have {millilitres:.0f} ml"
-            remedy = "look whether the liver is whole, and at its spacing"
-            self.warn(drawing.file, problem, remedy, "liver_volume")
+            problem = f"the volume of liver and lesions is {millilitres:.0f} ml"
+            remedy = "check that the liver is complete and that the spacing is right"
+            self.warn(annotation.file, problem, remedy, "liver_volume")
         return {"liver_ml": round(millilitres), "lesions": {k: n for k, n in lesions.items() if n}}
 
     def warn(self, file: str, problem: str, remedy: str, code: str) -> None:
-        """Adds a remark."""
+        """Adds a warning."""
         self.faults.append(CaseError(self.item["id"], file, problem, remedy, code, "warning"))
 
 
@@ -148,9 +152,9 @@ def _describe(volume: Volume) -> dict[str, Any]:
     }
 
 
-def _once(faults: list[CaseError]) -> list[CaseError]:
-    """The faults without those that were found by header and again by reading."""
-    told: dict[tuple[str, ...], CaseError] = {}
+def _remove_duplicates(faults: list[CaseError]) -> list[CaseError]:
+    """Removes faults that both the header check and the reader report."""
+    unique: dict[tuple[str, ...], CaseError] = {}
     for fault in faults:
-        told.setdefault((fault.file, fault.code, fault.problem), fault)
-    return list(told.values())
+        unique.setdefault((fault.file, fault.code, fault.problem), fault)
+    return list(unique.values())

@@ -1,6 +1,6 @@
-"""What a foreign config would run: MONAI evaluates its `$` expressions and calls what `_target_` names.
+"""Lists the code that a config would run: `$` expressions, `_target_` calls and macros.
 
-Reading a config with `monai.bundle` runs code of whoever wrote it. This lists that code without running any.
+MONAI runs such code when it reads a config. This module lists it without running any.
 """
 
 from __future__ import annotations
@@ -17,74 +17,77 @@ from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.datalist.read_text_file import read_text
 
 logger = logging.getLogger("lidia.check")
-OURS = ("scripts.lidia.", "monai.", "ignite.", "torch.", "copy.")
-"""What a config of this bundle calls; MONAI also finds its own names without a dot."""
+TRUSTED_PREFIXES = ("scripts.lidia.", "monai.", "ignite.", "torch.", "copy.")
+"""Prefixes of trusted targets; MONAI also resolves its own names without a dot."""
 
 
-class Found(NamedTuple):
-    """Something that runs."""
+class ConfigCode(NamedTuple):
+    """A value of a config that MONAI would run or read."""
 
     place: str
-    """Keys that lead to it, joined by `#`."""
+    """Keys that lead to the value, joined by `#`."""
     kind: str
     """`expression`, `call` or `macro` (another file that is read)."""
     text: str
     foreign: bool
-    """Whether it is an expression, or calls what is neither the bundle's nor of the libraries in OURS."""
+    """Whether it is an expression, or a call outside TRUSTED_PREFIXES."""
 
 
-def expressions(file: str | Path) -> list[Found]:
-    """All that a config would run or read, in the order of the file.
+def find_expressions(file: str | Path) -> list[ConfigCode]:
+    """Returns everything that a config would run or read, in the order of the file.
 
     Args:
         file: a JSON or YAML config.
 
     Raises:
-        CaseError: the file cannot be read as one.
+        CaseError: if the file cannot be read as a config.
     """
     path = Path(file)
     try:
         text = read_text(path)
         content = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as problem:
-        remedy = "name a JSON or YAML config"
+        remedy = "give a JSON or YAML config"
         raise CaseError(
             "config", str(path), f"it cannot be read ({problem})", remedy, "bad_config"
         ) from problem
     return list(_walk(content, ""))
 
 
-def _walk(part: Any, place: str) -> Iterator[Found]:
+def _walk(part: Any, place: str) -> Iterator[ConfigCode]:
     if isinstance(part, dict):
         for key, value in part.items():
             here = f"{place}#{key}" if place else str(key)
             if key == "_target_":
                 name = str(value)
-                yield Found(here, "call", name, "." in name and not name.startswith(OURS))
+                yield ConfigCode(here, "call", name, "." in name and not name.startswith(TRUSTED_PREFIXES))
             else:
                 yield from _walk(value, here)
     elif isinstance(part, list):
         for number, value in enumerate(part):
             yield from _walk(value, f"{place}#{number}")
     elif isinstance(part, str) and part.startswith("$"):
-        yield Found(place, "expression", part, True)
+        yield ConfigCode(place, "expression", part, True)
     elif isinstance(part, str) and part.startswith("%") and "::" in part:
-        yield Found(place, "macro", part, ".json" in part or ".yaml" in part)
+        yield ConfigCode(place, "macro", part, ".json" in part or ".yaml" in part)
 
 
-def list_expressions(config: str | Path | None) -> list[Found]:
-    """Logs all that a config would run, with a mark before what a reader should look at.
+def list_expressions(config: str | Path | None) -> list[ConfigCode]:
+    """Logs everything that a config would run; `!` marks the entries that a reader should check.
 
     Args:
-        config: the file.
+        config: a JSON or YAML config.
 
     Raises:
-        CaseError: no file is named, or it cannot be read.
+        CaseError: if no file is given, or it cannot be read.
     """
     if config is None:
-        raise CaseError("config", "", "no config is named", "add --config FILE", "missing")
-    found = expressions(config)
-    lines = [f"{'!' if one.foreign else ' '} {one.kind:10} {one.place}: {one.text}" for one in found]
-    told = "\n".join(lines) or "nothing"
-    logger.info("%s would run, if MONAI read it:\n%s", config, told)
-    return found
+        raise CaseError("config", "", "no config is given", "add --config FILE", "missing")
+    references = find_expressions(config)
+    lines = [
+        f"{'!' if reference.foreign else ' '} {reference.kind:10} {reference.place}: {reference.text}"
+        for reference in references
+    ]
+    listing = "\n".join(lines) or "nothing"
+    logger.info("%s would run, if MONAI read it:\n%s", config, listing)
+    return references

@@ -1,4 +1,4 @@
-"""The same patient in two sections: what a model has seen in training would be judged in the test."""
+"""Finds patients and files that occur in more than one section (leakage from training to test)."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from scripts.lidia.datalist.case_error import CaseError
 def find_leaks(
     sections: Mapping[str, Sequence[Mapping[str, Any]]], digests: Mapping[str, str], file: str
 ) -> list[CaseError]:
-    """Patients (`patient` of an item) and files of equal content that stand in more than one place.
+    """Finds patients (`patient` of an item) and files of equal content that occur more than once.
 
     Args:
         sections: items of a datalist.
-        digests: SHA-256 by path, as far as files were read.
-        file: the list, for messages.
+        digests: SHA-256 by path, of the files that were read.
+        file: the list, for error messages.
 
     Returns:
-        An error where two sections share a patient or a file's content, a remark where two cases of one
+        An error where two sections share a patient or a file's content, a warning where two cases of one
         section share content.
     """
     faults = []
-    people: dict[str, str] = {}
+    section_of: dict[str, str] = {}
     contents: dict[str, tuple[str, str, str]] = {}
     for section, items in sections.items():
         for item in items:
-            person = item.get("patient")
-            if person is not None and people.setdefault(str(person), section) != section:
-                problem = f"the patient {person} stands in {people[str(person)]} and in {section}"
+            patient = item.get("patient")
+            if patient is not None and section_of.setdefault(str(patient), section) != section:
+                problem = f"the patient {patient} stands in {section_of[str(patient)]} and in {section}"
                 remedy = "keep all cases of a patient in one section (prepare.json --source folds does)"
                 faults.append(CaseError(item["id"], file, problem, remedy, "leak"))
             for path in item["phases"].values():
@@ -40,6 +40,6 @@ def find_leaks(
                     continue
                 problem = f"the file has the same content as {first[2]} of {first[1]} ({first[0]})"
                 severity = "error" if first[0] != section else "warning"
-                remedy = "take one of them off the list"
+                remedy = "remove one of them from the list"
                 faults.append(CaseError(item["id"], path, problem, remedy, "leak", severity))
     return faults

@@ -1,1 +1,1 @@
-"""Lists of cases: read, check, write; every fault is one `CaseError`."""
+"""Reads, checks and writes datalists; every fault is a `CaseError`."""

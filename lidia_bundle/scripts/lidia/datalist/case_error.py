@@ -1,4 +1,4 @@
-"""The one error of bad input: which case, which file, what is wrong, what to do."""
+"""Defines the error for bad input: case, file, problem and remedy."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ _LAYOUT = re.compile(
 
 
 class CaseError(ValueError):
-    """A fault of one case, or a remark on it when `severity` is "warning".
+    """A fault of one case, or a warning about it when `severity` is "warning".
 
-    Its text can be read back. So the fault stays whole where only text survives: in the RuntimeError that a
-    DataLoader worker hands over, and in MONAI's 'applying transform ...'.
+    The text of the error can be parsed back into its fields. This keeps the fault complete where only text is
+    passed on: in the RuntimeError of a DataLoader worker, and in MONAI's 'applying transform ...'.
 
     Args:
         case: id of the case ("datalist" for a fault of the list itself). When it is the only argument, it is
-            the text of a CaseError and is read back; that is how PyTorch rebuilds a worker's exception.
+            the text of a CaseError and is parsed; PyTorch rebuilds a worker's exception in this way.
         file: the file or folder at fault.
-        problem: what is wrong, in words.
+        problem: description of what is wrong.
         remedy: what the user can do, in one line.
         code: short stable name of the kind of fault, e.g. "truncated".
         severity: "error" or "warning".
-        members: the single faults, when this error sums up several.
+        members: the individual faults, when this error combines several.
     """
 
     def __init__(
@@ -40,11 +40,11 @@ class CaseError(ValueError):
         members: Sequence[CaseError] = (),
     ) -> None:
         if problem is None:
-            found = _LAYOUT.search(case)
-            part = found.groupdict() if found else {"problem": case, "case": "unknown"}
-            case, problem = part["case"], part["problem"]
-            file, remedy = part.get("file", file), part.get("remedy", remedy)
-            code = part.get("code", code)
+            match = _LAYOUT.search(case)
+            fields = match.groupdict() if match else {"problem": case, "case": "unknown"}
+            case, problem = fields["case"], fields["problem"]
+            file, remedy = fields.get("file", file), fields.get("remedy", remedy)
+            code = fields.get("code", code)
         self.case, self.file, self.problem = str(case), str(file), problem
         self.remedy, self.code, self.severity = remedy, code, severity
         self.members = tuple(members)
@@ -52,59 +52,59 @@ class CaseError(ValueError):
         super().__init__(self.case, self.file, problem, remedy, code, severity, self.members)
 
     def __str__(self) -> str:
-        what = f"[{self.code}] case {self.case}: {self.problem}"
-        return f"{what}\n    file: {self.file}\n    remedy: {self.remedy}"
+        headline = f"[{self.code}] case {self.case}: {self.problem}"
+        return f"{headline}\n    file: {self.file}\n    remedy: {self.remedy}"
 
     def of_case(self, case: str) -> CaseError:
-        """Gives the same fault as one of another case: who finds it does not always know whose it is."""
-        kept = (self.file, self.problem, self.remedy, self.code, self.severity, self.members)
-        return CaseError(case, *kept)
+        """Returns the same fault for another case id, for callers that learn the id only later."""
+        fields = (self.file, self.problem, self.remedy, self.code, self.severity, self.members)
+        return CaseError(case, *fields)
 
     def as_dict(self) -> dict[str, str]:
-        """Gives the entry of `errors.json`: case, file, severity, code, problem, remedy."""
+        """Returns the entry of `errors.json`: case, file, severity, code, problem, remedy."""
         names = ("case", "file", "severity", "code", "problem", "remedy")
         return {name: getattr(self, name) for name in names}
 
     @classmethod
     def together(cls, faults: Sequence[CaseError], file: str) -> CaseError:
-        """Makes one error of several, so that a user mends them in one go.
+        """Combines several faults into one error, so that a user can correct all of them at once.
 
         Args:
             faults: at least one fault.
-            file: the list they came from.
+            file: the datalist that they come from.
         """
         if len(faults) == 1:
             return faults[0]
-        shown = [f"  - {f.case}: {f.problem} ({f.file}); {f.remedy}" for f in faults[:50]]
+        lines = [f"  - {f.case}: {f.problem} ({f.file}); {f.remedy}" for f in faults[:50]]
         if len(faults) > 50:
-            shown.append(f"  - and {len(faults) - 50} more")
+            lines.append(f"  - and {len(faults) - 50} more")
         cases = len({f.case for f in faults})
         return cls(
             f"{cases} cases" if cases > 1 else faults[0].case,
             file,
-            f"{len(faults)} faults\n" + "\n".join(shown),
-            "mend the files above, or take these cases off the list",
+            f"{len(faults)} faults\n" + "\n".join(lines),
+            "correct the files above, or remove these cases from the list",
             "several" if len({f.code for f in faults}) > 1 else faults[0].code,
             members=faults,
         )
 
     @classmethod
     def find(cls, exception: BaseException) -> CaseError | None:
-        """Looks for a case's fault inside an exception that came through MONAI, a worker or an engine.
+        """Finds the CaseError inside an exception that passed through MONAI, a worker or an engine.
 
         Args:
-            exception: what was caught.
+            exception: the caught exception.
 
         Returns:
-            The fault, or None if the exception is about something else.
+            The fault, or None if the exception has another cause.
         """
-        seen: set[int] = set()
+        visited: set[int] = set()
         queue: list[BaseException] = [exception]
         while queue:
             error = queue.pop(0)
-            if id(error) in seen:
+            if id(error) in visited:
                 continue
-            seen.add(id(error))
+            visited.add(id(error))
             if isinstance(error, cls):
                 return error
             if _LAYOUT.search(str(error)):

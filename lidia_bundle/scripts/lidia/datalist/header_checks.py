@@ -1,4 +1,4 @@
-"""Checks of a case that need no voxel: the files are there, and their headers can be believed."""
+"""Checks that the files of a case exist and that their NIfTI headers are valid, without reading voxels."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ SPACING_MM = (0.2, 15.0)
 EXTENT_MM = (30.0, 1500.0)
 MIN_SLICES = 8
 BRIGHT_HU, BRIGHT_SHARE = 800.0, 0.08
-"""Above lie dense bone, calcium and metal: no larger share of a scan."""
+"""Values above BRIGHT_HU are dense bone, calcium or metal; at most this share of a scan may have them."""
 COPY = "copy or export the file again"
 
 
 def check_item(item: Mapping[str, Any]) -> list[CaseError]:
-    """Collects the faults and remarks of all files of a case.
+    """Collects the errors and warnings of all files of a case.
 
     Args:
         item: a completed item of a datalist.
 
     Returns:
-        CaseErrors of severity "error" and "warning"; empty if all is well. DICOM folders are only looked for
-        here.
+        CaseErrors of severity "error" and "warning"; empty if there are none. DICOM folders are only checked
+        for existence.
     """
     files = dict(item["phases"])
     files.update({k: item[k] for k in ("label", "liver", "instances") if isinstance(item.get(k), str)})
@@ -43,20 +43,20 @@ def check_item(item: Mapping[str, Any]) -> list[CaseError]:
 
 
 def check_header(path: str | Path, *, case: str = "", assume_affine: bool = False) -> list[CaseError]:
-    """Checks the header of a NIfTI file; geometry is never guessed.
+    """Checks the header of a NIfTI file; missing geometry is an error and is never guessed.
 
     Args:
         path: the file, .nii or .nii.gz.
-        case: id of the case, for the message.
+        case: id of the case, for error messages.
         assume_affine: accept a file without orientation (neither qform nor sform).
 
     Returns:
-        Remarks, as CaseErrors of severity "warning".
+        CaseErrors of severity "warning".
 
     Raises:
-        CaseError: if the file is missing, empty, damaged or no NIfTI; has more than three dimensions, fewer
-        than 8 slices or no plain numbers; or if its affine is absent, singular, contradictory, or its spacing
-            (0.2 to 15 mm) or extent (30 to 1500 mm) is not that of a body.
+        CaseError: if the file is missing, empty, damaged or not NIfTI; if it has more than three dimensions,
+            fewer than 8 slices or voxels that are not real numbers; if its affine is absent, singular or
+            contradictory; or if its spacing (0.2 to 15 mm) or extent (30 to 1500 mm) is out of range.
     """
     file = str(path)
     case = case or Path(file).name
@@ -73,14 +73,18 @@ def check_header(path: str | Path, *, case: str = "", assume_affine: bool = Fals
         raise CaseError(
             case, file, f"shape {shape}: fewer than {MIN_SLICES} slices", "give the whole volume", "too_flat"
         )
-    kind = header.get_data_dtype()
-    if kind.fields is not None or kind.kind not in "iuf":
+    dtype = header.get_data_dtype()
+    if dtype.fields is not None or dtype.kind not in "iuf":
         raise CaseError(
-            case, file, f"voxels of type {kind} are no CT numbers", "export as int16 or float32", "bad_dtype"
+            case,
+            file,
+            f"voxels of type {dtype} are not CT numbers",
+            "export as int16 or float32",
+            "bad_dtype",
         )
     forms = int(header["qform_code"]), int(header["sform_code"])
     if forms == (0, 0) and not assume_affine:
-        problem = "the header has no orientation (qform and sform are 0), left and right would be guessed"
+        problem = "the header has no orientation (qform and sform codes are 0), so left and right are unknown"
         raise CaseError(
             case, file, problem, "export again with orientation, from DICOM if you can", "no_orientation"
         )
@@ -93,7 +97,7 @@ def check_header(path: str | Path, *, case: str = "", assume_affine: bool = Fals
             "export again with a valid affine",
             "bad_affine",
         )
-    remarks = _compare_forms(image, case, file) if min(forms) > 0 else []
+    warnings = _compare_forms(image, case, file) if min(forms) > 0 else []
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     extent = spacing * np.asarray(shape)
     if spacing.min() < SPACING_MM[0] or spacing.max() > SPACING_MM[1]:
@@ -106,24 +110,24 @@ def check_header(path: str | Path, *, case: str = "", assume_affine: bool = Fals
         )
     axes = affine[:3, :3] / spacing
     if np.abs(axes.T @ axes - np.eye(3)).max() > 1e-3:
-        remarks.append(
+        warnings.append(
             CaseError(case, file, "the affine is sheared", "check the export", "sheared", "warning")
         )
-    return remarks
+    return warnings
 
 
 def open_nifti(path: str | Path, case: str) -> nib.Nifti1Image:
-    """Opens a NIfTI file (voxels are not read).
+    """Opens a NIfTI file without reading its voxels.
 
     Args:
         path: the file, .nii or .nii.gz.
-        case: id of the case, for the message.
+        case: id of the case, for error messages.
 
     Returns:
         A nibabel image.
 
     Raises:
-        CaseError: if the file is missing, empty, damaged or no NIfTI.
+        CaseError: if the file is missing, empty, damaged or not NIfTI.
     """
     path = Path(path)
     if not path.is_file():
@@ -138,7 +142,7 @@ def open_nifti(path: str | Path, case: str) -> nib.Nifti1Image:
     with path.open("rb") as stream:
         zipped = stream.read(2) == b"\x1f\x8b"
     if zipped != path.name.lower().endswith(".gz"):
-        problem = f"the name {path.name} lies: the content is {'' if zipped else 'not '}gzip"
+        problem = f"the name {path.name} does not fit: the content is {'' if zipped else 'not '}gzip"
         raise CaseError(
             case, str(path), problem, "download it again, or rename it if it is NIfTI", "wrong_ending"
         )
@@ -146,7 +150,7 @@ def open_nifti(path: str | Path, case: str) -> nib.Nifti1Image:
         image = nib.load(path)
     except (
         Exception
-    ) as error:  # nibabel, gzip and zlib raise many kinds; all of them mean an unreadable header
+    ) as error:  # nibabel, gzip and zlib raise many types; all of them mean an unreadable header
         problem = f"the header cannot be read ({type(error).__name__}: {error})"
         raise CaseError(case, str(path), problem, COPY, "not_nifti") from error
     if not isinstance(image, nib.Nifti1Image | nib.Nifti2Image):
@@ -157,16 +161,16 @@ def open_nifti(path: str | Path, case: str) -> nib.Nifti1Image:
 
 
 def _compare_forms(image: nib.Nifti1Image, case: str, file: str) -> list[CaseError]:
-    """Compares qform and sform, of which every reader chooses another one.
+    """Compares qform and sform, because readers differ in which of the two they use.
 
     Raises:
-        CaseError: they disagree by more than a voxel or 1 %, or the qform is none.
+        CaseError: if they disagree by more than a voxel or 1 %, or if the qform is invalid.
     """
     shape = np.asarray(image.shape[:3])
     try:
         q, s = image.get_qform(coded=False), image.get_sform(coded=False)
-    except ValueError as error:  # of nibabel's quaternions
-        problem = f"the qform is no rotation ({error})"
+    except ValueError as error:  # raised by nibabel for invalid quaternions
+        problem = f"the qform is not a rotation ({error})"
         raise CaseError(case, file, problem, "export again with a valid affine", "bad_affine") from error
     if not np.isfinite(q).all() or abs(np.linalg.det(q[:3, :3])) < 1e-9:
         return []
@@ -176,8 +180,8 @@ def _compare_forms(image: nib.Nifti1Image, case: str, file: str) -> list[CaseErr
     stretch = np.abs(spacings[0] / spacings[1] - 1).max()
     if stretch <= 1e-3 and shift <= 0.1:
         return []
-    both = f"spacing {_mm(spacings[0])} and {_mm(spacings[1])}, {shift:.1f} voxels apart"
-    problem = f"qform and sform disagree ({both})"
+    difference = f"spacing {_mm(spacings[0])} and {_mm(spacings[1])}, {shift:.1f} voxels apart"
+    problem = f"qform and sform disagree ({difference})"
     severity = "error" if stretch > 0.01 or shift > 1 else "warning"
     fault = CaseError(case, file, problem, "export again, or delete the wrong form", "two_forms", severity)
     if severity == "error":

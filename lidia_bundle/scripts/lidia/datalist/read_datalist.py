@@ -1,4 +1,4 @@
-"""Reading lists of cases: MONAI-style JSON with nested phases, MONAI Label's items, a lone patient."""
+"""Reads datalists: MONAI-style JSON with nested phases, MONAI Label's items, or a single patient."""
 
 from __future__ import annotations
 
@@ -33,34 +33,34 @@ def load_datalist(
     patients: int | None = None,
     check: bool = True,
 ) -> list[dict[str, Any]]:
-    """Gives the cases of a section, or the one patient whose phases are named.
+    """Returns the cases of a section, or a single patient whose phases are given as arguments.
 
     Args:
         dataset_dir: folder of the data set.
         section: "training", "validation", "test" or any other list in the file.
         file: the JSON file; `dataset_dir/dataset.json` if None. A relative path is looked up in the working
             directory, then in `dataset_dir`. Paths in the file are relative to the file.
-        nc: path of the non-contrast phase of a lone patient (NIfTI, or a folder of one DICOM series).
+        nc: path of the non-contrast phase of a single patient (NIfTI, or a folder of one DICOM series).
         arterial: the same for the arterial phase.
         venous: the same for the venous phase.
         delayed: the same for the delayed phase.
-        case_id: id of a lone patient; by default the venous file's name without endings.
-        liver: liver mask of a lone patient (NIfTI).
-        only: phases to look at, as if the others had not been scanned; cases without any of these are left
-            out. None is all.
-        complete_only: leave out the cases that lack a phase. `only` comes after it, so that several choices
-            of phases can be compared on the same cases.
-        patients: the first so many cases alone, counted before `only`. None is all.
-        check: look for all files and check all headers now, so that a fault is known before anything runs.
-            Without it the cases at fault stay in the list, and fail one by one when they are loaded.
+        case_id: id of a single patient; by default the venous file's name without its extension.
+        liver: liver mask of a single patient (NIfTI).
+        only: phases to use, as if the others had not been scanned; cases without any of these are left
+            out. None uses all phases.
+        complete_only: leaves out the cases that lack a phase. `only` is applied after it, so that several
+            choices of phases can be compared on the same cases.
+        patients: number of cases to keep from the start of the section, before `only`. None keeps all.
+        check: checks that all files exist and that all headers are valid before anything runs. Without it,
+            invalid cases stay in the list, and each fails when it is loaded.
 
     Returns:
         Items `{"id", "phases": {phase: path}}` with absolute paths and, where given, "label", "liver",
-        "instances" and whatever else the list says of the case.
+        "instances" and all other keys that the list has for the case.
 
     Raises:
         CaseError: if the list cannot be read, names a case or a file twice, or (with `check`) if files are
-            missing or unfit; all of them are named at once.
+            missing or invalid; the error names all of them.
     """
     named = {"nc": nc, "arterial": arterial, "venous": venous, "delayed": delayed}
     named = {phase: path for phase, path in named.items() if path}
@@ -75,18 +75,20 @@ def load_datalist(
                 "datalist",
                 str(path),
                 f"no section '{section}'; there are: {', '.join(sections) or 'none'}",
-                "name one of these sections, or add the missing one to the file",
+                "give one of these sections, or add the missing one to the file",
                 "no_section",
             )
         source, items = str(path), sections[section]
-    _some(items, source, f"the section '{section}' holds no case", "name another section, or add cases")
+    _require_cases(
+        items, source, f"the section '{section}' holds no case", "give another section, or add cases"
+    )
     if complete_only:
         items = [item for item in items if len(item["phases"]) == len(PHASES)]
-        _some(items, source, "no case has all phases", "leave out --complete_only")
+        _require_cases(items, source, "no case has all phases", "leave out --complete_only")
     if patients is not None:
-        items = items[: _count(patients)]
+        items = items[: _check_count(patients)]
     if only is not None:
-        items = _with_phases(items, only)
+        items = _restrict_phases(items, only)
     faults = [fault for item in items for fault in check_item(item)] if check else []
     faults = [fault for fault in faults if fault.severity == "error"]
     if faults:
@@ -95,21 +97,21 @@ def load_datalist(
     return items
 
 
-def _some(items: Sequence[Any], source: str, problem: str, remedy: str) -> None:
-    """Refuses a list without cases: a job on nobody would end as if all were well.
+def _require_cases(items: Sequence[Any], source: str, problem: str, remedy: str) -> None:
+    """Refuses an empty list, because a job without cases would end without an error.
 
     Raises:
-        CaseError: there is none.
+        CaseError: if there is no case.
     """
     if not items:
         raise CaseError("datalist", source, problem, remedy, "no_case")
 
 
-def _count(patients: int) -> int:
-    """A number of cases.
+def _check_count(patients: int) -> int:
+    """Checks a number of cases and returns it.
 
     Raises:
-        CaseError: if it is no whole number of at least 1.
+        CaseError: if it is not a whole number of at least 1.
     """
     if not isinstance(patients, int) or isinstance(patients, bool) or patients < 1:
         problem = f"patients is {patients!r}"
@@ -117,25 +119,25 @@ def _count(patients: int) -> int:
     return patients
 
 
-def _with_phases(items: list[dict[str, Any]], only: Sequence[str]) -> list[dict[str, Any]]:
-    """The cases that have one of the phases `only`, with these phases alone.
+def _restrict_phases(items: list[dict[str, Any]], only: Sequence[str]) -> list[dict[str, Any]]:
+    """Returns the cases that have any of the phases in `only`, restricted to these phases.
 
     Raises:
         CaseError: if `only` names an unknown phase, or no case has any of its phases.
     """
-    named = "phases [" + ", ".join(map(str, only)) + "]"
+    phases = "phases [" + ", ".join(map(str, only)) + "]"
     if isinstance(only, str) or not set(only) <= set(PHASES):
         remedy = f"list some of {', '.join(PHASES)}"
-        raise CaseError("datalist", "", f"unknown {named}", remedy, "unknown_phase")
-    cut = [{**item, "phases": {p: f for p, f in item["phases"].items() if p in only}} for item in items]
-    kept = [item for item in cut if item["phases"]]
+        raise CaseError("datalist", "", f"unknown {phases}", remedy, "unknown_phase")
+    reduced = [{**item, "phases": {p: f for p, f in item["phases"].items() if p in only}} for item in items]
+    kept = [item for item in reduced if item["phases"]]
     if not kept:
-        raise CaseError("datalist", "", f"no case has any of the {named}", "name another phase", "no_phase")
+        raise CaseError("datalist", "", f"no case has any of the {phases}", "give another phase", "no_phase")
     return kept
 
 
 def read_sections(path: str | Path) -> dict[str, list[dict[str, Any]]]:
-    """Reads all sections of a list and checks that no case and no file stands in it twice.
+    """Reads all sections of a list and checks that no case and no file appears in it twice.
 
     Args:
         path: JSON file with lists of items, e.g. `{"training": [...], "test": [...]}`.
@@ -144,7 +146,7 @@ def read_sections(path: str | Path) -> dict[str, list[dict[str, Any]]]:
         Completed items by section, see `complete_item`.
 
     Raises:
-        CaseError: if the file is no such list, or if an item is at fault.
+        CaseError: if the file is not a datalist, or if an item is invalid.
     """
     sections, faults = read_lists(path)
     if faults:
@@ -154,38 +156,38 @@ def read_sections(path: str | Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def read_lists(path: str | Path) -> tuple[dict[str, list[dict[str, Any]]], list[CaseError]]:
-    """Reads all sections of a list, and what is wrong with its items; the good ones are there all the same.
+    """Reads all sections of a list; returns the valid items and the faults of the others.
 
     Args:
         path: JSON file, see `read_sections`.
 
     Returns:
-        Completed items by section; the faults of items.
+        Completed items by section, and the faults of the invalid items.
 
     Raises:
-        CaseError: if the file is no list of cases at all.
+        CaseError: if the file is not a datalist.
     """
     path = Path(path).absolute()
     try:
         content = json.loads(read_text(path))
     except FileNotFoundError as error:
-        remedy = "name its folder by --dataset_dir or the file by --datalist, or one patient by --venous etc."
+        remedy = "give its folder by --dataset_dir, the file by --datalist, or one patient by --venous etc."
         raise CaseError("datalist", str(path), "there is no such file", remedy, "missing") from error
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CaseError(
-            "datalist", str(path), f"not JSON: {error}", "mend the file at the line named", "bad_json"
+            "datalist", str(path), f"not JSON: {error}", "correct the file at this line", "bad_json"
         ) from error
     lists = {k: v for k, v in content.items() if isinstance(v, list)} if isinstance(content, dict) else {}
-    # other lists (authors, references) may stand beside; bare paths are items in the known sections only
+    # a file may also hold other lists (authors, references); bare paths are items only in the known sections
     lists = {k: v for k, v in lists.items() if k in SECTIONS or all(isinstance(i, Mapping) for i in v)}
     if not lists:
-        problem = "holds no list of cases"
+        problem = "the file holds no list of cases"
         raise CaseError(
             "datalist", str(path), problem, 'write {"training": [...], "test": [...]}', "bad_datalist"
         )
     if not any(lists.values()):
         problem = f"the sections {', '.join(lists)} hold no case"
-        raise CaseError("datalist", str(path), problem, "add the cases, or name another list", "no_case")
+        raise CaseError("datalist", str(path), problem, "add the cases, or give another list", "no_case")
     sections: dict[str, list[dict[str, Any]]] = {}
     faults: list[CaseError] = []
     for section, entries in lists.items():
@@ -195,31 +197,31 @@ def read_lists(path: str | Path) -> tuple[dict[str, list[dict[str, Any]]], list[
                 sections[section].append(complete_item(entry, path.parent, f"{section}[{number}]"))
             except CaseError as fault:
                 faults.append(CaseError(fault.case, str(path), fault.problem, fault.remedy, fault.code))
-    return sections, faults + _twice(sections, path)
+    return sections, faults + _find_duplicates(sections, path)
 
 
 def find_list_file(folder: Path, file: str | Path | None) -> Path:
-    """Where the list of a data set lies: `file` from here or from the folder, else its `dataset.json`."""
+    """Returns the path of the list: `file` in the working directory or the folder, else `dataset.json`."""
     if file is None:
         return folder / "dataset.json"
     path = Path(file)
     return path if path.is_absolute() or path.is_file() else folder / path
 
 
-def _twice(sections: dict[str, list[dict[str, Any]]], path: Path) -> list[CaseError]:
+def _find_duplicates(sections: dict[str, list[dict[str, Any]]], path: Path) -> list[CaseError]:
     places: dict[tuple[str, str], str] = {}
     faults = []
     for section, items in sections.items():
         for item in items:
-            # files of both would fall on one where a file system knows neither capitals nor composed letters
+            # some file systems ignore case and Unicode composition: both ids would name the same files
             identity = normalize("NFC", item["id"]).casefold()
-            marks = [("id", identity), *(("file", file) for file in item["phases"].values())]
-            for kind, value in marks:
-                where = f"{section} ({item['id']})"
+            keys = [("id", identity), *(("file", file) for file in item["phases"].values())]
+            for kind, value in keys:
+                place = f"{section} ({item['id']})"
                 if (kind, value) in places:
                     name = item["id"] if kind == "id" else value
-                    problem = f"the {kind} {name} stands in {places[kind, value]} and again in {where}"
-                    remedy = "every patient and file may stand in one section once; capitals make no other id"
+                    problem = f"the {kind} {name} appears in {places[kind, value]} and again in {place}"
+                    remedy = "list every patient and file once; ids that differ only in case are the same id"
                     faults.append(CaseError(item["id"], str(path), problem, remedy, "duplicate"))
-                places[kind, value] = where
+                places[kind, value] = place
     return faults

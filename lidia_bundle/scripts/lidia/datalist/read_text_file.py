@@ -1,4 +1,4 @@
-"""Text files of users: UTF-8, with or without a byte-order mark; anything else is named."""
+"""Reads text files of users as UTF-8, with or without a byte-order mark; other encodings are an error."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def read_text(path: Path) -> str:
-    """Reads a file that a user wrote, without its byte-order mark.
+    """Reads a text file of a user and removes its byte-order mark.
 
     Args:
-        path: JSON, CSV or YAML.
+        path: a JSON, CSV or YAML file.
 
     Raises:
-        UnicodeDecodeError: it is UTF-16, as some editors on Windows write it, or no text.
+        UnicodeDecodeError: if it is UTF-16, as some editors on Windows write it, or not text.
     """
     content = path.read_bytes()
     if content.startswith(WIDE) or b"\0" in content[:4]:

@@ -1,4 +1,4 @@
-"""Writing lists of cases: paths relative to the file, written beside and renamed."""
+"""Writes datalists atomically, with paths relative to the file."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from scripts.lidia.datalist.read_item import MASKS
 def write_datalist(
     path: str | Path, sections: Mapping[str, Sequence[Mapping[str, Any]]], **about: Any
 ) -> Path:
-    """Writes a list of cases and reads it back.
+    """Writes a datalist and reads it back to validate it.
 
     Args:
-        path: the JSON file to write; its folder is made if need be.
-        sections: items by section, e.g. `{"training": [...]}`; files within the list's folder are written as
-            relative paths, so that the folder can be moved.
+        path: the JSON file to write; its folder is created if it does not exist.
+        sections: items by section, e.g. `{"training": [...]}`; files inside the list's folder are written as
+            relative paths, so that the folder stays valid when it is moved.
         about: further top-level keys, e.g. `description`, `seed`.
 
     Returns:
         The absolute path of the file.
 
     Raises:
-        CaseError: if the sections are no valid list (a case twice, an unknown phase, ...).
+        CaseError: if the sections are not a valid list (for example a case twice or an unknown phase).
     """
     path = Path(path).absolute()
     content = {
         **about,
-        **{name: [_portable(i, path.parent) for i in items] for name, items in sections.items()},
+        **{name: [_use_relative_paths(i, path.parent) for i in items] for name, items in sections.items()},
     }
     with replacing(path) as beside:
         beside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
@@ -40,7 +40,7 @@ def write_datalist(
     return path
 
 
-def _portable(item: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+def _use_relative_paths(item: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     written = dict(item)
     if "phases" in item:
         written["phases"] = {phase: _relative(file, folder) for phase, file in item["phases"].items()}
