@@ -33,7 +33,7 @@ TRAINING = {
     **TINY,
     "spacing": list(SPACING),
     "max_epochs": 3,
-    "steps": 2,
+    "steps_per_epoch": 2,
     "val_interval": 2,
     "train#stages": [
         {"start": 0.0, "decoding": False, "crop": [32, 32, 32], "cases": 2},

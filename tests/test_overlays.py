@@ -42,7 +42,7 @@ def test_sharpness_aware_training(toys: Path, tmp_path: Path) -> None:
 def test_finetuning_starts_from_weights_that_are_there(toys: Path, tmp_path: Path) -> None:
     workflow("train", **TRAINING, **places(toys, tmp_path)).run()
     weights, more = tmp_path / "model.pt", tmp_path / "more"
-    still = {"train#optimizer#lr": 0.0, "max_epochs": 1, "pretrained": str(weights)}
+    still = {"learning_rate": 0.0, "max_epochs": 1, "pretrained": str(weights)}
     workflow("train", "finetune.yaml", **{**TRAINING, **places(toys, more), **still}).run()
     before, after = read_state(weights), read_state(more / "state_epoch=1.pt")["network"]
     assert all(torch.equal(before[name], after[name]) for name in before)
@@ -53,7 +53,7 @@ def test_saved_labels_replace_the_weights_by_better_ones_alone(toys: Path, tmp_p
     weights = tmp_path / "model.pt"
     before, more = weights.read_bytes(), tmp_path / "more"
     options = {**TRAINING, **places(toys, more), "model_file": str(weights), "max_epochs": 1}
-    built = workflow("train", "label.yaml", **{**options, "train#optimizer#lr": 0.0})
+    built = workflow("train", "label.yaml", **{**options, "learning_rate": 0.0})
     built.run()
     best = built.parser.get_parsed_content("validate#best")
     assert best.epoch == 0 and 0.0 <= best.best <= 1.0
@@ -114,7 +114,7 @@ def test_every_system_trains_is_evaluated_and_infers(overlays: list[str], toys: 
         del options["network_def#channels"]
         options["network_def#filters"] = [4, 4, 8, 8]
     workflow("train", *overlays, **options).run()
-    for name in ("max_epochs", "steps", "val_interval", "train#stages", "cache_dir"):
+    for name in ("max_epochs", "steps_per_epoch", "val_interval", "train#stages", "cache_dir"):
         del options[name]
     options["model_file"] = str(tmp_path / "model.pt")
     for job, kind in (("evaluate.json", "evaluation"), ("inference.json", "infer")):
@@ -136,7 +136,7 @@ def test_every_system_trains_is_evaluated_and_infers(overlays: list[str], toys: 
 
 
 def test_fast_training(toys: Path, tmp_path: Path) -> None:
-    options = {**TINY, "spacing": list(SPACING), "steps": 1}
+    options = {**TINY, "spacing": list(SPACING), "steps_per_epoch": 1}
     workflow("train", "fast.yaml", **options, **places(toys, tmp_path)).run()
     assert (tmp_path / "model.pt").is_file()
 

@@ -66,7 +66,7 @@ def test_mpformer_is_mask2former_without_aids_but_its_pilots() -> None:
     off = ("proposals", "hounsfield", "focus", "liver_context", "mask_pooling", "max_over_queries")
     off += ("semantic_share", "type_share")
     assert not any(network[name] for name in off)
-    assert loss["matcher"]["one_to_many"] is False and loss["masks"]["shell"] == 0
+    assert loss["matcher"]["one_to_many"] is False and piloted["boundary_fraction"] == 0
     assert piloted["train"]["stages"][0]["decoding"] is True
 
 

@@ -42,10 +42,10 @@ def waiting(
         cache_dir=cache,
         output_dir=output,
         max_epochs=1,
-        steps=steps,
+        steps_per_epoch=steps,
         val_interval=1000,
         resume=False,
-        bf16=False,
+        precision="fp32",
         **{"train#stages": [{"start": 0.0, "decoding": True, "crop": list(crop), "cases": 2}]},
     )
     flow.initialize()

@@ -37,7 +37,7 @@ def mask_loss(*, dense: bool, uniform: bool = False, points: int, **shape: Any) 
     features, embeddings, instances, targets = problem(**shape)
     sampled = MaskLoss(points=points)
     if uniform:
-        sampled = MaskLoss(points=points, uncertain=0.0, foreground=0.0, shell=0.0)
+        sampled = MaskLoss(points=points, uncertain=0.0, foreground=0.0, boundary_fraction=0.0)
     answers = torch.arange(len(embeddings))
 
     def whole() -> tuple[torch.Tensor, torch.Tensor]:

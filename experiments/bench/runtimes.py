@@ -34,7 +34,7 @@ GRAPH = ("onnx", "onnxscript")
 WAYS = {
     "torch": Way("", {"runtime": "torch"}),
     "openvino": Way("runtime", {"runtime": "openvino"}, ("openvino", *GRAPH), 1.5),
-    "openvino_bf16": Way("runtime_bf16", {"runtime": "openvino", "bf16": True}, ("openvino", *GRAPH)),
+    "openvino_bf16": Way("runtime_bf16", {"runtime": "openvino", "precision": "bf16"}, ("openvino", *GRAPH)),
     "onnx": Way("runtime_onnx", {"runtime": "onnx"}, ("onnxruntime", *GRAPH)),
 }
 
@@ -90,7 +90,7 @@ def runtime(
         faster = ratios(times["torch"], times[name])
         found[key] = make_row(faster, unit="speed", wanted=wanted, figures=figures, **about)
         found[f"{key}_labels"] = BenchmarkRow(ratio=same, unit="voxels of equal class", wanted=0.999, **about)
-        if "bf16" in said:
+        if "precision" in said:
             unit = "largest difference of a probability"
             found[f"{key}_probabilities"] = BenchmarkRow(
                 ratio=float(apart.max()), unit=unit, wanted=None, **about

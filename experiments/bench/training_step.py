@@ -67,7 +67,9 @@ def step(
         optimizer=torch.optim.AdamW(weight_groups(network=network, weight_decay=0.01), lr=1e-5),
         loss_function=criterion,
         prepare_batch=prepare_batch,
-        iteration_update=UpdateStep(sam=SharpnessAware() if sam else None, bf16=bf16),
+        iteration_update=UpdateStep(
+            sam=SharpnessAware() if sam else None, precision="bf16" if bf16 else "fp32"
+        ),
         train_handlers=[ClipGradients(max_norm=1.0)],
         decollate=False,
     )

@@ -46,7 +46,7 @@ def probe_cost(
     """
     beside = places._replace(output=places.output / "probe")
     each = max(1, round(steps / PROBE_EPOCHS))
-    shorter = {"steps": each, "max_epochs": PROBE_EPOCHS, "val_interval": 1000, "datalist": few}
+    shorter = {"steps_per_epoch": each, "max_epochs": PROBE_EPOCHS, "val_interval": 1000, "datalist": few}
     short = run.system._replace(training={**run.system.training, **shorter})
     job = training_job(beside, Run(short, 0), options, 0.0)
     try:

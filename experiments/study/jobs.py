@@ -62,7 +62,7 @@ def steps_of(places: StudyPaths, run: Run, options: Mapping[str, Any]) -> int:
     """Steps of a training: epochs by steps an epoch, as configs, overlays and options say."""
     content = ConfigParser.load_config_files([str(file) for file in _training_files(places, run)])
     content |= {**options, **run.system.training}
-    return int(content["max_epochs"]) * int(content["steps"])
+    return int(content["max_epochs"]) * int(content["steps_per_epoch"])
 
 
 def training_job(places: StudyPaths, run: Run, options: Mapping[str, Any], cost: float) -> Job:

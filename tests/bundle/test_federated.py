@@ -26,7 +26,7 @@ pytestmark = [
 ]
 
 CONFIGS = ["configs/train.json", "configs/overlays/federated.yaml"]
-ROUND = {**{name: TRAINING[name] for name in (*TINY, "spacing", "steps")}, "rounds": 2}
+ROUND = {**{name: TRAINING[name] for name in (*TINY, "spacing", "steps_per_epoch")}, "rounds": 2}
 ROUND["train#stages"] = [{"start": 0.0, "decoding": True, "crop": [32, 32, 32], "cases": 1}]
 
 
@@ -78,7 +78,7 @@ def test_two_rounds_of_a_site_without_the_delayed_phase(bundle: Path, tmp_path: 
         algo.train(sent(server))
         got = algo.get_weights()
         assert got.weights.keys() == server.keys()
-        assert got.statistics["num_executed_iterations"] == ROUND["steps"]
+        assert got.statistics["num_executed_iterations"] == ROUND["steps_per_epoch"]
         assert algo.trainer.state.epoch == number
         assert 0.0 < largest(got.weights) < 0.1
         server = {name: value + got.weights[name] for name, value in server.items()}
@@ -89,7 +89,7 @@ def test_two_rounds_of_a_site_without_the_delayed_phase(bundle: Path, tmp_path: 
 
 def test_a_round_starts_from_what_the_server_sends(bundle: Path, tmp_path: Path) -> None:
     """Not from the site's own state of the round before."""
-    algo = client(bundle, write_site(tmp_path / "site"), **{"train#optimizer#lr": 0.0})
+    algo = client(bundle, write_site(tmp_path / "site"), **{"learning_rate": 0.0})
     for seed in (1, 2):
         algo.train(sent(weights(seed)))
         assert largest(algo.get_weights().weights) == 0.0

@@ -28,7 +28,7 @@ THEIRS = {"1": "liver", "2": "cyst", "3": "HCC", "4": "hemangioma", "5": "metast
 FOUR = ["HCC", "metastasis", "hemangioma", "cyst"]
 PHASES = ["arterial", "venous", "delayed"]
 SMALL = {"device": TINY["device"], "roi_size": [64, 64, 48], "spacing": [3.0, 3.0, 4.0]}
-SHORT = {**SMALL, "max_epochs": 1, "steps": 1, "train#augmentation#other_scanner": 0.0}
+SHORT = {**SMALL, "max_epochs": 1, "steps_per_epoch": 1, "train#augmentation#other_scanner": 0.0}
 SHORT["train#stages"] = [{"start": 0.0, "decoding": True, "crop": [32, 32, 32], "cases": 1}]
 HEADS = ["heads.classify", "semantic.classify"]
 
@@ -90,7 +90,7 @@ def test_from_their_folder_to_results_of_their_types(lists: Path, bundle: Path, 
 def started(toys: Path, folder: Path, **options: Any) -> str:
     """Log of a training that starts from the shipped weights and changes none of them."""
     places = {"dataset_dir": str(toys), "output_dir": str(folder), "cache_dir": str(folder / "cache")}
-    still = {"train#optimizer#lr": 0.0, "train#decay": 0.0, "validate#dataset#data#patients": 1}
+    still = {"learning_rate": 0.0, "ema_decay": 0.0, "validate#dataset#data#patients": 1}
     workflow("train", "hospital.yaml", **SHORT, **places, **still, **options).run()
     return (folder / "training.log").read_text()
 

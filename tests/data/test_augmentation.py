@@ -135,7 +135,7 @@ def test_every_subset_of_phases_occurs() -> None:
 
 
 def test_lost_phases_are_nan_and_one_stays() -> None:
-    drop = DropPhases({"nc": 1.0, "venous": 1.0}, lose_any=0.0)
+    drop = DropPhases({"nc": 1.0, "venous": 1.0}, random_subset_prob=0.0)
     image = cached_case(absent=(3,))["image"].float()
     got = drop({"image": image.clone()})["image"]
     assert torch.isnan(got[[0, 2, 3]]).all() and torch.equal(got[1], image[1])

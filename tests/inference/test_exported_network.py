@@ -44,8 +44,8 @@ def test_a_runtime_that_nobody_knows_is_refused(tmp_path: Path) -> None:
 
 
 def test_onnx_runtime_has_no_half_precision(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="choose --bf16 False or --runtime openvino"):
-        load_runtime("onnx", folder=str(tmp_path), bf16=True)
+    with pytest.raises(ValueError, match="--precision fp32, or bf16 with --runtime openvino"):
+        load_runtime("onnx", folder=str(tmp_path), precision="bf16")
 
 
 @pytest.mark.parametrize("name", RUNTIMES)
@@ -141,7 +141,7 @@ def test_other_runtimes_answer_as_torch_does(cohort: Path, network: LIDIA, tmp_p
             apart = np.abs(other - eager).max(axis=0)
             bound = {"onnx": 1e-3, "openvino": 2e-3}[name]
             assert (apart < bound).mean() >= 0.999 and apart.max() < 10 * bound
-        half = load_runtime("openvino", folder=str(tmp_path), bf16=True)
+        half = load_runtime("openvino", folder=str(tmp_path), precision="bf16")
         other = WindowInferer(roi_size=ROI, runtime=half)(seen, network)[0].numpy()
         assert (other.argmax(axis=0) == eager.argmax(axis=0)).mean() >= 0.999
         assert np.abs(other - eager).max() < 0.05
@@ -152,6 +152,12 @@ def test_inference_hands_its_network_to_the_runtime_of_its_key(tmp_path: Path) -
     toys = write_toys(tmp_path / "toys")
     options = {"dataset_dir": str(toys), "output_dir": str(tmp_path / "out"), "runtime": "openvino"}
     for bf16 in (False, True):
-        built = workflow("inference", **NATIVE, **options, runtime_dir=str(tmp_path / "graphs"), bf16=bf16)
+        built = workflow(
+            "inference",
+            **NATIVE,
+            **options,
+            runtime_dir=str(tmp_path / "graphs"),
+            precision="bf16" if bf16 else "fp32",
+        )
         inner = built.parser.get_parsed_content("inferer").runtime
         assert (inner.name, inner.folder, inner.bf16) == ("openvino", tmp_path / "graphs", bf16)

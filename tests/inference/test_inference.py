@@ -217,7 +217,7 @@ def test_without_a_liver_all_is_looked_at() -> None:
 
 
 def test_half_precision_is_the_network_s_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scripts.lidia.inference.liver_window_inferer.has_bf16", lambda device: True)
+    monkeypatch.setattr("scripts.lidia.runtime.precision.supports_bf16", lambda device: True)
     torch.manual_seed(0)
     image = torch.rand(1, 4, 32, 32, 32) * 2 - 1
     image[:, 3] = torch.nan
@@ -227,7 +227,7 @@ def test_half_precision_is_the_network_s_alone(monkeypatch: pytest.MonkeyPatch) 
     network.mask_features.register_forward_hook(lambda _, __, out: kinds.append(out.dtype))
     with torch.no_grad():
         exact = WindowInferer(roi_size=(32, 32, 32), coarse=0)(image, network)
-        half = WindowInferer(roi_size=(32, 32, 32), coarse=0, bf16=True)(image, network)
+        half = WindowInferer(roi_size=(32, 32, 32), coarse=0, precision="bf16")(image, network)
     assert kinds == [torch.float32, torch.bfloat16]
     assert half.dtype == exact.dtype == torch.float32
     torch.testing.assert_close(half.sum(1), torch.ones(1, 32, 32, 32))

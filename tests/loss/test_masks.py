@@ -99,7 +99,7 @@ def test_plans_share_of_the_foreground_is_two_voxels_a_mask():
 
 
 def test_the_shell_share_lies_next_to_lesions_and_outside_them():
-    loss = MaskLoss(points=100, shell=1.0, shell_width=1)
+    loss = MaskLoss(points=100, boundary_fraction=1.0, boundary_width=1)
     shared = loss.draw(target()[1], read_targets(target())).shared
     assert lesion_shell(target()[1], 1).flatten()[shared].all()
     assert not (target()[1] > 0).flatten()[shared].any()
@@ -108,7 +108,7 @@ def test_the_shell_share_lies_next_to_lesions_and_outside_them():
 def test_the_most_uncertain_candidates_are_picked():
     torch.manual_seed(0)
     truth = read_targets(target())
-    loss = MaskLoss(points=40, uncertain=0.75, shell=0.0)
+    loss = MaskLoss(points=40, uncertain=0.75, boundary_fraction=0.0)
     at = loss.read(torch.randn(3, 8, 8, 8), loss.draw(target()[1], truth), truth)
     embedding = torch.randn(1, 4)
     columns = loss.pick(embedding, at)
@@ -122,7 +122,7 @@ def test_the_loss_at_points_estimates_the_dense_loss():
     truth = read_targets(target())
     features, embedding = torch.randn(3, 16, 16, 16), torch.randn(4, 4)
     # All candidates uniform and none preferred: the estimate has no bias.
-    loss = MaskLoss(points=20000, oversample=1.0, uncertain=0.0, foreground=0.0, shell=0.0)
+    loss = MaskLoss(points=20000, oversample=1.0, uncertain=0.0, foreground=0.0, boundary_fraction=0.0)
     at = loss.read(features, loss.draw(target()[1], truth), truth)
     sampled = loss(embedding, torch.arange(4), at, loss.pick(embedding, at))[0]
     dense = embedding[:, :3] @ features.flatten(1) + embedding[:, 3:]

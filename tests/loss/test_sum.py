@@ -56,7 +56,7 @@ def target() -> torch.Tensor:
 
 def criterion(**more) -> Criterion:
     torch.manual_seed(0)
-    out = Criterion(masks=MaskLoss(points=20, foreground=0.5, shell=0.0), **more)
+    out = Criterion(masks=MaskLoss(points=20, foreground=0.5, boundary_fraction=0.0), **more)
     out.bank = type(out.bank)(size=6, width=4)
     return out
 
@@ -129,7 +129,7 @@ def test_points_of_the_shell_lie_next_to_lesions_not_next_to_the_liver() -> None
     truth[:, 0], truth[:, 1] = 1, 0
     truth[:, 0, 0, 0, 0], truth[:, 1, 0, 0, 0] = RIGHT, 1
     loss = criterion()
-    loss.masks.shell, loss.masks.shell_width = 1.0, 1
+    loss.masks.boundary_fraction, loss.masks.boundary_width = 1.0, 1
     with recording(loss):
         loss(prediction(), truth)
     near = {x * 16 + y * 4 + z for x in (0, 1) for y in (0, 1) for z in (0, 1)} - {0}

@@ -41,15 +41,15 @@ def of(name: str, where: StudyPaths, options: dict | None = None, **said: object
 
 def test_an_overlay_and_its_options_reach_every_process() -> None:
     said = {"training": {"max_epochs": 7}, "evaluation": {"overlap": 0.5}}
-    training, *judged = of("unet", places(), {"steps": 3}, overlays=["unet.yaml"], **said)
-    assert training.command[-4:] == ["--steps", "3", "--max_epochs", "7"]
+    training, *judged = of("unet", places(), {"steps_per_epoch": 3}, overlays=["unet.yaml"], **said)
+    assert training.command[-4:] == ["--steps_per_epoch", "3", "--max_epochs", "7"]
     for job, cohort in zip(judged, COHORTS, strict=True):
         assert job.name == f"unet/{cohort}" and job.after == "unet/training"
         assert job.command[job.command.index("--dataset_dir") + 1] == f"/a/{cohort}"
         assert job.command[-2:] == ["--overlap", "0.5"]
         assert job.cost == 20.0
     assert all("unet.yaml" in job.command[6] for job in (training, *judged))
-    assert training.said.endswith("--steps 3 --max_epochs 7") and "/a" not in training.said
+    assert training.said.endswith("--steps_per_epoch 3 --max_epochs 7") and "/a" not in training.said
 
 
 def test_the_hash_knows_configs_options_and_cohorts_but_no_folders(tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_the_hash_knows_configs_options_and_cohorts_but_no_folders(tmp_path: Pat
     assert len(set(keys)) == 3 or len(set(keys)) == 2  # both cohorts have one digest here
     for other in (
         of("lidia", places(digest="two")),
-        of("lidia", places(), {"steps": 3}),
+        of("lidia", places(), {"steps_per_epoch": 3}),
         of("lidia", places(), overlays=["unet.yaml"]),
     ):
         assert not {job.key for job in other} & set(keys)
@@ -71,7 +71,7 @@ def test_the_hash_knows_configs_options_and_cohorts_but_no_folders(tmp_path: Pat
         (copy / name).write_text(json.dumps(content, indent=1))
     moved = places()._replace(bundle=copy.parent)
     assert [job.key for job in of("lidia", moved)] == keys, "another place and other blanks change nothing"
-    content = json.loads((copy / "train.json").read_text()) | {"steps": 99}
+    content = json.loads((copy / "train.json").read_text()) | {"steps_per_epoch": 99}
     (copy / "train.json").write_text(json.dumps(content))
     assert not {job.key for job in of("lidia", moved)} & set(keys)
 
@@ -81,7 +81,7 @@ def test_seeds_come_after_all_first_ones() -> None:
     assert [run.name for run in runs(systems)] == ["a", "b", "c", "a_seed1", "c_seed1", "a_seed2"]
     keys = [training_job(places(), run, {}, 0.0) for run in runs(systems)]
     assert keys[3].command[-2:] == ["--seed", "1"] and "--seed" not in keys[0].command
-    assert steps_of(places(), runs(systems)[0], {"max_epochs": 3, "steps": 5}) == 15
+    assert steps_of(places(), runs(systems)[0], {"max_epochs": 3, "steps_per_epoch": 5}) == 15
 
 
 def test_bad_systems_are_told() -> None:
@@ -168,7 +168,7 @@ def test_a_row_of_the_archive_is_not_run_again(tmp_path: Path) -> None:
         place.mkdir(parents=True)
         (place / "job.json").write_text(json.dumps({"key": job.key}))
     assert required(jobs, lambda job: is_kept(tmp_path, job)) == []
-    changed = of("lidia", places(), {"steps": 3})
+    changed = of("lidia", places(), {"steps_per_epoch": 3})
     assert required(changed, lambda job: is_kept(tmp_path, job)) == changed
     assert required(changed, lambda job: is_kept(tmp_path, job, ["lidia"])) == []
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:parsing config_file")
 
 BUNDLE = Path(__file__).parents[2] / "lidia_bundle"
 TINY = {key: TRAINING[key] for key in ("roi_size", "spacing")}
-STEPS = {**{key: TRAINING[key] for key in ("steps", "train#stages")}, **TINY, "max_epochs": 1}
+STEPS = {**{key: TRAINING[key] for key in ("steps_per_epoch", "train#stages")}, **TINY, "max_epochs": 1}
 NARROW = {"network_def#channels": [8, 8, 8, 8]}
 
 

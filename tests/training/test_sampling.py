@@ -29,7 +29,8 @@ def test_no_case_comes_twice_before_all_came_once() -> None:
 def test_ranks_share_every_batch() -> None:
     whole = list(CaseBatchSampler(data=range(8), steps=2, size=4, seed=1))
     parts = [
-        list(CaseBatchSampler(data=range(8), steps=2, size=2, seed=1, rank=rank, ranks=2)) for rank in (0, 1)
+        list(CaseBatchSampler(data=range(8), steps=2, size=2, seed=1, rank=rank, world_size=2))
+        for rank in (0, 1)
     ]
     assert whole == [parts[0][step] + parts[1][step] for step in (0, 1)]
 
@@ -88,7 +89,7 @@ def test_a_plan_that_makes_no_sense(plan: list[dict[str, object]]) -> None:
 
 
 def test_learning_rate() -> None:
-    cosine = warm_up_then_decay(steps=1000, warm_up=100, floor=0.02)
+    cosine = warm_up_then_decay(steps=1000, warm_up=100, min_lr_factor=0.02)
     assert cosine(0) == pytest.approx(1 / 101)
     assert cosine(100) == pytest.approx(1.0)
     assert cosine(550) == pytest.approx(0.51)

@@ -161,9 +161,9 @@ def test_half_precision_on_the_network_s_device(sam: SharpnessAware | None) -> N
 
 
 def test_bfloat16_runs_the_network_and_the_loss_reads_float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scripts.lidia.training.update_step.has_bf16", lambda device: True)
+    monkeypatch.setattr("scripts.lidia.runtime.precision.supports_bf16", lambda device: True)
     seen: list[torch.dtype] = []
-    weights = [trained(UpdateStep(bf16=bf16), seen) for bf16 in (False, True)]
+    weights = [trained(UpdateStep(precision=precision), seen) for precision in ("fp32", "bf16")]
     assert seen == [torch.float32] * 6
     torch.testing.assert_close(*weights, rtol=0.1, atol=0.05)
     assert not torch.equal(*weights)
@@ -171,6 +171,6 @@ def test_bfloat16_runs_the_network_and_the_loss_reads_float32(monkeypatch: pytes
 
 def test_a_processor_without_bfloat16_trains_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     """Emulated, a step would take dozens of times as long."""
-    monkeypatch.setattr("scripts.lidia.training.update_step.has_bf16", lambda device: False)
-    weights = [trained(UpdateStep(bf16=bf16), []) for bf16 in (False, True)]
+    monkeypatch.setattr("scripts.lidia.runtime.precision.supports_bf16", lambda device: False)
+    weights = [trained(UpdateStep(precision=precision), []) for precision in ("fp32", "bf16")]
     torch.testing.assert_close(*weights, rtol=0, atol=0)

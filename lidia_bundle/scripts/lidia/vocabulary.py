@@ -37,3 +37,6 @@ AUTHORS_BENIGN = (5, 6)
 
 IGNORED = -1
 """Class value of voxels that belong to no target: nobody drew them, or their lesion is too small to count."""
+
+PRECISIONS = ("fp32", "bf16", "fp16")
+"""Precisions in which a network can be trained and applied."""

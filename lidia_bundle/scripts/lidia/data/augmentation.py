@@ -26,7 +26,7 @@ def augmentation(
     noise: float = 0.04,
     flips: bool = True,
     lose: Mapping[str, float] | None = None,
-    lose_any: float = 0.1,
+    random_subset_prob: float = 0.1,
     other_scanner: float = 0.0,
 ) -> Compose:
     """Makes the random transform from a cached case to training crops.
@@ -43,7 +43,7 @@ def augmentation(
         noise: largest SD of added noise, in units of the window's half width.
         flips: mirror at random along all three axes.
         lose: probability that a phase is lost, by phase; {"delayed": 0.15} and 0.05 for others if None.
-        lose_any: probability that a random non-empty subset is kept instead, all subsets alike.
+        random_subset_prob: probability that a random non-empty subset is kept instead, all subsets alike.
         other_scanner: share of crops that look as if another scanner had made them (domain randomisation).
 
     Returns:
@@ -52,7 +52,7 @@ def augmentation(
     cutter = crop if isinstance(crop, CropLesions) else CropLesions(crop, samples, lesion_share)
     steps: list[Transform] = [
         cutter,
-        DropPhases(lose, lose_any),
+        DropPhases(lose, random_subset_prob),
         ShiftPhases(shift),
         JitterIntensity(gain, offset, gamma, noise),
         RandScanner(other_scanner),
@@ -68,20 +68,20 @@ class DropPhases(Randomizable, Transform):
 
     Args:
         lose: probability an item that a phase is lost, by phase.
-        lose_any: probability that all non-empty subsets of the phases present are alike.
+        random_subset_prob: probability that all non-empty subsets of the phases present are alike.
     """
 
-    def __init__(self, lose: Mapping[str, float] | None = None, lose_any: float = 0.1) -> None:
+    def __init__(self, lose: Mapping[str, float] | None = None, random_subset_prob: float = 0.1) -> None:
         chances = {"nc": 0.05, "arterial": 0.05, "venous": 0.05, "delayed": 0.15} if lose is None else lose
         unknown = set(chances) - set(PHASES)
         if unknown:
             raise ValueError(f"unknown phases {sorted(unknown)}: the phases are {PHASES}")
         self.lose = [float(chances.get(phase, 0.0)) for phase in PHASES]
-        self.lose_any = lose_any
+        self.random_subset_prob = random_subset_prob
 
     def choose(self, present: Sequence[int]) -> list[int]:
         """Draws which of the present channels stay; never none."""
-        if self.R.random_sample() < self.lose_any:
+        if self.R.random_sample() < self.random_subset_prob:
             bits = self.R.randint(1, 2 ** len(present))
             return [channel for bit, channel in enumerate(present) if bits >> bit & 1]
         draws = self.R.random_sample(len(present))

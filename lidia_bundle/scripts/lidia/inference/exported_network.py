@@ -31,22 +31,26 @@ class RuntimeMissing(ImportError):
     """A runtime was asked for that is not installed."""
 
 
-def load_runtime(name: str, *, folder: str, bf16: bool = False) -> Callable[[nn.Module], Network] | None:
+def load_runtime(name: str, *, folder: str, precision: str = "fp32") -> Callable[[nn.Module], Network] | None:
     """What `WindowInferer` hands its network to before it runs it; None for torch itself.
 
     Args:
         name: `torch`, `onnx` (ONNX Runtime) or `openvino`, these two on the CPU.
         folder: where drawn graphs are kept.
-        bf16: lets OpenVINO use bfloat16 on a CPU that has it; torch's own is `WindowInferer`'s.
+        precision: `bf16` lets OpenVINO use bfloat16 on a CPU that has it; torch's own is `WindowInferer`'s.
 
     Raises:
-        ValueError: there is no such runtime, or it has no bfloat16.
+        ValueError: there is no such runtime, or it does not offer the precision.
     """
     if name not in ("torch", *RUNTIMES):
         raise ValueError(f"runtime is {name!r}; choose one of torch, {', '.join(RUNTIMES)}")
-    if bf16 and name == "onnx":
-        raise ValueError("ONNX Runtime has no bf16 on a CPU: choose --bf16 False or --runtime openvino")
-    return None if name == "torch" else Graph(name, folder, bf16=bf16)
+    if name == "torch":
+        return None
+    if precision == "fp16" or (precision == "bf16" and name == "onnx"):
+        raise ValueError(
+            f"--runtime {name} has no {precision}: choose --precision fp32, or bf16 with --runtime openvino"
+        )
+    return Graph(name, folder, bf16=precision == "bf16")
 
 
 class Graph:

@@ -27,7 +27,7 @@ from scripts.lidia.inference.box_sides import (
     touched_sides,
 )
 from scripts.lidia.postprocess.liver_region import filled_parts, limit_length, liver_region
-from scripts.lidia.runtime.precision import supports_bf16
+from scripts.lidia.runtime.precision import uses_bf16
 from scripts.lidia.vocabulary import BACKGROUND, CLASSES
 
 Network = Callable[..., torch.Tensor]
@@ -64,8 +64,9 @@ class WindowInferer(Inferer):
         extensions: how many times a box is extended at most; 0 leaves it as the first look found it.
         neck_mm: diameter of the largest circle in the contact from which on tissue beyond may be liver.
         alike: how much the HU beyond a side have to be the liver's, 0..1, see `is_alike`.
-        bf16: runs the network in bfloat16 autocast: half the time on CPUs that have it, probabilities that
-            differ by about 0.01 at most. Others run in float32.
+        precision: `fp32`; `bf16` runs the network in bfloat16 autocast: half the time on CPUs that have it,
+            probabilities that differ by about 0.01 at most (other CPUs run in float32); `fp16` is the
+            evaluator's `amp`.
         runtime: what the network is handed to before it looks at the box, see `runtime`; None is torch.
     """
 
@@ -86,12 +87,12 @@ class WindowInferer(Inferer):
         extensions: int = 4,
         neck_mm: float = 20.0,
         alike: float = 0.9,
-        bf16: bool = False,
+        precision: str = "fp32",
         runtime: Callable[[Network], Network] | None = None,
     ) -> None:
         self.runtime = runtime
         self.roi_size = tuple(int(size) for size in roi_size)
-        self.overlap, self.sw_batch_size, self.tta, self.bf16 = overlap, sw_batch_size, tta, bf16
+        self.overlap, self.sw_batch_size, self.tta, self.precision = overlap, sw_batch_size, tta, precision
         self.coarse, self.margin = coarse, np.ceil(margin_mm / np.asarray(spacing)).astype(int)
         self.spacing, self.longest_mm, self.least_ml = spacing, longest_mm, least_ml
         self.step = gcd(*self.roi_size)
@@ -245,7 +246,7 @@ class WindowInferer(Inferer):
             padding_mode="constant",
             cval=-1.0,
         )
-        half = self.bf16 and supports_bf16(image.device)
+        half = uses_bf16(self.precision, image.device)
         with torch.autocast(image.device.type, dtype=torch.bfloat16) if half else nullcontext():
             return slide(image, network, *args, **kwargs).float()
 

@@ -76,9 +76,9 @@ class MaskLoss(nn.Module):
         uncertain: share of `points` that are the most uncertain candidates; the others are any candidates.
         foreground: foreground-enhanced share, drawn from inside the target on top of `points`. PLAN's shipped
             value is 0.0002, which is two voxels a mask.
-        shell: share of the candidates that come from within `shell_width` voxels of a lesion, where small
+        boundary_fraction: fraction of the candidates within `boundary_width` voxels of a lesion, where small
             masks are decided; 0 as in Mask2Former.
-        shell_width: in voxels.
+        boundary_width: in voxels.
     """
 
     def __init__(
@@ -88,19 +88,23 @@ class MaskLoss(nn.Module):
         oversample: float = 3.0,
         uncertain: float = 0.75,
         foreground: float = 0.1,
-        shell: float = 0.25,
-        shell_width: int = 2,
+        boundary_fraction: float = 0.25,
+        boundary_width: int = 2,
     ) -> None:
         super().__init__()
         self.points, self.oversample, self.uncertain = points, oversample, uncertain
-        self.foreground, self.shell, self.shell_width = foreground, shell, shell_width
+        self.foreground, self.boundary_fraction, self.boundary_width = (
+            foreground,
+            boundary_fraction,
+            boundary_width,
+        )
 
     def draw(self, instances: Tensor, targets: Targets) -> MaskPoints:
         """Chooses a sample's points: instance ids (X, Y, Z) and its T targets."""
         total = int(self.points * self.oversample)
         shared = uniform_points(instances.numel(), total, instances.device)
-        near = int(total * self.shell)
-        shell = lesion_shell(instances, self.shell_width) if near else None
+        near = int(total * self.boundary_fraction)
+        shell = lesion_shell(instances, self.boundary_width) if near else None
         if shell is not None and bool(shell.any()):
             shared[:near] = sample_voxels(shell, near)
             shared = shared[torch.randperm(total, device=shared.device)]

@@ -101,6 +101,17 @@ def number(low: float, below: float = math.inf) -> Kind:
     return Kind("number", convert)
 
 
+def _convert_fraction(value: Any) -> float:
+    expected = "a number from 0 to 1"
+    fraction = _number(value, expected)
+    if not 0.0 <= fraction <= 1.0:
+        raise ValueError(expected)
+    return fraction
+
+
+FRACTION = Kind("number from 0 to 1", _convert_fraction)
+
+
 def numbers(count: int, *, integers: bool = False, rising: bool = False) -> Kind:
     """Makes the kind of lists of `count` numbers: above 0, or rising."""
     what = "two rising numbers" if rising else f"{count} {'whole ' if integers else ''}numbers above 0"

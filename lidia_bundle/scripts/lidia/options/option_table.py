@@ -9,6 +9,7 @@ from __future__ import annotations
 from scripts.lidia.options.option_kinds import (
     DEVICE,
     FLAG,
+    FRACTION,
     MAPPING,
     PATH,
     PATHS,
@@ -21,7 +22,7 @@ from scripts.lidia.options.option_kinds import (
     numbers,
     whole,
 )
-from scripts.lidia.vocabulary import LESION_TYPES, PHASES
+from scripts.lidia.vocabulary import LESION_TYPES, PHASES, PRECISIONS
 
 SPACING = numbers(3)
 METHOD = choice("greedy", "convexadam", flag=True)
@@ -40,6 +41,7 @@ OPTIONS: dict[str, Kind] = {
     "backend": choice("gloo", "nccl"),
     "breathing": choice("residual", "raw"),
     "cohort": choice("internal", "external"),
+    "precision": choice(*PRECISIONS),
     "register": METHOD,
     "runtime": choice("torch", "onnx", "openvino"),
     "phases": names(PHASES),
@@ -48,18 +50,23 @@ OPTIONS: dict[str, Kind] = {
     **dict.fromkeys(("phase_map", "class_map", "masks"), MAPPING),
     # switches
     **dict.fromkeys(("tta", "save_probabilities", "explain", "pages", "dicom", "skip_existing"), FLAG),
-    **dict.fromkeys(("amp", "bf16", "resume", "complete_only", "complete", "ct"), FLAG),
+    **dict.fromkeys(("resume", "complete_only", "complete", "ct"), FLAG),
     **dict.fromkeys(("voxels", "inline", "difficulty"), FLAG),
     "deidentify": Kind("False, True or uids", deidentify),
     # numbers
     **dict.fromkeys(("patients", "cases", "slices", "pairs", "threads", "draws"), whole(1)),
-    **dict.fromkeys(("max_epochs", "steps", "val_interval", "rounds", "ranks", "probe_steps"), whole(1)),
+    **dict.fromkeys(
+        ("max_epochs", "steps_per_epoch", "val_interval", "rounds", "batch_size", "world_size"), whole(1)
+    ),
+    "probe_steps": whole(1),
     **dict.fromkeys(("seed", "rank", "num_workers", "workers", "subset_patients"), whole(0)),
     "folds": whole(2),
-    "overlap": number(0.0, 1.0),
+    **dict.fromkeys(("overlap", "ema_decay"), number(0.0, 1.0)),
+    **dict.fromkeys(("random_subset_prob", "boundary_fraction", "min_lr_factor"), FRACTION),
+    "learning_rate": number(0.0),
     **dict.fromkeys(("register_limit_s", "seconds_per_step", "seconds_per_patient"), number(0.0)),
     **dict.fromkeys(("spacing", "fov", "phantom_spacing"), SPACING),
-    "roi_size": numbers(3, integers=True),
+    **dict.fromkeys(("roi_size", "patch_size"), numbers(3, integers=True)),
     "window": numbers(2, rising=True),
     "device": DEVICE,
 }

@@ -1,4 +1,7 @@
-"""Whether a processor has bfloat16; one that has not emulates it, dozens of times slower than float32."""
+"""Chooses the precision of a network: fp32, bf16 where the processor has it, fp16 on a GPU.
+
+A CPU without bfloat16 emulates it, dozens of times slower than float32.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import logging
 from functools import cache
 
 import torch
+
+from scripts.lidia.vocabulary import PRECISIONS
 
 
 @cache
@@ -18,3 +23,34 @@ def supports_bf16(device: torch.device) -> bool:
     if not found:
         logging.getLogger("lidia").warning("bf16 is asked for, %s has none: float32 is used", device)
     return found
+
+
+def uses_bf16(precision: str, device: torch.device) -> bool:
+    """Whether the network runs in bfloat16 autocast on a device.
+
+    Args:
+        precision: `fp32`, `bf16` or `fp16`.
+        device: of the network's input.
+
+    Raises:
+        ValueError: there is no such precision.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision is {precision!r}; choose one of {', '.join(PRECISIONS)}")
+    return precision == "bf16" and supports_bf16(device)
+
+
+def uses_amp(*, precision: str, device: torch.device | str) -> bool:
+    """Whether MONAI's engine runs in automatic mixed precision, which is fp16 with a loss scaler on a GPU.
+
+    Args:
+        precision: `fp32`, `bf16` or `fp16`.
+        device: of the engine.
+
+    Raises:
+        ValueError: fp16 was set for a device that is no GPU.
+    """
+    kind = torch.device(device).type
+    if precision == "fp16" and kind != "cuda":
+        raise ValueError(f"precision fp16 needs a GPU, and the device is {kind}: set precision bf16 or fp32")
+    return precision == "fp16"

@@ -24,7 +24,7 @@ def weight_groups(*, network: nn.Module, weight_decay: float) -> list[dict[str, 
 
 
 def warm_up_then_decay(
-    *, steps: int, warm_up: int = 200, power: float | None = None, floor: float = 0.02
+    *, steps: int, warm_up: int = 200, power: float | None = None, min_lr_factor: float = 0.02
 ) -> Callable[[int], float]:
     """Factor on the base learning rate, for `torch.optim.lr_scheduler.LambdaLR`.
 
@@ -35,8 +35,8 @@ def warm_up_then_decay(
         steps: length of the whole training in steps.
         warm_up: steps of linear rise at its start, at most a tenth of all.
         power: exponent of polynomial decay to zero (0.9 in nnU-Net and the paper); None is half a cosine to
-            `floor`.
-        floor: smallest factor of the cosine.
+            `min_lr_factor`.
+        min_lr_factor: smallest factor of the cosine.
 
     Returns:
         Function from step to factor.
@@ -49,6 +49,6 @@ def warm_up_then_decay(
         done = min((step - warm_up) / max(1, steps - warm_up), 1.0)
         if power is not None:
             return float((1.0 - done) ** power)
-        return floor + (1.0 - floor) * 0.5 * (1.0 + math.cos(math.pi * done))
+        return min_lr_factor + (1.0 - min_lr_factor) * 0.5 * (1.0 + math.cos(math.pi * done))
 
     return factor

@@ -24,26 +24,26 @@ class CaseBatchSampler(Sampler[list[int]]):
         size: cases a batch and rank.
         seed: of the order.
         rank: of this process.
-        ranks: number of processes.
+        world_size: number of processes.
 
     Raises:
         ValueError: there is nothing to draw from.
     """
 
     def __init__(
-        self, *, data: Sized, steps: int, size: int, seed: int = 0, rank: int = 0, ranks: int = 1
+        self, *, data: Sized, steps: int, size: int, seed: int = 0, rank: int = 0, world_size: int = 1
     ) -> None:
         if len(data) == 0:
             raise ValueError("The training section of the datalist is empty: nothing to train on.")
         self.data, self.steps, self.size, self.seed = data, steps, size, seed
-        self.rank, self.ranks = rank, ranks
+        self.rank, self.world_size = rank, world_size
         self.epoch = 1
 
     def __len__(self) -> int:
         return self.steps
 
     def __iter__(self) -> Iterator[list[int]]:
-        draw = self.size * self.ranks
+        draw = self.size * self.world_size
         place = (self.epoch - 1) * self.steps * draw
         for step in range(self.steps):
             first = place + step * draw + self.rank * self.size

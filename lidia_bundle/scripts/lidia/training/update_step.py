@@ -19,7 +19,7 @@ from monai.utils import CommonKeys as Keys
 from scripts.lidia.contract import in_float32
 from scripts.lidia.optim.sharpness import SharpnessAware
 from scripts.lidia.recorded_randomness import recording, replaying
-from scripts.lidia.runtime.precision import supports_bf16
+from scripts.lidia.runtime.precision import uses_bf16
 
 
 class UpdateStep:
@@ -31,19 +31,19 @@ class UpdateStep:
 
     Args:
         sam: climbs before the second gradient; None for a plain step, equal to MONAI's own.
-        bf16: runs the network in bfloat16 autocast and takes the losses in float32: the half precision of
-            CPUs, which MONAI's `amp` does not offer.
+        precision: `fp32`; `bf16` runs the network in bfloat16 autocast and takes the losses in float32;
+            `fp16` is the trainer's `amp`, with its loss scaler.
     """
 
-    def __init__(self, *, sam: SharpnessAware | None = None, bf16: bool = False) -> None:
-        self.sam, self.bf16 = sam, bf16
+    def __init__(self, *, sam: SharpnessAware | None = None, precision: str = "fp32") -> None:
+        self.sam, self.precision = sam, precision
 
     def __call__(self, engine: SupervisedTrainer, batchdata: dict[str, Any]) -> list[dict[str, Any]]:
         """Takes one step and fires the events that MONAI's own iteration fires."""
         inputs, targets, args, kwargs = engine.prepare_batch(
             batchdata, engine.state.device, engine.non_blocking, **engine.to_kwargs
         )
-        half = self.bf16 and supports_bf16(inputs.device)
+        half = uses_bf16(self.precision, inputs.device)
         engine.network.train()
         engine.state.output = [{Keys.IMAGE: inputs, Keys.LABEL: targets}]
         criterion = engine.loss_function
