@@ -16,7 +16,7 @@ from dicom.tagged import ALL, study
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.datalist.read_datalist import read_sections
 from scripts.lidia.dicom import archives
-from scripts.lidia.dicom.archives import PackedError, archive_kind, unpack
+from scripts.lidia.dicom.archives import ArchiveError, archive_kind, unpack
 from scripts.lidia.inference.inputs import resolve_inputs
 from scripts.lidia.prepare.prepare_data import prepare
 
@@ -136,13 +136,13 @@ def test_a_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("zeros", bytes(50_000_000))
     assert (tmp_path / "bomb.zip").stat().st_size < 100_000
-    with pytest.raises(PackedError, match="GiB"):
+    with pytest.raises(ArchiveError, match="GiB"):
         unpack(tmp_path / "bomb.zip", tmp_path / "u", room=1_000_000)
     monkeypatch.setattr(archives, "MAX_FILES", 3)
     with zipfile.ZipFile(tmp_path / "many.zip", "w") as archive:
         for number in range(9):
             archive.writestr(str(number), b"x")
-    with pytest.raises(PackedError, match="more than 3 files"):
+    with pytest.raises(ArchiveError, match="more than 3 files"):
         unpack(tmp_path / "many.zip", tmp_path / "v")
 
 

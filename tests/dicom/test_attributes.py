@@ -119,7 +119,7 @@ FORMS = {
            ("anonymized", "00000000", "1964-05-06", "20241301", "20240230", "2024", "0")),
     "TM": (values.read_time, {"100210": "100210", "100210.123": "100210", "10:02:10": "100210"},
            ("anonymized", "256199", "10", "1002", "10.02.10", "noon", "10-02-10")),
-    "DT": (values.read_moment, {f"{MOMENT}.5+0100": MOMENT, MOMENT: MOMENT},
+    "DT": (values.read_datetime, {f"{MOMENT}.5+0100": MOMENT, MOMENT: MOMENT},
            ("anonymized", "20240506", "00000000000000", "2024-05-06T10:02:35", "20240506256199")),
 }  # fmt: skip
 

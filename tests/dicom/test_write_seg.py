@@ -16,14 +16,14 @@ from dicom_files import write_series
 
 from scripts.lidia.dicom.provenance import make_origin
 from scripts.lidia.dicom.series import read_series
-from scripts.lidia.dicom.source_series import make_stack, read_source, resample_to_stack, source_files
+from scripts.lidia.dicom.source_series import find_source_files, make_stack, read_source, resample_to_stack
 from scripts.lidia.dicom.write_seg import write_segments
 
 
 def write(folder: Path, source: Path, **changes: Any) -> tuple[Path, dict[int, np.ndarray]]:
     """Writes the SEG of the made-up patient; returns its path and what was drawn, by segment."""
     liver, instances = drawn()
-    headers = read_source(source_files({"phases": {"venous": str(source)}}), case="P1")
+    headers = read_source(find_source_files({"phases": {"venous": str(source)}}), case="P1")
     result = {**RESULT, **changes}
     made = write_segments(liver, instances, result["lesions"], make_origin(headers, liver, instances, result))
     made.save_as(folder / "seg.dcm")

@@ -22,7 +22,7 @@ from inference.findings_on_disk import check, results, run
 from pydicom import Dataset
 from pydicom.uid import RLELossless, generate_uid
 
-from scripts.lidia.dicom.source_series import source_files
+from scripts.lidia.dicom.source_series import find_source_files
 from scripts.lidia.inference.case_evaluator import CohortDataset
 from scripts.lidia.inference.dicom_results import WriteDicom
 from scripts.lidia.inference.result_files import is_finished, result_files, write_volume
@@ -84,7 +84,7 @@ def test_the_files_that_an_item_names_come_first(tmp_path: Path) -> None:
     source = scan(tmp_path / "ct")
     files = [str(path) for path in source.iterdir()]
     item = {"id": "P1", "phases": {"venous": "converted.nii.gz"}, "source": files}
-    assert [str(path) for path in source_files(item)] == files
+    assert [str(path) for path in find_source_files(item)] == files
     WriteDicom(folder=str(results(tmp_path / "out")), items=[item]).write("P1")
     check(tmp_path / "out", source)
 
@@ -92,9 +92,9 @@ def test_the_files_that_an_item_names_come_first(tmp_path: Path) -> None:
 def test_the_grid_phase_s_folder_is_the_source(tmp_path: Path) -> None:
     arterial, venous = scan(tmp_path / "a"), scan(tmp_path / "v", series="1.2.4")
     both = {"phases": {"arterial": str(arterial), "venous": str(venous)}}
-    assert {path.parent for path in source_files(both)} == {venous}
-    assert source_files({"phases": {"arterial": str(arterial), "venous": "v.nii.gz"}}) == []
-    assert {path.parent for path in source_files({"phases": {"arterial": str(arterial)}})} == {arterial}
+    assert {path.parent for path in find_source_files(both)} == {venous}
+    assert find_source_files({"phases": {"arterial": str(arterial), "venous": "v.nii.gz"}}) == []
+    assert {path.parent for path in find_source_files({"phases": {"arterial": str(arterial)}})} == {arterial}
 
 
 def test_an_enhanced_multi_frame_series(tmp_path: Path) -> None:

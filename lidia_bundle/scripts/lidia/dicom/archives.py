@@ -1,4 +1,4 @@
-"""ZIP and TAR archives of DICOM files: unpacked into a folder of our own, in which all their files stay."""
+"""Unpacks ZIP and TAR archives of DICOM files into a given folder; no file is written outside it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
 
 MAX_BYTES = 64 * 2**30
-"""Bytes that an archive may hold unpacked: one that holds more is refused before the disk is full."""
+"""Largest unpacked size of an archive, in bytes. A larger one is refused before the disk is full."""
 MAX_FILES = 200_000
 CHUNK = 2**20
 DOCUMENTS = (".docx", ".xlsx", ".pptx", ".odt", ".ods", ".odp", ".jar", ".apk", ".epub")
-"""ZIP archives by their content that nobody means to be unpacked."""
-OTHERS = {
+"""Endings of documents that are ZIP files inside, and are not unpacked."""
+OTHER_ARCHIVES = {
     b"7z\xbc\xaf\x27\x1c": "7-Zip",
     b"Rar!\x1a\x07": "RAR",
     b"\x28\xb5\x2f\xfd": "Zstandard",
@@ -24,23 +24,23 @@ OTHERS = {
     b"BZh": "bzip2",
     b"\xfd7zXZ\x00": "xz",
 }
-"""First bytes of what is packed in another way."""
+"""First bytes of archives that are not read."""
 TAR_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
-BROKEN = (EOFError, ValueError, RuntimeError, OSError, tarfile.TarError,
+READ_ERRORS = (EOFError, ValueError, RuntimeError, OSError, tarfile.TarError,
           zipfile.BadZipFile, lzma.LZMAError, zlib.error)  # fmt: skip
-"""What the readers of archives raise of damaged ones."""
+"""Exceptions that the archive readers raise for damaged archives."""
 
 
-class PackedError(ValueError):
-    """An archive cannot be unpacked; the text says why and what to do."""
+class ArchiveError(ValueError):
+    """An archive that cannot be unpacked; the text names the reason and the remedy."""
 
 
-class Unpacked(NamedTuple):
-    """What an archive gave.
+class UnpackedFiles(NamedTuple):
+    """The result of unpacking an archive.
 
     Attributes:
         files: the files that were unpacked.
-        refused: members that were not unpacked, each with its reason.
+        refused: reason for each member that was not unpacked.
     """
 
     files: list[Path]
@@ -48,7 +48,7 @@ class Unpacked(NamedTuple):
 
 
 def archive_kind(path: Path) -> str:
-    """Names the kind of an archive: "ZIP", "TAR", one that is not read, or "" for what is none.
+    """Returns the kind of an archive: "ZIP", "TAR", a kind that is not read, or "" for any other file.
 
     Raises:
         OSError: if the file cannot be read.
@@ -64,56 +64,56 @@ def archive_kind(path: Path) -> str:
         return "TAR"
     if name.endswith(".iso"):
         return "ISO image"
-    return next((kind for mark, kind in OTHERS.items() if head.startswith(mark)), "")
+    return next((kind for mark, kind in OTHER_ARCHIVES.items() if head.startswith(mark)), "")
 
 
-def unpack(path: Path, folder: Path, *, room: int = MAX_BYTES) -> Unpacked:
-    """Unpacks an archive; names that would lead out of the folder, links and devices are refused.
+def unpack(path: Path, folder: Path, *, room: int = MAX_BYTES) -> UnpackedFiles:
+    """Unpacks an archive; refuses links, devices and names that lead out of the folder.
 
     Args:
-        path: of a ZIP or TAR archive, the latter compressed by gzip, bzip2 or xz or not at all.
-        folder: where to; it is made.
-        room: bytes that may be written.
+        path: a ZIP archive, or a TAR archive with or without gzip, bzip2 or xz compression.
+        folder: destination; it is created.
+        room: largest number of bytes to write.
 
     Returns:
         The files, and the members that were refused.
 
     Raises:
-        PackedError: if the archive is encrypted, damaged, of another kind, or holds too much.
+        ArchiveError: if the archive is encrypted, damaged, of another kind, or holds too much.
     """
     kind = archive_kind(path)
     if kind not in ("ZIP", "TAR"):
-        raise PackedError(f"{kind or 'no'} archive: unpack it, and name the folder")
-    found = Unpacked([], {})
+        raise ArchiveError(f"{kind or 'no'} archive: unpack it, and name the folder")
+    unpacked = UnpackedFiles([], {})
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        for name, member in (_zip_members if kind == "ZIP" else _tar_members)(path, found.refused):
-            target = _inside(folder, name)
+        for name, member in (_zip_members if kind == "ZIP" else _tar_members)(path, unpacked.refused):
+            target = _target_path(folder, name)
             if target is None:
-                found.refused[name] = "its name leads out of the archive"
+                unpacked.refused[name] = "its name leads out of the archive"
                 continue
             if target.exists():
-                found.refused[name] = "the archive holds it twice"
+                unpacked.refused[name] = "the archive holds it twice"
                 continue
             target.parent.mkdir(parents=True, exist_ok=True)
-            room -= _write(member, target, room)
-            found.files.append(target)
-            if len(found.files) > MAX_FILES:
-                raise PackedError(f"more than {MAX_FILES} files: unpack it, and name the folder")
-    except PackedError:
+            room -= _write_member(member, target, room)
+            unpacked.files.append(target)
+            if len(unpacked.files) > MAX_FILES:
+                raise ArchiveError(f"more than {MAX_FILES} files: unpack it, and name the folder")
+    except ArchiveError:
         raise
-    except BROKEN as error:
+    except READ_ERRORS as error:
         if isinstance(error, OSError) and error.errno is not None:
-            raise  # of the disk, not of the archive
-        raise PackedError(f"the archive is damaged ({error}): copy it again") from error
-    return found
+            raise  # the disk failed, not the archive
+        raise ArchiveError(f"the archive is damaged ({error}): copy it again") from error
+    return unpacked
 
 
 def _zip_members(path: Path, refused: dict[str, str]) -> Iterator[tuple[str, IO[bytes]]]:
     with zipfile.ZipFile(path) as archive:
         members = [member for member in archive.infolist() if not member.is_dir()]
         if any(member.flag_bits & 1 for member in members):
-            raise PackedError("the archive is encrypted: unpack it with its password, and name the folder")
+            raise ArchiveError("the archive is encrypted: unpack it with its password, and name the folder")
         for member in members:
             if member.external_attr >> 28 == 0o12:
                 refused[member.filename] = "a link"
@@ -132,8 +132,8 @@ def _tar_members(path: Path, refused: dict[str, str]) -> Iterator[tuple[str, IO[
                 refused[member.name] = "a link or a device"
 
 
-def _inside(folder: Path, name: str) -> Path | None:
-    """Where a member goes; None if its name would lead elsewhere."""
+def _target_path(folder: Path, name: str) -> Path | None:
+    """Returns the path of a member; None if its name leads out of the folder."""
     plain = PurePosixPath(name.replace("\\", "/"))
     if plain.is_absolute() or ".." in plain.parts or not plain.parts or ":" in plain.parts[0]:
         return None
@@ -141,13 +141,13 @@ def _inside(folder: Path, name: str) -> Path | None:
     return target if target.resolve().is_relative_to(folder.resolve()) else None
 
 
-def _write(member: IO[bytes], target: Path, room: int) -> int:
+def _write_member(member: IO[bytes], target: Path, room: int) -> int:
     written = 0
     with target.open("xb") as file:
         while part := member.read(CHUNK):
             written += len(part)
             if written > room:
                 size = f"more than {MAX_BYTES / 2**30:.0f} GiB unpacked"
-                raise PackedError(f"{size}: unpack it yourself, and name the folder of one study")
+                raise ArchiveError(f"{size}: unpack it yourself, and name the folder of one study")
             file.write(part)
     return written

@@ -1,7 +1,7 @@
-"""The DICOM attributes that are read: what the standard promises of each, and what happens if it is not so.
+"""Lists the DICOM attributes that are read, and what happens if one is missing or invalid.
 
-VR and VM are those of PS3.6, Table 6-1; the Type is that of the module (PS3.3) that a CT image takes it from.
-`header_values` holds every value against this table; docs/dicom.md has the same table in words.
+VR and VM are those of PS3.6, Table 6-1; the Type is that of the module (PS3.3) of a CT image.
+`header_values` checks every value against this table; docs/dicom.md has the same table.
 """
 
 from __future__ import annotations
@@ -11,34 +11,34 @@ from typing import Literal, NamedTuple
 from scripts.lidia.datalist.header_checks import SPACING_MM
 
 Outcome = Literal["refuse", "blank", "left out"]
-"""refuse: the series is refused, the error names file, attribute and value.
-blank: the value counts as unknown.
-left out: the file is no slice of a CT volume."""
+"""refuse: the series is refused; the error names file, attribute and value.
+blank: the value is treated as unknown.
+left out: the file is not a slice of a CT volume."""
 
 
 class Attribute(NamedTuple):
-    """One row of the table."""
+    """One attribute of the table."""
 
     keyword: str
     vr: str
     vm: str
     type: str
-    """1, 1C, 2, 2C or 3, as PS3.3 has it."""
+    """1, 1C, 2, 2C or 3 (PS3.3)."""
     absent: Outcome
-    """What happens if it is missing or empty."""
+    """Outcome if it is missing or empty."""
     bad: Outcome
-    """What happens if it does not parse, has the wrong number of values or lies outside `bounds`."""
+    """Outcome if it cannot be parsed, has the wrong number of values or lies outside `bounds`."""
     bounds: tuple[float, float] | None = None
-    """The smallest and the largest number that is taken, both included."""
+    """Smallest and largest accepted number, both included."""
     terms: tuple[str, ...] = ()
-    """The only words that are taken."""
+    """The accepted words; empty if any word is accepted."""
     early: bool = True
-    """Whether it is read before it is known what the file is good for."""
+    """Whether it is read in the first pass, before the kind of the file is known."""
 
 
 _FAR_MM, _IS = 1e5, (-(2.0**31), 2.0**31 - 1)
 _ROWS = (
-    # which file it is
+    # identity of the file
     Attribute("SOPClassUID", "UI", "1", "1", "blank", "blank"),
     Attribute("SOPInstanceUID", "UI", "1", "1", "blank", "blank"),
     Attribute("StudyInstanceUID", "UI", "1", "1", "blank", "blank"),
@@ -47,7 +47,7 @@ _ROWS = (
     Attribute("Modality", "CS", "1", "1", "left out", "left out"),
     Attribute("ImageType", "CS", "2-n", "1", "blank", "blank"),
     Attribute("SpecificCharacterSet", "CS", "1-n", "1C", "blank", "blank"),
-    # who the patient is
+    # identity of the patient
     Attribute("PatientID", "LO", "1", "2", "blank", "blank"),
     Attribute("PatientName", "PN", "1", "2", "blank", "blank"),
     Attribute("PatientBirthDate", "DA", "1", "2", "blank", "blank"),
@@ -55,7 +55,7 @@ _ROWS = (
     Attribute("StudyID", "SH", "1", "2", "blank", "blank", early=False),
     Attribute("AccessionNumber", "SH", "1", "2", "blank", "blank", early=False),
     Attribute("ReferringPhysicianName", "PN", "1", "2", "blank", "blank", early=False),
-    # what was scanned, and when
+    # content and time of the scan
     Attribute("SeriesDescription", "LO", "1", "3", "blank", "blank"),
     Attribute("ProtocolName", "LO", "1", "3", "blank", "blank"),
     Attribute("SeriesNumber", "IS", "1", "2", "blank", "blank", _IS),
@@ -75,14 +75,14 @@ _ROWS = (
     Attribute("FrameAcquisitionDateTime", "DT", "1", "1C", "blank", "blank", early=False),
     Attribute("ContentDate", "DA", "1", "2C", "blank", "blank"),
     Attribute("ContentTime", "TM", "1", "2C", "blank", "blank", early=False),
-    # where it lies
+    # geometry
     Attribute("Rows", "US", "1", "1", "refuse", "refuse", (1, 65535)),
     Attribute("Columns", "US", "1", "1", "refuse", "refuse", (1, 65535)),
     Attribute("ImagePositionPatient", "DS", "3", "1", "refuse", "refuse", (-_FAR_MM, _FAR_MM)),
     Attribute("ImageOrientationPatient", "DS", "6", "1", "refuse", "refuse", (-1.01, 1.01)),
     Attribute("PixelSpacing", "DS", "2", "1", "refuse", "refuse", SPACING_MM),
     Attribute("SliceThickness", "DS", "1", "2", "blank", "blank", (1e-3, 100.0)),
-    # what its numbers mean
+    # meaning of the stored values
     Attribute("SamplesPerPixel", "US", "1", "1", "refuse", "refuse", (1, 1)),
     Attribute("PhotometricInterpretation", "CS", "1", "1", "refuse", "refuse",
               terms=("MONOCHROME1", "MONOCHROME2")),
@@ -95,21 +95,21 @@ _ROWS = (
     Attribute("RescaleType", "LO", "1", "1C", "blank", "blank"),
     Attribute("PixelPaddingValue", "US or SS", "1", "1C", "blank", "refuse", (-32768, 65535)),
     Attribute("PixelPaddingRangeLimit", "US or SS", "1", "1C", "blank", "refuse", (-32768, 65535)),
-    # of many frames
+    # multi-frame
     Attribute("NumberOfFrames", "IS", "1", "1", "blank", "refuse", (1, 65535)),
-    # of segments that others drew
+    # segmentations of other software
     Attribute("SegmentNumber", "US", "1", "1", "refuse", "refuse", (1, 65535), early=False),
     Attribute("SegmentLabel", "LO", "1", "1", "blank", "blank", early=False),
     Attribute("ReferencedSOPInstanceUID", "UI", "1", "1", "blank", "blank", early=False),
 )  # fmt: skip
 ATTRIBUTES = {row.keyword: row for row in _ROWS}
 SEQUENCES = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "ModalityLUTSequence")
-"""Read early, too. A sequence that cannot be parsed makes a damaged file."""
+"""Also read in the first pass. A file whose sequence cannot be parsed is damaged."""
 TAGS = (*(row.keyword for row in _ROWS if row.early), *SEQUENCES)
-"""All that is read of a file before it is known what it is good for."""
+"""Everything that is read in the first pass."""
 PLACE = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns")
 VALUES = ("RescaleSlope", "RescaleIntercept")
-"""What a frame of an enhanced object says of its numbers; the rest stands once in the file."""
+"""Rescale attributes that each frame of an enhanced object has; the others stand once in the file."""
 PIXELS = (
     *("SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated", "BitsStored", "HighBit"),
     *("PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit"),

@@ -1,7 +1,7 @@
-"""Codes of what is written to DICOM: pydicom's own dictionary wherever it has the concept.
+"""Defines the codes that are written to DICOM; they come from pydicom's dictionary where it has the concept.
 
-Three lesion types are not in it. Their SNOMED CT codes are the morphology that ICD-O-3 maps to (8170/3,
-8160/3) and, for FNH, the disorder. What no public scheme names stands in the private scheme 99LIDIA.
+Three lesion types are not in it. The SNOMED CT codes of HCC and ICC are the morphologies that ICD-O-3 8170/3
+and 8160/3 map to; that of FNH is the disorder. Concepts without a public code use the scheme 99LIDIA.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ TYPES: dict[str, Code] = {
     "calcification": codes.SCT.PathologicCalcification,
     "others": codes.SCT.Lesion,
 }
-"""What a segment or finding is; its site is always the liver, which makes of a cholangiocarcinoma an ICC."""
+"""Code of each lesion type. The finding site is always the liver, so a cholangiocarcinoma is an ICC."""
 
 PROBABILITIES: dict[str, Code] = {
     **{name: Code(f"p_{name}", OWN_SCHEME, f"Probability of {name}") for name in LESION_TYPES},
@@ -43,7 +43,7 @@ FAMILY = codes.DCM.ArtificialIntelligence
 DEVICE = codes.DCM.Device
 REPORT, PROCEDURE = codes.DCM.ImagingMeasurementReport, codes.SCT.ComputedTomography
 EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")
-"""Container of TID 1500, row 12."""
+"""Container name of TID 1500, row 12."""
 COMMENT = codes.DCM.Comment
 
 PROFILE = codes.DCM.BasicApplicationConfidentialityProfile

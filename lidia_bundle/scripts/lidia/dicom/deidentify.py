@@ -1,7 +1,7 @@
-"""Taking the patient out of a SEG or SR: PS3.15's Basic Application Confidentiality Profile, Table E.1-1.
+"""De-identifies a SEG or SR by PS3.15's Basic Application Confidentiality Profile, Table E.1-1.
 
-The table is that of the package dicom-anonymizer; it is applied to all levels of nesting here. What our own
-objects say of themselves (description of the series, the network as a device, the report's content) stays.
+The table comes from the package dicom-anonymizer and is applied at all nesting levels. Values that LIDIA
+writes (series description, the network as a device, the report's content) are kept.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from pydicom.multival import MultiValue
 from pydicom.uid import UID, generate_uid
 
 from scripts.lidia.dicom import codes
-from scripts.lidia.dicom.provenance import EPOCH, NAME
+from scripts.lidia.dicom.provenance import NAME, UNKNOWN_TIME
 
 EDITION = "dicomfields_2026c"
-OWN = ("SeriesDescription", "DeviceSerialNumber")
-"""Attributes of the table that are ours at the top of the object; further down they are the scanner's."""
+OWN_ATTRIBUTES = ("SeriesDescription", "DeviceSerialNumber")
+"""Attributes of the table that LIDIA writes at the top level; in nested items they are the scanner's."""
 CONTENT = "ContentSequence"
-"""A report's tree, written by us throughout; what stands in it is looked at like everything else."""
-NEEDED = {"ContentDate": EPOCH[0], "ContentTime": EPOCH[1]}
-"""May not be empty: what stands there instead."""
+"""The content tree of a report. LIDIA writes it, so it is kept; its items are checked like all others."""
+REPLACEMENTS = {"ContentDate": UNKNOWN_TIME[0], "ContentTime": UNKNOWN_TIME[1]}
+"""Values for attributes that must not be empty."""
 
 
 def deidentify(made: Dataset, *, uids: Literal["keep", "replace"] = "keep") -> None:
-    """Removes who the patient is, and when, where and by whom he was scanned, from an object, in place.
+    """Removes patient identity, and the time, place and staff of the scan, from an object, in place.
 
     Args:
         made: SEG or SR.
-        uids: "keep" leaves study, series, slices and segments connected (Retain UIDs Option); "replace" gives
-            all of them new identifiers, the same for the same old one in every object and every run.
+        uids: "keep" leaves study, series, slices and segments connected (Retain UIDs Option);
+            "replace" replaces every UID. An old UID gets the same new one in every object and every run.
     """
     table = dicom_anonymization_database_selector(EDITION)
     actions: dict[tuple[int, ...], str] = {}
@@ -53,7 +53,7 @@ def deidentify(made: Dataset, *, uids: Literal["keep", "replace"] = "keep") -> N
     # one patient's studies stay apart in a viewer; a kept study UID is told anyway
     pseudonym = sha256(str(made.StudyInstanceUID).encode()).hexdigest()[:16]
     made.remove_private_tags()
-    _clean(made, actions, own=OWN)
+    _clean(made, actions, own=OWN_ATTRIBUTES)
     made.PatientID = pseudonym
     made.PatientIdentityRemoved, made.LongitudinalTemporalInformationModified = "YES", "REMOVED"
     kept = [codes.KEEP_UIDS] if uids == "keep" else []
@@ -73,20 +73,22 @@ def _clean(dataset: Dataset, actions: Mapping[tuple[int, ...], str], own: tuple[
         if action == "remove":
             del dataset[element.tag]
         elif action == "empty":
-            element.value = NEEDED.get(element.keyword, None if element.VR != "SQ" else [])
+            element.value = REPLACEMENTS.get(element.keyword, None if element.VR != "SQ" else [])
         elif action == "replace":
             replace_element(element)
         elif action == "rename":
-            _rename(element)
+            _replace_uids(element)
         if element.VR == "SQ":
             for item in element.value:
                 _clean(item, actions)
 
 
-def _rename(element: DataElement) -> None:
-    old = element.value
-    element.value = [_other(uid) for uid in old] if isinstance(old, MultiValue) else _other(old)
+def _replace_uids(element: DataElement) -> None:
+    uids = element.value
+    element.value = (
+        [_replace_uid(uid) for uid in uids] if isinstance(uids, MultiValue) else _replace_uid(uids)
+    )
 
 
-def _other(uid: str) -> UID:
+def _replace_uid(uid: str) -> UID:
     return generate_uid(entropy_srcs=[NAME, "deidentified", str(uid)])

@@ -1,4 +1,4 @@
-"""Slices that lie a little beside an even grid, as passes of one scan may do, moved onto it."""
+"""Moves slices that lie slightly off an even grid onto it; passes of one scan may be offset so."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 
-def straighten(ordered: Sequence[Dataset], places: NDArray[np.float64]) -> float:
+def align_to_grid(ordered: Sequence[Dataset], places: NDArray[np.float64]) -> float:
     """Moves slices along their normal onto the even grid that fits them best.
 
     Args:
-        ordered: slices along their normal; their ImagePositionPatient is changed.
-        places: where they lie along it, mm.
+        ordered: slices, sorted along their normal; their ImagePositionPatient is changed.
+        places: positions along the normal, mm.
 
     Returns:
-        The most that a slice was moved by, mm; 0 if they lie too far from any even grid, and none was moved.
+        The largest shift, mm; 0 if the slices lie too far from any even grid and none was moved.
     """
     step = (places[-1] - places[0]) / (len(places) - 1)
-    beside = places - places[0] - step * np.arange(len(places))
-    beside -= (beside.max() + beside.min()) / 2
-    most = float(np.abs(beside).max())
-    if most > min(OFF_GRID_MM, OFF_GRID_STEPS * step) / 2:
+    offsets = places - places[0] - step * np.arange(len(places))
+    offsets -= (offsets.max() + offsets.min()) / 2
+    largest = float(np.abs(offsets).max())
+    if largest > min(OFF_GRID_MM, OFF_GRID_STEPS * step) / 2:
         return 0.0
-    turn = np.asarray(require_numbers(ordered[0], "ImageOrientationPatient"))
-    normal = np.cross(turn[:3], turn[3:])
-    for slice_, shift in zip(ordered, beside, strict=True):
+    orientation = np.asarray(require_numbers(ordered[0], "ImageOrientationPatient"))
+    normal = np.cross(orientation[:3], orientation[3:])
+    for slice_, shift in zip(ordered, offsets, strict=True):
         corner = np.asarray(require_numbers(slice_, "ImagePositionPatient")) - shift * normal
         slice_.ImagePositionPatient = [float(f"{value:.5f}") for value in corner]
-    return most
+    return largest

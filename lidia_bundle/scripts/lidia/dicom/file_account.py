@@ -1,4 +1,4 @@
-"""The account of a reading: of every file that was given, what it was used for, or why it was left out."""
+"""Records for every input file what it was used for, or why it was left out."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from scripts.lidia.atomic import write_text
-from scripts.lidia.dicom.archives import MAX_BYTES, PackedError, archive_kind, unpack
-from scripts.lidia.dicom.read_file import begins_as_dicom
+from scripts.lidia.dicom.archives import MAX_BYTES, ArchiveError, archive_kind, unpack
+from scripts.lidia.dicom.read_file import has_dicom_mark
 from scripts.lidia.input_folders import list_files
 
 VOLUMES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
-DEEPEST = 3
-"""How deep archives may lie in one another."""
-EXAMPLES = 5
-"""Files that a summary names of a reason."""
+MAX_DEPTH = 3
+"""Nesting depth of archives that is unpacked."""
+MAX_EXAMPLES = 5
+"""Files that a summary names for each reason."""
 
 
 class Reason(NamedTuple):
-    """Why files are left out.
+    """A reason to leave out files.
 
     Attributes:
-        words: what the log and the page say.
-        warns: whether such a file could show the liver.
+        words: text for the log and the page.
+        warns: whether such a file could show the liver, so that leaving it out is a warning.
     """
 
     words: str
@@ -71,25 +71,25 @@ REASONS = {
 """The closed list of reasons."""
 
 
-class Fate(NamedTuple):
-    """What became of a file."""
+class FileFate(NamedTuple):
+    """What happened to a file."""
 
     reason: str = ""
     """A key of `REASONS`; empty for a file that was used."""
     use: str = ""
-    """What it was used for: a phase, "label" or "table"."""
+    """Use of the file: a phase, "label" or "table"."""
     series: str = ""
     case: str = ""
     detail: str = ""
 
 
 class Account:
-    """Files that were given, and what became of each.
+    """The input files of a run, and what happened to each.
 
     Args:
-        folder: all files below it are given.
-        private: no names of files are told.
-        temporary: an empty folder of the caller, into which archives are unpacked; None leaves them packed.
+        folder: all files below it are input.
+        private: leaves file names out of summaries.
+        temporary: an empty folder into which archives are unpacked; None leaves them packed.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Account:
         self.folder, self.private = Path(folder), private
         self.temporary = None if temporary is None else Path(temporary)
         self.names: dict[Path, str] = {}
-        self.fates: dict[Path, Fate] = {}
+        self.fates: dict[Path, FileFate] = {}
         self.closed: dict[Path, str] = {}
         self.depths: dict[Path, int] = {}
         self.room = MAX_BYTES
@@ -109,30 +109,30 @@ class Account:
 
         Args:
             folder: a folder or a file.
-            name: what stands before their paths in lists, for a folder that others do not see.
+            name: prefix of their paths in lists, for a temporary folder.
         """
         listing = list_files(folder)
         self.closed |= listing.closed
         for path in (*listing.files, *listing.broken):
             inner = path.relative_to(folder).as_posix() if path != folder else path.name
             self.names[path] = f"{name}{inner}"
-        self.leave(listing.broken, "link")
+        self.leave_out(listing.broken, "link")
 
     def unpack(self, path: Path) -> None:
-        """Adds the files of an archive, and gives the archive and what was refused of it their reasons."""
+        """Unpacks an archive, adds its files, and records the archive and its refused members as left out."""
         if self.temporary is None:
-            self.leave([path], "packed", detail=archive_kind(path))
+            self.leave_out([path], "packed", detail=archive_kind(path))
             return
         depth = next((d for folder, d in self.depths.items() if folder in path.parents), 0) + 1
-        if depth > DEEPEST:
-            self.leave([path], "packed", detail=f"archives in one another, {depth} deep: unpack them")
+        if depth > MAX_DEPTH:
+            self.leave_out([path], "packed", detail=f"archives in one another, {depth} deep: unpack them")
             return
         folder = self.temporary / str(len(self.names))
         try:
             unpacked = unpack(path, folder, room=self.room)
-        except PackedError as error:
+        except ArchiveError as error:
             shutil.rmtree(folder, ignore_errors=True)
-            self.leave([path], "packed", detail=str(error))
+            self.leave_out([path], "packed", detail=str(error))
             return
         refused, self.depths[folder] = unpacked.refused, depth
         self.room -= sum(file.stat().st_size for file in unpacked.files)
@@ -140,48 +140,48 @@ class Account:
         for name, why in refused.items():
             member = folder / ".refused" / str(len(self.names))
             self.names[member] = f"{self.names[path]}/{name}"
-            self.leave([member], "packed", detail=why)
-        self.leave([path], "unpacked")
+            self.leave_out([member], "packed", detail=why)
+        self.leave_out([path], "unpacked")
 
-    def unread(self) -> Iterator[Path]:
-        """The files that nobody spoke of yet; those that are added meanwhile come last."""
+    def iterate_unread(self) -> Iterator[Path]:
+        """Yields the files without a record; files that are added meanwhile come last."""
         seen: set[Path] = set()
-        while fresh := [path for path in self.names if path not in seen and path not in self.fates]:
-            seen.update(fresh)
-            yield from fresh
+        while pending := [path for path in self.names if path not in seen and path not in self.fates]:
+            seen.update(pending)
+            yield from pending
 
     def is_hidden(self, path: Path) -> bool:
-        """Whether a file or a folder on its way is hidden: Git's, or what macOS writes beside every file."""
+        """Returns whether a file, or a folder above it, has a name that begins with a dot."""
         return any(part.startswith(".") for part in self.names[path].split("/"))
 
-    def is_known(self, path: Path) -> bool:
-        """Whether a hidden file is there under another name: DataLad keeps the files of its links so."""
+    def is_linked(self, path: Path) -> bool:
+        """Returns whether a visible file is a link to this hidden one, as in DataLad data sets."""
         real = path.resolve()
         return any(other.resolve() == real for other in self.names if not self.is_hidden(other))
 
     def use(self, paths: Iterable[Path], use: str, *, series: str = "", case: str = "") -> None:
-        """Files were used; that they were left out for something else no longer counts."""
+        """Records files as used; this replaces an earlier record that they were left out."""
         for path in paths:
             if path in self.names:
-                self.fates[path] = Fate("", use, series, case)
+                self.fates[path] = FileFate("", use, series, case)
 
-    def leave(
+    def leave_out(
         self, paths: Iterable[Path], reason: str, *, series: str = "", case: str = "", detail: str = ""
     ) -> None:
-        """Files were left out; those that were used stay so, and the first reason counts."""
+        """Records files as left out; files that have a record keep it."""
         for path in paths:
             if path in self.names:
-                self.fates.setdefault(path, Fate(reason, "", series, case, detail))
+                self.fates.setdefault(path, FileFate(reason, "", series, case, detail))
 
     def close(self, reason: str = "unknown") -> None:
-        """Gives a reason to the files that nobody spoke of."""
-        self.leave(list(self.names), reason)
+        """Records all files without a record as left out for this reason."""
+        self.leave_out(list(self.names), reason)
 
     def summary(self, case: str | None = None) -> dict[str, Any]:
-        """Counts that add up to the number of files, ready for JSON.
+        """Counts the files by use and reason, for JSON; the counts add up to the number of files.
 
         Args:
-            case: of the files of one patient alone; None is all.
+            case: counts only the files of this patient; None counts all.
 
         Returns:
             `total`, `used`, `left_out`; `uses`, a list of `use`, `series` and `files`; `reasons`, a list of
@@ -202,10 +202,12 @@ class Account:
             "used": used,
             "left_out": left,
             "uses": [{"use": use, "series": series, "files": n} for (use, series), n in uses.items()],
-            "reasons": [self._told(reason, groups[reason]) for reason in REASONS if reason in groups],
+            "reasons": [
+                self._summarize_reason(reason, groups[reason]) for reason in REASONS if reason in groups
+            ],
         }
 
-    def _told(self, reason: str, paths: list[Path]) -> dict[str, Any]:
+    def _summarize_reason(self, reason: str, paths: list[Path]) -> dict[str, Any]:
         fates = [self.fates[path] for path in paths]
         return {
             "reason": reason,
@@ -213,8 +215,8 @@ class Account:
             "files": len(paths),
             "warning": REASONS[reason].warns,
             "series": sorted({fate.series for fate in fates if fate.series}),
-            "details": sorted({fate.detail for fate in fates if fate.detail})[:EXAMPLES],
-            "examples": [] if self.private else sorted(self.names[path] for path in paths)[:EXAMPLES],
+            "details": sorted({fate.detail for fate in fates if fate.detail})[:MAX_EXAMPLES],
+            "examples": [] if self.private else sorted(self.names[path] for path in paths)[:MAX_EXAMPLES],
         }
 
     def write(self, path: Path, case: str | None = None) -> None:
@@ -223,7 +225,7 @@ class Account:
         table = csv.writer(text, lineterminator="\n")
         table.writerow(("file", "status", "use", "case", "series", "reason", "detail"))
         for file, name in sorted(self.names.items(), key=lambda pair: pair[1]):
-            fate = self.fates.get(file, Fate("unknown"))
+            fate = self.fates.get(file, FileFate("unknown"))
             if case is None or fate.case == case:
                 status, what = ("left out", REASONS[fate.reason].words) if fate.reason else ("used", "")
                 table.writerow((name, status, fate.use, fate.case, fate.series, what, fate.detail))
@@ -231,13 +233,13 @@ class Account:
 
 
 def reason_without_header(path: Path, account: Account) -> str:
-    """Why a file is no part of a study, as far as that is known without a header; empty if nothing is.
+    """Returns why a file is not part of a study, as far as that is known without its header; empty otherwise.
 
     Raises:
         OSError: if it cannot be read.
     """
     if account.is_hidden(path):
-        return "hidden_dicom" if begins_as_dicom(path) and not account.is_known(path) else "hidden"
+        return "hidden_dicom" if has_dicom_mark(path) and not account.is_linked(path) else "hidden"
     if path.name.upper() == "DICOMDIR":
         return "index"
     if archive_kind(path):
@@ -245,15 +247,15 @@ def reason_without_header(path: Path, account: Account) -> str:
     return "volume" if path.name.lower().endswith(VOLUMES) else ""
 
 
-def tell(summary: dict[str, Any], logger: logging.Logger, title: str) -> None:
-    """Logs a summary: a line for all, and one a reason.
+def log_summary(summary: dict[str, Any], logger: logging.Logger, title: str) -> None:
+    """Logs a summary: one line in total, and one line for each reason.
 
     Args:
-        summary: of `Account.summary`.
-        logger: where to.
-        title: what was read.
+        summary: from `Account.summary`.
+        logger: the logger to write to.
+        title: name of the input, first in each line.
     """
-    uses = ", ".join(f"{_use_words(use)} {use['files']}" for use in summary["uses"])
+    uses = ", ".join(f"{_format_use(use)} {use['files']}" for use in summary["uses"])
     logger.info(
         f"{title}: {summary['total']} files, {summary['used']} used"
         + (f" ({uses})" if uses else "")
@@ -261,18 +263,18 @@ def tell(summary: dict[str, Any], logger: logging.Logger, title: str) -> None:
     )
     for entry in summary["reasons"]:
         level = logging.WARNING if entry["warning"] else logging.INFO
-        logger.log(level, f"{title}: {describe(entry)}")
+        logger.log(level, f"{title}: {format_reason(entry)}")
 
 
-def describe(entry: dict[str, Any]) -> str:
-    """One reason of a summary as a sentence."""
+def format_reason(entry: dict[str, Any]) -> str:
+    """Formats one reason of a summary as a sentence."""
     series = f", series {', '.join(entry['series'])}" if entry["series"] else ""
     details = f" ({'; '.join(entry['details'])})" if entry["details"] else ""
-    named = entry["examples"][:2]
-    more = " and others" if entry["files"] > len(named) else ""
-    files = f": {', '.join(named)}{more}" if named else ""
+    examples = entry["examples"][:2]
+    more = " and others" if entry["files"] > len(examples) else ""
+    files = f": {', '.join(examples)}{more}" if examples else ""
     return f"{entry['files']} files left out, {entry['what']}{series}{details}{files}"
 
 
-def _use_words(use: dict[str, Any]) -> str:
+def _format_use(use: dict[str, Any]) -> str:
     return f"{use['use']} of series {use['series']}" if use["series"] else str(use["use"])

@@ -1,4 +1,4 @@
-"""Values of a DICOM header, each in the form that the standard promises, or what the table says instead."""
+"""Reads and checks values of a DICOM header by the table in `attributes`."""
 
 from __future__ import annotations
 
@@ -19,48 +19,48 @@ REMEDY = "export the series again with all its tags"
 CT = ("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
 """SOPClassUID of CT, Enhanced CT and Legacy Converted Enhanced CT."""
 OTHER_UNITS = ("OD", "MGML", "Z_EFF", "ED", "EDW", "PCT", "MRAD", "IOD")
-"""Values of RescaleType (PS3.3, C.11.1.1.2) that are no CT numbers; US is "unspecified", and taken for HU."""
+"""Values of RescaleType (PS3.3, C.11.1.1.2) that are not HU. US means "unspecified" and is read as HU."""
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _DATE = re.compile(r"(\d{4})(\.?)(\d{2})\2(\d{2})", re.ASCII)
 _TIME = re.compile(r"(\d{2})(:?)(\d{2})\2(\d{2})(\.\d{1,6})?", re.ASCII)
-_MOMENT = re.compile(r"(\d{14})(\.\d{1,6})?([+-]\d{4})?", re.ASCII)
+_DATETIME = re.compile(r"(\d{14})(\.\d{1,6})?([+-]\d{4})?", re.ASCII)
 _BINARY = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d"}
-_WHOLE = ("US", "US or SS", "IS")
+_INTEGER = ("US", "US or SS", "IS")
 _FILL = " \0\t\r\n"
-_SHOWN = 60
-"""Characters of a bad value that an error shows."""
+_MAX_SHOWN = 60
+"""Characters of an invalid value that an error shows."""
 
 
 def read_numbers(header: Dataset, keyword: str) -> tuple[float, ...] | None:
-    """Gives the numbers of an attribute; None where the table blanks it.
+    """Reads the numbers of an attribute; None where the table blanks it.
 
     Args:
-        header: of a file, or of a frame; its `filename` is named in errors.
-        keyword: of the table.
+        header: of a file or frame; errors name its `filename`.
+        keyword: an attribute of the table.
 
     Raises:
-        CaseError: if the table refuses the series for it; code `no_tags` if it is missing, else `bad_value`.
+        CaseError: if the table refuses the series; code `no_tags` if it is missing, else `bad_value`.
     """
-    row, values = ATTRIBUTES[keyword], _values(header, keyword)
+    row, values = ATTRIBUTES[keyword], _raw_values(header, keyword)
     if not values:
         _check_absent(header, row)
         return None
-    numbers = [_number(value) for value in values]
-    wanted = int(row.vm)
+    numbers = [_parse_number(value) for value in values]
+    expected = int(row.vm)
     low, high = row.bounds or (-np.inf, np.inf)
-    right = [n for n in numbers if n is not None and low <= n <= high]
-    whole = row.vr not in _WHOLE or all(number == int(number) for number in right)
-    if len(right) == len(numbers) == wanted and whole:
-        return tuple(right)
+    valid = [n for n in numbers if n is not None and low <= n <= high]
+    whole = row.vr not in _INTEGER or all(number == int(number) for number in valid)
+    if len(valid) == len(numbers) == expected and whole:
+        return tuple(valid)
     if row.bad == "refuse":
-        kind = "whole number" if row.vr in _WHOLE else "decimal number"
+        kind = "whole number" if row.vr in _INTEGER else "decimal number"
         limits = f" from {low:g} to {high:g}" if row.bounds else ""
-        _refuse_value(header, row, values, f"{wanted} {kind}{'s' * (wanted > 1)}{limits}")
+        _refuse_value(header, row, values, f"{expected} {kind}{'s' * (expected > 1)}{limits}")
     return None
 
 
 def require_numbers(header: Dataset, keyword: str) -> tuple[float, ...]:
-    """Gives the numbers of an attribute that the table refuses a series for.
+    """Reads the numbers of an attribute that must be present.
 
     Raises:
         CaseError: see `read_numbers`; also where the table would blank it.
@@ -72,25 +72,25 @@ def require_numbers(header: Dataset, keyword: str) -> tuple[float, ...]:
 
 
 def read_number(header: Dataset, keyword: str) -> float | None:
-    """Gives the one number of an attribute; see `read_numbers`."""
+    """Reads the first number of an attribute; see `read_numbers`."""
     numbers = read_numbers(header, keyword)
     return None if numbers is None else numbers[0]
 
 
-def read_whole(header: Dataset, keyword: str) -> int | None:
-    """Gives the one whole number of an attribute; see `read_numbers`."""
+def read_integer(header: Dataset, keyword: str) -> int | None:
+    """Reads the first number of an attribute as an integer; see `read_numbers`."""
     numbers = read_numbers(header, keyword)
     return None if numbers is None else int(numbers[0])
 
 
 def read_words(header: Dataset, keyword: str) -> tuple[str, ...]:
-    """Gives the texts of an attribute without padding; none where the table blanks it.
+    """Reads the texts of an attribute without padding; an empty tuple where the table blanks it.
 
     Raises:
         CaseError: if the table refuses the series for it.
     """
     row = ATTRIBUTES[keyword]
-    words = tuple(str(value).strip(_FILL) for value in _values(header, keyword))
+    words = tuple(str(value).strip(_FILL) for value in _raw_values(header, keyword))
     if not any(words):
         _check_absent(header, row)
         return ()
@@ -102,64 +102,64 @@ def read_words(header: Dataset, keyword: str) -> tuple[str, ...]:
 
 
 def read_text(header: Dataset, keyword: str) -> str:
-    """Gives the texts of an attribute as one; empty where the table blanks it; see `read_words`."""
+    """Reads the texts of an attribute, joined by spaces; empty where the table blanks it."""
     return " ".join(word for word in read_words(header, keyword) if word)
 
 
 def read_date(header: Dataset, keyword: str) -> str:
-    """Gives a date as YYYYMMDD (PS3.5, 6.2: DA; 1964.05.06 is its older form); empty if it is none."""
-    found = _DATE.fullmatch(read_text(header, keyword))
-    return _valid("".join(found.group(1, 3, 4)), "%Y%m%d") if found else ""
+    """Reads a date as YYYYMMDD (PS3.5, 6.2: DA; 1964.05.06 is its older form); empty if it is invalid."""
+    match = _DATE.fullmatch(read_text(header, keyword))
+    return _check_date("".join(match.group(1, 3, 4)), "%Y%m%d") if match else ""
 
 
 def read_time(header: Dataset, keyword: str) -> str:
-    """Gives a time of day as HHMMSS (PS3.5, 6.2: TM; 10:02:10 is its older form).
+    """Reads a time of day as HHMMSS (PS3.5, 6.2: TM; 10:02:10 is its older form).
 
-    Empty if it is none, or has no seconds: they tell scans apart.
+    Returns an empty text if it is invalid or has no seconds, which are needed to distinguish scans.
     """
-    found = _TIME.fullmatch(read_text(header, keyword))
-    return _valid("".join(found.group(1, 3, 4)), "%H%M%S") if found else ""
+    match = _TIME.fullmatch(read_text(header, keyword))
+    return _check_date("".join(match.group(1, 3, 4)), "%H%M%S") if match else ""
 
 
-def read_moment(header: Dataset, keyword: str) -> str:
-    """Gives date and time as YYYYMMDDHHMMSS (PS3.5, 6.2: DT); empty if it says less, or is none."""
-    found = _MOMENT.fullmatch(read_text(header, keyword))
-    return _valid(found[1], "%Y%m%d%H%M%S") if found else ""
+def read_datetime(header: Dataset, keyword: str) -> str:
+    """Reads date and time as YYYYMMDDHHMMSS (PS3.5, 6.2: DT); empty if it is invalid or shorter."""
+    match = _DATETIME.fullmatch(read_text(header, keyword))
+    return _check_date(match[1], "%Y%m%d%H%M%S") if match else ""
 
 
 def is_ct(header: Dataset) -> bool:
-    """Whether a file holds CT: by Modality, and where that is blank by SOPClassUID."""
+    """Returns whether a file holds CT, by Modality, or by SOPClassUID where Modality is blank."""
     return (read_text(header, "Modality") or "CT" * (read_text(header, "SOPClassUID") in CT)) == "CT"
 
 
 def is_slice(header: Dataset) -> bool:
-    """Whether a file is a slice of CT: no localizer, no screen shot without a place, no report."""
+    """Returns whether a file is a CT slice: no localizer, report, or screen shot without a position."""
     kinds = read_words(header, "ImageType")
     placed = "ImagePositionPatient" in header or ("Rows" in header and "SECONDARY" not in kinds)
     return placed and is_ct(header) and "LOCALIZER" not in kinds
 
 
-def check_place(header: Dataset) -> None:
-    """Checks that a slice or frame says where it lies.
+def check_geometry(header: Dataset) -> None:
+    """Checks the position, orientation and size of a slice or frame.
 
     Raises:
-        CaseError: if it does not; code `no_tags` if an attribute is missing, else `bad_value`.
+        CaseError: if an attribute is missing (code `no_tags`) or invalid (code `bad_value`).
     """
     for keyword in PLACE:
         read_numbers(header, keyword)
-    turn = np.reshape(require_numbers(header, "ImageOrientationPatient"), (2, 3))
-    if np.abs(turn @ turn.T - np.eye(2)).max() > 0.02:
+    orientation = np.reshape(require_numbers(header, "ImageOrientationPatient"), (2, 3))
+    if np.abs(orientation @ orientation.T - np.eye(2)).max() > 0.02:
         row = ATTRIBUTES["ImageOrientationPatient"]
-        _refuse_value(header, row, turn.ravel().tolist(), "two unit vectors at right angles")
+        _refuse_value(header, row, orientation.ravel().tolist(), "two unit vectors at right angles")
 
 
 def check_slice(header: Dataset) -> None:
-    """Checks all that a slice or frame must say of its place and its numbers.
+    """Checks the geometry and the rescale attributes of a slice or frame.
 
     Raises:
-        CaseError: see `check_place`.
+        CaseError: see `check_geometry`.
     """
-    check_place(header)
+    check_geometry(header)
     for keyword in VALUES:
         read_numbers(header, keyword)
     unit = read_text(header, "RescaleType").upper()
@@ -168,10 +168,10 @@ def check_slice(header: Dataset) -> None:
 
 
 def check_pixels(header: Dataset) -> None:
-    """Checks what a file says of the form of its stored values.
+    """Checks the attributes that describe the stored values of a file.
 
     Raises:
-        CaseError: see `check_place`.
+        CaseError: see `check_geometry`.
     """
     for keyword in PIXELS:
         (read_words if ATTRIBUTES[keyword].terms else read_numbers)(header, keyword)
@@ -183,10 +183,10 @@ def check_pixels(header: Dataset) -> None:
         _refuse_value(header, ATTRIBUTES["BitsStored"], [int(stored)], "at most BitsAllocated")
 
 
-def _values(header: Dataset, keyword: str) -> list[Any]:
-    """The values of an attribute as the file has them: texts, numbers or what else; none if it is empty.
+def _raw_values(header: Dataset, keyword: str) -> list[Any]:
+    """Returns the values of an attribute as stored: texts, numbers or others; an empty list if it is empty.
 
-    pydicom parses a value when it is asked for, fails in many ways, and warns; the raw bytes do not.
+    It reads the raw bytes, since pydicom's parsing on access raises many kinds of errors and warnings.
     """
     element = header.get_item(keyword)
     if element is None or element.value is None:
@@ -196,9 +196,9 @@ def _values(header: Dataset, keyword: str) -> list[Any]:
         if vr in (None, "UN"):
             vr = ATTRIBUTES[keyword].vr.split(" ")[0]
         if vr in _BINARY:
-            return _unpacked(value, vr, getattr(element, "is_little_endian", True))
+            return _unpack_binary(value, vr, getattr(element, "is_little_endian", True))
         if vr in ("LO", "SH", "PN", "LT", "ST", "UT", "UC"):
-            value = _decoded(header, keyword, value)
+            value = _decode_text(header, keyword, value)
         else:
             value = value.decode("latin-1")
     if isinstance(value, str):
@@ -206,32 +206,32 @@ def _values(header: Dataset, keyword: str) -> list[Any]:
         return value.split("\\") if value else []
     if isinstance(value, (int, float)):
         return [value]
-    many = list(value) if hasattr(value, "__iter__") and vr not in ("PN", "SQ") else [value]
-    return [] if not any(str(one).strip(_FILL) for one in many) else many
+    values = list(value) if hasattr(value, "__iter__") and vr not in ("PN", "SQ") else [value]
+    return [] if not any(str(item).strip(_FILL) for item in values) else values
 
 
-def _decoded(header: Dataset, keyword: str, raw: bytes) -> str:
-    """A text in the file's character set; in Latin-1 where that fails, so that nothing is lost."""
+def _decode_text(header: Dataset, keyword: str, raw: bytes) -> str:
+    """Decodes a text in the file's character set, or in Latin-1 where that fails, so that no byte is lost."""
     from pydicom.config import disable_value_validation
 
     try:
         with disable_value_validation():
             value = header[keyword].value
-    except Exception:  # unknown character sets and broken sequences of escapes raise many kinds
+    except Exception:  # unknown character sets and broken escape sequences raise many kinds of errors
         return raw.decode("latin-1")
-    many = isinstance(value, (list, tuple)) or type(value).__name__ == "MultiValue"
-    return "\\".join(map(str, value)) if many else str(value or "")
+    is_sequence = isinstance(value, (list, tuple)) or type(value).__name__ == "MultiValue"
+    return "\\".join(map(str, value)) if is_sequence else str(value or "")
 
 
-def _unpacked(raw: bytes, vr: str, little: bool) -> list[Any]:
+def _unpack_binary(raw: bytes, vr: str, little: bool) -> list[Any]:
     code = _BINARY[vr]
     if len(raw) % struct.calcsize(code):
-        return [repr(raw[:_SHOWN])]
+        return [repr(raw[:_MAX_SHOWN])]
     return list(struct.unpack(f"{'<' if little else '>'}{len(raw) // struct.calcsize(code)}{code}", raw))
 
 
-def _number(value: Any) -> float | None:
-    """A finite number; None for everything else, decimal commas and digits of other scripts among it."""
+def _parse_number(value: Any) -> float | None:
+    """Parses a finite number; None otherwise, also for decimal commas and digits of other scripts."""
     if isinstance(value, str) and not _NUMBER.fullmatch(value.strip(_FILL)):
         return None
     try:
@@ -241,7 +241,7 @@ def _number(value: Any) -> float | None:
     return number if np.isfinite(number) else None
 
 
-def _valid(digits: str, form: str) -> str:
+def _check_date(digits: str, form: str) -> str:
     try:
         datetime.strptime(digits, form)
     except ValueError:
@@ -257,7 +257,7 @@ def _check_absent(header: Dataset, row: Attribute) -> None:
 
 def _refuse_value(header: Dataset, row: Attribute, values: Any, wanted: str) -> NoReturn:
     shown = "\\".join(map(str, values))
-    shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]} (cut)"
+    shown = shown if len(shown) <= _MAX_SHOWN else f"{shown[:_MAX_SHOWN]} (cut)"
     _refuse(header, f"{row.keyword} is {shown!r}, not {wanted}", "bad_value")
 
 

@@ -1,4 +1,4 @@
-"""The headers of all DICOM files below a folder, and which files are damaged."""
+"""Reads the headers of all DICOM files below a folder and reports damaged files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 MEDIA_STORAGE_DIRECTORY = "1.2.840.10008.1.3.10"
-"""SOP class of a DICOMDIR, which may bear another name."""
+"""SOP class of a DICOMDIR, whose file may have another name."""
 
 
 def read_headers(
@@ -26,13 +26,13 @@ def read_headers(
     account: Account | None = None,
     more: Sequence[str] = (),
 ) -> Iterable[Dataset]:
-    """Headers of all DICOM files below a folder, without pixels.
+    """Yields the headers of all DICOM files below a folder, without pixels.
 
     Args:
-        folder: searched with its sub-folders; or a file.
-        unreadable: takes the faults of files that should be DICOM and are empty or damaged.
-        account: of the folder; takes the reasons of all other files.
-        more: keywords to read beside those of the table.
+        folder: a folder, searched with its sub-folders, or a file.
+        unreadable: receives the errors of files that should be DICOM and are empty or damaged.
+        account: of the folder; receives the reasons of all other files.
+        more: keywords to read in addition to those of the table.
 
     Raises:
         CaseError: if there is no such folder; without `unreadable`, if a file is empty or damaged.
@@ -50,32 +50,34 @@ def read_headers(
     account = Account(folder) if account is None else account
     for path, words in account.closed.items():
         remedy = "get the right to read it, or move it away"
-        _note(CaseError("dicom", str(path), f"it cannot be read ({words})", remedy, "closed"), unreadable)
-    for path in account.unread():
+        _raise_or_append(
+            CaseError("dicom", str(path), f"it cannot be read ({words})", remedy, "closed"), unreadable
+        )
+    for path in account.iterate_unread():
         try:
-            header = _classified(path, account, more)
+            header = _read_study_header(path, account, more)
         except CaseError as fault:
-            account.leave([path], "damaged", detail="" if account.private else fault.problem)
-            _note(fault, unreadable)
+            account.leave_out([path], "damaged", detail="" if account.private else fault.problem)
+            _raise_or_append(fault, unreadable)
         else:
             if header is not None:
                 yield header
 
 
-def _note(fault: CaseError, unreadable: list[CaseError] | None) -> None:
+def _raise_or_append(fault: CaseError, unreadable: list[CaseError] | None) -> None:
     if unreadable is None:
         raise fault
     unreadable.append(fault)
 
 
-def _classified(path: Path, account: Account, more: Sequence[str]) -> Dataset | None:
-    """The header of a file that is part of a study; of any other the account takes the reason.
+def _read_study_header(path: Path, account: Account, more: Sequence[str]) -> Dataset | None:
+    """Reads the header of a file of a study; records any other file in the account and returns None.
 
     Raises:
         CaseError: if it should be DICOM and cannot be read.
     """
     try:
-        reason, header = _reason(path, account, more)
+        reason, header = _find_reason(path, account, more)
     except OSError as error:
         remedy = "get the right to read it, or copy the study again"
         problem = f"the file cannot be read ({error.strerror or error})"
@@ -83,23 +85,23 @@ def _classified(path: Path, account: Account, more: Sequence[str]) -> Dataset | 
     if reason == "packed":
         account.unpack(path)
     elif reason:
-        account.leave([path], reason)
+        account.leave_out([path], reason)
     return header
 
 
-def _reason(path: Path, account: Account, more: Sequence[str]) -> tuple[str, Dataset | None]:
-    """Why a file is no part of a study, by a key of `REASONS`; empty with the header of one that is."""
+def _find_reason(path: Path, account: Account, more: Sequence[str]) -> tuple[str, Dataset | None]:
+    """Returns a key of `REASONS` if a file is not part of a study; otherwise an empty text and its header."""
     if account.is_hidden(path) or path.name.upper() == "DICOMDIR":
         return reason_without_header(path, account), None
-    header = _header(path, more)
+    header = _read_header(path, more)
     if header is None:
         return reason_without_header(path, account) or "not_dicom", None
     kind = header.file_meta.get("MediaStorageSOPClassUID")
     return ("index", None) if kind == MEDIA_STORAGE_DIRECTORY else ("", header)
 
 
-def _header(path: Path, more: Sequence[str]) -> Dataset | None:
-    """The header of a file; None if it is no DICOM and does not claim to be.
+def _read_header(path: Path, more: Sequence[str]) -> Dataset | None:
+    """Reads the header of a file; None if it is not DICOM and its name does not claim so.
 
     Raises:
         CaseError: if it should be DICOM and is empty or damaged.
@@ -119,7 +121,7 @@ def _header(path: Path, more: Sequence[str]) -> Dataset | None:
     if header is None:
         return None
     kind = header.file_meta.get("MediaStorageSOPClassUID") or read_text(header, "SOPClassUID")
-    # pydicom takes a file that ends between two elements for whole; bits come after all that tells its place
+    # pydicom accepts a file that ends between two elements; BitsAllocated comes after all geometry attributes
     cut = "BitsAllocated" not in header and ("SOPClassUID" not in header or kind in CT)
     if cut and kind != MediaStorageDirectoryStorage:
         raise CaseError("dicom", str(path), "the file ends within its header", remedy, "truncated")

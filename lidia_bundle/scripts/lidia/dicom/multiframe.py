@@ -1,4 +1,4 @@
-"""Enhanced multi-frame CT: one file that holds a whole series, a frame a slice."""
+"""Splits enhanced multi-frame CT, one file with a frame for each slice, into headers of single slices."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from scripts.lidia.datalist.case_error import CaseError
-from scripts.lidia.dicom.header_values import read_moment
+from scripts.lidia.dicom.header_values import read_datetime
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -18,16 +18,16 @@ GROUPS = {
     "PixelValueTransformationSequence": ("RescaleSlope", "RescaleIntercept", "RescaleType"),
     "CTReconstructionSequence": ("ConvolutionKernel",),
 }
-"""Where an enhanced object keeps what a single slice says of itself; of each frame or shared by all."""
+"""Functional groups, of a frame or shared, that hold the attributes of a single slice."""
 
 
 def is_multiframe(header: Dataset) -> bool:
-    """Whether a file holds many slices."""
+    """Returns whether a file is an enhanced multi-frame object."""
     return "PerFrameFunctionalGroupsSequence" in header
 
 
-def single_frames(header: Dataset) -> list[Dataset]:
-    """Headers of the frames as if each were a file of its own; an empty list where they are no CT slices.
+def split_frames(header: Dataset) -> list[Dataset]:
+    """Makes a header for each frame, as if it were a file; an empty list if the frames have no position.
 
     Args:
         header: of an enhanced object; pixels are not needed.
@@ -37,14 +37,14 @@ def single_frames(header: Dataset) -> list[Dataset]:
     """
     from pydicom import Dataset
 
-    shared = _first(header, "SharedFunctionalGroupsSequence")
+    shared = _first_item(header, "SharedFunctionalGroupsSequence")
     made = []
     for number, groups in enumerate(_items(header, "PerFrameFunctionalGroupsSequence")):
         frame = Dataset()
         frame.filename, frame.SOPInstanceUID = header.filename, f"2.25.{number + 1}"
         copies: list[tuple[Dataset, tuple[str, ...]]] = [(header, ("Rows", "Columns"))]
         for name, keywords in GROUPS.items():
-            copies.append((_first(groups if name in groups else shared, name), keywords))
+            copies.append((_first_item(groups if name in groups else shared, name), keywords))
         for source, keywords in copies:
             for keyword in keywords:
                 element = source.get_item(keyword)
@@ -52,14 +52,14 @@ def single_frames(header: Dataset) -> list[Dataset]:
                     frame[element.tag] = element  # not parsed yet
         if "ImagePositionPatient" not in frame or "ImageOrientationPatient" not in frame:
             return []
-        moment = read_moment(_first(groups, "FrameContentSequence"), "FrameAcquisitionDateTime")
-        frame.AcquisitionDateTime = moment or read_moment(header, "AcquisitionDateTime")
+        moment = read_datetime(_first_item(groups, "FrameContentSequence"), "FrameAcquisitionDateTime")
+        frame.AcquisitionDateTime = moment or read_datetime(header, "AcquisitionDateTime")
         made.append(frame)
     return made
 
 
 def _items(dataset: Dataset, keyword: str) -> Sequence[Dataset]:
-    """The items of a sequence; none where it is missing, empty or something else.
+    """Returns the items of a sequence; an empty list if it is missing, empty or not a sequence.
 
     Raises:
         CaseError: if it cannot be parsed.
@@ -73,7 +73,7 @@ def _items(dataset: Dataset, keyword: str) -> Sequence[Dataset]:
     return [item for item in items or () if hasattr(item, "get_item")]
 
 
-def _first(dataset: Dataset, keyword: str) -> Dataset:
+def _first_item(dataset: Dataset, keyword: str) -> Dataset:
     from pydicom import Dataset
 
     return next(iter(_items(dataset, keyword)), Dataset())

@@ -1,4 +1,4 @@
-"""What SEG and SR have in common: their makers and origins, with identifiers and times equal in every run."""
+"""Defines what SEG and SR share: source, software, and identifiers and times that are equal in every run."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from scripts.lidia.dicom.codes import FAMILY
 MAKER = "LIDIA for MONAI"
 NAME = "LIDIA"
 NOTE = "Research only. Not a medical device, not for diagnosis."
-EPOCH = ("19000101", "000000")
-"""Date and time of a source that has none."""
-TOLD = (
+UNKNOWN_TIME = ("19000101", "000000")
+"""Date and time for a source without any."""
+RESULT_KEYS = (
     "grid_phase",
     "phases_used",
     "probabilities",
@@ -32,34 +32,34 @@ TOLD = (
     "lesions",
     "warnings",
 )
-"""What SEG and SR take from `ID.json`; notes, such as a registration's seconds, are not in them."""
+"""Keys of `ID.json` that the objects depend on; others, such as the seconds of a registration, change."""
 
 
 class Origin(NamedTuple):
-    """Where an object comes from."""
+    """The source series and the software that a DICOM object was made from."""
 
     source: Sequence[Dataset]
     """Headers of the series, see `read_source`."""
     version: str
-    """Of the bundle."""
+    """Version of the bundle."""
     weights: str
-    """SHA-256."""
+    """SHA-256 of the weights."""
     content: str
-    """SHA-256 of all that was found: other findings are another object."""
+    """SHA-256 of the findings; other findings make another object."""
 
     def uid(self, what: str, *, content: bool = True) -> UID:
-        """An identifier by the series, by what it is for and, if `content`, by what was found."""
+        """Makes a UID from the series, the purpose `what` and, if `content`, the findings."""
         series = str(self.source[0].SeriesInstanceUID)
         return generate_uid(entropy_srcs=[series, NAME, what, self.content if content else ""])
 
     def common(self, kind: str, number: int) -> dict[str, Any]:
-        """Arguments that highdicom's classes share; a source's time stands for the time of making.
+        """Makes the arguments that highdicom's classes share; the content time is that of the source.
 
         Args:
-            kind: what the object is, e.g. "SEG".
-            number: 1 to 9, of the series beside the source's.
+            kind: kind of the object, e.g. "SEG".
+            number: 1 to 9, added to ten times the series number of the source.
         """
-        date, time = _moment(self.source[0])
+        date, time = _content_time(self.source[0])
         return {
             "series_instance_uid": self.uid(f"{kind} series", content=False),
             "sop_instance_uid": self.uid(kind),
@@ -75,7 +75,7 @@ class Origin(NamedTuple):
         }
 
     def algorithm(self) -> AlgorithmIdentificationSequence:
-        """The network with its weights."""
+        """Describes the network and its weights."""
         return AlgorithmIdentificationSequence(
             name=NAME, family=FAMILY, version=self.version, parameters={"weights_sha256": self.weights}
         )
@@ -84,7 +84,7 @@ class Origin(NamedTuple):
 def make_origin(
     source: Sequence[Dataset], liver: NDArray[Any], instances: NDArray[Any], result: Mapping[str, Any]
 ) -> Origin:
-    """Makes the origin of what was found for a patient.
+    """Makes the origin of the findings of a patient.
 
     Args:
         source: headers of the series.
@@ -92,16 +92,16 @@ def make_origin(
         instances: (X, Y, Z) lesion numbers.
         result: content of `ID.json`.
     """
-    told, made = [result[key] for key in TOLD], result["versions"]
-    content = sha256(repr((told, made)).encode())
+    entries, versions = [result[key] for key in RESULT_KEYS], result["versions"]
+    content = sha256(repr((entries, versions)).encode())
     content.update(np.packbits(liver > 0).tobytes() + np.ascontiguousarray(instances, np.uint16).tobytes())
-    weights = made["weights_sha256"]  # of an ensemble a list
-    named = weights if isinstance(weights, str) else ", ".join(weights)
-    return Origin(source, made["bundle"], named, content.hexdigest())
+    weights = versions["weights_sha256"]  # a list for an ensemble
+    weights_text = weights if isinstance(weights, str) else ", ".join(weights)
+    return Origin(source, versions["bundle"], weights_text, content.hexdigest())
 
 
 def complete_object(made: Dataset, origin: Origin) -> Dataset:
-    """Takes out of an object what highdicom draws by chance or reads off the clock."""
+    """Removes the random and clock-dependent values that highdicom writes into an object."""
     for keyword in ("InstanceCreationDate", "InstanceCreationTime"):
         delattr(made, keyword)
     for equipment in made.get("ContributingEquipmentSequence", ()):
@@ -114,18 +114,18 @@ def complete_object(made: Dataset, origin: Origin) -> Dataset:
     return made
 
 
-def _moment(source: Dataset) -> tuple[str, str]:
-    """The latest known date of the series with its time."""
-    known = [
+def _content_time(source: Dataset) -> tuple[str, str]:
+    """Returns date and time of content, else of acquisition, series or study."""
+    times = [
         (str(source.get(f"{kind}Date") or ""), str(source.get(f"{kind}Time") or "000000"))
         for kind in ("Content", "Acquisition", "Series", "Study")
     ]
-    return next((moment for moment in known if moment[0]), EPOCH)
+    return next((moment for moment in times if moment[0]), UNKNOWN_TIME)
 
 
 @contextmanager
 def silence_warnings() -> Iterator[None]:
-    """Silences highdicom about what it copies, and about names without a caret: they are the hospital's."""
+    """Silences highdicom's messages on copied attributes and on names without a caret."""
     log = logging.getLogger("highdicom")
     before = log.level
     log.setLevel(logging.WARNING)

@@ -1,4 +1,4 @@
-"""Slices or frames in their order as one volume of HU."""
+"""Reads slices or frames as one volume of HU."""
 
 from __future__ import annotations
 
@@ -11,8 +11,14 @@ from numpy.typing import NDArray
 
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.dicom.header_values import require_numbers
-from scripts.lidia.dicom.hu_scale import check_scale, count
-from scripts.lidia.dicom.pixel_values import AIR, Pixels, read_pixels, stored_values, summed_up
+from scripts.lidia.dicom.hu_scale import check_scale, count_values
+from scripts.lidia.dicom.pixel_values import (
+    AIR,
+    SlicePixels,
+    convert_to_hu,
+    count_remarks,
+    decode_stored_values,
+)
 from scripts.lidia.dicom.read_file import read_file
 
 if TYPE_CHECKING:
@@ -25,30 +31,30 @@ def read_voxels(slices: Sequence[Dataset]) -> Volume:
     """Reads the voxels of single slices.
 
     Args:
-        slices: with pixels, in their order along their normal.
+        slices: with pixels, sorted along their normal.
 
     Returns:
-        HU (X, Y, Z) not below -1024; the RAS affine (mm); what was mended, in words.
+        HU (X, Y, Z) not below -1024; the RAS affine (mm); remarks on corrections.
 
     Raises:
-        CaseError: if a slice cannot be decoded, or its numbers cannot be HU.
+        CaseError: if a slice cannot be decoded, or its values cannot be HU.
     """
 
-    def pixels() -> Iterator[Pixels]:
+    def pixels() -> Iterator[SlicePixels]:
         for slice_ in slices:
-            stored, words = _decoded(slice_)
-            made = read_pixels(slice_, stored)
+            stored, words = _decode(slice_)
+            made = convert_to_hu(slice_, stored)
             yield made._replace(remarks=words + made.remarks)
 
-    return _stacked(slices, pixels())
+    return _stack_slices(slices, pixels())
 
 
 def read_frames(frames: Sequence[Dataset], every: int = 1) -> Volume:
     """Reads the voxels of one enhanced multi-frame file.
 
     Args:
-        frames: of `single_frames`, in any order.
-        every: takes each so-manieth along their normal.
+        frames: from `split_frames`, in any order.
+        every: step along the normal; 1 reads all frames.
 
     Returns:
         As `read_voxels`.
@@ -60,26 +66,26 @@ def read_frames(frames: Sequence[Dataset], every: int = 1) -> Volume:
     header = read_file(file)
     if header is None:
         raise CaseError("dicom", str(file), "the file is no DICOM", "copy the file again", "damaged")
-    stored, words = _decoded(header)
+    stored, words = _decode(header)
     stored = stored.reshape(-1, *stored.shape[-2:])
     if len(stored) != len(frames):
-        problem = f"{len(stored)} frames of pixels for {len(frames)} places"
+        problem = f"{len(stored)} frames of pixels for {len(frames)} positions"
         raise CaseError("dicom", str(file), problem, "copy the file again", "damaged")
-    turn = np.reshape(require_numbers(frames[0], "ImageOrientationPatient"), (2, 3))
-    places = _corners(frames) @ np.cross(*turn)
-    order = np.argsort(places)[::every]
+    orientation = np.reshape(require_numbers(frames[0], "ImageOrientationPatient"), (2, 3))
+    positions = _positions(frames) @ np.cross(*orientation)
+    order = np.argsort(positions)[::every]
 
-    def pixels() -> Iterator[Pixels]:
+    def pixels() -> Iterator[SlicePixels]:
         for number in order:
-            made = read_pixels(header, stored[number], frames[number])
+            made = convert_to_hu(header, stored[number], frames[number])
             yield made._replace(remarks=words + made.remarks)
 
-    return _stacked([frames[number] for number in order], pixels())
+    return _stack_slices([frames[number] for number in order], pixels())
 
 
-def _decoded(header: Dataset) -> tuple[NDArray[np.integer], tuple[str, ...]]:
+def _decode(header: Dataset) -> tuple[NDArray[np.integer], tuple[str, ...]]:
     try:
-        return stored_values(header)
+        return decode_stored_values(header)
     except CaseError:
         raise
     except Exception as error:  # decoders raise many kinds
@@ -88,7 +94,7 @@ def _decoded(header: Dataset) -> tuple[NDArray[np.integer], tuple[str, ...]]:
         raise CaseError("dicom", str(header.filename), problem, remedy, "damaged") from error
 
 
-def _stacked(slices: Sequence[Dataset], pixels: Iterator[Pixels]) -> Volume:
+def _stack_slices(slices: Sequence[Dataset], pixels: Iterator[SlicePixels]) -> Volume:
     rows, columns = (int(require_numbers(slices[0], keyword)[0]) for keyword in ("Rows", "Columns"))
     voxels = np.empty((columns, rows, len(slices)), np.float32, order="F")
     counts, remarks = [], []
@@ -97,25 +103,25 @@ def _stacked(slices: Sequence[Dataset], pixels: Iterator[Pixels]) -> Volume:
             problem = f"{slice_.hu.shape} pixels for {rows} rows and {columns} columns"
             file = str(slices[number].filename)
             raise CaseError("dicom", file, problem, "copy the series again", "damaged")
-        counts.append(count(slice_.hu))
+        counts.append(count_values(slice_.hu))
         remarks.append(slice_.remarks)
         np.maximum(slice_.hu.T, AIR, out=voxels[:, :, number])
     check_scale(counts, list(slices))
-    return voxels, _affine(slices), summed_up(remarks)
+    return voxels, _make_affine(slices), count_remarks(remarks)
 
 
-def _corners(slices: Sequence[Dataset]) -> NDArray[np.float64]:
+def _positions(slices: Sequence[Dataset]) -> NDArray[np.float64]:
     return np.array([require_numbers(slice_, "ImagePositionPatient") for slice_ in slices])
 
 
-def _affine(slices: Sequence[Dataset]) -> NDArray[np.float64]:
-    """(4, 4) from column, row and slice to RAS mm: DICOM's axes run to the left, the back and the head."""
+def _make_affine(slices: Sequence[Dataset]) -> NDArray[np.float64]:
+    """Makes the affine (4, 4) from column, row and slice to RAS mm; DICOM's own axes are LPS."""
     row, column = np.reshape(require_numbers(slices[0], "ImageOrientationPatient"), (2, 3))
     between_rows, between_columns = require_numbers(slices[0], "PixelSpacing")
-    normal, corners = np.cross(row, column), _corners(slices)
-    places = corners @ normal
+    normal, corners = np.cross(row, column), _positions(slices)
+    positions = corners @ normal
     affine = np.eye(4)
     affine[:3, 0], affine[:3, 1] = row * between_columns, column * between_rows
-    affine[:3, 2] = normal * (places[-1] - places[0]) / max(len(places) - 1, 1)
+    affine[:3, 2] = normal * (positions[-1] - positions[0]) / max(len(positions) - 1, 1)
     affine[:3, 3] = corners[0]
     return np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine

@@ -1,4 +1,4 @@
-"""Whether a SEG and an SR can refer to a series, and its header in a form that they can take over."""
+"""Checks that a SEG and an SR can refer to a series, and prepares its headers for them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 NO_REFERENCE = "no_reference"
-"""Code of the fault: there is nothing faithful to refer to. It is no fault of the patient's results."""
+"""Code of the error that a series cannot be referred to. The results of the patient stay valid."""
 TYPE_2 = (
     "PatientID",
     "PatientName",
@@ -26,29 +26,29 @@ TYPE_2 = (
     "AccessionNumber",
     "ReferringPhysicianName",
 )
-"""Attributes that an object must have and that may be empty; some exports leave them out altogether."""
+"""Attributes that an object must have and that may be empty; some exports omit them."""
 _FORMS = ("DA", "TM", "DT", "AS", "CS", "IS", "DS", "UI", "SQ")
-"""VRs whose values have a form; others are free text, which is taken over as it is."""
+"""VRs with a fixed format; values of other VRs are copied unchanged."""
 _UID = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))+", re.ASCII)
 _AGE = re.compile(r"\d{3}[DWMY]", re.ASCII)
 _GEOMETRY = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
 _NUMBERS = (0x00200032, 0x00200037, 0x00280030)
-"""Their tags."""
+"""Tags of `_GEOMETRY`."""
 _REMEDY = "send the series without changes of its UIDs, or set `dicom` to False"
 
 
 def check_references(source: Sequence[Dataset], *, case: str) -> None:
-    """Checks that the identifiers of a series are there, and that each names one thing.
+    """Checks that the identifiers of a series are present, valid and unique.
 
-    PS3.3 wants them in C.12.1.1 (SOPClassUID, SOPInstanceUID), C.7.2.1, C.7.3.1 and C.7.4.1 (study, series
-    and frame of reference). None is made up: a viewer would look for slices that nobody has.
+    PS3.3 requires them in C.12.1.1 (SOPClassUID, SOPInstanceUID), C.7.2.1, C.7.3.1 and C.7.4.1 (study, series
+    and frame of reference). No UID is invented: a viewer would look for slices that do not exist.
 
     Args:
         source: headers of the slices or of the one enhanced file.
         case: id of the case, for messages.
 
     Raises:
-        CaseError: if one is missing, is no UID or stands for two slices; its code is `NO_REFERENCE`.
+        CaseError: if one is missing, is not a UID or belongs to two slices; its code is `NO_REFERENCE`.
     """
     first = source[0]
 
@@ -72,10 +72,10 @@ def check_references(source: Sequence[Dataset], *, case: str) -> None:
             refuse(header, "SOPClassUID is not that of a CT image")
 
 
-def referable(slice_: Dataset) -> Dataset:
-    """A copy of a header without pixels, in UTF-8, with all that other objects take over and nothing invalid.
+def make_referable(slice_: Dataset) -> Dataset:
+    """Copies a header without pixels, in UTF-8, with valid values only.
 
-    What does not have the form that its VR promises is left out; attributes of Type 2 are empty instead.
+    A value that does not have the format of its VR is left out; an attribute of Type 2 is empty instead.
 
     Args:
         slice_: as `pydicom.dcmread` gives it.
@@ -87,8 +87,8 @@ def referable(slice_: Dataset) -> Dataset:
     numbers = {keyword: require_numbers(copy, keyword) for keyword in _GEOMETRY if keyword in copy}
     thickness, kind = read_number(copy, "SliceThickness"), read_text(copy, "SOPClassUID")
     sets = read_words(copy, "SpecificCharacterSet")
-    if sets and not _is_known(sets):
-        del copy.SpecificCharacterSet  # with it no text could be decoded
+    if sets and not _are_character_sets(sets):
+        del copy.SpecificCharacterSet  # no text can be decoded with it
     _drop_invalid(copy)
     for row in ATTRIBUTES.values():
         if row.terms and row.keyword in copy and not read_words(copy, row.keyword):
@@ -96,46 +96,49 @@ def referable(slice_: Dataset) -> Dataset:
     for keyword in TYPE_2:
         if keyword not in copy:
             setattr(copy, keyword, "")
-    for keyword, values in numbers.items():  # a text of more than 16 characters is no DS, its number is right
-        setattr(copy, keyword, [_decimal(value) for value in values])
+    for (
+        keyword,
+        values,
+    ) in numbers.items():  # a text of more than 16 characters is an invalid DS with a valid number
+        setattr(copy, keyword, [_to_decimal_string(value) for value in values])
     if kind:
         copy.SOPClassUID = kind
     if "PerFrameFunctionalGroupsSequence" not in copy:
-        copy.SliceThickness = None if thickness is None else _decimal(thickness)
-    if sets:  # highdicom refuses some that hospitals write
+        copy.SliceThickness = None if thickness is None else _to_decimal_string(thickness)
+    if sets:  # highdicom refuses some character sets that occur in practice
         copy.SpecificCharacterSet = "ISO_IR 192"
     return copy
 
 
-def _age(text: str) -> None:
+def _check_age(text: str) -> None:
     """Checks an age.
 
     Raises:
-        ValueError: if it is none.
+        ValueError: if it is invalid.
     """
     if not _AGE.fullmatch(text):
-        raise ValueError(f"{text} is no age")
+        raise ValueError(f"{text} is not an age")
 
 
-def _is_known(sets: Sequence[str]) -> bool:
-    """Whether these are character sets that DICOM has."""
+def _are_character_sets(sets: Sequence[str]) -> bool:
+    """Returns whether these are character sets of DICOM."""
     from pydicom.charset import python_encoding
 
     return all(word in python_encoding for word in sets)
 
 
-def _decimal(value: float) -> object:
+def _to_decimal_string(value: float) -> object:
     from pydicom.valuerep import DSfloat
 
     return DSfloat(value, auto_format=True)
 
 
 def _drop_invalid(dataset: Dataset) -> None:
-    """Removes what cannot be parsed or has another form than its VR, on all levels."""
+    """Removes values that cannot be parsed or do not have the format of their VR, at all levels."""
     from pydicom import config
     from pydicom.valuerep import DA, DT, TM
 
-    kinds: dict[str, Callable[[str], object]] = {"DA": DA, "DT": DT, "TM": TM, "AS": _age}
+    kinds: dict[str, Callable[[str], object]] = {"DA": DA, "DT": DT, "TM": TM, "AS": _check_age}
     before = config.settings.reading_validation_mode
     config.settings.reading_validation_mode = config.RAISE
     try:
@@ -149,7 +152,7 @@ def _drop_invalid(dataset: Dataset) -> None:
                 parsed = dataset[tag]
                 if parsed.VR == "PN":
                     str(parsed.value)
-                if parsed.VR in kinds and parsed.VM == 1:  # a range is a date where one asks for images alone
+                if parsed.VR in kinds and parsed.VM == 1:  # in a query alone a date may be a range
                     kinds[parsed.VR](parsed.value)
             except Exception:  # pydicom raises many kinds
                 del dataset[tag]

@@ -1,8 +1,9 @@
-"""Slices of one series as scans: passes over one region after the other together, scans of one region apart.
+"""Splits one series into scans: joins passes over adjacent regions, separates scans of one region.
 
-A scanner may cover a long body in several passes that overlap by some slices. A series may also hold several
-phases, which show the same region several times. Both repeat places; only how far they overlap tells them
-apart (https://github.com/dgobbi/vtk-dicom/issues/220).
+A scanner may cover a long region in several passes that overlap by a few slices. A series may also contain
+several phases, which show the same region several times. Both repeat positions; the size of the overlap
+distinguishes them (https://github.com/dgobbi/vtk-dicom/issues/220).
+All readers of the project split series here.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scripts.lidia.datalist.header_checks import MIN_SLICES
-from scripts.lidia.dicom.header_values import read_text, read_whole, require_numbers
+from scripts.lidia.dicom.header_values import read_integer, read_text, require_numbers
 from scripts.lidia.dicom.read_file import read_file
 
 if TYPE_CHECKING:
@@ -27,36 +28,36 @@ if TYPE_CHECKING:
 SAME_PLACE_MM = 0.1
 """Positions are often rounded to a tenth of a millimetre."""
 OFF_GRID_MM, OFF_GRID_STEPS = 0.5, 0.1
-"""How far a pass may lie beside the grid of another: mm, and parts of a step; the smaller counts."""
+"""Largest offset between the grids of two passes: mm, and parts of a step; the smaller counts."""
 OVERLAP_SLICES, OVERLAP_SHARE = 3, 1 / 3
-"""Two passes share no more places than this number, or this part of the shorter one; the larger counts."""
+"""Most positions that two passes share: a number, and a part of the shorter pass; the larger counts."""
 SAME_SCAN_S = 3.0
-"""Parts of one scan that lie between one another begin within so many seconds."""
+"""Interleaved parts of one scan begin within this number of seconds."""
 LONG_PAUSE_S = 20.0
-"""Seconds between two passes from which on their contrast may differ."""
+"""Seconds between two passes above which their contrast may differ."""
 DAY_S = 86400.0
-MOST_PARTS = 12
+MAX_PARTS = 12
 TAGS = (("TemporalPositionIdentifier",), ("AcquisitionNumber",), ("AcquisitionTime",),
         ("TemporalPositionIdentifier", "AcquisitionNumber"))  # fmt: skip
-"""What tells the acquisitions of a series apart, the surest first."""
+"""Attributes that distinguish the acquisitions of a series, the most reliable first."""
 
 
-class Placed(NamedTuple):
-    """A slice and where it lies."""
+class PositionedSlice(NamedTuple):
+    """A slice and its position."""
 
     header: Dataset
-    place: NDArray[np.float64]
-    """Along row, column and normal, mm."""
+    position: NDArray[np.float64]
+    """Position along row, column and normal, mm."""
 
 
 @dataclass
 class Scan:
-    """Slices of which no two lie at one place, unless nothing tells them apart.
+    """Slices at different positions, unless no attribute distinguishes those at one position.
 
     Args:
-        slices: along their normal.
-        spare: slices that were left out, and why: "copy" or "overlap".
-        remarks: what a reader should know: code ("copies", "overlap" or "pause") and words.
+        slices: sorted along their normal.
+        spare: slices that were left out, each with its reason: "copy" or "overlap".
+        remarks: remarks for the user: code ("copies", "overlap" or "pause") and text.
     """
 
     slices: list[Dataset]
@@ -68,37 +69,39 @@ def split_scans(slices: Sequence[Dataset]) -> list[Scan]:
     """Splits slices of one shape, spacing and orientation into scans.
 
     Args:
-        slices: headers with `filename`; pixels are read again only where two slices lie at one place and no
-            tag tells them apart.
+        slices: headers with `filename`; pixels are read only where two slices lie at one position and no
+            attribute distinguishes them.
 
     Returns:
-        Scans in the order of their acquisition. Of slices that share a place within one scan the one of the
+        Scans in the order of their acquisition. Where slices of one scan share a position, the slice of the
         earlier pass is kept.
     """
-    placed, copies = _without_identical([Placed(header, _place(header)) for header in slices])
-    if not _repeats(placed):
-        return _scans(_split_single(placed), copies)
+    placed, copies = _split_identical([PositionedSlice(header, _position(header)) for header in slices])
+    if not _has_repeated_position(placed):
+        return _make_scans(_split_single(placed), copies)
     for parts in _partitions(placed):
-        if not any(_repeats(part.slices) for part in parts):
-            return _scans(_joined(parts), copies)
-    kept, same = _without_same_pixels(placed)
-    return _scans([_Part(kept)], [*copies, *same])
+        if not any(_has_repeated_position(part.slices) for part in parts):
+            return _make_scans(_join_passes(parts), copies)
+    kept, same = _split_same_pixels(placed)
+    return _make_scans([_Pass(kept)], [*copies, *same])
 
 
-class _Part:
-    """Slices that belong together; others may be added to them."""
+class _Pass:
+    """One pass of a scan; further passes may be joined to it."""
 
-    def __init__(self, slices: Sequence[Placed], name: str = "") -> None:
-        self.slices = sorted(slices, key=lambda one: float(one.place[2]))
+    def __init__(self, slices: Sequence[PositionedSlice], name: str = "") -> None:
+        self.slices = sorted(slices, key=lambda item: float(item.position[2]))
         self.name = name
         self.spare: list[tuple[Dataset, str]] = []
         self.remarks: list[tuple[str, str]] = []
-        self.start = min((s for s in (_seconds(one.header) for one in slices) if s is not None), default=None)
+        self.start = min(
+            (s for s in (_start_seconds(item.header) for item in slices) if s is not None), default=None
+        )
 
     @property
     def corners(self) -> NDArray[np.float64]:
         """(slices, 3) along row, column and normal, mm."""
-        return np.array([one.place for one in self.slices])
+        return np.array([item.position for item in self.slices])
 
     @property
     def heights(self) -> NDArray[np.float64]:
@@ -107,7 +110,7 @@ class _Part:
 
     @property
     def step(self) -> float:
-        """Usual mm from slice to slice; 0 for a single one."""
+        """Median spacing, mm; 0 for a single slice."""
         return float(np.median(np.diff(self.heights))) if len(self.slices) > 1 else 0.0
 
     @property
@@ -116,8 +119,8 @@ class _Part:
         steps = np.diff(self.heights)
         return not len(steps) or bool(np.abs(steps - self.step).max() <= SAME_PLACE_MM)
 
-    def continues(self, other: _Part) -> bool:
-        """Whether `other` is a further pass on the grid, which abuts or overlaps a little and reaches on."""
+    def continues(self, other: _Pass) -> bool:
+        """Returns whether `other` is a further pass on the same grid, which adjoins or overlaps a little."""
         step = max(self.step, other.step)
         if step < SAME_PLACE_MM:
             return False
@@ -134,13 +137,13 @@ class _Part:
         few = len(self.shared(other)) <= most
         return bool(reaches and apart < 1.5 * step and same_grid and alike and few)
 
-    def shared(self, other: _Part) -> set[int]:
-        """Numbers of the slices of `other` at whose place this part has one."""
+    def shared(self, other: _Pass) -> set[int]:
+        """Returns the numbers of the slices of `other` at whose position this pass has a slice."""
         nearest = np.abs(other.heights[:, None] - self.heights[None]).min(1)
         return set(np.flatnonzero(nearest < max(self.step, other.step) / 2).tolist())
 
-    def add(self, other: _Part) -> None:
-        """Takes over a further pass, and leaves out its slices at places that are taken."""
+    def add(self, other: _Pass) -> None:
+        """Joins a further pass and leaves out its slices at positions that this pass has."""
         shared = self.shared(other)
         starts = [start for start in (self.start, other.start) if start is not None]
         pause = max(starts) - min(starts) if len(starts) == 2 else 0.0
@@ -154,55 +157,55 @@ class _Part:
             doubt = f"began {pause:.0f} s apart: their contrast may differ"
             self.remarks.append(("pause", f"{both} were joined and {doubt}"))
         self.spare += [*other.spare, *((other.slices[index].header, "overlap") for index in sorted(shared))]
-        kept = [one for index, one in enumerate(other.slices) if index not in shared]
-        self.slices = sorted([*self.slices, *kept], key=lambda one: float(one.place[2]))
+        kept = [item for index, item in enumerate(other.slices) if index not in shared]
+        self.slices = sorted([*self.slices, *kept], key=lambda item: float(item.position[2]))
         self.start = min((s for s in (self.start, other.start) if s is not None), default=None)
         self.name = f"{self.name}+{other.name}"
 
 
-def _scans(parts: Sequence[_Part], copies: Sequence[Placed]) -> list[Scan]:
-    found = [Scan([one.header for one in part.slices], part.spare, part.remarks) for part in parts]
-    homes = {read_text(header, "SOPInstanceUID"): scan for scan in found for header in scan.slices}
-    for one in copies:
-        homes.get(read_text(one.header, "SOPInstanceUID"), found[0]).spare.append((one.header, "copy"))
-    for scan in found:
+def _make_scans(parts: Sequence[_Pass], copies: Sequence[PositionedSlice]) -> list[Scan]:
+    scans = [Scan([copy.header for copy in part.slices], part.spare, part.remarks) for part in parts]
+    homes = {read_text(header, "SOPInstanceUID"): scan for scan in scans for header in scan.slices}
+    for copy in copies:
+        homes.get(read_text(copy.header, "SOPInstanceUID"), scans[0]).spare.append((copy.header, "copy"))
+    for scan in scans:
         count = sum(why == "copy" for _, why in scan.spare)
         if count:
             scan.remarks.append(("copies", f"{count} copies of slices were left out"))
-    return found
+    return scans
 
 
-def _split_single(placed: Sequence[Placed]) -> list[_Part]:
-    """Scans of slices of which no two lie at one place."""
-    whole = _Part(placed)
+def _split_single(placed: Sequence[PositionedSlice]) -> list[_Pass]:
+    """Makes passes of slices without repeated positions."""
+    whole = _Pass(placed)
     for parts in _partitions(placed):
         if _are_interleaved(parts, whole):
             return sorted(parts, key=lambda part: part.start or 0.0)
-        joined = _joined(parts)
+        joined = _join_passes(parts)
         if len(joined) == 1:
             return joined
     return [whole]
 
 
-def _joined(parts: Sequence[_Part]) -> list[_Part]:
-    """Puts passes together; parts that show the region of another stay apart."""
-    found: list[_Part] = []
+def _join_passes(parts: Sequence[_Pass]) -> list[_Pass]:
+    """Joins passes; those that show the same region stay separate."""
+    scans: list[_Pass] = []
     for part in sorted(parts, key=lambda part: (part.start is None, part.start or 0.0, part.name)):
-        home = next((scan for scan in reversed(found) if scan.continues(part)), None)
-        if home is None:
-            found.append(part)
+        target = next((scan for scan in reversed(scans) if scan.continues(part)), None)
+        if target is None:
+            scans.append(part)
         else:
-            home.add(part)
-    for part in list(found):  # a pass may touch neither end until another has come between
-        home = next((scan for scan in found if scan is not part and scan.continues(part)), None)
-        if home is not None:
-            found.remove(part)
-            home.add(part)
-    return found
+            target.add(part)
+    for part in list(scans):  # a pass may adjoin only after another one was joined
+        target = next((scan for scan in scans if scan is not part and scan.continues(part)), None)
+        if target is not None:
+            scans.remove(part)
+            target.add(part)
+    return scans
 
 
-def _are_interleaved(parts: Sequence[_Part], whole: _Part) -> bool:
-    """Whether scans of one region lie with their slices between one another, as phases of one series may.
+def _are_interleaved(parts: Sequence[_Pass], whole: _Pass) -> bool:
+    """Returns whether the parts are interleaved scans of one region, as phases of one series may be.
 
     Interleaved passes of one scan begin together and make one even stack.
     """
@@ -215,73 +218,79 @@ def _are_interleaved(parts: Sequence[_Part], whole: _Part) -> bool:
     return shared > OVERLAP_SHARE * min(high - low for low, high in ends) and (later or not whole.even)
 
 
-def _partitions(placed: Sequence[Placed]) -> Iterator[list[_Part]]:
-    """Ways to tell acquisitions apart: by tags, then where the order of numbers goes back along the body."""
+def _partitions(placed: Sequence[PositionedSlice]) -> Iterator[list[_Pass]]:
+    """Yields partitions into acquisitions: by attributes, then where the order of numbers reverses."""
     for tags in TAGS:
-        groups: dict[tuple[str, ...], list[Placed]] = defaultdict(list)
-        for one in placed:
-            groups[tuple(read_text(one.header, tag) for tag in tags)].append(one)
-        if 1 < len(groups) <= MOST_PARTS:
-            parts = [_Part(group) for _, group in sorted(groups.items())]
+        groups: dict[tuple[str, ...], list[PositionedSlice]] = defaultdict(list)
+        for item in placed:
+            groups[tuple(read_text(item.header, tag) for tag in tags)].append(item)
+        if 1 < len(groups) <= MAX_PARTS:
+            parts = [_Pass(group) for _, group in sorted(groups.items())]
             parts.sort(key=lambda part: part.start or 0.0)
             numbered = tags == ("AcquisitionNumber",)
             for count, part in enumerate(parts, 1):
                 part.name = read_text(part.slices[0].header, "AcquisitionNumber") if numbered else str(count)
             yield parts
-    numbers = [read_whole(one.header, "InstanceNumber") for one in placed]
+    numbers = [read_integer(item.header, "InstanceNumber") for item in placed]
     if len(set(numbers)) == len(placed) and all(isinstance(number, int) for number in numbers):
-        ordered = sorted(placed, key=lambda one: read_whole(one.header, "InstanceNumber") or 0)
-        onward = np.sign(np.diff([one.place[2] for one in ordered]))
-        cuts = [int(cut) + 1 for cut in np.flatnonzero(onward != (np.sign(onward.sum()) or 1.0))]
-        if 0 < len(cuts) < MOST_PARTS:
+        ordered = sorted(placed, key=lambda item: read_integer(item.header, "InstanceNumber") or 0)
+        directions = np.sign(np.diff([item.position[2] for item in ordered]))
+        cuts = [int(cut) + 1 for cut in np.flatnonzero(directions != (np.sign(directions.sum()) or 1.0))]
+        if 0 < len(cuts) < MAX_PARTS:
             sides = zip([0, *cuts], [*cuts, len(ordered)], strict=True)
-            yield [_Part(ordered[a:b], str(count)) for count, (a, b) in enumerate(sides, 1)]
+            yield [_Pass(ordered[a:b], str(count)) for count, (a, b) in enumerate(sides, 1)]
 
 
-def _repeats(placed: Sequence[Placed]) -> bool:
-    """Whether two slices lie at one place."""
-    heights = np.sort([one.place[2] for one in placed])
+def _has_repeated_position(placed: Sequence[PositionedSlice]) -> bool:
+    """Returns whether two slices lie at one position."""
+    heights = np.sort([item.position[2] for item in placed])
     return bool((np.diff(heights) < SAME_PLACE_MM).any())
 
 
-def _without_identical(placed: Sequence[Placed]) -> tuple[list[Placed], list[Placed]]:
-    """Slices of which no two have one UID and one place, and the others."""
-    kept: dict[tuple[object, ...], Placed] = {}
+def _split_identical(
+    placed: Sequence[PositionedSlice],
+) -> tuple[list[PositionedSlice], list[PositionedSlice]]:
+    """Separates copies, which have the UID and the position of another slice."""
+    kept: dict[tuple[object, ...], PositionedSlice] = {}
     copies = []
-    for one in placed:
-        uid = read_text(one.header, "SOPInstanceUID") or str(one.header.filename)
-        if kept.setdefault((uid, *np.round(one.place, 2)), one) is not one:
-            copies.append(one)
+    for item in placed:
+        uid = read_text(item.header, "SOPInstanceUID") or str(item.header.filename)
+        if kept.setdefault((uid, *np.round(item.position, 2)), item) is not item:
+            copies.append(item)
     return list(kept.values()), copies
 
 
-def _without_same_pixels(placed: Sequence[Placed]) -> tuple[list[Placed], list[Placed]]:
-    """Slices without those whose pixels another one at their place has, and these."""
-    kept: list[Placed] = []
-    same: list[Placed] = []
-    for one in sorted(placed, key=lambda one: float(one.place[2])):
-        beside = [k for k in kept[-MOST_PARTS:] if abs(k.place[2] - one.place[2]) < SAME_PLACE_MM]
-        pixels = _pixels(one.header) if beside else b""
-        (same if pixels and any(pixels == _pixels(k.header) for k in beside) else kept).append(one)
+def _split_same_pixels(
+    placed: Sequence[PositionedSlice],
+) -> tuple[list[PositionedSlice], list[PositionedSlice]]:
+    """Separates slices whose pixels equal those of another slice at their position."""
+    kept: list[PositionedSlice] = []
+    same: list[PositionedSlice] = []
+    for item in sorted(placed, key=lambda item: float(item.position[2])):
+        neighbours = [k for k in kept[-MAX_PARTS:] if abs(k.position[2] - item.position[2]) < SAME_PLACE_MM]
+        pixels = _read_pixel_data(item.header) if neighbours else b""
+        (same if pixels and any(pixels == _read_pixel_data(k.header) for k in neighbours) else kept).append(
+            item
+        )
     return kept, same
 
 
-def _pixels(header: Dataset) -> bytes:
+def _read_pixel_data(header: Dataset) -> bytes:
     whole = read_file(Path(header.filename))
     return bytes(whole.get("PixelData") or b"") if whole is not None else b""
 
 
-def _place(header: Dataset) -> NDArray[np.float64]:
-    turn = np.asarray(require_numbers(header, "ImageOrientationPatient"))
-    axes = np.stack([turn[:3], turn[3:], np.cross(turn[:3], turn[3:])])
+def _position(header: Dataset) -> NDArray[np.float64]:
+    orientation = np.asarray(require_numbers(header, "ImageOrientationPatient"))
+    axes = np.stack([orientation[:3], orientation[3:], np.cross(orientation[:3], orientation[3:])])
     return axes @ np.asarray(require_numbers(header, "ImagePositionPatient"))
 
 
-def _seconds(header: Dataset) -> float | None:
-    """When a slice was scanned, in seconds of an unknown day; None where the header does not say."""
+def _start_seconds(header: Dataset) -> float | None:
+    """Returns the acquisition time in seconds since midnight; None if the header has none."""
     stamp = read_text(header, "AcquisitionDateTime")
     clock = read_text(header, "AcquisitionTime") or stamp[8:]
-    found = re.fullmatch(r"(\d\d)(\d\d)(\d\d)(\.\d+)?([+-]\d{4})?", clock.strip())
-    if not found:
+    match = re.fullmatch(r"(\d\d)(\d\d)(\d\d)(\.\d+)?([+-]\d{4})?", clock.strip())
+    if not match:
         return None
-    return int(found[1]) * 3600 + int(found[2]) * 60 + int(found[3]) + float(found[4] or 0)
+    return int(match[1]) * 3600 + int(match[2]) * 60 + int(match[3]) + float(match[4] or 0)

@@ -1,36 +1,36 @@
-"""When slices were scanned, by their headers."""
+"""Reads the times of scans from headers."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from scripts.lidia.dicom.header_values import read_date, read_moment, read_time
+from scripts.lidia.dicom.header_values import read_date, read_datetime, read_time
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
 
-def time_of(header: Dataset) -> datetime | None:
-    """When a slice was scanned; None where its header does not say, or not to the second."""
-    stamp = read_moment(header, "AcquisitionDateTime")
+def read_scan_time(header: Dataset) -> datetime | None:
+    """Reads the acquisition time of a slice; None if the header has none to the second."""
+    stamp = read_datetime(header, "AcquisitionDateTime")
     if stamp:
-        return _parsed(stamp)
+        return _parse(stamp)
     days = (read_date(header, keyword) for keyword in ("AcquisitionDate", "ContentDate", "StudyDate"))
     clock = read_time(header, "AcquisitionTime")
-    return _parsed(next(filter(None, days), "20000101") + clock) if clock else None
+    return _parse(next(filter(None, days), "20000101") + clock) if clock else None
 
 
-def _parsed(stamp: str) -> datetime | None:
+def _parse(stamp: str) -> datetime | None:
     try:
         return datetime.strptime(stamp, "%Y%m%d%H%M%S")
     except ValueError:
         return None
 
 
-def nearest(clock: str, near: datetime) -> datetime | None:
-    """A time of day as the moment nearest to another: midnight may lie between them."""
-    time = _parsed(near.strftime("%Y%m%d") + clock)
+def nearest_datetime(clock: str, near: datetime) -> datetime | None:
+    """Gives a time of day the date that brings it nearest to another time; midnight may lie between them."""
+    time = _parse(near.strftime("%Y%m%d") + clock)
     if time is None:
         return None
     day = timedelta(days=1)

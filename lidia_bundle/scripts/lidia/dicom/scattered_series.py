@@ -1,4 +1,4 @@
-"""Slices of one scan that bear a SeriesInstanceUID each, as some anonymisers leave them, put together."""
+"""Joins slices of one scan that each have their own SeriesInstanceUID, as some anonymisers write them."""
 
 from __future__ import annotations
 
@@ -20,46 +20,48 @@ Group = list["Dataset"]
 
 
 def pool_scattered(groups: Iterable[Group]) -> list[tuple[Group, str]]:
-    """Pools series too small to be a volume that have one shape, place in space, kernel and description.
+    """Pools series that are too small for a volume and share shape, orientation, kernel and description.
 
-    What becomes of a pool is for its slices to show: one regular stack, several, or none. So a folder in
-    which every slice is a series of its own is one series, and its faults are told once.
+    Later checks decide whether a pool is one regular stack, several, or none. So a folder in which every
+    slice is a series of its own gives one series and one error.
 
     Args:
         groups: the files of each SeriesInstanceUID.
 
     Returns:
-        Groups, each with a remark for those that take it for a series; empty where there is none.
+        Groups, each with a remark for the user; the remark of an unchanged group is empty.
     """
     kept: list[tuple[Group, str]] = []
     scattered: list[Group] = []
     for group in groups:
-        small = len(group) < MIN_SLICES and all(is_slice(one) and not is_multiframe(one) for one in group)
-        (scattered.append(group) if small else kept.append((group, "")))
+        is_small = len(group) < MIN_SLICES and all(
+            is_slice(header) and not is_multiframe(header) for header in group
+        )
+        (scattered.append(group) if is_small else kept.append((group, "")))
     frames = {read_text(group[0], "FrameOfReferenceUID") for group in scattered}
-    shared = len(frames) < len(scattered)  # else each slice has one of its own, too
+    shared = len(frames) < len(scattered)  # otherwise each slice has its own, too
     pools: dict[tuple[object, ...], list[Group]] = defaultdict(list)
     for number, group in enumerate(scattered):
-        pools[_key(group[0], shared) or (number,)].append(group)
+        pools[_scan_key(group[0], shared) or (number,)].append(group)
     for pool in pools.values():
-        slices = [one for group in pool for one in group]
-        remark = f"{len(pool)} series of a few slices each were taken for one" if len(pool) > 1 else ""
+        slices = [header for group in pool for header in group]
+        remark = f"{len(pool)} series of a few slices each were joined" if len(pool) > 1 else ""
         kept.append((slices, remark))
     return kept
 
 
 def is_scattered(groups: Sequence[Sequence[Dataset]]) -> bool:
-    """Whether no group is large enough to be a volume, and all together may be."""
+    """Returns whether no group is large enough for a volume, while all together are."""
     return max(map(len, groups)) < MIN_SLICES <= sum(map(len, groups))
 
 
-def _key(header: Dataset, shared: bool) -> tuple[object, ...]:
-    """What slices of one scan have in common; empty if the header does not say it."""
+def _scan_key(header: Dataset, shared: bool) -> tuple[object, ...]:
+    """Returns what slices of one scan have in common; empty if the header lacks it."""
     try:
-        turn = tuple(np.round(require_numbers(header, "ImageOrientationPatient"), 3))
+        orientation = tuple(np.round(require_numbers(header, "ImageOrientationPatient"), 3))
         size = [require_numbers(header, keyword) for keyword in ("Rows", "Columns", "PixelSpacing")]
     except CaseError:
         return ()
     texts = ("SeriesDescription", "ConvolutionKernel", "ImageType")
     words = [read_text(header, keyword) for keyword in texts]
-    return (*size, turn, *words, read_text(header, "FrameOfReferenceUID") if shared else "")
+    return (*size, orientation, *words, read_text(header, "FrameOfReferenceUID") if shared else "")

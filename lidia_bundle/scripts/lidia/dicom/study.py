@@ -1,4 +1,4 @@
-"""A folder of DICOM files as the series of one study: what each is, and which cannot be a phase."""
+"""Reads a folder of DICOM files as studies, and finds the series that cannot be a contrast phase."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from scripts.lidia.dicom.header_values import (
     is_ct,
     is_slice,
     read_date,
+    read_integer,
     read_text,
     read_time,
-    read_whole,
     require_numbers,
 )
 from scripts.lidia.dicom.headers import read_headers
-from scripts.lidia.dicom.multiframe import is_multiframe, single_frames
+from scripts.lidia.dicom.multiframe import is_multiframe, split_frames
 from scripts.lidia.dicom.scan_passes import Scan, split_scans
-from scripts.lidia.dicom.scan_times import nearest, time_of
+from scripts.lidia.dicom.scan_times import nearest_datetime, read_scan_time
 from scripts.lidia.dicom.scattered_series import pool_scattered
 from scripts.lidia.dicom.series import check_stack
-from scripts.lidia.dicom.series_kinds import SHORTEST_MM, kind_of
+from scripts.lidia.dicom.series_kinds import MIN_EXTENT_MM, classify_series
 from scripts.lidia.dicom.series_text import is_sharp
 from scripts.lidia.dicom.slices import position_along_normal
 
@@ -38,12 +38,12 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 VALUE_FAULTS = ("bad_value", "not_hu", "no_tags")
-"""Codes of faults that are those of one series; a damaged file is one of the whole copy."""
+"""Codes of errors that concern one series; a damaged file concerns the whole copy of the study."""
 
 
 @dataclass(frozen=True)
 class Series:
-    """One stack of slices, or what else bears a SeriesInstanceUID.
+    """One stack of slices, or other files of one SeriesInstanceUID.
 
     Args:
         uid: SeriesInstanceUID.
@@ -52,18 +52,18 @@ class Series:
         protocol: ProtocolName.
         kernel: ConvolutionKernel.
         paths: its files.
-        slices: how many.
+        slices: number of slices.
         spacing: mm between columns, rows and slices; zeros if unknown.
         extent: mm from the first to the last slice along their normal.
-        ends: where its first and its last slice lie along their normal, mm.
-        time: when the first slice was scanned.
+        ends: positions of its first and last slice along their normal, mm.
+        time: acquisition time of the first slice.
         contrast: ContrastBolusAgent.
-        injected: when the injection began.
-        refused: why it cannot be a phase; empty if it may be one.
-        kind: the same as a key of `account.REASONS`.
-        file: the file or folder that is at fault for it, if one is.
-        spare: further files of the scan that its stack does without, and why: "copy" or "overlap".
-        remarks: what a reader of a result should know, where the series is taken.
+        injected: start of the injection.
+        refused: reason why it cannot be a phase; empty if it may be one.
+        kind: that reason as a key of `file_account.REASONS`.
+        file: the file or folder that causes it, if there is one.
+        spare: files of the scan that are not in its stack, each with its reason: "copy" or "overlap".
+        remarks: warnings for the result if the series is used.
     """
 
     uid: str
@@ -85,8 +85,8 @@ class Series:
     spare: tuple[tuple[Path, str], ...] = ()
     remarks: tuple[str, ...] = ()
 
-    def goes_on(self, other: Series) -> bool:
-        """Whether this scan begins or ends where another ends or begins, as a further pass does."""
+    def continues(self, other: Series) -> bool:
+        """Returns whether this scan adjoins another one, as a further pass does."""
         shared = min(self.ends[1], other.ends[1]) - max(self.ends[0], other.ends[0])
         return -1.5 * other.spacing[2] < shared < min(self.extent, other.extent) / 3
 
@@ -104,7 +104,7 @@ class Study:
         patient: PatientID, or the name where there is none.
         uid: StudyInstanceUID.
         day: StudyDate, may be empty.
-        series: all of them, those that may be a phase first, each kind in the order of its time.
+        series: all series; first those that may be a phase, then the others, each group in the order of time.
     """
 
     patient: str
@@ -116,13 +116,13 @@ class Study:
 def find_studies(
     folder: str | Path, unreadable: list[CaseError] | None = None, account: Account | None = None
 ) -> list[Study]:
-    """Reads the headers below a folder and sorts them into studies.
+    """Reads the headers below a folder and groups them into studies.
 
     Args:
         folder: searched with its sub-folders; names and endings of files do not matter.
-        unreadable: takes the faults of files that should be DICOM and are empty or damaged. Such a file is a
-            hole that nobody would see: what lies beside it must not be taken for whole.
-        account: of the folder; takes the reasons of files that are no part of a study.
+        unreadable: receives the errors of files that should be DICOM and are empty or damaged. Such a file
+            leaves a gap: the studies beside it must not count as complete.
+        account: of the folder; receives the reasons of files that are not part of a study.
 
     Raises:
         CaseError: if there is no DICOM file; without `unreadable`, if one is empty or damaged.
@@ -130,34 +130,36 @@ def find_studies(
     account = Account(folder) if account is None else account
     headers: dict[tuple[str, str], dict[str, list[Dataset]]] = defaultdict(lambda: defaultdict(list))
     for header in read_headers(folder, unreadable, account):
-        who = read_text(header, "PatientID") or read_text(header, "PatientName")
-        key = who, read_text(header, "StudyInstanceUID")
+        patient = read_text(header, "PatientID") or read_text(header, "PatientName")
+        key = patient, read_text(header, "StudyInstanceUID")
         headers[key][read_text(header, "SeriesInstanceUID")].append(header)
     studies = []
-    for (who, uid), groups in headers.items():
-        found = []
+    for (patient, uid), groups in headers.items():
+        series = []
         for group, remark in pool_scattered(groups.values()):
-            found += [replace(s, remarks=(*s.remarks, *[remark] * bool(remark))) for s in _series(group)]
-        found.sort(key=lambda s: (bool(s.refused), s.time or datetime.max, s.name))
+            series += [
+                replace(s, remarks=(*s.remarks, *[remark] * bool(remark))) for s in _make_series(group)
+            ]
+        series.sort(key=lambda s: (bool(s.refused), s.time or datetime.max, s.name))
         first = next(iter(groups.values()))[0]
-        studies.append(Study(who, uid, read_date(first, "StudyDate"), tuple(found)))
+        studies.append(Study(patient, uid, read_date(first, "StudyDate"), tuple(series)))
     if not studies and unreadable:
         raise unreadable[0]
     if not studies:
-        fault = _nothing(account)
+        fault = _no_dicom_error(account)
         raise fault
     return sorted(studies, key=lambda study: (study.patient, study.day, study.uid))
 
 
-def without_series(study: Study, fault: CaseError) -> Study | None:
-    """A study without the series whose values were found to have no meaning when they were read.
+def refuse_series(study: Study, fault: CaseError) -> Study | None:
+    """Refuses the series of a study whose values turned out to be invalid when its voxels were read.
 
     Args:
-        study: what was read.
-        fault: of one of its files.
+        study: the study.
+        fault: the error of one of its files.
 
     Returns:
-        The study with that series refused; None where the fault is another one.
+        The study with that series refused; None if the error is of another kind.
     """
     if fault.code not in VALUE_FAULTS:
         return None
@@ -169,8 +171,8 @@ def without_series(study: Study, fault: CaseError) -> Study | None:
     return None
 
 
-def _nothing(account: Account) -> CaseError:
-    """Why a folder holds no DICOM: it may hold it in a form that is not read."""
+def _no_dicom_error(account: Account) -> CaseError:
+    """Makes the error of a folder without DICOM files; names archives and volumes that it holds instead."""
     for reason, remedy in (("packed", "unpack it, and name the folder"), ("volume", REASONS["volume"].words)):
         for path, fate in account.fates.items():
             if fate.reason == reason:
@@ -182,12 +184,12 @@ def _nothing(account: Account) -> CaseError:
     return CaseError(account.folder.name, str(account.folder), f"no DICOM file in {what}", remedy, "no_dicom")
 
 
-def _series(group: Sequence[Dataset]) -> list[Series]:
-    """The stacks of one SeriesInstanceUID: one, or one an acquisition, and strays of another shape."""
+def _make_series(group: Sequence[Dataset]) -> list[Series]:
+    """Makes the series of one SeriesInstanceUID: one for each acquisition, and others for further files."""
     if is_multiframe(group[0]):
-        return [_frames(header) for header in group]
+        return [_series_of_frames(header) for header in group]
     if not any(is_ct(header) and "ImagePositionPatient" in header for header in group):
-        return [_described(group, [])]
+        return [_describe_series(group, [])]
     strays, shapes = defaultdict(list), defaultdict(list)
     for header in group:
         if not is_slice(header):
@@ -197,48 +199,48 @@ def _series(group: Sequence[Dataset]) -> list[Series]:
             check_slice(header)
             check_pixels(header)
         except CaseError as fault:
-            return [_refused(group, fault)]
-        turn = tuple(np.round(require_numbers(header, "ImageOrientationPatient"), 3))
+            return [_refused_series(group, fault)]
+        orientation = tuple(np.round(require_numbers(header, "ImageOrientationPatient"), 3))
         size = [require_numbers(header, keyword) for keyword in ("Rows", "Columns", "PixelSpacing")]
-        shapes[(*size, turn)].append(header)
-    found = [_scanned(scan) for alike in shapes.values() for scan in split_scans(alike)]
-    found += [_described(part, part) for part in strays.values()]
-    usable = [series for series in found if not series.refused]
+        shapes[(*size, orientation)].append(header)
+    stacks = [_series_of_scan(scan) for alike in shapes.values() for scan in split_scans(alike)]
+    stacks += [_describe_series(part, part) for part in strays.values()]
+    usable = [series for series in stacks if not series.refused]
     if len(usable) > 1:
         numbered = {id(series): f"{series.name}/{count}" for count, series in enumerate(usable, 1)}
-        found = [replace(series, name=numbered.get(id(series), series.name)) for series in found]
-    return found
+        stacks = [replace(series, name=numbered.get(id(series), series.name)) for series in stacks]
+    return stacks
 
 
-def _frames(header: Dataset) -> Series:
-    """The stack that an enhanced file holds."""
+def _series_of_frames(header: Dataset) -> Series:
+    """Makes the series of an enhanced file."""
     try:
-        frames = single_frames(header)
+        frames = split_frames(header)
         for frame in frames:
             check_slice(frame)
         if frames:
             check_pixels(header)
     except CaseError as fault:
-        return _refused([header], fault)
-    return _described([header], frames)
+        return _refused_series([header], fault)
+    return _describe_series([header], frames)
 
 
-def _refused(files: Sequence[Dataset], fault: CaseError) -> Series:
-    """A series with an attribute that the standard does not allow."""
-    return replace(_described(files, []), refused=fault.problem, kind="bad_value", file=fault.file)
+def _refused_series(files: Sequence[Dataset], fault: CaseError) -> Series:
+    """Makes a refused series, which has an invalid attribute."""
+    return replace(_describe_series(files, []), refused=fault.problem, kind="bad_value", file=fault.file)
 
 
-def _scanned(scan: Scan) -> Series:
+def _series_of_scan(scan: Scan) -> Series:
     spare = tuple((Path(header.filename), why) for header, why in scan.spare)
     remarks = tuple(words for _, words in scan.remarks)
-    return replace(_described(scan.slices, scan.slices), spare=spare, remarks=remarks)
+    return replace(_describe_series(scan.slices, scan.slices), spare=spare, remarks=remarks)
 
 
-def _described(files: Sequence[Dataset], frames: Sequence[Dataset]) -> Series:
-    """What is known of a stack, and why it cannot be a phase."""
+def _describe_series(files: Sequence[Dataset], frames: Sequence[Dataset]) -> Series:
+    """Describes a stack, and finds the reason if it cannot be a phase."""
     first = files[0]
-    times = [time for time in map(time_of, frames or files) if time is not None]
-    injected, number = read_time(first, "ContrastBolusStartTime"), read_whole(first, "SeriesNumber")
+    times = [time for time in map(read_scan_time, frames or files) if time is not None]
+    injected, number = read_time(first, "ContrastBolusStartTime"), read_integer(first, "SeriesNumber")
     start = min(times, default=None)
     series = Series(
         uid=read_text(first, "SeriesInstanceUID"),
@@ -250,9 +252,9 @@ def _described(files: Sequence[Dataset], frames: Sequence[Dataset]) -> Series:
         slices=len(frames or files),
         time=start,
         contrast=read_text(first, "ContrastBolusAgent"),
-        injected=nearest(injected, start) if injected and start else None,
+        injected=nearest_datetime(injected, start) if injected and start else None,
     )
-    kind, reason = kind_of(first, frames)
+    kind, reason = classify_series(first, frames)
     if reason:
         return replace(series, refused=reason, kind=kind)
     try:
@@ -261,6 +263,6 @@ def _described(files: Sequence[Dataset], frames: Sequence[Dataset]) -> Series:
         return replace(series, refused=fault.problem, kind="geometry", file=fault.file)
     heights = [position_along_normal(frame) for frame in frames]
     series = replace(series, spacing=spacing, extent=extent, ends=(min(heights), max(heights)))
-    if extent < SHORTEST_MM:
+    if extent < MIN_EXTENT_MM:
         return replace(series, refused=f"only {extent:.0f} mm long: no liver", kind="short")
     return series

@@ -1,4 +1,4 @@
-"""Liver and lesions as a DICOM SEG on the series they were found on: segment 1 is the liver."""
+"""Makes a DICOM SEG of liver and lesions that refers to the source series; segment 1 is the liver."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from scripts.lidia.dicom import codes
 from scripts.lidia.dicom.provenance import NAME, NOTE, Origin, complete_object, silence_warnings
 from scripts.lidia.dicom.source_series import Stack, make_stack
 
-LONGEST_LABEL = 64
-"""Characters of DICOM's long string; highdicom takes more."""
+MAX_LABEL_LENGTH = 64
+"""Characters of a DICOM long string (LO); highdicom accepts more."""
 
 
 def write_segments(
     liver: NDArray[Any], instances: NDArray[Any], records: Sequence[Mapping[str, Any]], origin: Origin
 ) -> Segmentation:
-    """Makes the SEG of a patient, BINARY, which every viewer reads; without findings the liver is empty.
+    """Makes the BINARY SEG of a patient; without findings the liver segment is empty.
 
     Args:
-        liver: (X, Y, Z) mask on the grid of `stack_of(origin.source)`, lesions included.
+        liver: (X, Y, Z) mask on the grid of `make_stack(origin.source)`, lesions included.
         instances: (X, Y, Z) lesion numbers on the same grid.
         records: lesions of `ID.json`.
-        origin: see `origin_of`.
+        origin: from `make_origin`.
 
     Returns:
         The object, ready to be saved.
@@ -37,12 +37,12 @@ def write_segments(
     numbers = np.transpose(instances, (2, 1, 0))[stack.order]
     masks += [numbers == record["instance"] for record in records]
     source, further = list(origin.source), None
-    shown = masks[0].any(axis=(1, 2)) | (numbers > 0).any(axis=(1, 2))
-    if shown.any() and len(source) > 1:
-        # Slices without a finding take memory in every segment, and have no frame in the end.
-        further = [source[number] for number in np.flatnonzero(~shown)] or None
-        source = [source[number] for number in np.flatnonzero(shown)]
-        masks = [mask[shown] for mask in masks]
+    has_finding = masks[0].any(axis=(1, 2)) | (numbers > 0).any(axis=(1, 2))
+    if has_finding.any() and len(source) > 1:
+        # Slices without a finding would take memory in every segment, and get no frame anyway.
+        further = [source[number] for number in np.flatnonzero(~has_finding)] or None
+        source = [source[number] for number in np.flatnonzero(has_finding)]
+        masks = [mask[has_finding] for mask in masks]
     with silence_warnings():
         made = Segmentation(
             source_images=source,
@@ -59,7 +59,7 @@ def write_segments(
 
 
 def _pixel_measures(stack: Stack) -> PixelMeasuresSequence:
-    """Spacing by positions: a scanner's own tag may be wrong, and of one slice highdicom says 1 mm."""
+    """Computes the spacing from positions: headers may be wrong; highdicom writes 1 mm for one slice."""
     columns, rows, slices = (float(step) for step in np.linalg.norm(stack.affine[:3, :3], axis=0))
     return PixelMeasuresSequence((rows, columns), slice_thickness=slices, spacing_between_slices=slices)
 
@@ -75,8 +75,8 @@ def _descriptions(records: Sequence[Mapping[str, Any]], origin: Origin) -> list[
         liver,
         *(
             SegmentDescription(
-                segment_of(record),
-                f"lesion {record['instance']}: {record['type']}"[:LONGEST_LABEL],
+                segment_number(record),
+                f"lesion {record['instance']}: {record['type']}"[:MAX_LABEL_LENGTH],
                 codes.LESION,
                 codes.TYPES[record["type"]],
                 tracking_id=tracking_id(record),
@@ -88,16 +88,16 @@ def _descriptions(records: Sequence[Mapping[str, Any]], origin: Origin) -> list[
     ]
 
 
-def segment_of(record: Mapping[str, Any]) -> int:
-    """Number of a lesion's segment."""
+def segment_number(record: Mapping[str, Any]) -> int:
+    """Returns the segment number of a lesion."""
     return int(record["instance"]) + 1
 
 
 def tracking_id(record: Mapping[str, Any]) -> str:
-    """Name of a lesion within the series, the same in SEG and SR; it tells nothing of the patient."""
+    """Returns the name of a lesion within the series, equal in SEG and SR, without patient data."""
     return f"{NAME} lesion {record['instance']}"
 
 
 def tracking_uid(record: Mapping[str, Any], origin: Origin) -> str:
-    """Identifier of a lesion in the world, the same in SEG and SR."""
+    """Returns the globally unique identifier of a lesion, equal in SEG and SR."""
     return str(origin.uid(tracking_id(record)))

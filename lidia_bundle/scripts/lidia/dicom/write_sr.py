@@ -1,7 +1,7 @@
-"""What was found as a DICOM SR after TID 1500: the patient's probabilities, and a group of measures a lesion.
+"""Makes a DICOM SR (TID 1500) of the patient's probabilities and the measurements of each lesion.
 
-Groups: one for the patient (TID 1501), one for the liver and one a lesion (TID 1411), each of these with its
-segment of the SEG. The report is PRELIMINARY and UNVERIFIED: nobody has read it.
+It has a group for the patient (TID 1501), and groups for the liver and each lesion (TID 1411) that refer to
+their segments of the SEG. The report is PRELIMINARY and UNVERIFIED, since no person has read it.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from pydicom.sr.coding import Code
 
 from scripts.lidia.dicom import codes
 from scripts.lidia.dicom.provenance import MAKER, NAME, NOTE, Origin, complete_object, silence_warnings
-from scripts.lidia.dicom.write_seg import segment_of, tracking_id, tracking_uid
+from scripts.lidia.dicom.write_seg import segment_number, tracking_id, tracking_uid
 
-PLACES = 9
-"""Decimals that a decimal string of DICOM, 16 characters, holds of numbers below a million."""
+DECIMALS = 9
+"""Decimals that a DICOM decimal string (16 characters) holds for numbers below a million."""
 
 
 def write_measurements(
@@ -31,25 +31,25 @@ def write_measurements(
         result: content of `ID.json`.
         liver_mm3: volume of the liver with its lesions; the liver has no group where it is 0.
         segmentation: the SEG that holds the segments, see `write_segments`.
-        origin: see `origin_of`.
+        origin: from `make_origin`.
 
     Returns:
         The object, ready to be saved.
     """
-    groups = [_patient(result, origin)]
+    groups = [_patient_group(result, origin)]
     if liver_mm3 > 0:
         tracking = sr.TrackingIdentifier(origin.uid("liver"), f"{NAME} liver")
-        measures = [_measure(codes.VOLUME, liver_mm3, codes.MM3)]
-        groups.append(_region(tracking, 1, codes.LIVER, measures, segmentation, origin))
+        measures = [_make_measure(codes.VOLUME, liver_mm3, codes.MM3)]
+        groups.append(_region_group(tracking, 1, codes.LIVER, measures, segmentation, origin))
     for record in result["lesions"]:
         tracking = sr.TrackingIdentifier(tracking_uid(record, origin), tracking_id(record))
         measures = [
-            _measure(codes.VOLUME, record["volume_mm3"], codes.MM3),
-            _measure(codes.LONG_AXIS, record["diameter_mm"], codes.MM),
-            *_odds(record["probabilities"]),
+            _make_measure(codes.VOLUME, record["volume_mm3"], codes.MM3),
+            _make_measure(codes.LONG_AXIS, record["diameter_mm"], codes.MM),
+            *_probability_measures(record["probabilities"]),
         ]
-        kind, segment = codes.TYPES[record["type"]], segment_of(record)
-        groups.append(_region(tracking, segment, kind, measures, segmentation, origin))
+        kind, segment = codes.TYPES[record["type"]], segment_number(record)
+        groups.append(_region_group(tracking, segment, kind, measures, segmentation, origin))
     observer = sr.ObserverContext(
         observer_type=codes.DEVICE,
         observer_identifying_attributes=sr.DeviceObserverIdentifyingAttributes(
@@ -62,7 +62,7 @@ def write_measurements(
         imaging_measurements=groups,
         title=codes.REPORT,
     )
-    report[0].ContentSequence.append(_remarks([NOTE, *result["warnings"]]))
+    report[0].ContentSequence.append(_comments([NOTE, *result["warnings"]]))
     with silence_warnings():
         made = sr.Comprehensive3DSR(
             evidence=[segmentation, *origin.source],
@@ -74,7 +74,7 @@ def write_measurements(
     return complete_object(made, origin)
 
 
-def _patient(result: Mapping[str, Any], origin: Origin) -> sr.MeasurementsAndQualitativeEvaluations:
+def _patient_group(result: Mapping[str, Any], origin: Origin) -> sr.MeasurementsAndQualitativeEvaluations:
     scores = {**result["probabilities"], "malignant": result["malignant"], "benign": result["benign"]}
     made_by = [
         f"weights SHA-256 {origin.weights}",
@@ -86,14 +86,14 @@ def _patient(result: Mapping[str, Any], origin: Origin) -> sr.MeasurementsAndQua
         finding_type=codes.TYPES["others"],
         finding_sites=[sr.FindingSite(codes.LIVER)],
         algorithm_id=sr.AlgorithmIdentification(NAME, origin.version, parameters=made_by),
-        measurements=_odds(scores),
+        measurements=_probability_measures(scores),
         qualitative_evaluations=[
             sr.QualitativeEvaluation(codes.CALIBRATED, codes.YES if result["calibrated"] else codes.NO)
         ],
     )
 
 
-def _region(
+def _region_group(
     tracking: sr.TrackingIdentifier,
     segment: int,
     kind: Code,
@@ -116,31 +116,31 @@ def _region(
     )
 
 
-def _odds(probabilities: Mapping[str, float]) -> list[sr.Measurement]:
-    return [_measure(codes.PROBABILITIES[name], p, codes.NO_UNITS) for name, p in probabilities.items()]
+def _probability_measures(probabilities: Mapping[str, float]) -> list[sr.Measurement]:
+    return [_make_measure(codes.PROBABILITIES[name], p, codes.NO_UNITS) for name, p in probabilities.items()]
 
 
-def _measure(name: Code, value: float, unit: Code) -> sr.Measurement:
-    return sr.Measurement(name=name, value=round(float(value), PLACES), unit=unit)
+def _make_measure(name: Code, value: float, unit: Code) -> sr.Measurement:
+    return sr.Measurement(name=name, value=round(float(value), DECIMALS), unit=unit)
 
 
 def _own_scheme() -> Dataset:
-    """Who answers for the codes that no public scheme has."""
+    """Identifies the private coding scheme."""
     scheme = Dataset()
     scheme.CodingSchemeDesignator = codes.OWN_SCHEME
     scheme.CodingSchemeName = scheme.CodingSchemeResponsibleOrganization = MAKER
     return scheme
 
 
-def _remarks(texts: list[str]) -> sr.ContainerContentItem:
-    """What stands beside the measures in words: TID 1500, row 12."""
-    box = sr.ContainerContentItem(
+def _comments(texts: list[str]) -> sr.ContainerContentItem:
+    """Makes the text comments of the report (TID 1500, row 12)."""
+    container = sr.ContainerContentItem(
         name=codes.EVALUATIONS, relationship_type=sr.RelationshipTypeValues.CONTAINS
     )
-    box.ContentSequence = sr.ContentSequence([
+    container.ContentSequence = sr.ContentSequence([
         sr.TextContentItem(
             name=codes.COMMENT, value=text, relationship_type=sr.RelationshipTypeValues.CONTAINS
         )
         for text in texts
     ])
-    return box
+    return container

@@ -15,7 +15,7 @@ from monai.engines import SupervisedEvaluator
 
 from scripts.lidia.atomic import write_json
 from scripts.lidia.datalist.case_error import CaseError
-from scripts.lidia.dicom.source_series import source_files
+from scripts.lidia.dicom.source_series import find_source_files
 from scripts.lidia.inference.result_files import is_finished
 from scripts.lidia.registration.register_case import register_phases
 from scripts.lidia.registration.select_transform import check_method
@@ -103,7 +103,9 @@ class CohortDataset(Dataset):
             item
             for item in data
             if finished_in is None
-            or not is_finished(finished_in, item["id"], dicom=dicom and bool(source_files(item)), page=pages)
+            or not is_finished(
+                finished_in, item["id"], dicom=dicom and bool(find_source_files(item)), page=pages
+            )
         ]
         super().__init__(kept, transform)
         self.came = [dict(item) for item in kept]  # a second run must not register what the first one moved

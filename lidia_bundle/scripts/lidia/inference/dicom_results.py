@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scripts.lidia.atomic import replacing, write_json
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.dicom.references import NO_REFERENCE
-from scripts.lidia.dicom.source_series import make_stack, read_source, resample_to_stack, source_files
+from scripts.lidia.dicom.source_series import find_source_files, make_stack, read_source, resample_to_stack
 from scripts.lidia.inference.case_evaluator import note_failure
 from scripts.lidia.inference.result_files import dicom_files, result_files
 
@@ -73,7 +73,7 @@ class WriteDicom:
         Raises:
             CaseError: if the series cannot be read.
         """
-        paths = source_files(self.items.get(case, {}))
+        paths = find_source_files(self.items.get(case, {}))
         if not paths:
             return
         # DICOM's libraries load slowly, and a MONAI Label server has an older pydicom that never gets here.

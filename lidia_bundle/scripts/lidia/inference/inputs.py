@@ -15,9 +15,9 @@ from scripts.lidia.atomic import replacing
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.datalist.read_datalist import load_datalist
 from scripts.lidia.datalist.read_item import complete_item
-from scripts.lidia.dicom.file_account import Account, describe, tell
+from scripts.lidia.dicom.file_account import Account, format_reason, log_summary
 from scripts.lidia.dicom.series import read_files
-from scripts.lidia.dicom.study import Series, Study, find_studies, without_series
+from scripts.lidia.dicom.study import Series, Study, find_studies, refuse_series
 from scripts.lidia.inference.result_files import write_volume
 from scripts.lidia.phase_id.select_series import format_table, make_case_id, select_series
 from scripts.lidia.vocabulary import GRID_ORDER, PHASES
@@ -72,7 +72,7 @@ def resolve_inputs(
             if other is not study:
                 leave_series(account, [(series, series.kind) for series in other.series], item["id"])
         item = with_account(item, account, Path(output_dir))
-        tell(item["notes"]["files"], logger, item["id"])
+        log_summary(item["notes"]["files"], logger, item["id"])
     return [complete_item({**item, "liver": liver}, Path.cwd())]
 
 
@@ -105,7 +105,7 @@ def with_account(
     series = [row["number"] for row in item["notes"]["series"]]
     named = {n for n in series if any(f"series {n} " in words and "left out" in words for words in known)}
     warnings = [
-        describe(entry)
+        format_reason(entry)
         for entry in summary["reasons"]
         if entry["warning"] and not (entry["series"] and named >= set(entry["series"]))
     ]
@@ -117,7 +117,7 @@ def leave_series(account: Account, left_out: Sequence[tuple[Series, str]], case:
     for series, reason in left_out:
         detail = series.refused if reason in ("geometry", "bad_value", "other_kind") else ""
         paths = [*series.paths, *(path for path, _ in series.spare)]
-        account.leave(paths, reason, series=series.name, case=case, detail=detail)
+        account.leave_out(paths, reason, series=series.name, case=case, detail=detail)
 
 
 def require_one_study(studies: Sequence[Study], folder: Path, private: bool) -> Study:
@@ -171,7 +171,7 @@ def study_item(
         try:
             return _read_study(study, output_dir, case, phase_map, only, private, account, written)
         except CaseError as fault:
-            rest = without_series(study, fault)
+            rest = refuse_series(study, fault)
             if rest is None:
                 raise
             study = rest
@@ -217,7 +217,7 @@ def _read_study(
         for phase, series in phases.items():
             account.use(series.paths, phase, series=series.name, case=case)
             for spare, why in series.spare:
-                account.leave([spare], why, series=series.name, case=case)
+                account.leave_out([spare], why, series=series.name, case=case)
         others = [(series, "not_wanted") for p, series in choice.phases.items() if p not in phases]
         leave_series(account, [*choice.left_out, *others], case)
     source = list(phases[grid].paths)

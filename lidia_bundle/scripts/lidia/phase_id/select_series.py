@@ -128,7 +128,7 @@ def select_series(
             why = list(scan.why) if scan.why else ["nothing speaks for any phase"]
             if not taken_here:
                 reason = "reconstruction" if used else "same_phase" if best in phases else "not_wanted"
-                if best in phases and series.goes_on(phases[best]):
+                if best in phases and series.continues(phases[best]):
                     reason = "other_pass"
                 left_out.append((series, reason))
                 why.append(NOT_TAKEN[reason])

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.lidia.datalist.case_error import CaseError
-from scripts.lidia.dicom.file_account import Account, tell
+from scripts.lidia.dicom.file_account import Account, log_summary
 from scripts.lidia.input_folders import list_files
 from scripts.lidia.prepare.case_files import Patient
 from scripts.lidia.prepare.output_folder import logger
@@ -29,7 +29,7 @@ def close_account(
     """
     for one in patients:
         if isinstance(one, CaseError):
-            account.leave(_below([Path(one.file)]), "failed", case=one.case, detail=one.problem)
+            account.leave_out(_below([Path(one.file)]), "failed", case=one.case, detail=one.problem)
         elif one.id in used:
             for phase, place in one.phases.items():
                 account.use(_below(place if isinstance(place, tuple) else [place]), phase, case=one.id)
@@ -38,10 +38,10 @@ def close_account(
             account.use(_below(one.told_by), "table")
         else:
             places = [place if isinstance(place, tuple) else (place,) for place in one.phases.values()]
-            account.leave(_below([path for place in places for path in place]), "failed", case=one.id)
+            account.leave_out(_below([path for place in places for path in place]), "failed", case=one.id)
     account.close("not_needed")
     summary = account.summary()
-    tell(summary, logger, account.folder.name)
+    log_summary(summary, logger, account.folder.name)
     account.write(folder / "files.csv")
     return summary
 

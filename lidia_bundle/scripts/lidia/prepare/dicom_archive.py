@@ -11,7 +11,7 @@ from typing import Any
 
 from scripts.lidia.atomic import write_json
 from scripts.lidia.datalist.case_error import CaseError
-from scripts.lidia.dicom.file_account import Account, tell
+from scripts.lidia.dicom.file_account import Account, log_summary
 from scripts.lidia.dicom.study import Series, Study, find_studies
 from scripts.lidia.inference.inputs import leave_series, study_item, with_account
 from scripts.lidia.phase_id.select_series import make_case_id
@@ -41,7 +41,7 @@ def read_archive(
             return _read(read, write, phase_map, private, account)
         finally:
             account.close()
-            tell(account.summary(), logger, read.name)
+            log_summary(account.summary(), logger, read.name)
             if not private:
                 account.write(write / "files.csv")
             write_json(write / "files.json", account.summary())

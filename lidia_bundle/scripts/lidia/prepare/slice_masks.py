@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.dicom.read_file import read_file
-from scripts.lidia.dicom.series import dicom_paths, read_slices
+from scripts.lidia.dicom.series import list_dicom_paths, read_slices
 from scripts.lidia.dicom.source_series import make_stack
 
 Picture = Callable[[Path], NDArray[np.bool_]]
@@ -35,7 +35,7 @@ def read_pictures(
     Raises:
         CaseError: if pictures and slices do not match in number, name or size, or the series is no volume.
     """
-    paths = dicom_paths(series)
+    paths = list_dicom_paths(series)
     drawn = sorted(one for one in path.glob(f"*{ending}") if one.is_file() and one.name[0] != ".")
     keys = [one.name for one in (drawn if by_name else paths)]
     pictures = dict(zip(keys, drawn, strict=False))

@@ -15,7 +15,7 @@ import numpy as np
 
 from scripts.lidia.atomic import replacing, write_json
 from scripts.lidia.data.read_volume import read_phase
-from scripts.lidia.dicom.series import dicom_paths
+from scripts.lidia.dicom.series import list_dicom_paths
 from scripts.lidia.registration.lattice import Volume, warp_to_grid
 from scripts.lidia.registration.select_transform import Target, align_pair, check_method, make_target
 from scripts.lidia.vocabulary import GRID_ORDER, PHASES
@@ -146,7 +146,7 @@ def _read(path: str, case: str) -> Volume:
 def _content(path: str) -> str:
     """SHA-256 of a file, or of all files of a DICOM folder."""
     total = hashlib.sha256()
-    for file in dicom_paths(path) if Path(path).is_dir() else [Path(path)]:
+    for file in list_dicom_paths(path) if Path(path).is_dir() else [Path(path)]:
         if file.is_file():
             with file.open("rb") as stream:
                 total.update(hashlib.file_digest(stream, "sha256").digest())

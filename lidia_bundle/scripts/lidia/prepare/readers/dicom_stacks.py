@@ -13,7 +13,7 @@ from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.datalist.header_checks import MIN_SLICES
 from scripts.lidia.dicom.file_account import Account
 from scripts.lidia.dicom.header_values import (
-    check_place,
+    check_geometry,
     is_slice,
     read_date,
     read_text,
@@ -22,7 +22,7 @@ from scripts.lidia.dicom.header_values import (
 )
 from scripts.lidia.dicom.headers import read_headers
 from scripts.lidia.dicom.scan_passes import Scan, split_scans
-from scripts.lidia.dicom.series import dicom_paths
+from scripts.lidia.dicom.series import list_dicom_paths
 from scripts.lidia.prepare.output_folder import logger
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Stack(NamedTuple):
     def place(self) -> Path | tuple[Path, ...]:
         """Their folder where it holds nothing else, else the slices."""
         folder = self.paths[0].parent
-        return folder if set(dicom_paths(folder)) == set(self.paths) else self.paths
+        return folder if set(list_dicom_paths(folder)) == set(self.paths) else self.paths
 
 
 class Seg(NamedTuple):
@@ -97,19 +97,19 @@ def find_stacks(root: Path, account: Account | None = None) -> tuple[list[Stack]
     for header in read_headers(root, [], account, more=(REFERENCES,)):
         if read_text(header, "Modality") == "SEG":
             segs.append(_seg(header))
-            account.leave([segs[-1].path], "other_kind")
+            account.leave_out([segs[-1].path], "other_kind")
         elif _is_slice(header, account):
             patient, uid = (read_text(header, key) for key in ("PatientID", "SeriesInstanceUID"))
             series[patient, uid].append(header)
     stacks = []
     for scan in (scan for slices in series.values() for scan in _scans(slices)):
         for slice_, reason in scan.spare:
-            account.leave([Path(slice_.filename)], reason, series=read_text(slice_, "SeriesNumber"))
+            account.leave_out([Path(slice_.filename)], reason, series=read_text(slice_, "SeriesNumber"))
         large = len(scan.slices) >= MIN_SLICES
         stacks += [_stack(scan.slices)] if large else []
         paths = [Path(slice_.filename) for slice_ in scan.slices]
         number = read_text(scan.slices[0], "SeriesNumber")
-        account.leave(paths, "not_chosen" if large else "single_slices", series=number)
+        account.leave_out(paths, "not_chosen" if large else "single_slices", series=number)
     stacks.sort(key=lambda s: (s.patient, s.day, s.seconds or 0.0, s.series, s.acquisition))
     return stacks, sorted(segs, key=lambda s: (s.patient, s.day, str(s.path)))
 
@@ -119,12 +119,12 @@ def _is_slice(header: Dataset, account: Account) -> bool:
     reason, detail = "other_kind", read_text(header, "Modality")
     try:
         if is_slice(header):
-            check_place(header)
+            check_geometry(header)
             return True
     except CaseError as fault:
         logger.warning(str(fault))
         reason, detail = "bad_value", fault.problem
-    account.leave([Path(header.filename)], reason, detail=detail)
+    account.leave_out([Path(header.filename)], reason, detail=detail)
     return False
 
 
