@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from scripts.lidia.net.blocks import ConvBlock, Perceptron, SinePosition, SpaceToDepth, voxel_places
+from scripts.lidia.net.blocks import ConvBlock, Perceptron, SinePosition, SpaceToDepth, voxel_positions
 from scripts.lidia.net.encoder import Encoder
 from scripts.lidia.net.hounsfield_path import HounsfieldPath, stretch_soft_tissue
 from scripts.lidia.net.pixel_decoder import FeaturePyramid
@@ -20,11 +20,11 @@ from scripts.lidia.net.transformer_decoder import DecoderLayer, separate_pilots,
 
 
 def test_places_are_cell_centres_from_the_middle_of_the_window() -> None:
-    places = voxel_places(2, 4, 6, 2, torch.device("cpu")).reshape(2, 4, 6, 3)
+    places = voxel_positions(2, 4, 6, 2, torch.device("cpu")).reshape(2, 4, 6, 3)
     assert places[:, 0, 0, 0].tolist() == [-1, 1]
     assert places[0, :, 0, 1].tolist() == [-3, -1, 1, 3]
     assert places[0, 0, :, 2].tolist() == [-5, -3, -1, 1, 3, 5]
-    assert voxel_places(1, 1, 3, 1, torch.device("cpu"))[:, 2].tolist() == [-1, 0, 1]
+    assert voxel_positions(1, 1, 3, 1, torch.device("cpu"))[:, 2].tolist() == [-1, 0, 1]
 
 
 def test_positions_are_sines_and_cosines_of_8_to_512_voxels() -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from scripts.lidia.components import join_components
-from scripts.lidia.net.blocks import voxel_places
+from scripts.lidia.net.blocks import voxel_positions
 from scripts.lidia.net.query_generator import Queries, SeedEmbedding
 from scripts.lidia.recorded_randomness import RecordedChoices
 from scripts.lidia.vocabulary import FIRST_LESION
@@ -67,7 +67,7 @@ class AnchorQueries(nn.Module):
         ).flatten(1)
         b, _, x, y, z = descriptors.shape
         means, filled = component_means(descriptors.flatten(2), parts, self.anchors)
-        places = voxel_places(x, y, z, self.stem_stride, descriptors.device)
+        places = voxel_positions(x, y, z, self.stem_stride, descriptors.device)
         centres, _ = component_means(places.T.expand(b, -1, -1), parts, self.anchors)
         seeded = self.seed_embedding(means, centres)
         feat = torch.where(filled[..., None], seeded[0], self.anchor_feat)

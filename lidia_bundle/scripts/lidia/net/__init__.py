@@ -1,1 +1,1 @@
-"""The network: iterative fusion (Eq. 1, 2), encoder, feature pyramid, mask transformer."""
+"""Network modules of LIDIA: iterative fusion (Eq. 1, 2), encoder, pixel decoder, transformer decoder."""

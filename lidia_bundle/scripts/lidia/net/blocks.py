@@ -1,4 +1,4 @@
-"""The blocks that every part of the network is made of: convolutions, a small perceptron, position codes."""
+"""Define the building blocks of the network: convolutions, a perceptron and positional encodings."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 
 class Conv3(nn.Conv3d):
-    """A 3³ convolution with padding 1, by oneDNN also where torch would not ask it.
+    """3x3x3 convolution with padding 1 that always uses oneDNN on a CPU.
 
-    For one sample of few channels or voxels, torch 2.13 on a CPU takes a convolution of its own that needs up
-    to eight times as long.
+    For a single sample with few channels or voxels, torch 2.13 selects its own CPU kernel, which takes up to
+    eight times as long.
     """
 
     def __init__(self, inputs: int, outputs: int, *, stride: int = 1) -> None:
@@ -32,10 +32,11 @@ class Conv3(nn.Conv3d):
 
 
 class ConvBlock(nn.Module):
-    """3-D convolution, instance norm, LeakyReLU (0.01): nnU-Net's and the paper's convolutional block.
+    """3-D convolution, instance norm and LeakyReLU (0.01): the convolutional block of nnU-Net and the paper.
 
-    Maps of fewer than three voxels a side stay in float32 under autocast: oneDNN's bfloat16 gradient of a 3³
-    kernel reads beyond them (torch 2.13: infinite or random weights' gradients).
+    Under autocast, feature maps with fewer than three voxels along an axis are computed in float32: the
+    bfloat16 gradient of a 3x3x3 kernel in oneDNN reads beyond their bounds (torch 2.13: the gradients of the
+    weights are infinite or random).
     """
 
     def __init__(self, inputs: int, outputs: int, *, stride: int = 1) -> None:
@@ -48,23 +49,23 @@ class ConvBlock(nn.Module):
             norm_dim=3,
             act=("LEAKYRELU", {"negative_slope": 0.01, "inplace": True}),
         )
-        self.smallest = 2 * stride + 1
+        self.min_size = 2 * stride + 1
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, X, Y, Z) -> (B, outputs, x, y, z), x = X / stride."""
         if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript skips the branch only so)
-            if min(x.shape[2:]) < self.smallest and torch.is_autocast_enabled(x.device.type):
-                return self._exact(x)
+            if min(x.shape[2:]) < self.min_size and torch.is_autocast_enabled(x.device.type):
+                return self._forward_float32(x)
         return self.adn(self.conv(x))
 
     @torch.jit.unused
-    def _exact(self, x: Tensor) -> Tensor:
+    def _forward_float32(self, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
             return self.adn(self.conv(x.float()))
 
 
 class SpaceToDepth(nn.Module):
-    """Folds blocks of `stride`³ voxels into channels: half the resolution without losing a voxel."""
+    """Move blocks of `stride`³ voxels into channels: the resolution drops by `stride`, no voxel is lost."""
 
     def __init__(self, stride: int) -> None:
         super().__init__()
@@ -79,7 +80,7 @@ class SpaceToDepth(nn.Module):
 
 
 class Perceptron(nn.Sequential):
-    """Linear layers of one hidden width with ReLU between them."""
+    """Multi-layer perceptron: linear layers of the same hidden width with ReLU between them."""
 
     def __init__(self, inputs: int, hidden: int, outputs: int, *, layers: int = 3) -> None:
         widths = [inputs, *[hidden] * (layers - 1), outputs]
@@ -90,10 +91,10 @@ class Perceptron(nn.Sequential):
 
 
 class SinePosition(nn.Module):
-    """Sine and cosine code of a place, a third of the width an axis.
+    """Sinusoidal positional encoding of a 3-D position; each axis takes a third of the width.
 
-    Places are in voxels of the network's grid from the centre of the window, so that a lesion has the same
-    neighbourhood code in a window of any size. Wavelengths run from 8 to 512 voxels.
+    Positions are in voxels of the network's grid relative to the centre of the window, so that the encoding
+    of a neighbourhood does not depend on the size of the window. Wavelengths range from 8 to 512 voxels.
     """
 
     def __init__(self, width: int) -> None:
@@ -103,15 +104,15 @@ class SinePosition(nn.Module):
         waves = 8.0 * (512.0 / 8.0) ** (torch.arange(count) / max(count - 1, 1))
         self.register_buffer("frequency", 2.0 * math.pi / waves, persistent=False)
 
-    def forward(self, places: Tensor) -> Tensor:
-        """(..., 3) voxels -> (..., width)."""
-        angles = places.unsqueeze(-1) * self.frequency  # (..., 3, count)
+    def forward(self, positions: Tensor) -> Tensor:
+        """Encode positions: (..., 3) in voxels -> (..., width)."""
+        angles = positions.unsqueeze(-1) * self.frequency  # (..., 3, count)
         code = torch.cat([angles.sin(), angles.cos()], dim=-1).flatten(-2)
         return code[..., : self.width]
 
 
-def voxel_places(x: int, y: int, z: int, stride: int, device: torch.device) -> Tensor:
-    """(x·y·z, 3) centres of a feature grid's cells, in network voxels from the window's centre."""
+def voxel_positions(x: int, y: int, z: int, stride: int, device: torch.device) -> Tensor:
+    """Return the (x·y·z, 3) cell centres of a feature grid, in network voxels from the window's centre."""
     i = (torch.arange(x, device=device) + 0.5 - x / 2.0) * stride
     j = (torch.arange(y, device=device) + 0.5 - y / 2.0) * stride
     k = (torch.arange(z, device=device) + 0.5 - z / 2.0) * stride

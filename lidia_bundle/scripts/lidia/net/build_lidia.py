@@ -1,4 +1,4 @@
-"""Builds LIDIA from the numbers of a config; the defaults are the shipped recipe."""
+"""Build LIDIA from the values of a config; the defaults are the shipped recipe."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def build_lidia(
     type_share: float | None = 0.15,
     max_over_queries: bool = True,
 ) -> LIDIA:
-    """Builds the network.
+    """Build the network.
 
-    The paper's values stand in `overlays/paper_scale.yaml`. To switch off what the paper does not have:
+    The paper's values stand in `overlays/paper_scale.yaml`. To disable every addition to the paper, set
     `stem_stride` 1, `focus` None, `hounsfield`, `liver_context`, `mask_pooling`, `mask_pilots` and
     `max_over_queries` False, `proposals` 0, `semantic_share` 0.
 
@@ -55,25 +55,25 @@ def build_lidia(
         classes: C: background, liver and lesion types.
         stem_stride: space-to-depth factor of the first stage; 1 is full resolution.
         channels: widths of the fused feature and of the encoder's stages, each at half the resolution.
-        per_step_fusion: own weights of F_conv at every step instead of Eq. 2's one set.
-        fusion: another module in place of Eq. 1 and 2, with the same inputs and `channels[0]` features.
+        per_step_fusion: separate weights of F_conv for each step instead of the shared weights of Eq. 2.
+        fusion: module that replaces Eq. 1 and 2, with the same inputs and `channels[0]` output features.
         hidden_dim: D, of the queries and of the coarser levels of the pixel decoder.
         mask_dim: E, of the pixel and mask features.
-        focus: centre and width of the soft tissue that the image is stretched around, in units of the window.
-        hounsfield: adds a norm-free path of absolute HU to the pixel features.
-        liver_context: describes every voxel by its difference from the liver too.
-        mask_pooling: shows the class head the mean descriptor under the query's mask.
-        learned_queries: number of learned queries.
-        proposals: number of queries seeded at lesion peaks of the semantic head.
-        query_generator: another module in place of the two kinds above.
+        focus: centre and width of the soft-tissue range, in units of the window; None disables the rescaling.
+        hounsfield: add a path without normalisation, which carries absolute HU, to the pixel features.
+        liver_context: also describe each voxel by its difference from the mean liver feature.
+        mask_pooling: the class head also receives the mean descriptor under the query's mask.
+        learned_queries: number of queries with learned content and position.
+        proposals: number of queries placed at the lesion peaks of the semantic head.
+        query_generator: module that replaces both kinds of queries.
         attention_levels: pyramid level (0 is the finest) that each decoder layer attends to.
-        num_heads: of attention.
-        ffn_dim: hidden width of the decoder's FFN.
-        contrastive_dim: R, of the contrastive embedding.
-        mask_pilots: mask-piloted queries in training.
-        semantic_share: share of the semantic head in where a lesion is.
-        type_share: its share in which type a lesion has; None is `semantic_share`.
-        max_over_queries: maximum over the queries in the semantic map instead of their sum.
+        num_heads: number of attention heads.
+        ffn_dim: hidden width of the decoder's feed-forward network.
+        contrastive_dim: R, width of the contrastive embedding.
+        mask_pilots: use mask-piloted queries in training.
+        semantic_share: weight of the semantic head in the localisation of lesions, 0..1.
+        type_share: weight of the semantic head in the type of a lesion, 0..1; None means `semantic_share`.
+        max_over_queries: the semantic map takes the maximum over the queries instead of their sum.
     """
     fusion = fusion or IterativeFusion(
         phases=phases, channels=channels[0], stride=stem_stride, per_step=per_step_fusion

@@ -1,4 +1,4 @@
-"""The nnU-Net encoder behind the fusion (section 3, Implementation Details)."""
+"""Encode the fused feature at several resolutions (nnU-Net encoder; section 3, Implementation Details)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from scripts.lidia.net.blocks import ConvBlock
 
 
 class Encoder(nn.Module):
-    """Strided stages of two convolutional blocks each; the fusion module stands for nnU-Net's first stage.
+    """Stages of two convolutional blocks, the first one strided; the fusion replaces nnU-Net's first stage.
 
     Args:
-        channels: width of the fused feature, then of every stage. Each stage halves the resolution.
+        channels: width of the fused feature, then of each stage. Each stage halves the resolution.
     """
 
     def __init__(self, channels: Sequence[int]) -> None:

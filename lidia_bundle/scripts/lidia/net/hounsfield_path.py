@@ -1,10 +1,10 @@
-"""Two aids for absolute Hounsfield units: a soft-tissue focus of the input, and a norm-free path.
+"""Preserve absolute Hounsfield units: rescale the soft-tissue range, and add a path without normalisation.
 
-The window of the tensor contract, -200..400 HU, keeps fat, vessels and calcification apart, but a lesion
-differs from its liver by 20 HU: a fifteenth of the window's half. The focus stretches what lies near it.
+The input window, -200..400 HU, separates fat, vessels and calcification, but a lesion differs from the
+liver by only about 20 HU, a fifteenth of half the window. `stretch_soft_tissue` increases this contrast.
 
-Instance norm throws the absolute level away, and the level is the diagnosis: a cyst is a cyst because it is
-water. Ours, not the paper's; the paper-scale overlay turns it off.
+Instance norm removes the absolute intensity, which is diagnostic: a cyst is recognised by the attenuation of
+water. Both additions are ours, not the paper's; the paper-scale overlay disables them.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from scripts.lidia.net.blocks import Conv3
 
 
 def stretch_soft_tissue(image: Tensor, centre: float, width: float) -> Tensor:
-    """(x - centre) / width, clipped to -1.25..3.5, for an image in units of the window (-1..1).
+    """Compute (x - centre) / width, clipped to -1.25..3.5, for an image in units of the window (-1..1).
 
-    Centre -0.1333 and width 0.2667 are 60 and 80 HU of the default window: -40..340 HU stay apart.
+    With the default window, centre -0.1333 is 60 HU and width 0.2667 is 80 HU, so -40..340 HU is not clipped.
     """
     return ((image - centre) / width).clamp(-1.25, 3.5)
 
 
 class HounsfieldPath(nn.Module):
-    """Windowed phases and their presence, pooled to the feature grid; two convolutions without a norm."""
+    """Two convolutions without normalisation over the phases and their presence flags on the feature grid."""
 
     def __init__(self, *, phases: int, width: int, stride: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Names that the parameters of LIDIA had before release 2.0.0, so that older weights can still be loaded."""
+"""Rename the parameters of weights that were saved before release 2.0.0."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ PREFIXES = {
     "heads.": "transformer_decoder.heads.",
     "project.": "contrastive_projection.",
 }
-"""First part of a name before 2.0.0, and what stands there now."""
+"""First part of a parameter name before 2.0.0 and its present name."""
 PARTS = {
     "cross": "cross_attn",
     "itself": "self_attn",
     "feedforward": "ffn",
     "norm_feed": "norm_ffn",
 }
-"""Parts of a decoder layer."""
+"""Modules of a decoder layer before 2.0.0 and their present names."""
 HEADS = {"mask": "mask_embed", "classify": "class_embed"}
 
 
 def has_legacy_names(state: Mapping[str, Value]) -> bool:
-    """Whether a state dict has the names from before 2.0.0."""
+    """Return True if a state dict has the parameter names from before 2.0.0."""
     return "seed_content.0.weight" in state and "fusion.fuse_blocks.0.conv.weight" in state
 
 
 def rename_legacy(state: Mapping[str, Value]) -> dict[str, Value]:
-    """Gives a state dict of LIDIA from before 2.0.0 today's names; the values are the same objects."""
+    """Rename the parameters of a state dict from before 2.0.0; the values are not copied."""
     return {_rename(name): value for name, value in state.items()}
 
 

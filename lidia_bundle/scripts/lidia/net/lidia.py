@@ -1,4 +1,4 @@
-"""LIDIA (Fig. 1): fusion of the phases, encoder, pixel decoder and transformer decoder, put together."""
+"""Assemble LIDIA (Fig. 1) from fusion, encoder, pixel decoder, transformer decoder and heads."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from scripts.lidia.recorded_randomness import RecordedChoices
 
 
 class Features(NamedTuple):
-    """What the encoder and the pixel decoder give.
+    """Outputs of the encoder and the pixel decoder.
 
     Attributes:
         levels: encoder levels (B, C_i, x_i, y_i, z_i), fine to coarse.
         pyramid: pixel decoder levels of the same resolutions, fine to coarse.
-        pixels: (B, E, x, y, z) pixel features, which masks and classes are read from.
+        pixels: (B, E, x, y, z) pixel features, from which masks and classes are predicted.
     """
 
     levels: list[Tensor]
@@ -33,31 +33,32 @@ class Features(NamedTuple):
 
 
 class LIDIA(nn.Module):
-    """Liver tumour diagnosis network: one tensor in, one tensor out.
+    """Liver tumour diagnosis network.
 
     Input (B, P, X, Y, Z) float32, windowed to -1..1, RAS. **An absent phase is a channel of NaN** (a channel
     with any NaN counts as absent). In evaluation the output is (B, C, X, Y, Z), probabilities that sum to 1
     over the classes; in training it is a `Prediction`. X, Y and Z must be multiples of `stride`.
-    `build_lidia` makes the parts from the numbers of a config.
+    `build_lidia` builds the modules from the values of a config.
 
     Args:
-        fusion: phases to one feature, (B, P, X, Y, Z) and (B, P) bool -> (B, C_0, x, y, z); Eq. 1 and 2.
+        fusion: fuses the phases, (B, P, X, Y, Z) and (B, P) bool -> (B, C_0, x, y, z); Eq. 1 and 2.
         encoder: (B, C_0, x, y, z) -> levels, fine to coarse.
         pixel_decoder: levels -> pyramid, fine to coarse.
-        hounsfield_path: adds absolute HU to the pixel features; None leaves them (ours, not the paper's).
+        hounsfield_path: adds absolute HU to the pixel features (ours, not the paper's); None disables it.
         semantic_head: auxiliary class logits of every feature voxel, and its descriptor.
         mask_features: pixel features -> mask features (B, E, x, y, z).
         query_generator: semantic logits and descriptors -> `Queries`.
         transformer_decoder: queries -> class logits and mask embeddings of every layer.
         contrastive_projection: queries (B, Q, D) -> contrastive embeddings (B, Q, R), Eq. 3 to 5.
-        phases: P, in temporal order.
-        stem_stride: X / x, resolution of the image over that of the features.
-        stride: multiple that X, Y and Z must be.
-        focus: centre and width of the soft tissue that the image is stretched around, in units of the window;
-            None leaves the image.
-        mask_pilots: mask-piloted queries in training, where `forward` is given the target.
-        semantic_share: share of the semantic head in where a lesion is; 0 reads the queries alone.
-        type_share: its share in which type a lesion has.
+        phases: P, number of phases, in temporal order.
+        stem_stride: X / x, size of the image divided by that of the features.
+        stride: X, Y and Z must be multiples of it.
+        focus: centre and width of the soft-tissue range to which the image is rescaled, in units of the
+            window; None disables it.
+        mask_pilots: use mask-piloted queries in training, if `forward` receives the target.
+        semantic_share: weight of the semantic head in the localisation of lesions, 0..1; 0 uses the queries
+            only.
+        type_share: weight of the semantic head in the type of a lesion, 0..1.
         max_over_queries: the semantic map takes the maximum over the queries instead of their sum.
     """
 
@@ -96,23 +97,23 @@ class LIDIA(nn.Module):
         self.focus = None if focus is None else (float(focus[0]), float(focus[1]))
         self.mask_pilots, self.max_over_queries = mask_pilots, max_over_queries
         self.semantic_share, self.type_share = float(semantic_share), float(type_share)
-        self.decoding = True  # False while the semantic head warms up alone
+        self.decoding = True  # False during the warm-up, which trains the semantic head only
         self.choices = RecordedChoices()
 
     def extra_repr(self) -> str:
-        """What the answer depends on besides parts and weights; an exported graph is named by it too."""
+        """List the settings that affect the output and are not weights; exported graphs are named by them."""
         names = ("focus", "semantic_share", "type_share", "max_over_queries")
         return ", ".join(f"{name}={getattr(self, name)}" for name in names)
 
     def forward(self, image: Tensor, target: Tensor | None = None) -> Tensor:
-        """Gives probabilities in evaluation and a `Prediction` in training.
+        """Return probabilities in evaluation mode and a `Prediction` in training mode.
 
         Args:
             image: (B, P, X, Y, Z), NaN where a phase is absent.
-            target: (B, 2, X, Y, Z) classes and instances; only the mask-piloted queries read it.
+            target: (B, 2, X, Y, Z) classes and instances; used only for the mask-piloted queries.
 
         Raises:
-            ValueError: the image does not have this shape, or a sample has no phase at all.
+            ValueError: the shape of the image is wrong, or a sample has no phase.
         """
         features = self.encode(image)
         semantic = self.semantic_head(features.pixels)
@@ -122,15 +123,15 @@ class LIDIA(nn.Module):
         return self.predict_map(features, semantic)
 
     def encode(self, image: Tensor) -> Features:
-        """Gives the features of an image.
+        """Compute the features of an image.
 
         Raises:
-            ValueError: as `forward`.
+            ValueError: as in `forward`.
         """
         check_image(image, self.phases, self.stride)
         present = torch.isnan(image).flatten(2).any(dim=2).logical_not()  # (B, P)
         if not exporting() and not bool(present.any(dim=1).all()):
-            raise ValueError("A case has no phase at all: every channel holds NaN.")
+            raise ValueError("A case has no phase: every channel contains NaN. Give at least one phase.")
         if self.focus is not None:
             image = stretch_soft_tissue(image, self.focus[0], self.focus[1])
         image = torch.where(present[:, :, None, None, None], image, torch.zeros_like(image))
@@ -139,16 +140,16 @@ class LIDIA(nn.Module):
         pixels = pyramid[0]
         if self.hounsfield_path is not None:
             pixels = pixels + self.hounsfield_path(image, present)
-        if exporting():  # a graph cannot refuse a case without any phase: its map is NaN
+        if exporting():  # a graph cannot raise an error: the map of a case without phases is NaN
             pixels = pixels.masked_fill(~present.any(dim=1)[:, None, None, None, None], torch.nan)
         return Features(levels, pyramid, pixels)
 
     def predict_map(self, features: Features, semantic: tuple[Tensor, Tensor, Tensor | None]) -> Tensor:
-        """Gives the semantic map (B, C, X, Y, Z): probabilities that sum to 1 over the classes.
+        """Predict the semantic map (B, C, X, Y, Z): probabilities that sum to 1 over the classes.
 
         Args:
-            features: of `encode`.
-            semantic: of the semantic head, see `SemanticHead.forward`.
+            features: output of `encode`.
+            semantic: output of the semantic head, see `SemanticHead.forward`.
         """
         semantic_logits, descriptors, _ = semantic
         mask_features = self.mask_features(features.pixels)
@@ -171,11 +172,11 @@ class LIDIA(nn.Module):
     def predict_queries(
         self, features: Features, semantic: tuple[Tensor, Tensor, Tensor | None], target: Tensor | None
     ) -> Prediction:
-        """Gives what the losses read; while `decoding` is off, the semantic head alone.
+        """Predict the inputs of the losses; if `decoding` is False, those of the semantic head only.
 
         Args:
-            features: of `encode`.
-            semantic: of the semantic head.
+            features: output of `encode`.
+            semantic: output of the semantic head.
             target: as in `forward`.
         """
         semantic_logits, descriptors, liver_logits = semantic
@@ -209,9 +210,9 @@ class LIDIA(nn.Module):
         )
 
     def _draw_pilots(self, target: Tensor | None, mask_features: Tensor) -> tuple[Tensor | None, Tensor]:
-        """Masks (B, T, x, y, z) of the pilots, None where there is none, and their instances (B, T)."""
+        """Return the pilot masks (B, T, x, y, z), or None without pilots, and their instances (B, T)."""
         if self.mask_pilots and target is not None:
             masks, instances = self.choices.choose(lambda: pilot_masks(target, self.stem_stride))
             return (masks if instances.shape[1] else None), instances
-        nothing = torch.zeros((len(mask_features), 0), dtype=torch.long, device=mask_features.device)
-        return None, nothing
+        no_instances = torch.zeros((len(mask_features), 0), dtype=torch.long, device=mask_features.device)
+        return None, no_instances

@@ -1,4 +1,4 @@
-"""The pixel decoder: a feature pyramid network (Lin et al. 2017), as in PLAN and section 3."""
+"""Decode pixel features with a feature pyramid network (Lin et al. 2017; section 3, as in PLAN)."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from scripts.lidia.net.blocks import ConvBlock
 
 
 class FeaturePyramid(nn.Module):
-    """1x1 lateral, up-sample, add, 3³ block, from coarse to fine.
+    """Feature pyramid: 1x1 lateral convolution, up-sampling, addition and 3x3x3 block, from coarse to fine.
 
     Args:
         channels: widths of the encoder's levels, fine to coarse.
-        width: width of every pyramid level but the finest.
-        finest: width of the finest level, whose features become masks.
+        width: width of every pyramid level except the finest.
+        finest: width of the finest level, from which masks are predicted.
     """
 
     def __init__(self, channels: Sequence[int], *, width: int, finest: int) -> None:

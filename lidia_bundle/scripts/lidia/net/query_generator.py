@@ -1,4 +1,4 @@
-"""Queries: some seeded where the semantic head sees a lesion (kin of PLAN's anchor queries), some learned."""
+"""Generate queries: learned ones, and proposals at lesion peaks of the semantic head (cf. PLAN's anchors)."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scripts.lidia.net.blocks import Perceptron, SinePosition, voxel_places
+from scripts.lidia.net.blocks import Perceptron, SinePosition, voxel_positions
 from scripts.lidia.recorded_randomness import RecordedChoices
 from scripts.lidia.vocabulary import FIRST_LESION
 
 
 class Queries(NamedTuple):
-    """Queries before the first decoder layer.
+    """Inputs of the first decoder layer.
 
     Attributes:
         feat: (B, Q, D) content.
         embed: (B, Q, D) position.
-        seeds: (B, Q, 3) voxel of the network's grid that a query was seeded in, -1 for a learned query.
+        seeds: (B, Q, 3) voxel of the network's grid at which a query was placed, -1 for a learned query.
     """
 
     feat: Tensor
@@ -28,7 +28,7 @@ class Queries(NamedTuple):
 
 
 class SeedEmbedding(nn.Module):
-    """Content and position of a query from the descriptor of a voxel or region, and its place.
+    """Compute the content and position of a query from the descriptor and position of a voxel or region.
 
     Args:
         descriptor_dim: W.
@@ -40,17 +40,17 @@ class SeedEmbedding(nn.Module):
         self.content = Perceptron(descriptor_dim, hidden_dim, hidden_dim, layers=2)
         self.sine = SinePosition(hidden_dim)
 
-    def forward(self, descriptors: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
-        """Descriptors (B, Q, W) and places (B, Q, 3) in network voxels -> feat and embed (B, Q, D)."""
-        return self.content(descriptors), self.sine(places)
+    def forward(self, descriptors: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Descriptors (B, Q, W) and positions (B, Q, 3) in network voxels -> feat and embed (B, Q, D)."""
+        return self.content(descriptors), self.sine(positions)
 
 
 class ProposalQueries(nn.Module):
-    """Proposals at the strongest lesion peaks of the semantic head first, then learned queries.
+    """Proposals at the strongest lesion peaks of the semantic head, followed by learned queries.
 
     Args:
-        proposals: queries seeded at peaks (none in the paper).
-        learned_queries: learned ones (50 in the paper).
+        proposals: number of queries placed at peaks (0 in the paper).
+        learned_queries: number of learned queries (50 in the paper).
         descriptor_dim: W.
         hidden_dim: D.
         stem_stride: voxels of the network's grid in one feature voxel.
@@ -67,7 +67,7 @@ class ProposalQueries(nn.Module):
         self.choices = RecordedChoices()
 
     def extra_repr(self) -> str:
-        """Names the number of proposals, which neither parts nor weights tell."""
+        """Show the number of proposals, which the submodules and weights do not determine."""
         return f"proposals={self.proposals}"
 
     def forward(self, semantic_logits: Tensor, descriptors: Tensor) -> Queries:
@@ -78,8 +78,8 @@ class ProposalQueries(nn.Module):
         embed = self.query_embed.unsqueeze(0).expand(b, -1, -1)
         seeds = torch.full((b, feat.shape[1], 3), -1, dtype=torch.long, device=descriptors.device)
         if self.proposals > 0:
-            places = voxel_places(x, y, z, self.stem_stride, descriptors.device)[peaks]
-            proposed_feat, proposed_embed = self.seed_embedding(gather_voxels(descriptors, peaks), places)
+            positions = voxel_positions(x, y, z, self.stem_stride, descriptors.device)[peaks]
+            proposed_feat, proposed_embed = self.seed_embedding(gather_voxels(descriptors, peaks), positions)
             feat, embed = torch.cat([proposed_feat, feat], dim=1), torch.cat([proposed_embed, embed], dim=1)
             centres = unravel(peaks, y, z) * self.stem_stride + self.stem_stride // 2
             seeds = torch.cat([centres, seeds], dim=1)
@@ -97,18 +97,18 @@ class ProposalQueries(nn.Module):
 
 
 def lesion_peaks(semantic_logits: Tensor, count: int, window: int = 5, first: int = FIRST_LESION) -> Tensor:
-    """Feature voxels at the strongest local maxima of the lesion probability.
+    """Find the feature voxels at the strongest local maxima of the lesion probability.
 
     Args:
         semantic_logits: (B, C, x, y, z).
-        count: how many peaks a sample; where there are fewer, the next strongest voxels fill up.
-        window: width in feature voxels within which only the strongest counts.
+        count: number of peaks per sample; if there are fewer, the next strongest voxels are added.
+        window: width in feature voxels of the window in which only the maximum is a peak.
         first: first class that is a lesion (an argument, since TorchScript reads no module constants).
 
     Returns:
         (B, count) flat indices into x·y·z, strongest first.
     """
-    # Log-odds: a sure lesion's probability rounds to 1 over all of it, and a last bit would choose
+    # Log-odds, because the probability of a confident lesion rounds to 1 in all of its voxels
     lesion = semantic_logits[:, first:].logsumexp(dim=1, keepdim=True)
     score = lesion - semantic_logits[:, :first].logsumexp(dim=1, keepdim=True)
     highest = F.max_pool3d(score, window, stride=1, padding=window // 2)
@@ -117,11 +117,11 @@ def lesion_peaks(semantic_logits: Tensor, count: int, window: int = 5, first: in
 
 
 def gather_voxels(features: Tensor, index: Tensor) -> Tensor:
-    """(B, W, x, y, z) at (B, Q) flat voxel indices -> (B, Q, W)."""
+    """Gather features: (B, W, x, y, z) and flat voxel indices (B, Q) -> (B, Q, W)."""
     flat = features.flatten(2)
     return flat.gather(2, index[:, None, :].expand(-1, flat.shape[1], -1)).transpose(1, 2)
 
 
 def unravel(index: Tensor, y: int, z: int) -> Tensor:
-    """Flat voxel indices (...) of a grid with sizes (*, y, z) -> (..., 3)."""
+    """Convert flat voxel indices (...) of a grid with sizes (*, y, z) to indices (..., 3)."""
     return torch.stack([index // (y * z), index // z % y, index % z], dim=-1)

@@ -1,4 +1,4 @@
-"""The heads of a query: its class logits and its mask embedding, shared by all decoder layers."""
+"""Predict class logits and mask embeddings of queries with heads that all decoder layers share."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ class QueryHeads(nn.Module):
     """Class and mask heads, shared by all decoder layers.
 
     Args:
-        hidden_dim: D, of the queries.
-        mask_dim: E, of the mask features.
-        classes: C; one logit more stands for 'no object'.
-        descriptor_dim: width W of the pixel descriptor that is averaged under a query's own mask and shown to
-            the class head; 0 leaves it out, as in Mask2Former.
+        hidden_dim: D, width of the queries.
+        mask_dim: E, width of the mask features.
+        classes: C; an additional logit is that of 'no object'.
+        descriptor_dim: width W of the pixel descriptor that is averaged under the query's mask and passed to
+            the class head; 0 disables it, as in Mask2Former.
     """
 
     def __init__(self, *, hidden_dim: int, mask_dim: int, classes: int, descriptor_dim: int) -> None:
@@ -26,7 +26,7 @@ class QueryHeads(nn.Module):
         self.mask_embed = Perceptron(hidden_dim, hidden_dim, mask_dim + 1)
         last = self.mask_embed[-1]
         assert isinstance(last, nn.Linear)
-        # Lesions are small: masks start nearly empty, queries start as 'no object'.
+        # Lesions are small, so masks are initialised nearly empty and queries as 'no object'.
         nn.init.constant_(last.bias[-1:], -3.0)
         hidden = 2 * hidden_dim if descriptor_dim else hidden_dim
         self.class_embed = Perceptron(
@@ -37,12 +37,12 @@ class QueryHeads(nn.Module):
         nn.init.constant_(out.bias[-1:], 2.0)
 
     def forward(self, queries: Tensor, mask_features: Tensor, descriptors: Tensor) -> tuple[Tensor, Tensor]:
-        """Predicts from the queries as they stand.
+        """Predict class logits and mask embeddings.
 
         Args:
             queries: (B, Q, D).
             mask_features: (B, E, N).
-            descriptors: (B, W, N); not read where `descriptor_dim` is 0.
+            descriptors: (B, W, N); not used if `descriptor_dim` is 0.
 
         Returns:
             class logits (B, Q, C + 1) and mask embeddings (B, Q, E + 1).
@@ -58,5 +58,5 @@ class QueryHeads(nn.Module):
 
 
 def mask_logits(embeddings: Tensor, mask_features: Tensor) -> Tensor:
-    """(B, Q, E + 1) and (B, E, N) -> (B, Q, N)."""
+    """Compute mask logits: (B, Q, E + 1) and (B, E, N) -> (B, Q, N)."""
     return torch.baddbmm(embeddings[..., -1:], embeddings[..., :-1], mask_features)

@@ -1,6 +1,7 @@
-"""The auxiliary semantic head: class logits of every feature voxel, and the descriptor that queries read.
+"""Predict the class logits and the descriptor of every feature voxel (auxiliary semantic head).
 
-As in PLAN it warms the features up, trains the pixel embedding and seeds queries, at inference too.
+As in PLAN, the head is trained first (warm-up), supervises the pixel embedding, and its lesion peaks give the
+proposal queries, also at inference.
 """
 
 from __future__ import annotations
@@ -10,15 +11,15 @@ from torch import Tensor, nn
 
 
 class SemanticHead(nn.Module):
-    """Class logits of every feature voxel, from its features and what sets it apart from the liver.
+    """Class logits of every feature voxel, from its features and their difference from the liver's mean.
 
-    With `liver_context` a first 1x1 layer finds the liver, and every voxel is also described by its
-    difference from the liver's mean: radiologists read lesions relative to the parenchyma.
+    With `liver_context` a first 1x1 layer segments the liver, and each voxel is also described by its
+    difference from the mean liver feature: radiologists assess lesions relative to the parenchyma.
 
     Args:
-        width: E, of the pixel features.
-        classes: C.
-        liver_context: whether to describe voxels relative to the liver.
+        width: E, width of the pixel features.
+        classes: C, number of classes.
+        liver_context: also describe voxels relative to the liver.
     """
 
     def __init__(self, width: int, classes: int, *, liver_context: bool) -> None:
@@ -30,12 +31,12 @@ class SemanticHead(nn.Module):
         self.classify = nn.Sequential(hidden, nn.Conv3d(2 * width, classes, 1))
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Reads pixel features (B, E, x, y, z).
+        """Classify pixel features (B, E, x, y, z).
 
         Returns:
             Class logits (B, C, x, y, z), float32; descriptors (B, W, x, y, z): the pixel features, their
-            difference from the liver's mean where the head has a liver context, and the class probabilities
-            last; liver logits (B, 1, x, y, z), None without the liver context.
+            difference from the liver's mean if `liver_context` is True, then the class probabilities; liver
+            logits (B, 1, x, y, z), None without `liver_context`.
         """
         liver: Tensor | None = None
         if self.liver is not None:
@@ -45,6 +46,6 @@ class SemanticHead(nn.Module):
                 weight.sum((2, 3, 4), keepdim=True) + 1e-3
             )
             pixels = torch.cat([pixels, pixels - mean], dim=1)
-        logits = self.classify(pixels).float()  # peaks and the map tell near-equal voxels apart
+        logits = self.classify(pixels).float()  # float32 keeps nearly equal logits distinct
         probabilities = logits.softmax(dim=1).to(pixels.dtype)
         return logits, torch.cat([pixels, probabilities], dim=1), liver

@@ -1,16 +1,18 @@
-"""The semantic map that LiverMax reads, from the queries and the auxiliary semantic head.
+"""Compute the semantic map, the input of LiverMax, from the queries and the auxiliary semantic head.
 
 S[c] = Σ_q softmax(class_q)[c] · sigmoid(mask_q)   or, with one-to-many assignment, max over q instead of Σ
 S[0] += max(0, 1 - Σ_c S[c]);   S /= Σ_c S[c]
 
-'No object' is left out; what no query claims is background. Source: Mask2Former's semantic inference, PLAN's
-normalisation. Differs from PLAN: a plain division would blow up voxels that no query claims.
+The class 'no object' is excluded; the remaining probability of a voxel is background. Source: Mask2Former's
+semantic inference, PLAN's normalisation. Differs from PLAN: dividing without the second line would amplify
+voxels with small scores of all queries.
 
-The map may be shared with the semantic head, whose map is H (ours, not the paper's). The head finds lesions
-that queries miss, the queries tell types better, so each question has its own share:
+The map may be a weighted mean of S and the map H of the semantic head (queries and semantic head together;
+ours, not the paper's). The head detects lesions that the queries miss, and the queries classify better, so
+localisation and type have separate weights s and t:
 
-where a lesion is    M = (1 - s) S + s H
-and of which type    M[c] = Σ_k M[k] · T[c],   T[c] = (1 - t) S[c] / Σ_k S[k] + t H[c] / Σ_k H[k]
+localisation    M = (1 - s) S + s H
+type            M[c] = Σ_k M[k] · T[c],   T[c] = (1 - t) S[c] / Σ_k S[k] + t H[c] / Σ_k H[k]
 
 with c and k the lesion types.
 """
@@ -25,8 +27,8 @@ from scripts.lidia.vocabulary import FIRST_LESION
 
 
 def gather_votes(classes: Tensor, masks: Tensor, max_over_queries: bool) -> Tensor:
-    """Σ_q or max_q of class (B, Q, C) times mask (B, Q, N) -> (B, C, N), before anything is normalised."""
-    # A class at a time: a product of matrices would be taken in half precision under autocast.
+    """Compute Σ_q or max_q of class (B, Q, C) times mask (B, Q, N) -> (B, C, N), not normalised."""
+    # One class at a time, because autocast would run a matrix product in half precision.
     votes: list[Tensor] = []
     for c in range(classes.shape[2]):
         vote = classes[:, :, c : c + 1] * masks
@@ -35,7 +37,7 @@ def gather_votes(classes: Tensor, masks: Tensor, max_over_queries: bool) -> Tens
 
 
 def semantic_map(class_logits: Tensor, mask_logits: Tensor, max_over_queries: bool = False) -> Tensor:
-    """The map of the module's docstring.
+    """Compute the semantic map S of the module's docstring.
 
     Args:
         class_logits: (B, Q, C + 1), the last class is 'no object'.
@@ -47,8 +49,8 @@ def semantic_map(class_logits: Tensor, mask_logits: Tensor, max_over_queries: bo
     """
     classes = class_logits.float().softmax(dim=-1)[..., :-1]  # (B, Q, C)
     flat = mask_logits.flatten(2)  # (B, Q, N)
-    # Some voxels at a time: what stands between would not fit into the cache, and fresh pages cost more than
-    # the arithmetic. A graph for ONNX has no number of voxels to count by.
+    # In chunks of voxels, because the intermediate tensors of a whole volume do not fit into the cache and
+    # allocating them costs more than the arithmetic. In an ONNX graph the number of voxels is unknown.
     parts = [flat] if exporting() else flat.split(4096, dim=2)
     scores = torch.cat(
         [gather_votes(classes, part.float().sigmoid(), max_over_queries) for part in parts], dim=2
@@ -64,14 +66,14 @@ def semantic_map(class_logits: Tensor, mask_logits: Tensor, max_over_queries: bo
 def mix_maps(
     queries: Tensor, head: Tensor, share: float, type_share: float, first: int = FIRST_LESION
 ) -> Tensor:
-    """Queries and semantic head together: the map M of the module's docstring.
+    """Combine the maps of the queries and the semantic head to the map M of the module's docstring.
 
     Args:
         queries: (B, C, x, y, z) probabilities of `semantic_map`.
         head: (B, C, x, y, z) probabilities of the semantic head.
-        share: s, of the head in where a lesion is, and in background and liver.
-        type_share: t, of the head in which type a lesion has.
-        first: channel of the first lesion type; an argument since TorchScript knows no globals.
+        share: s, weight of the head in the localisation of lesions and in background and liver.
+        type_share: t, weight of the head in the type of a lesion.
+        first: channel of the first lesion type; an argument because TorchScript cannot read globals.
 
     Returns:
         (B, C, x, y, z) probabilities that sum to 1 over C.
@@ -85,7 +87,7 @@ def mix_maps(
 
 
 def _type_shares(types: Tensor) -> Tensor:
-    """(B, T, x, y, z) -> the same, summing to 1 over T: which type, given that there is a lesion."""
-    # One part in 10^9 each: what claims no lesion at all has no opinion about its type
+    """Normalise (B, T, x, y, z) to sum 1 over T: the probability of each type, given a lesion."""
+    # The offset gives all types equal shares in voxels without any lesion probability
     types = types + 1e-9
     return types / types.sum(dim=1, keepdim=True)

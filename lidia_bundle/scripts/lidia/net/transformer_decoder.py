@@ -1,4 +1,4 @@
-"""The decoder of Mask2Former (Cheng et al. 2022) in 3-D: masked cross-attention, self-attention, FFN."""
+"""Decode queries with masked cross-attention, self-attention and FFN (3-D Mask2Former, Cheng et al. 2022)."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scripts.lidia.net.blocks import Perceptron, SinePosition, voxel_places
+from scripts.lidia.net.blocks import Perceptron, SinePosition, voxel_positions
 from scripts.lidia.net.query_heads import QueryHeads, mask_logits
 
 
 class TransformerDecoder(nn.Module):
-    """Queries read one pyramid level a layer, each inside its own mask; every layer predicts.
+    """Decoder layers that attend to one pyramid level inside the query's mask and predict after each layer.
 
     Args:
-        hidden_dim: width D of the queries and of the pyramid levels that are read.
+        hidden_dim: width D of the queries and of the pyramid levels that are attended to.
         attention_levels: pyramid level (0 is the finest) of each layer.
         heads: class and mask heads, shared by all layers.
-        num_heads: of attention.
+        num_heads: number of attention heads.
         ffn_dim: hidden width of the FFN.
         stem_stride: voxels of the network's grid in one voxel of the finest level.
     """
@@ -47,7 +47,7 @@ class TransformerDecoder(nn.Module):
         self.sine = SinePosition(hidden_dim)
 
     def extra_repr(self) -> str:
-        """Names the levels, which neither parts nor weights tell."""
+        """Show the levels, which the submodules and weights do not determine."""
         return f"attention_levels={self.attention_levels}"
 
     def forward(
@@ -59,15 +59,15 @@ class TransformerDecoder(nn.Module):
         query_embed: Tensor,
         pilot_masks: Tensor | None,
     ) -> tuple[list[Tensor], list[Tensor], Tensor]:
-        """Decodes the queries.
+        """Decode the queries.
 
         Args:
-            pyramid: levels (B, D, x_i, y_i, z_i), fine to coarse; the finest has width E and is not read.
+            pyramid: levels (B, D, x_i, y_i, z_i), fine to coarse; the finest has width E and is not used.
             mask_features: (B, E, x, y, z).
             descriptors: (B, W, x, y, z).
-            query_feat: (B, Q, D), what the queries hold at first.
-            query_embed: (B, Q, D), their positions.
-            pilot_masks: (B, T, x, y, z): what the last T queries, the pilots, attend to; None without pilots.
+            query_feat: (B, Q, D), initial content of the queries.
+            query_embed: (B, Q, D), positional part of the queries.
+            pilot_masks: (B, T, x, y, z) where the last T queries, the pilots, attend; None without pilots.
 
         Returns:
             class logits (B, Q, C + 1) and mask embeddings (B, Q, E + 1), before the first layer and after
@@ -77,10 +77,10 @@ class TransformerDecoder(nn.Module):
         queries = query_feat
         logits, embed = self.heads(queries, flat, described)
         all_logits, all_embeds = [logits], [embed]
-        apart: Tensor | None = None
+        blocked_pairs: Tensor | None = None
         if pilot_masks is not None:
             count = pilot_masks.shape[1]
-            apart = separate_pilots(queries.shape[1] - count, count, queries.device)
+            blocked_pairs = separate_pilots(queries.shape[1] - count, count, queries.device)
         for i, layer in enumerate(self.layers):
             factor = self.factors[i]
             memory = pyramid[self.attention_levels[i]]
@@ -90,9 +90,11 @@ class TransformerDecoder(nn.Module):
             if pilot_masks is not None:
                 inside = F.max_pool3d(pilot_masks, factor).flatten(2) > 0.0
                 blocked = torch.cat([blocked[:, : -pilot_masks.shape[1]], ~inside], dim=1)
-            places = voxel_places(x, y, z, self.stem_stride * factor, memory.device)
+            positions = voxel_positions(x, y, z, self.stem_stride * factor, memory.device)
             memory = memory.flatten(2).transpose(1, 2) + self.level_embed[i]
-            queries = layer(queries, query_embed, memory, self.sine(places).unsqueeze(0), blocked, apart)
+            queries = layer(
+                queries, query_embed, memory, self.sine(positions).unsqueeze(0), blocked, blocked_pairs
+            )
             logits, embed = self.heads(queries, flat, described)
             all_logits.append(logits)
             all_embeds.append(embed)
@@ -100,7 +102,7 @@ class TransformerDecoder(nn.Module):
 
 
 class DecoderLayer(nn.Module):
-    """One layer: masked cross-attention, self-attention, FFN; post-norm, dropout 0."""
+    """Decoder layer: masked cross-attention, self-attention, FFN; post-norm, dropout 0."""
 
     def __init__(self, *, hidden_dim: int, num_heads: int, ffn_dim: int) -> None:
         super().__init__()
@@ -115,44 +117,44 @@ class DecoderLayer(nn.Module):
         queries: Tensor,
         position: Tensor,
         memory: Tensor,
-        places: Tensor,
+        memory_position: Tensor,
         blocked: Tensor,
-        apart: Tensor | None,
+        blocked_pairs: Tensor | None,
     ) -> Tensor:
-        """Updates the queries.
+        """Update the queries.
 
         Args:
             queries: (B, Q, D).
-            position: (B, Q, D), their positional part.
+            position: (B, Q, D), positional part of the queries.
             memory: (B, N, D) voxels of one pyramid level.
-            places: (1, N, D), their positional part.
-            blocked: (B, Q, N) bool, voxels outside the query's mask so far.
-            apart: (Q, Q) bool, pairs of queries that must not see each other; None lets all.
+            memory_position: (1, N, D), positional part of the memory.
+            blocked: (B, Q, N) bool, voxels outside the query's present mask.
+            blocked_pairs: (Q, Q) bool, True for pairs without self-attention; None allows all pairs.
         """
         blocked = unblock_empty(blocked).repeat_interleave(self.num_heads, dim=0)
         attended, _ = self.cross_attn(
-            queries + position, memory + places, memory, need_weights=False, attn_mask=blocked
+            queries + position, memory + memory_position, memory, need_weights=False, attn_mask=blocked
         )
         queries = self.norm_cross(queries + attended)
         key = queries + position
-        attended, _ = self.self_attn(key, key, queries, need_weights=False, attn_mask=apart)
+        attended, _ = self.self_attn(key, key, queries, need_weights=False, attn_mask=blocked_pairs)
         queries = self.norm_self(queries + attended)
         return self.norm_ffn(queries + self.ffn(queries))
 
 
 def unblock_empty(blocked: Tensor) -> Tensor:
-    """Frees rows that block everything: attention over nothing would be NaN."""
+    """Clear rows in which every voxel is blocked: softmax over an empty set would be NaN."""
     return blocked & ~blocked.all(dim=-1, keepdim=True)
 
 
 def separate_pilots(queries: int, pilots: int, device: torch.device) -> Tensor:
-    """Attention mask (Q + T, Q + T), True where attention is blocked.
+    """Return the self-attention mask (Q + T, Q + T), True where attention is blocked.
 
-    A pilot is made from the true mask, so no other query attends to it, and it attends to itself alone.
+    A pilot is computed from the true mask, so no other query attends to it, and it attends only to itself.
     """
     total = queries + pilots
-    apart = torch.zeros((total, total), dtype=torch.bool, device=device)
-    apart[:, queries:] = True
-    apart[queries:, :queries] = True
-    apart.fill_diagonal_(False)
-    return apart
+    blocked_pairs = torch.zeros((total, total), dtype=torch.bool, device=device)
+    blocked_pairs[:, queries:] = True
+    blocked_pairs[queries:, :queries] = True
+    blocked_pairs.fill_diagonal_(False)
+    return blocked_pairs
