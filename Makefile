@@ -62,7 +62,7 @@ demo: .venv/.runtime  ## phantoms, a short training, evaluation, one patient, a 
 	@printf '\n1/5 Phantom patients, from a seed that the shipped weights have never seen\n'
 	$(BUNDLE) --config_file $(CONFIGS)/phantom.json --dataset_dir demo/data --cases 36 --seed $(DEMO_SEED) --workers 2 $(LOG)
 	@printf '\n2/5 A short training from nothing: watch the loss\n'
-	$(BUNDLE) training --config_file "['$(CONFIGS)/train.json','$(CONFIGS)/overlays/fast.yaml']" \
+	$(BUNDLE) training --config_file "['$(CONFIGS)/train.json','$(CONFIGS)/overlays/quick/fast.yaml']" \
 		--dataset_dir demo/data --output_dir demo/training $(LOG)
 	@printf '\n3/5 The shipped weights, judged on the 24 patients of the largest section; all are new to them\n'
 	$(BUNDLE) evaluating --config_file $(CONFIGS)/evaluate.json \

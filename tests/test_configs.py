@@ -254,8 +254,7 @@ def test_default_windows_fit_the_network(name: str) -> None:
         k: v for k, v in plain(name)["network_def"].items() if not k.startswith("_")
     }).stride
     assert all(size % stride == 0 for size in plain(name)["roi_size"])
-    for stage in plain("train")["train"]["stages"]:
-        assert all(size % stride == 0 for size in stage.get("crop", []))
+    assert all(size % stride == 0 for size in plain("train")["patch_size"])
 
 
 def test_the_header_is_the_same_everywhere() -> None:

@@ -33,7 +33,7 @@ def places(toys: Path, folder: Path) -> dict[str, Any]:
 
 
 def test_sharpness_aware_training(toys: Path, tmp_path: Path) -> None:
-    built = workflow("train", "sam.yaml", **TRAINING, **places(toys, tmp_path))
+    built = workflow("train", "recipes/sam.yaml", **TRAINING, **places(toys, tmp_path))
     assert isinstance(built.parser.get_parsed_content("train::iteration").sam, SharpnessAware)
     built.run()
     assert read_state(tmp_path / "state_epoch=3.pt")["trainer"]["iteration"] == 6
@@ -43,7 +43,7 @@ def test_finetuning_starts_from_weights_that_are_there(toys: Path, tmp_path: Pat
     workflow("train", **TRAINING, **places(toys, tmp_path)).run()
     weights, more = tmp_path / "model.pt", tmp_path / "more"
     still = {"learning_rate": 0.0, "max_epochs": 1, "pretrained": str(weights)}
-    workflow("train", "finetune.yaml", **{**TRAINING, **places(toys, more), **still}).run()
+    workflow("train", "recipes/finetune.yaml", **{**TRAINING, **places(toys, more), **still}).run()
     before, after = read_state(weights), read_state(more / "state_epoch=1.pt")["network"]
     assert all(torch.equal(before[name], after[name]) for name in before)
 
@@ -53,26 +53,26 @@ def test_saved_labels_replace_the_weights_by_better_ones_alone(toys: Path, tmp_p
     weights = tmp_path / "model.pt"
     before, more = weights.read_bytes(), tmp_path / "more"
     options = {**TRAINING, **places(toys, more), "model_file": str(weights), "max_epochs": 1}
-    built = workflow("train", "label.yaml", **{**options, "learning_rate": 0.0})
+    built = workflow("train", "recipes/label.yaml", **{**options, "learning_rate": 0.0})
     built.run()
     best = built.parser.get_parsed_content("validate#best")
     assert best.epoch == 0 and 0.0 <= best.best <= 1.0
     assert weights.read_bytes() == before
     with pytest.raises(Exception) as caught:
-        workflow("train", "label.yaml", **{**options, "validate#dataset#data": []}).run()
+        workflow("train", "recipes/label.yaml", **{**options, "validate#dataset#data": []}).run()
     assert "No patient to validate on" in str(reason(caught.value))
     assert weights.read_bytes() == before
 
 
 def test_plain_steps_at_paper_scale() -> None:
-    with_sam = workflow("train", "paper_scale.yaml", dataset_dir="nowhere")
+    with_sam = workflow("train", "recipes/paper_scale.yaml", dataset_dir="nowhere")
     assert with_sam.parser["train"]["sam"]["rho"] == 0.05
-    without = workflow("train", "paper_scale.yaml", "no_sam.yaml", dataset_dir="nowhere")
+    without = workflow("train", "recipes/paper_scale.yaml", "ablations/no_sam.yaml", dataset_dir="nowhere")
     assert without.parser["train"]["sam"] is None
 
 
 def test_paper_scale_is_evaluated_by_a_list_of_three() -> None:
-    files = [CONFIGS / "train.json", CONFIGS / "evaluate.json", CONFIGS / "overlays/paper_scale.yaml"]
+    files = [CONFIGS / "train.json", CONFIGS / "evaluate.json", CONFIGS / "overlays/recipes/paper_scale.yaml"]
     parser = ConfigParser()
     parser.read_config(files)
     assert parser["network_def"]["learned_queries"] == 50
@@ -80,37 +80,37 @@ def test_paper_scale_is_evaluated_by_a_list_of_three() -> None:
 
 
 def test_plain_unet_through_the_same_configs(toys: Path, tmp_path: Path) -> None:
-    workflow("train", "unet.yaml", **TRAINING, **places(toys, tmp_path)).run()
+    workflow("train", "baselines/unet.yaml", **TRAINING, **places(toys, tmp_path)).run()
     load_weights(PlainUNet(channels=(8, 8, 8, 8)), tmp_path / "model.pt")
     options = {"dataset_dir": str(toys), "output_dir": str(tmp_path)}
     options["model_file"] = str(tmp_path / "model.pt")
-    workflow("evaluate", "unet.yaml", **NATIVE, **options).run()
+    workflow("evaluate", "baselines/unet.yaml", **NATIVE, **options).run()
     assert (tmp_path / "metrics.json").is_file()
 
 
 SYSTEMS = {
-    "nnunet": ["nnunet.yaml"],
-    "nnunet, AdamW": ["nnunet.yaml", "nnunet_adamw.yaml"],
-    "plan": ["plan.yaml"],
-    "plan, ifm": ["plan.yaml", "fusion_ifm.yaml"],
-    "mask2former": ["mask2former.yaml"],
-    "mask2former, plain": ["mask2former.yaml", "no_aids.yaml"],
-    "mpformer": ["mask2former.yaml", "no_aids.yaml", "mpformer.yaml"],
-    "cross-entropy": ["mask2former.yaml", "cross_entropy.yaml"],
-    "no aids": ["no_aids.yaml"],
-    "no acl": ["no_acl.yaml"],
-    "early": ["fusion_early.yaml"],
-    "hemis": ["fusion_hemis.yaml"],
-    "hemis, U-Net": ["unet.yaml", "fusion_hemis.yaml"],
-    "convlstm, U-Net": ["unet.yaml", "fusion_convlstm.yaml"],
-    "ifm, U-Net": ["unet.yaml", "fusion_ifm.yaml"],
+    "nnunet": ["baselines/nnunet.yaml"],
+    "nnunet, AdamW": ["baselines/nnunet.yaml", "baselines/nnunet_adamw.yaml"],
+    "plan": ["baselines/plan.yaml"],
+    "plan, ifm": ["baselines/plan.yaml", "baselines/fusion_ifm.yaml"],
+    "mask2former": ["baselines/mask2former.yaml"],
+    "mask2former, plain": ["baselines/mask2former.yaml", "ablations/no_aids.yaml"],
+    "mpformer": ["baselines/mask2former.yaml", "ablations/no_aids.yaml", "baselines/mpformer.yaml"],
+    "cross-entropy": ["baselines/mask2former.yaml", "ablations/cross_entropy.yaml"],
+    "no aids": ["ablations/no_aids.yaml"],
+    "no acl": ["ablations/no_acl.yaml"],
+    "early": ["baselines/fusion_early.yaml"],
+    "hemis": ["baselines/fusion_hemis.yaml"],
+    "hemis, U-Net": ["baselines/unet.yaml", "baselines/fusion_hemis.yaml"],
+    "convlstm, U-Net": ["baselines/unet.yaml", "baselines/fusion_convlstm.yaml"],
+    "ifm, U-Net": ["baselines/unet.yaml", "baselines/fusion_ifm.yaml"],
 }
 
 
 @pytest.mark.parametrize("overlays", SYSTEMS.values(), ids=SYSTEMS)
 def test_every_system_trains_is_evaluated_and_infers(overlays: list[str], toys: Path, tmp_path: Path) -> None:
     options = {**TRAINING, "max_epochs": 2, **places(toys, tmp_path)}
-    if "nnunet.yaml" in overlays:
+    if "baselines/nnunet.yaml" in overlays:
         del options["network_def#channels"]
         options["network_def#filters"] = [4, 4, 8, 8]
     workflow("train", *overlays, **options).run()
@@ -131,13 +131,13 @@ def test_every_system_trains_is_evaluated_and_infers(overlays: list[str], toys: 
         built.run()
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     result = json.loads((tmp_path / "toy_05.json").read_text())
-    assert ("branch_auc_HCC" in metrics) == ("branch" in result) == ("plan.yaml" in overlays)
+    assert ("branch_auc_HCC" in metrics) == ("branch" in result) == ("baselines/plan.yaml" in overlays)
     assert sum(path.suffix == ".gz" for path in tmp_path.iterdir()) == 2 * 3
 
 
 def test_fast_training(toys: Path, tmp_path: Path) -> None:
     options = {**TINY, "spacing": list(SPACING), "steps_per_epoch": 1}
-    workflow("train", "fast.yaml", **options, **places(toys, tmp_path)).run()
+    workflow("train", "quick/fast.yaml", **options, **places(toys, tmp_path)).run()
     assert (tmp_path / "model.pt").is_file()
 
 
@@ -149,7 +149,7 @@ def test_paper_scale_takes_a_step(toys: Path, tmp_path: Path) -> None:
         "train#crop#size": [64, 32, 32],
         "train#batches#size": 1,
     }
-    built = workflow("train", "paper_scale.yaml", **options, **places(toys, tmp_path))
+    built = workflow("train", "recipes/paper_scale.yaml", **options, **places(toys, tmp_path))
     network, trainer = built.network_def, built.trainer
     before = [p.detach().clone() for p in network.parameters()]
     batch = next(iter(trainer.data_loader))
@@ -189,7 +189,7 @@ def test_two_processes_train_one_network(toys: Path, tmp_path: Path) -> None:
 
 
 def test_a_state_of_the_other_network_is_refused(toys: Path, tmp_path: Path) -> None:
-    workflow("train", "unet.yaml", **TRAINING, **places(toys, tmp_path)).run()
+    workflow("train", "baselines/unet.yaml", **TRAINING, **places(toys, tmp_path)).run()
     with pytest.raises(RuntimeError) as raised:
         workflow("train", **TRAINING, **places(toys, tmp_path)).run()
     assert "does not fit this training" in str(reason(raised.value))

@@ -34,7 +34,7 @@ def flat(state: Any, name: str = "") -> dict[str, Any]:
     return {name: state}
 
 
-@pytest.mark.parametrize("overlays", [(), ("sam.yaml",)], ids=["plain", "sam"])
+@pytest.mark.parametrize("overlays", [(), ("recipes/sam.yaml",)], ids=["plain", "sam"])
 def test_stopped_and_resumed_is_never_stopped(tmp_path: Path, overlays: tuple[str, ...]) -> None:
     toys = write_toys(tmp_path / "toys")
     options = {**TRAINING, "dataset_dir": str(toys), "cache_dir": str(tmp_path / "cache"), "val_interval": 2}

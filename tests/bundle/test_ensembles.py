@@ -69,9 +69,11 @@ def test_evaluation_by_the_overlay(toys: Path, weights: list[str], tmp_path: Pat
     places = {"dataset_dir": str(toys), "output_dir": str(tmp_path), "model_file": weights, "patients": 1}
     with pytest.raises(RuntimeError) as caught:
         workflow("evaluate", **NATIVE, **places).run()
-    assert isinstance(reason(caught.value), WeightsError) and "ensemble.yaml" in str(reason(caught.value))
+    assert isinstance(reason(caught.value), WeightsError) and "recipes/ensemble.yaml" in str(
+        reason(caught.value)
+    )
     path = tmp_path / "calibration.json"
     fit = {"subset_patients": 0, "calibration#path": str(path)}
-    workflow("evaluate", "ensemble.yaml", "calibrate.yaml", **NATIVE, **places, **fit).run()
+    workflow("evaluate", "recipes/ensemble.yaml", "recipes/calibrate.yaml", **NATIVE, **places, **fit).run()
     assert json.loads((tmp_path / "metrics.json").read_text())
     assert json.loads(path.read_text())["weights_sha256"] == fingerprint(weights)

@@ -25,7 +25,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:executing the bundle config"),
 ]
 
-CONFIGS = ["configs/train.json", "configs/overlays/federated.yaml"]
+CONFIGS = ["configs/train.json", "configs/overlays/recipes/federated.yaml"]
 ROUND = {**{name: TRAINING[name] for name in (*TINY, "spacing", "steps_per_epoch")}, "rounds": 2}
 ROUND["train#stages"] = [{"start": 0.0, "decoding": True, "crop": [32, 32, 32], "cases": 1}]
 

@@ -49,7 +49,7 @@ def lists(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def job(name: str, kind: str, **options: Any) -> Any:
     """An evaluation or inference with the hospital's overlay."""
-    files = [str(CONFIGS / part) for part in ("train.json", name, "overlays/hospital.yaml")]
+    files = [str(CONFIGS / part) for part in ("train.json", name, "overlays/recipes/hospital.yaml")]
     meta = str(CONFIGS / "metadata.json")
     return create_workflow(
         config_file=files, workflow_type=kind, meta_file=meta, logging_file=False, **options
@@ -60,7 +60,7 @@ def test_from_their_folder_to_results_of_their_types(lists: Path, bundle: Path, 
     places = {"dataset_dir": str(lists), "datalist": "dataset_fold0.json"}
     folder = tmp_path / "training"
     options = {**places, "output_dir": str(folder), "cache_dir": str(tmp_path / "cache")}
-    built = workflow("train", "hospital.yaml", **SHORT, **options)
+    built = workflow("train", "recipes/hospital.yaml", **SHORT, **options)
     assert built.parser["validate"]["postprocessing"]["types"] == "@types"
     built.run()
     assert f"Weights from {bundle}/models/model.pt, all of them" in (folder / "training.log").read_text()
@@ -91,7 +91,7 @@ def started(toys: Path, folder: Path, **options: Any) -> str:
     """Log of a training that starts from the shipped weights and changes none of them."""
     places = {"dataset_dir": str(toys), "output_dir": str(folder), "cache_dir": str(folder / "cache")}
     still = {"learning_rate": 0.0, "ema_decay": 0.0, "validate#dataset#data#patients": 1}
-    workflow("train", "hospital.yaml", **SHORT, **places, **still, **options).run()
+    workflow("train", "recipes/hospital.yaml", **SHORT, **places, **still, **options).run()
     return (folder / "training.log").read_text()
 
 

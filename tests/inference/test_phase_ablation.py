@@ -82,7 +82,7 @@ def test_one_phase_alone_has_nothing_to_hide(toys: Path, tmp_path: Path) -> None
 def test_the_calibration_measures_every_subset(toys: Path, tmp_path: Path) -> None:
     path = tmp_path / "calibration.json"
     options: dict[str, Any] = {"dataset_dir": str(toys), "output_dir": str(tmp_path), "subset_patients": 1}
-    run("evaluate", ("calibrate.yaml",), **options, **{"calibration#path": str(path)})
+    run("evaluate", ("recipes/calibrate.yaml",), **options, **{"calibration#path": str(path)})
     content = json.loads(path.read_text())
     assert content["patients"] == 2 and content["subsets"]["patients"] == 1
     assert content["subsets"]["auc8"] == {}, "one patient has no area"

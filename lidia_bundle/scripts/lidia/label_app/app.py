@@ -104,7 +104,7 @@ class Batch(BatchInferTask):
 
 
 class Training(BundleTrainTask):
-    """By `train.json` under `overlays/label.yaml`, where the weights to start from stand too.
+    """By `train.json` under `overlays/recipes/label.yaml`, where the weights to start from stand too.
 
     Args:
         path: the bundle.
@@ -117,7 +117,7 @@ class Training(BundleTrainTask):
         self.offer = offer
 
     def _load_bundle_config(self, path: str, config: str) -> Any:
-        self.bundle_config_path = [config, f"{path}/configs/overlays/label.yaml"]
+        self.bundle_config_path = [config, f"{path}/configs/overlays/recipes/label.yaml"]
         return super()._load_bundle_config(path, self.bundle_config_path)
 
     def config(self) -> dict[str, Any]:

@@ -187,8 +187,9 @@ class LoadWeights:
         members = [self.network] if len(files) == 1 else list(getattr(self.network, "members", ()))
         if len(members) != len(files):
             raise WeightsError(
-                f"--model_file names {len(files)} files for one network: lay overlays/ensemble.yaml over the "
-                "config (inference.json has it already), or name one file."
+                f"--model_file names {len(files)} files for one network: lay "
+                "overlays/recipes/ensemble.yaml over the config (inference.json has it already), "
+                "or name one file."
             )
         for member, file in zip(members, files, strict=True):
             new = load_weights(member, file, self.device, self.fresh)
