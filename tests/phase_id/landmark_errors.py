@@ -15,12 +15,13 @@ from collections import Counter, defaultdict
 import numpy as np
 from phase_id.phantom_organs import organs_of, truth_in
 
+from scripts.lidia.geometry.volume import Volume
 from scripts.lidia.phantom.case import Case
 from scripts.lidia.phase_id.aorta import blood_places
 from scripts.lidia.phase_id.image_evidence import by_brightness
 from scripts.lidia.phase_id.organ_landmarks import find_landmarks
 from scripts.lidia.phase_id.select_series import SURE
-from scripts.lidia.report.phase_sampling import Part, at
+from scripts.lidia.report.phase_sampling import sample_hu
 from scripts.lidia.report.scan_layout import BRIGHT, is_blood
 from scripts.lidia.vocabulary import PHASES
 
@@ -82,7 +83,7 @@ def main(patients: int, seed: int) -> None:
 
 def blood_errors(case: Case) -> dict[str, float]:
     """Phase -> HU of the aorta as a patient's page reads it, minus the true one; empty if it is not shown."""
-    parts = {phase: Part(volume.data, volume.affine) for phase, volume in case.volumes.items()}
+    parts = {phase: Volume(volume.data, volume.affine) for phase, volume in case.volumes.items()}
     there = np.flatnonzero(case.liver.any((0, 1)))
     ends = (case.affine @ np.array([[0, 0, z, 1] for z in (there[0], there[-1])]).T)[2]
     for phase in (phase for phase in BRIGHT if phase in parts):
@@ -97,7 +98,7 @@ def blood_errors(case: Case) -> dict[str, float]:
     else:
         return {}
     truth = dict(zip(PHASES, case.patient.vessels["aorta"], strict=True))
-    found = {phase: float(np.nanmedian(at(part, places))) for phase, part in parts.items()}
+    found = {phase: float(np.nanmedian(sample_hu(part, places))) for phase, part in parts.items()}
     if "nc" in found and not is_blood(found["nc"]):
         return {}
     return {phase: hu - truth[phase] for phase, hu in found.items()}

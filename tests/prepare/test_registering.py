@@ -29,7 +29,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         field[2] = 3
         return select_transform.Alignment(method, field, 0.1, 0.2, "a test's")
 
-    monkeypatch.setattr(register_case, "aligned", found)
+    monkeypatch.setattr(register_case, "align_pair", found)
     return calls
 
 

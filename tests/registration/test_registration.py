@@ -18,9 +18,10 @@ from scipy.ndimage import map_coordinates
 
 from experiments.study.breathing_truth import breaths_of
 from scripts.lidia.datalist.case_error import CaseError
+from scripts.lidia.geometry.volume import Volume
 from scripts.lidia.phantom.write_cohort import write_cohort
 from scripts.lidia.registration import register_case, select_transform
-from scripts.lidia.registration.lattice import lattice_over
+from scripts.lidia.registration.lattice import make_lattice
 from scripts.lidia.registration.liver_roi import guess_liver
 from scripts.lidia.registration.quality import folded_fraction, local_correlation
 from scripts.lidia.registration.register_case import register_phases
@@ -210,7 +211,7 @@ def test_a_kill_leaves_no_half_file(
         assert beside.parent == path.parent and beside.name.startswith(".")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(register_case, "aligned", found)
+    monkeypatch.setattr(register_case, "align_pair", found)
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(os, "replace", killed)
         register_phases(patient, folder=tmp_path, method="greedy")
@@ -254,9 +255,9 @@ def test_folding_is_measured() -> None:
 def test_a_lattice_covers_a_turned_volume() -> None:
     cos, sin = np.cos(0.4), np.sin(0.4)
     affine = np.array([[-2 * cos, 2 * sin, 0, 90], [2 * sin, 2 * cos, 0, 10], [0, 0, 3, -50], [0, 0, 0, 1.0]])
-    lattice = lattice_over((np.zeros((30, 40, 20), np.float32), affine), 3.0)
+    lattice = make_lattice(Volume(np.zeros((30, 40, 20), np.float32), affine), 3.0)
     ends = np.array(np.meshgrid((0, 29), (0, 39), (0, 19))).reshape(3, -1)
     corners = affine[:3, :3] @ ends + affine[:3, 3:]
-    low = np.array(lattice.origin)
+    low = lattice.affine[:3, 3]
     assert (corners.min(1) >= low - 1e-6).all()
     assert (corners.max(1) < low + 3.0 * np.array(lattice.shape)).all()

@@ -49,7 +49,7 @@ def test_what_is_done_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         field[0] = 100  # far away: an error that the measurement must see
         return select_transform.Alignment(method, field, 0.1, 0.2, "a test's")
 
-    monkeypatch.setattr(register_case, "aligned", found)
+    monkeypatch.setattr(register_case, "align_pair", found)
 
     def run(patients: int) -> dict[str, Any]:
         flow = ConfigWorkflow(

@@ -187,13 +187,6 @@ def union_box(boxes: Iterable[Sequence[slice]]) -> tuple[slice, ...]:
     )
 
 
-def crop_affine(affine: ArrayLike, box: Sequence[slice]) -> NDArray[np.float64]:
-    """(4, 4) of a box of a grid, given that of the grid."""
-    matrix = np.array(affine, dtype=np.float64)
-    matrix[:3, 3] += matrix[:3, :3] @ [float(side.start) for side in box]
-    return matrix
-
-
 def shift_component(part: Component, box: Sequence[slice]) -> Component:
     """A component of the volume whose box it was found in.
 

@@ -19,13 +19,14 @@ from scripts.lidia.data.targets import Annotation, read_annotation, read_liver, 
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.datalist.read_item import complete_item
 from scripts.lidia.geometry.grid import (
+    Grid,
     coverage,
     orthogonalize_affine,
-    resample,
     same_grid,
     sample_grid_points,
     to_mm,
 )
+from scripts.lidia.geometry.resample import resample
 from scripts.lidia.vocabulary import GRID_ORDER, PHASES
 
 Labels = Literal["network", "native"] | None
@@ -120,7 +121,7 @@ class LoadPhases(Transform):
             if same_grid(affine, shape, volumes[phase][1], volumes[phase][0].shape):
                 return phase, to_meta_tensor(volumes[phase], case)
         volume = to_meta_tensor(volumes[present[0]], case)
-        moved = resample(volume, drawing.classes.affine, shape, outside=HU[0]).numpy()[0]
+        moved = resample(volume, Grid(affine, tuple(shape)), outside=HU[0]).numpy()[0]
         problem = f"the {present[0]} phase was brought onto the grid of the label"
         remarks.append(CaseError(case, "label", problem, "", "label_grid", "warning"))
         return present[0], to_meta_tensor((moved, affine, []), case)

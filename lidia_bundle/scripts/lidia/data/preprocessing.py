@@ -24,8 +24,9 @@ from scripts.lidia.data.load_phases import Labels, LoadPhases
 from scripts.lidia.data.parallel_reading import map_in_threads
 from scripts.lidia.data.read_volume import HU
 from scripts.lidia.data.targets import resample_to_grid
-from scripts.lidia.geometry.grid import smooth_for_spacing
-from scripts.lidia.geometry.separable_resample import resample_linear
+from scripts.lidia.geometry.grid import Grid
+from scripts.lidia.geometry.resample import resample
+from scripts.lidia.geometry.smoothing import smooth_for_spacing
 from scripts.lidia.vocabulary import PHASES
 
 FORMAT = 3
@@ -208,11 +209,10 @@ class StackPhases(Transform):
         shape = tuple(image.shape[1:])
         stack = torch.full((len(PHASES), *shape), np.nan, dtype=torch.float32)
         stack[PHASES.index(item["grid_phase"])] = image.as_tensor()[0]
-        onto = partial(
-            resample_linear, affine=image.affine, shape=shape, antialias=self.antialias, outside=HU[0]
-        )
-        for phase, found in zip(others, map_in_threads(onto, others.values()), strict=True):
-            stack[PHASES.index(phase)] = found[0]
+        grid = Grid(image.affine.numpy(), shape)
+        to_grid = partial(resample, grid=grid, antialias=self.antialias, outside=HU[0])
+        for phase, volume in zip(others, map_in_threads(to_grid, others.values()), strict=True):
+            stack[PHASES.index(phase)] = volume[0]
         item["image"] = MetaTensor(stack, meta=image.meta, applied_operations=image.applied_operations)
         return item
 

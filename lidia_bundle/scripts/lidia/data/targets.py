@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from scripts.lidia.components import component_stats, is_smaller, label_components
 from scripts.lidia.data.read_volume import read_mask
 from scripts.lidia.datalist.case_error import CaseError
-from scripts.lidia.geometry.grid import coverage, resample, same_grid, to_mm
+from scripts.lidia.geometry.grid import Grid, coverage, same_grid, to_mm
+from scripts.lidia.geometry.resample import resample
 from scripts.lidia.vocabulary import CLASSES, FIRST_LESION, IGNORED, LIVER
 
 MOST_INSTANCES = np.iinfo(np.int16).max
@@ -135,7 +136,7 @@ def resample_to_grid(mask: MetaTensor, image: MetaTensor) -> MetaTensor:
     """Brings a mask (C, X, Y, Z) onto an image's grid by nearest neighbour, untouched if that is its own."""
     values = mask.as_tensor()
     if not same_grid(mask.affine.numpy(), mask.shape[1:], image.affine.numpy(), image.shape[1:]):
-        values = resample(mask, image.affine, tuple(image.shape[1:]), nearest=True, outside=0.0)
+        values = resample(mask, Grid(image.affine.numpy(), image.shape[1:]), nearest=True, outside=0.0)
     about = {key: value for key, value in image.meta.items() if key != "affine"}
     return MetaTensor(values.to(torch.int16), affine=image.affine.clone(), meta=about)
 

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from monai.data import MetaTensor
-from monai.transforms import SpatialResample
 from numpy.typing import ArrayLike, NDArray
 
-from scripts.lidia.components import bounding_box, crop_affine, union_box
+from scripts.lidia.components import bounding_box, union_box
+from scripts.lidia.geometry.grid import Grid, crop_affine
+from scripts.lidia.geometry.resample import resample
 from scripts.lidia.vocabulary import BACKGROUND, CLASSES
 
 SURE = 1.0 - 1e-6
@@ -85,10 +86,8 @@ def to_native_grid(
     seen = union_box(boxes + [_carried(one, native, affine, plain.shape[1:]) for one in mask])
     box = union_box([_carried(seen, affine, native, shape), *mask])
     part = MetaTensor(plain[(slice(None), *seen)], affine=torch.from_numpy(crop_affine(affine, seen)))
-    resample = SpatialResample(mode="bilinear", padding_mode="border", dtype=torch.float32)
-    size = [side.stop - side.start for side in box]
-    maps = resample(part, dst_affine=torch.from_numpy(crop_affine(native, box)), spatial_size=size)
-    return NativeMaps(maps.as_tensor().numpy(), crop_affine(native, box), box, native, shape)
+    grid = Grid(native, shape).crop(box)
+    return NativeMaps(resample(part, grid, outside=None).numpy(), grid.affine, box, native, shape)
 
 
 def _grown(

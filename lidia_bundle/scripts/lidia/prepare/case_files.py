@@ -17,7 +17,8 @@ from scripts.lidia.components import label_components
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.datalist.header_checks import check_header, open_nifti
 from scripts.lidia.dicom.series import read_files, read_series
-from scripts.lidia.geometry.grid import coverage, resample, same_grid, to_mm
+from scripts.lidia.geometry.grid import Grid, coverage, same_grid, to_mm
+from scripts.lidia.geometry.resample import resample
 from scripts.lidia.inference.result_files import write_volume
 from scripts.lidia.prepare.output_folder import is_fresh, logger
 from scripts.lidia.prepare.read_mask_file import read_mask_file
@@ -66,9 +67,6 @@ class Patient:
     about: Mapping[str, Any] = field(default_factory=dict)
     told_by: tuple[Path, ...] = ()
     section: str = "training"
-
-
-Grid = tuple[NDArray[np.float64], tuple[int, ...]]
 
 
 def convert_case(patient: Patient, folder: Path) -> dict[str, Any]:
@@ -176,9 +174,9 @@ def _grid(case: str, phases: Mapping[str, Path], drawn: tuple[NDArray, NDArray] 
 def _place(path: Path, case: str) -> Grid:
     if path.is_dir():
         voxels, affine, _ = read_series(path, case=case)
-        return affine, voxels.shape
+        return Grid(affine, voxels.shape)
     image = open_nifti(path, case)
-    return np.asarray(image.affine, float), tuple(image.shape[:3])
+    return Grid(np.asarray(image.affine, float), tuple(image.shape[:3]))
 
 
 def _classes(drawn: Drawn, values: NDArray[np.int64], case: str) -> NDArray[np.int64]:
@@ -205,7 +203,7 @@ def _moved(
     if same_grid(place, classes.shape, affine, shape):
         return classes
     drawing = MetaTensor(torch.as_tensor(classes[None].astype(np.float32)), affine=torch.as_tensor(place))
-    moved = resample(drawing, torch.as_tensor(affine), shape, nearest=True, outside=0.0)
+    moved = resample(drawing, Grid(affine, shape), nearest=True, outside=0.0)
     return moved.numpy()[0].astype(np.int64)
 
 

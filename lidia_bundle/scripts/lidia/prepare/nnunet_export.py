@@ -19,7 +19,8 @@ from scripts.lidia.data.load_phases import LoadPhases
 from scripts.lidia.data.read_volume import HU, read_mask
 from scripts.lidia.data.targets import resample_to_grid
 from scripts.lidia.datalist.case_error import CaseError
-from scripts.lidia.geometry.separable_resample import resample_linear
+from scripts.lidia.geometry.grid import Grid
+from scripts.lidia.geometry.resample import resample
 from scripts.lidia.inference.result_files import write_volume
 from scripts.lidia.prepare.cross_validation import Sections, make_folds
 from scripts.lidia.prepare.output_folder import claim, each, is_fresh, logger
@@ -147,8 +148,8 @@ def on_reference(volume: MetaTensor, image: MetaTensor) -> np.ndarray:
     Returns:
         (X, Y, Z) HU; -1024 beyond the phase's field of view.
     """
-    shape = tuple(image.shape[1:])
-    return resample_linear(volume, image.affine, shape, antialias=True, outside=HU[0]).numpy()[0]
+    grid = Grid(image.affine.numpy(), tuple(image.shape[1:]))
+    return resample(volume, grid, antialias=True, outside=HU[0]).numpy()[0]
 
 
 def _chosen(phases: Sequence[str] | None) -> list[str]:

@@ -16,7 +16,8 @@ import numpy as np
 from scripts.lidia.atomic import replacing, write_json
 from scripts.lidia.data.read_volume import read_phase
 from scripts.lidia.dicom.series import list_dicom_paths
-from scripts.lidia.registration.lattice import Volume, warp_to_grid
+from scripts.lidia.geometry.volume import Volume
+from scripts.lidia.registration.lattice import warp_to_grid
 from scripts.lidia.registration.select_transform import Target, align_pair, check_method, make_target
 from scripts.lidia.vocabulary import GRID_ORDER, PHASES
 
@@ -118,10 +119,11 @@ class _Pairs:
         method, limit_s = self.settings["method"], self.settings["limit_s"]
         found = align_pair(self.target, moving, method=method, limit_s=limit_s)
         if found.field is not None:
-            moved = warp_to_grid(moving, self.volume, found.field, self.target.lattice, outside=OUTSIDE_HU)
-            _save(self.folder / f"{phase}.nii.gz", nib.Nifti1Image(moved, self.volume[1]))
+            grid, lattice = self.volume.grid, self.target.lattice
+            moved = warp_to_grid(moving, grid, found.field, lattice, outside=OUTSIDE_HU)
+            _save(self.folder / f"{phase}.nii.gz", nib.Nifti1Image(moved, self.volume.affine))
             steps = np.rint(np.moveaxis(found.field, 0, -1)[:, :, :, None] / FIELD_MM)
-            field = nib.Nifti1Image((steps * FIELD_MM).astype(np.float32), self.target.lattice.affine)
+            field = nib.Nifti1Image((steps * FIELD_MM).astype(np.float32), lattice.affine)
             field.header.set_intent("vector")
             _save(self.folder / f"{phase}_field.nii.gz", field)
         told = {
@@ -140,7 +142,7 @@ class _Pairs:
 
 def _read(path: str, case: str) -> Volume:
     voxels, affine, _ = read_phase(path, case)
-    return voxels, affine
+    return Volume(voxels, affine)
 
 
 def _content(path: str) -> str:

@@ -18,7 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scripts.lidia.datalist.case_error import CaseError
-from scripts.lidia.registration.lattice import Lattice, Volume, find_coverage, lattice_over, resample
+from scripts.lidia.geometry.grid import Grid
+from scripts.lidia.geometry.volume import Volume
+from scripts.lidia.registration.lattice import make_lattice
 from scripts.lidia.registration.liver_roi import find_liver_roi
 from scripts.lidia.registration.quality import folded_fraction, local_correlation, max_displacement, warp
 
@@ -66,7 +68,7 @@ class Target(NamedTuple):
         near: (X, Y, Z) the liver's neighbourhood, or the whole body where no liver was found.
     """
 
-    lattice: Lattice
+    lattice: Grid
     image: NDArray[np.float32]
     near: NDArray[np.bool_]
 
@@ -93,14 +95,14 @@ def make_target(fixed: Volume, spacing: float) -> Target:
         fixed: HU and affine.
         spacing: mm of the lattice.
     """
-    whole = lattice_over(fixed, spacing)
-    hu = resample(fixed, whole)
+    whole = make_lattice(fixed, spacing)
+    hu = fixed.resample(whole, antialias=True, outside=None)
     near = find_liver_roi(hu, spacing)
     marked, reach = np.argwhere(near), round(REACH_MM / spacing)
     low = np.maximum(marked.min(0) - reach, 0)
     high = np.minimum(marked.max(0) + reach + 1, whole.shape)
-    box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-    return Target(whole.cut(low, high - low), np.clip(hu[box], *HU), near[box])
+    box = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+    return Target(whole.crop(box), np.clip(hu[box], *HU), near[box])
 
 
 def align_pair(target: Target, moving: Volume, *, method: str, limit_s: float) -> Alignment:
@@ -112,9 +114,9 @@ def align_pair(target: Target, moving: Volume, *, method: str, limit_s: float) -
         method: see `PACKAGES`.
         limit_s: seconds after which the method is stopped.
     """
-    lattice = target.lattice
-    seen = find_coverage(moving, lattice) & target.near
-    image = np.clip(resample(moving, lattice), *HU)
+    lattice, spacing = target.lattice, float(target.lattice.spacing[0])
+    seen = moving.grid.contains(lattice.points()).reshape(lattice.shape) & target.near
+    image = np.clip(moving.resample(lattice, antialias=True, outside=None), *HU)
     before = local_correlation(target.image, image, seen)
     share = seen.sum() / target.near.sum()
     if share < LEAST_SHOWN:
@@ -122,19 +124,19 @@ def align_pair(target: Target, moving: Volume, *, method: str, limit_s: float) -
     if image[seen].std() < 1:
         return Alignment("none", None, before, before, "the image is constant")
     rigid, field, fault = _asked(target, image, method, limit_s)
-    problem = fault or _unsound(field, lattice.spacing, target.near)
+    problem = fault or _unsound(field, spacing, target.near)
     ways: list[tuple[str, NDArray[np.float32] | None, float]] = [("none", None, before)]
     if rigid is not None:
         ways.append((
             "rigid",
             rigid,
-            local_correlation(target.image, warp(image, rigid, lattice.spacing), seen),
+            local_correlation(target.image, warp(image, rigid, spacing), seen),
         ))
     if field is not None and not problem:
         ways.append((
             method,
             field,
-            local_correlation(target.image, warp(image, field, lattice.spacing), seen),
+            local_correlation(target.image, warp(image, field, spacing), seen),
         ))
     name, taken, after = max(ways, key=lambda way: way[2])
     if after < LEAST_LIKENESS:
@@ -152,13 +154,14 @@ def _asked(
     """The rigid and the deformable displacement that the method's process gave, and what went wrong."""
     script = Path(__file__).with_name(f"run_{method}.py")
     lattice, fault = target.lattice, ""
+    spacing = float(lattice.spacing[0])
     with tempfile.TemporaryDirectory(prefix="lidia_registration_") as place:
         np.savez(
             Path(place) / "task.npz",
             fixed=target.image,
             moving=image,
             near=target.near.astype(np.uint8),
-            spacing=lattice.spacing,
+            spacing=spacing,
         )
         alone = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
         command = [sys.executable, "-P", str(script), place]
@@ -179,11 +182,11 @@ def _read(path: Path) -> NDArray | None:
     return np.load(path) if path.is_file() else None
 
 
-def _field_of(matrix: NDArray | None, lattice: Lattice) -> NDArray[np.float32] | None:
+def _field_of(matrix: NDArray | None, lattice: Grid) -> NDArray[np.float32] | None:
     """Displacement (3, X, Y, Z) of a matrix (4, 4) that is in mm from the lattice's first voxel."""
     if matrix is None or not np.isfinite(matrix).all():
         return None
-    places = lattice.places() - np.reshape(lattice.origin, (3, 1, 1, 1))
+    places = lattice.points().reshape(3, *lattice.shape) - lattice.affine[:3, 3].reshape(3, 1, 1, 1)
     moved = np.tensordot(matrix[:3, :3], places, 1) + matrix[:3, 3].reshape(3, 1, 1, 1)
     field = (moved - places).astype(np.float32)
     return field if max_displacement(field, np.ones(lattice.shape, bool)) <= 2 * MOST_MM else None

@@ -1,4 +1,4 @@
-"""The part of a phase that a page shows, read once, and laid onto any grid of it.
+"""Read the part of a phase that a page shows, and sample it on any grid.
 
 Arrays are (X, Y, Z), places RAS mm, values HU.
 """
@@ -7,53 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import nibabel as nib
 import numpy as np
-import torch
-from monai.data import MetaTensor
 from numpy.typing import NDArray
-from scipy.ndimage import map_coordinates
 
-from scripts.lidia.components import axial_axis, crop_affine
+from scripts.lidia.components import axial_axis
 from scripts.lidia.data.read_volume import HU, read_phase
-from scripts.lidia.geometry.separable_resample import resample_linear
+from scripts.lidia.geometry.grid import Grid, crop_affine, to_index
+from scripts.lidia.geometry.volume import Volume
 
 AIR = HU[0]
 
 
-class Grid(NamedTuple):
-    """Where values are wanted.
-
-    Attributes:
-        affine: (4, 4) from indices to RAS mm.
-        shape: X, Y, Z.
-    """
-
-    affine: NDArray[np.float64]
-    shape: tuple[int, int, int]
-
-    def corners(self) -> NDArray[np.float64]:
-        """Its eight corners, (3, 8) RAS mm."""
-        ends = np.meshgrid(*[(0.0, size - 1.0) for size in self.shape], indexing="ij")
-        index = np.stack([*ends, np.ones_like(ends[0])]).reshape(4, -1)
-        return (self.affine @ index)[:3]
-
-
-class Part(NamedTuple):
-    """A box of a phase.
-
-    Attributes:
-        values: (x, y, z) as the file has them, HU.
-        affine: (4, 4) of the box, RAS mm.
-    """
-
-    values: NDArray
-    affine: NDArray[np.float64]
-
-
-def read_part(path: str | Path, case: str, places: NDArray[np.float64], whole_slices: bool = False) -> Part:
+def read_part(path: str | Path, case: str, places: NDArray[np.float64], whole_slices: bool = False) -> Volume:
     """Read the box of a phase that holds some places.
 
     A NIfTI file is unzipped as far as the box reaches, and only the box is kept. Whether the file is whole
@@ -71,20 +38,19 @@ def read_part(path: str | Path, case: str, places: NDArray[np.float64], whole_sl
     if Path(path).is_dir():
         volume, affine, _ = read_phase(path, case, check_hu=False)
         box = _box(places, affine, volume.shape, whole_slices)
-        return Part(volume[box], crop_affine(affine, box))
+        return Volume(volume, affine).crop(box)
     image = nib.load(path)
     box = _box(places, image.affine, image.shape, whole_slices)
     rest = (0,) * (len(image.shape) - 3)
     # Whole planes are read faster than rows of them
     planes = np.asarray(image.dataobj[(slice(None), slice(None), box[2], *rest)])
-    return Part(planes[box[:2]], crop_affine(image.affine, box))
+    return Volume(planes[box[:2]], crop_affine(image.affine, box))
 
 
 def _box(
     places: NDArray[np.float64], affine: NDArray, shape: Sequence[int], whole_slices: bool
 ) -> tuple[slice, ...]:
-    back = np.linalg.inv(np.asarray(affine, dtype=np.float64))
-    index = back[:3, :3] @ places + back[:3, 3:]
+    index = to_index(affine, places)
     low = np.floor(index.min(axis=1)).astype(int) - 1
     high = np.ceil(index.max(axis=1)).astype(int) + 2
     if whole_slices:
@@ -96,46 +62,41 @@ def _box(
     )
 
 
-def at(part: Part, places: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Values at places, linearly between voxel centres.
+def sample_hu(part: Volume, points_mm: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Samples HU at points, linearly between voxel centres.
 
     Args:
         part: of a phase.
-        places: (3, N) RAS mm.
+        points_mm: (3, N) RAS mm.
 
     Returns:
-        (N,) HU within -1024..3071, NaN beyond the part.
+        (N,) HU within -1024..3071, NaN beyond the outermost voxel centres.
     """
-    if not part.values.size or not places.size:
-        return np.full(places.shape[1], np.nan)
-    back = np.linalg.inv(part.affine)
-    index = np.round(back[:3, :3] @ places + back[:3, 3:], 6)
-    there = map_coordinates(
-        _finite(part.values), index, order=1, mode="constant", cval=np.nan, output=np.float64
-    )
-    return np.clip(there, *HU)
+    if not part.voxels.size or not points_mm.size:
+        return np.full(points_mm.shape[1], np.nan)
+    values = _replace_nonfinite(part).sample_points(points_mm, outside=np.nan, edge=0.0)
+    return np.clip(values.astype(np.float64), *HU)
 
 
-def onto(part: Part, grid: Grid) -> NDArray[np.float32]:
-    """Values on a grid, linearly between voxel centres, as the network's own grid is sampled.
+def resample_hu(part: Volume, grid: Grid) -> NDArray[np.float32]:
+    """Samples HU on a grid, linearly between voxel centres, as the network's own grid is sampled.
 
     Args:
         part: of a phase.
-        grid: where they are wanted.
+        grid: the target grid.
 
     Returns:
         (X, Y, Z) HU within -1024..3071, air beyond the part.
     """
-    box = _box(grid.corners(), part.affine, part.values.shape, whole_slices=False)
-    values = _finite(part.values[box])
-    if not values.size:
+    near = _replace_nonfinite(part.crop(_box(grid.corners(), part.affine, part.shape, whole_slices=False)))
+    if not near.voxels.size:
         return np.full(grid.shape, AIR, np.float32)
-    volume = MetaTensor(torch.tensor(values)[None], affine=torch.from_numpy(crop_affine(part.affine, box)))
-    seen = resample_linear(volume, torch.from_numpy(grid.affine), grid.shape, antialias=False, outside=AIR)
-    return np.clip(seen[0].numpy(), *HU)
+    return np.clip(near.resample(grid, outside=AIR), *HU)
 
 
-def _finite(values: NDArray) -> NDArray[np.float32]:
-    """As float32; what is not finite is taken for air, as when the network reads it."""
-    found = np.asarray(values, dtype=np.float32)
-    return found if np.isfinite(found).all() else np.nan_to_num(found, nan=AIR, posinf=AIR, neginf=AIR)
+def _replace_nonfinite(part: Volume) -> Volume:
+    """Converts to float32 and replaces values that are not finite by air, as the network's reader does."""
+    voxels = np.asarray(part.voxels, dtype=np.float32)
+    if not np.isfinite(voxels).all():
+        voxels = np.nan_to_num(voxels, nan=AIR, posinf=AIR, neginf=AIR)
+    return Volume(voxels, part.affine)

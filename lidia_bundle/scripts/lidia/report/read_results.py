@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import nibabel as nib
 import numpy as np
 
-from scripts.lidia.components import bounding_box, crop_affine
+from scripts.lidia.components import bounding_box
+from scripts.lidia.geometry.grid import crop_affine
 from scripts.lidia.inference.result_files import VOLUMES, is_finished, result_files
 from scripts.lidia.metrics.lesion_matching import Found, find_lesions, match_lesions
 from scripts.lidia.metrics.patient_auc import PRESENT_MM3, true_volumes

@@ -17,11 +17,13 @@ from PIL import Image
 
 from scripts.lidia.components import Component
 from scripts.lidia.data.read_volume import HU
+from scripts.lidia.geometry.grid import Grid, to_mm
+from scripts.lidia.geometry.volume import Volume
 from scripts.lidia.morphometry.tissue_samples import inside, parenchyma
 from scripts.lidia.phase_id.aorta import blood_places
 from scripts.lidia.report.contours import upright
 from scripts.lidia.report.phase_pictures import WINDOW
-from scripts.lidia.report.phase_sampling import AIR, Grid, Part, at, onto, read_part
+from scripts.lidia.report.phase_sampling import AIR, read_part, resample_hu, sample_hu
 from scripts.lidia.report.read_results import Patient
 from scripts.lidia.report.slice_choice import box_of
 from scripts.lidia.vocabulary import PHASES
@@ -162,10 +164,10 @@ def read_scans(patient: Patient, layout: Layout) -> dict[str, Scan]:
     scans = {}
     for phase in used:
         part = parts.pop(phase, None) or read_part(patient.phases[phase], case, wanted)
-        shown = onto(part, whole)
+        shown = resample_hu(part, whole)
         scans[phase] = Scan(
             [_jpeg(shown[:, :, plane]) for plane in range(shown.shape[2])],
-            {number: _jpeg(onto(part, grid)[:, :, 0]) for number, grid in crops.items()},
+            {number: _jpeg(resample_hu(part, grid)[:, :, 0]) for number, grid in crops.items()},
             _means(part, places),
         )
     if "nc" in used and not is_blood(scans["nc"].hu.get(AORTA, math.nan)):
@@ -179,11 +181,11 @@ def is_blood(hu: float) -> bool:
     return BLOOD_HU[0] < hu < BLOOD_HU[1]
 
 
-def _blood(part: Part) -> NDArray[np.float64] | None:
+def _blood(part: Volume) -> NDArray[np.float64] | None:
     """Where the aorta's HU are read, (3, N) RAS mm; None where it was not surely found."""
-    if not part.values.size:
+    if not part.voxels.size:
         return None
-    values = part.values
+    values = part.voxels
     if values.dtype != np.int16:  # as scanners say it; a large scan is not copied to a wider type
         values = np.nan_to_num(values.astype(np.float32), nan=AIR)
     return blood_places(np.clip(values, *(values.dtype.type(end) for end in HU)), part.affine)
@@ -198,14 +200,13 @@ def _places(patient: Patient) -> dict[int | str, NDArray[np.float64]]:
         box = lesion.part.box
         index = inside(patient.found.numbers[box] == lesion.number)
         found[lesion.number] = index + [side.start for side in box]
-    matrix = patient.affine
-    return {name: matrix[:3, :3] @ index.T + matrix[:3, 3:] for name, index in found.items()}
+    return {name: to_mm(patient.affine, index.T) for name, index in found.items()}
 
 
-def _means(part: Part, places: Mapping[int | str, NDArray[np.float64]]) -> dict[int | str, float]:
+def _means(part: Volume, places: Mapping[int | str, NDArray[np.float64]]) -> dict[int | str, float]:
     found: dict[int | str, float] = {}
     for name, where in places.items():
-        values = at(part, where)
+        values = sample_hu(part, where)
         values = values[np.isfinite(values)]
         # Half of a lesion beyond the scan has another mean than all of it
         if len(values) < 0.9 * where.shape[1] or not len(values):

@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.ndimage import map_coordinates
 
 from scripts.lidia.components import bounding_box
 from scripts.lidia.data.read_volume import read_phase
+from scripts.lidia.geometry.grid import to_mm
+from scripts.lidia.geometry.volume import Volume
 from scripts.lidia.vocabulary import PHASES
 
 AIR = -1024.0
@@ -81,13 +82,10 @@ def cut(
         The plane, phases interpolated linearly at its voxel centres, air where they do not reach.
     """
     x, y = np.meshgrid(*(np.arange(part.start, part.stop) for part in box), indexing="ij")
-    world = affine @ np.stack([x, y, np.full_like(x, level), np.ones_like(x)]).reshape(4, -1)
+    points = to_mm(affine, np.stack([x, y, np.full_like(x, level)]).reshape(3, -1))
     planes: dict[str, np.ndarray | None] = dict.fromkeys(PHASES)
     for name, path in phases.items():
-        volume, own, _ = read_phase(path, case, check_hu=False)
-        # A millionth of a voxel past the first or last slice is rounding, not outside
-        there = np.round((np.linalg.inv(own) @ world)[:3], 6)
-        values = map_coordinates(volume, there, order=1, mode="constant", cval=AIR)
-        planes[name] = values.reshape(x.shape)
+        voxels, own, _ = read_phase(path, case, check_hu=False)
+        planes[name] = Volume(voxels, own).sample_points(points, outside=AIR, edge=0.0).reshape(x.shape)
     spacing = np.linalg.norm(affine[:3, :2], axis=0)
     return Plane(planes, (float(spacing[0]), float(spacing[1])), level, box)
