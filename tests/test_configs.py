@@ -35,10 +35,10 @@ TRAINING = {
     "max_epochs": 3,
     "steps_per_epoch": 2,
     "val_interval": 2,
-    "train#stages": [
-        {"start": 0.0, "decoding": False, "crop": [32, 32, 32], "cases": 2},
-        {"start": 0.4, "decoding": True, "crop": [32, 32, 16], "cases": 1},
-    ],
+    "train#stages": {
+        "semantic": {"start": 0.0, "decoding": False, "crop": [32, 32, 32], "cases": 2},
+        "full": {"start": 0.4, "decoding": True, "crop": [32, 32, 16], "cases": 1},
+    },
 }
 NATIVE = {**TINY, "spacing": list(SPACING)}
 

@@ -67,7 +67,7 @@ def test_mpformer_is_mask2former_without_aids_but_its_pilots() -> None:
     off += ("semantic_share", "type_share")
     assert not any(network[name] for name in off)
     assert loss["matcher"]["one_to_many"] is False and piloted["boundary_fraction"] == 0
-    assert piloted["train"]["stages"][0]["decoding"] is True
+    assert piloted["train"]["stages"]["semantic"]["decoding"] is True
 
 
 MPFORMER = ("baselines/mask2former.yaml", "ablations/no_aids.yaml", "baselines/mpformer.yaml")

@@ -46,7 +46,7 @@ def waiting(
         val_interval=1000,
         resume=False,
         precision="fp32",
-        **{"train#stages": [{"start": 0.0, "decoding": True, "crop": list(crop), "cases": 2}]},
+        **{"train#stages": {"full": {"start": 0.0, "decoding": True, "crop": list(crop), "cases": 2}}},
     )
     flow.initialize()
     trainer: Any = flow.trainer

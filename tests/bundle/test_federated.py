@@ -27,7 +27,7 @@ pytestmark = [
 
 CONFIGS = ["configs/train.json", "configs/overlays/recipes/federated.yaml"]
 ROUND = {**{name: TRAINING[name] for name in (*TINY, "spacing", "steps_per_epoch")}, "rounds": 2}
-ROUND["train#stages"] = [{"start": 0.0, "decoding": True, "crop": [32, 32, 32], "cases": 1}]
+ROUND["train#stages"] = {"full": {"start": 0.0, "decoding": True, "crop": [32, 32, 32], "cases": 1}}
 
 
 def write_site(folder: Path, *, without: str | None = None) -> Path:

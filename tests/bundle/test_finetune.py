@@ -29,7 +29,7 @@ FOUR = ["HCC", "metastasis", "hemangioma", "cyst"]
 PHASES = ["arterial", "venous", "delayed"]
 SMALL = {"device": TINY["device"], "roi_size": [64, 64, 48], "spacing": [3.0, 3.0, 4.0]}
 SHORT = {**SMALL, "max_epochs": 1, "steps_per_epoch": 1, "train#augmentation#other_scanner": 0.0}
-SHORT["train#stages"] = [{"start": 0.0, "decoding": True, "crop": [32, 32, 32], "cases": 1}]
+SHORT["train#stages"] = {"full": {"start": 0.0, "decoding": True, "crop": [32, 32, 32], "cases": 1}}
 HEADS = ["heads.classify", "semantic.classify"]
 
 
@@ -101,7 +101,7 @@ def toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_class_heads_that_start_anew_are_named_in_the_log(toys: Path, bundle: Path, tmp_path: Path) -> None:
-    log = started(toys, tmp_path, **{"train#handlers#1#fresh": HEADS})
+    log = started(toys, tmp_path, **{"train#load_weights#fresh": HEADS})
     listed = re.search(r"not loaded, as `fresh` says: (.*)", log)
     assert listed
     shipped = read_state(bundle / "models/model.pt")
@@ -118,11 +118,11 @@ def test_what_does_not_fit_and_is_not_named_is_an_error(toys: Path, tmp_path: Pa
     assert "size mismatch for content" in str(reason(raised.value))
     assert "hounsfield" in str(reason(raised.value))
     named = ["content", "position", "hounsfield"]
-    log = started(toys, tmp_path / "named", **other, **{"train#handlers#1#fresh": named})
+    log = started(toys, tmp_path / "named", **other, **{"train#load_weights#fresh": named})
     assert "not loaded, as `fresh` says: content, position" in log
 
 
 def test_a_layer_that_nobody_has(toys: Path, tmp_path: Path) -> None:
     with pytest.raises(RuntimeError) as raised:
-        started(toys, tmp_path, **{"train#handlers#1#fresh": ["class_head"]})
+        started(toys, tmp_path, **{"train#load_weights#fresh": ["class_head"]})
     assert "neither the network nor" in str(reason(raised.value))

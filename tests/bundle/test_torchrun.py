@@ -160,7 +160,7 @@ def test_two_machines_train_as_one_process_with_the_batch_of_both(toys: Path, tm
 
     def alike(name: str, cases: int) -> dict[str, Any]:
         stage = {"start": 0.0, "decoding": True, "crop": [48, 48, 48], "cases": cases}
-        return {**options, "output_dir": str(tmp_path / name), "train#stages": [stage]}
+        return {**options, "output_dir": str(tmp_path / name), "train#stages": {"full": stage}}
 
     workflow("train", **alike("one", 2)).run()
     two = alike("two", 1)

@@ -19,7 +19,7 @@ options = {"dataset_dir": cohort, "output_dir": "out"}
 if name == "train":
     stage = {"start": 0.0, "decoding": True, "crop": [32, 32, 16], "cases": 1}
     options |= {**TINY, "max_epochs": 1, "steps_per_epoch": 2, "val_interval": 1}
-    options |= {"cache_dir": "cache", "train#stages": [stage]}
+    options |= {"cache_dir": "cache", "train#stages": {"full": stage}}
 else:
     options |= {"patients": 1, "spacing": [5.0, 5.0, 5.0], "roi_size": [64, 64, 48]}
 config = f"bundles/lidia_bundle/configs/{name}.json"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,11 +54,12 @@ def test_an_epoch_s_random_numbers_depend_on_seed_and_epoch_alone() -> None:
     assert all(a != b for a, b in zip(draws(3, 0), draws(4, 0), strict=True))
 
 
-PLAN = [
-    {"start": 0.0, "decoding": False, "crop": [32, 32, 32], "cases": 4},
-    {"start": 0.3, "decoding": True},
-    {"start": 0.6, "crop": [48, 48, 48], "cases": 2, "samples": 2},
-]
+PLAN = {
+    "full": {"start": 0.6, "crop": [48, 48, 48], "cases": 2, "samples": 2},
+    "semantic": {"start": 0.0, "decoding": False, "crop": [32, 32, 32], "cases": 4},
+    "queries": {"start": 0.3, "decoding": True},
+    "none": None,
+}
 
 
 @pytest.mark.parametrize(
@@ -73,19 +75,27 @@ PLAN = [
 def test_stages_follow_from_the_epoch(epoch: int, expected: tuple[object, ...]) -> None:
     network, crop = SimpleNamespace(decoding=True), SimpleNamespace(size=(8, 8, 8), samples=1)
     batches = SimpleNamespace(size=9)
-    stages = Curriculum(network=network, crop=crop, batches=batches, plan=PLAN)
+    stages = Curriculum(network=network, crop=crop, batches=batches, stages=PLAN)
     logger = SimpleNamespace(info=str)
     stages(SimpleNamespace(state=SimpleNamespace(epoch=epoch, max_epochs=10), logger=logger))
     assert (network.decoding, crop.size, batches.size, crop.samples) == expected
 
 
 @pytest.mark.parametrize(
-    "plan",
-    [[], [{"start": 0.1}], [{"start": 0}, {"start": 0}], [{"start": 0, "size": 3}], [{"start": 0}, {}]],
+    "stages",
+    [
+        {},
+        {"a": {"start": 0.1}},
+        {"a": {"start": 0}, "b": {"start": 0}},
+        {"a": {"start": 0, "size": 3}},
+        {"a": {"start": 0}, "b": {}},
+        {"a": {"start": 0}, "b": {"start": 1.0}},
+        [{"start": 0}],
+    ],
 )
-def test_a_plan_that_makes_no_sense(plan: list[dict[str, object]]) -> None:
+def test_a_plan_that_makes_no_sense(stages: Any) -> None:
     with pytest.raises(ValueError, match=r"[Ss]tage"):
-        Curriculum(network=SimpleNamespace(), crop=None, batches=None, plan=plan)
+        Curriculum(network=SimpleNamespace(), crop=None, batches=None, stages=stages)
 
 
 def test_learning_rate() -> None:

@@ -130,7 +130,7 @@ class Training(BundleTrainTask):
         return super().__call__(select(request, checks, self.offer(), ("model",)), datastore)
 
     def _load_checkpoint(self, path: str, pretrained: bool, handlers: list[Any]) -> None:
-        handlers[:] = [one for one in handlers if pretrained or not one["_target_"].endswith("LoadWeights")]
+        handlers[:] = [name for name in handlers if pretrained or name != "@train::load_weights"]
 
 
 class Uncertainty(ScoringMethod):

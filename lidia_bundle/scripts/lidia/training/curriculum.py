@@ -7,13 +7,16 @@ alone first, and large crops, which show what surrounds a lesion, come at the en
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from ignite.engine import Engine, Events
 from torch import nn
 
 from scripts.lidia.training.sampling import CaseBatchSampler
+
+KEYS = frozenset({"start", "decoding", "crop", "samples", "cases"})
+"""Keys of a stage."""
 
 
 class Curriculum:
@@ -23,33 +26,39 @@ class Curriculum:
         network: has an attribute `decoding`; a plain semantic network may lack it.
         crop: crop transform with attributes `size` (voxels of the network's grid) and `samples` a case.
         batches: has an attribute `size`, cases a batch.
-        plan: one dict a stage: `start` (share of all epochs, the first 0), and any of `decoding`, `crop`,
-            `samples`, `cases`. What a stage does not name stays as the stage before had it.
+        stages: a dict a stage, by name: `start` (fraction of all epochs, the first 0), and any of `decoding`,
+            `crop`, `samples`, `cases`. What a stage does not set stays as the stage before set it. The order
+            is that of `start`; a stage that is null is left out.
 
     Raises:
-        ValueError: the plan does not begin at 0 or does not rise, or a stage has an unknown word.
+        ValueError: the stages have no names, no stage starts at 0, two start together, or a stage has an
+            unknown key.
     """
 
     def __init__(
-        self, *, network: nn.Module, crop: Any, batches: CaseBatchSampler, plan: Sequence[dict[str, Any]]
+        self,
+        *,
+        network: nn.Module,
+        crop: Any,
+        batches: CaseBatchSampler,
+        stages: Mapping[str, Mapping[str, Any] | None],
     ) -> None:
-        starts = [stage.get("start") for stage in plan]
-        if (
-            not starts
-            or starts[0] != 0
-            or any(b is None or b <= a for a, b in zip(starts, starts[1:], strict=False))
-        ):
-            raise ValueError(f"Stages begin at share 0 and rise below 1; the plan has {starts}.")
-        unknown = {word for stage in plan for word in stage} - {
-            "start",
-            "decoding",
-            "crop",
-            "samples",
-            "cases",
-        }
+        if not isinstance(stages, Mapping):
+            raise ValueError(
+                "train#stages is a list: since release 2.0.0 each stage has a name, as in "
+                "{full: {start: 0.0, decoding: true}}."
+            )
+        plan = [stage for stage in stages.values() if stage is not None]
+        starts = sorted(float(stage.get("start", -1.0)) for stage in plan)
+        if not starts or starts[0] != 0 or starts[-1] >= 1 or len(set(starts)) < len(starts):
+            raise ValueError(
+                f"Stages start at 0 and at different fractions below 1; these start at {starts}."
+            )
+        unknown = {key for stage in plan for key in stage} - KEYS
         if unknown:
-            raise ValueError(f"A stage names start, decoding, crop, samples, cases; not {sorted(unknown)}.")
-        self.network, self.crop, self.batches, self.plan = network, crop, batches, list(plan)
+            raise ValueError(f"A stage sets {', '.join(sorted(KEYS))}; not {', '.join(sorted(unknown))}.")
+        self.network, self.crop, self.batches = network, crop, batches
+        self.stages = sorted(plan, key=lambda stage: stage["start"])
 
     def attach(self, engine: Engine) -> None:
         """Sets the stage on every EPOCH_STARTED."""
@@ -58,7 +67,7 @@ class Curriculum:
     def at(self, epoch: int, epochs: int) -> dict[str, Any]:
         """What holds in an epoch (counted from 1) of a training of `epochs`."""
         now: dict[str, Any] = {}
-        for stage in self.plan:
+        for stage in self.stages:
             if epoch - 1 >= round(stage["start"] * epochs):
                 now.update(stage)
         return now
