@@ -11,7 +11,7 @@ from dicom_files import write_series
 
 from scripts.lidia.dicom.study import find_studies
 from scripts.lidia.inference.inputs import require_one_study
-from scripts.lidia.phase_id.select_series import Choice, select_series
+from scripts.lidia.phase_id.select_series import SeriesSelection, select_series
 
 SHAPE = (40, 36, 24)
 AFFINE = affine_of((3.0, 3.0, 5.0), SHAPE, (-1, -1, 1))
@@ -39,18 +39,18 @@ def study(folder: Path) -> Path:
     return folder
 
 
-def chosen(folder: Path, **options: Any) -> Choice:
+def chosen(folder: Path, **options: Any) -> SeriesSelection:
     return select_series(require_one_study(find_studies(folder), folder, False), case="P1", **options)
 
 
-def numbers(choice: Choice) -> dict[str, str]:
+def numbers(choice: SeriesSelection) -> dict[str, str]:
     return {phase: series.name for phase, series in choice.phases.items()}
 
 
 ALL = {"nc": "2", "arterial": "3", "venous": "4", "delayed": "5"}
 
 
-def why(choice: Choice, number: str) -> str:
+def why(choice: SeriesSelection, number: str) -> str:
     [row] = [row for row in choice.rows if row["number"] == number]
     assert not row["taken"]
     return row["why"]

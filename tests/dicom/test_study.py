@@ -14,13 +14,13 @@ from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.datalist.read_datalist import read_sections
 from scripts.lidia.dicom.study import find_studies
 from scripts.lidia.inference.inputs import resolve_inputs
-from scripts.lidia.phase_id.select_series import UNSEEN, format_table
+from scripts.lidia.phase_id.select_series import NO_LIVER_WARNING, format_table
 from scripts.lidia.prepare.prepare_data import prepare
 
 
 def test_words_and_times_alone(tmp_path: Path) -> None:
     choice = chosen(study(tmp_path))
-    assert numbers(choice) == ALL and choice.warnings == [UNSEEN]
+    assert numbers(choice) == ALL and choice.warnings == [NO_LIVER_WARNING]
     first = format_table(choice.rows).splitlines()[1]
     assert first.split()[:3] == ["nc", "2", "nativ"] and "description says 'nativ'" in first
 
@@ -92,7 +92,7 @@ def test_localizer_mip_maps_report_and_bolus_tracking(tmp_path: Path) -> None:
 
     add(tmp_path, 44, "Dose Report", change=lambda s, n: n == 0 and report(s, n))
     choice = chosen(tmp_path)
-    assert numbers(choice) == ALL and choice.warnings == [UNSEEN]
+    assert numbers(choice) == ALL and choice.warnings == [NO_LIVER_WARNING]
     for number, reason in {
         "1": "localizer", "40": "projection", "41": "projection", "42": "computed map",
         "43": "bolus tracking", "44": "dose report",
@@ -118,14 +118,14 @@ def test_faults_of_one_phase_are_told_and_the_others_go_on(tmp_path: Path, fault
     assert numbers(choice) == {phase: name for phase, name in ALL.items() if phase != "arterial"}
     assert said in why(choice, "3")
     told, unseen = choice.warnings
-    assert "no arterial phase: series 3" in told and unseen == UNSEEN
+    assert "no arterial phase: series 3" in told and unseen == NO_LIVER_WARNING
 
 
 def test_another_reconstruction_stands_in_for_a_faulty_one(tmp_path: Path) -> None:
     add(tmp_path, 2, "ven", change=lambda _, n: n != 9)
     add(tmp_path, 3, "ven thick", change=lambda _, n: n % 2 == 0)
     choice = chosen(tmp_path)
-    assert numbers(choice) == {"venous": "3"} and choice.warnings == [UNSEEN]
+    assert numbers(choice) == {"venous": "3"} and choice.warnings == [NO_LIVER_WARNING]
 
 
 def test_copies_of_slices_do_no_harm_and_are_told(tmp_path: Path) -> None:

@@ -9,13 +9,13 @@ import pytest
 from label.hostile import KEYS, NESTED, NUMBERS, TEXTS
 
 from scripts.lidia.label_app import label_values
-from scripts.lidia.label_app.allow_list import check_options, check_query, choose_source, find
+from scripts.lidia.label_app.allow_list import check_options, check_query, choose_source, find_endpoint
 from scripts.lidia.label_app.endpoints import ENDPOINTS, Endpoint
-from scripts.lidia.label_app.values import Offer, Refusal
+from scripts.lidia.label_app.values import Refusal, ServerState
 
 IMAGES = ("P1", "2: Venous phase (thin)", "Müller^Eva", "年_1")
 SESSION = "243385e6-ec66-11f1-a907-02fc00000001"
-OFFER = Offer(
+OFFER = ServerState(
     models=["lidia"],
     trainers=["lidia"],
     strategies=["least_certain"],
@@ -170,7 +170,7 @@ def test_a_query_holds_each_key_once_and_what_is_needed() -> None:
 )
 def test_other_addresses_are_refused(method: str, path: str, status: int) -> None:
     with pytest.raises(Refusal) as caught:
-        find(method, path, OFFER)
+        find_endpoint(method, path, OFFER)
     assert caught.value.status == status
 
 
@@ -180,8 +180,10 @@ def test_other_addresses_are_refused(method: str, path: str, status: int) -> Non
 def test_the_proxy_leads_to_dicomweb_alone(path: str) -> None:
 
     remote = replace(OFFER, dicomweb=True)
-    assert find("GET", "/proxy/dicom/wado/studies/1.2/series/3.4/instances/5/frames/1,2", remote).dicomweb
+    assert find_endpoint(
+        "GET", "/proxy/dicom/wado/studies/1.2/series/3.4/instances/5/frames/1,2", remote
+    ).dicomweb
     with pytest.raises(Refusal):
-        find("GET", f"/proxy/dicom/wado/{path}", remote)
+        find_endpoint("GET", f"/proxy/dicom/wado/{path}", remote)
     with pytest.raises(Refusal):
         label_values.image("image", "P1", remote)

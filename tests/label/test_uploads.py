@@ -11,7 +11,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from scripts.lidia.label_app.uploads import check_upload, ending
+from scripts.lidia.label_app.uploads import check_ending, check_upload
 from scripts.lidia.label_app.values import Refusal
 
 LIMIT = 10**8
@@ -48,7 +48,7 @@ def test_whole_volumes_are_taken(tmp_path: Path, name: str, dtype: type) -> None
     "name", ["a.nii.gz", "/tmp/x/tmpab12.NII.GZ", "b.nii", "../../etc/x.nii.gz", "$x.nii"]
 )
 def test_of_a_name_the_ending_alone_is_taken(name: str) -> None:
-    assert ending("file", name) in (".nii.gz", ".nii")
+    assert check_ending("file", name) in (".nii.gz", ".nii")
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_of_a_name_the_ending_alone_is_taken(name: str) -> None:
 )
 def test_other_formats_and_archives_are_refused(name: str | None) -> None:
     with pytest.raises(Refusal, match=r"^file: .*NIfTI"):
-        ending("file", name)
+        check_ending("file", name)
 
 
 NRRD = b"NRRD0004\ntype: short\ndimension: 3\nsizes: 16 16 12\nencoding: raw\ndata file: /etc/passwd\n\n"

@@ -17,10 +17,10 @@ from phase_id.phantom_organs import organs_of, truth_in
 
 from scripts.lidia.geometry.volume import Volume
 from scripts.lidia.phantom.case import Case
-from scripts.lidia.phase_id.aorta import blood_places
-from scripts.lidia.phase_id.image_evidence import by_brightness
+from scripts.lidia.phase_id.aorta import find_blood_points
+from scripts.lidia.phase_id.image_evidence import brightness_likelihood
 from scripts.lidia.phase_id.organ_landmarks import find_landmarks
-from scripts.lidia.phase_id.select_series import SURE
+from scripts.lidia.phase_id.select_series import MIN_CONFIDENCE
 from scripts.lidia.report.phase_sampling import sample_hu
 from scripts.lidia.report.scan_layout import BRIGHT, is_blood
 from scripts.lidia.vocabulary import PHASES
@@ -38,10 +38,10 @@ def main(patients: int, seed: int) -> None:
             for phase, volume in case.volumes.items():
                 truth = truth_in(volume, PHASES.index(phase), case, organs, frame)
                 found = find_landmarks(volume.data, volume.affine)
-                odds = by_brightness(found)
+                odds = brightness_likelihood(found)
                 best = PHASES[int(odds.argmax())]
                 counts[cohort, phase, best] += 1
-                sure[best == phase] += bool(odds.max() / odds.sum() >= SURE)
+                sure[best == phase] += bool(odds.max() / odds.sum() >= MIN_CONFIDENCE)
                 for name, (centre, hu) in truth.items():
                     mark = found.get(name)
                     off = np.full(3, np.nan) if mark is None else np.array(mark.centre_mm) - centre
@@ -92,7 +92,7 @@ def blood_errors(case: Case) -> dict[str, float]:
         kept = np.flatnonzero((heights >= ends.min()) & (heights <= ends.max()))
         moved = affine.copy()
         moved[:3, 3] += moved[:3, 2] * kept[0]
-        places = blood_places(values[:, :, kept], moved)
+        places = find_blood_points(values[:, :, kept], moved)
         if places is not None:
             break
     else:

@@ -10,7 +10,7 @@ from dicom.studies import patient, write_study
 
 from scripts.lidia.dicom.study import Study, find_studies
 from scripts.lidia.phantom.case import Case, Volume
-from scripts.lidia.phase_id.select_series import Choice, format_table, make_case_id, select_series
+from scripts.lidia.phase_id.select_series import SeriesSelection, format_table, make_case_id, select_series
 from scripts.lidia.vocabulary import PHASES
 
 WORDS = {"nc": "Abd nativ 3.0", "arterial": "Abd art 3.0", "venous": "Abd ven 3.0", "delayed": "Abd 3 min"}
@@ -21,12 +21,12 @@ def case() -> Case:
     return patient()
 
 
-def chosen(folder: Path, **options: object) -> Choice:
+def chosen(folder: Path, **options: object) -> SeriesSelection:
     [study] = find_studies(folder)
     return select_series(study, case="P1", **options)  # type: ignore[arg-type]
 
 
-def numbers(choice: Choice) -> dict[str, str]:
+def numbers(choice: SeriesSelection) -> dict[str, str]:
     return {phase: series.name for phase, series in choice.phases.items()}
 
 

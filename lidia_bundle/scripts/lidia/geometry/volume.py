@@ -53,9 +53,7 @@ class Volume(NamedTuple):
         self, grid: Grid, *, nearest: bool = False, antialias: bool = False, outside: float | None
     ) -> NDArray[np.float32]:
         """Samples the volume on another grid, see `geometry.resample.resample`: float32 (X, Y, Z)."""
-        voxels = np.require(
-            self.voxels, requirements="W"
-        )  # torch takes no read-only arrays
+        voxels = np.require(self.voxels, requirements="W")  # torch takes no read-only arrays
         image = MetaTensor(torch.as_tensor(voxels)[None], affine=torch.as_tensor(self.affine))
         return resample(image, grid, nearest=nearest, antialias=antialias, outside=outside).numpy()[0]
 

@@ -1,4 +1,4 @@
-"""Checks of a request against the list of endpoints; neither FastAPI nor MONAI Label is needed for them."""
+"""Checks requests against the list of endpoints, without FastAPI or MONAI Label."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from scripts.lidia.label_app import label_values
 from scripts.lidia.label_app.endpoints import ENDPOINTS, Endpoint
-from scripts.lidia.label_app.values import Offer, Refusal, group
+from scripts.lidia.label_app.values import Refusal, ServerState, check_group
 
 
 @cache
@@ -19,22 +19,22 @@ def _pattern(template: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", form), re.DOTALL)
 
 
-def find(method: str, path: str, offer: Offer) -> Endpoint:
-    """Finds the endpoint of a request and checks what the client has put into its path.
+def find_endpoint(method: str, path: str, offer: ServerState) -> Endpoint:
+    """Finds the endpoint of a request and checks the values in its path.
 
     Args:
-        method: of HTTP.
-        path: without the query, `%`-escapes resolved.
-        offer: what the server has.
+        method: HTTP method.
+        path: without the query, percent-decoded.
+        offer: state of the server.
 
     Raises:
         Refusal: there is no such endpoint (404), no such method there (405), it is closed (403), or a part
             of the path is not taken (422).
     """
     methods = []
-    for (known, template), endpoint in ENDPOINTS.items():
+    for (endpoint_method, template), endpoint in ENDPOINTS.items():
         match = _pattern(template).fullmatch(path)
-        if match and known == method:
+        if match and endpoint_method == method:
             if endpoint.closed:
                 raise Refusal(path, endpoint.closed, 403)
             if endpoint.dicomweb and not offer.dicomweb:
@@ -42,41 +42,44 @@ def find(method: str, path: str, offer: Offer) -> Endpoint:
             for key, value in match.groupdict().items():
                 endpoint.path[key](key, value, offer)
             return endpoint
-        methods += [known] if match else []
+        methods += [endpoint_method] if match else []
     if methods:
         raise Refusal(path, f"{method} is not taken here, but {', '.join(methods)}", 405)
     raise Refusal(path, "this server has no such address", 404)
 
 
-def knows(method: str, path: str) -> bool:
-    """Whether there is an endpoint of this address."""
-    return any(known == method and _pattern(template).fullmatch(path) for known, template in ENDPOINTS)
+def has_endpoint(method: str, path: str) -> bool:
+    """Returns whether an endpoint has this address."""
+    return any(
+        endpoint_method == method and _pattern(template).fullmatch(path)
+        for endpoint_method, template in ENDPOINTS
+    )
 
 
-def check_query(endpoint: Endpoint, pairs: list[tuple[str, str]], offer: Offer) -> dict[str, str]:
+def check_query(endpoint: Endpoint, pairs: list[tuple[str, str]], offer: ServerState) -> dict[str, str]:
     """Checks the parameters of a request.
 
     Args:
         endpoint: that of the request.
-        pairs: the parameters as they stand in its query.
-        offer: what the server has.
+        pairs: the parameters of its query.
+        offer: state of the server.
 
     Raises:
-        Refusal: a parameter is unknown, missing, stands there twice or has a value that is not taken.
+        Refusal: a parameter is unknown, missing, repeated or has an invalid value.
     """
     if endpoint.page:
         return {}
     query: dict[str, str] = {}
     for key, value in pairs:
         if key in query:
-            raise Refusal(key, "stands there twice")
+            raise Refusal(key, "is given twice")
         query[key] = value
-    # an empty parameter is none; Slicer sends them
+    # an empty parameter counts as missing; Slicer sends such parameters
     query = {key: value for key, value in query.items() if value}
     checks = dict(endpoint.query)
     if "session_id" in checks and "session_id" in query:
         checks["image"] = label_values.title
-    query = group(checks, query, offer, "query")
+    query = check_group(checks, query, offer, "query")
     for key in endpoint.required:
         if key not in query:
             raise Refusal(key, "is missing")
@@ -86,18 +89,18 @@ def check_query(endpoint: Endpoint, pairs: list[tuple[str, str]], offer: Offer) 
 
 
 def choose_source(
-    endpoint: Endpoint, query: dict[str, str], uploads: Collection[str], offer: Offer
+    endpoint: Endpoint, query: dict[str, str], uploads: Collection[str], offer: ServerState
 ) -> dict[str, str]:
-    """Leaves one source of the image in a query: a session, a file that came along, or the datastore.
+    """Keeps one source of the image in a query: a session, an uploaded file, or the datastore.
 
     Args:
         endpoint: that of the request.
         query: the checked parameters.
         uploads: keys of the files that came with the request.
-        offer: what the server has.
+        offer: state of the server.
 
     Raises:
-        Refusal: the image or the session is not there (404), or there is no source at all.
+        Refusal: the image or the session does not exist (404), or no source is given.
     """
     if "session_id" in endpoint.query:
         if "session_id" in query:
@@ -109,18 +112,18 @@ def choose_source(
         if "image" not in query:
             raise Refusal("image", "is missing")
     if endpoint.image in query:
-        label_values.present(endpoint.image, query[endpoint.image], offer)
+        label_values.require_image(endpoint.image, query[endpoint.image], offer)
     return query
 
 
-def check_options(endpoint: Endpoint, content: Any, offer: Offer) -> dict[str, Any]:
+def check_options(endpoint: Endpoint, content: Any, offer: ServerState) -> dict[str, Any]:
     """Checks the JSON of a request, key by key.
 
     Raises:
-        Refusal: a key or a value is not taken.
+        Refusal: a key or a value is invalid.
     """
     options = dict(endpoint.options or {})
     if endpoint.nested:
         for name in endpoint.nested(offer):
-            options[name] = lambda key, value, offer: group(endpoint.options or {}, value, offer, key)
-    return group(options, content, offer, endpoint.document or "body")
+            options[name] = lambda key, value, offer: check_group(endpoint.options or {}, value, offer, key)
+    return check_group(options, content, offer, endpoint.document or "body")

@@ -1,4 +1,4 @@
-"""A MONAI Label app of one model, `lidia`; what is wrong with a patient is an answer in words."""
+"""Defines the MONAI Label app with the model `lidia`; faulty input is answered with an error in words."""
 
 from __future__ import annotations
 
@@ -21,66 +21,70 @@ from monailabel.utils.others.generic import device_map, gpu_count, name_to_devic
 
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.inference.result_files import renumber
-from scripts.lidia.label_app.auth import authenticate, user_of
-from scripts.lidia.label_app.datastore import hold_inside, keep_whole
+from scripts.lidia.label_app.auth import authenticate, read_token
+from scripts.lidia.label_app.datastore import confine_to_folder, write_list_atomically
 from scripts.lidia.label_app.endpoints import INFER, TRAIN, TRAINING_OPTIONS
 from scripts.lidia.label_app.gate import Gate
 from scripts.lidia.label_app.label_values import UID
-from scripts.lidia.label_app.values import Check, Offer, group
+from scripts.lidia.label_app.values import Check, ServerState, check_group
 from scripts.lidia.postprocess.confidence_filter import mean_binary_entropy
 from scripts.lidia.report.palette import LABEL_COLOURS
 from scripts.lidia.runtime.weights import digest
 
-TURN = Lock()  # MONAI Label unloads and loads the bundle's code within a request
+BUNDLE_LOCK = Lock()  # MONAI Label unloads and loads the bundle's code within a request
 
 UPLOAD_MB = 4096.0
 """Largest file that a client may send, and largest volume in it; `--conf upload_mb` changes it."""
 
-OF_SERVER = ("model", "image", "description", "result_write_to_file")
+SERVER_KEYS = ("model", "image", "description", "result_write_to_file")
 
 
-def select(
-    request: dict[str, Any], checks: Mapping[str, Check], offer: Offer, more: Collection[str] = ()
+def select_options(
+    request: dict[str, Any], checks: Mapping[str, Check], offer: ServerState, more: Collection[str] = ()
 ) -> dict[str, Any]:
-    """Takes out of a request what a task reads, and checks it; the gate has refused what is unknown.
+    """Selects and checks the options of a task in a request; the gate has refused unknown keys before.
 
     Args:
         request: as MONAI Label hands it over, with the server's own keys.
-        checks: types of the options.
+        checks: check of each option.
         offer: what the server has.
-        more: keys that the server itself sets.
+        more: keys that the server sets.
 
     Raises:
         Refusal: an option has a value that is not taken.
     """
     options = {key: value for key, value in request.items() if key in checks}
-    return group(checks, options, offer, "request") | {key: request[key] for key in more if key in request}
+    return check_group(checks, options, offer, "request") | {
+        key: request[key] for key in more if key in request
+    }
 
 
 class Inference(BundleInferTask):
-    """By `inference.json`.
+    """Inference by `inference.json`.
 
     Args:
         path: the bundle.
-        conf: what the server was started with.
-        offer: gives what the server has.
+        conf: options of the server.
+        offer: returns the state of the server.
     """
 
-    def __init__(self, path: str, conf: dict[str, str], offer: Callable[[], Offer]) -> None:
+    def __init__(self, path: str, conf: dict[str, str], offer: Callable[[], ServerState]) -> None:
         super().__init__(path, conf, load_strict=True)
         self.offer = offer
 
     def __call__(self, request: dict[str, Any], callbacks: Any = None) -> tuple[Any, dict[str, Any]]:
-        """Gives labels and the JSON beside them.
+        """Returns the label file and the JSON result.
 
         Raises:
-            HTTPException: the image is unknown or unfit.
+            HTTPException: the image is unknown or invalid.
         """
         if not request.get("image"):
             raise HTTPException(404, "The datastore has no such image: GET /datastore/?output=all lists them")
         try:
-            with TURN:
-                file, result = super().__call__(select(request, INFER, self.offer(), OF_SERVER), callbacks)
+            with BUNDLE_LOCK:
+                file, result = super().__call__(
+                    select_options(request, INFER, self.offer(), SERVER_KEYS), callbacks
+                )
         except Exception as problem:
             if (fault := CaseError.find(problem)) is None:
                 raise
@@ -89,30 +93,30 @@ class Inference(BundleInferTask):
 
 
 class Batch(BatchInferTask):
-    """Inference of many: a faulty patient does not end it, nor does a machine without GPU."""
+    """Batch inference that continues after a faulty patient, and runs without a GPU."""
 
     def __call__(self, request: dict[str, Any], datastore: Any, infer: Any) -> dict[str, Any]:
-        """An answer, or `{"error"}`, by image."""
+        """Returns the result, or `{"error"}`, of each image."""
 
-        def one(request: dict[str, Any], datastore: Any) -> dict[str, Any]:
+        def infer_image(request: dict[str, Any], datastore: Any) -> dict[str, Any]:
             try:
                 return infer(request, datastore)
             except HTTPException as problem:
                 return {"error": problem.detail}
 
-        return super().__call__(request | {"multi_gpu": False}, datastore, one)
+        return super().__call__(request | {"multi_gpu": False}, datastore, infer_image)
 
 
 class Training(BundleTrainTask):
-    """By `train.json` under `overlays/recipes/label.yaml`, where the weights to start from stand too.
+    """Training by `train.json` and `overlays/recipes/label.yaml`, which also names the initial weights.
 
     Args:
         path: the bundle.
-        conf: what the server was started with.
-        offer: gives what the server has.
+        conf: options of the server.
+        offer: returns the state of the server.
     """
 
-    def __init__(self, path: str, conf: dict[str, str], offer: Callable[[], Offer]) -> None:
+    def __init__(self, path: str, conf: dict[str, str], offer: Callable[[], ServerState]) -> None:
         super().__init__(path, conf)
         self.offer = offer
 
@@ -121,33 +125,33 @@ class Training(BundleTrainTask):
         return super()._load_bundle_config(path, self.bundle_config_path)
 
     def config(self) -> dict[str, Any]:
-        """What a client may choose; MONAI Label's list has addresses and names of experiments, too."""
+        """Returns the options for clients; MONAI Label's own list also has addresses and experiment names."""
         return {key: value for key, value in super().config().items() if key in TRAINING_OPTIONS}
 
     def __call__(self, request: dict[str, Any], datastore: Any) -> dict[str, Any]:
-        """Trains; numbers, booleans and a known device are all that reaches the config."""
+        """Trains; only numbers, booleans and a known device reach the config."""
         checks = {key: TRAIN[key] for key in TRAINING_OPTIONS}
-        return super().__call__(select(request, checks, self.offer(), ("model",)), datastore)
+        return super().__call__(select_options(request, checks, self.offer(), ("model",)), datastore)
 
     def _load_checkpoint(self, path: str, pretrained: bool, handlers: list[Any]) -> None:
         handlers[:] = [name for name in handlers if pretrained or name != "@train::load_weights"]
 
 
 class Uncertainty(ScoringMethod):
-    """Mean entropy of a patient's type probabilities, 0 to 1 bit, into `uncertainty` of the image."""
+    """Scores an image with the mean entropy of the type probabilities, 0 to 1 bit, as `uncertainty`."""
 
     def __init__(self, infer: Inference) -> None:
         super().__init__("Mean entropy of the type probabilities, in bits")
         self.infer = infer
 
     def __call__(self, request: dict[str, Any], datastore: Any) -> dict[str, Any]:
-        """Asks about the unlabelled patients whom the present weights have not seen."""
+        """Scores the unlabelled patients that the current weights have not scored."""
         weights, failed = digest(self.infer.get_path()), {}
         for image in datastore.get_unlabeled_images():
             if datastore.get_image_info(image).get("scored_by") != weights:
                 try:
-                    asked = {"image": datastore.get_image_uri(image), "result_write_to_file": False}
-                    bits = mean_binary_entropy(self.infer(asked)[1]["probabilities"].values())
+                    infer_request = {"image": datastore.get_image_uri(image), "result_write_to_file": False}
+                    bits = mean_binary_entropy(self.infer(infer_request)[1]["probabilities"].values())
                 except HTTPException as problem:
                     failed[image] = problem.detail
                     continue
@@ -156,10 +160,10 @@ class Uncertainty(ScoringMethod):
 
 
 class LeastCertain(Strategy):
-    """The unlabelled patient of the largest uncertainty (-1: not scored); who was offered already waits."""
+    """Selects the unlabelled patient with the largest uncertainty (-1: not scored), not yet offered first."""
 
     def __call__(self, request: dict[str, Any], datastore: Any) -> dict[str, Any] | None:
-        """`{"id", "uncertainty"}` of the next patient; nothing if all are labelled."""
+        """Returns `{"id", "uncertainty"}` of the next patient; None if all are labelled."""
         queue = []
         for image in datastore.get_unlabeled_images():
             info = datastore.get_image_info(image)
@@ -172,7 +176,7 @@ class LeastCertain(Strategy):
 
 
 class LidiaApp(MONAILabelApp):
-    """The arguments are MONAI Label's."""
+    """The MONAI Label app of LIDIA; its arguments are those of MONAI Label."""
 
     def __init__(self, app_dir: str, studies: str, conf: dict[str, str]) -> None:
         super().__init__(app_dir, studies, conf, "LIDIA", "Liver lesions on multi-phase CT, research only")
@@ -181,13 +185,13 @@ class LidiaApp(MONAILabelApp):
         self._infers, self._trainers = {"lidia": self.model}, {"lidia": Training(bundle, conf, self.offer)}
         self._strategies = {"least_certain": LeastCertain("Of whom the network is least certain")}
         self._scoring_methods, self._batch_infer = {"uncertainty": Uncertainty(self.model)}, Batch()
-        keep_whole(self._datastore)
-        hold_inside(self._datastore)
+        write_list_atomically(self._datastore)
+        confine_to_folder(self._datastore)
         if settings.MONAI_LABEL_AUTH_ENABLE:
-            stock_auth.from_token = user_of
+            stock_auth.from_token = read_token
 
     def server_mode(self, mode: bool) -> None:
-        """Puts the gate before all endpoints; MONAI Label calls this before it takes the first request."""
+        """Installs the gate before all endpoints; MONAI Label calls this before the first request."""
         super().server_mode(mode)
         if mode:
             from monailabel.app import app  # imports this app in turn
@@ -197,15 +201,17 @@ class LidiaApp(MONAILabelApp):
             stack = app.router.middleware_stack
             app.router.middleware_stack = Gate(stack, self.offer, size, settings.MONAI_LABEL_API_STR, tokens)
 
-    def offer(self) -> Offer:
-        """What this server has at the moment."""
+    def offer(self) -> ServerState:
+        """Returns the current state of the server."""
         kinds = {name: name_to_device(name) for name in ("cpu", "cuda")}
-        return Offer(
+        return ServerState(
             models=list(self._infers),
             trainers=list(self._trainers),
             strategies=list(self._strategies),
             methods=list(self._scoring_methods),
-            devices=kinds | {f"cuda:{one}": f"cuda:{one}" for one in range(gpu_count())} | device_map(),
+            devices=kinds
+            | {f"cuda:{number}": f"cuda:{number}" for number in range(gpu_count())}
+            | device_map(),
             gpus=gpu_count(),
             weights=[path.name for path in Path(self.model.bundle_path, "models").glob("*.pt")],
             has_image=self._has_image,
@@ -223,7 +229,7 @@ class LidiaApp(MONAILabelApp):
         return self._sessions is not None and self._sessions.get_session(name, update_ts=False) is not None
 
     def infer(self, request: dict[str, Any], datastore: Any = None) -> dict[str, Any]:
-        """Inference of an image of the datastore, or of one that a client has sent.
+        """Runs inference on an image of the datastore, or on an uploaded one.
 
         Raises:
             HTTPException: the image is neither.
@@ -232,7 +238,7 @@ class LidiaApp(MONAILabelApp):
         if not self._has_image(image):
             self._refuse_foreign(image)
             return super().infer(request | {"save_label": False}, store)
-        # MONAI Label would take a name for a path first, and find it in the folder in which it was started
+        # MONAI Label would try a name as a path relative to its working directory first
         answer = super().infer(request | {"image": store.get_image_uri(image), "save_label": False}, store)
         if request.get("save_label") and answer["file"]:
             about = {"model": request["model"], "params": answer["params"]}
@@ -248,7 +254,7 @@ class LidiaApp(MONAILabelApp):
             raise HTTPException(404, "The datastore has no such image: GET /datastore/?output=all lists them")
 
     def on_save_label(self, image_id: str, label_id: str) -> None:
-        """Gives a saved label our numbers: clients count the segments that are left, and say their names."""
+        """Renumbers a saved label by its segment names; clients number the remaining segments anew."""
         parts = self.datastore().get_label_info(label_id, "final").get("label_info") or ()
         ours = {part["idx"]: self.model.labels.get(part["name"].lower(), part["idx"]) for part in parts}
         if any(theirs != number for theirs, number in ours.items()):

@@ -1,4 +1,4 @@
-"""Tokens of an OpenID realm, such as Keycloak's; MONAI Label 0.8.5 refuses every token."""
+"""Reads tokens of an OpenID realm such as Keycloak; MONAI Label 0.8.5 itself refuses every token."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from monailabel.config import settings
 from monailabel.endpoints.user import auth
 
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"]
-"""Signed with the realm's private key; with HS256 anybody could sign with the public one."""
+"""Algorithms that sign with the realm's private key. With HS256 anybody could sign with the public key."""
 
 
-def user_of(token: str) -> auth.User:
-    """Reads a token; takes the place of MONAI Label's `from_token`, which names no algorithm to pyjwt 2.
+def read_token(token: str) -> auth.User:
+    """Reads a token; replaces MONAI Label's `from_token`, which passes no algorithm to pyjwt 2.
 
     Args:
-        token: a JSON web token, signed by the realm (`MONAI_LABEL_AUTH_REALM_URI`) for our client
+        token: a JSON web token, signed by the realm (`MONAI_LABEL_AUTH_REALM_URI`) for the client
             (`MONAI_LABEL_AUTH_CLIENT_ID`), not expired.
 
     Returns:
         The user with their roles.
 
     Raises:
-        InvalidTokenError: the token is none of these.
-        InvalidAudienceError: it was made for another client; a kind of InvalidTokenError.
-        HTTPException: the realm does not answer.
+        InvalidTokenError: the token is not valid.
+        InvalidAudienceError: the token is for another client; a subclass of InvalidTokenError.
+        HTTPException: the realm does not respond.
     """
     try:
         key = auth.get_public_key(settings.MONAI_LABEL_AUTH_REALM_URI)
     except (requests.RequestException, ValueError, KeyError) as problem:
         raise HTTPException(503, "the realm that signs the tokens gives no public key") from problem
-    # Keycloak writes the client into azp, and into aud only where its administrator wants that
+    # Keycloak writes the client to azp, and to aud only if its administrator configures that
     checks = {"require": ["exp", "iss"], "verify_aud": False}
     claims = jwt.decode(
         token, key, algorithms=ALGORITHMS, issuer=settings.MONAI_LABEL_AUTH_REALM_URI, options=checks
@@ -60,7 +60,7 @@ def authenticate(header: str) -> None:
     """
     scheme, _, token = header.partition(" ")
     try:
-        user_of(token.strip() if scheme.lower() == "bearer" else "")
+        read_token(token.strip() if scheme.lower() == "bearer" else "")
     except jwt.InvalidTokenError as problem:
         words = f"a token of {settings.MONAI_LABEL_AUTH_REALM_URI} is needed: {problem}"
         raise HTTPException(401, words, {"WWW-Authenticate": "Bearer"}) from problem

@@ -1,4 +1,4 @@
-"""Bodies of requests: read, checked, and written anew of what was checked."""
+"""Reads and checks request bodies, and writes new bodies from the checked values."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from starlette.requests import Request
 
 from scripts.lidia.label_app import allow_list, values
 from scripts.lidia.label_app.endpoints import Endpoint
-from scripts.lidia.label_app.uploads import CHUNK, check_upload, ending
-from scripts.lidia.label_app.values import Offer, Refusal
+from scripts.lidia.label_app.uploads import CHUNK, check_ending, check_upload
+from scripts.lidia.label_app.values import Refusal, ServerState
 
 MAX_JSON_BYTES = 1 << 20
 MAX_PARTS = 16
@@ -27,19 +27,19 @@ FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 
-class Incoming:
-    """What a client sends, counted.
+class CountedBody:
+    """The body of a request, with a limit on its size.
 
     Args:
-        receive: of ASGI.
-        max_bytes: the largest body that is taken.
+        receive: ASGI receive function.
+        max_bytes: largest accepted size.
     """
 
     def __init__(self, receive: Receive, max_bytes: int) -> None:
         self._receive, self._left, self._ended = receive, max_bytes, False
 
     async def receive(self) -> dict[str, Any]:
-        """As ASGI's `receive`.
+        """Receives a message, like ASGI's `receive`.
 
         Raises:
             Refusal: the body is too large.
@@ -48,11 +48,11 @@ class Incoming:
         self._ended = not message.get("more_body", False)
         self._left -= len(message.get("body", b""))
         if self._left < 0:
-            raise Refusal("body", "is larger than this server takes (`--conf upload_mb`)")
+            raise Refusal("body", "is larger than this server accepts (`--conf upload_mb`)")
         return message
 
     async def drain(self) -> None:
-        """Reads to the end, since many clients read no answer before they have sent everything."""
+        """Reads to the end, since many clients read a response only after they have sent everything."""
         try:
             while not self._ended:
                 await self.receive()
@@ -61,14 +61,14 @@ class Incoming:
 
 
 @dataclass
-class Content:
+class CheckedBody:
     """A checked body.
 
     Args:
         document: the JSON that is the whole body; None if there is none.
         texts: fields of a form.
         files: files of a form.
-        stem: what the client calls the file, without its ending.
+        stem: the client's file name without its ending.
     """
 
     document: dict[str, Any] | None = None
@@ -77,13 +77,13 @@ class Content:
     stem: str = ""
 
     def write(self) -> tuple[str, int, list[bytes | Path]]:
-        """Gives content type, length and parts of the body; a path stands for the content of its file."""
+        """Returns content type, length and parts of the body; a path stands for the content of its file."""
         if self.document is not None:
             raw = json.dumps(self.document, allow_nan=False).encode()
             return "application/json", len(raw), [raw]
         if not self.texts and not self.files:
             return "", 0, []
-        mark = uuid4().hex  # nobody can know it, so no file can hold it
+        mark = uuid4().hex  # random, so that no uploaded file can contain it
         parts: list[bytes | Path] = []
         head = f"--{mark}\r\nContent-Disposition: form-data; name="
         for key, text in self.texts.items():
@@ -97,19 +97,19 @@ class Content:
 
 
 async def read_body(
-    request: Request, endpoint: Endpoint, offer: Offer, folder: Path, max_bytes: int
-) -> Content:
+    request: Request, endpoint: Endpoint, offer: ServerState, folder: Path, max_bytes: int
+) -> CheckedBody:
     """Reads a body and checks it.
 
     Args:
-        request: whose body it is.
-        endpoint: where it goes.
-        offer: what the server has.
-        folder: where files are put while they are checked.
-        max_bytes: the largest volume, unpacked.
+        request: the request.
+        endpoint: its endpoint.
+        offer: state of the server.
+        folder: temporary folder for uploaded files.
+        max_bytes: largest unpacked volume.
 
     Raises:
-        Refusal: a key, a value or a file is not taken.
+        Refusal: a key, a value or a file is invalid.
     """
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     takes_form = bool(endpoint.document or endpoint.fields or endpoint.uploads)
@@ -121,69 +121,69 @@ async def read_body(
         if len(raw) > MAX_JSON_BYTES:
             raise Refusal("body", f"more than {MAX_JSON_BYTES} bytes")
     if not raw:
-        _need_files(endpoint, {})
-        return Content()
+        _require_files(endpoint, {})
+        return CheckedBody()
     if takes_form or endpoint.options is None:
-        raise Refusal("body", "a form is needed" if takes_form else "this request takes none")
+        raise Refusal("body", "a form is needed" if takes_form else "this request has no body")
     if kind != "application/json":
-        raise Refusal("content-type", f"application/json is needed, not {values.brief(kind)}")
-    content = parse("body", raw)
-    return Content(None if content is None else allow_list.check_options(endpoint, content, offer))
+        raise Refusal("content-type", f"application/json is needed, not {values.shorten(kind)}")
+    content = parse_json("body", raw)
+    return CheckedBody(None if content is None else allow_list.check_options(endpoint, content, offer))
 
 
 async def _read_form(
-    request: Request, endpoint: Endpoint, offer: Offer, folder: Path, max_bytes: int
-) -> Content:
+    request: Request, endpoint: Endpoint, offer: ServerState, folder: Path, max_bytes: int
+) -> CheckedBody:
     try:
         form = await request.form(max_files=MAX_PARTS, max_fields=MAX_PARTS, max_part_size=MAX_JSON_BYTES)
     except HTTPException as problem:
         raise Refusal("body", str(problem.detail)) from problem
-    content = Content()
+    content = CheckedBody()
     try:
         for key, value in form.multi_items():
             if key in content.texts or key in content.files:
-                raise Refusal(key, "stands there twice")
+                raise Refusal(key, "is given twice")
             if isinstance(value, UploadFile) != (key in endpoint.uploads):
                 raise Refusal(key, "a file is needed" if key in endpoint.uploads else "no file is taken here")
             if isinstance(value, UploadFile):
-                suffix = ending(key, value.filename)
+                suffix = check_ending(key, value.filename)
                 content.stem = Path(str(value.filename)).name[: -len(suffix)]
                 content.files[key] = path = folder / f"{key}{suffix}"
-                await run_in_threadpool(_store, value, path)
+                await run_in_threadpool(_store_upload, value, path)
                 await run_in_threadpool(check_upload, path, key, endpoint.uploads[key], max_bytes)
             elif key == endpoint.document:
-                options = allow_list.check_options(endpoint, parse(key, value.encode() or b"{}"), offer)
+                options = allow_list.check_options(endpoint, parse_json(key, value.encode() or b"{}"), offer)
                 content.texts[key] = json.dumps(options, allow_nan=False)
             else:
-                content.texts |= values.group(endpoint.fields, {key: value}, offer, "form")
+                content.texts |= values.check_group(endpoint.fields, {key: value}, offer, "form")
     finally:
         await form.close()
-    _need_files(endpoint, content.files)
+    _require_files(endpoint, content.files)
     return content
 
 
-def _need_files(endpoint: Endpoint, files: dict[str, Path]) -> None:
+def _require_files(endpoint: Endpoint, files: dict[str, Path]) -> None:
     for key in endpoint.uploads:
-        # inference has other sources of an image
+        # inference accepts other sources of an image
         if key not in files and "session_id" not in endpoint.query:
             raise Refusal(key, "is missing")
 
 
-def parse(key: str, raw: bytes) -> Any:
-    """Reads JSON in which each key stands once.
+def parse_json(key: str, raw: bytes) -> Any:
+    """Parses JSON and refuses repeated keys.
 
     Args:
-        key: where it stood, for the message.
-        raw: as it was sent.
+        key: name for messages.
+        raw: the bytes.
 
     Raises:
-        Refusal: it is none.
+        Refusal: it is not valid JSON.
     """
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         content = dict(pairs)
         if len(content) < len(pairs):
-            raise ValueError("a key stands there twice")
+            raise ValueError("a key is given twice")
         return content
 
     try:
@@ -192,13 +192,13 @@ def parse(key: str, raw: bytes) -> Any:
         raise Refusal(key, f"is no JSON that can be read ({type(problem).__name__})") from problem
 
 
-def _store(upload: UploadFile, path: Path) -> None:
+def _store_upload(upload: UploadFile, path: Path) -> None:
     with path.open("wb") as file:
         shutil.copyfileobj(upload.file, file, CHUNK)
 
 
-def replay(parts: list[bytes | Path], receive: Receive) -> Receive:
-    """Gives an ASGI `receive` that hands over a body, and then whatever the connection still brings.
+def replay_body(parts: list[bytes | Path], receive: Receive) -> Receive:
+    """Makes an ASGI `receive` that returns a body, and then the further messages of the connection.
 
     Args:
         parts: of the body; a path stands for the content of its file.

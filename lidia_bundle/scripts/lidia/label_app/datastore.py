@@ -1,4 +1,4 @@
-"""MONAI Label's folder of a study, made safe: its list is replaced whole, and names stay inside."""
+"""Makes MONAI Label's folder datastore safe: atomic writes of its list, and no files outside its folder."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from fastapi import HTTPException
 from scripts.lidia.atomic import write_text
 
 
-def keep_whole(store: Any) -> None:
-    """Has a datastore replace its list by a rename; MONAI Label writes in place: a kill halves it."""
+def write_list_atomically(store: Any) -> None:
+    """Makes a datastore write its list atomically; MONAI Label writes in place and may leave half a file."""
 
     def write(lock: bool = True) -> None:
         path = Path(store._datastore_config_path)
@@ -19,21 +19,21 @@ def keep_whole(store: Any) -> None:
         store._config_ts = path.stat().st_mtime
 
     store._update_datastore_file = write
-    if hasattr(store, "_handler"):  # the server's other processes write the list too
+    if hasattr(store, "_handler"):  # other processes of the server write the list too
         store._handler.on_moved = lambda event: store._init_from_datastore_file()
 
 
-def hold_inside(store: Any) -> None:
-    """Has a datastore write and remove in its own folder alone; MONAI Label follows any name and any link."""
+def confine_to_folder(store: Any) -> None:
+    """Restricts writes and removals of a datastore to its folder; MONAI Label follows any name and link."""
     add_image, save_label = store.add_image, store.save_label
     remove_image, remove_label = store.remove_image, store.remove_label
 
     def add(image_id: str, image_filename: str, image_info: dict[str, Any]) -> str:
         _refuse_link(store.get_image_uri(image_id) if image_id in store._datastore.objects else "")
-        return add_image(_plain(image_id), image_filename, image_info)
+        return add_image(_check_file_name(image_id), image_filename, image_info)
 
     def save(image_id: str, label_filename: str, label_tag: str, label_info: dict[str, Any]) -> str:
-        _refuse_link(store.get_label_uri(image_id, _plain(label_tag)))
+        _refuse_link(store.get_label_uri(image_id, _check_file_name(label_tag)))
         return save_label(image_id, label_filename, label_tag, label_info)
 
     def drop_image(image_id: str) -> None:
@@ -47,10 +47,10 @@ def hold_inside(store: Any) -> None:
         remove_label(label_id, label_tag)
 
     def _refuse_link(path: str) -> None:
-        """Refuses to change what a link in the study leads to.
+        """Refuses to change the target of a link.
 
         Raises:
-            HTTPException: the file lies elsewhere.
+            HTTPException: the file lies outside the folder.
         """
         if path and not Path(path).is_relative_to(Path(store._datastore_path).resolve()):
             words = "is a link to a file outside the study, which stays as it is: change it on the server"
@@ -60,7 +60,7 @@ def hold_inside(store: Any) -> None:
     store.remove_image, store.remove_label = drop_image, drop_label
 
 
-def _plain(name: str) -> str:
+def _check_file_name(name: str) -> str:
     if not name or name.startswith(".") or set(name) & set("/\\\0"):
         raise HTTPException(422, f"{name!r} cannot be a file's name: leave out slashes and leading dots")
     return name

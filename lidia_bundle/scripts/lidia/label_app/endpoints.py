@@ -1,4 +1,4 @@
-"""Every endpoint of the label server, and the type of every value that it takes; there is no other."""
+"""Lists every endpoint of the label server and the check of every value; all other requests are refused."""
 
 from __future__ import annotations
 
@@ -6,58 +6,67 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from scripts.lidia.label_app import label_values as named
-from scripts.lidia.label_app.values import Checks, Offer, boolean, choice, from_text, number, offered, whole
+from scripts.lidia.label_app.values import (
+    Checks,
+    ServerState,
+    boolean,
+    choice,
+    from_query_text,
+    integer,
+    number,
+    one_of_offer,
+)
 
-NO_WEIGHTS = "weights are not taken from clients: put them into models/model.pt on the server"
-NO_SLIDES = "none of the models takes slides of pathology"
+NO_WEIGHTS = "weights are not accepted from clients: put them into models/model.pt on the server"
+NO_SLIDES = "no model accepts pathology slides"
 NO_RELOAD = "restart the server instead"
 
 
-def models(offer: Offer) -> Collection[str]:
-    """Names of the models that infer."""
+def models(offer: ServerState) -> Collection[str]:
+    """Returns the names of the inference models."""
     return offer.models
 
 
-def trainers(offer: Offer) -> Collection[str]:
-    """Names of the models that train."""
+def trainers(offer: ServerState) -> Collection[str]:
+    """Returns the names of the training models."""
     return offer.trainers
 
 
-def strategies(offer: Offer) -> Collection[str]:
-    """Names of the strategies of active learning."""
+def strategies(offer: ServerState) -> Collection[str]:
+    """Returns the names of the active learning strategies."""
     return offer.strategies
 
 
-def methods(offer: Offer) -> Collection[str]:
-    """Names of the scoring methods."""
+def methods(offer: ServerState) -> Collection[str]:
+    """Returns the names of the scoring methods."""
     return offer.methods
 
 
-def weights(offer: Offer) -> Collection[str]:
-    """Names of the files of weights."""
+def weights(offer: ServerState) -> Collection[str]:
+    """Returns the names of the weight files."""
     return offer.weights
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """What a request to one endpoint may hold.
+    """The accepted content of a request to one endpoint.
 
     Args:
-        path: types of the parts of its path that clients choose.
-        query: types of its parameters.
-        required: parameters that must be there.
-        image: the parameter that names an image which must be there.
-        names_image: the parameter `image` names a new image; without it, the name of the file does.
-        options: types of the keys of its JSON, which is the body itself or the form's field `document`.
-        document: the form's field that holds the JSON; empty if the body does.
-        nested: gives the keys of the JSON that may hold the options once more.
-        fields: types of the form's other fields.
+        path: checks of the variable parts of its path.
+        query: checks of its parameters.
+        required: parameters that must be given.
+        image: the parameter that names an existing image.
+        names_image: whether `image`, or else the file name, names a new image.
+        options: checks of its JSON keys; the JSON is the body, or the form field `document`.
+        document: the form field with the JSON; empty if the body is the JSON.
+        nested: returns JSON keys that may hold the same options again.
+        fields: checks of the other form fields.
         uploads: files of the form: `image` or `label`.
-        stream: the body goes to the DICOMweb server as it is.
-        dicomweb: there is such an endpoint for studies on a DICOMweb server alone.
-        closed: why nobody may call it.
-        public: is answered without a token, where tokens are asked for.
-        page: a file of the server's own; its query is for the browser and is not read here.
+        stream: the body is passed to the DICOMweb server unchanged.
+        dicomweb: the endpoint exists only for studies on a DICOMweb server.
+        closed: reason why it is closed; empty if it is open.
+        public: needs no token.
+        page: a static page of the server; its query is ignored.
     """
 
     path: Checks = field(default_factory=dict)
@@ -67,7 +76,7 @@ class Endpoint:
     names_image: bool = False
     options: Checks | None = None
     document: str = ""
-    nested: Callable[[Offer], Collection[str]] | None = None
+    nested: Callable[[ServerState], Collection[str]] | None = None
     fields: Checks = field(default_factory=dict)
     uploads: dict[str, str] = field(default_factory=dict)
     stream: bool = False
@@ -80,7 +89,7 @@ class Endpoint:
 CLIENT: Checks = {"client_id": named.client}
 RESULT: Checks = {
     "device": named.device,
-    "model_filename": offered(weights),
+    "model_filename": one_of_offer(weights),
     "result_extension": choice(".nrrd", ".nii.gz", ".nii"),
     "result_dtype": choice("uint8", "uint16", "int16", "int32", "float32"),
     "result_compress": boolean,
@@ -91,31 +100,31 @@ RESULT: Checks = {
 }
 INFER = CLIENT | RESULT | {"label_info": named.segments}
 BATCH = CLIENT | RESULT
-BATCH |= {"multi_gpu": boolean, "gpus": named.gpus, "max_workers": whole(0, 64)}
-BATCH |= {"max_batch_size": whole(0, 1_000_000), "images": named.images}
+BATCH |= {"multi_gpu": boolean, "gpus": named.gpus, "max_workers": integer(0, 64)}
+BATCH |= {"max_batch_size": integer(0, 1_000_000), "images": named.images}
 TRAINING_OPTIONS: Checks = {
     "device": named.device,
     "pretrained": boolean,
-    "max_epochs": whole(1, 100_000),
+    "max_epochs": integer(1, 100_000),
     "val_split": number(-1, 0.9),
     "multi_gpu": boolean,
     "gpus": named.gpus,
 }
 TRAIN = CLIENT | TRAINING_OPTIONS
-# as they stand in MONAI Label's own list of options, which viewers send back; no other value is taken
+# viewers send these defaults of MONAI Label back; no other value is accepted
 TRAIN |= {"tracking": choice("None", ""), "tracking_uri": choice(""), "tracking_experiment_name": choice("")}
 TRAIN |= {"run_id": choice("", "run"), "model_filename": choice("model.pt")}
 LABEL = CLIENT | {"label_info": named.segments}
 
-STATUS = Endpoint(query={"all": from_text(boolean), "check_if_running": from_text(boolean)})
-SYNC = {"run_sync": from_text(boolean)}
+STATUS = Endpoint(query={"all": from_query_text(boolean), "check_if_running": from_query_text(boolean)})
+SYNC = {"run_sync": from_query_text(boolean)}
 ANY_PATH: Checks = {"path": named.page}
 PAGE = Endpoint(page=True, public=True)
 FILES = Endpoint(path=ANY_PATH, page=True, public=True)
 DICOM = Endpoint(path={"path": named.dicomweb_path}, dicomweb=True, page=True)
 STORE = Endpoint(path={"path": named.dicomweb_path}, dicomweb=True, stream=True)
-MODEL = Endpoint(path={"model": offered(models)})
-SESSION: Checks = {"session_id": named.pattern(named.SESSION, "the id of a session")}
+MODEL = Endpoint(path={"model": one_of_offer(models)})
+SESSION: Checks = {"session_id": named.matching(named.SESSION, "the id of a session")}
 TAGGED = {"label": named.image, "tag": named.tag}
 UPLOAD = Endpoint(
     query={"image": named.name},
@@ -145,7 +154,7 @@ ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     ("PUT", "/model/{model}"): Endpoint(closed=NO_WEIGHTS),
     ("DELETE", "/model/{model}"): Endpoint(closed=NO_WEIGHTS),
     ("POST", "/infer/{model}"): Endpoint(
-        path={"model": offered(models)},
+        path={"model": one_of_offer(models)},
         query={
             "image": named.image,
             "session_id": named.session,
@@ -161,7 +170,7 @@ ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     ("GET", "/batch/infer"): STATUS,
     ("DELETE", "/batch/infer"): Endpoint(),
     ("POST", "/batch/infer/{model}"): Endpoint(
-        path={"model": offered(models)},
+        path={"model": one_of_offer(models)},
         query={"images": choice("all", "labeled", "unlabeled")} | SYNC,
         options=BATCH,
     ),
@@ -169,13 +178,19 @@ ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     ("DELETE", "/train/"): Endpoint(),
     ("POST", "/train/"): Endpoint(query=SYNC, options=TRAIN, nested=trainers),
     ("POST", "/train/{model}"): Endpoint(
-        path={"model": offered(trainers)}, query=SYNC | {"enqueue": from_text(boolean)}, options=TRAIN
+        path={"model": one_of_offer(trainers)},
+        query=SYNC | {"enqueue": from_query_text(boolean)},
+        options=TRAIN,
     ),
-    ("POST", "/activelearning/{strategy}"): Endpoint(path={"strategy": offered(strategies)}, options=CLIENT),
+    ("POST", "/activelearning/{strategy}"): Endpoint(
+        path={"strategy": one_of_offer(strategies)}, options=CLIENT
+    ),
     ("GET", "/scoring/"): STATUS,
     ("DELETE", "/scoring/"): Endpoint(),
     ("POST", "/scoring/"): Endpoint(query=SYNC, options=CLIENT, nested=methods),
-    ("POST", "/scoring/{method}"): Endpoint(path={"method": offered(methods)}, query=SYNC, options=CLIENT),
+    ("POST", "/scoring/{method}"): Endpoint(
+        path={"method": one_of_offer(methods)}, query=SYNC, options=CLIENT
+    ),
     ("GET", "/datastore/"): Endpoint(query={"output": choice("train", "stats", "all")}),
     ("PUT", "/datastore/"): UPLOAD,
     ("PUT", "/datastore/image"): UPLOAD,
@@ -211,22 +226,25 @@ ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     ("PUT", "/datastore/updatelabelinfo"): Endpoint(
         query=TAGGED, required=("label", "tag"), image="label", options=LABEL, document="params"
     ),
-    ("GET", "/datastore/dataset"): Endpoint(query={"limit_cases": from_text(whole(0, 1_000_000))}),
+    ("GET", "/datastore/dataset"): Endpoint(query={"limit_cases": from_query_text(integer(0, 1_000_000))}),
     ("GET", "/logs/"): Endpoint(
         query={
-            "lines": from_text(whole(1, 100_000)),
-            "html": from_text(boolean),
-            "text": from_text(boolean),
-            "refresh": from_text(whole(0, 86_400)),
+            "lines": from_query_text(integer(1, 100_000)),
+            "html": from_query_text(boolean),
+            "text": from_query_text(boolean),
+            "refresh": from_query_text(integer(0, 86_400)),
         }
     ),
     ("GET", "/logs/gpu"): Endpoint(),
     ("GET", "/session/{session_id}"): Endpoint(
-        path=SESSION, query={"update_ts": from_text(boolean), "image": from_text(boolean)}
+        path=SESSION, query={"update_ts": from_query_text(boolean), "image": from_query_text(boolean)}
     ),
     ("DELETE", "/session/{session_id}"): Endpoint(path=SESSION),
     ("PUT", "/session/"): Endpoint(
-        query={"uncompress": choice("false", "False", "0"), "expiry": from_text(whole(0, 31_536_000))},
+        query={
+            "uncompress": choice("false", "False", "0"),
+            "expiry": from_query_text(integer(0, 31_536_000)),
+        },
         fields=CLIENT,
         uploads={"files": "image"},
     ),

@@ -1,4 +1,4 @@
-"""The one way to MONAI Label's endpoints: a request is checked, then written anew of what was checked."""
+"""Checks every request to MONAI Label and passes on a new request made of the checked values."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
 from scripts.lidia.label_app import allow_list, label_values
-from scripts.lidia.label_app.bodies import MAX_PARTS, Incoming, Receive, read_body, replay
+from scripts.lidia.label_app.bodies import MAX_PARTS, CountedBody, Receive, read_body, replay_body
 from scripts.lidia.label_app.endpoints import Endpoint
-from scripts.lidia.label_app.values import Offer, Refusal
+from scripts.lidia.label_app.values import Refusal, ServerState
 
-OF_BODY = (b"content-type", b"content-length", b"content-encoding", b"transfer-encoding", b"expect")
-OF_CONNECTION = (b"host", b"cookie", b"connection", *OF_BODY)
+BODY_HEADERS = (b"content-type", b"content-length", b"content-encoding", b"transfer-encoding", b"expect")
+CONNECTION_HEADERS = (b"host", b"cookie", b"connection", *BODY_HEADERS)
 
 Scope = dict[str, Any]
 
 
 class Gate:
-    """An ASGI application before another one.
+    """An ASGI middleware that checks requests.
 
     Args:
-        app: gets the requests that pass.
-        offer: gives what the server has at the moment.
-        max_bytes: the largest body, and the largest volume when it is unpacked.
-        prefix: what stands before every address of MONAI Label (`MONAI_LABEL_API_STR`).
+        app: receives the accepted requests.
+        offer: returns the current state of the server.
+        max_bytes: largest body, and largest unpacked volume.
+        prefix: path prefix of MONAI Label (`MONAI_LABEL_API_STR`).
         authenticate: raises an HTTPException unless the header `Authorization` holds a valid token; None if
-            no tokens are asked for.
+            no tokens are required.
     """
 
     def __init__(
         self,
         app: Any,
-        offer: Callable[[], Offer],
+        offer: Callable[[], ServerState],
         max_bytes: int,
         prefix: str = "",
         authenticate: Callable[[str], Any] | None = None,
@@ -52,7 +52,7 @@ class Gate:
         """Passes a request on, or refuses it.
 
         Raises:
-            HTTPException: the request is refused, or a server behind this one does not answer.
+            HTTPException: the request is refused, or a server behind this one does not respond.
         """
         if scope["type"] == "websocket":
             await receive()
@@ -61,7 +61,7 @@ class Gate:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        incoming = Incoming(receive, self.max_bytes)
+        incoming = CountedBody(receive, self.max_bytes)
         with TemporaryDirectory(prefix="lidia-label-") as folder:
             try:
                 endpoint = self._find(scope)
@@ -75,7 +75,7 @@ class Gate:
                 raise HTTPException(refusal.status, str(refusal)) from refusal
             try:
                 await self.app(*checked, send)
-            except Refusal as refusal:  # of a body that is passed on while it comes in
+            except Refusal as refusal:  # from a body that is streamed
                 raise HTTPException(refusal.status, str(refusal)) from refusal
             except RequestException as problem:
                 answer = problem.response if isinstance(problem, HTTPError) else None
@@ -88,9 +88,9 @@ class Gate:
         for before in (root, self.prefix):
             path = path[len(before) :] if before and path.startswith(f"{before}/") else path
         try:
-            return allow_list.find(scope["method"], path, offer)
+            return allow_list.find_endpoint(scope["method"], path, offer)
         except Refusal as refusal:
-            method, known = scope["method"], allow_list.knows
+            method, known = scope["method"], allow_list.has_endpoint
             if refusal.status != 404 or known(method, path) or not known(method, f"{path}/"):
                 raise
         query = scope["query_string"].decode("latin-1")
@@ -102,30 +102,30 @@ class Gate:
             await run_in_threadpool(self.authenticate, header.decode("latin-1"))
 
     async def _rewrite(
-        self, scope: Scope, incoming: Incoming, endpoint: Endpoint, folder: Path
+        self, scope: Scope, incoming: CountedBody, endpoint: Endpoint, folder: Path
     ) -> tuple[Scope, Receive]:
         offer = self.offer()
-        query = allow_list.check_query(endpoint, _pairs(scope["query_string"]), offer)
+        query = allow_list.check_query(endpoint, _parse_query(scope["query_string"]), offer)
         if endpoint.stream:
             kind = dict(scope["headers"]).get(b"content-type", b"")
             if not kind.startswith(b"multipart/related"):
                 raise Refusal("content-type", "multipart/related with DICOM files is needed")
-            headers = [entry for entry in scope["headers"] if entry[0] not in OF_CONNECTION]
+            headers = [entry for entry in scope["headers"] if entry[0] not in CONNECTION_HEADERS]
             return scope | {"headers": [*headers, (b"content-type", kind)]}, incoming.receive
         content = await read_body(Request(scope, incoming.receive), endpoint, offer, folder, self.max_bytes)
         if endpoint.names_image and "image" not in query:
             query["image"] = label_values.name("file", content.stem, offer)
         query = allow_list.choose_source(endpoint, query, list(content.files), offer)
         kind_of_body, length, parts = content.write()
-        headers = [entry for entry in scope["headers"] if entry[0] not in OF_BODY]
+        headers = [entry for entry in scope["headers"] if entry[0] not in BODY_HEADERS]
         headers.append((b"content-length", str(length).encode()))
         if kind_of_body:
             headers.append((b"content-type", kind_of_body.encode()))
         fresh = {"query_string": urlencode(query).encode(), "headers": headers}
-        return scope | fresh, replay(parts, incoming.receive)
+        return scope | fresh, replay_body(parts, incoming.receive)
 
 
-def _pairs(query: bytes) -> list[tuple[str, str]]:
+def _parse_query(query: bytes) -> list[tuple[str, str]]:
     try:
         text = query.decode("ascii")
         return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_PARTS)

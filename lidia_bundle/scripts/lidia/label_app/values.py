@@ -1,4 +1,4 @@
-"""Types of the values that clients of the label server send; a value of no type is refused."""
+"""Checks the values that clients of the label server send; other values are refused."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ YES, NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 
 
 class Refusal(ValueError):
-    """A request that is not answered.
+    """A refused request.
 
     Args:
-        key: the key, parameter, field or file at fault.
-        problem: what is wrong with it, and what is taken instead.
-        status: of HTTP.
+        key: the key, parameter, field or file that is invalid.
+        problem: what is wrong, and what is accepted.
+        status: HTTP status.
     """
 
     def __init__(self, key: str, problem: str, status: int = 422) -> None:
         plain = key.replace("-", "_").isidentifier() and len(key) <= 60
-        super().__init__(f"{key if plain else brief(key)}: {problem}")
+        super().__init__(f"{key if plain else shorten(key)}: {problem}")
         self.status = status
 
 
 @dataclass(frozen=True)
-class Offer:
-    """What a running server has at the moment.
+class ServerState:
+    """The current state of a running server.
 
     Args:
-        models: names of the models that infer.
-        trainers: names of the models that train.
-        strategies: names of the strategies of active learning.
+        models: names of the inference models.
+        trainers: names of the training models.
+        strategies: names of the active learning strategies.
         methods: names of the scoring methods.
-        devices: PyTorch's name of each device, by the names that a client may give it.
+        devices: PyTorch's name of each device, by the accepted names.
         gpus: number of GPUs.
-        weights: names of the files of weights.
+        weights: names of the weight files.
         has_image: whether the datastore has an image of this name.
         has_session: whether there is a session of this id.
-        dicomweb: the datastore is a DICOMweb server.
+        dicomweb: whether the datastore is a DICOMweb server.
     """
 
     models: Collection[str]
@@ -55,20 +55,20 @@ class Offer:
     dicomweb: bool = False
 
 
-Check = Callable[[str, Any, Offer], Any]
-"""Takes a key, its value and the offer; gives the value to be used.
+Check = Callable[[str, Any, ServerState], Any]
+"""Checks a value by key, value and server state, and returns the value to use.
 
 Raises:
-    Refusal: the value is none of this type.
+    Refusal: the value is invalid.
 """
 
 
 Checks = dict[str, Check]
-"""The type of each key."""
+"""The check of each key."""
 
 
-def brief(value: Any) -> str:
-    """A value for a message: short, and without control characters."""
+def shorten(value: Any) -> str:
+    """Shortens a value for a message and escapes control characters."""
     if isinstance(value, str):
         return ascii(value if len(value) <= 60 else f"{value[:60]}..")
     if isinstance(value, list | dict):
@@ -76,100 +76,100 @@ def brief(value: Any) -> str:
     return ascii(value)[:40]
 
 
-def boolean(key: str, value: Any, offer: Offer) -> bool:
-    """True or false.
+def boolean(key: str, value: Any, offer: ServerState) -> bool:
+    """Checks a boolean.
 
     Raises:
         Refusal: the value is something else.
     """
     if not isinstance(value, bool):
-        raise Refusal(key, f"true or false, not {brief(value)}")
+        raise Refusal(key, f"true or false, not {shorten(value)}")
     return value
 
 
 def number(low: float, high: float) -> Check:
-    """A finite number within bounds."""
+    """Makes a check for a finite number within bounds."""
 
-    def check(key: str, value: Any, offer: Offer) -> float:
+    def check(key: str, value: Any, offer: ServerState) -> float:
         plain = isinstance(value, int | float) and not isinstance(value, bool)
         if not plain or not low <= value <= high or not math.isfinite(value):
-            raise Refusal(key, f"a number from {low:g} to {high:g}, not {brief(value)}")
+            raise Refusal(key, f"a number from {low:g} to {high:g}, not {shorten(value)}")
         return float(value)
 
     return check
 
 
-def whole(low: int, high: int) -> Check:
-    """A whole number within bounds."""
+def integer(low: int, high: int) -> Check:
+    """Makes a check for an integer within bounds."""
 
-    def check(key: str, value: Any, offer: Offer) -> int:
+    def check(key: str, value: Any, offer: ServerState) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            raise Refusal(key, f"a whole number from {low} to {high}, not {brief(value)}")
+            raise Refusal(key, f"a whole number from {low} to {high}, not {shorten(value)}")
         return value
 
     return check
 
 
 def choice(*names: str) -> Check:
-    """One of a closed list of texts."""
+    """Makes a check for one of a list of texts."""
 
-    def check(key: str, value: Any, offer: Offer) -> str:
+    def check(key: str, value: Any, offer: ServerState) -> str:
         if not isinstance(value, str) or value not in names:
             wanted = ", ".join(name or "nothing" for name in names)
-            raise Refusal(key, f"one of {wanted}, not {brief(value)}")
+            raise Refusal(key, f"one of {wanted}, not {shorten(value)}")
         return value
 
     return check
 
 
-def offered(names: Callable[[Offer], Collection[str]]) -> Check:
-    """One of the names that the server has at the moment."""
+def one_of_offer(names: Callable[[ServerState], Collection[str]]) -> Check:
+    """Makes a check for one of the names in the current server state."""
 
-    def check(key: str, value: Any, offer: Offer) -> str:
+    def check(key: str, value: Any, offer: ServerState) -> str:
         return choice(*names(offer))(key, value, offer)
 
     return check
 
 
-def pattern(form: re.Pattern[str], wanted: str, optional: bool = False, longest: int = 255) -> Check:
-    """A text of a pattern, without two dots side by side."""
+def matching(form: re.Pattern[str], wanted: str, optional: bool = False, longest: int = 255) -> Check:
+    """Makes a check for a text that matches a pattern and has no two adjacent dots."""
 
-    def check(key: str, value: Any, offer: Offer) -> str | None:
+    def check(key: str, value: Any, offer: ServerState) -> str | None:
         if optional and value in (None, ""):
             return value
         fits = isinstance(value, str) and len(value) <= longest and ".." not in value
         if not fits or not form.fullmatch(value):
-            raise Refusal(key, f"{wanted}, not {brief(value)}")
+            raise Refusal(key, f"{wanted}, not {shorten(value)}")
         return value
 
     return check
 
 
-def group(checks: Mapping[str, Check], values: Any, offer: Offer, key: str) -> dict[str, Any]:
-    """Checks the values of an object of JSON, each by its key.
+def check_group(checks: Mapping[str, Check], values: Any, offer: ServerState, key: str) -> dict[str, Any]:
+    """Checks the values of a JSON object, each by its key.
 
     Args:
-        checks: the type of each key that is taken.
-        values: what the client has sent.
-        offer: what the server has.
-        key: where it stood, for messages.
+        checks: the check of each accepted key.
+        values: the values from the client.
+        offer: state of the server.
+        key: name of the object, for messages.
 
     Raises:
-        Refusal: a key or a value is not taken.
+        Refusal: a key or a value is invalid.
     """
     if not isinstance(values, dict):
-        raise Refusal(key, f"an object with keys, not {brief(values)}")
+        raise Refusal(key, f"an object with keys, not {shorten(values)}")
     for entry in values:
         if entry not in checks:
             wanted = ", ".join(checks) or "none"
-            raise Refusal(entry, f"this request takes no such key; it takes {wanted}")
+            raise Refusal(entry, f"this request has no such key; it has {wanted}")
     return {entry: checks[entry](entry, value, offer) for entry, value in values.items()}
 
 
-def from_text(check: Check) -> Check:
-    """The same type for a query, where numbers and booleans are texts; gives its text."""
+def from_query_text(check: Check) -> Check:
+    """Makes the check for a query, where numbers and booleans are texts; it returns a text."""
 
-    def read(key: str, value: Any, offer: Offer) -> str:
+    def read(key: str, value: Any, offer: ServerState) -> str:
         plain: Any = value
         if re.fullmatch(r"-?[0-9]{1,15}", value):
             plain = int(value)

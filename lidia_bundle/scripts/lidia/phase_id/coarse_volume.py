@@ -1,4 +1,4 @@
-"""An abdomen on a coarse upright grid: what the search for landmarks looks at."""
+"""Averages an abdomen to a coarse upright grid, on which landmarks are searched."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-ALONG = 5.0
-"""mm that slices are averaged to, at most."""
-SLAB = 4
-"""Coarse slices that are averaged at a time."""
-BONE = 180.0
-"""HU from which a voxel may be bone; bright vessels and kidneys are so, too."""
+MAX_SLICE_MM = 5.0
+"""Largest slice spacing after averaging, mm."""
+SLAB_SLICES = 4
+"""Coarse slices that are averaged at one time."""
+BONE_HU = 180.0
+"""HU above which a voxel may be bone; bright vessels and kidneys reach it too."""
 
 
 @dataclass(frozen=True)
 class CoarseVolume:
-    """A smoothed volume in RAS order with a few facts on the body.
+    """A smoothed volume in RAS order with the position of the body.
 
     Args:
         hu: (X, Y, Z), averaged to the coarse grid and smoothed within slices.
         affine: (4, 4) to RAS mm.
-        step: mm a voxel.
-        body: (X, Y, Z), inside of the skin.
+        step: voxel size, mm.
+        body: (X, Y, Z) mask of the body.
         middle: x of the spine, in mm from the first voxel.
-        back: y of the skin of the back there.
-        depth: mm from back to front.
+        back: y of the skin of the back at the spine.
+        depth: distance from back to front, mm.
     """
 
     hu: NDArray[np.float32]
@@ -41,46 +41,46 @@ class CoarseVolume:
     depth: float
 
     def axis(self, number: int) -> NDArray[Any]:
-        """(N,) mm of the voxels along an axis from the first one."""
+        """Returns the positions (N,) of the voxels along an axis, mm from the first voxel."""
         return np.arange(self.hu.shape[number], dtype=np.float64) * self.step[number]
 
-    def place(self, mm: NDArray[Any]) -> tuple[float, float, float]:
-        """RAS mm of a place in mm from the first voxel along the axes."""
+    def to_world(self, mm: NDArray[Any]) -> tuple[float, float, float]:
+        """Converts mm from the first voxel along the axes to RAS mm."""
         x, y, z = (self.affine @ np.append(np.asarray(mm) / self.step, 1.0))[:3]
         return float(x), float(y), float(z)
 
-    def inside(self, place: tuple[float, float, float]) -> NDArray[Any]:
-        """The way back from `place`: mm from the first voxel along the axes."""
+    def from_world(self, place: tuple[float, float, float]) -> NDArray[Any]:
+        """Converts RAS mm to mm from the first voxel along the axes."""
         return (np.linalg.inv(self.affine) @ np.append(place, 1.0))[:3] * self.step
 
 
 def coarsen(hu: NDArray[np.floating], affine: NDArray[np.float64], in_plane: float) -> CoarseVolume | None:
-    """Averages a volume and finds its body and spine; None where there is no body.
+    """Averages a volume and finds body and spine; None if there is no body.
 
     Args:
         hu: (X, Y, Z) HU, in any orientation.
         affine: (4, 4) to RAS mm.
-        in_plane: mm that pixels are averaged to, at most.
+        in_plane: largest pixel size after averaging, mm.
     """
     turns = nib.io_orientation(affine)
     voxels = nib.apply_orientation(hu, turns)
     upright = affine @ nib.orientations.inv_ornt_aff(turns, hu.shape)
     step = np.linalg.norm(upright[:3, :3], axis=0)
-    every = np.maximum(1, (np.array([in_plane, in_plane, ALONG]) / step + 0.01).astype(int))
-    small = _averaged(voxels, every)
+    every = np.maximum(1, (np.array([in_plane, in_plane, MAX_SLICE_MM]) / step + 0.01).astype(int))
+    small = _average(voxels, every)
     shift = np.eye(4)
     shift[:3, :3], shift[:3, 3] = np.diag(every), (every - 1) / 2
     step = step * every
     small = ndimage.gaussian_filter(small, (1.5 / step[0], 1.5 / step[1], 0.0))
-    body = _body(small)
+    body = _find_body(small)
     if body.mean() < 0.02:
         return None
-    return _with_spine(small, upright @ shift, (float(step[0]), float(step[1]), float(step[2])), body)
+    return _locate_spine(small, upright @ shift, (float(step[0]), float(step[1]), float(step[2])), body)
 
 
-def _averaged(voxels: NDArray, every: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Means of blocks, slab by slab: all of a large scan in float32, twice, would be gigabytes."""
-    slab = int(every[2]) * SLAB
+def _average(voxels: NDArray, every: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Averages blocks slab by slab; two float32 copies of a large scan would need gigabytes."""
+    slab = int(every[2]) * SLAB_SLICES
     slabs = [voxels[:, :, start : start + slab] for start in range(0, max(voxels.shape[2], 1), slab)]
     return np.concatenate([_block_means(part, every) for part in slabs], axis=2)
 
@@ -95,8 +95,8 @@ def _block_means(voxels: NDArray, every: NDArray[np.int64]) -> NDArray[np.float3
     return small
 
 
-def _body(hu: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """The largest thing in each slice, holes filled; the table is cut off by an opening."""
+def _find_body(hu: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Finds the largest part of each slice and fills its holes; an opening separates the table."""
     body = np.zeros(hu.shape, bool)
     for number in range(hu.shape[2]):
         flesh = ndimage.binary_opening(hu[:, :, number] > -300, iterations=2)
@@ -108,7 +108,7 @@ def _body(hu: NDArray[np.float32]) -> NDArray[np.bool_]:
     return body
 
 
-def _with_spine(
+def _locate_spine(
     hu: NDArray[np.float32],
     affine: NDArray[np.float64],
     step: tuple[float, float, float],
@@ -120,7 +120,7 @@ def _with_spine(
     centre = float(x[inside].mean()) if inside.any() else float(x.mean())
     rows = y[shadow[np.abs(x - centre) < 30].any(0)]
     back, front = (float(rows.min()), float(rows.max())) if len(rows) else (float(y[0]), float(y[-1]))
-    bone = (hu > BONE) & body
+    bone = (hu > BONE_HU) & body
     bone &= (np.abs(x - centre) < 50)[:, None, None] & (y < back + 0.4 * (front - back))[None, :, None]
     share = bone.mean((1, 2))
     if share.sum() > 0:

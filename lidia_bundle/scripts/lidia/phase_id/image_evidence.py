@@ -1,4 +1,4 @@
-"""What brightness says of a phase: how far aorta, spleen, kidneys and liver have taken up contrast."""
+"""Weighs the HU of aorta, spleen, kidneys and liver as evidence for a contrast phase."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from scripts.lidia.phase_id.posterior import Acquisition
 from scripts.lidia.vocabulary import PHASES
 
 STEP_MM = 5.0
-"""Slices this far apart are enough to look at."""
-HU = {
+"""Distance between the slices that are read."""
+ORGAN_HU = {
     "aorta": ((42, 10), (300, 75), (160, 22), (114, 17)),
     "spleen": ((47, 8), (130, 30), (124, 16), (97, 14)),
     "kidney": ((34, 8), (125, 35), (170, 28), (155, 28)),
     "liver": ((52, 16), (70, 16), (106, 18), (88, 17)),
 }
 """Mean and standard deviation between patients (HU) in nc, arterial, venous, delayed."""
-CORTEX = ((14, 8), (95, 40), (45, 25), (28, 18))
-"""The same of the spread within a kidney: cortex over medulla."""
-SPAN = 500.0
-"""HU over which a mistaken landmark may lie anywhere."""
-MISTAKEN = 0.08
-"""Chance that even a sure landmark is something else."""
-LEAST = 1e-3
-"""No picture makes a phase less likely than this beside the likeliest."""
-SEEN = 0.25
-"""How sure the liver must be for a volume to show it."""
+KIDNEY_SPREAD_HU = ((14, 8), (95, 40), (45, 25), (28, 18))
+"""Mean and standard deviation of the spread within a kidney (cortex against medulla), same order."""
+MISTAKE_RANGE_HU = 500.0
+"""HU range over which the value of a wrong landmark is uniform."""
+MISTAKE_PROBABILITY = 0.08
+"""Probability that a landmark of confidence 1 is another structure."""
+MIN_LIKELIHOOD = 1e-3
+"""Smallest likelihood of a phase, relative to the most likely one."""
+MIN_LIVER_SCORE = 0.25
+"""Smallest confidence of the liver for a volume that shows it."""
 
 
 def weigh_image(scan: Acquisition, case: str) -> bool:
-    """Looks at an acquisition and weighs its brightness.
+    """Reads an acquisition and weighs the HU of its organs.
 
     Args:
-        scan: its best reconstruction is read.
+        scan: the acquisition; its first reconstruction is read.
         case: id of the case, for messages.
 
     Returns:
@@ -47,36 +47,36 @@ def weigh_image(scan: Acquisition, case: str) -> bool:
         CaseError: if its files are damaged.
     """
     hu, affine, _ = read_files(scan.series[0].paths, case=case, step_mm=STEP_MM)
-    found = find_landmarks(hu, affine)
-    if "liver" not in found or found["liver"].sure < SEEN:
+    landmarks = find_landmarks(hu, affine)
+    if "liver" not in landmarks or landmarks["liver"].sure < MIN_LIVER_SCORE:
         return False
-    likelihood = by_brightness(found)
+    likelihood = brightness_likelihood(landmarks)
     best = PHASES[int(likelihood.argmax())]
-    seen = ", ".join(f"{name} {mark.hu:.0f} HU" for name, mark in found.items())
-    scan.weigh(dict(zip(PHASES, likelihood, strict=True)), f"looks {best} ({seen})")
+    values = ", ".join(f"{name} {mark.hu:.0f} HU" for name, mark in landmarks.items())
+    scan.weigh(dict(zip(PHASES, likelihood, strict=True)), f"looks {best} ({values})")
     return True
 
 
-def by_brightness(found: Mapping[str, Landmark]) -> NDArray[np.float64]:
-    """(4,) likelihood of what was found given each phase, the largest being 1.
+def brightness_likelihood(landmarks: Mapping[str, Landmark]) -> NDArray[np.float64]:
+    """Computes the likelihood (4,) of the landmarks for each phase; the largest is 1.
 
     Args:
-        found: of `find_landmarks`.
+        landmarks: from `find_landmarks`.
     """
     weight = np.ones(len(PHASES))
-    kidneys = [found[name] for name in ("kidney_left", "kidney_right") if name in found]
-    marks = {name: found[name] for name in ("aorta", "spleen", "liver") if name in found}
+    kidneys = [landmarks[name] for name in ("kidney_left", "kidney_right") if name in landmarks]
+    marks = {name: landmarks[name] for name in ("aorta", "spleen", "liver") if name in landmarks}
     if kidneys:
         marks["kidney"] = max(kidneys, key=lambda mark: mark.sure)
-        weight = weight * _density(marks["kidney"].spread, CORTEX, marks["kidney"].sure)
+        weight = weight * _density(marks["kidney"].spread, KIDNEY_SPREAD_HU, marks["kidney"].sure)
     for name, mark in marks.items():
-        weight = weight * _density(mark.hu, HU[name], mark.sure)
-    return np.maximum(weight / weight.max(), LEAST)
+        weight = weight * _density(mark.hu, ORGAN_HU[name], mark.sure)
+    return np.maximum(weight / weight.max(), MIN_LIKELIHOOD)
 
 
 def _density(value: float, table: tuple[tuple[float, float], ...], sure: float) -> NDArray[np.float64]:
-    """Density of a value in each phase, mixed with that of a mistaken landmark."""
+    """Computes the density of a value in each phase, mixed with that of a wrong landmark."""
     mean, sd = np.array(table).T
     right = np.exp(-np.square((value - mean) / sd) / 2) / (sd * np.sqrt(2 * np.pi))
-    wrong = MISTAKEN + (1 - MISTAKEN) * (1 - sure)
-    return (1 - wrong) * right + wrong / SPAN
+    wrong = MISTAKE_PROBABILITY + (1 - MISTAKE_PROBABILITY) * (1 - sure)
+    return (1 - wrong) * right + wrong / MISTAKE_RANGE_HU

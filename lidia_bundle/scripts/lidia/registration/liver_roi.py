@@ -1,4 +1,4 @@
-"""Where the liver roughly is on a CT of any phase, without a network: the part that registration is for."""
+"""Estimates the liver region on CT of any phase without a network; registration is optimized there."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from scipy.ndimage import binary_dilation, binary_erosion, gaussian_filter
 from scripts.lidia.components import label_components
 
 TISSUE_HU = (10.0, 220.0)
-"""Liver in all phases, fatty ones but the worst included; not fat, not bone."""
-NECK_MM = 9.0
-"""What is thinner than twice this parts organs that touch."""
-LEAST_ML = 300.0
+"""HU of the liver in all phases, also with moderate steatosis; excludes fat and bone."""
+EROSION_MM = 9.0
+"""Erosion that separates touching organs: connections thinner than twice this value are cut."""
+MIN_LIVER_ML = 300.0
 MARGIN_MM = 15.0
 
 
 def guess_liver(hu: NDArray[np.float32], spacing: float) -> NDArray[np.bool_] | None:
-    """The largest compact piece of soft tissue on the patient's right.
+    """Finds the largest compact region of soft tissue on the right side of the patient.
 
     Args:
         hu: (X, Y, Z) with axes along R, A, S.
         spacing: mm, the same along all axes.
 
     Returns:
-        Mask (X, Y, Z), or None if there is no such piece of 0.3 l or more.
+        Mask (X, Y, Z); None if the region is smaller than 0.3 l.
     """
     body = hu > -300
     if not body.any():
@@ -32,19 +32,19 @@ def guess_liver(hu: NDArray[np.float32], spacing: float) -> NDArray[np.bool_] | 
     middle = int(np.median(np.nonzero(body.any(axis=(1, 2)))[0]))
     smooth = gaussian_filter(hu, 1.0)
     tissue = (smooth > TISSUE_HU[0]) & (smooth < TISSUE_HU[1])
-    tissue[: middle - round(30 / spacing)] = False  # the left lobe reaches over; spleen and heart do not
-    steps = round(NECK_MM / spacing)
+    tissue[: middle - round(30 / spacing)] = False  # keeps the left lobe, cuts spleen and heart
+    steps = round(EROSION_MM / spacing)
     pieces = label_components(binary_erosion(tissue, iterations=steps).astype(np.uint8), 6)
     counts = np.bincount(pieces.ravel())
     counts[0] = 0
     if len(counts) < 2:
         return None
     guess = binary_dilation(pieces == counts.argmax(), iterations=steps) & tissue
-    return guess if guess.sum() * spacing**3 > LEAST_ML * 1000 else None
+    return guess if guess.sum() * spacing**3 > MIN_LIVER_ML * 1000 else None
 
 
 def find_liver_roi(hu: NDArray[np.float32], spacing: float) -> NDArray[np.bool_]:
-    """The liver as guessed and 15 mm round it; the whole body, or all there is, where none is found.
+    """Returns the estimated liver with a margin of 15 mm; the body, or the whole volume, if it is not found.
 
     Args:
         hu: (X, Y, Z) with axes along R, A, S.

@@ -1,4 +1,4 @@
-"""How well two images fit, and what is wrong with a displacement: the registration itself never says."""
+"""Measures the similarity of two images and the plausibility of a displacement field."""
 
 from __future__ import annotations
 
@@ -6,33 +6,33 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates, uniform_filter
 
-WINDOW = 7
-"""Voxels of the lattice along an edge of the window that correlation is taken in."""
-EDGE_HU = 12.0
-"""SD in a window of the fixed image from which it shows more than noise."""
+WINDOW_VOXELS = 7
+"""Edge length of the correlation window, in voxels of the lattice."""
+MIN_STRUCTURE_HU = 12.0
+"""Standard deviation in a window of the fixed image above which it shows structure."""
 
 
 def local_correlation(
     fixed: NDArray[np.float32], moved: NDArray[np.float32], where: NDArray[np.bool_]
 ) -> float:
-    """Mean squared local correlation: 1 is the same up to contrast, chance gives some hundredths.
+    """Computes the mean squared local correlation: 1 is equal up to contrast, chance gives a few hundredths.
 
-    Squared, since the same vessel is darker than the liver in one phase and brighter in another.
+    It is squared, since a vessel is darker than the liver in one phase and brighter in another.
 
     Args:
         fixed: (X, Y, Z) HU.
         moved: (X, Y, Z) HU on the same grid.
-        where: (X, Y, Z) mask; within it windows without structure do not count.
+        where: (X, Y, Z) mask; windows without structure are ignored.
 
     Returns:
-        0..1; 0 if there is nothing to compare.
+        0..1; 0 if no window shows structure.
     """
     a, b = fixed.astype(np.float64), moved.astype(np.float64)
-    mean_a, mean_b = uniform_filter(a, WINDOW), uniform_filter(b, WINDOW)
-    var_a = uniform_filter(a * a, WINDOW) - mean_a**2
-    var_b = uniform_filter(b * b, WINDOW) - mean_b**2
-    both = uniform_filter(a * b, WINDOW) - mean_a * mean_b
-    counted = where & (var_a > EDGE_HU**2)
+    mean_a, mean_b = uniform_filter(a, WINDOW_VOXELS), uniform_filter(b, WINDOW_VOXELS)
+    var_a = uniform_filter(a * a, WINDOW_VOXELS) - mean_a**2
+    var_b = uniform_filter(b * b, WINDOW_VOXELS) - mean_b**2
+    both = uniform_filter(a * b, WINDOW_VOXELS) - mean_a * mean_b
+    counted = where & (var_a > MIN_STRUCTURE_HU**2)
     if not counted.any():
         return 0.0
     square = both[counted] ** 2 / (var_a[counted] * np.maximum(var_b[counted], 1.0))
@@ -40,7 +40,7 @@ def local_correlation(
 
 
 def warp(moving: NDArray[np.float32], field: NDArray[np.float32], spacing: float) -> NDArray[np.float32]:
-    """A moving image at the places that a displacement names.
+    """Warps a moving image by a displacement field.
 
     Args:
         moving: (X, Y, Z).
@@ -52,7 +52,7 @@ def warp(moving: NDArray[np.float32], field: NDArray[np.float32], spacing: float
 
 
 def folded_fraction(field: NDArray[np.float32], spacing: float, where: NDArray[np.bool_]) -> float:
-    """Share of the voxels `where` at which a displacement folds space (Jacobian not above 0).
+    """Computes the share of the voxels `where` at which a displacement folds space (Jacobian <= 0).
 
     Args:
         field: (3, X, Y, Z) mm along the axes.
@@ -65,5 +65,5 @@ def folded_fraction(field: NDArray[np.float32], spacing: float, where: NDArray[n
 
 
 def max_displacement(field: NDArray[np.float32], where: NDArray[np.bool_]) -> float:
-    """Greatest displacement (mm) in the voxels `where`; field (3, X, Y, Z) mm."""
+    """Computes the largest displacement (mm) in the voxels `where`; field (3, X, Y, Z) mm."""
     return float(np.sqrt((field[:, where].astype(np.float64) ** 2).sum(0)).max(initial=0.0))

@@ -1,4 +1,4 @@
-"""The phases of a patient on the grid of one of them: each pair once, kept by content."""
+"""Registers the phases of a patient to the grid of one of them, and caches each pair by content."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from scripts.lidia.registration.select_transform import Target, align_pair, chec
 from scripts.lidia.vocabulary import GRID_ORDER, PHASES
 
 FORMAT = 1
-"""Part of every key: count up when the same settings give other voxels."""
+"""Part of every cache key; increase it when equal settings give other voxels."""
 OUTSIDE_HU = -1024.0
-FIELD_MM = 1 / 64
-"""Step in which displacements are stored: a power of two packs well."""
+FIELD_STEP_MM = 1 / 64
+"""Step of stored displacements; a power of two compresses well."""
 
 
 def register_phases(
@@ -37,23 +37,24 @@ def register_phases(
     spacing: float = 4.0,
     limit_s: float = 300.0,
 ) -> dict[str, Any]:
-    """Brings the phases of a patient onto the grid of one of them.
+    """Registers the phases of a patient to the grid of one of them.
 
-    In `folder/ID` stand, for every phase that was moved, `PHASE.nii.gz` (int16 HU), `PHASE_field.nii.gz`
-    (displacement on the lattice, RAS mm from a place of the fixed phase to that of the moving one) and
-    `PHASE.json`. A pair whose content and settings are those of its JSON is not registered again.
+    `folder/ID` holds for every registered phase `PHASE.nii.gz` (int16 HU), `PHASE_field.nii.gz`
+    (displacement on the lattice, RAS mm from a point of the fixed phase to that of the moving one) and
+    `PHASE.json`. A pair with the content and settings of its JSON is not registered again.
 
     Args:
         item: of a datalist, with absolute paths.
-        folder: where to write; sub-folders are made.
+        folder: output folder; sub-folders are created.
         method: "greedy" or "convexadam".
-        grid: the phase that stays as it is; the first of venous, delayed, arterial, nc by default.
-        spacing: mm of the lattice that the displacement is found on.
-        limit_s: seconds a pair may take.
+        grid: the fixed phase; by default the first of venous, delayed, arterial, nc.
+        spacing: mm of the lattice of the displacement.
+        limit_s: time limit of a pair, in seconds.
 
     Returns:
-        The item, its phases replaced where they were moved; `notes` with `registration` (`{phase: {method,
-        quality_before, quality_after, accepted, said, seconds}}`) and, in `warnings`, what was not accepted.
+        The item, with the registered phases; `notes` with `registration` (`{phase: {method,
+        quality_before, quality_after, accepted, said, seconds}}`) and, in `warnings`, the pairs that were
+        not accepted.
 
     Raises:
         CaseError: if the method is unknown or not installed, or a phase cannot be read.
@@ -62,35 +63,35 @@ def register_phases(
     case, phases = str(item["id"]), dict(item["phases"])
     fixed = grid or next(phase for phase in GRID_ORDER if phase in phases)
     settings = {"method": method, "spacing": spacing, "limit_s": limit_s}
-    pair = _Pairs(case, phases[fixed], Path(folder) / case, settings)
-    told, warnings = {}, []
+    pairs = _PairRegistration(case, phases[fixed], Path(folder) / case, settings)
+    notes_by_phase, warnings = {}, []
     for phase in (phase for phase in PHASES if phase in phases and phase != fixed):
-        record = pair.record(phase, phases[phase])
-        told[phase] = record["registration"]
+        record = pairs.record(phase, phases[phase])
+        notes_by_phase[phase] = record["registration"]
         if record["moved"]:
-            phases[phase] = str(pair.folder / f"{phase}.nii.gz")
-        if not told[phase]["accepted"]:
-            warnings.append(_warning(phase, told[phase]))
+            phases[phase] = str(pairs.folder / f"{phase}.nii.gz")
+        if not notes_by_phase[phase]["accepted"]:
+            warnings.append(_format_warning(phase, notes_by_phase[phase]))
     notes = dict(item.get("notes") or {})
-    notes["registration"] = told
+    notes["registration"] = notes_by_phase
     notes["warnings"] = [*notes.get("warnings", ()), *warnings]
     return {**item, "phases": phases, "notes": notes}
 
 
-def _warning(phase: str, told: Mapping[str, Any]) -> str:
-    taken = "was moved rigidly" if told["method"] == "rigid" else "was taken as it came"
-    return f"registration: the {phase} phase {taken}: {told['said']}"
+def _format_warning(phase: str, record: Mapping[str, Any]) -> str:
+    outcome = "was moved rigidly" if record["method"] == "rigid" else "was taken as it came"
+    return f"registration: the {phase} phase {outcome}: {record['said']}"
 
 
-class _Pairs:
-    """The pairs of one patient: the fixed phase is read once, and only if there is something to do."""
+class _PairRegistration:
+    """The pairs of one patient; the fixed phase is read once, and only if a pair must be registered."""
 
     def __init__(self, case: str, fixed: str, folder: Path, settings: Mapping[str, Any]) -> None:
         self.case, self.fixed, self.folder, self.settings = case, fixed, folder, settings
 
     @cached_property
     def volume(self) -> Volume:
-        return _read(self.fixed, self.case)
+        return _read_volume(self.fixed, self.case)
 
     @cached_property
     def target(self) -> Target:
@@ -98,55 +99,55 @@ class _Pairs:
 
     @cached_property
     def fixed_key(self) -> str:
-        return _content(self.fixed)
+        return _hash_content(self.fixed)
 
     def record(self, phase: str, path: str) -> dict[str, Any]:
-        """What is known of a pair, after registering it if nothing is."""
-        note = self.folder / f"{phase}.json"
+        """Returns the cached record of a pair, or registers it."""
+        path_of_record = self.folder / f"{phase}.json"
         script = Path(__file__).with_name(f"run_{self.settings['method']}.py").read_bytes()
-        parts = [FORMAT, self.fixed_key, _content(path), hashlib.sha256(script).hexdigest()]
+        parts = [FORMAT, self.fixed_key, _hash_content(path), hashlib.sha256(script).hexdigest()]
         parts += [self.settings[name] for name in ("method", "spacing")]
         key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-        known = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {}
-        if known.get("key") == key and (not known["moved"] or (self.folder / f"{phase}.nii.gz").is_file()):
-            return known
-        note.unlink(missing_ok=True)
-        return self._made(phase, path, key)
+        cached = json.loads(path_of_record.read_text(encoding="utf-8")) if path_of_record.is_file() else {}
+        if cached.get("key") == key and (not cached["moved"] or (self.folder / f"{phase}.nii.gz").is_file()):
+            return cached
+        path_of_record.unlink(missing_ok=True)
+        return self._register(phase, path, key)
 
-    def _made(self, phase: str, path: str, key: str) -> dict[str, Any]:
+    def _register(self, phase: str, path: str, key: str) -> dict[str, Any]:
         start = time.monotonic()
-        moving = _read(path, self.case)
+        moving = _read_volume(path, self.case)
         method, limit_s = self.settings["method"], self.settings["limit_s"]
-        found = align_pair(self.target, moving, method=method, limit_s=limit_s)
-        if found.field is not None:
+        alignment = align_pair(self.target, moving, method=method, limit_s=limit_s)
+        if alignment.field is not None:
             grid, lattice = self.volume.grid, self.target.lattice
-            moved = warp_to_grid(moving, grid, found.field, lattice, outside=OUTSIDE_HU)
-            _save(self.folder / f"{phase}.nii.gz", nib.Nifti1Image(moved, self.volume.affine))
-            steps = np.rint(np.moveaxis(found.field, 0, -1)[:, :, :, None] / FIELD_MM)
-            field = nib.Nifti1Image((steps * FIELD_MM).astype(np.float32), lattice.affine)
+            voxels = warp_to_grid(moving, grid, alignment.field, lattice, outside=OUTSIDE_HU)
+            _save_image(self.folder / f"{phase}.nii.gz", nib.Nifti1Image(voxels, self.volume.affine))
+            steps = np.rint(np.moveaxis(alignment.field, 0, -1)[:, :, :, None] / FIELD_STEP_MM)
+            field = nib.Nifti1Image((steps * FIELD_STEP_MM).astype(np.float32), lattice.affine)
             field.header.set_intent("vector")
-            _save(self.folder / f"{phase}_field.nii.gz", field)
-        told = {
-            "method": found.method,
-            "quality_before": round(found.before, 4),
-            "quality_after": round(found.after, 4),
-            "accepted": found.method == method,
-            "said": found.said,
+            _save_image(self.folder / f"{phase}_field.nii.gz", field)
+        note = {
+            "method": alignment.method,
+            "quality_before": round(alignment.before, 4),
+            "quality_after": round(alignment.after, 4),
+            "accepted": alignment.method == method,
+            "said": alignment.reason,
             "seconds": round(time.monotonic() - start, 1),
         }
-        record = {"key": key, "moved": found.field is not None, "registration": told}
-        if found.answered:  # more time, or a mended installation, may give another answer
+        record = {"key": key, "moved": alignment.field is not None, "registration": note}
+        if alignment.finished:  # more time or a repaired installation may give another result
             write_json(self.folder / f"{phase}.json", record)
         return record
 
 
-def _read(path: str, case: str) -> Volume:
+def _read_volume(path: str, case: str) -> Volume:
     voxels, affine, _ = read_phase(path, case)
     return Volume(voxels, affine)
 
 
-def _content(path: str) -> str:
-    """SHA-256 of a file, or of all files of a DICOM folder."""
+def _hash_content(path: str) -> str:
+    """Computes the SHA-256 of a file, or of all files of a DICOM folder."""
     total = hashlib.sha256()
     for file in list_dicom_paths(path) if Path(path).is_dir() else [Path(path)]:
         if file.is_file():
@@ -155,7 +156,7 @@ def _content(path: str) -> str:
     return total.hexdigest()
 
 
-def _save(path: Path, image: nib.Nifti1Image) -> None:
+def _save_image(path: Path, image: nib.Nifti1Image) -> None:
     image.header.set_xyzt_units("mm")
     with replacing(path) as file:
         nib.save(image, file)

@@ -1,9 +1,9 @@
-"""One registration by convexAdam, in a process of its own: `python convexadam.py FOLDER`.
+"""Runs one registration by convexAdam in a separate process: `python run_convexadam.py FOLDER`.
 
-It imports nothing of ours and is run by its path, as greedy.py. convexAdam (Siebert, H. et al., TMI 2024,
-github.com/multimodallearning/convexAdam) needs torch alone: MIND features, a coupled convex search over
-displacements, then Adam. Its search is global and needs no rigid part before; the rigid part that is given is
-the one that fits its displacement best near the liver.
+The script imports no module of LIDIA and is run by its path, like run_greedy.py.
+convexAdam (Siebert, H. et al., TMI 2024, github.com/multimodallearning/convexAdam) needs only torch. It uses
+MIND features, a coupled convex search over displacements, then Adam. The search is global and needs no rigid
+step before it; the rigid transform that the script writes is the best fit to its displacement near the liver.
 """
 
 from __future__ import annotations
@@ -14,37 +14,46 @@ from pathlib import Path
 
 import numpy as np
 
-SETTINGS = {"mind_r": 2, "mind_d": 2, "grid_sp": 4, "disp_hw": 4, "selected_niter": 80, "selected_smooth": 7}
+ALGORITHM_SETTINGS = {
+    "mind_r": 2,
+    "mind_d": 2,
+    "grid_sp": 4,
+    "disp_hw": 4,
+    "selected_niter": 80,
+    "selected_smooth": 7,
+}
 SEEN = {"lambda_weight": 1.25, "grid_sp_adam": 2}
 MULTIPLE = 8
-"""Both grids have to divide the image: it is padded by its edge."""
+"""Both grids must divide the image shape, so it is padded with its edge values."""
 
 
 def main(folder: str) -> None:
     """Registers the images of a task.
 
     Args:
-        folder: holds `task.npz`, and gets `field.npy` and `rigid.npy`, as greedy.py says.
+        folder: holds `task.npz`; `field.npy` and `rigid.npy` are written there, see run_greedy.py.
     """
     import torch
     from convexAdam.convex_adam_MIND import convex_adam_pt
 
-    place = Path(folder)
-    task = np.load(place / "task.npz")
+    task_folder = Path(folder)
+    task = np.load(task_folder / "task.npz")
     spacing = float(task["spacing"])
     shape = task["fixed"].shape
     pads = [(0, -n % MULTIPLE) for n in shape]
     images = [torch.from_numpy(np.pad(task[name], pads, mode="edge")) for name in ("fixed", "moving")]
     torch.manual_seed(0)
-    found = convex_adam_pt(*images, **SETTINGS, **SEEN, dtype=torch.float32, device=torch.device("cpu"))
+    displacement = convex_adam_pt(
+        *images, **ALGORITHM_SETTINGS, **SEEN, dtype=torch.float32, device=torch.device("cpu")
+    )
     inner = tuple(slice(0, n) for n in shape)
-    field = np.moveaxis(found, -1, 0)[(slice(None), *inner)] * spacing
-    _put(place / "rigid.npy", _rigid(field, task["near"] > 0, spacing))
-    _put(place / "field.npy", field.astype(np.float32))
+    field = np.moveaxis(displacement, -1, 0)[(slice(None), *inner)] * spacing
+    _save_array(task_folder / "rigid.npy", _fit_rigid(field, task["near"] > 0, spacing))
+    _save_array(task_folder / "field.npy", field.astype(np.float32))
 
 
-def _rigid(field: np.ndarray, near: np.ndarray, spacing: float) -> np.ndarray:
-    """The rotation and shift (4, 4) nearest to a displacement where `near` (Kabsch 1976)."""
+def _fit_rigid(field: np.ndarray, near: np.ndarray, spacing: float) -> np.ndarray:
+    """Fits a rotation and shift (4, 4) to a displacement in the mask `near` (Kabsch 1976)."""
     start = np.argwhere(near).T * spacing
     end = start + field[:, near]
     middle, goal = start.mean(1, keepdims=True), end.mean(1, keepdims=True)
@@ -55,8 +64,8 @@ def _rigid(field: np.ndarray, near: np.ndarray, spacing: float) -> np.ndarray:
     return matrix
 
 
-def _put(path: Path, array: np.ndarray) -> None:
-    """Writes whole or not at all: the process may be killed at any time."""
+def _save_array(path: Path, array: np.ndarray) -> None:
+    """Writes a file atomically, since the process may be killed at any time."""
     beside = path.with_suffix(".part.npy")
     np.save(beside, array)
     os.replace(beside, path)

@@ -1,7 +1,7 @@
-"""One phase brought to another: asked of a process with a time limit, judged, replaced where it is no good.
+"""Registers one phase to another in a process with a time limit, and selects the best valid transform.
 
-What a registration gives is never believed: greedy answers a constant image with a plausible field and no
-error. Three ways compete, nothing, rigid and deformable, and the best that is sound is taken.
+The result of a method is always checked: Greedy returns a plausible field without an error for a constant
+image. No transform, the rigid and the deformable one are compared, and the best valid one is used.
 """
 
 from __future__ import annotations
@@ -28,44 +28,44 @@ PACKAGES = {
     "greedy": ("picsl_greedy", "picsl-greedy==1.4.0.3"),
     "convexadam": ("convexAdam", "convexAdam==0.2.0"),
 }
-"""What each method imports, and how to install it."""
-HU = (-200.0, 300.0)
-"""What the methods get to see: gas and bone beyond would outweigh the liver."""
-REACH_MM = 30.0
-"""How far round the liver's neighbourhood the methods look: more than a breath moves it."""
-LEAST_SHOWN = 0.5
-LEAST_LIKENESS = 0.1
-MOST_FOLDED = 0.001
-MOST_MM = 50.0
+"""Module that each method imports, and the requirement that installs it."""
+CLIP_HU = (-200.0, 300.0)
+"""Range of the images for registration; without it gas and bone would dominate the liver."""
+MARGIN_MM = 30.0
+"""Margin around the liver region, larger than the motion by breathing."""
+MIN_COVERAGE = 0.5
+MIN_QUALITY = 0.1
+MAX_FOLDED = 0.001
+MAX_DISPLACEMENT_MM = 50.0
 
 
 class Alignment(NamedTuple):
-    """What became of a pair.
+    """The selected transform of a pair.
 
     Attributes:
-        method: the method asked for, "rigid", or "none".
-        field: (3, X, Y, Z) RAS mm on the lattice from fixed to moving places; None for "none".
-        before: likeness of the two phases as they came (see `quality.local_correlation`).
-        after: likeness of what was taken.
-        said: in words, why that was taken.
-        answered: False if the method did not get to its end, and might with more time.
+        method: the requested method, "rigid", or "none".
+        field: (3, X, Y, Z) RAS mm on the lattice from fixed to moving points; None for "none".
+        before: similarity without a transform (see `quality.local_correlation`).
+        after: similarity with the selected transform.
+        reason: why it was selected, in words.
+        finished: False if the method failed or exceeded its time limit.
     """
 
     method: str
     field: NDArray[np.float32] | None
     before: float
     after: float
-    said: str
-    answered: bool = True
+    reason: str
+    finished: bool = True
 
 
 class Target(NamedTuple):
-    """The fixed phase as all others are compared with it.
+    """The fixed phase, prepared for registration.
 
     Attributes:
-        lattice: the grid round the liver.
+        lattice: the grid around the liver.
         image: (X, Y, Z) HU, clipped.
-        near: (X, Y, Z) the liver's neighbourhood, or the whole body where no liver was found.
+        near: (X, Y, Z) mask of the liver region, or of the body if no liver was found.
     """
 
     lattice: Grid
@@ -74,10 +74,10 @@ class Target(NamedTuple):
 
 
 def check_method(method: str) -> None:
-    """Sees whether a method can be used here.
+    """Checks that a method exists and is installed.
 
     Raises:
-        CaseError: there is no such method, or its package is not installed.
+        CaseError: if the method is unknown or its package is not installed.
     """
     if method not in PACKAGES:
         remedy = f"give False or one of {', '.join(PACKAGES)}"
@@ -98,107 +98,107 @@ def make_target(fixed: Volume, spacing: float) -> Target:
     whole = make_lattice(fixed, spacing)
     hu = fixed.resample(whole, antialias=True, outside=None)
     near = find_liver_roi(hu, spacing)
-    marked, reach = np.argwhere(near), round(REACH_MM / spacing)
+    marked, reach = np.argwhere(near), round(MARGIN_MM / spacing)
     low = np.maximum(marked.min(0) - reach, 0)
     high = np.minimum(marked.max(0) + reach + 1, whole.shape)
     box = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
-    return Target(whole.crop(box), np.clip(hu[box], *HU), near[box])
+    return Target(whole.crop(box), np.clip(hu[box], *CLIP_HU), near[box])
 
 
 def align_pair(target: Target, moving: Volume, *, method: str, limit_s: float) -> Alignment:
-    """Finds how a phase has to be moved to fit another.
+    """Finds the transform that aligns a phase with the fixed one.
 
     Args:
-        target: the other, from `make_target`.
+        target: the fixed phase, from `make_target`.
         moving: HU and affine of the phase.
         method: see `PACKAGES`.
-        limit_s: seconds after which the method is stopped.
+        limit_s: time limit of the method, in seconds.
     """
     lattice, spacing = target.lattice, float(target.lattice.spacing[0])
-    seen = moving.grid.contains(lattice.points()).reshape(lattice.shape) & target.near
-    image = np.clip(moving.resample(lattice, antialias=True, outside=None), *HU)
-    before = local_correlation(target.image, image, seen)
-    share = seen.sum() / target.near.sum()
-    if share < LEAST_SHOWN:
+    covered = moving.grid.contains(lattice.points()).reshape(lattice.shape) & target.near
+    image = np.clip(moving.resample(lattice, antialias=True, outside=None), *CLIP_HU)
+    before = local_correlation(target.image, image, covered)
+    share = covered.sum() / target.near.sum()
+    if share < MIN_COVERAGE:
         return Alignment("none", None, before, before, f"shows {share:.0%} of the liver's neighbourhood")
-    if image[seen].std() < 1:
+    if image[covered].std() < 1:
         return Alignment("none", None, before, before, "the image is constant")
-    rigid, field, fault = _asked(target, image, method, limit_s)
-    problem = fault or _unsound(field, spacing, target.near)
-    ways: list[tuple[str, NDArray[np.float32] | None, float]] = [("none", None, before)]
+    rigid, field, fault = _run_method(target, image, method, limit_s)
+    problem = fault or _find_fault(field, spacing, target.near)
+    candidates: list[tuple[str, NDArray[np.float32] | None, float]] = [("none", None, before)]
     if rigid is not None:
-        ways.append((
+        candidates.append((
             "rigid",
             rigid,
-            local_correlation(target.image, warp(image, rigid, spacing), seen),
+            local_correlation(target.image, warp(image, rigid, spacing), covered),
         ))
     if field is not None and not problem:
-        ways.append((
+        candidates.append((
             method,
             field,
-            local_correlation(target.image, warp(image, field, spacing), seen),
+            local_correlation(target.image, warp(image, field, spacing), covered),
         ))
-    name, taken, after = max(ways, key=lambda way: way[2])
-    if after < LEAST_LIKENESS:
-        name, taken, after = ways[0]
-        problem = problem or "the phases are not alike, moved or not"
+    name, selected, after = max(candidates, key=lambda candidate: candidate[2])
+    if after < MIN_QUALITY:
+        name, selected, after = candidates[0]
+        problem = problem or "the phases are not similar with any transform"
     elif name != method:
         problem = problem or f"{method} fitted worse than {'a rigid shift' if name == 'rigid' else 'nothing'}"
-    said = problem or "fits better than before"
-    return Alignment(name, taken, before, after, said, answered=not fault)
+    reason = problem or "fits better than before"
+    return Alignment(name, selected, before, after, reason, finished=not fault)
 
 
-def _asked(
+def _run_method(
     target: Target, image: NDArray[np.float32], method: str, limit_s: float
 ) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None, str]:
-    """The rigid and the deformable displacement that the method's process gave, and what went wrong."""
+    """Runs the method in a process; returns rigid and deformable displacement, and the error in words."""
     script = Path(__file__).with_name(f"run_{method}.py")
     lattice, fault = target.lattice, ""
     spacing = float(lattice.spacing[0])
-    with tempfile.TemporaryDirectory(prefix="lidia_registration_") as place:
+    with tempfile.TemporaryDirectory(prefix="lidia_registration_") as folder:
         np.savez(
-            Path(place) / "task.npz",
+            Path(folder) / "task.npz",
             fixed=target.image,
             moving=image,
             near=target.near.astype(np.uint8),
             spacing=spacing,
         )
-        alone = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
-        command = [sys.executable, "-P", str(script), place]
+        threads = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
+        command = [sys.executable, "-P", str(script), folder]
         try:
-            done = subprocess.run(
-                command, env={**os.environ, **alone}, capture_output=True, text=True, timeout=limit_s
+            process = subprocess.run(
+                command, env={**os.environ, **threads}, capture_output=True, text=True, timeout=limit_s
             )
-            if done.returncode:
-                last = (done.stderr.strip().splitlines() or ["nothing"])[-1]
-                fault = f"{method} ended with status {done.returncode} and said: {last[:200]}"
+            if process.returncode:
+                last = (process.stderr.strip().splitlines() or ["nothing"])[-1]
+                fault = f"{method} ended with status {process.returncode}: {last[:200]}"
         except subprocess.TimeoutExpired:
             fault = f"{method} was stopped after {limit_s:g} s"
-        matrix, field = _read(Path(place) / "rigid.npy"), _read(Path(place) / "field.npy")
-    return _field_of(matrix, lattice), field, fault
+        matrix, field = _load_array(Path(folder) / "rigid.npy"), _load_array(Path(folder) / "field.npy")
+    return _make_field(matrix, lattice), field, fault
 
 
-def _read(path: Path) -> NDArray | None:
+def _load_array(path: Path) -> NDArray | None:
     return np.load(path) if path.is_file() else None
 
 
-def _field_of(matrix: NDArray | None, lattice: Grid) -> NDArray[np.float32] | None:
-    """Displacement (3, X, Y, Z) of a matrix (4, 4) that is in mm from the lattice's first voxel."""
+def _make_field(matrix: NDArray | None, lattice: Grid) -> NDArray[np.float32] | None:
+    """Converts a matrix (4, 4), in mm from the first voxel of the lattice, to a displacement (3, X, Y, Z)."""
     if matrix is None or not np.isfinite(matrix).all():
         return None
-    places = lattice.points().reshape(3, *lattice.shape) - lattice.affine[:3, 3].reshape(3, 1, 1, 1)
-    moved = np.tensordot(matrix[:3, :3], places, 1) + matrix[:3, 3].reshape(3, 1, 1, 1)
-    field = (moved - places).astype(np.float32)
-    return field if max_displacement(field, np.ones(lattice.shape, bool)) <= 2 * MOST_MM else None
+    points = lattice.points().reshape(3, *lattice.shape) - lattice.affine[:3, 3].reshape(3, 1, 1, 1)
+    targets = np.tensordot(matrix[:3, :3], points, 1) + matrix[:3, 3].reshape(3, 1, 1, 1)
+    field = (targets - points).astype(np.float32)
+    return field if max_displacement(field, np.ones(lattice.shape, bool)) <= 2 * MAX_DISPLACEMENT_MM else None
 
 
-def _unsound(field: NDArray[np.float32] | None, spacing: float, near: NDArray[np.bool_]) -> str:
-    """What is wrong with a displacement; empty if nothing is."""
+def _find_fault(field: NDArray[np.float32] | None, spacing: float, near: NDArray[np.bool_]) -> str:
+    """Returns the fault of a displacement; empty if it is valid."""
     if field is None:
         return "the method gave no displacement"
     if not np.isfinite(field).all():
         return "the displacement is not finite"
     far, folds = max_displacement(field, near), folded_fraction(field, spacing, near)
-    if far > MOST_MM:
+    if far > MAX_DISPLACEMENT_MM:
         return f"the displacement reaches {far:.0f} mm"
-    return f"the displacement folds {folds:.1%} of the liver's neighbourhood" if folds > MOST_FOLDED else ""
+    return f"the displacement folds {folds:.1%} of the liver's neighbourhood" if folds > MAX_FOLDED else ""

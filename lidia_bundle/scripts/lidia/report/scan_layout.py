@@ -20,7 +20,7 @@ from scripts.lidia.data.read_volume import HU
 from scripts.lidia.geometry.grid import Grid, to_mm
 from scripts.lidia.geometry.volume import Volume
 from scripts.lidia.morphometry.tissue_samples import inside, parenchyma
-from scripts.lidia.phase_id.aorta import blood_places
+from scripts.lidia.phase_id.aorta import find_blood_points
 from scripts.lidia.report.contours import upright
 from scripts.lidia.report.phase_pictures import WINDOW
 from scripts.lidia.report.phase_sampling import AIR, read_part, resample_hu, sample_hu
@@ -188,7 +188,7 @@ def _blood(part: Volume) -> NDArray[np.float64] | None:
     values = part.voxels
     if values.dtype != np.int16:  # as scanners say it; a large scan is not copied to a wider type
         values = np.nan_to_num(values.astype(np.float32), nan=AIR)
-    return blood_places(np.clip(values, *(values.dtype.type(end) for end in HU)), part.affine)
+    return find_blood_points(np.clip(values, *(values.dtype.type(end) for end in HU)), part.affine)
 
 
 def _places(patient: Patient) -> dict[int | str, NDArray[np.float64]]:
