@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 SEED = 20240717
 
 
-def phantoms(
+def write_phantoms(
     place: BenchContext,
     *,
     cases: int,
@@ -51,7 +51,7 @@ class Patient(NamedTuple):
     """Class map on the venous grid."""
 
 
-def clinical_patient(
+def write_clinical_patient(
     place: BenchContext, *, spacing: Sequence[float], fov: Sequence[float], looks: Sequence[str]
 ) -> Patient:
     """One patient of clinical size with four phases, who has the lesions that are named.

@@ -16,31 +16,31 @@ are computed phantoms (synthetic).
 """
 
 
-def figure(value: float) -> str:
+def format_figure(value: float) -> str:
     """Three significant digits, without an exponent."""
     if value == 0 or abs(value) >= 100:
         return f"{value:.0f}"
     return f"{value:.3g}" if abs(value) >= 0.001 else f"{value:.5f}"
 
 
-def ratio_cell(one: BenchmarkRow) -> str:
+def format_ratio(one: BenchmarkRow) -> str:
     """`5.3 (5.1-5.6)`, or why there is none."""
     if one.ratio is None:
         return one.note or "-"
     if one.low is None or one.high is None:
-        return figure(one.ratio)
-    return f"{figure(one.ratio)} ({figure(one.low)} to {figure(one.high)})"
+        return format_figure(one.ratio)
+    return f"{format_figure(one.ratio)} ({format_figure(one.low)} to {format_figure(one.high)})"
 
 
-def wanted_cell(one: BenchmarkRow) -> str:
+def format_target(one: BenchmarkRow) -> str:
     """`at least 5: yes`."""
     if one.wanted is None:
         return "-"
-    said = f"at {'least' if one.better == 'more' else 'most'} {figure(one.wanted)}"
+    said = f"at {'least' if one.better == 'more' else 'most'} {format_figure(one.wanted)}"
     return said if one.holds is None else f"{said}: {'yes' if one.holds else '**no**'}"
 
 
-def change_cell(one: BenchmarkRow, before: Mapping[str, Any] | None) -> str:
+def format_change(one: BenchmarkRow, before: Mapping[str, Any] | None) -> str:
     """By how much the ratio is better or worse than in an older file, in percent."""
     old = None if before is None else before.get("ratio")
     if not old or one.ratio is None:
@@ -48,12 +48,12 @@ def change_cell(one: BenchmarkRow, before: Mapping[str, Any] | None) -> str:
     return f"{(one.ratio / old - 1) * 100:+.0f} %"
 
 
-def figures_cell(one: BenchmarkRow) -> str:
+def format_figures(one: BenchmarkRow) -> str:
     """`lidia_s 0.73, dynunet_s 0.3`."""
-    return ", ".join(f"{name} {figure(value)}" for name, value in one.figures.items())
+    return ", ".join(f"{name} {format_figure(value)}" for name, value in one.figures.items())
 
 
-def page(
+def render_page(
     lines: Mapping[str, BenchmarkRow],
     *,
     machine: Mapping[str, Any],
@@ -82,8 +82,8 @@ def page(
     ]
     text.append("|---|---|---|---|---|---|---|")
     for row, one in lines.items():
-        change = change_cell(one, (previous or {}).get(row))
-        cells = (row, one.what, one.against, one.unit, ratio_cell(one), wanted_cell(one), change)
+        change = format_change(one, (previous or {}).get(row))
+        cells = (row, one.what, one.against, one.unit, format_ratio(one), format_target(one), change)
         text.append("| " + " | ".join(cells) + " |")
     judged = [one.holds for one in lines.values() if one.holds is not None]
     text += [
@@ -91,7 +91,9 @@ def page(
         f"{sum(judged)} of {len(judged)} claims hold. `change` is against the `performance.json` before.",
     ]
     short = [
-        f"`{row}` {ratio_cell(one)}, {wanted_cell(one)}" for row, one in lines.items() if one.holds is False
+        f"`{row}` {format_ratio(one)}, {format_target(one)}"
+        for row, one in lines.items()
+        if one.holds is False
     ]
     if short:
         text += ["", "What does not hold:", "", *(f"- {said}" for said in short)]
@@ -106,7 +108,7 @@ def page(
     text += ["", "| row | figures | |", "|---|---|---|"]
     for row, one in lines.items():
         if one.figures or one.note:
-            text.append(f"| {row} | {figures_cell(one)} | {one.note} |")
+            text.append(f"| {row} | {format_figures(one)} | {one.note} |")
     for name in pictures:
         text += ["", f"![{name.removesuffix('.png')}](images/{name})"]
     text += ["", "## Machine and versions", "", "| | |", "|---|---|"]

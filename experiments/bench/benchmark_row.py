@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from experiments.bench.paired_timing import spread
+from experiments.bench.paired_timing import summarise_spread
 
 
 class BenchmarkRow(NamedTuple):
@@ -42,7 +42,7 @@ class BenchmarkRow(NamedTuple):
 
 def make_row(values: Sequence[float], **about: Any) -> BenchmarkRow:
     """The line of a ratio's values, one a round."""
-    middle, low, high = spread(values)
+    middle, low, high = summarise_spread(values)
     return BenchmarkRow(ratio=middle, low=low, high=high, **about)
 
 

@@ -15,10 +15,10 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from experiments.bench.bench_cohorts import clinical_patient, phantoms
-from experiments.bench.loading import waiting
+from experiments.bench.bench_cohorts import write_clinical_patient, write_phantoms
+from experiments.bench.loading import prepare_training_loop
 from experiments.bench.paired_timing import BenchContext
-from experiments.bench.patient_timing import by_lidia
+from experiments.bench.patient_timing import prepare_lidia
 from scripts.lidia.atomic import replacing, write_json
 
 Stacks = Counter[tuple[str, ...]]
@@ -26,7 +26,7 @@ OURS = "scripts.lidia."
 COLOURS = ("#F4A261", "#E9C46A", "#E76F51", "#F6BD60", "#EE964B")
 
 
-def sampled(go: Callable[[], Any], interval: float = 0.005) -> Stacks:
+def sample_stacks(go: Callable[[], Any], interval: float = 0.005) -> Stacks:
     """Runs `go` and counts the stacks that it was found in, outermost call first."""
     main, seen, done = threading.main_thread().ident, Stacks(), threading.Event()
 
@@ -37,7 +37,7 @@ def sampled(go: Callable[[], Any], interval: float = 0.005) -> Stacks:
             while frame is not None:
                 stack.append((frame.f_globals.get("__name__", "?"), frame.f_code.co_qualname))
                 frame = frame.f_back
-            seen[shortened(stack[::-1])] += 1
+            seen[shorten_stack(stack[::-1])] += 1
 
     thread = threading.Thread(target=look, daemon=True)
     thread.start()
@@ -49,7 +49,7 @@ def sampled(go: Callable[[], Any], interval: float = 0.005) -> Stacks:
     return seen
 
 
-def shortened(stack: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+def shorten_stack(stack: Sequence[tuple[str, str]]) -> tuple[str, ...]:
     """Names of our own calls in a stack and of the innermost call, whosever it is."""
     ours = [module.startswith(OURS) and not module.startswith(f"{OURS}bench") for module, _ in stack]
     kept = [call for call, own in zip(stack, ours, strict=True) if own]
@@ -58,7 +58,7 @@ def shortened(stack: Sequence[tuple[str, str]]) -> tuple[str, ...]:
     return tuple(f"{module.removeprefix(OURS)}.{name}" for module, name in kept)
 
 
-def speedscope(stacks: Stacks, name: str, interval: float = 0.005) -> dict[str, Any]:
+def to_speedscope(stacks: Stacks, name: str, interval: float = 0.005) -> dict[str, Any]:
     """The file that https://www.speedscope.app opens."""
     names = sorted({call for stack in stacks for call in stack})
     number = {call: index for index, call in enumerate(names)}
@@ -79,7 +79,7 @@ def speedscope(stacks: Stacks, name: str, interval: float = 0.005) -> dict[str, 
     }
 
 
-def bars(stacks: Stacks, start: float = 0.0, depth: int = 0) -> list[tuple[int, float, int, str]]:
+def list_bars(stacks: Stacks, start: float = 0.0, depth: int = 0) -> list[tuple[int, float, int, str]]:
     """Depth, start, width and name of every call, callers above callees, the widest first."""
     children: dict[str, Stacks] = {}
     for stack, count in stacks.items():
@@ -88,21 +88,21 @@ def bars(stacks: Stacks, start: float = 0.0, depth: int = 0) -> list[tuple[int, 
     found = []
     for name, below in sorted(children.items(), key=lambda one: -one[1].total()):
         found.append((depth, start, below.total(), name))
-        found += bars(below, start, depth + 1)
+        found += list_bars(below, start, depth + 1)
         start += below.total()
     return found
 
 
-def draw(path: Path, stacks: Stacks, title: str) -> None:
+def draw_icicle(path: Path, stacks: Stacks, title: str) -> None:
     """An icicle: the outermost call on top, width is time."""
     total = max(stacks.total(), 1)
     canvas = Figure(figsize=(13, 6), dpi=130, layout="constrained")
     axes = canvas.subplots()
-    for depth, start, width, name in bars(stacks):
+    for depth, start, width, name in list_bars(stacks):
         share = width / total
         if share < 0.004:
             continue
-        colour = COLOURS[hash_of(name) % len(COLOURS)]
+        colour = COLOURS[hash_name(name) % len(COLOURS)]
         axes.barh(
             -depth, share, left=start / total, height=0.94, color=colour, edgecolor="white", linewidth=0.4
         )
@@ -118,7 +118,7 @@ def draw(path: Path, stacks: Stacks, title: str) -> None:
         canvas.savefig(beside, format="png")
 
 
-def hash_of(name: str) -> int:
+def hash_name(name: str) -> int:
     """The same number for the same name in every run."""
     return sum(name.encode())
 
@@ -145,21 +145,21 @@ def draw_flames(
     """
     place = BenchContext(Path(bundle_root).absolute(), Path(output_dir).absolute(), threads or 1, inline=True)
     size = {key: rows["patient"][key] for key in ("spacing", "fov", "looks")}
-    phases = clinical_patient(place, **size).phases
-    folder = phantoms(place, cases=rows["data"]["cases"], spacing=rows["data"]["spacing"])
+    phases = write_clinical_patient(place, **size).phases
+    folder = write_phantoms(place, cases=rows["data"]["cases"], spacing=rows["data"]["spacing"])
     data, bundle = place.output / "data", str(place.bundle)
     loop: dict[str, Any] = {"cache": str(data / "cache"), "output": str(data / "training")}
     loop |= {key: rows["data"][key] for key in ("steps", "crop")}
     plan = {
-        "patient": by_lidia(bundle=bundle, phases=phases, output=str(data / "results" / "flame")),
-        "epoch": waiting(bundle=bundle, dataset=str(folder), **loop),
+        "patient": prepare_lidia(bundle=bundle, phases=phases, output=str(data / "results" / "flame")),
+        "epoch": prepare_training_loop(bundle=bundle, dataset=str(folder), **loop),
     }
     pictures = []
     for name, go in plan.items():
         go()  # what is loaded or prepared once does not count
-        stacks = sampled(go)
-        write_json(place.output / f"flame_{name}.json", speedscope(stacks, name))
+        stacks = sample_stacks(go)
+        write_json(place.output / f"flame_{name}.json", to_speedscope(stacks, name))
         path = Path(docs_dir) / "images" / f"flame_{name}.png"
-        draw(path, stacks, f"{name}, {stacks.total() * 0.005:.1f} s, {place.threads} thread(s)")
+        draw_icicle(path, stacks, f"{name}, {stacks.total() * 0.005:.1f} s, {place.threads} thread(s)")
         pictures.append(path)
     return pictures

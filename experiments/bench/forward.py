@@ -1,4 +1,4 @@
-"""Rows `forward` and `absent`: what the network costs beside DynUNet, and what an absent phase saves."""
+"""Rows `forward` and `absent`: cost of the network against DynUNet, and the time an absent phase saves."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from experiments.bench.benchmark_row import BenchmarkRow, make_row
-from experiments.bench.paired_timing import BenchContext, Side, ratios, run_rounds, typical
-from experiments.bench.peers import build, multiply_adds
+from experiments.bench.paired_timing import BenchContext, Side, compute_median, compute_ratios, run_rounds
+from experiments.bench.peers import build_network, count_multiply_adds
 from scripts.lidia.vocabulary import PHASES
 
 Go = Callable[[], Any]
@@ -21,7 +21,7 @@ REPEATS = 2
 """Of small differences between passes: the fastest counts."""
 
 
-def seconds_of(call: Go, repeats: int = 1) -> float:
+def time_call(call: Go, repeats: int = 1) -> float:
     """Seconds of the fastest of some calls."""
     times = []
     for _ in range(repeats):
@@ -31,17 +31,17 @@ def seconds_of(call: Go, repeats: int = 1) -> float:
     return min(times)
 
 
-def input_image(size: Sequence[int], phases: int = MOST_PHASES) -> torch.Tensor:
+def make_image(size: Sequence[int], phases: int = MOST_PHASES) -> torch.Tensor:
     """(1, 4, *size) of which the first `phases` are there."""
     image = torch.rand(1, MOST_PHASES, *size, generator=torch.Generator().manual_seed(0)) * 2 - 1
     image[:, phases:] = torch.nan
     return image
 
 
-def network_pass(*, bundle: str, kind: str, scale: str, size: Sequence[int]) -> Go:
+def prepare_network_pass(*, bundle: str, kind: str, scale: str, size: Sequence[int]) -> Go:
     """A forward pass; LIDIA's also tells the seconds of its transformer decoder."""
-    network: Any = build(bundle, kind, scale).eval()
-    image, spent = input_image(size), [0.0]
+    network: Any = build_network(bundle, kind, scale).eval()
+    image, spent = make_image(size), [0.0]
     if kind == "lidia":
         decode = network._decode
 
@@ -61,13 +61,13 @@ def network_pass(*, bundle: str, kind: str, scale: str, size: Sequence[int]) -> 
     return go
 
 
-def count(*, bundle: str, kind: str, scale: str, size: Sequence[int]) -> Go:
+def prepare_count(*, bundle: str, kind: str, scale: str, size: Sequence[int]) -> Go:
     """Tells the multiply-adds of a forward pass, in 1e9."""
-    network, image = build(bundle, kind, scale).eval(), input_image(size)
-    return lambda: {"gmac": multiply_adds(network, image)}
+    network, image = build_network(bundle, kind, scale).eval(), make_image(size)
+    return lambda: {"gmac": count_multiply_adds(network, image)}
 
 
-def convolution(*, shapes: Sequence[Sequence[int]], repeats: int = 3) -> Go:
+def prepare_convolution(*, shapes: Sequence[Sequence[int]], repeats: int = 3) -> Go:
     """Tells how fast conv3d is at best here, in 1e9 multiply-adds a second, over some shapes."""
     cases = []
     for channels, size in shapes:
@@ -76,12 +76,12 @@ def convolution(*, shapes: Sequence[Sequence[int]], repeats: int = 3) -> Go:
 
     def go() -> dict[str, float]:
         with torch.no_grad():
-            return {"peak": max(work / seconds_of(partial(conv, x), repeats) for conv, x, work in cases)}
+            return {"peak": max(work / time_call(partial(conv, x), repeats) for conv, x, work in cases)}
 
     return go
 
 
-def forward(
+def measure_forward(
     place: BenchContext,
     *,
     size: Sequence[int],
@@ -94,17 +94,17 @@ def forward(
     for scale in scales:
         about = {"bundle": str(place.bundle), "scale": scale, "size": list(size)}
         kinds = ("lidia", "dynunet", "stock") if scale == "compact" else ("lidia", "dynunet")
-        sides = {kind: Side(network_pass, {**about, "kind": kind}) for kind in kinds}
-        sides["peak"] = Side(convolution, {"shapes": [list(shape) for shape in probe]})
+        sides = {kind: Side(prepare_network_pass, {**about, "kind": kind}) for kind in kinds}
+        sides["peak"] = Side(prepare_convolution, {"shapes": [list(shape) for shape in probe]})
         times = run_rounds(place, f"forward_{scale}", sides, pairs=pairs)
-        counts = {kind: Side(count, {**about, "kind": kind}) for kind in kinds}
+        counts = {kind: Side(prepare_count, {**about, "kind": kind}) for kind in kinds}
         work = {
             kind: trials[0].figures["gmac"]
             for kind, trials in run_rounds(place, f"forward_{scale}_count", counts, pairs=1, warm=0).items()
         }
-        figures = {f"{kind}_s": typical(times[kind]) for kind in kinds}
+        figures = {f"{kind}_s": compute_median(times[kind]) for kind in kinds}
         figures |= {f"{kind}_gmac": work[kind] for kind in kinds}
-        slower = ratios(times["lidia"], times["dynunet"])
+        slower = compute_ratios(times["lidia"], times["dynunet"])
         more = work["lidia"] / work["dynunet"]
         what = f"forward pass, 1x4x{'x'.join(map(str, size))}, {scale}"
         peer = "MONAI DynUNet of the same encoder"
@@ -112,7 +112,7 @@ def forward(
             found["forward"] = make_row(
                 slower, what=what, against=peer, unit="time", wanted=1.25, better="less", figures=figures
             )
-            full = ratios(times["stock"], times["lidia"])
+            full = compute_ratios(times["stock"], times["lidia"])
             found["forward_stock"] = make_row(
                 full, what=what, against="MONAI DynUNet of the same widths, full resolution", unit="speed"
             )
@@ -147,11 +147,11 @@ def forward(
     return found
 
 
-def subsets(*, bundle: str, size: Sequence[int], script: bool) -> Go:
+def prepare_subsets(*, bundle: str, size: Sequence[int], script: bool) -> Go:
     """Passes with 4, 3, 2 and 1 phases, and what a phase costs by itself: its block and its fusion step."""
-    network: Any = build(bundle, "lidia").eval()
+    network: Any = build_network(bundle, "lidia").eval()
     network = torch.jit.script(network) if script else network
-    images = {phases: input_image(size, phases) for phases in range(MOST_PHASES, 0, -1)}
+    images = {phases: make_image(size, phases) for phases in range(MOST_PHASES, 0, -1)}
     image = images[MOST_PHASES]
 
     def phase(number: int) -> None:
@@ -160,20 +160,19 @@ def subsets(*, bundle: str, size: Sequence[int], script: bool) -> Go:
 
     def go() -> dict[str, float]:
         with torch.no_grad():
-            found = {
-                str(phases): seconds_of(partial(network, one), REPEATS) for phases, one in images.items()
-            }
-            own = [seconds_of(partial(phase, number), REPEATS) for number in range(1, MOST_PHASES)]
+            found = {str(phases): time_call(partial(network, one), REPEATS) for phases, one in images.items()}
+            own = [time_call(partial(phase, number), REPEATS) for number in range(1, MOST_PHASES)]
         return {**found, "own": sum(own) / len(own)}
 
     return go
 
 
-def absent(place: BenchContext, *, size: Sequence[int], pairs: int) -> dict[str, BenchmarkRow]:
+def measure_absent_phases(place: BenchContext, *, size: Sequence[int], pairs: int) -> dict[str, BenchmarkRow]:
     """What each absent phase saves of its own share, eager and as TorchScript."""
     options = {"bundle": str(place.bundle), "size": list(size)}
     sides = {
-        name: Side(subsets, {**options, "script": name == "torchscript"}) for name in ("eager", "torchscript")
+        name: Side(prepare_subsets, {**options, "script": name == "torchscript"})
+        for name in ("eager", "torchscript")
     }
     times = run_rounds(
         place, "absent", sides, pairs=pairs, warm=2
@@ -193,11 +192,11 @@ def absent(place: BenchContext, *, size: Sequence[int], pairs: int) -> dict[str,
                 against="the time of an absent phase's own blocks",
                 unit="share saved",
                 wanted=0.8,
-                figures={f"{n}_phases_s": typical_figure(trials, n) for n in (whole, str(left))},
+                figures={f"{n}_phases_s": compute_median_figure(trials, n) for n in (whole, str(left))},
             )
     return found
 
 
-def typical_figure(trials: Sequence[Any], name: str) -> float:
+def compute_median_figure(trials: Sequence[Any], name: str) -> float:
     """Median of a figure over the rounds."""
     return sorted(trial.figures[name] for trial in trials)[len(trials) // 2]

@@ -1,4 +1,4 @@
-"""Row `growth`: how cost grows with voxels, phases, queries, lesions and patients; linear or better."""
+"""Row `growth`: growth of the cost with voxels, phases, queries, lesions and patients."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from typing import Any
 import torch
 from matplotlib.figure import Figure
 
-from experiments.bench.bench_cohorts import phantoms
-from experiments.bench.bench_page import figure
+from experiments.bench.bench_cohorts import write_phantoms
+from experiments.bench.bench_page import format_figure
 from experiments.bench.benchmark_row import BenchmarkRow, make_row
-from experiments.bench.forward import input_image
-from experiments.bench.large_volumes import matched
-from experiments.bench.mask_losses import mask_loss
+from experiments.bench.forward import make_image
+from experiments.bench.large_volumes import prepare_matching
+from experiments.bench.mask_losses import prepare_mask_loss
 from experiments.bench.paired_timing import BenchContext, Side, run_rounds
-from experiments.bench.patient_timing import inference_flow
-from experiments.bench.peers import network_options
-from experiments.bench.worker import forget_peak, peak_mb
+from experiments.bench.patient_timing import create_inference_workflow
+from experiments.bench.peers import read_network_options
+from experiments.bench.worker import read_peak_mb, reset_peak_memory
 from scripts.lidia.atomic import replacing
 from scripts.lidia.net.build_lidia import build_lidia
 from scripts.lidia.net.lidia import LIDIA
@@ -38,55 +38,55 @@ UNITS = {
 Go = Callable[[], Any]
 
 
-def passes(*, bundle: str, kind: str, counts: Sequence[int], size: Sequence[int]) -> Go:
+def prepare_passes(*, bundle: str, kind: str, counts: Sequence[int], size: Sequence[int]) -> Go:
     """Forward passes by `kind`: `voxels` (multiples of a volume), `phases`, or `queries`."""
-    options = network_options(bundle, "compact")
+    options = read_network_options(bundle, "compact")
     calls: dict[int, tuple[LIDIA, torch.Tensor]] = {}
     for count in counts:
         learned = {"learned_queries": count, "proposals": 0} if kind == "queries" else {}
         longer = [size[0] * count if kind == "voxels" else size[0], *size[1:]]
-        image = input_image(longer, count if kind == "phases" else 4)
+        image = make_image(longer, count if kind == "phases" else 4)
         calls[count] = (build_lidia(**{**options, **learned}).eval(), image)
 
     def go() -> dict[str, float]:
         with torch.no_grad():
-            return measured({count: partial(net, image) for count, (net, image) in calls.items()})
+            return time_calls({count: partial(net, image) for count, (net, image) in calls.items()})
 
     return go
 
 
-def losses(*, counts: Sequence[int], size: Sequence[int]) -> Go:
+def prepare_losses(*, counts: Sequence[int], size: Sequence[int]) -> Go:
     """Mask losses of so many queries."""
     shape: dict[str, Any] = {"size": list(size), "stride": 2, "width": 32, "points": 2048}
-    calls = {count: mask_loss(dense=False, queries=count, **shape) for count in counts}
-    return lambda: measured(calls)
+    calls = {count: prepare_mask_loss(dense=False, queries=count, **shape) for count in counts}
+    return lambda: time_calls(calls)
 
 
-def matching(*, counts: Sequence[int], size: Sequence[int]) -> Go:
+def prepare_matchings(*, counts: Sequence[int], size: Sequence[int]) -> Go:
     """Matching of so many lesions."""
-    calls = {count: matched(who="lidia", shape=size, lesions=count) for count in counts}
-    return lambda: measured(calls)
+    calls = {count: prepare_matching(who="lidia", shape=size, lesions=count) for count in counts}
+    return lambda: time_calls(calls)
 
 
-def cohorts(*, bundle: str, dataset: str, output: str, counts: Sequence[int]) -> Go:
+def prepare_cohorts(*, bundle: str, dataset: str, output: str, counts: Sequence[int]) -> Go:
     """inference.json on so many patients; also its peak memory."""
     cohort = {"dataset_dir": dataset, "section": "training"}
-    flows = {count: inference_flow(bundle, output, patients=count, **cohort) for count in counts}
+    flows = {count: create_inference_workflow(bundle, output, patients=count, **cohort) for count in counts}
     flows[min(counts)].run()  # the first run of a process loads code
 
     def go() -> dict[str, float]:
         found: dict[str, float] = {}
         for count, flow in flows.items():
             gc.collect()
-            forget_peak()
-            found |= measured({count: flow.run})
-            found[f"mb_{count}"] = peak_mb()
+            reset_peak_memory()
+            found |= time_calls({count: flow.run})
+            found[f"mb_{count}"] = read_peak_mb()
         return found
 
     return go
 
 
-def measured(calls: Mapping[int, Go]) -> dict[str, float]:
+def time_calls(calls: Mapping[int, Go]) -> dict[str, float]:
     """Seconds of each call."""
     found = {}
     for count, call in calls.items():
@@ -96,13 +96,13 @@ def measured(calls: Mapping[int, Go]) -> dict[str, float]:
     return found
 
 
-def beyond_linear(figures: Mapping[str, float], counts: Sequence[int]) -> float:
+def compute_growth(figures: Mapping[str, float], counts: Sequence[int]) -> float:
     """Growth of the cost from the smallest count to the largest over that of the count: 1 is linear."""
     low, high = str(min(counts)), str(max(counts))
     return figures[high] / figures[low] / (max(counts) / min(counts))
 
 
-def growth(
+def measure_growth(
     place: BenchContext,
     *,
     pairs: int,
@@ -117,7 +117,7 @@ def growth(
 ) -> dict[str, BenchmarkRow]:
     """A curve for each of the five, a line on how far from linear it ends, and a plot of all."""
     bundle = str(place.bundle)
-    folder = phantoms(place, cases=max(cohort), spacing=spacing)
+    folder = write_phantoms(place, cases=max(cohort), spacing=spacing)
     net = {"bundle": bundle, "size": list(window)}
     done = {
         "bundle": bundle,
@@ -125,12 +125,12 @@ def growth(
         "output": str(place.output / "data" / "results" / "growth"),
     }
     plan = {
-        "voxels": (Side(passes, {**net, "kind": "voxels", "counts": list(voxels)}), voxels),
-        "phases": (Side(passes, {**net, "kind": "phases", "counts": list(phases)}), phases),
-        "queries": (Side(passes, {**net, "kind": "queries", "counts": list(queries)}), queries),
-        "masks": (Side(losses, {"counts": list(queries), "size": list(window)}), queries),
-        "lesions": (Side(matching, {"counts": list(lesions), "size": list(volume)}), lesions),
-        "cohort": (Side(cohorts, {**done, "counts": list(cohort)}), cohort),
+        "voxels": (Side(prepare_passes, {**net, "kind": "voxels", "counts": list(voxels)}), voxels),
+        "phases": (Side(prepare_passes, {**net, "kind": "phases", "counts": list(phases)}), phases),
+        "queries": (Side(prepare_passes, {**net, "kind": "queries", "counts": list(queries)}), queries),
+        "masks": (Side(prepare_losses, {"counts": list(queries), "size": list(window)}), queries),
+        "lesions": (Side(prepare_matchings, {"counts": list(lesions), "size": list(volume)}), lesions),
+        "cohort": (Side(prepare_cohorts, {**done, "counts": list(cohort)}), cohort),
     }
     found: dict[str, BenchmarkRow] = {}
     curves: dict[str, dict[int, float]] = {}
@@ -140,7 +140,7 @@ def growth(
         ]
         curves[name] = {count: median(one.figures[str(count)] for one in trials) for count in counts}
         found[f"growth_{name}"] = make_row(
-            [beyond_linear(one.figures, counts) for one in trials],
+            [compute_growth(one.figures, counts) for one in trials],
             what=f"{UNITS[name]}: {min(counts)} to {max(counts)}",
             against="itself: 1 is linear growth",
             unit="growth of the time over that of the count",
@@ -159,11 +159,11 @@ def growth(
                 better="less",
                 figures={f"{count}_mb": trials[0].figures[f"mb_{count}"] for count in counts},
             )
-    draw(place.output / "images" / "growth.png", curves)
+    draw_curves(place.output / "images" / "growth.png", curves)
     return found
 
 
-def draw(path: Path, curves: Mapping[str, Mapping[int, float]]) -> None:
+def draw_curves(path: Path, curves: Mapping[str, Mapping[int, float]]) -> None:
     """The curves, one picture each, with linear growth from the first point as a grey line."""
     canvas = Figure(figsize=(11, 6), dpi=150, layout="constrained")
     for axes, (name, curve) in zip(canvas.subplots(2, 3).flat, curves.items(), strict=True):
@@ -174,7 +174,9 @@ def draw(path: Path, curves: Mapping[str, Mapping[int, float]]) -> None:
         axes.plot(counts, seconds, color="#0072B2", marker="o", label="measured")
         axes.set(xscale="log", yscale="log", ylabel="seconds")
         axes.set_xticks(counts, [str(count) for count in counts])
-        axes.set_yticks([min(seconds), max(seconds)], [figure(min(seconds)), figure(max(seconds))])
+        axes.set_yticks(
+            [min(seconds), max(seconds)], [format_figure(min(seconds)), format_figure(max(seconds))]
+        )
         axes.minorticks_off()
         axes.set_title(UNITS[name], loc="left", fontsize=10)
         axes.spines[["top", "right"]].set_visible(False)

@@ -1,4 +1,4 @@
-"""Rows `lesion_metrics` and `writing`: matching lesions, LiverMax and result files of a large CT."""
+"""Rows `lesion_metrics` and `writing`: lesion matching, LiverMax and result files of a large CT."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from experiments.bench.benchmark_row import BenchmarkRow, make_row
-from experiments.bench.paired_timing import BenchContext, Side, ratios, run_rounds, typical
+from experiments.bench.paired_timing import BenchContext, Side, compute_median, compute_ratios, run_rounds
 from scripts.lidia.inference.result_files import write_volume
 from scripts.lidia.metrics.lesion_matching import find_lesions, match_one_to_one
 from scripts.lidia.postprocess.livermax import livermax
@@ -33,14 +33,14 @@ IOU = 0.5
 Go = Callable[[], Any]
 
 
-def liver_of(shape: Sequence[int]) -> NDArray[np.bool_]:
+def make_liver(shape: Sequence[int]) -> NDArray[np.bool_]:
     """(X, Y, Z) mask of the ellipsoid."""
     grid = np.ogrid[tuple(slice(0, size) for size in shape)]
     parts = zip(grid, shape, LIVER, strict=True)
     return np.asarray(sum(((at / size - centre) / half) ** 2 for at, size, (centre, half) in parts) <= 1)
 
 
-def balls(shape: Sequence[int], count: int, moved: int = 0) -> NDArray[np.uint8]:
+def make_lesions(shape: Sequence[int], count: int, moved: int = 0) -> NDArray[np.uint8]:
     """(X, Y, Z) classes of lesions in the liver that do not touch; moved ones overlap those at rest."""
     scan = np.multiply(shape, SPACING)
     across, inside = 0, np.empty((0, 3))
@@ -61,17 +61,19 @@ def balls(shape: Sequence[int], count: int, moved: int = 0) -> NDArray[np.uint8]
     return volume
 
 
-def drawn_and_seen(shape: Sequence[int], count: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def make_truth_and_prediction(
+    shape: Sequence[int], count: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """A truth, and a prediction that misses its first lesion and is a little off with others."""
-    truth, seen = balls(shape, count), balls(shape, count, moved=max(min(shape) // 100, 1))
+    truth, seen = make_lesions(shape, count), make_lesions(shape, count, moved=max(min(shape) // 100, 1))
     first = ndimage.label(seen > 0)[0] == 1
     seen[first & (count > 1)] = 0
     return truth, seen
 
 
-def matched(*, who: str, shape: Sequence[int], lesions: int) -> Go:
+def prepare_matching(*, who: str, shape: Sequence[int], lesions: int) -> Go:
     """True positives, false positives and misses of one patient, by ours, MONAI or panoptica."""
-    truth, seen = drawn_and_seen(shape, lesions)
+    truth, seen = make_truth_and_prediction(shape, lesions)
     around = np.ones((3, 3, 3))
 
     def ours() -> tuple[float, ...]:
@@ -97,13 +99,13 @@ def matched(*, who: str, shape: Sequence[int], lesions: int) -> Go:
     return lambda: dict(zip(("tp", "fp", "fn"), map(float, call()), strict=True))
 
 
-def lesion_metrics(
+def measure_lesion_metrics(
     place: BenchContext, *, shape: Sequence[int], lesions: int, pairs: int
 ) -> dict[str, BenchmarkRow]:
     """Lesion matching beside MONAI's panoptic quality and, where it is installed, panoptica."""
     there = importlib.util.find_spec("panoptica") is not None
     sides = {
-        who: Side(matched, {"who": who, "shape": list(shape), "lesions": lesions})
+        who: Side(prepare_matching, {"who": who, "shape": list(shape), "lesions": lesions})
         for who in ("lidia", "monai", *(["panoptica"] if there else []))
     }
     times = run_rounds(place, "lesion_metrics", sides, pairs=pairs, warm=0)
@@ -119,21 +121,25 @@ def lesion_metrics(
         mine, theirs = times["lidia"][0].figures, times[who][0].figures
         said = "same numbers" if mine == theirs else f"other numbers: {mine} and {theirs}"
         found[key] = make_row(
-            ratios(times[who], times["lidia"]),
-            figures={"lidia_s": typical(times["lidia"]), f"{who}_s": typical(times[who]), **mine},
+            compute_ratios(times[who], times["lidia"]),
+            figures={
+                "lidia_s": compute_median(times["lidia"]),
+                f"{who}_s": compute_median(times[who]),
+                **mine,
+            },
             note=said,
             **about,
         )
     return found
 
 
-def written(*, who: str, shape: Sequence[int], output: str) -> Go:
+def prepare_writing(*, who: str, shape: Sequence[int], output: str) -> Go:
     """LiverMax and the three volumes of a patient, by ours, or by scipy and MONAI's SaveImage."""
     folder = Path(output)
     generator = np.random.default_rng(0)
     maps = generator.random((len(CLASSES), *shape), np.float32)
     maps /= maps.sum(axis=0)
-    lesions, liver = balls(shape, 8), liver_of(shape)
+    lesions, liver = make_lesions(shape, 8), make_liver(shape)
     instances = ndimage.label(lesions > 0)[0].astype(np.uint16)
     volumes = {"lesions": lesions, "instances": instances, "liver": liver.astype(np.uint8)}
     # As each side's inference has them: ours in the order of the file, the other's as torch's tensors
@@ -168,13 +174,13 @@ def written(*, who: str, shape: Sequence[int], output: str) -> Go:
     }
 
 
-def writing(place: BenchContext, *, shape: Sequence[int], pairs: int) -> dict[str, BenchmarkRow]:
+def measure_writing(place: BenchContext, *, shape: Sequence[int], pairs: int) -> dict[str, BenchmarkRow]:
     """Patient scores and result files of a large CT."""
     folders = {who: place.output / "data" / "written" / who for who in ("lidia", "stock")}
     for folder in folders.values():
         folder.mkdir(parents=True, exist_ok=True)
     sides = {
-        who: Side(written, {"who": who, "shape": list(shape), "output": str(folder)})
+        who: Side(prepare_writing, {"who": who, "shape": list(shape), "output": str(folder)})
         for who, folder in folders.items()
     }
     times = run_rounds(place, "writing", sides, pairs=pairs)
@@ -182,12 +188,12 @@ def writing(place: BenchContext, *, shape: Sequence[int], pairs: int) -> dict[st
     same = abs(mine["highest"] - theirs["highest"]) < 1e-6
     return {
         "writing": make_row(
-            ratios(times["stock"], times["lidia"]),
+            compute_ratios(times["stock"], times["lidia"]),
             what=f"LiverMax and result volumes, {'x'.join(map(str, shape))}, {len(CLASSES)} classes",
             against="scipy.ndimage.maximum and MONAI SaveImage",
             unit="speed",
             wanted=5.0,
-            figures={f"{who}_s": typical(trials) for who, trials in times.items()}
+            figures={f"{who}_s": compute_median(trials) for who, trials in times.items()}
             | {"lidia_mb": mine["bytes"] / 2**20, "stock_mb": theirs["bytes"] / 2**20},
             note="same scores" if same else "scores differ",
         )

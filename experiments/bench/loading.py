@@ -1,4 +1,4 @@
-"""Row `data`: an epoch out of the cache beside one from the files, and what the training loop waits for."""
+"""Row `data`: an epoch from the cache against one from the files, and the time a training waits for data."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any
 from ignite.engine import Engine, Events
 from monai.bundle import create_workflow
 
-from experiments.bench.bench_cohorts import phantoms
+from experiments.bench.bench_cohorts import write_phantoms
 from experiments.bench.benchmark_row import BenchmarkRow, make_row
-from experiments.bench.paired_timing import BenchContext, Side, ratios, run_rounds, typical
-from experiments.bench.training_step import training_config
+from experiments.bench.paired_timing import BenchContext, Side, compute_median, compute_ratios, run_rounds
+from experiments.bench.training_step import read_training_config
 
 
-def epoch(*, bundle: str, dataset: str, cache: str | None) -> Callable[[], None]:
+def prepare_epoch(*, bundle: str, dataset: str, cache: str | None) -> Callable[[], None]:
     """Every case of the training's data set once, cropped and augmented; a cache is filled before."""
-    parser = training_config(bundle, "compact", dataset_dir=dataset, cache_dir=cache)
+    parser = read_training_config(bundle, "compact", dataset_dir=dataset, cache_dir=cache)
     cases = parser.get_parsed_content("train#dataset")
 
     def go() -> None:
@@ -30,7 +30,7 @@ def epoch(*, bundle: str, dataset: str, cache: str | None) -> Callable[[], None]
     return go
 
 
-def waiting(
+def prepare_training_loop(
     *, bundle: str, dataset: str, cache: str, output: str, steps: int, crop: Sequence[int]
 ) -> Callable[[], Any]:
     """Share of an epoch of train.json, at its last stage, in which the loop waits for data."""
@@ -69,7 +69,7 @@ def waiting(
     return go
 
 
-def data(
+def measure_data(
     place: BenchContext,
     *,
     cases: int,
@@ -79,12 +79,12 @@ def data(
     pairs: int,
 ) -> dict[str, BenchmarkRow]:
     """The second epoch, and the share of the loop that waits."""
-    folder = phantoms(place, cases=cases, spacing=spacing)
+    folder = write_phantoms(place, cases=cases, spacing=spacing)
     options = {"bundle": str(place.bundle), "dataset": str(folder)}
     cache = str(place.output / "data" / "cache")
     sides = {
-        "cached": Side(epoch, {**options, "cache": cache}),
-        "uncached": Side(epoch, {**options, "cache": None}),
+        "cached": Side(prepare_epoch, {**options, "cache": cache}),
+        "uncached": Side(prepare_epoch, {**options, "cache": None}),
     }
     times = run_rounds(place, "data", sides, pairs=pairs, warm=0)
     loop = {
@@ -94,16 +94,18 @@ def data(
         "steps": steps,
         "crop": list(crop),
     }
-    waits = run_rounds(place, "data_waiting", {"loop": Side(waiting, loop)}, pairs=pairs)["loop"]
+    waits = run_rounds(place, "data_waiting", {"loop": Side(prepare_training_loop, loop)}, pairs=pairs)[
+        "loop"
+    ]
     grids = "own" if spacing is None else "coarse"
     return {
         "data": make_row(
-            ratios(times["uncached"], times["cached"]),
+            compute_ratios(times["uncached"], times["cached"]),
             what=f"the second epoch of {cases} patients, phases on {grids} grids",
             against="the same without a cache",
             unit="speed",
             wanted=20.0,
-            figures={f"{name}_s": typical(trials) for name, trials in times.items()},
+            figures={f"{name}_s": compute_median(trials) for name, trials in times.items()},
         ),
         "data_waiting": make_row(
             [one.figures["share"] for one in waits],

@@ -1,4 +1,4 @@
-"""Machine, versions and source of a run; also row `gpu`, absolute figures where there is one."""
+"""Describe machine, versions and source of a run; also row `gpu`, absolute figures on a GPU."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import Any
 import torch
 
 from experiments.bench.benchmark_row import BenchmarkRow, make_row
-from experiments.bench.forward import input_image
+from experiments.bench.forward import make_image
 from experiments.bench.paired_timing import BenchContext, Side, run_rounds
-from experiments.bench.peers import build
+from experiments.bench.peers import build_network
 
 PACKAGES = (
     "torch",
@@ -29,7 +29,7 @@ PACKAGES = (
 )
 
 
-def machine() -> dict[str, Any]:
+def describe_machine() -> dict[str, Any]:
     """Processor, cores, memory, system and versions; a package that is not installed is left out."""
     versions = {}
     for name in PACKAGES:
@@ -38,7 +38,7 @@ def machine() -> dict[str, Any]:
         except PackageNotFoundError:
             continue
     return {
-        "processor": _processor(),
+        "processor": _read_processor(),
         "cores": os.cpu_count(),
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "system": platform.platform(aliased=True, terse=True),
@@ -49,7 +49,7 @@ def machine() -> dict[str, Any]:
     }
 
 
-def _processor() -> str:
+def _read_processor() -> str:
     path = Path("/proc/cpuinfo")
     names = (
         [line.split(":")[1].strip() for line in path.read_text().splitlines() if "model name" in line]
@@ -59,7 +59,7 @@ def _processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def source_digest(bundle: Path) -> str:
+def hash_source(bundle: Path) -> str:
     """Hash of all code, configs and weights that a figure may depend on."""
     files = [*bundle.glob("scripts/**/*.py"), *bundle.glob("configs/**/*"), bundle / "models/model.pt"]
     total = sha256()
@@ -68,9 +68,9 @@ def source_digest(bundle: Path) -> str:
     return total.hexdigest()[:16]
 
 
-def gpu_pass(*, bundle: str, kind: str, size: Sequence[int]) -> Any:
+def prepare_gpu_pass(*, bundle: str, kind: str, size: Sequence[int]) -> Any:
     """A forward pass on the GPU, to its end."""
-    network, image = build(bundle, kind).eval().cuda(), input_image(size).cuda()
+    network, image = build_network(bundle, kind).eval().cuda(), make_image(size).cuda()
 
     def go() -> dict[str, float]:
         with torch.no_grad():
@@ -81,14 +81,14 @@ def gpu_pass(*, bundle: str, kind: str, size: Sequence[int]) -> Any:
     return go
 
 
-def gpu(place: BenchContext, *, size: Sequence[int], pairs: int) -> dict[str, BenchmarkRow]:
+def measure_gpu(place: BenchContext, *, size: Sequence[int], pairs: int) -> dict[str, BenchmarkRow]:
     """Absolute figures of a forward pass, and what DynUNet takes beside it."""
     what = f"forward pass, 1x4x{'x'.join(map(str, size))}, compact, on a GPU"
     about: dict[str, Any] = {"what": what, "against": "MONAI DynUNet of the same encoder", "unit": "time"}
     if not torch.cuda.is_available():
         return {"gpu": BenchmarkRow(ratio=None, note="no GPU here", better="less", **about)}
     options = {"bundle": str(place.bundle), "size": list(size)}
-    sides = {kind: Side(gpu_pass, {**options, "kind": kind}) for kind in ("lidia", "dynunet")}
+    sides = {kind: Side(prepare_gpu_pass, {**options, "kind": kind}) for kind in ("lidia", "dynunet")}
     times = run_rounds(place, "gpu", sides, pairs=pairs, warm=3)
     slower = [a.seconds / b.seconds for a, b in zip(times["lidia"], times["dynunet"], strict=True)]
     figures = {f"{kind}_s": min(one.seconds for one in trials) for kind, trials in times.items()}

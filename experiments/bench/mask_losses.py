@@ -1,4 +1,4 @@
-"""Row `mask_losses`: the mask loss at points beside the same loss on whole masks."""
+"""Row `mask_losses`: the mask loss at sampled points against the same loss on whole masks."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import torch
 import torch.nn.functional as F
 
 from experiments.bench.benchmark_row import BenchmarkRow, make_row
-from experiments.bench.paired_timing import BenchContext, Side, ratios, run_rounds, typical
+from experiments.bench.paired_timing import BenchContext, Side, compute_median, compute_ratios, run_rounds
 from scripts.lidia.loss.instance_targets import Targets
 from scripts.lidia.loss.mask_loss import MaskLoss, bce_and_dice
 
 
-def problem(size: Sequence[int], stride: int, width: int, queries: int) -> tuple[Any, ...]:
+def make_problem(size: Sequence[int], stride: int, width: int, queries: int) -> tuple[Any, ...]:
     """Features (E, x, y, z), embeddings (Q, E + 1) and a ball of its own for every query."""
     generator = torch.Generator().manual_seed(0)
     features = torch.randn(width, *(n // stride for n in size), generator=generator).requires_grad_()
@@ -32,9 +32,9 @@ def problem(size: Sequence[int], stride: int, width: int, queries: int) -> tuple
     return features, embeddings, instances, Targets(torch.full_like(ids, 2), ids, torch.stack(masks))
 
 
-def mask_loss(*, dense: bool, uniform: bool = False, points: int, **shape: Any) -> Callable[[], Any]:
+def prepare_mask_loss(*, dense: bool, uniform: bool = False, points: int, **shape: Any) -> Callable[[], Any]:
     """The loss and its gradients; `uniform` draws all points alike: their mean is that of all voxels."""
-    features, embeddings, instances, targets = problem(**shape)
+    features, embeddings, instances, targets = make_problem(**shape)
     sampled = MaskLoss(points=points)
     if uniform:
         sampled = MaskLoss(points=points, uncertain=0.0, foreground=0.0, boundary_fraction=0.0)
@@ -61,7 +61,7 @@ def mask_loss(*, dense: bool, uniform: bool = False, points: int, **shape: Any) 
     return go
 
 
-def mask_losses(
+def measure_mask_losses(
     place: BenchContext,
     *,
     size: Sequence[int],
@@ -74,9 +74,9 @@ def mask_losses(
     """Memory, time and expectation of the loss at points."""
     options = {"size": list(size), "stride": stride, "width": width, "queries": queries, "points": points}
     sides = {
-        "points": Side(mask_loss, {**options, "dense": False}),
-        "dense": Side(mask_loss, {**options, "dense": True}),
-        "uniform": Side(mask_loss, {**options, "dense": False, "uniform": True}),
+        "points": Side(prepare_mask_loss, {**options, "dense": False}),
+        "dense": Side(prepare_mask_loss, {**options, "dense": True}),
+        "uniform": Side(prepare_mask_loss, {**options, "dense": False, "uniform": True}),
     }
     timed = {name: sides[name] for name in ("points", "dense")}
     times = run_rounds(place, "mask_losses", timed, pairs=pairs)
@@ -88,8 +88,8 @@ def mask_losses(
         "what": f"mask loss, {queries} queries, {points} points",
         "against": "dense masks",
     }
-    figures = {f"{name}_s": typical(trials) for name, trials in times.items()}
-    memory = {f"{name}_mb": typical(trials, "rise_mb") for name, trials in first.items()}
+    figures = {f"{name}_s": compute_median(trials) for name, trials in times.items()}
+    memory = {f"{name}_mb": compute_median(trials, "rise_mb") for name, trials in first.items()}
     exact = times["dense"][0].figures
     drawn_means = {
         name: sum(one.figures[name] for one in drawn["uniform"]) / len(drawn["uniform"]) for name in exact
@@ -97,10 +97,14 @@ def mask_losses(
     apart = max(abs(drawn_means[name] / exact[name] - 1.0) for name in exact)
     return {
         "mask_losses": make_row(
-            ratios(times["dense"], times["points"]), unit="speed", wanted=5.0, figures=figures, **about
+            compute_ratios(times["dense"], times["points"]),
+            unit="speed",
+            wanted=5.0,
+            figures=figures,
+            **about,
         ),
         "mask_losses_memory": make_row(
-            ratios(first["dense"], first["points"], "rise_mb"),
+            compute_ratios(first["dense"], first["points"], "rise_mb"),
             unit="memory",
             wanted=10.0,
             figures=memory,

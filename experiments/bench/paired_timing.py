@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from experiments.bench.worker import timed
+from experiments.bench.worker import time_run
 
 
 class BenchError(RuntimeError):
@@ -122,13 +122,13 @@ class Worker:
         return line
 
 
-class Inline:
+class InlineWorker:
     """The same in this process."""
 
     def __init__(self, side: Side) -> None:
         self.go = side.call(**side.options)
 
-    def __enter__(self) -> Inline:
+    def __enter__(self) -> InlineWorker:
         return self
 
     def __exit__(self, *problem: object) -> None:
@@ -136,7 +136,7 @@ class Inline:
 
     def run(self) -> Trial:
         """Runs the side once."""
-        return Trial(**timed(self.go))
+        return Trial(**time_run(self.go))
 
 
 def run_rounds(
@@ -166,8 +166,8 @@ def run_rounds(
     """
     found: Rounds = {name: [] for name in sides}
 
-    def opened(name: str) -> Worker | Inline:
-        return Inline(sides[name]) if place.inline else Worker(place, f"{row}/{name}", sides[name])
+    def opened(name: str) -> Worker | InlineWorker:
+        return InlineWorker(sides[name]) if place.inline else Worker(place, f"{row}/{name}", sides[name])
 
     if fresh:
         for _ in range(pairs):
@@ -185,16 +185,16 @@ def run_rounds(
     return found
 
 
-def spread(values: Sequence[float]) -> tuple[float, float, float]:
+def summarise_spread(values: Sequence[float]) -> tuple[float, float, float]:
     """Median, smallest and largest."""
     return median(values), min(values), max(values)
 
 
-def ratios(over: Sequence[Trial], under: Sequence[Trial], what: str = "seconds") -> list[float]:
+def compute_ratios(over: Sequence[Trial], under: Sequence[Trial], what: str = "seconds") -> list[float]:
     """Ratio within each round of a field of `Trial`."""
     return [getattr(a, what) / getattr(b, what) for a, b in zip(over, under, strict=True)]
 
 
-def typical(trials: Sequence[Trial], what: str = "seconds") -> float:
+def compute_median(trials: Sequence[Trial], what: str = "seconds") -> float:
     """Median of a field of `Trial`."""
     return median(getattr(trial, what) for trial in trials)

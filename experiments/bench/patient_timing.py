@@ -1,4 +1,4 @@
-"""Rows `patient` and `cohort`: from NIfTI files to result files, beside MONAI's stock pipeline."""
+"""Rows `patient` and `cohort`: from NIfTI files to result files, against MONAI's stock pipeline."""
 
 from __future__ import annotations
 
@@ -29,30 +29,30 @@ from monai.transforms import (
     Spacingd,
 )
 
-from experiments.bench.bench_cohorts import clinical_patient, phantoms
+from experiments.bench.bench_cohorts import write_clinical_patient, write_phantoms
 from experiments.bench.benchmark_row import BenchmarkRow, make_row
 from experiments.bench.paired_timing import (
     BenchContext,
     BenchError,
     Side,
-    ratios,
+    compute_median,
+    compute_ratios,
     run_rounds,
-    spread,
-    typical,
+    summarise_spread,
 )
-from experiments.bench.peers import build, see_nothing
+from experiments.bench.peers import build_network, predict_background
 from scripts.lidia.inference.result_files import result_files
 from scripts.lidia.vocabulary import FIRST_LESION, PHASES
 
 Go = Callable[[], Any]
 
 
-def inference_config(bundle: str | Path) -> dict[str, Any]:
+def read_inference_config(bundle: str | Path) -> dict[str, Any]:
     """Values of inference.json."""
     return ConfigParser.load_config_file(str(Path(bundle) / "configs/inference.json"))
 
 
-def inference_flow(bundle: str, output: str, **options: Any) -> Any:
+def create_inference_workflow(bundle: str, output: str, **options: Any) -> Any:
     """inference.json as a workflow, initialised, without pages."""
     flow = create_workflow(
         config_file=str(Path(bundle) / "configs/inference.json"),
@@ -66,22 +66,22 @@ def inference_flow(bundle: str, output: str, **options: Any) -> Any:
     return flow
 
 
-def by_lidia(*, bundle: str, phases: Mapping[str, str], output: str, **options: Any) -> Go:
+def prepare_lidia(*, bundle: str, phases: Mapping[str, str], output: str, **options: Any) -> Go:
     """inference.json on one patient."""
-    return inference_flow(bundle, output, case_id="patient", **phases, **options).run
+    return create_inference_workflow(bundle, output, case_id="patient", **phases, **options).run
 
 
-def by_monai(*, bundle: str, network: str, phases: Mapping[str, str], output: str, native: float) -> Go:
+def prepare_monai(*, bundle: str, network: str, phases: Mapping[str, str], output: str, native: float) -> Go:
     """MONAI's own transforms and inferer with the same numbers; the class map is all that it writes.
 
     Spacing alone would pick the noise of single voxels, so that GaussianSmooth goes before it where the
     network's grid is coarser, by the same rule as LIDIA's.
     """
-    config = inference_config(bundle)
+    config = read_inference_config(bundle)
     spacing, roi = config["spacing"], config["roi_size"]
-    model = build(bundle, network).eval()
+    model = build_network(bundle, network).eval()
     if network != "lidia":
-        see_nothing(model)
+        predict_background(model)
     sigma = [max((step / native - 1) / 2, 0.0) if axis < 2 else 0.0 for axis, step in enumerate(spacing)]
     names = list(PHASES)
     others = [phase for phase in names if phase != "venous"]
@@ -120,24 +120,24 @@ def by_monai(*, bundle: str, network: str, phases: Mapping[str, str], output: st
     return go
 
 
-def lesion_dice(mine: str | Path, theirs: str | Path) -> float:
+def compute_lesion_dice(mine: str | Path, theirs: str | Path) -> float:
     """Dice of all lesions as one class between two files of classes on one grid."""
     found = np.asarray(nib.load(mine).dataobj) >= FIRST_LESION
     other = np.asarray(nib.load(theirs).dataobj) >= FIRST_LESION
     return float(2 * (found & other).sum() / max(found.sum() + other.sum(), 1))
 
 
-def patient(
+def measure_patient(
     place: BenchContext, *, spacing: Sequence[float], fov: Sequence[float], looks: Sequence[str], pairs: int
 ) -> dict[str, BenchmarkRow]:
     """One patient end to end: LIDIA, the same network by MONAI's stock pipeline, DynUNet by it."""
-    phases, truth = clinical_patient(place, spacing=spacing, fov=fov, looks=looks)
+    phases, truth = write_clinical_patient(place, spacing=spacing, fov=fov, looks=looks)
     folders = {name: str(place.output / "data" / "results" / name) for name in ("lidia", "stock", "dynunet")}
     about = {"bundle": str(place.bundle), "phases": phases, "native": spacing[0]}
-    stock = Side(by_monai, {**about, "network": "lidia", "output": folders["stock"]})
+    stock = Side(prepare_monai, {**about, "network": "lidia", "output": folders["stock"]})
     sides = {
         "lidia": Side(
-            by_lidia,
+            prepare_lidia,
             {k: v for k, v in about.items() if k != "native"} | {"output": folders["lidia"]},
         ),
         "stock": stock,
@@ -146,11 +146,14 @@ def patient(
     times = run_rounds(place, "patient", sides, pairs=pairs, warm=0)
     classes = next(Path(folders["stock"]).glob("*_classes.nii.gz"))
     lesions = result_files(folders["lidia"], "patient")["lesions"]
-    to_truth = {"lidia_dice": lesion_dice(lesions, truth), "stock_dice": lesion_dice(classes, truth)}
+    to_truth = {
+        "lidia_dice": compute_lesion_dice(lesions, truth),
+        "stock_dice": compute_lesion_dice(classes, truth),
+    }
     shape = "x".join(str(size) for size in nib.load(phases["venous"]).shape)
     what = f"a patient end to end, four phases {shape}"
-    figures = {f"{name}_s": typical(trials) for name, trials in times.items()}
-    memory = {f"{name}_mb": typical(trials, "peak_mb") for name, trials in times.items()}
+    figures = {f"{name}_s": compute_median(trials) for name, trials in times.items()}
+    memory = {f"{name}_mb": compute_median(trials, "peak_mb") for name, trials in times.items()}
     monai = "MONAI's stock pipeline on the same network"
     peer = "MONAI DynUNet of equal width by its stock pipeline"
     found = {
@@ -158,7 +161,7 @@ def patient(
             what=what,
             against=monai,
             unit="Dice of lesions",
-            ratio=lesion_dice(lesions, classes),
+            ratio=compute_lesion_dice(lesions, classes),
             wanted=0.99,
             better="more",
             figures=to_truth,
@@ -168,7 +171,7 @@ def patient(
     for name, label, faster in (("stock", monai, 5.0), ("dynunet", peer, 3.0)):
         key = "patient" if name == "stock" else "patient_dynunet"
         found[key] = make_row(
-            ratios(times[name], times["lidia"]),
+            compute_ratios(times[name], times["lidia"]),
             what=what,
             against=label,
             unit="speed",
@@ -176,7 +179,7 @@ def patient(
             figures=figures,
         )
         found[f"{key}_memory"] = make_row(
-            ratios(times["lidia"], times[name], "peak_mb"),
+            compute_ratios(times["lidia"], times[name], "peak_mb"),
             what=what,
             against=label,
             unit="peak memory",
@@ -187,7 +190,7 @@ def patient(
     return found
 
 
-def run_cohort(
+def time_cohort(
     place: BenchContext, folder: Path, output: Path, *, processes: int, threads: int, readers: int
 ) -> float:
     """Seconds of inference.json on a cohort, from the start of the command to its end.
@@ -224,11 +227,11 @@ def run_cohort(
     return time.perf_counter() - start
 
 
-def cohort(
+def measure_cohort(
     place: BenchContext, *, cases: int, spacing: Sequence[float] | None, processes: int, pairs: int
 ) -> dict[str, BenchmarkRow]:
     """A cohort by several processes, or by one with a reader beside it, against one that has all threads."""
-    folder = phantoms(place, cases=cases, spacing=spacing)
+    folder = write_phantoms(place, cases=cases, spacing=spacing)
     output = place.output / "data" / "results"
     few = max(place.threads // processes, 1)
     ways = {
@@ -239,11 +242,11 @@ def cohort(
     times: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(pairs):
         for name, way in ways.items():
-            times[name].append(run_cohort(place, folder, output / f"cohort_{name}", **way))
+            times[name].append(time_cohort(place, folder, output / f"cohort_{name}", **way))
     about: dict[str, Any] = {
         "against": f"one process of {place.threads} thread(s), one patient at a time",
         "unit": "throughput",
-        "figures": {f"{name}_s": spread(seconds)[0] for name, seconds in times.items()},
+        "figures": {f"{name}_s": summarise_spread(seconds)[0] for name, seconds in times.items()},
     }
     share = f"{processes} processes, threads shared"
     reader = f"one process of {few} thread(s), another reads ahead"

@@ -22,13 +22,13 @@ from scripts.lidia.vocabulary import CLASSES, PHASES
 SCALES = {"compact": "configs/inference.json", "paper": "configs/overlays/recipes/paper_scale.yaml"}
 
 
-def network_options(bundle: str | Path, scale: str) -> dict[str, Any]:
+def read_network_options(bundle: str | Path, scale: str) -> dict[str, Any]:
     """Arguments of LIDIA in the config of a scale, `compact` or `paper`."""
     config = ConfigParser.load_config_file(str(Path(bundle) / SCALES[scale]))
     return {key: value for key, value in config["network_def"].items() if not key.startswith("_")}
 
 
-def build(bundle: str | Path, kind: str, scale: str = "compact") -> nn.Module:
+def build_network(bundle: str | Path, kind: str, scale: str = "compact") -> nn.Module:
     """A network by its name.
 
     Args:
@@ -37,7 +37,7 @@ def build(bundle: str | Path, kind: str, scale: str = "compact") -> nn.Module:
             and stem), or `stock`, DynUNet of the same widths from full resolution.
         scale: `compact` or `paper`.
     """
-    options = network_options(bundle, scale)
+    options = read_network_options(bundle, scale)
     if kind == "lidia":
         network = build_lidia(**options)
         if scale == "compact":
@@ -81,7 +81,7 @@ class PeerUNet(nn.Module):
         return logits.softmax(dim=1)
 
 
-def see_nothing(network: nn.Module) -> None:
+def predict_background(network: nn.Module) -> None:
     """Makes an untrained DynUNet answer background everywhere: noise costs its writer more than labels."""
     head = [module for module in network.modules() if isinstance(module, nn.Conv3d)][-1]
     nn.init.zeros_(head.weight)
@@ -91,7 +91,7 @@ def see_nothing(network: nn.Module) -> None:
 
 
 @torch.no_grad()
-def multiply_adds(network: nn.Module, image: Tensor) -> float:
+def count_multiply_adds(network: nn.Module, image: Tensor) -> float:
     """Multiply-adds of a forward pass, in 1e9, by torch's own counter of convolutions and matrix products."""
     exact = [module for module in network.modules() if isinstance(module, Conv3)]
     kept = [module.onednn for module in exact]

@@ -10,37 +10,37 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from experiments.bench.bench_page import page
+from experiments.bench.bench_page import render_page
 from experiments.bench.benchmark_row import BenchmarkRow
-from experiments.bench.forward import absent, forward
-from experiments.bench.growth import growth
-from experiments.bench.large_volumes import lesion_metrics, writing
-from experiments.bench.loading import data
-from experiments.bench.machine import gpu, machine, source_digest
-from experiments.bench.mask_losses import mask_losses
+from experiments.bench.forward import measure_absent_phases, measure_forward
+from experiments.bench.growth import measure_growth
+from experiments.bench.large_volumes import measure_lesion_metrics, measure_writing
+from experiments.bench.loading import measure_data
+from experiments.bench.machine import describe_machine, hash_source, measure_gpu
+from experiments.bench.mask_losses import measure_mask_losses
 from experiments.bench.paired_timing import BenchContext, BenchError
-from experiments.bench.patient_timing import cohort, patient
+from experiments.bench.patient_timing import measure_cohort, measure_patient
 from experiments.bench.results_cache import ResultsCache, read_previous
-from experiments.bench.runtimes import runtime
-from experiments.bench.start_time import start
-from experiments.bench.training_step import training
+from experiments.bench.runtimes import measure_runtimes
+from experiments.bench.start_time import measure_start
+from experiments.bench.training_step import measure_training
 from scripts.lidia.atomic import write_json, write_text
 
 logger = logging.getLogger(__name__)
 ROWS: dict[str, Callable[..., dict[str, BenchmarkRow]]] = {
-    "patient": patient,
-    "cohort": cohort,
-    "forward": forward,
-    "absent": absent,
-    "training": training,
-    "mask_losses": mask_losses,
-    "data": data,
-    "lesion_metrics": lesion_metrics,
-    "writing": writing,
-    "runtime": runtime,
-    "start": start,
-    "growth": growth,
-    "gpu": gpu,
+    "patient": measure_patient,
+    "cohort": measure_cohort,
+    "forward": measure_forward,
+    "absent": measure_absent_phases,
+    "training": measure_training,
+    "mask_losses": measure_mask_losses,
+    "data": measure_data,
+    "lesion_metrics": measure_lesion_metrics,
+    "writing": measure_writing,
+    "runtime": measure_runtimes,
+    "start": measure_start,
+    "growth": measure_growth,
+    "gpu": measure_gpu,
 }
 PICTURE = "growth.png"
 
@@ -100,7 +100,12 @@ def run_bench(
         raise ValueError(f"no row is called {', '.join(unknown)}; there are {', '.join(ROWS)}")
     output, docs = Path(output_dir).absolute(), Path(docs_dir).absolute()
     place = BenchContext(Path(bundle_root).absolute(), output, threads or os.cpu_count() or 1, inline)
-    about = {**machine(), "threads": place.threads, "inline": inline, "source": source_digest(place.bundle)}
+    about = {
+        **describe_machine(),
+        "threads": place.threads,
+        "inline": inline,
+        "source": hash_source(place.bundle),
+    }
     shelf = ResultsCache(output / "rows", about)
     older = read_previous(output, docs, about["source"], previous)
     failed = []
@@ -137,7 +142,7 @@ def _publish(
     known = {name: shelf.get(name, options) for name, options in plan.items()}
     lines = {row: one for part in known.values() if part for row, one in part.items()}
     write_json(output / "performance.json", {row: one.as_dict() for row, one in lines.items()})
-    text = page(
+    text = render_page(
         lines,
         machine=about,
         command=command,

@@ -1,4 +1,4 @@
-"""Row `start`: from a new process to the first answer, beside the imports of MONAI and torch alone."""
+"""Row `start`: from a new process to the first output, against the imports of MONAI and torch alone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 
 from experiments.bench.benchmark_row import BenchmarkRow, make_row
-from experiments.bench.paired_timing import BenchContext, BenchError, spread
+from experiments.bench.paired_timing import BenchContext, BenchError, summarise_spread
 
 ANSWER = """
 import sys, torch, monai.bundle
@@ -20,7 +20,7 @@ with torch.no_grad():
 IMPORTS = "import torch, monai"
 
 
-def seconds(place: BenchContext, code: str, *words: str) -> float:
+def time_python(place: BenchContext, code: str, *words: str) -> float:
     """Seconds of a new Python that runs some code.
 
     Raises:
@@ -34,10 +34,10 @@ def seconds(place: BenchContext, code: str, *words: str) -> float:
     return time.perf_counter() - start
 
 
-def start(place: BenchContext, *, size: Sequence[int], pairs: int) -> dict[str, BenchmarkRow]:
+def measure_start(place: BenchContext, *, size: Sequence[int], pairs: int) -> dict[str, BenchmarkRow]:
     """load() and the first answer on a small input."""
     words = [str(place.bundle.parent), *map(str, size)]
-    times = [(seconds(place, ANSWER, *words), seconds(place, IMPORTS)) for _ in range(pairs + 1)][1:]
+    times = [(time_python(place, ANSWER, *words), time_python(place, IMPORTS)) for _ in range(pairs + 1)][1:]
     mine, theirs = zip(*times, strict=True)
     return {
         "start": make_row(
@@ -47,6 +47,6 @@ def start(place: BenchContext, *, size: Sequence[int], pairs: int) -> dict[str, 
             unit="time",
             wanted=1.5,
             better="less",
-            figures={"lidia_s": spread(mine)[0], "imports_s": spread(theirs)[0]},
+            figures={"lidia_s": summarise_spread(mine)[0], "imports_s": summarise_spread(theirs)[0]},
         )
     }

@@ -1,4 +1,4 @@
-"""Row `training`: a step of LIDIA by the trainer of train.json, beside a step of DynUNet with its encoder."""
+"""Row `training`: a step of the trainer of train.json, against a step of DynUNet with the same encoder."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from monai.data import DataLoader
 from monai.engines import SupervisedTrainer
 from monai.utils import set_determinism
 
-from experiments.bench.bench_cohorts import phantoms
+from experiments.bench.bench_cohorts import write_phantoms
 from experiments.bench.benchmark_row import BenchmarkRow, make_row
-from experiments.bench.paired_timing import BenchContext, Side, ratios, run_rounds, typical
-from experiments.bench.peers import build
+from experiments.bench.paired_timing import BenchContext, Side, compute_median, compute_ratios, run_rounds
+from experiments.bench.peers import build_network
 from scripts.lidia.baselines.unet import SemanticCriterion
 from scripts.lidia.optim.sharpness import SharpnessAware
 from scripts.lidia.runtime.precision import supports_bf16
@@ -27,7 +27,7 @@ from scripts.lidia.training.update_step import UpdateStep
 CONFIGS = {"compact": [], "paper": ["configs/overlays/recipes/paper_scale.yaml"]}
 
 
-def training_config(bundle: str, scale: str, **options: Any) -> ConfigParser:
+def read_training_config(bundle: str, scale: str, **options: Any) -> ConfigParser:
     """train.json with the overlay of a scale and some options, its bootstrap left out."""
     parser = ConfigParser()
     parser.read_config([str(Path(bundle) / file) for file in ("configs/train.json", *CONFIGS[scale])])
@@ -35,13 +35,13 @@ def training_config(bundle: str, scale: str, **options: Any) -> ConfigParser:
     return parser
 
 
-def batch_of(parser: ConfigParser) -> list[dict[str, Any]]:
+def read_batch(parser: ConfigParser) -> list[dict[str, Any]]:
     """Two crops of the training's own data set."""
     cases = parser.get_parsed_content("train#dataset")
     return [cases[index % len(cases)] for index in range(2)]
 
 
-def step(
+def prepare_step(
     *,
     bundle: str,
     kind: str,
@@ -55,9 +55,9 @@ def step(
     """One step of the trainer on the same two crops: network, losses, gradients, clipping, update."""
     set_determinism(0)
     options = {"dataset_dir": dataset, "cache_dir": cache, "train#crop#size": list(crop)}
-    parser = training_config(bundle, scale, **options)
-    batch = batch_of(parser)
-    network = build(bundle, kind, scale)
+    parser = read_training_config(bundle, scale, **options)
+    batch = read_batch(parser)
+    network = build_network(bundle, kind, scale)
     criterion = parser.get_parsed_content("loss") if kind == "lidia" else SemanticCriterion()
     trainer = SupervisedTrainer(
         device=torch.device("cpu"),
@@ -76,17 +76,17 @@ def step(
     return trainer.run
 
 
-def training(
+def measure_training(
     place: BenchContext, *, crops: Mapping[str, Sequence[int]], pairs: int, cohort: Sequence[Any], bf16: bool
 ) -> dict[str, BenchmarkRow]:
     """A step with and without SAM, and its memory, at each scale's crop."""
     cases, spacing = cohort
-    folder = phantoms(place, cases=cases, spacing=spacing)
+    folder = write_phantoms(place, cases=cases, spacing=spacing)
     found: dict[str, BenchmarkRow] = {}
     for scale, crop in crops.items():
         about = {"bundle": str(place.bundle), "scale": scale, "dataset": str(folder), "crop": list(crop)}
         about["cache"] = str(place.output / "data" / "cache")
-        lidia = Side(step, {**about, "kind": "lidia", "sam": False, "bf16": False})
+        lidia = Side(prepare_step, {**about, "kind": "lidia", "sam": False, "bf16": False})
         sides = {
             "lidia": lidia,
             "dynunet": Side(lidia.call, {**lidia.options, "kind": "dynunet"}),
@@ -99,13 +99,13 @@ def training(
             sides["lidia_bf16"] = Side(lidia.call, {**lidia.options, "bf16": True})
             sides["dynunet_bf16"] = Side(lidia.call, {**lidia.options, "kind": "dynunet", "bf16": True})
         times = run_rounds(place, f"training_{scale}", sides, pairs=pairs)
-        figures = {f"{name}_s": typical(trials) for name, trials in times.items()}
-        memory = {f"{name}_mb": typical(trials, "peak_mb") for name, trials in times.items()}
+        figures = {f"{name}_s": compute_median(trials) for name, trials in times.items()}
+        memory = {f"{name}_mb": compute_median(trials, "peak_mb") for name, trials in times.items()}
         name = "training" if compact else "training_paper"
         what = f"training step, batch 2 of {'x'.join(map(str, crop))}, {scale}, float32"
         peer = "DynUNet of the same encoder, its semantic loss"
         found[name] = make_row(
-            ratios(times["lidia"], times["dynunet"]),
+            compute_ratios(times["lidia"], times["dynunet"]),
             what=what,
             against=peer,
             unit="time",
@@ -115,7 +115,7 @@ def training(
         )
         if compact:
             found[f"{name}_sam"] = make_row(
-                ratios(times["sam"], times["lidia"]),
+                compute_ratios(times["sam"], times["lidia"]),
                 what=f"{what}, with SAM",
                 against="itself without SAM",
                 unit="time",
@@ -123,7 +123,7 @@ def training(
                 better="less",
             )
         found[f"{name}_memory"] = make_row(
-            ratios(times["lidia"], times["dynunet"], "peak_mb"),
+            compute_ratios(times["lidia"], times["dynunet"], "peak_mb"),
             what=what,
             against=peer,
             unit="peak memory",
@@ -135,7 +135,7 @@ def training(
             spared: dict[str, Any] = {"unit": "time", "better": "less", "against": f"{peer}, bfloat16"}
             spared["what"] = what.replace("float32", "bfloat16, as train.json has it")
             found[f"{name}_bf16"] = (
-                make_row(ratios(times["lidia_bf16"], times["dynunet_bf16"]), **spared)
+                make_row(compute_ratios(times["lidia_bf16"], times["dynunet_bf16"]), **spared)
                 if half
                 else BenchmarkRow(ratio=None, note="this CPU has no bfloat16", **spared)
             )

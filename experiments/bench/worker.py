@@ -22,21 +22,21 @@ PAGE_MB = resource.getpagesize() / 2**20
 """The least that a run takes."""
 
 
-def forget_peak() -> None:
+def reset_peak_memory() -> None:
     """Makes the peak of the resident memory start anew; only Linux offers that."""
     if (PAGES / "clear_refs").exists():
         (PAGES / "clear_refs").write_text("5", encoding="ascii")
 
 
-def peak_mb() -> float:
-    """Largest resident memory of this process since `forget_peak`, in MB (elsewhere: since its start)."""
+def read_peak_mb() -> float:
+    """Return the peak resident memory in MB since `reset_peak_memory` (not on Linux: since the start)."""
     if (PAGES / "status").exists():
         words = (PAGES / "status").read_text(encoding="ascii").split()
         return int(words[words.index("VmHWM:") + 1]) / 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
-def resident_mb() -> float:
+def read_resident_mb() -> float:
     """Resident memory of this process in MB, 0 where the system does not say."""
     if not (PAGES / "statm").exists():
         return 0.0
@@ -44,15 +44,15 @@ def resident_mb() -> float:
     return pages * resource.getpagesize() / 2**20
 
 
-def timed(go: Any) -> dict[str, Any]:
+def time_run(go: Any) -> dict[str, Any]:
     """Runs `go` once and tells what it took."""
     gc.collect()
-    forget_peak()
-    before = resident_mb()
+    reset_peak_memory()
+    before = read_resident_mb()
     cpu, wall = time.process_time(), time.perf_counter()
     figures = go()
     seconds, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    peak = peak_mb()
+    peak = read_peak_mb()
     told = {"seconds": seconds, "cpu": cpu, "peak_mb": peak, "rise_mb": max(peak - before, PAGE_MB)}
     return {**told, "figures": figures if isinstance(figures, dict) else {}}
 
@@ -67,7 +67,7 @@ def main() -> None:
     answers.write("ready\n")
     answers.flush()
     for _ in sys.stdin:
-        answers.write(json.dumps(timed(go)) + "\n")
+        answers.write(json.dumps(time_run(go)) + "\n")
         answers.flush()
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.study.case_pictures import draw_cases
-from experiments.study.compact_tables import keep_json, keep_table
+from experiments.study.compact_tables import compress_table, copy_json
 from experiments.study.jobs import Job, StudyPaths
 from experiments.study.systems import Run
 from scripts.lidia.atomic import write_json
@@ -34,14 +34,14 @@ def is_kept(archive: Path, job: Job, trusted: Collection[str] = ()) -> bool:
         job: the job.
         trusted: systems whose rows count whatever the configs say by now.
     """
-    path = archive / job.name.removesuffix("/training") / _NAMES.get(job.kind, "job.json")
+    path = archive / job.name.removesuffix("/training") / _RECORD_NAMES.get(job.kind, "job.json")
     if not path.is_file():
         return False
     said = json.loads(path.read_text(encoding="utf-8"))
     return said["key"] == job.key or job.name.split("/")[0] in trusted
 
 
-def keep(archive: Path, job: Job, places: StudyPaths, run: Run | None, steps: int) -> None:
+def store_result(archive: Path, job: Job, places: StudyPaths, run: Run | None, steps: int) -> None:
     """Takes what a finished job left behind into the archive; the hash comes last.
 
     Args:
@@ -55,20 +55,24 @@ def keep(archive: Path, job: Job, places: StudyPaths, run: Run | None, steps: in
     said: dict[str, Any] = {"key": job.key, "command": job.said}
     said["phantom"] = {name: cohort.recipe for name, cohort in places.cohorts.items()}
     if job.kind == "training" and run is not None:
-        said |= {"steps": steps, "cpu_seconds": cpu_seconds(job.folder / "training.log"), "seed": run.seed}
+        said |= {
+            "steps": steps,
+            "cpu_seconds": read_cpu_seconds(job.folder / "training.log"),
+            "seed": run.seed,
+        }
     elif job.kind == "evaluation":
-        keep_json(job.folder / "metrics.json", folder)
+        copy_json(job.folder / "metrics.json", folder)
         for name in ("patients.csv", "lesions.csv"):
-            keep_table(job.folder / name, folder)
+            compress_table(job.folder / name, folder)
     elif job.kind == "difficulty":
-        keep_json(job.folder / "difficulty.json", folder)
-        keep_table(job.folder / "patients.csv", folder)
+        copy_json(job.folder / "difficulty.json", folder)
+        compress_table(job.folder / "patients.csv", folder)
     elif job.kind == "cases":
         said["cases"] = draw_cases(job.folder, places.cohorts["internal"].folder, folder)
-    write_json(folder / _NAMES.get(job.kind, "job.json"), said)
+    write_json(folder / _RECORD_NAMES.get(job.kind, "job.json"), said)
 
 
-def cpu_seconds(log: Path) -> float | None:
+def read_cpu_seconds(log: Path) -> float | None:
     """CPU seconds of all epochs of a training's log; None where it holds none.
 
     An epoch that was cut off and done again counts once.
@@ -79,4 +83,4 @@ def cpu_seconds(log: Path) -> float | None:
     return round(sum(epochs.values()), 1) if epochs else None
 
 
-_NAMES = {"training": "budget.json"}
+_RECORD_NAMES = {"training": "budget.json"}

@@ -21,7 +21,7 @@ ROUNDS = 30
 """Of the inversion: breathing shrinks distances by a third at most, and the error with every round."""
 
 
-class Breath(NamedTuple):
+class PhaseDisplacement(NamedTuple):
     """The displacement of one phase.
 
     Attributes:
@@ -44,7 +44,7 @@ class Breath(NamedTuple):
         return found
 
 
-def breaths_of(
+def redraw_displacements(
     seed: int,
     index: int,
     cohort: str = "internal",
@@ -52,7 +52,7 @@ def breaths_of(
     breathing: str = "raw",
     spacing: Sequence[float] | None = None,
     fov: Sequence[float] | None = None,
-) -> dict[str, Breath]:
+) -> dict[str, PhaseDisplacement]:
     """Draws a phantom patient's breathing again, by the same numbers as `phantom.case.sample_case`.
 
     Args:
@@ -79,5 +79,5 @@ def breaths_of(
         breath = Breathing(breathing, for_breath, front)
         if phase in patient.phases and phase != "venous":
             fields = [np.broadcast_to(part, scan.frame.shape) for part in breath(scan.frame)]
-            breaths[phase] = Breath(scan.frame, np.stack(fields).astype(np.float32))
+            breaths[phase] = PhaseDisplacement(scan.frame, np.stack(fields).astype(np.float32))
     return breaths

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from scripts.lidia.atomic import replacing
 from scripts.lidia.datalist.read_datalist import load_datalist
-from scripts.lidia.report.cohort_sections import drawing
+from scripts.lidia.report.cohort_sections import draw_slice
 from scripts.lidia.report.read_results import find_finished, read_patient
-from scripts.lidia.report.slice_choice import busiest_slices
+from scripts.lidia.report.slice_choice import choose_slices
 
 
 def draw_cases(results_dir: Path, dataset_dir: str, folder: Path) -> dict[str, str]:
@@ -31,7 +31,7 @@ def draw_cases(results_dir: Path, dataset_dir: str, folder: Path) -> dict[str, s
     for case in find_finished(results_dir):
         patient = read_patient(results_dir, case, items[case])
         known = patient.truth if patient.truth is not None and patient.truth.lesions else patient.found
-        source, words[case] = drawing(patient, busiest_slices(known.numbers, 1)[0])
+        source, words[case] = draw_slice(patient, choose_slices(known.numbers, 1)[0])
         with replacing(folder / f"{case}.png") as beside:
             beside.write_bytes(base64.b64decode(source.partition(",")[2]))
     if not words:

@@ -32,7 +32,7 @@ def draw_areas(path: Path, methods: Mapping[str, Mapping[str, Figure]], title: s
     shown = {label: one for label, one in methods.items() if label not in ("oracle", "floor")}
     canvas = Canvas(figsize=(11, 4.8), dpi=_DPI, layout="constrained")
     axes = canvas.subplots()
-    _plain(axes)
+    _style_axes(axes)
     axes.axvspan(len(keys) - 1.5, len(keys) - 0.5, color="#F4F6F8", zorder=0)
     for at in range(len(keys) - 1):
         axes.axvline(at + 0.5, color=_RULE, linewidth=0.8, zorder=0)
@@ -45,15 +45,15 @@ def draw_areas(path: Path, methods: Mapping[str, Mapping[str, Figure]], title: s
             axes.hlines(values, at - 0.42, at + 0.42, label=f"{name} (true masks)", **look)
     places = (np.arange(len(shown)) - (len(shown) - 1) / 2) * min(0.16, 0.7 / max(len(shown), 1))
     for place, (number, (label, one)) in zip(places, enumerate(shown.items()), strict=True):
-        _points(axes, np.arange(len(keys)) + place, [one[key] for key in keys], number, label)
+        _draw_points(axes, np.arange(len(keys)) + place, [one[key] for key in keys], number, label)
     axes.axhline(0.5, color=_GREY, linewidth=0.8)
     axes.set_xticks(range(len(keys)), [*LESION_TYPES, "mean"])
     axes.set_xlim(-0.5, len(keys) - 0.5)
-    axes.set_ylim(_lowest([*methods.values()], keys), 1.01)
+    axes.set_ylim(_choose_lower_limit([*methods.values()], keys), 1.01)
     axes.set_ylabel("area under the ROC curve")
     axes.set_title(title, loc="left", fontsize=11, color=_INK)
     canvas.legend(loc="outside lower center", ncols=min(6, len(methods)), frameon=False)
-    return _save(canvas, path)
+    return _save_canvas(canvas, path)
 
 
 def draw_subsets(
@@ -70,11 +70,11 @@ def draw_subsets(
     width = max(8.5, 2.2 + 0.6 * len(subsets))  # wide enough for the title
     canvas = Canvas(figsize=(width, 5.2), dpi=_DPI, layout="constrained")
     above, below = canvas.subplots(2, 1, sharex=True, height_ratios=(3.2, 1))
-    _plain(above)
+    _style_axes(above)
     places = (np.arange(len(systems)) - (len(systems) - 1) / 2) * 0.24
     for place, (number, (label, one)) in zip(places, enumerate(systems.items()), strict=True):
         figures = [one.get(subset, [None, None, None]) for subset in subsets]
-        _points(above, np.arange(len(subsets)) + place, figures, number, label)
+        _draw_points(above, np.arange(len(subsets)) + place, figures, number, label)
     above.set_ylabel("AUC-8")
     above.set_title(title, loc="left", fontsize=11, color=_INK)
     canvas.legend(loc="outside lower center", ncols=len(systems), frameon=False)
@@ -93,10 +93,10 @@ def draw_subsets(
         if sizes[at] != sizes[at - 1]:
             for axes in (above, below):
                 axes.axvline(at - 0.5, color=_RULE, linewidth=1, zorder=0)
-    return _save(canvas, path)
+    return _save_canvas(canvas, path)
 
 
-def _points(axes: Axes, at: np.ndarray, figures: Sequence[Figure], number: int, label: str) -> None:
+def _draw_points(axes: Axes, at: np.ndarray, figures: Sequence[Figure], number: int, label: str) -> None:
     """Values with their intervals; what is missing is left out."""
     known = [
         (x, one[0], one[1] if one[1] is not None else one[0], one[2] if one[2] is not None else one[0])
@@ -120,13 +120,13 @@ def _points(axes: Axes, at: np.ndarray, figures: Sequence[Figure], number: int, 
     )
 
 
-def _lowest(methods: Sequence[Mapping[str, Figure]], keys: Sequence[str]) -> float:
+def _choose_lower_limit(methods: Sequence[Mapping[str, Figure]], keys: Sequence[str]) -> float:
     """Where the axis begins: a little below the lowest point or interval, never above 0.5."""
     lows = [one[key][1] if one[key][1] is not None else one[key][0] for one in methods for key in keys]
     return min([0.5, *(low - 0.02 for low in lows if low is not None)])
 
 
-def _plain(axes: Axes) -> None:
+def _style_axes(axes: Axes) -> None:
     axes.grid(axis="y", color=_RULE, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.tick_params(axis="x", length=0)
@@ -135,7 +135,7 @@ def _plain(axes: Axes) -> None:
     axes.spines["bottom"].set_color(_GREY)
 
 
-def _save(canvas: Canvas, path: Path) -> Path:
+def _save_canvas(canvas: Canvas, path: Path) -> Path:
     with replacing(path) as beside:
         canvas.savefig(beside, metadata={"Software": None})
     return path

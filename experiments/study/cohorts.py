@@ -16,7 +16,7 @@ class Cohort(NamedTuple):
     folder: str
     recipe: str | None
     """Fingerprint of the phantom that drew it; None for other data."""
-    digest: str
+    hash_content: str
     """Of the recipe and all ids: rows of two studies may stand together only if it agrees."""
     counts: dict[str, int]
     """Patients a section."""
@@ -41,11 +41,14 @@ def read_cohort(folder: str) -> Cohort:
     known: dict[str, Any] = {key: content.get(key) for key in ("recipe", "cohort", "seed", "breathing")}
     known["ids"] = {name: [item.get("id") for item in items] for name, items in lists.items()}
     return Cohort(
-        folder, content.get("recipe"), digest(known), {name: len(items) for name, items in lists.items()}
+        folder,
+        content.get("recipe"),
+        hash_content(known),
+        {name: len(items) for name, items in lists.items()},
     )
 
 
-def digest(content: Any) -> str:
+def hash_content(content: Any) -> str:
     """SHA-256 of something that JSON can hold, its first 16 digits."""
     text = json.dumps(content, sort_keys=True, default=str)
     return sha256(text.encode()).hexdigest()[:16]

@@ -14,7 +14,7 @@ DIGITS = {"patients.csv": 6, "lesions.csv": 4}
 """Significant digits that are kept."""
 
 
-def keep_table(source: Path, folder: Path) -> Path:
+def compress_table(source: Path, folder: Path) -> Path:
     """Writes a CSV file of an evaluation as `NAME.csv.gz` into `folder`.
 
     Args:
@@ -30,7 +30,7 @@ def keep_table(source: Path, folder: Path) -> Path:
     with source.open(newline="", encoding="utf-8") as file:
         for row in csv.reader(file):
             # The first column is the patient's id, which may look like a number
-            writer.writerow([*row[:1], *(_short(cell, digits) for cell in row[1:])])
+            writer.writerow([*row[:1], *(_shorten_number(cell, digits) for cell in row[1:])])
     target = folder / f"{source.name}.gz"
     with replacing(target) as beside:
         beside.write_bytes(gzip.compress(text.getvalue().encode(), compresslevel=9, mtime=0))
@@ -53,17 +53,17 @@ def read_table(folder: Path, name: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
-def keep_json(source: Path, folder: Path) -> None:
+def copy_json(source: Path, folder: Path) -> None:
     """Writes a JSON file into `folder` without blanks, numbers with six digits."""
     text = source.read_text(encoding="utf-8")
-    write_json(folder / source.name, json.loads(text, parse_float=_six), indent=None)
+    write_json(folder / source.name, json.loads(text, parse_float=_round_to_six_digits), indent=None)
 
 
-def _six(word: str) -> float:
+def _round_to_six_digits(word: str) -> float:
     return float(f"{float(word):.6g}")
 
 
-def _short(cell: str, digits: int) -> str:
+def _shorten_number(cell: str, digits: int) -> str:
     try:
         return f"{float(cell):.{digits}g}"
     except ValueError:

@@ -33,7 +33,7 @@ class Method(NamedTuple):
     patients: int
 
 
-def methods(evaluations: Mapping[str, Evaluation], draws: int, seed: int) -> dict[str, Method]:
+def evaluate_methods(evaluations: Mapping[str, Evaluation], draws: int, seed: int) -> dict[str, Method]:
     """All methods of a cohort.
 
     Args:
@@ -47,21 +47,21 @@ def methods(evaluations: Mapping[str, Evaluation], draws: int, seed: int) -> dic
     Raises:
         ValueError: two runs were judged on different patients.
     """
-    same_patients(evaluations)
+    check_same_patients(evaluations)
     found = {}
     for name, one in evaluations.items():
         weights = draw_patients(len(one.ids), draws, seed)
-        rest = summarise(_read_by(one, one.rules[0]), weights).values if one.metrics else {}
+        rest = summarise(_select_rule(one, one.rules[0]), weights).values if one.metrics else {}
         for rule in one.rules:
-            areas = summarise_patients(_read_by(one, rule), weights).values
+            areas = summarise_patients(_select_rule(one, rule), weights).values
             values = {key: areas[key] for key in AREAS}
             values |= {key: rest[key] for key in LESION_METRICS if key in rest}
             method = f"{name}+{rule}" if one.metrics else rule
-            found[method] = Method(_figures(one, rule, values), values, len(one.ids))
+            found[method] = Method(_collect_figures(one, rule, values), values, len(one.ids))
     return found
 
 
-def same_patients(evaluations: Mapping[str, Evaluation]) -> None:
+def check_same_patients(evaluations: Mapping[str, Evaluation]) -> None:
     """Checks that all were judged on the same patients.
 
     Raises:
@@ -78,32 +78,32 @@ def same_patients(evaluations: Mapping[str, Evaluation]) -> None:
         )
 
 
-def differences(found: Mapping[str, Method], reference: str) -> dict[str, dict[str, Any]]:
+def compare_to_reference(found: Mapping[str, Method], reference: str) -> dict[str, dict[str, Any]]:
     """Reference minus each other method, paired by patient: `{method: {metric: {value, low, high, n, p}}}`.
 
     Args:
-        found: of `methods`.
+        found: of `evaluate_methods`.
         reference: `lidia+livermax`; without it there is nothing to compare with.
     """
     if reference not in found:
         return {}
     return {
-        name: {key: difference(found[reference], one, key) for key in one.draws}
+        name: {key: compute_difference(found[reference], one, key) for key in one.draws}
         for name, one in found.items()
         if name != reference
     }
 
 
-def difference(one: Method, other: Method, metric: str) -> dict[str, Any]:
+def compute_difference(one: Method, other: Method, metric: str) -> dict[str, Any]:
     """`one - other` with interval and two-sided p, from the same draws."""
     return paired_difference(one.draws[metric], other.draws[metric], one.patients)
 
 
-def seeds_of(found: Mapping[str, Method], names: Sequence[str]) -> dict[str, dict[str, list[float]]]:
+def summarise_seeds(found: Mapping[str, Method], names: Sequence[str]) -> dict[str, dict[str, list[float]]]:
     """Mean and SD over the runs of a system, `{rule: {metric: [mean, sd, runs]}}`; nothing for one run.
 
     Args:
-        found: of `methods`.
+        found: of `evaluate_methods`.
         names: the runs that belong together, finished or not.
     """
     spread: dict[str, dict[str, list[float]]] = {}
@@ -121,7 +121,7 @@ def seeds_of(found: Mapping[str, Method], names: Sequence[str]) -> dict[str, dic
     return spread
 
 
-def _read_by(one: Evaluation, rule: str) -> dict[str, NDArray[np.float64]]:
+def _select_rule(one: Evaluation, rule: str) -> dict[str, NDArray[np.float64]]:
     """The table with a rule's scores in the place of both that the metrics look for."""
     scores = {name: one.columns[f"{rule}_{name}"] for name in SCORES}
     known = {key: values for key, values in one.columns.items() if not key.startswith(("branch_", "pixel"))}
@@ -129,7 +129,9 @@ def _read_by(one: Evaluation, rule: str) -> dict[str, NDArray[np.float64]]:
     return known | {f"pixelcount_{name}": values for name, values in scores.items()}
 
 
-def _figures(one: Evaluation, rule: str, values: Mapping[str, NDArray[np.float64]]) -> dict[str, Figure]:
+def _collect_figures(
+    one: Evaluation, rule: str, values: Mapping[str, NDArray[np.float64]]
+) -> dict[str, Figure]:
     """From `metrics.json` where the evaluation wrote it, else from the draws."""
     figures: dict[str, Figure] = {key: [None, None, None] for key in METRICS}
     for key in METRICS:

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.study.archive import cpu_seconds
-from experiments.study.jobs import Job, StudyPaths, training_job
+from experiments.study.archive import read_cpu_seconds
+from experiments.study.jobs import Job, StudyPaths, make_training_job
 from experiments.study.process import StudyError, is_done, run_job
 from experiments.study.systems import Run
 from scripts.lidia.datalist.read_datalist import read_sections
@@ -48,18 +48,18 @@ def probe_cost(
     each = max(1, round(steps / PROBE_EPOCHS))
     shorter = {"steps_per_epoch": each, "max_epochs": PROBE_EPOCHS, "val_interval": 1000, "datalist": few}
     short = run.system._replace(training={**run.system.training, **shorter})
-    job = training_job(beside, Run(short, 0), options, 0.0)
+    job = make_training_job(beside, Run(short, 0), options, 0.0)
     try:
         if not is_done(job):
             run_job(job)
     except StudyError as problem:
         logger.warning("The probe of %s failed, its cost is a guess: %s", run.name, problem)
         return None
-    seconds = cpu_seconds(job.folder / "training.log")
+    seconds = read_cpu_seconds(job.folder / "training.log")
     return None if seconds is None else seconds / (each * PROBE_EPOCHS)
 
 
-def budget_lines(jobs: Sequence[Job], workers: int) -> str:
+def format_budget(jobs: Sequence[Job], workers: int) -> str:
     """What is ahead, in core-hours by system and in all."""
     systems: dict[str, float] = {}
     for job in jobs:
@@ -72,7 +72,7 @@ def budget_lines(jobs: Sequence[Job], workers: int) -> str:
     return "\n".join([head, *lines])
 
 
-def few_patients(places: StudyPaths) -> str:
+def write_probe_datalist(places: StudyPaths) -> str:
     """A datalist of four patients to train on and one to validate on, with absolute paths."""
     sections = read_sections(Path(places.cohorts["internal"].folder) / "dataset.json")
     few = {"training": sections["training"][:4], "validation": sections["validation"][:1]}

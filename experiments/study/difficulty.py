@@ -24,7 +24,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from experiments.study.features import Described, describe
+from experiments.study.features import CaseFeatures, extract_features
 from scripts.lidia.atomic import write_json
 from scripts.lidia.evaluation.evaluation_files import write_table
 from scripts.lidia.postprocess.patient_branch import BRANCH_SCORES
@@ -62,10 +62,10 @@ def measure_difficulty(
     """
     folder = Path(dataset_dir)
     datalist = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
-    training = _described(datalist["training"], folder, workers)
+    training = _read_features(datalist["training"], folder, workers)
     judged = Path(judged_dir or folder)
     tested = json.loads((judged / "dataset.json").read_text(encoding="utf-8"))
-    test = _described(tested[section], judged, workers)
+    test = _read_features(tested[section], judged, workers)
     groups = np.concatenate([d.groups for d in training])
     forest = RandomForestClassifier(
         TREES, max_features=0.25, random_state=seed, class_weight="balanced_subsample"
@@ -85,10 +85,10 @@ def measure_difficulty(
     ]
     for name, model, key in (("oracle", forest, "rich"), ("floor", floor, "plain")):
         model.fit(np.concatenate([getattr(d, key) for d in training]), groups)
-        chances = [_probabilities(model, getattr(d, key)) for d in test]
-        result[name] = patient_auc(test, chances)
+        chances = [_predict_probabilities(model, getattr(d, key)) for d in test]
+        result[name] = compute_patient_auc(test, chances)
         for line, table in zip(lines, chances, strict=True):
-            line |= {f"{name}_{score}": value for score, value in _scores(table).items()}
+            line |= {f"{name}_{score}": value for score, value in _score_patient(table).items()}
         logger.info("%s: AUC-8 %.3f on %d patients", name, result[name]["auc8"], len(test))
     if output is not None:
         path = Path(output)
@@ -97,7 +97,9 @@ def measure_difficulty(
     return result
 
 
-def patient_auc(cases: list[Described], probabilities: list[NDArray[np.float64]]) -> dict[str, float]:
+def compute_patient_auc(
+    cases: list[CaseFeatures], probabilities: list[NDArray[np.float64]]
+) -> dict[str, float]:
     """AUC a type and their mean `auc8` from probabilities (L, 8) a case; a type needs both outcomes."""
     truth = np.array([[group in set(case.groups.tolist()) for group in LESION_CLASSES] for case in cases])
     scores = np.array([p.max(0) if len(p) else np.zeros(len(LESION_TYPES)) for p in probabilities])
@@ -108,21 +110,21 @@ def patient_auc(cases: list[Described], probabilities: list[NDArray[np.float64]]
     return aucs | {"auc8": round(float(np.mean(list(aucs.values()))), 4)}
 
 
-def _scores(table: NDArray[np.float64]) -> dict[str, float]:
+def _score_patient(table: NDArray[np.float64]) -> dict[str, float]:
     """Scores of a patient from the probabilities (L, 8) of his lesions: the greatest, of groups their sum."""
     columns = {name: [kind - FIRST_LESION for kind in kinds] for name, kinds in BRANCH_SCORES.items()}
     return {name: float(table[:, at].sum(axis=1).max(initial=0.0)) for name, at in columns.items()}
 
 
-def _described(items: list[dict[str, Any]], folder: Path, workers: int) -> list[Described]:
-    read = partial(describe, folder=folder)
+def _read_features(items: list[dict[str, Any]], folder: Path, workers: int) -> list[CaseFeatures]:
+    read = partial(extract_features, folder=folder)
     if workers <= 1:
         return [read(item) for item in items]
     with multiprocessing.get_context("spawn").Pool(workers) as pool:
         return pool.map(read, items, chunksize=8)
 
 
-def _probabilities(model: Any, features: NDArray[np.float64]) -> NDArray[np.float64]:
+def _predict_probabilities(model: Any, features: NDArray[np.float64]) -> NDArray[np.float64]:
     """(L, 8) probabilities in the order of the vocabulary; a class never seen in training has none."""
     table = np.zeros((len(features), len(LESION_TYPES)))
     if len(features):

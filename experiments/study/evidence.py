@@ -52,11 +52,11 @@ def read_evaluation(folder: Path) -> Evaluation | None:
     path = folder / "metrics.json"
     if not path.is_file():
         return Evaluation(ids, columns, {})
-    columns |= typed_counts(ids, read_table(folder, "lesions.csv"))
+    columns |= count_types(ids, read_table(folder, "lesions.csv"))
     return Evaluation(ids, columns, json.loads(path.read_text(encoding="utf-8")))
 
 
-def typed_counts(ids: Sequence[str], lesions: Sequence[dict[str, str]]) -> dict[str, NDArray[np.float64]]:
+def count_types(ids: Sequence[str], lesions: Sequence[dict[str, str]]) -> dict[str, NDArray[np.float64]]:
     """Lesions a patient by true and predicted type, which `patients.csv` leaves out.
 
     A prediction that hit something is typed unless its best truth is an ignored one.
@@ -86,6 +86,6 @@ def typed_counts(ids: Sequence[str], lesions: Sequence[dict[str, str]]) -> dict[
     return counts
 
 
-def confusion(evaluation: Evaluation) -> NDArray[np.int64]:
+def count_confusion(evaluation: Evaluation) -> NDArray[np.int64]:
     """Lesions `(9, 9)`, as the evaluation itself would tell them."""
     return evaluation_files.count_confusion(Rows(evaluation.ids, evaluation.columns, []))

@@ -23,7 +23,7 @@ QUANTILES = (5, 25, 50, 75, 95)
 LIVER_POINTS = 4000
 
 
-class Described(NamedTuple):
+class CaseFeatures(NamedTuple):
     """Lesions of one case.
 
     Attributes:
@@ -41,7 +41,7 @@ class Described(NamedTuple):
     truth: Mapping[str, float] = MappingProxyType({})
 
 
-def describe(item: dict[str, Any], folder: Path) -> Described:
+def extract_features(item: dict[str, Any], folder: Path) -> CaseFeatures:
     """Features of every lesion of a case of the datalist in `folder`."""
     label_image = nib.load(folder / item["label"])
     label = np.asarray(label_image.dataobj)
@@ -54,7 +54,7 @@ def describe(item: dict[str, Any], folder: Path) -> Described:
         volumes[phase] = (np.asarray(image.dataobj), np.linalg.inv(image.affine) @ affine)
     at = np.argwhere(label == LIVER)
     at = at[:: max(1, len(at) // LIVER_POINTS)]
-    liver = {phase: float(np.median(_read(volume, at))) for phase, volume in volumes.items()}
+    liver = {phase: float(np.median(_sample_hu(volume, at))) for phase, volume in volumes.items()}
 
     groups, rich, plain = [], [], []
     for number, cut in enumerate(find_objects(instances.astype(np.int32)), start=1):
@@ -76,7 +76,9 @@ def describe(item: dict[str, Any], folder: Path) -> Described:
         row, means, cores = list(shape), [], []
         for phase in PHASES:
             features = (
-                _phase(volumes[phase], liver[phase], points, depths, outer) if phase in volumes else _ABSENT
+                _describe_phase(volumes[phase], liver[phase], points, depths, outer)
+                if phase in volumes
+                else _ABSENT
             )
             row += features
             means.append(features[0])
@@ -90,7 +92,7 @@ def describe(item: dict[str, Any], folder: Path) -> Described:
     count = len(groups)
     many = np.full((count, 1), float(count))
     table = np.array(rich, float).reshape(count, FEATURES - 1)
-    return Described(
+    return CaseFeatures(
         item["id"],
         np.array(groups, np.int64),
         np.hstack([table, many]),
@@ -104,22 +106,22 @@ FEATURES = 4 + len(PHASES) * len(_ABSENT) + 12 + len(PHASES) + 1
 """Shape, values a phase, differences between phases, the liver itself, number of lesions."""
 
 
-def _phase(
+def _describe_phase(
     volume: tuple[NDArray, NDArray], liver: float, points: NDArray, depths: NDArray, outer: NDArray
 ) -> list[float]:
     """Mean, core, rim, SD, quantiles, surroundings, core minus rim, all in HU beside the liver."""
-    values = _read(volume, points) - liver
+    values = _sample_hu(volume, points) - liver
     rim = depths <= max(RIM_MM, float(np.quantile(depths, 0.2)))
     core = depths >= min(float(np.quantile(depths, 0.75)), 2 * RIM_MM)
     inner, edge = float(values[core].mean()), float(values[rim].mean())
-    beyond = float(_read(volume, outer).mean()) - liver if len(outer) else 0.0
+    beyond = float(_sample_hu(volume, outer).mean()) - liver if len(outer) else 0.0
     spread = float(values.std())
     core_spread = float(values[core].std())
     quantiles = [float(q) for q in np.percentile(values, QUANTILES)]
     return [float(values.mean()), inner, edge, spread, core_spread, *quantiles, beyond, inner - edge]
 
 
-def _read(volume: tuple[NDArray, NDArray], points: NDArray) -> NDArray[np.float64]:
+def _sample_hu(volume: tuple[NDArray, NDArray], points: NDArray) -> NDArray[np.float64]:
     """HU at voxels (N, 3) of the label's grid, read in another phase's grid."""
     data, to_voxel = volume
     at = points @ to_voxel[:3, :3].T + to_voxel[:3, 3]

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from experiments.study.charts import draw_areas, draw_subsets
-from experiments.study.compare import Figure, methods
-from experiments.study.evidence import Evaluation, confusion, read_evaluation
-from experiments.study.markdown import bullets
-from experiments.study.study_page import Study, rows_of
+from experiments.study.compare import Figure, evaluate_methods
+from experiments.study.evidence import Evaluation, count_confusion, read_evaluation
+from experiments.study.markdown import render_list
+from experiments.study.study_page import Study, list_rows
 from scripts.lidia.evaluation.evaluation_files import draw_confusion
 from scripts.lidia.inference.phase_ablation import list_phase_subsets
 
@@ -31,22 +31,22 @@ def draw_pictures(
         Lines of the page, behind its tables.
     """
     lines = ["## Figures (synthetic)", ""]
-    lines += _areas(archive, study)
+    lines += _draw_areas(archive, study)
     if reference is not None:
         path = archive / "figures/confusion.png"
-        draw_confusion(path, confusion(reference))
+        draw_confusion(path, count_confusion(reference))
         words = "Lesions by true and predicted type, internal cohort, synthetic patients"
-        lines += [f"### Confusion matrix of {study.reference}", "", _shown(archive, path, words), ""]
-    lines += _subsets(archive, study, draws, seed)
+        lines += [f"### Confusion matrix of {study.reference}", "", _link_image(archive, path, words), ""]
+    lines += _draw_subsets(archive, study, draws, seed)
     for system in study.systems:
-        lines += _cases(archive, system.name)
+        lines += _list_cases(archive, system.name)
     return lines if len(lines) > 2 else []
 
 
-def _areas(archive: Path, study: Study) -> list[str]:
+def _draw_areas(archive: Path, study: Study) -> list[str]:
     """Fig. 2: the methods of Table 1 on the external cohort."""
     found = study.found["external"]
-    shown = {row.label: f"{system.name}+{row.rule}" for system, row in rows_of(study, 1)}
+    shown = {row.label: f"{system.name}+{row.rule}" for system, row in list_rows(study, 1)}
     shown |= {"oracle": "oracle", "floor": "floor"}
     there = {label: found[name].figures for label, name in shown.items() if name in found}
     if not there:
@@ -56,10 +56,10 @@ def _areas(archive: Path, study: Study) -> list[str]:
     path = draw_areas(archive / "figures/external_areas.png", there, title)
     words = "Area under the curve of each class, external cohort, synthetic patients"
     note = "The paper's Fig. 2; LIDIA's mean there, on 828 real patients: *0.893*."
-    return ["### Fig. 2: areas under the curve", "", _shown(archive, path, words), "", note, ""]
+    return ["### Fig. 2: areas under the curve", "", _link_image(archive, path, words), "", note, ""]
 
 
-def _subsets(archive: Path, study: Study, draws: int, seed: int) -> list[str]:
+def _draw_subsets(archive: Path, study: Study, draws: int, seed: int) -> list[str]:
     systems: dict[str, dict[str, Figure]] = {}
     patients = 0
     for system in study.systems:
@@ -67,7 +67,7 @@ def _subsets(archive: Path, study: Study, draws: int, seed: int) -> list[str]:
         for subset in map("+".join, list_phase_subsets()):
             one = read_evaluation(archive / system.name / "phases" / subset)
             if one is not None:
-                values[subset] = methods({"x": one}, draws, seed)["x+livermax"].figures["auc8"]
+                values[subset] = evaluate_methods({"x": one}, draws, seed)["x+livermax"].figures["auc8"]
                 patients = len(one.ids)
         if values:
             systems[system.label] = values
@@ -79,11 +79,11 @@ def _subsets(archive: Path, study: Study, draws: int, seed: int) -> list[str]:
     title = f"{patients} synthetic patients who have all phases, internal cohort; LiverMax, 95 % interval"
     path = draw_subsets(archive / "figures/phases.png", systems, subsets, title)
     words = "AUC-8 by the phases that were read, synthetic patients"
-    said = bullets(study.remarks.get("phases", ()))
-    return ["### Every subset of the phases", "", _shown(archive, path, words), "", *said]
+    said = render_list(study.remarks.get("phases", ()))
+    return ["### Every subset of the phases", "", _link_image(archive, path, words), "", *said]
 
 
-def _cases(archive: Path, name: str) -> list[str]:
+def _list_cases(archive: Path, name: str) -> list[str]:
     path = archive / name / "cases/job.json"
     if not path.is_file():
         return []
@@ -98,11 +98,11 @@ def _cases(archive: Path, name: str) -> list[str]:
         lines += [
             f"Synthetic patient. {words}",
             "",
-            _shown(archive, path.with_name(f"{case}.png"), words),
+            _link_image(archive, path.with_name(f"{case}.png"), words),
             "",
         ]
     return lines
 
 
-def _shown(archive: Path, path: Path, words: str) -> str:
+def _link_image(archive: Path, path: Path, words: str) -> str:
     return f"![{words}]({path.relative_to(archive.parent).as_posix()})"

@@ -44,41 +44,41 @@ def draw_gallery(
     for row in axes.ravel():
         row.axis("off")
     for row, look in zip(axes, looks, strict=False):
-        case = _with(look)
+        case = _draw_case_with_lesion(look)
         number = case.lesions[0]["instance"]
         centre, reach = (
-            _middle(case.instances == number, case),
+            _find_centre(case.instances == number, case),
             max(26.0, 0.85 * case.lesions[0]["diameter_mm"]),
         )
         for ax, phase in zip(row, PHASES, strict=True):
-            _show(ax, section(case, phase, centre, reach))
+            _draw_plane(ax, cut_section(case, phase, centre, reach))
         row[0].set_title(f"{look}, {case.lesions[0]['diameter_mm']:.0f} mm", fontsize=7, loc="left", pad=2)
     paths = [folder / "looks.png", folder / "abdomens.png"]
     figure.savefig(paths[0], dpi=DPI, pil_kwargs={"optimize": True})
-    _abdomens().savefig(paths[1], dpi=DPI, pil_kwargs={"optimize": True})
+    _draw_abdomens().savefig(paths[1], dpi=DPI, pil_kwargs={"optimize": True})
     return paths
 
 
-def _abdomens() -> Figure:
+def _draw_abdomens() -> Figure:
     figure = Figure(figsize=(14, 2.75 * len(ABDOMENS)), layout="constrained", facecolor="white")
     axes = figure.subplots(len(ABDOMENS), 5)
     for row, (cohort, number) in zip(axes, ABDOMENS, strict=True):
         case = sample_case(0, number, cohort)
-        centre = _middle(case.instances > 0, case)
+        centre = _find_centre(case.instances > 0, case)
         for ax in row:
             ax.axis("off")
         for ax, phase in zip(row, PHASES, strict=False):
             if phase in case.volumes:
-                _show(ax, section(case, phase, centre, None))
+                _draw_plane(ax, cut_section(case, phase, centre, None))
                 ax.set_title(phase, fontsize=8, pad=2)
-        truth = _upright(case.label, case.affine)[0][:, :, _slice(case.affine, centre)]
+        truth = _orient_to_ras(case.label, case.affine)[0][:, :, _find_slice(case.affine, centre)]
         row[4].imshow(truth[::-1].T, origin="lower", cmap="tab10", vmin=0, vmax=9, interpolation="nearest")
         found = sorted({lesion["type"] for lesion in case.lesions}, key=LESION_TYPES.index)
         row[4].set_title(f"{cohort}, {case.patient.kind}: {', '.join(found)}", fontsize=8, pad=2)
     return figure
 
 
-def _with(look: str) -> Case:
+def _draw_case_with_lesion(look: str) -> Case:
     for seed in SEEDS:
         case = sample_case(seed, 0, looks=[look])
         if case.lesions:
@@ -86,11 +86,11 @@ def _with(look: str) -> Case:
     return case
 
 
-def section(case: Case, phase: str, centre: NDArray, reach: float | None) -> NDArray:
+def cut_section(case: Case, phase: str, centre: NDArray, reach: float | None) -> NDArray:
     """Axial section of a phase through `centre` (mm), cut to `reach` mm around it where given."""
     volume = case.volumes[phase]
-    data, affine = _upright(volume.data, volume.affine)
-    plane = data[:, :, min(_slice(affine, centre), data.shape[2] - 1)]
+    data, affine = _orient_to_ras(volume.data, volume.affine)
+    plane = data[:, :, min(_find_slice(affine, centre), data.shape[2] - 1)]
     if reach is None:
         return plane
     at = [int(round((centre[i] - affine[i, 3]) / affine[i, i])) for i in (0, 1)]
@@ -98,7 +98,7 @@ def section(case: Case, phase: str, centre: NDArray, reach: float | None) -> NDA
     return plane[tuple(slice(max(a - half, 0), a + half) for a in at)]
 
 
-def _upright(data: NDArray, affine: NDArray) -> tuple[NDArray, NDArray]:
+def _orient_to_ras(data: NDArray, affine: NDArray) -> tuple[NDArray, NDArray]:
     """Array and affine with x to the right and y to the front."""
     if affine[0, 0] > 0:
         return data, affine
@@ -109,18 +109,18 @@ def _upright(data: NDArray, affine: NDArray) -> tuple[NDArray, NDArray]:
     return data[::-1, ::-1], turned
 
 
-def _slice(affine: NDArray, centre: NDArray) -> int:
+def _find_slice(affine: NDArray, centre: NDArray) -> int:
     return max(0, int(round((centre[2] - affine[2, 3]) / affine[2, 2])))
 
 
-def _middle(mask: NDArray[np.bool_], case: Case) -> NDArray:
+def _find_centre(mask: NDArray[np.bool_], case: Case) -> NDArray:
     """Centre in mm of the section of a mask that is largest."""
     best = int(mask.sum((0, 1)).argmax())
     at = np.argwhere(mask[:, :, best]).mean(0)
     return case.affine[:3, :3] @ np.array([*at, best]) + case.affine[:3, 3]
 
 
-def _show(ax: Axes, plane: NDArray) -> None:
+def _draw_plane(ax: Axes, plane: NDArray) -> None:
     ax.imshow(
         plane[::-1].T, origin="lower", cmap="gray", vmin=WINDOW[0], vmax=WINDOW[1], interpolation="nearest"
     )

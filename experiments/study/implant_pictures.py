@@ -60,14 +60,14 @@ def draw_implants(
     for ax, title in zip(axes[0], (f"{background_phase}, as scanned", *PHASES), strict=True):
         ax.set_title(title, fontsize=7, pad=2)
     for number, (row, look) in enumerate(zip(axes, looks, strict=True)):
-        _row(row, anatomy, look, seed, number)
+        _draw_row(row, anatomy, look, seed, number)
     path = Path(output_dir) / "implants.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=DPI, pil_kwargs={"optimize": True})
     return path
 
 
-def _row(row: Sequence[Axes], anatomy: Anatomy, look: str, seed: int, number: int) -> None:
+def _draw_row(row: Sequence[Axes], anatomy: Anatomy, look: str, seed: int, number: int) -> None:
     case, source = implant_case(anatomy, seed, number, looks=[look]), anatomy.source
     turn = ornt_transform(io_orientation(case.affine), RAS)
     truth = apply_orientation(case.instances, turn) > 0
@@ -80,12 +80,12 @@ def _row(row: Sequence[Axes], anatomy: Anatomy, look: str, seed: int, number: in
     planes = [source.phases[source.reference][:, :, slice_][cut]]
     planes += [apply_orientation(case.volumes[p].data, turn)[:, :, slice_][cut] for p in PHASES]
     for ax, plane in zip(row, planes, strict=True):
-        _show(ax, plane)
+        _draw_plane(ax, plane)
     row[0].contour(truth[:, :, slice_][cut][::-1].T, [0.5], colors="yellow", linewidths=0.6)
     row[0].set_ylabel(f"{look}\n{case.lesions[0]['diameter_mm']:.0f} mm", fontsize=6)
 
 
-def _show(ax: Axes, plane: NDArray) -> None:
+def _draw_plane(ax: Axes, plane: NDArray) -> None:
     ax.set_xticks([])
     ax.set_yticks([])
     ax.imshow(plane[::-1].T, origin="lower", cmap="gray", vmin=WINDOW[0], vmax=WINDOW[1])

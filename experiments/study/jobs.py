@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from monai.bundle import ConfigParser
 
-from experiments.study.cohorts import COHORTS, Cohort, digest
+from experiments.study.cohorts import COHORTS, Cohort, hash_content
 from experiments.study.systems import Run
 from scripts.lidia.inference.phase_ablation import list_phase_subsets
 from scripts.lidia.runtime.weights import digest as file_digest
@@ -58,14 +58,14 @@ class StudyPaths(NamedTuple):
     """By COHORTS."""
 
 
-def steps_of(places: StudyPaths, run: Run, options: Mapping[str, Any]) -> int:
+def count_steps(places: StudyPaths, run: Run, options: Mapping[str, Any]) -> int:
     """Steps of a training: epochs by steps an epoch, as configs, overlays and options say."""
-    content = ConfigParser.load_config_files([str(file) for file in _training_files(places, run)])
+    content = ConfigParser.load_config_files([str(file) for file in _list_training_files(places, run)])
     content |= {**options, **run.system.training}
     return int(content["max_epochs"]) * int(content["steps_per_epoch"])
 
 
-def training_job(places: StudyPaths, run: Run, options: Mapping[str, Any], cost: float) -> Job:
+def make_training_job(places: StudyPaths, run: Run, options: Mapping[str, Any], cost: float) -> Job:
     """The training of a run."""
     folder = places.output / run.name
     chosen = {**options, **run.system.training, **({"seed": run.seed} if run.seed else {})}
@@ -75,18 +75,18 @@ def training_job(places: StudyPaths, run: Run, options: Mapping[str, Any], cost:
         "cache_dir": places.output / "cache",
     }
     made_from = [places.cohorts["internal"].digest]
-    files = _training_files(places, run)
-    return _job(
+    files = _list_training_files(places, run)
+    return _make_job(
         places, f"{run.name}/training", "training", "training", files, here, chosen, made_from, None, cost
     )
 
 
-def trained_weights(training: Job) -> Weights:
+def locate_trained_weights(training: Job) -> Weights:
     """The weights that a training leaves behind."""
     return Weights(training.folder / "model.pt", training.key, training.name)
 
 
-def given_weights(places: StudyPaths, run: Run) -> Weights | None:
+def find_given_weights(places: StudyPaths, run: Run) -> Weights | None:
     """The weights that a system names instead of a training; None where it has one.
 
     Raises:
@@ -100,7 +100,7 @@ def given_weights(places: StudyPaths, run: Run) -> Weights | None:
     return Weights(file, file_digest(file), None)
 
 
-def evaluation_jobs(
+def make_evaluation_jobs(
     places: StudyPaths, run: Run, weights: Weights, options: Mapping[str, Any], seconds: float
 ) -> Iterator[Job]:
     """The cohorts of a system judged by a run's weights.
@@ -115,10 +115,10 @@ def evaluation_jobs(
     for cohort in run.system.cohorts:
         place = places.cohorts[cohort]
         cost = seconds * place.counts.get("test", 0)
-        yield _judge(places, run, weights, cohort, options, {}, f"{run.name}/{cohort}", cost)
+        yield _make_evaluation_job(places, run, weights, cohort, options, {}, f"{run.name}/{cohort}", cost)
 
 
-def phase_jobs(
+def make_phase_jobs(
     places: StudyPaths,
     run: Run,
     weights: Weights,
@@ -142,21 +142,21 @@ def phase_jobs(
     for subset in list_phase_subsets() if subsets is None else subsets:
         more = {"phases": list(subset), "complete_only": True, "patients": patients}
         name = f"{run.name}/phases/{'+'.join(subset)}"
-        yield _judge(places, run, weights, "internal", options, more, name, seconds * patients)
+        yield _make_evaluation_job(places, run, weights, "internal", options, more, name, seconds * patients)
 
 
-def cases_job(
+def make_cases_job(
     places: StudyPaths, run: Run, weights: Weights, options: Mapping[str, Any], seconds: float, patients: int
 ) -> Job:
     """The first few patients of the internal test section who have all phases, to look at."""
     more = {"pages": False, "complete_only": True, "patients": patients}
     name, cost = f"{run.name}/cases", seconds * patients
-    return _judge(
+    return _make_evaluation_job(
         places, run, weights, "internal", options, more, name, cost, kind="cases", config="inference.json"
     )
 
 
-def difficulty_jobs(places: StudyPaths, seconds: float) -> Iterator[Job]:
+def make_difficulty_jobs(places: StudyPaths, seconds: float) -> Iterator[Job]:
     """Oracle and floor of both cohorts; they are given the cohorts and nothing else.
 
     Args:
@@ -173,10 +173,10 @@ def difficulty_jobs(places: StudyPaths, seconds: float) -> Iterator[Job]:
         files = [places.bundle.parent / "experiments/configs/difficulty.json"]
         made_from = [internal.digest, judged.digest]
         name = f"oracle/{cohort}"
-        yield _job(places, name, "difficulty", "run", files, here, {}, made_from, None, cost)
+        yield _make_job(places, name, "difficulty", "run", files, here, {}, made_from, None, cost)
 
 
-def _judge(
+def _make_evaluation_job(
     places: StudyPaths,
     run: Run,
     weights: Weights,
@@ -193,18 +193,18 @@ def _judge(
     here = {"dataset_dir": places.cohorts[cohort].folder, "output_dir": places.output / name}
     here["model_file"] = weights.file
     chosen = {**options, **run.system.evaluation, **more}
-    first, *overlays = _training_files(places, run)
+    first, *overlays = _list_training_files(places, run)
     files = [first, places.bundle / "configs" / config, *overlays]
     made_from = [weights.key, places.cohorts[cohort].digest]
-    return _job(places, name, kind, "evaluating", files, here, chosen, made_from, weights.after, cost)
+    return _make_job(places, name, kind, "evaluating", files, here, chosen, made_from, weights.after, cost)
 
 
-def _training_files(places: StudyPaths, run: Run) -> list[Path]:
+def _list_training_files(places: StudyPaths, run: Run) -> list[Path]:
     configs = places.bundle / "configs"
     return [configs / "train.json", *(configs / "overlays" / overlay for overlay in run.system.overlays)]
 
 
-def _job(
+def _make_job(
     places: StudyPaths,
     name: str,
     kind: str,
@@ -218,18 +218,18 @@ def _job(
 ) -> Job:
     folder = places.output / (name.removesuffix("/training") if kind == "training" else name)
     start = ["-m", "monai.bundle", "run", run_id, "--config_file"]
-    command = [sys.executable, *start, str([str(f) for f in files]), *_options({**here, **chosen})]
+    command = [sys.executable, *start, str([str(f) for f in files]), *_format_options({**here, **chosen})]
     portable = [str(f.relative_to(places.bundle.parent)) for f in files]
-    said = shlex.join(["python", *start, str(portable), *_options(chosen)])
-    contents = [_content(file) for file in files if file.is_file()]
-    key = digest([kind, contents, portable, chosen, list(made_from)])
+    said = shlex.join(["python", *start, str(portable), *_format_options(chosen)])
+    contents = [_read_config(file) for file in files if file.is_file()]
+    key = hash_content([kind, contents, portable, chosen, list(made_from)])
     return Job(name, kind, command, folder, said, key, after, cost)
 
 
-def _content(file: Path) -> dict[str, Any]:
+def _read_config(file: Path) -> dict[str, Any]:
     """A config as it is read, without comments and without what finds the bundle."""
     return {k: v for k, v in ConfigParser.load_config_file(str(file)).items() if k not in HEADER}
 
 
-def _options(options: Mapping[str, Any]) -> list[str]:
+def _format_options(options: Mapping[str, Any]) -> list[str]:
     return [part for key, value in options.items() for part in (f"--{key}", str(value))]

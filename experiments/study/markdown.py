@@ -10,18 +10,18 @@ from experiments.study.compare import Figure
 DASH = "-"
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+def render_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     """Lines of a Markdown table, with an empty line behind."""
-    return [_row(head), _row(["---"] * len(head)), *(_row(row) for row in rows), ""]
+    return [_render_row(head), _render_row(["---"] * len(head)), *(_render_row(row) for row in rows), ""]
 
 
-def bullets(sentences: Iterable[str]) -> list[str]:
+def render_list(sentences: Iterable[str]) -> list[str]:
     """Lines of a Markdown list, with an empty line behind; nothing of nothing."""
     lines = [f"- {sentence}" for sentence in sentences]
     return [*lines, ""] if lines else []
 
 
-def figure_cell(figure: Figure) -> str:
+def format_figure(figure: Figure) -> str:
     """`0.912 (0.870-0.950)`; a dash where there is no number."""
     value, low, high = figure
     if value is None:
@@ -31,7 +31,7 @@ def figure_cell(figure: Figure) -> str:
     return f"{value:.3f} ({low:.3f}{' to ' if low < 0 else '-'}{high:.3f})"
 
 
-def difference_cell(gap: Mapping[str, Any]) -> str:
+def format_difference(gap: Mapping[str, Any]) -> str:
     """`+0.014 (-0.006 to +0.034), p 0.19`; a dash where there is no difference."""
     if gap.get("value") is None:
         return DASH
@@ -43,15 +43,15 @@ def difference_cell(gap: Mapping[str, Any]) -> str:
     return said
 
 
-def seeds_cell(spread: Sequence[float] | None) -> str:
+def format_seeds(spread: Sequence[float] | None) -> str:
     """`0.905 ± 0.008`, mean and SD over seeds."""
     return DASH if spread is None else f"{spread[0]:.3f} ± {spread[1]:.3f}"
 
 
-def printed_cell(value: float | None) -> str:
+def format_printed(value: float | None) -> str:
     """A number of the paper, in italics."""
     return DASH if value is None else f"*{value:.4g}*" if round(value, 3) != value else f"*{value:.3f}*"
 
 
-def _row(cells: Sequence[str]) -> str:
+def _render_row(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cells) + " |"

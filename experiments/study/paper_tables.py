@@ -33,7 +33,7 @@ ROWS: dict[int, dict[str, tuple[float, ...]]] = {
 """By table and row, in the order of the table's columns."""
 
 
-def printed(table: int, row: str | None) -> dict[str, float]:
+def get_printed_row(table: int, row: str | None) -> dict[str, float]:
     """A row of the paper by metric; empty where it has no such row.
 
     Raises:

@@ -23,7 +23,7 @@ class StudyError(RuntimeError):
 
 def is_done(job: Job) -> bool:
     """Whether the job was finished here, with these configs, options and cohorts."""
-    return _key(_stamp(job, "done")) == job.key
+    return _read_key(_get_stamp_path(job, "done")) == job.key
 
 
 def run_job(job: Job) -> None:
@@ -38,13 +38,13 @@ def run_job(job: Job) -> None:
     Raises:
         StudyError: the process failed.
     """
-    begun = _key(_stamp(job, "begun"))
+    begun = _read_key(_get_stamp_path(job, "begun"))
     if job.kind == "training" and begun not in (None, job.key):
         aside = next(p for n in range(1, 1000) if not (p := job.folder.with_suffix(f".old{n}")).exists())
         job.folder.rename(aside)
         logger.warning("%s was begun with other configs and is now %s", job.name, aside)
-    write_json(_stamp(job, "begun"), {"key": job.key})
-    with _alone(job) as lock:
+    write_json(_get_stamp_path(job, "begun"), {"key": job.key})
+    with _lock_folder(job) as lock:
         path = job.folder / "output.log"
         with path.open("w", encoding="utf-8") as log:
             done = subprocess.run(
@@ -59,11 +59,11 @@ def run_job(job: Job) -> None:
         last = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
         end = f"was killed by signal {-done.returncode}" if done.returncode < 0 else "failed"
         raise StudyError(f"{job.name} {end}: {''.join(last)} ({path})")
-    write_json(_stamp(job, "done"), {"key": job.key, "command": job.command[1:]})
+    write_json(_get_stamp_path(job, "done"), {"key": job.key, "command": job.command[1:]})
 
 
 @contextmanager
-def _alone(job: Job) -> Iterator[int]:
+def _lock_folder(job: Job) -> Iterator[int]:
     """Holds the folder; the process holds it too, so that it stays held when the study alone was killed."""
     with (job.folder / ".lock").open("w") as file:
         try:
@@ -74,9 +74,9 @@ def _alone(job: Job) -> Iterator[int]:
         yield file.fileno()
 
 
-def _stamp(job: Job, state: str) -> Path:
+def _get_stamp_path(job: Job, state: str) -> Path:
     return job.folder / f"{Path(job.name).name}.{state}"
 
 
-def _key(stamp: Path) -> str | None:
+def _read_key(stamp: Path) -> str | None:
     return json.loads(stamp.read_text(encoding="utf-8"))["key"] if stamp.is_file() else None

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from itertools import combinations
 from typing import NamedTuple
 
-from experiments.study.compare import Method, difference
+from experiments.study.compare import Method, compute_difference
 
 NOISE = 0.05
 """A difference with a p above this is called noise."""
-WORDS = {
+METRIC_TITLES = {
     "auc8": "AUC-8",
     "auc2": "AUC-2",
     "precision": "precision",
@@ -23,7 +23,7 @@ WORDS = {
 """Names of metrics on the page; those of areas of types are the types."""
 
 
-class Placed(NamedTuple):
+class RankedRow(NamedTuple):
     """A row of a table that both we and the paper have."""
 
     label: str
@@ -32,7 +32,7 @@ class Placed(NamedTuple):
     """The paper's numbers by metric."""
 
 
-def order_words(rows: list[Placed], metric: str) -> list[str]:
+def compare_order(rows: list[RankedRow], metric: str) -> list[str]:
     """A sentence for every pair of rows that the paper orders the other way round.
 
     Args:
@@ -45,10 +45,10 @@ def order_words(rows: list[Placed], metric: str) -> list[str]:
     known = [row for row in rows if row.method.figures[metric][0] is not None and metric in row.printed]
     if len(known) < 2:
         return []
-    name = WORDS.get(metric, metric.removeprefix("auc_"))
+    name = METRIC_TITLES.get(metric, metric.removeprefix("auc_"))
     sentences = []
     for one, other in combinations(known, 2):
-        gap = difference(one.method, other.method, metric)
+        gap = compute_difference(one.method, other.method, metric)
         theirs = one.printed[metric] - other.printed[metric]
         if gap["value"] * theirs > 0 or theirs == 0:
             continue
@@ -58,23 +58,23 @@ def order_words(rows: list[Placed], metric: str) -> list[str]:
                 f"{first.label} {first.printed[metric]:.3f} > {second.label} {second.printed[metric]:.3f}"
             )
             sentences.append(
-                f"{name}: ours: {_said(one, metric)} = {_said(other, metric)}; paper: {printed}."
+                f"{name}: ours: {_format_row(one, metric)} = {_format_row(other, metric)}; paper: {printed}."
             )
             continue
         first, second = (one, other) if gap["value"] > 0 else (other, one)
-        ours = f"ours: {_said(first, metric)} > {_said(second, metric)}"
+        ours = f"ours: {_format_row(first, metric)} > {_format_row(second, metric)}"
         paper = (
             f"paper: {second.label} {second.printed[metric]:.3f} > {first.label} {first.printed[metric]:.3f}"
         )
-        sentences.append(f"{name}: {ours}; {paper}; {_verdict(gap['p'])}.")
+        sentences.append(f"{name}: {ours}; {paper}; {_judge_difference(gap['p'])}.")
     return sentences or [f"{name}: the {len(known)} rows stand in the paper's order."]
 
 
-def _said(row: Placed, metric: str) -> str:
+def _format_row(row: RankedRow, metric: str) -> str:
     return f"{row.label} {row.method.figures[metric][0]:.3f}"
 
 
-def _verdict(p: float | None) -> str:
+def _judge_difference(p: float | None) -> str:
     if p is None:
         return "no test can be given of our difference"
     if p > NOISE:

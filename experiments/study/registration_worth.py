@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 from tqdm import tqdm
 
-from experiments.study.breathing_truth import breaths_of
+from experiments.study.breathing_truth import redraw_displacements
 from scripts.lidia.atomic import write_json
 from scripts.lidia.datalist.read_item import complete_item
 from scripts.lidia.evaluation.patient_metrics import PatientScores
@@ -91,14 +91,14 @@ def measure_registration(
         file = folder / "patients" / f"{cohort}_{seed}_{index:05d}.json"
         known = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
         if known.get("asked") != asked:
-            known = {"asked": asked, **_patient(folder / "volumes", index, asked, read)}
+            known = {"asked": asked, **_measure_patient(folder / "volumes", index, asked, read)}
             write_json(file, known)
         done.append(known)
-        written = _write(folder / "registration.json", done, asked, int(draws))
+        written = _write_summary(folder / "registration.json", done, asked, int(draws))
     return written
 
 
-def _patient(folder: Path, index: int, asked: Mapping[str, Any], read: Arm) -> dict[str, Any]:
+def _measure_patient(folder: Path, index: int, asked: Mapping[str, Any], read: Arm) -> dict[str, Any]:
     """Errors of the pairs and scores of the arms of one patient."""
     shutil.rmtree(folder, ignore_errors=True)
     spacing = None if asked["spacing"] is None else (float(asked["spacing"]),) * 3
@@ -111,13 +111,13 @@ def _patient(folder: Path, index: int, asked: Mapping[str, Any], read: Arm) -> d
     moved = register_phases(items["raw"], folder=folder / "registered", method=asked["method"])
     items["registered"] = moved
     told = moved["notes"]["registration"]
-    breaths = breaths_of(asked["seed"], index, asked["cohort"], spacing=spacing)
-    places = _liver(items["raw"]["liver"])
+    breaths = redraw_displacements(asked["seed"], index, asked["cohort"], spacing=spacing)
+    places = _sample_liver(items["raw"]["liver"])
     pairs = {}
     for phase, pair in told.items():
         true = breaths[phase].places(places)
         file = folder / "registered" / moved["id"] / f"{phase}_field.nii.gz"
-        said = places if pair["method"] == "none" else places + displaced(file, places)
+        said = places if pair["method"] == "none" else places + read_displacement(file, places)
         before, after = (np.linalg.norm(found - true, axis=0) for found in (places, said))
         errors = {
             "before_mm": before.mean(),
@@ -130,7 +130,7 @@ def _patient(folder: Path, index: int, asked: Mapping[str, Any], read: Arm) -> d
     return {"pairs": pairs, "rows": rows}
 
 
-def _liver(path: str) -> NDArray[np.float64]:
+def _sample_liver(path: str) -> NDArray[np.float64]:
     """Places (3, N) in a mask, RAS mm; at most POINTS of them, evenly."""
     image = nib.load(path)
     index = np.argwhere(np.asarray(image.dataobj) > 0).T
@@ -138,7 +138,7 @@ def _liver(path: str) -> NDArray[np.float64]:
     return image.affine[:3, :3] @ index + image.affine[:3, 3:]
 
 
-def displaced(file: Path, places: NDArray[np.float64]) -> NDArray[np.float64]:
+def read_displacement(file: Path, places: NDArray[np.float64]) -> NDArray[np.float64]:
     """Gives the displacement (3, N), mm, of places (3, N), RAS mm, by a stored field of `register_phases`."""
     image = nib.load(file)
     back = np.linalg.inv(image.affine)
@@ -147,7 +147,9 @@ def displaced(file: Path, places: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([map_coordinates(part, at, order=1, mode="nearest") for part in parts])
 
 
-def _write(path: Path, done: Sequence[Mapping[str, Any]], asked: Mapping[str, Any], draws: int) -> Path:
+def _write_summary(
+    path: Path, done: Sequence[Mapping[str, Any]], asked: Mapping[str, Any], draws: int
+) -> Path:
     """Sums up the patients who are done."""
     weights = draw_patients(len(done), draws)
     auc8 = {}
@@ -162,7 +164,7 @@ def _write(path: Path, done: Sequence[Mapping[str, Any]], asked: Mapping[str, An
         "patients": len(done),
         "pairs": len(pairs),
         "accepted": sum(pair["accepted"] for pair in pairs),
-        "error_mm": {name: _spread(values) for name, values in gained.items()},
+        "error_mm": {name: _summarise_errors(values) for name, values in gained.items()},
         "worst_change_mm": round(float((gained["after"] - gained["before"]).max(initial=-np.inf)), 3),
         "auc8": {arm: interval(values, len(done)) for arm, values in auc8.items()},
         "differences": {
@@ -175,6 +177,6 @@ def _write(path: Path, done: Sequence[Mapping[str, Any]], asked: Mapping[str, An
     return path
 
 
-def _spread(values: NDArray[np.float64]) -> dict[str, float]:
+def _summarise_errors(values: NDArray[np.float64]) -> dict[str, float]:
     marks = {"mean": values.mean(), "median": np.median(values), "p95": np.quantile(values, 0.95)}
     return {name: round(float(value), 3) for name, value in {**marks, "max": values.max()}.items()}

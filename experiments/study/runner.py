@@ -13,25 +13,25 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from experiments.study.archive import is_kept, keep
+from experiments.study.archive import is_kept, store_result
 from experiments.study.cohorts import COHORTS, read_cohort
-from experiments.study.costs import budget_lines, few_patients, probe_cost, read_cost
+from experiments.study.costs import format_budget, probe_cost, read_cost, write_probe_datalist
 from experiments.study.jobs import (
     Job,
     StudyPaths,
     Weights,
-    cases_job,
-    difficulty_jobs,
-    evaluation_jobs,
-    given_weights,
-    phase_jobs,
-    steps_of,
-    trained_weights,
-    training_job,
+    count_steps,
+    find_given_weights,
+    locate_trained_weights,
+    make_cases_job,
+    make_difficulty_jobs,
+    make_evaluation_jobs,
+    make_phase_jobs,
+    make_training_job,
 )
 from experiments.study.process import StudyError, is_done, run_job
-from experiments.study.schedule import required, work
-from experiments.study.systems import Run, System, read_systems, runs
+from experiments.study.schedule import run_jobs, select_required
+from experiments.study.systems import Run, System, list_runs, read_systems
 
 logger = logging.getLogger(__name__)
 
@@ -102,37 +102,45 @@ def run_study(
     known = read_systems(systems)
     _check_overlays(places, known)
     plan = partial(
-        _plan, places, known, chosen, dict(evaluation or {}), phases, cases, difficulty, seconds_per_patient
+        _plan_jobs,
+        places,
+        known,
+        chosen,
+        dict(evaluation or {}),
+        phases,
+        cases,
+        difficulty,
+        seconds_per_patient,
     )
     finished = partial(is_kept, kept, trusted=trusted)
 
     # Keys do not depend on costs: the first plan says which systems are to be measured
-    ahead = required(plan({}), finished)
-    unsure = [run for run in runs(known) if any(job.name == f"{run.name}/training" for job in ahead)]
+    ahead = select_required(plan({}), finished)
+    unsure = [run for run in list_runs(known) if any(job.name == f"{run.name}/training" for job in ahead)]
     costs = {run.system.name: read_cost(kept, run) for run in unsure}
     unknown = [Run(system, 0) for system in known if costs.get(system.name, 0.0) is None]
     if probe_steps and unknown:
         logger.info("Measuring a step of %s", ", ".join(run.name for run in unknown))
-        few = few_patients(places)
+        few = write_probe_datalist(places)
         with ThreadPoolExecutor(workers) as pool:
             found = list(pool.map(lambda run: probe_cost(places, run, few, chosen, probe_steps), unknown))
         costs |= {run.system.name: seconds for run, seconds in zip(unknown, found, strict=True)}
     jobs = plan({name: seconds_per_step if cost is None else cost for name, cost in costs.items()})
-    ahead = [job._replace(cost=0.0) if is_done(job) else job for job in required(jobs, finished)]
-    logger.info(budget_lines(ahead, workers))
+    ahead = [job._replace(cost=0.0) if is_done(job) else job for job in select_required(jobs, finished)]
+    logger.info(format_budget(ahead, workers))
 
-    by_name = {run.name: run for run in runs(known)}
+    by_name = {run.name: run for run in list_runs(known)}
 
     def do(job: Job) -> None:
         if not is_done(job):
             run_job(job)
         run = by_name.get(job.name.split("/")[0])
-        keep(kept, job, places, run, steps_of(places, run, chosen) if run else 0)
+        store_result(kept, job, places, run, count_steps(places, run, chosen) if run else 0)
 
-    return Outcome(kept, work(ahead, workers, do, len(jobs)))
+    return Outcome(kept, run_jobs(ahead, workers, do, len(jobs)))
 
 
-def _plan(
+def _plan_jobs(
     places: StudyPaths,
     systems: list[System],
     options: Mapping[str, Any],
@@ -146,25 +154,27 @@ def _plan(
     """All jobs in their order: first seeds, further seeds, oracle and floor, then phases and pictures."""
     jobs: list[Job] = []
     known: dict[str, tuple[Run, Weights]] = {}
-    for run in runs(systems):
-        weights = given_weights(places, run)
+    for run in list_runs(systems):
+        weights = find_given_weights(places, run)
         if weights is None:
-            cost = step.get(run.system.name, 0.0) * steps_of(places, run, options)
-            training = training_job(places, run, options, cost)
+            cost = step.get(run.system.name, 0.0) * count_steps(places, run, options)
+            training = make_training_job(places, run, options, cost)
             jobs.append(training)
-            weights = trained_weights(training)
-        jobs += evaluation_jobs(places, run, weights, evaluation, patient)
+            weights = locate_trained_weights(training)
+        jobs += make_evaluation_jobs(places, run, weights, evaluation, patient)
         known[run.name] = (run, weights)
     if difficulty:
-        jobs += difficulty_jobs(places, patient)
+        jobs += make_difficulty_jobs(places, patient)
     if cases and cases["system"] in known:
         run, weights = known[cases["system"]]
-        jobs.append(cases_job(places, run, weights, evaluation, patient, int(cases["patients"])))
+        jobs.append(make_cases_job(places, run, weights, evaluation, patient, int(cases["patients"])))
     for name in phases["systems"] if phases else ():
         if phases and name in known:
             run, weights = known[name]
             count, subsets = int(phases["patients"]), phases.get("subsets")
-            jobs += phase_jobs(places, run, weights, evaluation, patient, patients=count, subsets=subsets)
+            jobs += make_phase_jobs(
+                places, run, weights, evaluation, patient, patients=count, subsets=subsets
+            )
     return jobs
 
 

@@ -16,7 +16,7 @@ LOOK = 10.0
 FORMAT = "{desc}: {percentage:3.0f}%|{bar}| {n:.2f}/{total:.2f} core-hours [{elapsed}<{remaining}] {postfix}"
 
 
-def required(jobs: Sequence[Job], finished: Callable[[Job], bool]) -> list[Job]:
+def select_required(jobs: Sequence[Job], finished: Callable[[Job], bool]) -> list[Job]:
     """The jobs that are still to be run.
 
     One whose result is kept is not, nor is a training whose weights nobody asks for any more.
@@ -36,7 +36,7 @@ def required(jobs: Sequence[Job], finished: Callable[[Job], bool]) -> list[Job]:
     return needed[::-1]
 
 
-def work(jobs: Sequence[Job], workers: int, do: Callable[[Job], None], total: int) -> list[str]:
+def run_jobs(jobs: Sequence[Job], workers: int, do: Callable[[Job], None], total: int) -> list[str]:
     """Runs jobs; after a failure the others go on, without those that would read its result.
 
     Args:

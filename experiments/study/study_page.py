@@ -9,15 +9,15 @@ from experiments.study.cohorts import COHORTS
 from experiments.study.compare import LESION_METRICS, Method
 from experiments.study.markdown import (
     DASH,
-    bullets,
-    difference_cell,
-    figure_cell,
-    printed_cell,
-    seeds_cell,
-    table,
+    format_difference,
+    format_figure,
+    format_printed,
+    format_seeds,
+    render_list,
+    render_table,
 )
-from experiments.study.paper_tables import COLUMNS, ROWS, printed
-from experiments.study.rank_remarks import WORDS, Placed, order_words
+from experiments.study.paper_tables import COLUMNS, ROWS, get_printed_row
+from experiments.study.rank_remarks import METRIC_TITLES, RankedRow, compare_order
 from experiments.study.systems import Row, System
 from scripts.lidia.evaluation.evaluation_files import RULE_TITLES
 from scripts.lidia.vocabulary import LESION_TYPES
@@ -49,7 +49,7 @@ class Study(NamedTuple):
     """By table ("1"): sentences on why our order differs from the paper's."""
 
 
-def paper_table(study: Study, number: int, cohort: str) -> list[str]:
+def render_paper_table(study: Study, number: int, cohort: str) -> list[str]:
     """One of the paper's tables: ours, its difference to the reference, its seeds, the paper's own row.
 
     Args:
@@ -60,58 +60,58 @@ def paper_table(study: Study, number: int, cohort: str) -> list[str]:
     """
     columns = COLUMNS[number]
     lines: list[list[str]] = []
-    placed: list[Placed] = []
-    judged = [(system, row) for system, row in rows_of(study, number) if cohort in system.cohorts]
+    placed: list[RankedRow] = []
+    judged = [(system, row) for system, row in list_rows(study, number) if cohort in system.cohorts]
     if cohort != "internal" and not judged:
         return []
     for system, row in judged:
         rules = [row.rule, *(["livermax"] if number == 2 and row.rule != "livermax" else [])]
         for rule in rules:
-            lines += _ours(study, cohort, system, row, rule, columns)
-        theirs = printed(number, row.paper)
+            lines += _render_our_row(study, cohort, system, row, rule, columns)
+        theirs = get_printed_row(number, row.paper)
         if theirs and cohort == "internal":
-            cells = [printed_cell(theirs.get(key)) for key in columns]
+            cells = [format_printed(theirs.get(key)) for key in columns]
             lines.append(["", f"*paper: {row.paper}*", *cells])
         method = study.found[cohort].get(f"{system.name}+{row.rule}")
         if method is not None:
-            placed.append(Placed(row.label, method, theirs))
+            placed.append(RankedRow(row.label, method, theirs))
     for name in ("oracle", "floor"):
         if name in study.found[cohort]:
             figures = study.found[cohort][name].figures
-            lines.append([name, "true masks", *(figure_cell(figures[key]) for key in columns)])
+            lines.append([name, "true masks", *(format_figure(figures[key]) for key in columns)])
     count = max((method.patients for method in study.found[cohort].values()), default=0)
-    page = [f"### {TITLES[number]}, {cohort} cohort", "", _caption(cohort, count, study.reference), ""]
-    page += table(["method", "", *(_title(key) for key in columns)], lines)
+    page = [f"### {TITLES[number]}, {cohort} cohort", "", _format_caption(cohort, count, study.reference), ""]
+    page += render_table(["method", "", *(_get_title(key) for key in columns)], lines)
     if cohort == "internal":
-        said = [w for key in (columns if number == 1 else ("auc8",)) for w in order_words(placed, key)]
-        page += ["Our order beside the paper's:", "", *bullets(said)] if said else []
+        said = [w for key in (columns if number == 1 else ("auc8",)) for w in compare_order(placed, key)]
+        page += ["Our order beside the paper's:", "", *render_list(said)] if said else []
         why = study.remarks.get(str(number), ()) if said else ()
-        page += ["Why, as far as we know:", "", *bullets(why)] if why else []
-        page += _without(study, number)
+        page += ["Why, as far as we know:", "", *render_list(why)] if why else []
+        page += _list_missing_rows(study, number)
     return page
 
 
-def fair_rows(study: Study, cohort: str) -> list[str]:
+def render_all_methods(study: Study, cohort: str) -> list[str]:
     """Every finished method by every rule, with the paired difference to the reference."""
     found, gaps = study.found[cohort], study.differences.get(cohort, {})
     lines, types = [], []
     for name, method in found.items():
-        cells = [figure_cell(method.figures[key]) for key in FAIR]
-        gap = [difference_cell(gaps.get(name, {}).get(key, {})) for key in ("auc8", "auc2")]
+        cells = [format_figure(method.figures[key]) for key in FAIR]
+        gap = [format_difference(gaps.get(name, {}).get(key, {})) for key in ("auc8", "auc2")]
         lines.append([name, *cells, *gap])
         figures = [method.figures[f"auc_{kind}"] for kind in LESION_TYPES]
         spread = study.seeds[cohort].get(name, {}).get("auc8")
-        types.append([name, *map(figure_cell, [*figures, method.figures["auc8"]]), seeds_cell(spread)])
+        types.append([name, *map(format_figure, [*figures, method.figures["auc8"]]), format_seeds(spread)])
     count = max((method.patients for method in found.values()), default=0)
-    head = ["method", *(_title(key) for key in FAIR)]
+    head = ["method", *(_get_title(key) for key in FAIR)]
     page = [f"### Every method by every rule, {cohort} cohort", ""]
-    page += [_caption(cohort, count, study.reference), ""]
-    page += table([*head, f"{study.reference} minus it: AUC-8", "AUC-2"], lines)
+    page += [_format_caption(cohort, count, study.reference), ""]
+    page += render_table([*head, f"{study.reference} minus it: AUC-8", "AUC-2"], lines)
     page += [f"Areas under the curve of each type, {cohort} cohort, synthetic patients:", ""]
-    return page + table(["method", *LESION_TYPES, "mean", "mean ± SD of seeds"], types)
+    return page + render_table(["method", *LESION_TYPES, "mean", "mean ± SD of seeds"], types)
 
 
-def budget_rows(study: Study) -> list[str]:
+def render_budget(study: Study) -> list[str]:
     """What each training cost and on what it was trained."""
     lines = []
     for name, said in study.budget.items():
@@ -127,26 +127,26 @@ def budget_rows(study: Study) -> list[str]:
         "that ran it. Synthetic patients.",
         "",
     ]
-    return page + table(["method", "steps", "CPU hours", "seeds", "phantom"], lines)
+    return page + render_table(["method", "steps", "CPU hours", "seeds", "phantom"], lines)
 
 
-def whole_page(study: Study, pictures: Sequence[str]) -> str:
+def render_page(study: Study, pictures: Sequence[str]) -> str:
     """The page.
 
     Args:
         study: the figures.
         pictures: lines that show the figures.
     """
-    page = ["# The study", "", *_introduction(study), *budget_rows(study)]
+    page = ["# The study", "", *_render_introduction(study), *render_budget(study)]
     for cohort in COHORTS:
         page += [f"## {cohort.capitalize()} cohort (synthetic)", ""]
         for number in TITLES:
-            page += paper_table(study, number, cohort)
-        page += fair_rows(study, cohort)
+            page += render_paper_table(study, number, cohort)
+        page += render_all_methods(study, cohort)
     return "\n".join([*page, *pictures]).rstrip() + "\n"
 
 
-def _introduction(study: Study) -> list[str]:
+def _render_introduction(study: Study) -> list[str]:
     done = sorted({name for found in study.found.values() for name in found})
     said = [
         "**All patients here are synthetic** (the phantom). The paper's numbers, in italics, are of real "
@@ -165,45 +165,45 @@ def _introduction(study: Study) -> list[str]:
     return said + ([f"Missing so far: {', '.join(study.missing)}.", ""] if study.missing else [])
 
 
-def rows_of(study: Study, number: int) -> list[tuple[System, Row]]:
+def list_rows(study: Study, number: int) -> list[tuple[System, Row]]:
     """Our rows of one of the paper's tables in the paper's order, those that it does not have behind."""
     rows = [(system, row) for system in study.systems for row in system.rows if row.table == number]
     order = list(ROWS[number])
     return sorted(rows, key=lambda one: order.index(one[1].paper) if one[1].paper in order else len(order))
 
 
-def _ours(
+def _render_our_row(
     study: Study, cohort: str, system: System, row: Row, rule: str, columns: Sequence[str]
 ) -> list[list[str]]:
     name = f"{system.name}+{rule}"
     method = study.found[cohort].get(name)
     if method is None:
         return [[row.label, f"{RULE_TITLES[rule]}: missing", *(DASH for _ in columns)]]
-    lines = [[row.label, RULE_TITLES[rule], *(figure_cell(method.figures[key]) for key in columns)]]
+    lines = [[row.label, RULE_TITLES[rule], *(format_figure(method.figures[key]) for key in columns)]]
     gaps: Mapping[str, Any] = study.differences.get(cohort, {}).get(name, {})
     if gaps:
-        cells = [difference_cell(gaps.get(key, {})) for key in columns]
+        cells = [format_difference(gaps.get(key, {})) for key in columns]
         lines.append(["", f"{study.reference} minus it", *cells])
     spread = study.seeds[cohort].get(name)
     if spread:
         count = next(int(values[2]) for values in spread.values())
-        cells = [seeds_cell(spread.get(key)) for key in columns]
+        cells = [format_seeds(spread.get(key)) for key in columns]
         lines.append(["", f"mean ± SD of {count} seeds", *cells])
     return lines
 
 
-def _without(study: Study, number: int) -> list[str]:
+def _list_missing_rows(study: Study, number: int) -> list[str]:
     """Rows of the paper that no system stands for."""
-    here = {row.paper for _, row in rows_of(study, number)}
+    here = {row.paper for _, row in list_rows(study, number)}
     lost = [name for name in ROWS[number] if name not in here]
     return [f"Rows of the paper without a counterpart here: {', '.join(lost)}.", ""] if lost else []
 
 
-def _caption(cohort: str, patients: int, reference: str) -> str:
+def _format_caption(cohort: str, patients: int, reference: str) -> str:
     return (
         f"{patients} synthetic patients of the {cohort} cohort; differences are {reference} minus the method."
     )
 
 
-def _title(metric: str) -> str:
-    return WORDS.get(metric, metric.removeprefix("auc_"))
+def _get_title(metric: str) -> str:
+    return METRIC_TITLES.get(metric, metric.removeprefix("auc_"))

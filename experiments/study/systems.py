@@ -77,23 +77,23 @@ def read_systems(systems: Mapping[str, Mapping[str, Any]]) -> list[System]:
     Raises:
         ValueError: a system has an unknown key, rule or cohort, or a name that a run of another one has.
     """
-    found = [_system(name, dict(said)) for name, said in systems.items()]
-    names = [run.name for run in runs(found)]
+    found = [_read_system(name, dict(said)) for name, said in systems.items()]
+    names = [run.name for run in list_runs(found)]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(f"Two runs of the study are called {', '.join(twice)}: rename a system.")
     return found
 
 
-def runs(systems: Sequence[System]) -> list[Run]:
+def list_runs(systems: Sequence[System]) -> list[Run]:
     """All trainings: the first seed of every system, then the second of those that have one, and so on."""
     most = max((system.seeds for system in systems), default=0)
     return [Run(system, seed) for seed in range(most) for system in systems if seed < system.seeds]
 
 
-def _system(name: str, said: dict[str, Any]) -> System:
+def _read_system(name: str, said: dict[str, Any]) -> System:
     listed = said.pop("rows", None)
-    _known(name, said, KEYS)
+    _check_keys(name, said, KEYS)
     if listed is None:
         tables = said.get("table", ())
         tables = [tables] if isinstance(tables, int) else tables
@@ -104,7 +104,7 @@ def _system(name: str, said: dict[str, Any]) -> System:
     label = str(said.get("label", name))
     rows = []
     for row in listed:
-        _known(name, row, ROW_KEYS)
+        _check_keys(name, row, ROW_KEYS)
         rule = row.get("rule", "livermax")
         if rule not in RULES:
             raise ValueError(
@@ -112,7 +112,7 @@ def _system(name: str, said: dict[str, Any]) -> System:
             )
         rows.append(Row(int(row["table"]), rule, str(row.get("label", label)), row.get("paper")))
     cohorts = tuple(said.get("cohorts", COHORTS))
-    _known(name, dict.fromkeys(cohorts), set(COHORTS))
+    _check_keys(name, dict.fromkeys(cohorts), set(COHORTS))
     return System(
         name=name,
         label=label,
@@ -127,7 +127,7 @@ def _system(name: str, said: dict[str, Any]) -> System:
     )
 
 
-def _known(name: str, said: Mapping[str, Any], keys: set[str]) -> None:
+def _check_keys(name: str, said: Mapping[str, Any], keys: set[str]) -> None:
     unknown = sorted(set(said) - keys)
     if unknown:
         raise ValueError(

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from experiments.study.cohorts import COHORTS
-from experiments.study.compare import differences, methods, seeds_of
+from experiments.study.compare import compare_to_reference, evaluate_methods, summarise_seeds
 from experiments.study.evidence import Evaluation, read_evaluation
 from experiments.study.figures import draw_pictures
-from experiments.study.study_page import Study, whole_page
-from experiments.study.systems import Run, System, read_systems, runs
+from experiments.study.study_page import Study, render_page
+from experiments.study.systems import Run, System, list_runs, read_systems
 from scripts.lidia.atomic import write_json, write_text
 from scripts.lidia.metrics.intervals import DRAWS
 
@@ -44,8 +44,8 @@ def write_study(
     """
     folder = Path(archive).absolute() if archive else Path(output_dir).absolute() / "study"
     known = read_systems(systems)
-    found = {cohort: _evaluations(folder, known, cohort) for cohort in COHORTS}
-    study = _study(folder, known, found, f"{reference}+livermax", draws, seed, remarks or {})
+    found = {cohort: _read_evaluations(folder, known, cohort) for cohort in COHORTS}
+    study = _collect_study(folder, known, found, f"{reference}+livermax", draws, seed, remarks or {})
     content: dict[str, Any] = {
         cohort: {name: method.figures for name, method in study.found[cohort].items()} for cohort in COHORTS
     }
@@ -53,11 +53,11 @@ def write_study(
     write_json(folder.with_name("study.json"), content)
     pictures = draw_pictures(folder, study, found["internal"].get(reference), draws, seed)
     page = folder.with_name("study.md")
-    write_text(page, whole_page(study, pictures))
+    write_text(page, render_page(study, pictures))
     return page
 
 
-def _study(
+def _collect_study(
     folder: Path,
     systems: list[System],
     found: Mapping[str, Mapping[str, Evaluation]],
@@ -69,61 +69,63 @@ def _study(
     firsts = {system.name for system in systems} | {"oracle"}
     shown, gaps, spread = {}, {}, {}
     for cohort, evaluations in found.items():
-        every = methods(evaluations, draws, seed)
+        every = evaluate_methods(evaluations, draws, seed)
         # Further seeds have no rows of their own: they stand beside the first as mean and SD
-        shown[cohort] = {name: one for name, one in every.items() if _system(name) in firsts}
-        gaps[cohort] = differences(shown[cohort], reference)
+        shown[cohort] = {name: one for name, one in every.items() if _get_system(name) in firsts}
+        gaps[cohort] = compare_to_reference(shown[cohort], reference)
         spread[cohort] = {
             f"{system.name}+{rule}": values
             for system in systems
-            for rule, values in seeds_of(every, [run.name for run in runs([system])]).items()
+            for rule, values in summarise_seeds(every, [run.name for run in list_runs([system])]).items()
         }
     lost = [
         f"{name} ({cohort})"
         for cohort, there in found.items()
-        for name in ("oracle", *(run.name for run in runs(systems) if cohort in run.system.cohorts))
+        for name in ("oracle", *(run.name for run in list_runs(systems) if cohort in run.system.cohorts))
         if name not in there
     ]
-    names = sorted({name for cohort in shown.values() for name in cohort}, key=_place(systems))
-    budget = {name: _budget(folder, systems, name) for name in names}
+    names = sorted({name for cohort in shown.values() for name in cohort}, key=_make_sort_key(systems))
+    budget = {name: _read_budget(folder, systems, name) for name in names}
     return Study(systems, shown, gaps, spread, budget, lost, reference, remarks)
 
 
-def _system(method: str) -> str:
+def _get_system(method: str) -> str:
     return "oracle" if method in ("oracle", "floor") else method.partition("+")[0]
 
 
-def _place(systems: list[System]) -> Any:
+def _make_sort_key(systems: list[System]) -> Any:
     order = [system.name for system in systems]
-    return lambda name: (order.index(_system(name)) if _system(name) in order else len(order), name)
+    return lambda name: (order.index(_get_system(name)) if _get_system(name) in order else len(order), name)
 
 
-def _evaluations(folder: Path, systems: list[System], cohort: str) -> dict[str, Evaluation]:
-    names = [*(run.name for run in runs(systems)), "oracle"]
+def _read_evaluations(folder: Path, systems: list[System], cohort: str) -> dict[str, Evaluation]:
+    names = [*(run.name for run in list_runs(systems)), "oracle"]
     read = {name: read_evaluation(folder / name / cohort) for name in names}
     return {name: one for name, one in read.items() if one is not None}
 
 
-def _budget(folder: Path, systems: list[System], method: str) -> dict[str, Any]:
+def _read_budget(folder: Path, systems: list[System], method: str) -> dict[str, Any]:
     """Steps, CPU seconds, seeds and phantom of a method; what nobody wrote down is None."""
-    name = _system(method)
+    name = _get_system(method)
     if name == "oracle":
-        said = _read(folder / "oracle/internal/job.json") or _read(folder / "oracle/external/job.json")
-        return {"steps": None, "seconds": None, "seeds": [0], "phantom": _phantom(said)}
+        said = _read_json(folder / "oracle/internal/job.json") or _read_json(
+            folder / "oracle/external/job.json"
+        )
+        return {"steps": None, "seconds": None, "seeds": [0], "phantom": _get_phantom(said)}
     system = next(one for one in systems if one.name == name)
-    kept = [_read(folder / Run(system, seed).name / "budget.json") for seed in range(system.seeds)]
+    kept = [_read_json(folder / Run(system, seed).name / "budget.json") for seed in range(system.seeds)]
     first = kept[0]
     return {
         "steps": first.get("steps"),
         "seconds": first.get("cpu_seconds"),
         "seeds": [one["seed"] for one in kept if one],
-        "phantom": _phantom(first),
+        "phantom": _get_phantom(first),
     }
 
 
-def _phantom(said: Mapping[str, Any]) -> str | None:
+def _get_phantom(said: Mapping[str, Any]) -> str | None:
     return (said.get("phantom") or {}).get("internal")
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read_json(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from experiments.bench.flame_graphs import bars, draw, sampled, shortened, speedscope
+from experiments.bench.flame_graphs import draw_icicle, list_bars, sample_stacks, shorten_stack, to_speedscope
 
 STACKS = Counter({("a", "b"): 3, ("a", "c"): 1, ("d",): 2})
 
@@ -14,20 +14,20 @@ STACKS = Counter({("a", "b"): 3, ("a", "c"): 1, ("d",): 2})
 def test_a_stack_keeps_our_calls_and_the_innermost() -> None:
     ours = ("scripts.lidia.data.read_volume", "read_nifti")
     measuring = ("experiments.bench.worker", "timed")
-    assert shortened([("__main__", "main"), measuring, ours, ("nibabel", "load"), ("zlib", "z")]) == (
+    assert shorten_stack([("__main__", "main"), measuring, ours, ("nibabel", "load"), ("zlib", "z")]) == (
         "data.read_volume.read_nifti",
         "zlib.z",
     )
-    assert shortened([ours]) == ("data.read_volume.read_nifti",)
-    assert shortened([]) == ()
+    assert shorten_stack([ours]) == ("data.read_volume.read_nifti",)
+    assert shorten_stack([]) == ()
 
 
 def test_callees_lie_below_their_callers() -> None:
-    assert bars(STACKS) == [(0, 0.0, 4, "a"), (1, 0.0, 3, "b"), (1, 3.0, 1, "c"), (0, 4.0, 2, "d")]
+    assert list_bars(STACKS) == [(0, 0.0, 4, "a"), (1, 0.0, 3, "b"), (1, 3.0, 1, "c"), (0, 4.0, 2, "d")]
 
 
 def test_speedscope_s_file_holds_every_stack_with_its_seconds() -> None:
-    told = speedscope(STACKS, "case", interval=0.5)
+    told = to_speedscope(STACKS, "case", interval=0.5)
     names = [frame["name"] for frame in told["shared"]["frames"]]
     profile = told["profiles"][0]
     found = [tuple(names[index] for index in sample) for sample in profile["samples"]]
@@ -44,10 +44,10 @@ def waits() -> None:
 
 
 def test_what_takes_the_time_is_seen() -> None:
-    seen = sampled(waits, interval=0.01)
+    seen = sample_stacks(waits, interval=0.01)
     assert any(stack and stack[-1].endswith("waits") for stack in seen)
 
 
 def test_the_picture_is_drawn(tmp_path: Path) -> None:
-    draw(tmp_path / "flame.png", STACKS, "a title")
+    draw_icicle(tmp_path / "flame.png", STACKS, "a title")
     assert (tmp_path / "flame.png").read_bytes().startswith(b"\x89PNG")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.bench.bench_page import page
+from experiments.bench.bench_page import render_page
 from experiments.bench.benchmark_row import BenchmarkRow, make_row, read_row
 from experiments.bench.results_cache import ResultsCache, read_previous
 
@@ -26,7 +26,7 @@ FREE = BenchmarkRow(ratio=2.0, what="a size", against="them", unit="size")
 
 def written(**more: object) -> list[str]:
     lines = {"fast": FAST, "slow": SLOW, "none": NONE, "free": FREE}
-    return page(lines, machine={"cores": 2}, command="make bench", **more).splitlines()  # type: ignore[arg-type]
+    return render_page(lines, machine={"cores": 2}, command="make bench", **more).splitlines()  # type: ignore[arg-type]
 
 
 def test_a_line_is_a_median_with_its_spread_and_a_verdict() -> None:

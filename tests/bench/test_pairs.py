@@ -13,10 +13,10 @@ from experiments.bench.paired_timing import (
     BenchError,
     Side,
     Trial,
-    ratios,
+    compute_median,
+    compute_ratios,
     run_rounds,
-    spread,
-    typical,
+    summarise_spread,
 )
 
 TESTS = Path(__file__).parents[1]
@@ -67,7 +67,7 @@ def trial(seconds: float, memory: float = 0.0) -> Trial:
 def test_ratios_are_taken_within_a_round() -> None:
     """The machine is twice as slow in the second round: times say 15/7.5, rounds say 2 both times."""
     mine, theirs = [trial(5.0, 10.0), trial(10.0, 20.0)], [trial(10.0, 40.0), trial(20.0, 40.0)]
-    assert ratios(theirs, mine) == [2.0, 2.0]
-    assert ratios(theirs, mine, "peak_mb") == [4.0, 2.0]
-    assert spread([3.0, 1.0, 2.0]) == (2.0, 1.0, 3.0)
-    assert typical([trial(3.0), trial(1.0), trial(2.0)]) == 2.0
+    assert compute_ratios(theirs, mine) == [2.0, 2.0]
+    assert compute_ratios(theirs, mine, "peak_mb") == [4.0, 2.0]
+    assert summarise_spread([3.0, 1.0, 2.0]) == (2.0, 1.0, 3.0)
+    assert compute_median([trial(3.0), trial(1.0), trial(2.0)]) == 2.0

@@ -19,7 +19,7 @@ from scripts.lidia.dicom.series import read_series
 from scripts.lidia.dicom.study import find_studies
 from scripts.lidia.inference.inputs import resolve_inputs
 from scripts.lidia.prepare.prepare_data import prepare
-from scripts.lidia.report.certainty import certainty
+from scripts.lidia.report.certainty import render_certainty
 
 SLICES = 24
 
@@ -222,7 +222,7 @@ def test_the_page_has_the_account(tmp_path: Path) -> None:
     folder = study(tmp_path / "in")
     (folder / "art.nii").write_bytes(bytes(400))
     files = item_of(tmp_path)["notes"]["files"]
-    page = certainty({"phases_used": ["venous"], "files": files, "probabilities": {}})
+    page = render_certainty({"phases_used": ["venous"], "files": files, "probabilities": {}})
     assert "97 files were given: 96 were used, 1 left out" in page and REASONS["volume"].words in page
     for broken in ({"files": 3}, {"files": {"uses": 3, "reasons": [4]}}, {"files": []}):
-        certainty({"phases_used": ["venous"], "probabilities": {}, **broken})
+        render_certainty({"phases_used": ["venous"], "probabilities": {}, **broken})

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
-from experiments.study.breathing_truth import breaths_of
+from experiments.study.breathing_truth import redraw_displacements
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.geometry.volume import Volume
 from scripts.lidia.phantom.write_cohort import write_cohort
@@ -55,7 +55,7 @@ def errors_of(patient: dict[str, Any], phase: str, field: Path) -> tuple[float, 
     liver = nib.load(patient["true_liver"])
     index = np.argwhere(np.asarray(liver.dataobj) > 0).T
     places = liver.affine[:3, :3] @ index + liver.affine[:3, 3:]
-    true = breaths_of(SEED, 0, spacing=SPACING)[phase].places(places)
+    true = redraw_displacements(SEED, 0, spacing=SPACING)[phase].places(places)
     found = nib.load(field)
     at = np.linalg.inv(found.affine)
     at = at[:3, :3] @ places + at[:3, 3:]

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from scripts.lidia.report.contours import outline, spot, upright
+from scripts.lidia.report.contours import find_label_position, orient_for_display, trace_outline
 
 
 def corners(path: str) -> list[tuple[int, int]]:
@@ -19,20 +19,20 @@ def corners(path: str) -> list[tuple[int, int]]:
 def test_the_patient_s_right_is_on_the_left_and_his_front_at_the_top() -> None:
     plane = np.zeros((4, 3), int)
     plane[3, 2] = 7
-    assert upright(plane)[0, 0] == 7
+    assert orient_for_display(plane)[0, 0] == 7
 
 
 def test_a_voxel_is_a_diamond_around_its_centre() -> None:
     mask = np.zeros((4, 3), bool)
     mask[3, 2] = True
     # the voxel is shown at the top left; its centre is one half voxel from both edges
-    assert sorted(corners(outline(mask))) == [(0, 1), (1, 0), (1, 2), (2, 1)]
+    assert sorted(corners(trace_outline(mask))) == [(0, 1), (1, 0), (1, 2), (2, 1)]
 
 
 def test_straight_sides_have_two_ends_only() -> None:
     mask = np.zeros((20, 20), bool)
     mask[2:12, 5:15] = True
-    found = corners(outline(mask))
+    found = corners(trace_outline(mask))
     assert len(found) == 8
     assert (min(x for x, _ in found), max(x for x, _ in found)) == (2 * 20 - 2 * 12, 2 * 20 - 2 * 2)
     assert (min(y for _, y in found), max(y for _, y in found)) == (2 * 20 - 2 * 15, 2 * 20 - 2 * 5)
@@ -40,12 +40,12 @@ def test_straight_sides_have_two_ends_only() -> None:
 
 def test_two_pieces_and_none() -> None:
     mask = np.zeros((9, 9), bool)
-    assert outline(mask) == ""
+    assert trace_outline(mask) == ""
     mask[1, 1] = mask[7, 7] = True
-    assert outline(mask).count("M") == 2
+    assert trace_outline(mask).count("M") == 2
 
 
 def test_a_name_stands_above_the_middle() -> None:
     mask = np.zeros((20, 20), bool)
     mask[2:12, 5:15] = True
-    assert spot(mask) == (26, 10)
+    assert find_label_position(mask) == (26, 10)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
 
-from scripts.lidia.report.loss_curves import loss_curves
+from scripts.lidia.report.loss_curves import read_loss_curves
 
 
 def write(folder: Path, points: list[tuple[int, float]], name: str, age: float) -> None:
@@ -22,8 +22,8 @@ def write(folder: Path, points: list[tuple[int, float]], name: str, age: float) 
 def test_steps_rise_and_a_resume_takes_over(tmp_path: Path) -> None:
     write(tmp_path, [(10, 5.0), (20, 4.0), (1, 4.5), (30, 3.0), (40, 9.0), (2, 6.0)], "first", 1000.0)
     write(tmp_path, [(30, 2.5), (40, 2.0), (3, 2.2)], "second", 2000.0)
-    assert loss_curves(tmp_path) == {"loss": [(10, 5.0), (20, 4.0), (30, 2.5), (40, 2.0)]}
+    assert read_loss_curves(tmp_path) == {"loss": [(10, 5.0), (20, 4.0), (30, 2.5), (40, 2.0)]}
 
 
 def test_a_folder_without_a_log_gives_nothing(tmp_path: Path) -> None:
-    assert loss_curves(tmp_path) == {}
+    assert read_loss_curves(tmp_path) == {}

@@ -10,7 +10,13 @@ import numpy as np
 import pytest
 
 from scripts.lidia.metrics.lesion_matching import find_lesions
-from scripts.lidia.report.read_results import Patient, counterparts, find_finished, read_patient, read_truth
+from scripts.lidia.report.read_results import (
+    Patient,
+    find_finished,
+    match_true_lesions,
+    read_patient,
+    read_truth,
+)
 
 
 def of(run: Path, case: str) -> Patient:
@@ -46,9 +52,9 @@ def test_others_count_on_the_side_of_their_flag() -> None:
 def test_a_counterpart_needs_a_fifth_of_dice_and_is_blind_to_type() -> None:
     found, truth = np.zeros((20, 1, 1), int), np.zeros((20, 1, 1), int)
     truth[:10], found[8:16] = 5, 2
-    assert counterparts(patient(found, truth)) == {1: 1}
+    assert match_true_lesions(patient(found, truth)) == {1: 1}
     truth[:1] = truth[9] = 0
-    assert counterparts(patient(found, truth)) == {}
+    assert match_true_lesions(patient(found, truth)) == {}
 
 
 def test_a_label_on_another_grid_is_refused(run: Path, tmp_path: Path) -> None:

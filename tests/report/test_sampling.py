@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from scripts.lidia.geometry.grid import Grid
-from scripts.lidia.report.phase_sampling import AIR, read_part, resample_hu, sample_hu
+from scripts.lidia.report.phase_sampling import AIR, read_phase_crop, resample_hu, sample_hu
 
 PLANE = np.array([1.5, 2.0, 1.0])
 """HU a mm along x, y, z."""
@@ -46,13 +46,13 @@ def truth(grid: Grid) -> np.ndarray:
 
 @pytest.mark.parametrize("name", AFFINES)
 def test_a_grid_shows_what_lies_there(name: str, tmp_path: Path) -> None:
-    part = read_part(written(tmp_path / "p.nii.gz", AFFINES[name]), "P", GRID.corners())
+    part = read_phase_crop(written(tmp_path / "p.nii.gz", AFFINES[name]), "P", GRID.corners())
     np.testing.assert_allclose(resample_hu(part, GRID), truth(GRID), atol=2e-2)
     np.testing.assert_allclose(sample_hu(part, GRID.corners()), PLANE @ GRID.corners(), atol=2e-2)
 
 
 def test_no_more_than_the_box_is_kept(tmp_path: Path) -> None:
-    part = read_part(written(tmp_path / "p.nii.gz", AFFINES["flipped"]), "P", GRID.corners())
+    part = read_phase_crop(written(tmp_path / "p.nii.gz", AFFINES["flipped"]), "P", GRID.corners())
     # x: 28.5 mm are 20 voxels; y: from 27 down to 13.4 are 15; z: from 3 to 13 are 11; each with one around
     assert part.voxels.shape == (20 + 2, 15 + 2, 11 + 2)
 
@@ -60,10 +60,10 @@ def test_no_more_than_the_box_is_kept(tmp_path: Path) -> None:
 def test_beyond_the_scan_is_air_or_unknown(tmp_path: Path) -> None:
     path = written(tmp_path / "p.nii.gz", AFFINES["flipped"])
     far = Grid(GRID.affine + np.array([0, 0, 0, 1])[None] * np.array([500, 0, 0, 0])[:, None], (3, 3, 3))
-    part = read_part(path, "P", far.corners())
+    part = read_phase_crop(path, "P", far.corners())
     assert np.all(resample_hu(part, far) == AIR) and np.isnan(sample_hu(part, far.corners())).all()
     half = Grid(np.array([[1.5, 0, 0, 24], [0, 1.5, 0, 0], [0, 0, 2, 0], [0, 0, 0, 1.0]]), (6, 2, 2))
-    seen = resample_hu(read_part(path, "P", half.corners()), half)
+    seen = resample_hu(read_phase_crop(path, "P", half.corners()), half)
     assert np.all(seen[:4] > AIR) and np.all(seen[4:] == AIR)
 
 
@@ -72,11 +72,11 @@ def test_what_is_not_finite_is_air(tmp_path: Path) -> None:
     volume[2, 2, 2] = np.nan
     nib.save(nib.Nifti1Image(volume, np.eye(4)), tmp_path / "p.nii.gz")
     grid = Grid(np.eye(4), (6, 6, 6))
-    seen = resample_hu(read_part(tmp_path / "p.nii.gz", "P", grid.corners()), grid)
+    seen = resample_hu(read_phase_crop(tmp_path / "p.nii.gz", "P", grid.corners()), grid)
     assert seen[2, 2, 2] == AIR and seen[3, 3, 3] == 50
 
 
 def test_a_file_with_a_fourth_axis_of_one_is_a_volume(tmp_path: Path) -> None:
     nib.save(nib.Nifti1Image(np.full((6, 6, 6, 1), 9, np.int16), np.eye(4)), tmp_path / "p.nii.gz")
     grid = Grid(np.eye(4), (6, 6, 6))
-    assert np.all(resample_hu(read_part(tmp_path / "p.nii.gz", "P", grid.corners()), grid) == 9)
+    assert np.all(resample_hu(read_phase_crop(tmp_path / "p.nii.gz", "P", grid.corners()), grid) == 9)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from torch.utils.tensorboard import SummaryWriter
 
-from scripts.lidia.report.slice_choice import Plane, cut
+from scripts.lidia.report.slice_choice import Plane, sample_plane
 from scripts.lidia.report.write_report import write_report
 
 VOID = {"meta", "img", "link", "br", "line", "polyline", "path", "circle", "input"}
@@ -98,9 +98,9 @@ def test_only_phases_that_were_used_are_drawn(
 
     def noting(used: dict[str, str], *rest: Any) -> Plane:
         drawn.append(list(used))
-        return cut(used, *rest)
+        return sample_plane(used, *rest)
 
-    monkeypatch.setattr("scripts.lidia.report.cohort_sections.cut", noting)
+    monkeypatch.setattr("scripts.lidia.report.cohort_sections.sample_plane", noting)
     write_report(results_dir=tmp_path / "results", output_dir=tmp_path, dataset_dir=run / "data", patients=1)
     assert drawn == [["venous"]]
 

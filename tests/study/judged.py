@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.study.archive import keep
+from experiments.study.archive import store_result
 from experiments.study.cohorts import Cohort
 from experiments.study.jobs import Job, StudyPaths
 from experiments.study.systems import Run, read_systems
@@ -92,7 +92,7 @@ def evaluate(folder: Path, *, seed: int, skill: float, count: int = 40, draws: i
 def archived(archive: Path, run: str, cohort: str, folder: Path) -> None:
     """Takes an evaluation into an archive, as the study does."""
     job = Job(f"{run}/{cohort}", "evaluation", [], folder, "python", "key", None, 0.0)
-    keep(archive, job, StudyPaths(Path(), Path(), COHORTS), None, 0)
+    store_result(archive, job, StudyPaths(Path(), Path(), COHORTS), None, 0)
 
 
 def trained(archive: Path, folder: Path, run: Run, steps: int = 20) -> None:
@@ -101,7 +101,7 @@ def trained(archive: Path, folder: Path, run: Run, steps: int = 20) -> None:
     lines = [f"Epoch[{number}] Metrics -- cpu_seconds: 10.0000 loss: 1" for number in (1, 2, 2, 3)]
     (folder / "training.log").write_text("\n".join(lines))
     job = Job(f"{run.name}/training", "training", [], folder, "python", "key", None, 0.0)
-    keep(archive, job, StudyPaths(Path(), Path(), COHORTS), run, steps)
+    store_result(archive, job, StudyPaths(Path(), Path(), COHORTS), run, steps)
 
 
 def write_archive(folder: Path, systems: dict[str, dict], skills: dict[str, float]) -> Path:

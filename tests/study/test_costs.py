@@ -7,21 +7,21 @@ from pathlib import Path
 from study.judged import trained
 from study.test_jobs import of, places
 
-from experiments.study.archive import cpu_seconds
-from experiments.study.costs import budget_lines, read_cost
+from experiments.study.archive import read_cpu_seconds
+from experiments.study.costs import format_budget, read_cost
 from experiments.study.systems import Run, read_systems
 
 
 def test_an_epoch_done_twice_counts_once(tmp_path: Path) -> None:
     log = tmp_path / "training.log"
-    assert cpu_seconds(log) is None
+    assert read_cpu_seconds(log) is None
     log.write_text(
         "x INFO: Epoch[1] Metrics -- cpu_seconds: 10.5000 loss: 3\n"
         "x INFO: Epoch[2] Metrics -- cpu_seconds: 99.0 loss: 3\n"
         "x INFO: Epoch[2] Metrics -- auc8: 0.7\n"
         "x INFO: Epoch[2] Metrics -- cpu_seconds: 11.5000 gradient_norm: 1\n"
     )
-    assert cpu_seconds(log) == 22.0
+    assert read_cpu_seconds(log) == 22.0
 
 
 def test_a_step_costs_what_the_config_or_an_earlier_seed_says(tmp_path: Path) -> None:
@@ -34,7 +34,7 @@ def test_a_step_costs_what_the_config_or_an_earlier_seed_says(tmp_path: Path) ->
 
 def test_the_total_is_printed_in_hours() -> None:
     jobs = [job._replace(cost=1800.0) for name in ("lidia", "unet") for job in of(name, places())]
-    lines = budget_lines(jobs, 2).splitlines()
+    lines = format_budget(jobs, 2).splitlines()
     assert lines[0] == "6 jobs ahead; 1.5 hours with 2 workers; core-hours:"
     assert [line.split() for line in lines[1:]] == [
         ["lidia", "1.50"],

@@ -8,17 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.study.difficulty import measure_difficulty, patient_auc
-from experiments.study.features import FEATURES, Described, describe
+from experiments.study.difficulty import compute_patient_auc, measure_difficulty
+from experiments.study.features import FEATURES, CaseFeatures, extract_features
 from scripts.lidia.metrics.lesion_matching import find_lesions
 from scripts.lidia.metrics.patient_auc import SIDES
 from scripts.lidia.metrics.patient_rows import SCORES
 from scripts.lidia.vocabulary import LESION_TYPES, PHASES
 
 
-def lesions(name: str, *groups: int) -> Described:
+def lesions(name: str, *groups: int) -> CaseFeatures:
     count = len(groups)
-    return Described(name, np.array(groups, int), np.zeros((count, FEATURES)), np.zeros((count, 4)))
+    return CaseFeatures(name, np.array(groups, int), np.zeros((count, FEATURES)), np.zeros((count, 4)))
 
 
 def test_a_patient_is_scored_by_the_greatest_probability() -> None:
@@ -26,7 +26,7 @@ def test_a_patient_is_scored_by_the_greatest_probability() -> None:
     rows = [np.zeros((2, 8)), np.zeros((1, 8)), np.zeros((0, 8))]
     rows[0][0, 0], rows[1][0, 0] = 0.9, 0.2
     rows[0][1, 5], rows[1][0, 5] = 0.4, 0.0
-    found = patient_auc(cases, rows)
+    found = compute_patient_auc(cases, rows)
     assert found == {"HCC": 1.0, "cyst": 0.75, "auc8": 0.875}
 
 
@@ -34,14 +34,14 @@ def test_features_of_a_written_case(cohort: Path) -> None:
     datalist = json.loads((cohort / "dataset.json").read_text())
     items = [item for part in ("training", "validation", "test") for item in datalist[part]]
     for item in items:
-        found = describe(item, cohort)
+        found = extract_features(item, cohort)
         assert found.rich.shape == (len(found.groups), FEATURES)
         assert len(found.groups) == len(item["lesions"])
         for column, phase in enumerate(PHASES):
             assert np.isnan(found.plain[:, column]).all() == (
                 phase not in item["phases"] or not len(found.groups)
             )
-    cysts = [describe(item, cohort) for item in items]
+    cysts = [extract_features(item, cohort) for item in items]
     darker = [c.plain[c.groups == 7, 2] for c in cysts]
     darker = np.concatenate(darker)
     assert (darker < -10).all() if len(darker) else pytest.skip("no cyst in this cohort")
@@ -93,7 +93,7 @@ def test_the_truth_is_that_of_an_evaluation(cohort: Path) -> None:
     import nibabel as nib
 
     item = json.loads((cohort / "dataset.json").read_text())["training"][0]
-    found = describe(item, cohort)
+    found = extract_features(item, cohort)
     label = nib.load(cohort / item["label"])
     drawn = np.asarray(nib.load(cohort / item["instances"]).dataobj)
     spacing = [float(size) for size in label.header.get_zooms()]

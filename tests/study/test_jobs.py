@@ -7,22 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from experiments.study.archive import is_kept, keep
+from experiments.study.archive import is_kept, store_result
 from experiments.study.cohorts import COHORTS, Cohort, read_cohort
 from experiments.study.jobs import (
     Job,
     StudyPaths,
-    cases_job,
-    difficulty_jobs,
-    evaluation_jobs,
-    given_weights,
-    phase_jobs,
-    steps_of,
-    trained_weights,
-    training_job,
+    count_steps,
+    find_given_weights,
+    locate_trained_weights,
+    make_cases_job,
+    make_difficulty_jobs,
+    make_evaluation_jobs,
+    make_phase_jobs,
+    make_training_job,
 )
-from experiments.study.schedule import required
-from experiments.study.systems import Run, read_systems, runs
+from experiments.study.schedule import select_required
+from experiments.study.systems import Run, list_runs, read_systems
 from scripts.lidia.inference.phase_ablation import list_phase_subsets
 
 BUNDLE = Path(__file__).parents[2] / "lidia_bundle"
@@ -35,8 +35,8 @@ def places(output: str = "/a", digest: str = "one") -> StudyPaths:
 
 def of(name: str, where: StudyPaths, options: dict | None = None, **said: object) -> list[Job]:
     (system,) = read_systems({name: said})
-    training = training_job(where, Run(system, 0), options or {}, 1.0)
-    return [training, *evaluation_jobs(where, Run(system, 0), trained_weights(training), {}, 2.0)]
+    training = make_training_job(where, Run(system, 0), options or {}, 1.0)
+    return [training, *make_evaluation_jobs(where, Run(system, 0), locate_trained_weights(training), {}, 2.0)]
 
 
 def test_an_overlay_and_its_options_reach_every_process() -> None:
@@ -78,10 +78,10 @@ def test_the_hash_knows_configs_options_and_cohorts_but_no_folders(tmp_path: Pat
 
 def test_seeds_come_after_all_first_ones() -> None:
     systems = read_systems({"a": {"seeds": 3}, "b": {}, "c": {"seeds": 2}})
-    assert [run.name for run in runs(systems)] == ["a", "b", "c", "a_seed1", "c_seed1", "a_seed2"]
-    keys = [training_job(places(), run, {}, 0.0) for run in runs(systems)]
+    assert [run.name for run in list_runs(systems)] == ["a", "b", "c", "a_seed1", "c_seed1", "a_seed2"]
+    keys = [make_training_job(places(), run, {}, 0.0) for run in list_runs(systems)]
     assert keys[3].command[-2:] == ["--seed", "1"] and "--seed" not in keys[0].command
-    assert steps_of(places(), runs(systems)[0], {"max_epochs": 3, "steps_per_epoch": 5}) == 15
+    assert count_steps(places(), list_runs(systems)[0], {"max_epochs": 3, "steps_per_epoch": 5}) == 15
 
 
 def test_bad_systems_are_told() -> None:
@@ -113,21 +113,23 @@ def test_a_system_stands_in_several_tables() -> None:
 def test_weights_that_are_there_are_judged_without_a_training() -> None:
     (system,) = read_systems({"shipped": {"weights": "models/model.pt", "cohorts": ["external"]}})
     run = Run(system, 0)
-    weights = given_weights(places(), run)
+    weights = find_given_weights(places(), run)
     assert weights is not None and weights.after is None
-    (job,) = evaluation_jobs(places(), run, weights, {}, 2.0)
+    (job,) = make_evaluation_jobs(places(), run, weights, {}, 2.0)
     assert job.name == "shipped/external" and job.after is None
     assert job.command[job.command.index("--model_file") + 1] == str(BUNDLE / "models/model.pt")
-    (other,) = evaluation_jobs(places(), run, weights._replace(key="other"), {}, 2.0)
+    (other,) = make_evaluation_jobs(places(), run, weights._replace(key="other"), {}, 2.0)
     assert other.key != job.key, "other weights, another row"
     with pytest.raises(FileNotFoundError, match=r"none.pt is not there; the study's system 'a' names it"):
-        given_weights(places(), Run(read_systems({"a": {"weights": "models/none.pt"}})[0], 0))
+        find_given_weights(places(), Run(read_systems({"a": {"weights": "models/none.pt"}})[0], 0))
 
 
 def test_phases_are_judged_on_the_same_patients() -> None:
     (system,) = read_systems({"lidia": {}})
-    training = training_job(places(), Run(system, 0), {}, 0.0)
-    jobs = list(phase_jobs(places(), Run(system, 0), trained_weights(training), {}, 1.0, patients=100))
+    training = make_training_job(places(), Run(system, 0), {}, 0.0)
+    jobs = list(
+        make_phase_jobs(places(), Run(system, 0), locate_trained_weights(training), {}, 1.0, patients=100)
+    )
     assert len(jobs) == len(list_phase_subsets()) == 15
     assert jobs[5].name == "lidia/phases/nc+venous" and jobs[5].cost == 100
     assert jobs[5].command[-6:] == [
@@ -138,13 +140,13 @@ def test_phases_are_judged_on_the_same_patients() -> None:
         "--patients",
         "100",
     ]
-    cases = cases_job(places(), Run(system, 0), trained_weights(training), {}, 1.0, 4)
+    cases = make_cases_job(places(), Run(system, 0), locate_trained_weights(training), {}, 1.0, 4)
     assert "inference.json" in cases.command[6] and cases.after == "lidia/training"
 
 
 def test_the_oracle_is_given_the_cohorts_alone() -> None:
     where = places()
-    for job, cohort in zip(difficulty_jobs(where, 1.0), COHORTS, strict=True):
+    for job, cohort in zip(make_difficulty_jobs(where, 1.0), COHORTS, strict=True):
         given = dict(zip(job.command[7::2], job.command[8::2], strict=True))
         folders = {"--dataset_dir": "/a/internal", "--judged_dir": f"/a/{cohort}"}
         assert given == folders | {"--output": f"/a/oracle/{cohort}/difficulty.json"}
@@ -153,24 +155,24 @@ def test_the_oracle_is_given_the_cohorts_alone() -> None:
 
 def test_a_row_of_the_archive_is_not_run_again(tmp_path: Path) -> None:
     jobs = of("lidia", places())
-    assert required(jobs, lambda job: is_kept(tmp_path, job)) == jobs
+    assert select_required(jobs, lambda job: is_kept(tmp_path, job)) == jobs
     training = jobs[0]._replace(folder=tmp_path / "run")
     training.folder.mkdir()
     (system,) = read_systems({"lidia": {}})
-    keep(tmp_path, training, places(), Run(system, 0), 10)
+    store_result(tmp_path, training, places(), Run(system, 0), 10)
     budget = json.loads((tmp_path / "lidia/budget.json").read_text())
     assert budget["steps"] == 10 and budget["cpu_seconds"] is None and budget["key"] == training.key
     assert budget["command"].startswith("python -m monai.bundle run training")
     # Its weights are not kept: who judges them needs the training
-    assert required(jobs, lambda job: is_kept(tmp_path, job)) == jobs
+    assert select_required(jobs, lambda job: is_kept(tmp_path, job)) == jobs
     for job in jobs[1:]:
         place = tmp_path / job.name
         place.mkdir(parents=True)
         (place / "job.json").write_text(json.dumps({"key": job.key}))
-    assert required(jobs, lambda job: is_kept(tmp_path, job)) == []
+    assert select_required(jobs, lambda job: is_kept(tmp_path, job)) == []
     changed = of("lidia", places(), {"steps_per_epoch": 3})
-    assert required(changed, lambda job: is_kept(tmp_path, job)) == changed
-    assert required(changed, lambda job: is_kept(tmp_path, job, ["lidia"])) == []
+    assert select_required(changed, lambda job: is_kept(tmp_path, job)) == changed
+    assert select_required(changed, lambda job: is_kept(tmp_path, job, ["lidia"])) == []
 
 
 def test_a_cohort_is_known_by_its_patients(tmp_path: Path) -> None:
@@ -192,6 +194,6 @@ def test_every_system_of_the_config_is_sound() -> None:
     assert len(systems) >= 14 and content["reference"] in content["systems"]
     for system in systems:
         assert all((BUNDLE / "configs/overlays" / name).is_file() for name in system.overlays)
-        assert steps_of(places(), Run(system, 0), content["options"]) >= 1000
+        assert count_steps(places(), Run(system, 0), content["options"]) >= 1000
     seeds = {system.name: system.seeds for system in systems}
     assert seeds["lidia"] == seeds["nnunet"] == seeds["mask2former"] == 3

@@ -14,7 +14,7 @@ import pytest
 
 from experiments.study.jobs import Job
 from experiments.study.process import StudyError, is_done, run_job
-from experiments.study.schedule import work
+from experiments.study.schedule import run_jobs
 
 # Counts in a file, as a training does in its states: a step is never done twice
 COUNTING = """
@@ -95,7 +95,7 @@ def test_after_a_failure_the_others_go_on(tmp_path: Path) -> None:
         run_job(one)
         done.append(one.name)
 
-    (failed,) = work(jobs, 2, do, 4)
+    (failed,) = run_jobs(jobs, 2, do, 4)
     assert failed.startswith("a/training failed: no such thing")
     assert done == ["b/training", "b/internal"]
 
@@ -112,5 +112,5 @@ def test_a_job_waits_for_what_it_reads(tmp_path: Path) -> None:
         time.sleep(0.2 if one.name == "a/training" else 0.0)
         order.append(one.name)
 
-    assert work(jobs, 2, do, 3) == []
+    assert run_jobs(jobs, 2, do, 3) == []
     assert order == ["b/training", "a/training", "a/internal"]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from monai.bundle import ConfigWorkflow
 
-from experiments.study.breathing_truth import breaths_of
+from experiments.study.breathing_truth import redraw_displacements
 from scripts.lidia.phantom.case import sample_case
 from scripts.lidia.registration import register_case, select_transform
 
@@ -21,7 +21,7 @@ CONFIGS = ROOT / "lidia_bundle/configs"
 @pytest.mark.parametrize("index", [0, 3])
 def test_the_breathing_is_the_phantom_s_own(index: int) -> None:
     case = sample_case(5, index, breathing="raw", spacing=(6.0, 6.0, 6.0))
-    breaths = breaths_of(5, index, spacing=(6.0, 6.0, 6.0))
+    breaths = redraw_displacements(5, index, spacing=(6.0, 6.0, 6.0))
     for phase, moved in case.moved.items():
         if phase != "venous":
             assert np.sqrt((breaths[phase].shift ** 2).sum(0)).max() == pytest.approx(moved, abs=1e-4)
@@ -29,7 +29,7 @@ def test_the_breathing_is_the_phantom_s_own(index: int) -> None:
 
 
 def test_where_a_place_went_is_found_by_going_back() -> None:
-    breath = breaths_of(5, 3, spacing=(6.0, 6.0, 6.0))["nc"]
+    breath = redraw_displacements(5, 3, spacing=(6.0, 6.0, 6.0))["nc"]
     venous = np.random.default_rng(0).uniform(-60, 60, (3, 50))
     went = breath.places(venous)
     axes = [np.asarray(axis, float) for axis in breath.frame]

@@ -12,7 +12,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 from study.judged import COHORTS, read_json, write_archive
 
-from experiments.study.archive import keep
+from experiments.study.archive import store_result
 from experiments.study.compact_tables import read_table
 from experiments.study.jobs import Job, StudyPaths
 from experiments.study.write_study import write_study
@@ -66,7 +66,7 @@ def test_oracle_and_floor_are_methods(tmp_path: Path) -> None:
         writer.writerows(rows)
     (folder / "difficulty.json").write_text("{}")
     job = Job("oracle/internal", "difficulty", [], folder, "python", "key", None, 0.0)
-    keep(archive, job, StudyPaths(Path(), Path(), COHORTS), None, 0)
+    store_result(archive, job, StudyPaths(Path(), Path(), COHORTS), None, 0)
     page = write_study(archive=str(archive), output_dir="", systems={"lidia": {}}, draws=20).read_text()
     study = read_json(tmp_path / "study.json")
     assert study["internal"]["oracle"]["auc8"][0] == 1.0 and study["internal"]["floor"]["auc8"][0] == 0.5

@@ -14,7 +14,7 @@ from sklearn.metrics import brier_score_loss, roc_auc_score
 from study.judged import COHORTS, archived, evaluate, read_json, truths, write_archive
 
 from experiments.study.compare import METRICS
-from experiments.study.evidence import confusion, read_evaluation
+from experiments.study.evidence import count_confusion, read_evaluation
 from experiments.study.write_study import write_study
 from scripts.lidia.vocabulary import LESION_TYPES
 
@@ -168,7 +168,7 @@ def test_an_archive_with_nothing_in_it_gives_a_page(tmp_path: Path) -> None:
 def test_the_confusion_is_that_of_the_evaluation(archive: Path) -> None:
     kept = read_evaluation(archive / "nnunet/internal")
     assert kept is not None
-    table = confusion(kept)
+    table = count_confusion(kept)
     lesions = stored(archive, "nnunet/internal", "lesions.csv.gz")
     missed = Counter(row["type"] for row in lesions if row["outcome"] == "missed")
     false = Counter(row["type"] for row in lesions if row["outcome"] == "false")

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from scripts.lidia.report.html_page import section
-from scripts.lidia.report.tables import table
+from scripts.lidia.report.html_page import build_section
+from scripts.lidia.report.tables import render_table
 from scripts.lidia.vocabulary import LESION_TYPES, PHASES
 
 MAX_ROWS = 500
@@ -25,20 +25,20 @@ def check_sections(file: str, summary: Mapping[str, Any], faults: Sequence[Mappi
     warnings = [fault for fault in faults if fault["severity"] != "error"]
     counts = f"{len(errors)} errors and {len(warnings)} remarks in {escape(file)}."
     verdict = "No fault prevents a training." if not errors else "Correct the errors before you continue."
-    blocks = [section("Summary", f"<p>{counts} {verdict}</p>")]
+    blocks = [build_section("Summary", f"<p>{counts} {verdict}</p>")]
     if errors:
-        blocks.append(section("Errors", _faults("Errors", errors)))
+        blocks.append(build_section("Errors", _faults("Errors", errors)))
     if warnings:
-        blocks.append(section("Warnings", _faults("Warnings", warnings)))
-    blocks.append(section("Content", _counts(summary["sections"]), _grids(summary["sections"])))
-    blocks.append(section("Patients", _patients(summary["patients"])))
+        blocks.append(build_section("Warnings", _faults("Warnings", warnings)))
+    blocks.append(build_section("Content", _counts(summary["sections"]), _grids(summary["sections"])))
+    blocks.append(build_section("Patients", _patients(summary["patients"])))
     return blocks
 
 
 def _table(caption: str, header: Iterable[str], rows: Iterable[Sequence[object]]) -> str:
     """Returns a table of escaped text; `caption` is its accessible name."""
     cells = [[escape(str(cell)) for cell in row] for row in rows]
-    return table([escape(cell) for cell in header], cells, words=caption)
+    return render_table([escape(cell) for cell in header], cells, words=caption)
 
 
 def _faults(caption: str, faults: Sequence[Mapping[str, str]]) -> str:

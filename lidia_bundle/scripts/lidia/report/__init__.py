@@ -1,1 +1,1 @@
-"""Pictures of what came out, on one page."""
+"""HTML pages of results: one for each patient, one for a cohort."""

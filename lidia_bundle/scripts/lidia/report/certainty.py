@@ -1,6 +1,6 @@
-"""What a diagnosis rests on: phases that were not scanned, their registration, and what each phase changed.
+"""Render the section on certainty: absent phases, warnings, effect of each phase, registration, files.
 
-Words and numbers come from headers and from JSON; whatever they hold is shown as text.
+All text comes from headers and from JSON and is escaped.
 """
 
 from __future__ import annotations
@@ -9,154 +9,170 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from scripts.lidia.report.probability_bars import GROUPS, finite, number, table_of
-from scripts.lidia.report.tables import table
+from scripts.lidia.report.probability_bars import GROUPS, format_number, get_mapping, to_finite
+from scripts.lidia.report.tables import render_table
 from scripts.lidia.vocabulary import PHASES
 
-NOTABLE = 0.05
-"""Change of a probability from which on it is written out."""
+NOTABLE_CHANGE = 0.05
+"""Smallest change of a probability that is written out."""
 
 
-def certainty(result: Mapping[str, Any]) -> str:
-    """Blocks on certainty, each where the result tells of it.
+def render_certainty(result: Mapping[str, Any]) -> str:
+    """Render the blocks on certainty; a block whose key is missing is left out.
 
     Args:
         result: content of `ID.json`.
     """
-    blocks = [_missing(result), _warnings(result), _without(result), _registration(result), _series(result)]
-    blocks.append(_files(result))
+    blocks = [
+        _render_phases(result),
+        _render_warnings(result),
+        _render_ablation(result),
+        _render_registration(result),
+        _render_series(result),
+    ]
+    blocks.append(_render_files(result))
     return "".join(blocks)
 
 
-def _missing(result: Mapping[str, Any]) -> str:
+def _render_phases(result: Mapping[str, Any]) -> str:
     used = [str(phase) for phase in result.get("phases_used") or ()]
     absent = [phase for phase in PHASES if phase not in used]
     if not absent:
-        said = ["All four phases were scanned and used."]
+        sentences = ["All four phases were scanned and used."]
     else:
-        said = [f"Used: {_listed(used)}. Not scanned: {_listed(absent)}."]
-    told = table_of(result, "missing")
-    here, whole = finite(told.get("auc8")), finite(told.get("auc8_all"))
-    if here is not None and whole is not None and absent:
-        said.append(
-            f"On synthetic validation patients the mean AUC of the eight types is {here:.3f} with these "
-            f"phases, {whole:.3f} with all four ({here - whole:+.3f})."
+        sentences = [f"Used: {_join_names(used)}. Not scanned: {_join_names(absent)}."]
+    missing = get_mapping(result, "missing")
+    auc8, auc8_all = to_finite(missing.get("auc8")), to_finite(missing.get("auc8_all"))
+    if auc8 is not None and auc8_all is not None and absent:
+        sentences.append(
+            f"On synthetic validation patients the mean AUC of the eight types is {auc8:.3f} with these "
+            f"phases, {auc8_all:.3f} with all four ({auc8 - auc8_all:+.3f})."
         )
     if result.get("grid_phase") and result["grid_phase"] != "venous":
-        said.append(
+        sentences.append(
             f"Without the venous phase, the grid is that of the {escape(str(result['grid_phase']))} one."
         )
     if not result.get("calibrated"):
-        said.append(
+        sentences.append(
             "The probabilities are as the network gives them: there is no calibration for its weights."
         )
-    return f"<p>{' '.join(said)}</p>"
+    return f"<p>{' '.join(sentences)}</p>"
 
 
-def _listed(names: Sequence[str]) -> str:
+def _join_names(names: Sequence[str]) -> str:
     return escape(", ".join(names)) or "none"
 
 
-def _warnings(result: Mapping[str, Any]) -> str:
-    told = [str(one) for one in result.get("warnings") or ()]
-    if not told:
+def _render_warnings(result: Mapping[str, Any]) -> str:
+    warnings = [str(warning) for warning in result.get("warnings") or ()]
+    if not warnings:
         return ""
-    lines = "".join(f"<li>{escape(one)}</li>" for one in told)
+    lines = "".join(f"<li>{escape(warning)}</li>" for warning in warnings)
     return f'<h3>Warnings</h3><ul class="warn">{lines}</ul>'
 
 
-def _without(result: Mapping[str, Any]) -> str:
-    told = table_of(result, "without")
-    if not told:
+def _render_ablation(result: Mapping[str, Any]) -> str:
+    ablation = get_mapping(result, "without")
+    if not ablation:
         return ""
     names = [*GROUPS, *result["probabilities"]]
-    whole = {**result["probabilities"], **{name: result[name] for name in GROUPS}}
+    unchanged = {**result["probabilities"], **{name: result[name] for name in GROUPS}}
     head = ["", *(escape(name) for name in names)]
-    rows = [["as scanned", *(number(whole[name], 2) for name in names)]]
-    for phase in [*(one for one in PHASES if one in told), *(one for one in told if one not in PHASES)]:
-        one = table_of(told, phase)
-        there = {**table_of(one, "probabilities"), **{name: one.get(name) for name in GROUPS}}
-        cells = [_changed(there.get(name), whole[name]) for name in names]
+    rows = [["as scanned", *(format_number(unchanged[name], 2) for name in names)]]
+    for phase in [
+        *(one for one in PHASES if one in ablation),
+        *(one for one in ablation if one not in PHASES),
+    ]:
+        one = get_mapping(ablation, phase)
+        scores = {**get_mapping(one, "probabilities"), **{name: one.get(name) for name in GROUPS}}
+        cells = [_format_change(scores.get(name), unchanged[name]) for name in names]
         rows.append([f"without {escape(str(phase))}", *cells])
-    words = f"As if a phase had not been scanned; changes of {NOTABLE} or more in brackets."
-    grid = table(
+    words = f"As if a phase had not been scanned; changes of {NOTABLE_CHANGE} or more in brackets."
+    grid = render_table(
         head, rows, numbers=range(1, len(head)), words="Probabilities without each phase", style="tight"
     )
     return f'<h3>What each phase changed</h3><p class="soft">{words}</p>{grid}'
 
 
-def _changed(value: Any, whole: Any) -> str:
-    now, before = finite(value), finite(whole)
-    if now is None or before is None or abs(now - before) < NOTABLE:
-        return number(value, 2)
+def _format_change(value: Any, unchanged: Any) -> str:
+    now, before = to_finite(value), to_finite(unchanged)
+    if now is None or before is None or abs(now - before) < NOTABLE_CHANGE:
+        return format_number(value, 2)
     return f"{now:.2f} <strong>({now - before:+.2f})</strong>"
 
 
-def _registration(result: Mapping[str, Any]) -> str:
-    told = table_of(result, "registration")
-    if not told:
+def _render_registration(result: Mapping[str, Any]) -> str:
+    registration = get_mapping(result, "registration")
+    if not registration:
         return ""
     rows = []
-    for phase in told:
-        one = table_of(told, phase)
+    for phase in registration:
+        record = get_mapping(registration, phase)
         rows.append((
             escape(str(phase)),
-            escape(str(one.get("method") or "–")),
-            f"{number(one.get('quality_before'), 2)} to {number(one.get('quality_after'), 2)}",
-            "yes" if one.get("accepted") is True else "<strong>no</strong>",
-            escape(str(one.get("said") or "")),
+            escape(str(record.get("method") or "–")),
+            " to ".join(format_number(record.get(f"quality_{time}"), 2) for time in ("before", "after")),
+            "yes" if record.get("accepted") is True else "<strong>no</strong>",
+            escape(str(record.get("said") or "")),
         ))
     head = ("phase", "method", "quality", "accepted", "")
-    grid = table(head, rows, words="Registration of the phases", style="tight told")
+    grid = render_table(head, rows, words="Registration of the phases", style="tight told")
     return f"<h3>Registration of the phases</h3>{grid}"
 
 
-def _series(result: Mapping[str, Any]) -> str:
-    told = result.get("series")
-    if not isinstance(told, list | tuple) or not told:
+def _render_series(result: Mapping[str, Any]) -> str:
+    records = result.get("series")
+    if not isinstance(records, list | tuple) or not records:
         return ""
     rows = []
-    for one in told:
-        one = one if isinstance(one, Mapping) else {}
-        spacing = one.get("spacing_mm")
+    for record in records:
+        record = record if isinstance(record, Mapping) else {}
+        spacing = record.get("spacing_mm")
         spacing = spacing if isinstance(spacing, list | tuple) else [spacing]
-        size = " x ".join(number(step, 2) for step in spacing)
+        size = " x ".join(format_number(step, 2) for step in spacing)
         rows.append((
-            escape(str(one.get("description") or "–")),
-            escape(str(one.get("phase") or "–")),
-            "yes" if one.get("taken") is True else "no",
-            escape(str(one.get("number") if one.get("number") is not None else "–")),
-            escape(str(one.get("slices") if one.get("slices") is not None else "–")),
+            escape(str(record.get("description") or "–")),
+            escape(str(record.get("phase") or "–")),
+            "yes" if record.get("taken") is True else "no",
+            escape(str(record.get("number") if record.get("number") is not None else "–")),
+            escape(str(record.get("slices") if record.get("slices") is not None else "–")),
             size,
-            escape(str(one.get("time") or "–")),
-            number(one.get("confidence"), 2),
-            escape(str(one.get("why") or "")),
+            escape(str(record.get("time") or "–")),
+            format_number(record.get("confidence"), 2),
+            escape(str(record.get("why") or "")),
         ))
     head = ("series", "phase", "taken", "no.", "slices", "mm", "time", "sure", "why")
-    return f"<h3>Series of the study</h3>{table(head, rows, words='Series of the study', style='tight told')}"
+    grid = render_table(head, rows, words="Series of the study", style="tight told")
+    return f"<h3>Series of the study</h3>{grid}"
 
 
-def _files(result: Mapping[str, Any]) -> str:
-    told = table_of(result, "files")
-    if not told:
+def _render_files(result: Mapping[str, Any]) -> str:
+    account = get_mapping(result, "files")
+    if not account:
         return ""
     rows = []
-    for entry in [*_mappings(told.get("uses")), *_mappings(told.get("reasons"))]:
+    for entry in [*_select_mappings(account.get("uses")), *_select_mappings(account.get("reasons"))]:
         series = entry.get("series") or []
         series = series if isinstance(series, list | tuple) else [series]
-        left = "what" in entry
-        words = str(entry["what"] if left else f"used: {entry.get('use')}")
+        is_left_out = "what" in entry
+        words = str(entry["what"] if is_left_out else f"used: {entry.get('use')}")
         rows.append((
             f"<strong>{escape(words)}</strong>" if entry.get("warning") is True else escape(words),
             escape(str(entry.get("files"))),
             escape(", ".join(map(str, series))) or "–",
             escape("; ".join(map(str, entry.get("details") or ()))),
         ))
-    counts = (escape(str(told.get(key))) for key in ("total", "used", "left_out"))
+    counts = (escape(str(account.get(key))) for key in ("total", "used", "left_out"))
     words = "{} files were given: {} were used, {} left out.".format(*counts)
-    grid = table(("", "files", "series", ""), rows, (1,), words="Files of the study", style="tight told")
+    grid = render_table(
+        ("", "files", "series", ""), rows, (1,), words="Files of the study", style="tight told"
+    )
     return f"<h3>Files of the study</h3><p>{words}</p>{grid}"
 
 
-def _mappings(told: Any) -> list[Mapping[str, Any]]:
-    return [entry for entry in told if isinstance(entry, Mapping)] if isinstance(told, list | tuple) else []
+def _select_mappings(entries: Any) -> list[Mapping[str, Any]]:
+    return (
+        [entry for entry in entries if isinstance(entry, Mapping)]
+        if isinstance(entries, list | tuple)
+        else []
+    )

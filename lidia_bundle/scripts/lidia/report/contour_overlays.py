@@ -1,4 +1,4 @@
-"""The contours over a slice as SVG: liver, truth, what was found, each of which can be switched off."""
+"""Draw the contours of a slice as SVG: liver, true lesions, predicted lesions, each in a group."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from scripts.lidia.metrics.lesion_matching import Found
-from scripts.lidia.report.contours import outline, spot
+from scripts.lidia.report.contours import find_label_position, trace_outline
 from scripts.lidia.report.palette import COLOURS
 from scripts.lidia.report.read_results import Patient
-from scripts.lidia.report.scan_layout import Layout, Window
+from scripts.lidia.report.scan_layout import Layout, SliceRectangle
 from scripts.lidia.vocabulary import CLASSES
 
 _NAME_SIZE = 0.05
-"""Height of a lesion's number, of the width of what is shown."""
+"""Height of a lesion's number as a share of the shown width."""
 
 
-def overlay(patient: Patient, layout: Layout, level: int, *, liver: bool = True) -> str:
-    """The contours of a slice, as elements of an SVG in half voxels of the layout's box.
+def draw_contours(patient: Patient, layout: Layout, level: int, *, liver: bool = True) -> str:
+    """Draw the contours of a slice as SVG elements in half voxels of the layout's box.
 
     Args:
-        patient: results and, where it is known, the truth.
-        layout: of `scans.lay_out`.
+        patient: results and, if known, the truth.
+        layout: from `lay_out`.
         level: slice number in the patient's box.
-        liver: whether the liver has a contour.
+        liver: whether to draw the liver's contour.
 
     Returns:
         SVG elements, each in a group of the class `liver`, `truth` or `found`.
@@ -33,30 +33,34 @@ def overlay(patient: Patient, layout: Layout, level: int, *, liver: bool = True)
     parts = []
     if liver:
         parts.append(
-            _group("liver", [f'<path d="{path}"/>'] if (path := outline(patient.liver[plane])) else [])
+            _wrap_group(
+                "liver", [f'<path d="{path}"/>'] if (path := trace_outline(patient.liver[plane])) else []
+            )
         )
     if patient.truth is not None:
-        drawn = (f'<path d="{outline(mask)}"/>' for _, _, mask in _there(patient.truth, plane))
-        parts.append(_group("truth", drawn))
-    found = []
-    for number, kind, mask in _there(patient.found, plane):
-        x, y = spot(mask)
-        path = outline(mask)
-        found.append(
+        outlines = (
+            f'<path d="{trace_outline(mask)}"/>' for _, _, mask in _iterate_lesions(patient.truth, plane)
+        )
+        parts.append(_wrap_group("truth", outlines))
+    predicted = []
+    for number, kind, mask in _iterate_lesions(patient.found, plane):
+        x, y = find_label_position(mask)
+        path = trace_outline(mask)
+        predicted.append(
             f'<path class="under" d="{path}"/><path d="{path}" stroke="{COLOURS[kind]}"/>'
             f'<text x="{x}" y="{y - 4}">{number}</text>'
         )
-    parts.append(_group("found", found))
+    parts.append(_wrap_group("found", predicted))
     return "".join(parts)
 
 
-def _group(name: str, elements: Iterable[str]) -> str:
+def _wrap_group(name: str, elements: Iterable[str]) -> str:
     inner = "".join(elements)
     return f'<g class="{name}">{inner}</g>' if inner else ""
 
 
-def _there(lesions: Found, plane: tuple) -> Iterator[tuple[int, int, np.ndarray]]:
-    """Number, class and mask of the lesions on a plane."""
+def _iterate_lesions(lesions: Found, plane: tuple) -> Iterator[tuple[int, int, np.ndarray]]:
+    """Yield number, class and mask of each lesion on a plane."""
     numbers = lesions.numbers[plane]
     present = set(np.unique(numbers).tolist())
     for lesion in lesions.lesions:
@@ -64,14 +68,16 @@ def _there(lesions: Found, plane: tuple) -> Iterator[tuple[int, int, np.ndarray]
             yield lesion.number, lesion.kind, numbers == lesion.number
 
 
-def names_at(lesions: Found, layout: Layout, level: int) -> str:
-    """What lies on a slice, in words: `1 HCC, 3 cyst`."""
-    there = [f"{number} {CLASSES[kind]}" for number, kind, _ in _there(lesions, (*layout.box, level))]
-    return ", ".join(there) or "no lesion"
+def list_lesions(lesions: Found, layout: Layout, level: int) -> str:
+    """List the lesions of a slice as text: `1 HCC, 3 cyst`."""
+    names = [
+        f"{number} {CLASSES[kind]}" for number, kind, _ in _iterate_lesions(lesions, (*layout.box, level))
+    ]
+    return ", ".join(names) or "no lesion"
 
 
-def frame(layout: Layout, window: Window | None = None) -> tuple[str, float]:
-    """The `viewBox` of a slice or of a rectangle of it, and the size of its letters, in half voxels."""
+def compute_view_box(layout: Layout, window: SliceRectangle | None = None) -> tuple[str, float]:
+    """Compute the `viewBox` of a slice or of a rectangle, and the font size, in half voxels."""
     width, height = (side.stop - side.start for side in layout.box)
     if window is None:
         return f"0 0 {2 * width} {2 * height}", 2 * width * _NAME_SIZE

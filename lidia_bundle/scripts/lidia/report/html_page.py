@@ -1,7 +1,7 @@
-"""One HTML file that needs nothing beside it: its frame, and how it is written.
+"""Build and write a self-contained HTML page.
 
-Styles, pictures and scripts stand inside. The page's own policy forbids everything else: no address is
-reached, and no script runs but those whose hash it names, whatever a header of a scan or a JSON may hold.
+Styles, pictures and scripts are inside the file. Its content security policy blocks all network requests and
+every script whose hash the policy does not list, so that text from a header or JSON cannot run.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ CAUTION = "Research software. Not a medical device, not for diagnosis."
 SYNTHETIC = "Everything on this page is synthetic: the patients are computed phantoms, not people."
 
 
-def page(title: str, sections: Sequence[str], *, synthetic: bool, scripts: Sequence[str] = ()) -> str:
+def build_page(title: str, sections: Sequence[str], *, synthetic: bool, scripts: Sequence[str] = ()) -> str:
     """Wrap sections into a page.
 
     Args:
         title: heading of the page.
         sections: HTML blocks in their order.
-        synthetic: whether the data are phantoms; the page then says so at its top.
-        scripts: names of the scripts beside this file that the page runs.
+        synthetic: whether the data are phantoms; the page then shows a note at its top.
+        scripts: names of the scripts in this package that the page runs.
 
     Returns:
-        The whole document; styles, scripts and pictures are inside.
+        The whole document.
     """
-    style = _beside("style.css")
-    code = [_beside(name) for name in scripts]
-    hashes = " ".join(f"'sha256-{_digest(text)}'" for text in code) or "'none'"
+    style = _read_asset("style.css")
+    code = [_read_asset(name) for name in scripts]
+    hashes = " ".join(f"'sha256-{_hash_script(text)}'" for text in code) or "'none'"
     policy = (
         "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; "
         f"style-src 'unsafe-inline'; script-src {hashes}"
@@ -50,16 +50,16 @@ def page(title: str, sections: Sequence[str], *, synthetic: bool, scripts: Seque
     )
 
 
-def _beside(name: str) -> str:
+def _read_asset(name: str) -> str:
     return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
-def _digest(text: str) -> str:
+def _hash_script(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
 
 
-def section(title: str, *blocks: str, name: str = "") -> str:
-    """A heading with what stands under it; `name` is where links lead."""
+def build_section(title: str, *blocks: str, name: str = "") -> str:
+    """Build a section from a heading and its blocks; `name` is the target of links."""
     mark = f' id="{name}"' if name else ""
     return f"<section{mark}><h2>{escape(title)}</h2>{''.join(blocks)}</section>"
 
@@ -67,18 +67,18 @@ def section(title: str, *blocks: str, name: str = "") -> str:
 def write_page(
     path: Path, title: str, sections: Sequence[str], *, synthetic: bool, scripts: Sequence[str] = ()
 ) -> Path:
-    """Write a page, whole or not at all.
+    """Write a page atomically.
 
     Args:
         path: the file.
         title: heading of the page.
         sections: HTML blocks in their order.
         synthetic: whether the data are phantoms.
-        scripts: as in `page`.
+        scripts: as in `build_page`.
 
     Returns:
         The absolute path.
     """
     path = path.absolute()
-    write_text(path, page(title, sections, synthetic=synthetic, scripts=scripts))
+    write_text(path, build_page(title, sections, synthetic=synthetic, scripts=scripts))
     return path

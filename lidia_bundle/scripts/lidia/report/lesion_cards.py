@@ -1,4 +1,4 @@
-"""One card a lesion: pictures in all phases, size, place, types, enhancement."""
+"""Render one card for each lesion: pictures in all phases, size, location, types, enhancement."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any
 
 from scripts.lidia.morphometry.liver_surface import LiverSurface
 from scripts.lidia.morphometry.lobes import MIDDLE_MM, lobe_of, middle_plane
-from scripts.lidia.report.contour_overlays import frame, overlay
-from scripts.lidia.report.enhancement_chart import Curve, chart, numbers
-from scripts.lidia.report.probability_bars import lesion_chances, number, tag
-from scripts.lidia.report.read_results import Patient, counterparts
+from scripts.lidia.report.contour_overlays import compute_view_box, draw_contours
+from scripts.lidia.report.enhancement_chart import Curve, draw_chart, render_hu_table
+from scripts.lidia.report.probability_bars import format_number, render_lesion_probabilities, render_name
+from scripts.lidia.report.read_results import Patient, match_true_lesions
 from scripts.lidia.report.scan_layout import AORTA, LIVER, Layout, Scan
-from scripts.lidia.report.tables import swatch, table
-from scripts.lidia.report.viewer import nearest
+from scripts.lidia.report.tables import render_class_name, render_table
+from scripts.lidia.report.viewer import find_nearest_slice
 from scripts.lidia.vocabulary import PHASES
 
-PICTURED = 24
-"""Lesions that have a card with pictures, the largest; smaller ones stand in a table."""
+MAX_PICTURED = 24
+"""Number of lesions (the largest) that get a card with pictures; the others are listed in a table."""
 _LOBES = {
     "right": "right lobe",
     "left": "left lobe",
@@ -26,11 +26,11 @@ _LOBES = {
 }
 
 
-class Places:
-    """Where lesions lie in a liver, in words.
+class LesionLocations:
+    """Describes the location of lesions in a liver.
 
     Args:
-        patient: his results.
+        patient: results of the patient.
     """
 
     def __init__(self, patient: Patient) -> None:
@@ -38,110 +38,124 @@ class Places:
         self.plane = middle_plane(patient.liver, patient.affine)
         self.capsule = LiverSurface(patient.liver, patient.spacing)
 
-    def words(self, row: Mapping[str, Any]) -> str:
-        """Lobe and distance to the liver's surface.
+    def describe(self, row: Mapping[str, Any]) -> str:
+        """Describes lobe and distance to the liver's surface.
 
         Args:
             row: the lesion in `ID.json`.
         """
-        said = [] if self.plane is None else [_LOBES[lobe_of(row["centroid_ras_mm"], self.plane)]]
-        part = next(one.part for one in self.patient.found.lesions if one.number == int(row["instance"]))
+        parts = [] if self.plane is None else [_LOBES[lobe_of(row["centroid_ras_mm"], self.plane)]]
+        part = next(
+            lesion.part for lesion in self.patient.found.lesions if lesion.number == int(row["instance"])
+        )
         mask = self.patient.found.numbers[part.box] == part.instance
-        away = self.capsule.distance_mm(mask, [side.start for side in part.box])
-        if away is not None:
-            said.append(
-                "at the liver's surface" if away < 0.5 else f"{away:.0f} mm below the liver's surface"
+        depth_mm = self.capsule.distance_mm(mask, [side.start for side in part.box])
+        if depth_mm is not None:
+            parts.append(
+                "at the liver's surface" if depth_mm < 0.5 else f"{depth_mm:.0f} mm below the liver's surface"
             )
-        return ", ".join(said) or "–"
+        return ", ".join(parts) or "–"
 
 
-def lesion_cards(patient: Patient, layout: Layout, scans: Mapping[str, Scan], places: Places) -> str:
-    """Cards of the larger lesions, then a table of the smaller ones, then what was not found.
+def render_lesion_cards(
+    patient: Patient, layout: Layout, scans: Mapping[str, Scan], locations: LesionLocations
+) -> str:
+    """Render cards of the larger lesions, a table of the smaller ones, and the missed true lesions.
 
     Args:
-        patient: his results.
-        layout: which rectangles are shown.
-        scans: of `scans.read_scans`.
-        places: of the patient.
+        patient: results of the patient.
+        layout: rectangles to show.
+        scans: from `read_scans`.
+        locations: of the patient's lesions.
 
     Returns:
         HTML blocks.
     """
     rows = {int(row["instance"]): row for row in patient.result["lesions"]}
-    truth = _truths(patient)
+    truth = _find_true_types(patient)
     order = sorted(rows, key=lambda name: -rows[name]["volume_mm3"])
-    blocks = [_card(patient, layout, scans, rows[name], places, truth.get(name)) for name in order[:PICTURED]]
-    if len(order) > PICTURED:
+    blocks = [
+        _render_card(patient, layout, scans, rows[name], locations, truth.get(name))
+        for name in order[:MAX_PICTURED]
+    ]
+    if len(order) > MAX_PICTURED:
         lines = [
             (
                 str(name),
-                tag(str(row["type"])),
-                number(row["volume_mm3"] / 1000, 2),
-                number(row["diameter_mm"], 0),
+                render_name(str(row["type"])),
+                format_number(row["volume_mm3"] / 1000, 2),
+                format_number(row["diameter_mm"], 0),
             )
-            for name in order[PICTURED:]
+            for name in order[MAX_PICTURED:]
             for row in [rows[name]]
         ]
         blocks.append("<h3>Smaller lesions</h3>")
         blocks.append(
-            table(("no.", "type", "ml", "mm"), lines, numbers=(2, 3), words="Smaller lesions", style="tight")
+            render_table(
+                ("no.", "type", "ml", "mm"), lines, numbers=(2, 3), words="Smaller lesions", style="tight"
+            )
         )
     if not rows:
         blocks.append('<p class="soft">No lesion was found.</p>')
-    blocks.append(_missed(patient, layout, scans))
+    blocks.append(_render_missed(patient, layout, scans))
     return "".join(blocks)
 
 
-def _truths(patient: Patient) -> dict[int, str]:
-    """Lesion -> what it truly is; nothing without a label."""
+def _find_true_types(patient: Patient) -> dict[int, str]:
+    """Find the true type of each predicted lesion; empty without a label."""
     if patient.truth is None:
         return {}
-    pairs, kinds = counterparts(patient), {lesion.number: lesion.kind for lesion in patient.truth.lesions}
+    pairs, kinds = (
+        match_true_lesions(patient),
+        {lesion.number: lesion.kind for lesion in patient.truth.lesions},
+    )
     names = [lesion.number for lesion in patient.found.lesions]
-    return {name: swatch(kinds[pairs[name]]) if name in pairs else "nothing" for name in names}
+    return {name: render_class_name(kinds[pairs[name]]) if name in pairs else "nothing" for name in names}
 
 
-def _card(
+def _render_card(
     patient: Patient,
     layout: Layout,
     scans: Mapping[str, Scan],
     row: Mapping[str, Any],
-    places: Places,
+    locations: LesionLocations,
     truth: str | None,
 ) -> str:
     name, kind = int(row["instance"]), str(row["type"])
     facts = [
-        ("Longest diameter", f"{number(row['diameter_mm'], 0)} mm (axial)"),
-        ("Volume", f"{number(row['volume_mm3'] / 1000, 2)} ml"),
-        ("Location", escape(places.words(row))),
+        ("Longest diameter", f"{format_number(row['diameter_mm'], 0)} mm (axial)"),
+        ("Volume", f"{format_number(row['volume_mm3'] / 1000, 2)} ml"),
+        ("Location", escape(locations.describe(row))),
     ]
     facts += [("Truth", truth)] if truth is not None else []
-    listed = "".join(f"<div><dt>{term}</dt><dd>{said}</dd></div>" for term, said in facts)
+    listed = "".join(f"<div><dt>{term}</dt><dd>{value}</dd></div>" for term, value in facts)
     button = ""
     if scans and name in layout.crops:
-        index = nearest(layout, layout.crops[name].level)
+        index = find_nearest_slice(layout, layout.crops[name].level)
         button = (
             f'<button type="button" data-slice="{index}" hidden>Show lesion {name} in the slices</button>'
         )
     right = ""
     if scans:
-        curves = _curves(scans, name)
-        right = f"<div>{chart(curves, f'Enhancement of lesion {name}')}{numbers(curves)}</div>"
+        curves = _collect_curves(scans, name)
+        right = f"<div>{draw_chart(curves, f'Enhancement of lesion {name}')}{render_hu_table(curves)}</div>"
     return (
-        f'<article class="card lesion" id="lesion-{name}"><h3>Lesion {name}: {tag(kind)} '
-        f'<span class="soft">{number(row["probabilities"].get(kind), 2)}</span></h3>'
-        f"{_pictures(patient, layout, scans, name, kind)}"
+        f'<article class="card lesion" id="lesion-{name}"><h3>Lesion {name}: {render_name(kind)} '
+        f'<span class="soft">{format_number(row["probabilities"].get(kind), 2)}</span></h3>'
+        f"{_render_pictures(patient, layout, scans, name, kind)}"
         f'<div class="columns"><div><dl>{listed}</dl>{button}</div>'
-        f"<div>{lesion_chances(row['probabilities'])}</div>{right}</div></article>"
+        f"<div>{render_lesion_probabilities(row['probabilities'])}</div>{right}</div></article>"
     )
 
 
-def _pictures(patient: Patient, layout: Layout, scans: Mapping[str, Scan], name: int, kind: str) -> str:
+def _render_pictures(
+    patient: Patient, layout: Layout, scans: Mapping[str, Scan], name: int, kind: str
+) -> str:
     window = layout.crops.get(name)
     if not scans or window is None:
         return ""
-    box, letters = frame(layout, window)
-    lines = overlay(patient, layout, window.level, liver=False)
+    box, letters = compute_view_box(layout, window)
+    lines = draw_contours(patient, layout, window.level, liver=False)
     panes = []
     for phase in PHASES:
         if phase not in scans:
@@ -158,7 +172,7 @@ def _pictures(patient: Patient, layout: Layout, scans: Mapping[str, Scan], name:
     return f'<div class="four">{"".join(panes)}</div>'
 
 
-def _curves(scans: Mapping[str, Scan], name: int) -> list[Curve]:
+def _collect_curves(scans: Mapping[str, Scan], name: int) -> list[Curve]:
     lines: dict[int | str, tuple[str, str]] = {name: (f"lesion {name}", "lesion"), LIVER: (LIVER, LIVER)}
     if any(AORTA in scan.hu for scan in scans.values()):
         lines[AORTA] = (AORTA, AORTA)
@@ -167,11 +181,11 @@ def _curves(scans: Mapping[str, Scan], name: int) -> list[Curve]:
     ]
 
 
-def _missed(patient: Patient, layout: Layout, scans: Mapping[str, Scan]) -> str:
-    """True lesions that nothing was found for."""
+def _render_missed(patient: Patient, layout: Layout, scans: Mapping[str, Scan]) -> str:
+    """Render the true lesions that no prediction matches."""
     if patient.truth is None:
         return ""
-    hit = set(counterparts(patient).values())
+    hit = set(match_true_lesions(patient).values())
     lines = []
     for lesion in patient.truth.lesions:
         if lesion.number in hit:
@@ -179,11 +193,10 @@ def _missed(patient: Patient, layout: Layout, scans: Mapping[str, Scan]) -> str:
         level = int(lesion.part.box[2].start + lesion.part.box[2].stop) // 2
         button = ""
         if scans:
-            button = (
-                f'<button type="button" data-slice="{nearest(layout, level)}" hidden>Show the slice</button>'
-            )
-        volume = number(lesion.part.volume_mm3 / 1000, 2)
-        lines.append(f"<li>{swatch(lesion.kind)}, {volume} ml {button}</li>")
+            index = find_nearest_slice(layout, level)
+            button = f'<button type="button" data-slice="{index}" hidden>Show the slice</button>'
+        volume = format_number(lesion.part.volume_mm3 / 1000, 2)
+        lines.append(f"<li>{render_class_name(lesion.kind)}, {volume} ml {button}</li>")
     if not lines:
         return ""
     return (

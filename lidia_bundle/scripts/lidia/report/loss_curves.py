@@ -1,4 +1,4 @@
-"""The losses over training, read back from TensorBoard's event files."""
+"""Read the training losses from TensorBoard's event files."""
 
 from __future__ import annotations
 
@@ -6,32 +6,32 @@ from pathlib import Path
 
 from scripts.lidia.input_folders import find_paths
 
-CURVES = {
+LOSS_TITLES = {
     "loss": "all losses together (Eq. 6 and the semantic loss)",
     "semantic": "semantic loss",
     "seg": "L_seg, masks of the queries",
     "focal": "L_focal, classes of the queries",
 }
-"""Scalar in the log -> what it is."""
+"""Scalar in the log -> title of its chart."""
 
 Points = list[tuple[float, float]]
 
 
-def loss_curves(folder: str | Path) -> dict[str, Points]:
-    """(step, value) of the losses that a training logged, by rising step.
+def read_loss_curves(folder: str | Path) -> dict[str, Points]:
+    """Read (step, value) of the logged losses, with increasing step.
 
-    Means of epochs share a tag with the steps and count epochs: what does not rise is left out. A resumed run
-    takes the place of what the first one logged after the checkpoint.
+    Epoch means share a tag with the steps but count epochs: events whose step does not increase are left out.
+    A resumed run replaces what the first run logged after the checkpoint.
 
     Args:
-        folder: the output folder of a training; event files may lie anywhere below.
+        folder: the output folder of a training; event files may be in subfolders.
 
     Returns:
-        Points by scalar, in the order of CURVES; nothing for a scalar that was never logged.
+        Points by scalar, in the order of LOSS_TITLES; scalars without events are left out.
     """
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    curves: dict[str, Points] = {name: [] for name in CURVES}
+    curves: dict[str, Points] = {name: [] for name in LOSS_TITLES}
     files = sorted(find_paths(folder, "events.out.tfevents.*"), key=lambda path: path.stat().st_mtime)
     for file in files:
         events = EventAccumulator(str(file), size_guidance={"scalars": 0})

@@ -1,8 +1,8 @@
-"""One colour a lesion type, the same on pictures, bars and legends.
+"""Colours of the lesion types on pictures, bars and legends.
 
-The eight are Okabe and Ito's colours (told apart by every common kind of colour blindness), with white for
-their black, which would vanish on CT. No meaning hangs on colour alone: contours
-carry the type's short name too.
+They are the eight colours of Okabe and Ito, which are distinguishable with every common kind of colour
+blindness; white replaces black, which is invisible on CT. Colour is never the only cue: contours also carry
+the short name of the type.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from __future__ import annotations
 from scripts.lidia.vocabulary import CLASSES, LESION_CLASSES
 
 _OKABE_ITO = ("#D55E00", "#E69F00", "#F0E442", "#CC79A7", "#56B4E9", "#0072B2", "#FFFFFF", "#009E73")
-_SHORT = ("HCC", "ICC", "met", "hem", "FNH", "cyst", "calc", "oth")
+_SHORT_NAMES = ("HCC", "ICC", "met", "hem", "FNH", "cyst", "calc", "oth")
 
 COLOURS = dict(zip(LESION_CLASSES, _OKABE_ITO, strict=True))
 """Class number -> colour as #RRGGBB."""
 
-SHORT = dict(zip(LESION_CLASSES, _SHORT, strict=True))
+SHORT_NAMES = dict(zip(LESION_CLASSES, _SHORT_NAMES, strict=True))
 """Class number -> name of at most four letters, for labels on pictures."""
 
 TYPE_COLOURS = {CLASSES[number]: colour for number, colour in COLOURS.items()}

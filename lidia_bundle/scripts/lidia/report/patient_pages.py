@@ -12,15 +12,19 @@ from monai.engines.utils import IterationEvents
 
 from scripts.lidia.inference.result_files import page_file
 from scripts.lidia.morphometry.lobes import MIDDLE_MM
-from scripts.lidia.report.certainty import certainty
-from scripts.lidia.report.html_page import section, write_page
-from scripts.lidia.report.lesion_cards import PICTURED, Places, lesion_cards
-from scripts.lidia.report.probability_bars import chance_words, patient_chances, table_of
+from scripts.lidia.report.certainty import render_certainty
+from scripts.lidia.report.html_page import build_section, write_page
+from scripts.lidia.report.lesion_cards import MAX_PICTURED, LesionLocations, render_lesion_cards
+from scripts.lidia.report.probability_bars import (
+    format_probability,
+    get_mapping,
+    render_patient_probabilities,
+)
 from scripts.lidia.report.read_results import Patient, read_patient, read_truth
 from scripts.lidia.report.scan_layout import lay_out, read_scans
-from scripts.lidia.report.viewer import SCRIPT, viewer
+from scripts.lidia.report.viewer import SCRIPT, render_viewer
 
-READING = (
+READING_NOTES = (
     "Pictures: window -60 to 240 HU, JPEG, the liver's box at 1 mm a pixel and 3 to 5 mm between slices, "
     "unless the scan is coarser. They are for orientation; the scan is what to read. A lesion is shown where "
     "it is widest, at the same place in all phases.",
@@ -68,62 +72,66 @@ class PatientPages:
         patient = read_patient(self.folder, case, item)
         path, synthetic = page_file(self.folder, case), bool(item.get("synthetic"))
         return write_page(
-            path, f"LIDIA: {case}", patient_sections(patient), synthetic=synthetic, scripts=(SCRIPT,)
+            path, f"LIDIA: {case}", build_patient_sections(patient), synthetic=synthetic, scripts=(SCRIPT,)
         )
 
 
-def patient_sections(patient: Patient) -> list[str]:
+def build_patient_sections(patient: Patient) -> list[str]:
     """The sections of a patient's page.
 
     Args:
         patient: his results, and images and truth as far as they are known.
     """
     result = patient.result
-    layout = lay_out(patient, len(patient.phases), PICTURED)
-    scans, places = read_scans(patient, layout), Places(patient)
+    layout = lay_out(patient, len(patient.phases), MAX_PICTURED)
+    scans, locations = read_scans(patient, layout), LesionLocations(patient)
     links = [("patient", "Patient"), ("slices", "Slices"), ("lesions", "Lesions")]
     links += [("certainty", "Certainty"), ("reading", "How to read it")]
-    listed = "".join(
+    link_items = "".join(
         f'<li><a href="#{name}">{title}</a></li>' for name, title in links if scans or name != "slices"
     )
     return [
-        f'<nav aria-label="Sections"><ul>{listed}</ul></nav>',
-        section(
+        f'<nav aria-label="Sections"><ul>{link_items}</ul></nav>',
+        build_section(
             "Patient",
-            f'<p class="lead">{_lead(result)}</p>',
-            patient_chances(result, read_truth(patient)),
+            f'<p class="lead">{_summarise(result)}</p>',
+            render_patient_probabilities(result, read_truth(patient)),
             name="patient",
         ),
-        viewer(patient, layout, scans),
-        section("Lesions", lesion_cards(patient, layout, scans, places), name="lesions"),
-        section("Certainty", certainty(result), name="certainty"),
-        section(
-            "How to read it", *(f"<p>{words}</p>" for words in READING), _made_by(result), name="reading"
+        render_viewer(patient, layout, scans),
+        build_section("Lesions", render_lesion_cards(patient, layout, scans, locations), name="lesions"),
+        build_section("Certainty", render_certainty(result), name="certainty"),
+        build_section(
+            "How to read it",
+            *(f"<p>{words}</p>" for words in READING_NOTES),
+            _render_versions(result),
+            name="reading",
         ),
     ]
 
 
-def _lead(result: Mapping[str, Any]) -> str:
+def _summarise(result: Mapping[str, Any]) -> str:
     """The answer in two sentences."""
     likeliest = max(result["probabilities"], key=result["probabilities"].get)
-    told = table_of(result, "triage").get("malignant")
-    word = f", {escape(str(told))}" if told else ""
+    triage = get_mapping(result, "triage").get("malignant")
+    word = f", {escape(str(triage))}" if triage else ""
     lesions = result["lesions"]
     sizes = [lesion["diameter_mm"] for lesion in lesions]
-    found = "No lesion was found."
+    lesion_words = "No lesion was found."
     if lesions:
-        found = (
+        lesion_words = (
             f"One lesion, {sizes[0]:.0f} mm."
             if len(lesions) == 1
             else (f"{len(lesions)} lesions, the largest {max(sizes):.0f} mm.")
         )
+    malignant, highest = (format_probability(result, name) for name in ("malignant", likeliest))
     return (
-        f"Malignant lesion: <strong>{chance_words(result, 'malignant')}</strong>{word}. "
-        f"Likeliest type: <strong>{escape(likeliest)} {chance_words(result, likeliest)}</strong>. {found}"
+        f"Malignant lesion: <strong>{malignant}</strong>{word}. "
+        f"Likeliest type: <strong>{escape(likeliest)} {highest}</strong>. {lesion_words}"
     )
 
 
-def _made_by(result: Mapping[str, Any]) -> str:
-    made = {k: v if isinstance(v, list) else [v] for k, v in table_of(result, "versions").items()}
-    told = ", ".join(f"{name} {' and '.join(map(str, value))}" for name, value in made.items())
-    return f'<p class="soft made">Made by: {escape(told)}.</p>' if told else ""
+def _render_versions(result: Mapping[str, Any]) -> str:
+    versions = {k: v if isinstance(v, list) else [v] for k, v in get_mapping(result, "versions").items()}
+    listed = ", ".join(f"{name} {' and '.join(map(str, value))}" for name, value in versions.items())
+    return f'<p class="soft made">Made by: {escape(listed)}.</p>' if listed else ""

@@ -1,6 +1,6 @@
 """Read the part of a phase that a page shows, and sample it on any grid.
 
-Arrays are (X, Y, Z), places RAS mm, values HU.
+Arrays are (X, Y, Z), points RAS mm, values HU.
 """
 
 from __future__ import annotations
@@ -20,34 +20,36 @@ from scripts.lidia.geometry.volume import Volume
 AIR = HU[0]
 
 
-def read_part(path: str | Path, case: str, places: NDArray[np.float64], whole_slices: bool = False) -> Volume:
+def read_phase_crop(
+    path: str | Path, case: str, places: NDArray[np.float64], whole_slices: bool = False
+) -> Volume:
     """Read the box of a phase that holds some places.
 
-    A NIfTI file is unzipped as far as the box reaches, and only the box is kept. Whether the file is whole
+    A NIfTI file is decompressed up to the end of the box, and only the box is kept. That the file is complete
     and holds HU was checked when it was read for the network.
 
     Args:
         path: NIfTI file or DICOM folder.
         case: the patient's id, for messages.
-        places: (3, N) RAS mm.
-        whole_slices: the box is as wide as the body, and holds the places from the feet up alone.
+        places: points (3, N), RAS mm.
+        whole_slices: whether to keep whole axial slices and cut the box along the axial axis only.
 
     Returns:
-        The box with a voxel around; empty where the phase does not reach any place.
+        The box with a margin of one voxel; empty if the phase contains no point.
     """
     if Path(path).is_dir():
         volume, affine, _ = read_phase(path, case, check_hu=False)
-        box = _box(places, affine, volume.shape, whole_slices)
+        box = _find_box(places, affine, volume.shape, whole_slices)
         return Volume(volume, affine).crop(box)
     image = nib.load(path)
-    box = _box(places, image.affine, image.shape, whole_slices)
+    box = _find_box(places, image.affine, image.shape, whole_slices)
     rest = (0,) * (len(image.shape) - 3)
-    # Whole planes are read faster than rows of them
+    # Whole planes are faster to read than parts of rows
     planes = np.asarray(image.dataobj[(slice(None), slice(None), box[2], *rest)])
     return Volume(planes[box[:2]], crop_affine(image.affine, box))
 
 
-def _box(
+def _find_box(
     places: NDArray[np.float64], affine: NDArray, shape: Sequence[int], whole_slices: bool
 ) -> tuple[slice, ...]:
     index = to_index(affine, places)
@@ -86,9 +88,11 @@ def resample_hu(part: Volume, grid: Grid) -> NDArray[np.float32]:
         grid: the target grid.
 
     Returns:
-        (X, Y, Z) HU within -1024..3071, air beyond the part.
+        (X, Y, Z) HU within -1024..3071, air outside the box.
     """
-    near = _replace_nonfinite(part.crop(_box(grid.corners(), part.affine, part.shape, whole_slices=False)))
+    near = _replace_nonfinite(
+        part.crop(_find_box(grid.corners(), part.affine, part.shape, whole_slices=False))
+    )
     if not near.voxels.size:
         return np.full(grid.shape, AIR, np.float32)
     return np.clip(near.resample(grid, outside=AIR), *HU)

@@ -1,4 +1,4 @@
-"""Probabilities as bars in a table: the number beside its bar, the interval as a line over it."""
+"""Render probabilities as bars in a table, with the number beside the bar and the interval as a line."""
 
 from __future__ import annotations
 
@@ -8,95 +8,106 @@ from html import escape
 from typing import Any
 
 from scripts.lidia.report.palette import TYPE_COLOURS
-from scripts.lidia.report.tables import table
+from scripts.lidia.report.tables import render_table
 
 GROUPS = ("malignant", "benign")
 _GROUP_COLOUR = "#8a94a3"
 _CHIPS = {"ruled in": "in", "open": "open", "ruled out": "out"}
 
 
-def number(value: Any, digits: int) -> str:
-    """A number with so many decimals; a dash where it is none."""
-    known = finite(value)
-    return "–" if known is None else f"{known:.{digits}f}"
+def format_number(value: Any, digits: int) -> str:
+    """Format a number with `digits` decimals; a dash if it is not a finite number."""
+    number = to_finite(value)
+    return "–" if number is None else f"{number:.{digits}f}"
 
 
-def finite(value: Any) -> float | None:
-    """The value as a float, None where it is no finite number."""
+def to_finite(value: Any) -> float | None:
+    """Convert a value to float; None if it is not a finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return None
     return float(value)
 
 
-def table_of(result: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """What a key of `ID.json` holds by name; nothing where it is missing or of another shape."""
-    told = result.get(key)
-    return told if isinstance(told, Mapping) else {}
+def get_mapping(result: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """Get the mapping at a key of `ID.json`; empty if it is missing or not a mapping."""
+    content = result.get(key)
+    return content if isinstance(content, Mapping) else {}
 
 
-def limits(result: Mapping[str, Any], name: str) -> tuple[float, float] | None:
-    """The interval of a name, None where there is none."""
-    pair = table_of(result, "intervals").get(name)
+def get_interval(result: Mapping[str, Any], name: str) -> tuple[float, float] | None:
+    """Get the interval of a type or group; None without one."""
+    pair = get_mapping(result, "intervals").get(name)
     if not isinstance(pair, list | tuple) or len(pair) != 2:
         return None
-    low, high = finite(pair[0]), finite(pair[1])
+    low, high = to_finite(pair[0]), to_finite(pair[1])
     return None if low is None or high is None else (low, high)
 
 
-def chance_words(result: Mapping[str, Any], name: str) -> str:
-    """`0.93 (0.85 to 0.97)`: a patient's probability with its interval where it is known."""
+def format_probability(result: Mapping[str, Any], name: str) -> str:
+    """Format a patient's probability with its interval if known: `0.93 (0.85 to 0.97)`."""
     value = result[name] if name in GROUPS else result["probabilities"][name]
-    pair = limits(result, name)
-    return number(value, 2) + (f" ({pair[0]:.2f} to {pair[1]:.2f})" if pair else "")
+    pair = get_interval(result, name)
+    return format_number(value, 2) + (f" ({pair[0]:.2f} to {pair[1]:.2f})" if pair else "")
 
 
-def patient_chances(result: Mapping[str, Any], truth: Mapping[str, bool] | None) -> str:
-    """A patient's probabilities: the groups first, then the types, the likeliest on top.
+def render_patient_probabilities(result: Mapping[str, Any], truth: Mapping[str, bool] | None) -> str:
+    """Render a patient's probabilities: the groups first, then the types in decreasing order.
 
     Args:
-        result: content of `ID.json`; `intervals` and `triage` are shown where they are there.
-        truth: the same names -> whether the patient has it; None where nobody knows.
+        result: content of `ID.json`; `intervals` and `triage` are shown if present.
+        truth: type or group -> whether the patient has it; None if unknown.
 
     Returns:
         An HTML table.
     """
-    chances = result["probabilities"]
-    names = [*GROUPS, *sorted(chances, key=lambda name: -(finite(chances[name]) or 0.0))]
-    told = table_of(result, "triage")
+    probabilities = result["probabilities"]
+    names = [*GROUPS, *sorted(probabilities, key=lambda name: -(to_finite(probabilities[name]) or 0.0))]
+    triage = get_mapping(result, "triage")
     head, rows = ["", '<span class="ends"><span>0</span><span>1</span></span>', "probability"], []
-    if table_of(result, "intervals"):
+    if get_mapping(result, "intervals"):
         head[2] += " (95 % interval)"
-    head += ["triage"] if told else []
+    head += ["triage"] if triage else []
     head += ["truth"] if truth is not None else []
     for name in names:
-        value = result[name] if name in GROUPS else chances[name]
-        row = [tag(name), bar(value, name, limits(result, name)), chance_words(result, name)]
-        if told:
-            word = str(told.get(name, ""))
-            row.append(f'<span class="chip {_CHIPS.get(word, "open")}">{escape(word)}</span>' if word else "")
+        value = result[name] if name in GROUPS else probabilities[name]
+        row = [
+            render_name(name),
+            render_bar(value, name, get_interval(result, name)),
+            format_probability(result, name),
+        ]
+        if triage:
+            verdict = str(triage.get(name, ""))
+            row.append(
+                f'<span class="chip {_CHIPS.get(verdict, "open")}">{escape(verdict)}</span>'
+                if verdict
+                else ""
+            )
         if truth is not None:
             row.append('<span class="truth">yes</span>' if truth.get(name) else "no")
         rows.append(row)
-    return table(head, rows, words="Probabilities of the patient", style="chances")
+    return render_table(head, rows, words="Probabilities of the patient", style="chances")
 
 
-def lesion_chances(probabilities: Mapping[str, Any]) -> str:
-    """Type probabilities of a lesion, the likeliest on top."""
-    names = sorted(probabilities, key=lambda name: -(finite(probabilities[name]) or 0.0))
-    rows = [(tag(name), bar(probabilities[name], name), number(probabilities[name], 2)) for name in names]
+def render_lesion_probabilities(probabilities: Mapping[str, Any]) -> str:
+    """Render the type probabilities of a lesion in decreasing order."""
+    names = sorted(probabilities, key=lambda name: -(to_finite(probabilities[name]) or 0.0))
+    rows = [
+        (render_name(name), render_bar(probabilities[name], name), format_number(probabilities[name], 2))
+        for name in names
+    ]
     head = ("", '<span class="ends"><span>0</span><span>1</span></span>', "probability")
-    return table(head, rows, words="Type probabilities", style="chances")
+    return render_table(head, rows, words="Type probabilities", style="chances")
 
 
-def tag(name: str) -> str:
-    """A type or group by name, with its colour."""
+def render_name(name: str) -> str:
+    """Render the name of a type or group with its colour."""
     colour = TYPE_COLOURS.get(name, _GROUP_COLOUR)
     return f'<span class="swatch" style="background:{colour}"></span>{escape(name)}'
 
 
-def bar(value: Any, name: str, interval: tuple[float, float] | None = None) -> str:
-    """A bar from 0 to 1, with a line for the interval; its number stands beside it, so readers pass it."""
-    width = 100 * min(max(finite(value) or 0.0, 0.0), 1.0)
+def render_bar(value: Any, name: str, interval: tuple[float, float] | None = None) -> str:
+    """Render a bar from 0 to 1 with a line for the interval; screen readers skip it and read the number."""
+    width = 100 * min(max(to_finite(value) or 0.0, 0.0), 1.0)
     colour = TYPE_COLOURS.get(name, _GROUP_COLOUR)
     line = ""
     if interval is not None:

@@ -1,4 +1,4 @@
-"""What inference left on disk for a patient, and what the datalist knows of the truth."""
+"""Read the result files of a patient, and the truth from the datalist."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from scripts.lidia.metrics.patient_auc import PRESENT_MM3, true_volumes
 from scripts.lidia.vocabulary import LESION_TYPES
 
 MARGIN_MM = 40.0
-"""How far what is kept of the volumes reaches around liver and lesions."""
+"""Margin around liver and lesions to which volumes are cut."""
 
 
 class Patient(NamedTuple):
-    """One patient's results with what is known beside them; volumes are (X, Y, Z) in RAS order.
+    """Results of one patient, with images and truth if known; volumes are (X, Y, Z) in RAS order.
 
-    They are cut to a box around liver and lesions: nothing else is shown or measured.
+    Volumes are cut to a box around liver and lesions.
 
     Attributes:
         result: content of `ID.json`.
-        phases: phase -> path of its volume; empty where the datalist does not know the patient.
+        phases: phase -> path of its volume; empty if the patient is not in the datalist.
         affine: voxel indices of the box -> RAS mm.
         found: predicted lesions.
         liver: predicted liver.
-        truth: true lesions, None where there is no label.
-        malignant: instance -> whether a lesion of type `others` is malignant, as far as the datalist says.
+        truth: true lesions, None without a label.
+        malignant: instance -> whether a lesion of type `others` is malignant, where the datalist has it.
         first: the box's first slice on the results' grid.
     """
 
@@ -48,22 +48,22 @@ class Patient(NamedTuple):
 
     @property
     def spacing(self) -> list[float]:
-        """Mm a voxel along X, Y, Z."""
+        """Voxel size in mm along X, Y, Z."""
         sizes: list[float] = np.linalg.norm(self.affine[:3, :3], axis=0).tolist()
         return sizes
 
 
 def find_finished(folder: str | Path) -> list[str]:
-    """Ids of the patients whose results are complete in a folder, sorted."""
+    """Find the ids of the patients with complete results in a folder, sorted."""
     cases = (path.name.removesuffix(".json") for path in Path(folder).glob("*.json"))
     return sorted(case for case in cases if is_finished(folder, case))
 
 
 def read_patient(folder: str | Path, case: str, item: Mapping[str, Any] | None = None) -> Patient:
-    """Read one patient's four result files and, where a datalist item is given, images and truth.
+    """Read one patient's four result files and, with a datalist item, image paths and truth.
 
     Args:
-        folder: where inference wrote.
+        folder: folder with the results of inference.
         case: the patient's id.
         item: the patient's item of the datalist.
 
@@ -76,37 +76,37 @@ def read_patient(folder: str | Path, case: str, item: Mapping[str, Any] | None =
     """
     files, item = result_files(folder, case), item or {}
     result = json.loads(files["result"].read_text(encoding="utf-8"))
-    volumes = {name: _read(files[name]) for name in VOLUMES}
+    volumes = {name: _read_labels(files[name]) for name in VOLUMES}
     numbers, affine = volumes["instances"]
-    shown = [volumes["liver"][0], numbers]
+    masks = [volumes["liver"][0], numbers]
     if item.get("label"):
-        label, there = _read(item["label"])
-        if label.shape != numbers.shape or not np.allclose(there, affine, atol=1e-3):
+        label, label_affine = _read_labels(item["label"])
+        if label.shape != numbers.shape or not np.allclose(label_affine, affine, atol=1e-3):
             raise ValueError(f"{case}: the label {item['label']} and the results have different grids.")
         label = np.where(label == item.get("ignore", -1), 0, label)
-        shown.append(label)
+        masks.append(label)
     spacing = np.linalg.norm(affine[:3, :3], axis=0).tolist()
-    box = _box(shown, spacing)
+    box = _find_box(masks, spacing)
     found = find_lesions(volumes["lesions"][0][box], spacing, numbers[box], smallest_mm3=0.0)
     if {lesion.number for lesion in found.lesions} != {int(row["instance"]) for row in result["lesions"]}:
         raise ValueError(f"{files['result']} and {files['instances']} name different lesions.")
     truth = None
     if item.get("label"):
-        drawn = _read(item["instances"])[0][box] if item.get("instances") else None
-        truth = find_lesions(label[box], spacing, drawn)
+        instances = _read_labels(item["instances"])[0][box] if item.get("instances") else None
+        truth = find_lesions(label[box], spacing, instances)
     phases, flags = dict(item.get("phases", {})), dict(item.get("malignant") or {})
     liver = volumes["liver"][0][box] > 0
     return Patient(result, phases, crop_affine(affine, box), found, liver, truth, flags, int(box[2].start))
 
 
-def _read(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
-    """Labels turned to RAS by flips and swaps alone, and their affine."""
+def _read_labels(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
+    """Read labels, turned to RAS by flips and swaps only, and their affine."""
     image = nib.as_closest_canonical(nib.load(path))
     return np.asarray(image.dataobj), image.affine
 
 
-def _box(volumes: Sequence[np.ndarray], spacing: Sequence[float]) -> tuple[slice, ...]:
-    """Around all that is marked, with a margin; the whole where nothing is."""
+def _find_box(volumes: Sequence[np.ndarray], spacing: Sequence[float]) -> tuple[slice, ...]:
+    """Find the box around all non-zero voxels, with a margin; the whole volume if there are none."""
     boxes = [box for volume in volumes if (box := bounding_box(volume > 0)) is not None]
     if not boxes:
         return tuple(slice(0, size) for size in volumes[0].shape)
@@ -119,15 +119,15 @@ def _box(volumes: Sequence[np.ndarray], spacing: Sequence[float]) -> tuple[slice
 
 
 def read_truth(patient: Patient) -> dict[str, bool] | None:
-    """What the patient has: every type and the two groups, by the metrics' rule; None without a label."""
+    """Read which types and groups the patient has, by the rule of the metrics; None without a label."""
     if patient.truth is None:
         return None
     volumes = true_volumes(patient.truth.lesions, patient.malignant)
     return {name: volumes[name] > PRESENT_MM3 for name in (*LESION_TYPES, "malignant", "benign")}
 
 
-def counterparts(patient: Patient) -> dict[int, int]:
-    """Number of a predicted lesion -> number of the true one that it is, by the metrics' rule."""
+def match_true_lesions(patient: Patient) -> dict[int, int]:
+    """Match predicted lesion numbers to true lesion numbers, by the rule of the metrics."""
     if patient.truth is None:
         return {}
     match = match_lesions(patient.found, patient.truth, counted_mm3=0.0)

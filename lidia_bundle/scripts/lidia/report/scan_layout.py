@@ -1,6 +1,6 @@
-"""What a patient's page shows of the phases: slices of the liver, pictures of lesions, and their HU.
+"""Choose and sample what a patient's page shows: slices of the liver, pictures of lesions, HU values.
 
-Every phase is read once; all that is shown and measured of it comes from that.
+Each phase is read once.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ from scripts.lidia.geometry.grid import Grid, to_mm
 from scripts.lidia.geometry.volume import Volume
 from scripts.lidia.morphometry.tissue_samples import inside, parenchyma
 from scripts.lidia.phase_id.aorta import find_blood_points
-from scripts.lidia.report.contours import upright
+from scripts.lidia.report.contours import orient_for_display
 from scripts.lidia.report.phase_pictures import WINDOW
-from scripts.lidia.report.phase_sampling import AIR, read_part, resample_hu, sample_hu
+from scripts.lidia.report.phase_sampling import AIR, read_phase_crop, resample_hu, sample_hu
 from scripts.lidia.report.read_results import Patient
-from scripts.lidia.report.slice_choice import box_of
+from scripts.lidia.report.slice_choice import find_box
 from scripts.lidia.vocabulary import PHASES
 
 PIXEL_MM, APART_MM, WIDEST_APART_MM = 1.0, 3.0, 5.0
 """Finest pixel of a slice, and finest and coarsest distance between slices."""
-PIXELS = 12e6
-"""Of all slices of all phases: about 2.5 MB of JPEG."""
+MAX_PIXELS = 12e6
+"""Largest number of pixels in all slices of all phases: about 2.5 MB of JPEG."""
 QUALITY = 80
 CROP_PIXELS, CROP_MM = 176, 70.0
-"""Sides of a lesion's picture; larger where the lesion is."""
+"""Sides of a lesion's picture in pixels and mm; larger for a large lesion."""
 LIVER, AORTA = "liver", "aorta"
 BRIGHT = ("arterial", "venous")
-"""Phases that the aorta is looked for in until it is surely found; in later ones bone is as bright."""
+"""Phases in which the aorta is searched, in this order; in later phases bone is as bright as blood."""
 BLOOD_HU = (20.0, 75.0)
-"""Blood before contrast, from anaemia to thick blood; what is brighter in `nc` holds bone or plaque."""
+"""Range of blood before contrast (low for anaemia); brighter samples in `nc` contain bone or plaque."""
 
 
-class Window(NamedTuple):
+class SliceRectangle(NamedTuple):
     """A rectangle of one slice.
 
     Attributes:
@@ -57,11 +57,11 @@ class Window(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """Which slices and rectangles are shown.
+    """Slices and rectangles that a page shows.
 
     Attributes:
         box: x and y of the slices.
-        levels: slice numbers in the patient's box, from the feet up.
+        levels: slice numbers in the patient's box, from inferior to superior.
         pixels: columns and rows of a slice's picture.
         crops: lesion -> its rectangle.
     """
@@ -69,17 +69,17 @@ class Layout(NamedTuple):
     box: tuple[slice, slice]
     levels: list[int]
     pixels: tuple[int, int]
-    crops: dict[int, Window]
+    crops: dict[int, SliceRectangle]
 
 
 class Scan(NamedTuple):
-    """What is shown of one phase; pictures are data URIs.
+    """Pictures (data URIs) and HU values of one phase.
 
     Attributes:
-        slices: one a level of the layout.
+        slices: one for each level of the layout.
         crops: lesion -> its picture.
-        hu: lesion -> its mean, `liver` -> the median of its own tissue, and `aorta` -> that of blood where
-            it was surely found; NaN beyond the scan.
+        hu: lesion -> mean, `liver` -> median of its parenchyma, `aorta` -> median of blood if the aorta was
+            found with certainty; NaN outside the scan.
     """
 
     slices: list[str]
@@ -88,31 +88,35 @@ class Scan(NamedTuple):
 
 
 def lay_out(patient: Patient, phases: int, pictured: int) -> Layout:
-    """Choose slices and rectangles.
+    """Lay out slices and rectangles.
 
     Args:
-        patient: his results.
-        phases: how many phases there are to show.
-        pictured: how many lesions get pictures, the largest first.
+        patient: results of the patient.
+        phases: number of phases to show.
+        pictured: number of lesions with pictures, the largest first.
     """
     size = patient.spacing
-    box = box_of(patient.liver | (patient.found.numbers > 0), size, margin=12.0)
+    box = find_box(patient.liver | (patient.found.numbers > 0), size, margin=12.0)
     extent = [(side.stop - side.start) * step for side, step in zip(box, size, strict=False)]
-    there = np.flatnonzero((patient.liver | (patient.found.numbers > 0)).any(axis=(0, 1)))
-    low, high = (int(there[0]), int(there[-1])) if len(there) else (0, patient.liver.shape[2] - 1)
+    slices_with_liver = np.flatnonzero((patient.liver | (patient.found.numbers > 0)).any(axis=(0, 1)))
+    low, high = (
+        (int(slices_with_liver[0]), int(slices_with_liver[-1]))
+        if len(slices_with_liver)
+        else (0, patient.liver.shape[2] - 1)
+    )
     pixel = [max(PIXEL_MM, step) for step in size[:2]]
     area = extent[0] / pixel[0] * (extent[1] / pixel[1]) * max(phases, 1)
     finest, coarsest = (max(1, round(apart / size[2])) for apart in (APART_MM, WIDEST_APART_MM))
-    step = int(np.clip(np.ceil((high - low + 1) * area / PIXELS), finest, coarsest))
+    step = int(np.clip(np.ceil((high - low + 1) * area / MAX_PIXELS), finest, coarsest))
     levels = list(range(low + ((high - low) % step) // 2, high + 1, step))
-    shrink = max(1.0, np.sqrt(area * len(levels) / PIXELS))
+    shrink = max(1.0, np.sqrt(area * len(levels) / MAX_PIXELS))
     pixels = (round(extent[0] / pixel[0] / shrink), round(extent[1] / pixel[1] / shrink))
     largest = sorted(patient.found.lesions, key=lambda lesion: -lesion.part.voxels)[:pictured]
-    crops = {lesion.number: _window(patient, lesion.part) for lesion in largest}
+    crops = {lesion.number: _choose_rectangle(patient, lesion.part) for lesion in largest}
     return Layout(box, levels, (max(pixels[0], 1), max(pixels[1], 1)), crops)
 
 
-def _window(patient: Patient, part: Component) -> Window:
+def _choose_rectangle(patient: Patient, part: Component) -> SliceRectangle:
     mask = patient.found.numbers[part.box] == part.instance
     level = int(part.box[2].start + mask.sum(axis=(0, 1)).argmax())
     widest = max(
@@ -120,11 +124,11 @@ def _window(patient: Patient, part: Component) -> Window:
     )
     half = max(CROP_MM, 1.6 * widest) / 2
     (x, y) = ((side.start + side.stop - 1) / 2 for side in part.box[:2])
-    return Window(level, (x, half / patient.spacing[0]), (y, half / patient.spacing[1]))
+    return SliceRectangle(level, (x, half / patient.spacing[0]), (y, half / patient.spacing[1]))
 
 
-def _grid(patient: Patient, window: Window, pixels: tuple[int, int], levels: list[int]) -> Grid:
-    """Pixels that fill a rectangle on evenly spaced slices."""
+def _make_grid(patient: Patient, window: SliceRectangle, pixels: tuple[int, int], levels: list[int]) -> Grid:
+    """Make the grid of pixels of a rectangle on evenly spaced slices."""
     affine = np.eye(4)
     for axis, ((centre, half), count) in enumerate(zip((window.left, window.front), pixels, strict=True)):
         affine[axis, axis] = 2 * half / count
@@ -135,90 +139,90 @@ def _grid(patient: Patient, window: Window, pixels: tuple[int, int], levels: lis
 
 
 def read_scans(patient: Patient, layout: Layout) -> dict[str, Scan]:
-    """Read the phases that were used and make their pictures and means.
+    """Read the used phases, make their pictures and measure HU.
 
     Args:
-        patient: his results, with the paths of his phases.
-        layout: of `lay_out`.
+        patient: results of the patient, with the paths of the phases.
+        layout: from `lay_out`.
 
     Returns:
-        Phase -> what is shown of it, in temporal order.
+        Phase -> pictures and HU, in temporal order.
     """
     sides = [((side.start + side.stop - 1) / 2, (side.stop - side.start) / 2) for side in layout.box]
-    whole = _grid(patient, Window(0, sides[0], sides[1]), layout.pixels, layout.levels)
+    whole = _make_grid(patient, SliceRectangle(0, sides[0], sides[1]), layout.pixels, layout.levels)
     crops = {
-        number: _grid(patient, window, (CROP_PIXELS, CROP_PIXELS), [window.level])
+        number: _make_grid(patient, window, (CROP_PIXELS, CROP_PIXELS), [window.level])
         for number, window in layout.crops.items()
     }
-    places = _places(patient)
+    points = _collect_points(patient)
     region = np.concatenate([whole.corners(), *(grid.corners() for grid in crops.values())], axis=1)
     used = [phase for phase in PHASES if phase in patient.phases and phase in patient.result["phases_used"]]
     case = str(patient.result["id"])
     parts = {}
     for phase in (phase for phase in BRIGHT if phase in used):
-        parts[phase] = read_part(patient.phases[phase], case, region, whole_slices=True)
-        if (blood := _blood(parts[phase])) is not None:
-            places[AORTA] = blood
+        parts[phase] = read_phase_crop(patient.phases[phase], case, region, whole_slices=True)
+        if (blood := _find_aorta_points(parts[phase])) is not None:
+            points[AORTA] = blood
             break
-    wanted = np.concatenate([region, *places.values()], axis=1)
+    needed = np.concatenate([region, *points.values()], axis=1)
     scans = {}
     for phase in used:
-        part = parts.pop(phase, None) or read_part(patient.phases[phase], case, wanted)
-        shown = resample_hu(part, whole)
+        part = parts.pop(phase, None) or read_phase_crop(patient.phases[phase], case, needed)
+        volume = resample_hu(part, whole)
         scans[phase] = Scan(
-            [_jpeg(shown[:, :, plane]) for plane in range(shown.shape[2])],
-            {number: _jpeg(resample_hu(part, grid)[:, :, 0]) for number, grid in crops.items()},
-            _means(part, places),
+            [_encode_jpeg(volume[:, :, plane]) for plane in range(volume.shape[2])],
+            {number: _encode_jpeg(resample_hu(part, grid)[:, :, 0]) for number, grid in crops.items()},
+            _measure_hu(part, points),
         )
-    if "nc" in used and not is_blood(scans["nc"].hu.get(AORTA, math.nan)):
+    if "nc" in used and not is_blood_hu(scans["nc"].hu.get(AORTA, math.nan)):
         for scan in scans.values():
             scan.hu.pop(AORTA, None)
     return scans
 
 
-def is_blood(hu: float) -> bool:
-    """Whether that can be blood alone before contrast."""
+def is_blood_hu(hu: float) -> bool:
+    """Check whether a value is in the range of blood before contrast."""
     return BLOOD_HU[0] < hu < BLOOD_HU[1]
 
 
-def _blood(part: Volume) -> NDArray[np.float64] | None:
-    """Where the aorta's HU are read, (3, N) RAS mm; None where it was not surely found."""
+def _find_aorta_points(part: Volume) -> NDArray[np.float64] | None:
+    """Find the points where the aorta's HU are read, (3, N) RAS mm; None if the aorta is uncertain."""
     if not part.voxels.size:
         return None
     values = part.voxels
-    if values.dtype != np.int16:  # as scanners say it; a large scan is not copied to a wider type
+    if values.dtype != np.int16:  # int16 is the scanners' type: avoid a copy to a wider one
         values = np.nan_to_num(values.astype(np.float32), nan=AIR)
     return find_blood_points(np.clip(values, *(values.dtype.type(end) for end in HU)), part.affine)
 
 
-def _places(patient: Patient) -> dict[int | str, NDArray[np.float64]]:
-    """Where HU are read, (3, N) RAS mm each."""
-    found: dict[int | str, NDArray] = {
+def _collect_points(patient: Patient) -> dict[int | str, NDArray[np.float64]]:
+    """Collect the points where HU are read, (3, N) RAS mm each."""
+    indices: dict[int | str, NDArray] = {
         LIVER: parenchyma(patient.liver, patient.found.numbers, patient.spacing)
     }
     for lesion in patient.found.lesions:
         box = lesion.part.box
         index = inside(patient.found.numbers[box] == lesion.number)
-        found[lesion.number] = index + [side.start for side in box]
-    return {name: to_mm(patient.affine, index.T) for name, index in found.items()}
+        indices[lesion.number] = index + [side.start for side in box]
+    return {name: to_mm(patient.affine, index.T) for name, index in indices.items()}
 
 
-def _means(part: Volume, places: Mapping[int | str, NDArray[np.float64]]) -> dict[int | str, float]:
-    found: dict[int | str, float] = {}
-    for name, where in places.items():
-        values = sample_hu(part, where)
+def _measure_hu(part: Volume, points: Mapping[int | str, NDArray[np.float64]]) -> dict[int | str, float]:
+    means: dict[int | str, float] = {}
+    for name, points_ras in points.items():
+        values = sample_hu(part, points_ras)
         values = values[np.isfinite(values)]
-        # Half of a lesion beyond the scan has another mean than all of it
-        if len(values) < 0.9 * where.shape[1] or not len(values):
-            found[name] = float("nan")
+        # The mean of a part of a lesion may differ from that of the whole
+        if len(values) < 0.9 * points_ras.shape[1] or not len(values):
+            means[name] = float("nan")
         else:
-            found[name] = float(np.median(values) if name in (LIVER, AORTA) else values.mean())
-    return found
+            means[name] = float(np.median(values) if name in (LIVER, AORTA) else values.mean())
+    return means
 
 
-def _jpeg(plane: NDArray) -> str:
+def _encode_jpeg(plane: NDArray) -> str:
     low, high = WINDOW
-    grey = np.clip((upright(plane) - low) * (255 / (high - low)), 0, 255).astype(np.uint8)
+    grey = np.clip((orient_for_display(plane) - low) * (255 / (high - low)), 0, 255).astype(np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(grey).save(buffer, "JPEG", quality=QUALITY)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

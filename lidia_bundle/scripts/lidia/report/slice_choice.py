@@ -1,4 +1,4 @@
-"""The plane that a picture shows: one axial slice of the results' grid, every phase carried onto it.
+"""Choose the axial slice of a picture and sample every phase on it.
 
 Arrays are (X, Y) with x towards the patient's right and y towards the front (RAS); values are HU.
 """
@@ -23,10 +23,10 @@ class Plane(NamedTuple):
     """One axial slice of a patient, cut to a box.
 
     Attributes:
-        phases: HU (X, Y) a phase in temporal order; None where the phase is absent.
+        phases: phase -> HU (X, Y), in temporal order; None for an absent phase.
         spacing: in-plane voxel size in mm.
         level: slice number on the results' grid.
-        box: the slices of x and y that were kept.
+        box: ranges of x and y that were kept.
     """
 
     phases: dict[str, np.ndarray | None]
@@ -35,12 +35,12 @@ class Plane(NamedTuple):
     box: tuple[slice, slice]
 
 
-def busiest_slices(instances: np.ndarray, count: int) -> list[int]:
-    """Slices that show most: the widest one of each of the largest objects, at most `count`, no neighbours.
+def choose_slices(instances: np.ndarray, count: int) -> list[int]:
+    """Choose the widest slice of each of the largest objects: at most `count`, no neighbours.
 
     Args:
-        instances: instance numbers (X, Y, Z), 0 is nothing.
-        count: number of slices wanted.
+        instances: instance numbers (X, Y, Z), 0 is background.
+        count: largest number of slices.
 
     Returns:
         Slice numbers in the order of the objects' volumes; the middle slice if there is no object.
@@ -54,22 +54,22 @@ def busiest_slices(instances: np.ndarray, count: int) -> list[int]:
     return chosen[:count] or [instances.shape[2] // 2]
 
 
-def box_of(mask: np.ndarray, spacing: Sequence[float], margin: float = 25.0) -> tuple[slice, slice]:
-    """Box round a mask (X, Y, Z) in x and y, `margin` mm wider on each side; everything where it is empty."""
+def find_box(mask: np.ndarray, spacing: Sequence[float], margin: float = 25.0) -> tuple[slice, slice]:
+    """Find the box of a mask (X, Y, Z) in x and y with a margin in mm; the whole plane for an empty mask."""
     box = bounding_box(mask)
     if box is None:
         return slice(0, mask.shape[0]), slice(0, mask.shape[1])
-    found = []
+    sides = []
     for axis in (0, 1):
         grow = round(margin / float(spacing[axis]))
-        found.append(slice(max(0, box[axis].start - grow), min(mask.shape[axis], box[axis].stop + grow)))
-    return found[0], found[1]
+        sides.append(slice(max(0, box[axis].start - grow), min(mask.shape[axis], box[axis].stop + grow)))
+    return sides[0], sides[1]
 
 
-def cut(
+def sample_plane(
     phases: Mapping[str, str], affine: np.ndarray, level: int, box: tuple[slice, slice], case: str = ""
 ) -> Plane:
-    """Carry every phase onto one slice.
+    """Sample every phase on one slice.
 
     Args:
         phases: phase -> NIfTI file or DICOM folder; absent phases are left out.
@@ -79,7 +79,7 @@ def cut(
         case: the patient's id, for messages.
 
     Returns:
-        The plane, phases interpolated linearly at its voxel centres, air where they do not reach.
+        The plane, phases interpolated linearly at its voxel centres, air outside their scans.
     """
     x, y = np.meshgrid(*(np.arange(part.start, part.stop) for part in box), indexing="ij")
     points = to_mm(affine, np.stack([x, y, np.full_like(x, level)]).reshape(3, -1))

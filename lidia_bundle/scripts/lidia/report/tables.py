@@ -1,4 +1,4 @@
-"""Tables of the page: a patient's lesions, and the cohort's metrics with their intervals."""
+"""Render tables: the lesions of a patient, and the metrics of a cohort with intervals."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from html import escape
 from typing import Any
 
 from scripts.lidia.report.palette import COLOURS
-from scripts.lidia.report.read_results import Patient, counterparts
+from scripts.lidia.report.read_results import Patient, match_true_lesions
 from scripts.lidia.vocabulary import CLASSES, LESION_CLASSES
 
 
-def table(
+def render_table(
     head: Sequence[str],
     rows: Iterable[Sequence[str]],
     numbers: Sequence[int] = (),
@@ -19,17 +19,17 @@ def table(
     words: str = "",
     style: str = "",
 ) -> str:
-    """Lay out an HTML table; the first cell of a row is its heading.
+    """Render an HTML table; the first cell of a row is its heading.
 
     Args:
         head: headings of the columns, HTML.
         rows: cells, HTML.
-        numbers: columns that stand to the right.
-        words: what the table is, for those who do not see it.
-        style: class of the table in the style sheet.
+        numbers: right-aligned columns.
+        words: label for screen readers.
+        style: CSS class of the table.
 
     Returns:
-        The table in a box that scrolls, by keyboard too, where the page is narrower.
+        The table in a box that scrolls (also by keyboard) on a narrow page.
     """
 
     def line(cells: Sequence[str], *kinds: str) -> str:
@@ -38,7 +38,7 @@ def table(
             kind = kinds[min(column, len(kinds) - 1)]
             right = ' class="number"' if column in numbers else ""
             scope = {"row": ' scope="row"', "col": ' scope="col"'}.get(kind, "")
-            # An empty heading would be read as one
+            # Screen readers announce an empty heading
             name = "td" if kind == "td" or not cell else "th"
             marked.append(f"<{name}{right}{scope if name == 'th' else ''}>{cell}</{name}>")
         return f"<tr>{''.join(marked)}</tr>"
@@ -52,38 +52,44 @@ def table(
     )
 
 
-def swatch(kind: int) -> str:
-    """A class's colour and name."""
+def render_class_name(kind: int) -> str:
+    """Render the colour and name of a class."""
     return f'<span class="swatch" style="background:{COLOURS[kind]}"></span>{CLASSES[kind]}'
 
 
-def legend() -> str:
-    """The eight types with their colours."""
-    return '<ul class="legend">' + "".join(f"<li>{swatch(kind)}</li>" for kind in LESION_CLASSES) + "</ul>"
+def render_legend() -> str:
+    """Render the eight types with their colours."""
+    return (
+        '<ul class="legend">'
+        + "".join(f"<li>{render_class_name(kind)}</li>" for kind in LESION_CLASSES)
+        + "</ul>"
+    )
 
 
-def lesion_table(patient: Patient) -> str:
-    """Every predicted lesion with its true counterpart, then the true ones that nothing was found for."""
-    pairs, rows = counterparts(patient), []
-    known = {} if patient.truth is None else {lesion.number: lesion for lesion in patient.truth.lesions}
+def render_lesion_table(patient: Patient) -> str:
+    """Render the predicted lesions with their true counterparts, then the missed true lesions."""
+    pairs, rows = match_true_lesions(patient), []
+    true_lesions = (
+        {} if patient.truth is None else {lesion.number: lesion for lesion in patient.truth.lesions}
+    )
     for row in patient.result["lesions"]:
-        other = known.get(pairs.get(int(row["instance"]), 0))
-        truth = "" if patient.truth is None else "nothing" if other is None else swatch(other.kind)
+        other = true_lesions.get(pairs.get(int(row["instance"]), 0))
+        truth = "" if patient.truth is None else "nothing" if other is None else render_class_name(other.kind)
         share = float(row["probabilities"][row["type"]])
-        found = (str(row["instance"]), swatch(CLASSES.index(row["type"])), f"{share:.2f}")
-        rows.append((*found, f"{row['volume_mm3'] / 1000:.2f}", f"{row['diameter_mm']:.0f}", truth))
-    for number, lesion in known.items():
+        cells = (str(row["instance"]), render_class_name(CLASSES.index(row["type"])), f"{share:.2f}")
+        rows.append((*cells, f"{row['volume_mm3'] / 1000:.2f}", f"{row['diameter_mm']:.0f}", truth))
+    for number, lesion in true_lesions.items():
         if number not in pairs.values():
             volume = f"{lesion.part.volume_mm3 / 1000:.2f}"
-            rows.append(("", "not found", "", volume, "", swatch(lesion.kind)))
+            rows.append(("", "not found", "", volume, "", render_class_name(lesion.kind)))
     if not rows:
         return '<p class="soft">No lesion.</p>'
     head = ("no.", "found", "probability", "ml", "mm", "truth" if patient.truth is not None else "")
-    return table(head, rows, numbers=(2, 3, 4), words="Lesions")
+    return render_table(head, rows, numbers=(2, 3, 4), words="Lesions")
 
 
-def interval(metric: Mapping[str, Any]) -> str:
-    """`0.912 (0.87 to 0.95)`; a dash where the cohort cannot give the number."""
+def format_interval(metric: Mapping[str, Any]) -> str:
+    """Format a metric as `0.912 (0.87 to 0.95)`; a dash if it is undefined for the cohort."""
     if metric["value"] is None:
         return "-"
     text = f"{metric['value']:.3f}"
@@ -92,19 +98,24 @@ def interval(metric: Mapping[str, Any]) -> str:
     return text
 
 
-def metric_table(names: Mapping[str, str], metrics: Mapping[str, Mapping[str, Any]]) -> str:
-    """One row a metric that is there.
+def render_metric_table(names: Mapping[str, str], metrics: Mapping[str, Mapping[str, Any]]) -> str:
+    """Render one row for each metric that is present.
 
     Args:
-        names: key in `metrics.json` -> what it is, in words.
+        names: key in `metrics.json` -> title.
         metrics: content of `metrics.json`.
 
     Returns:
-        The table: value with its 95 % interval, what stands behind it, and what to know of it.
+        The table: value with 95 % interval, sample size, and note.
     """
     rows = [
-        (escape(words), interval(metrics[key]), str(metrics[key]["n"]), escape(metrics[key].get("note", "")))
+        (
+            escape(words),
+            format_interval(metrics[key]),
+            str(metrics[key]["n"]),
+            escape(metrics[key].get("note", "")),
+        )
         for key, words in names.items()
         if key in metrics
     ]
-    return table(("metric", "value (95 % interval)", "of", ""), rows, numbers=(1, 2), words="Metrics")
+    return render_table(("metric", "value (95 % interval)", "of", ""), rows, numbers=(1, 2), words="Metrics")

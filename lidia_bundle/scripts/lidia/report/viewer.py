@@ -1,6 +1,6 @@
-"""All phases of the liver, slice by slice: a slider, and contours that can be switched off.
+"""Render the slice viewer: all phases of the liver, a slider, contours that can be switched off.
 
-Without scripts, and on paper, the page shows the slice that it opens with.
+Without scripts and in print the page shows its first slice.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from scripts.lidia.report.contour_overlays import frame, names_at, overlay
-from scripts.lidia.report.html_page import section
+from scripts.lidia.report.contour_overlays import compute_view_box, draw_contours, list_lesions
+from scripts.lidia.report.html_page import build_section
 from scripts.lidia.report.read_results import Patient
 from scripts.lidia.report.scan_layout import Layout, Scan
 from scripts.lidia.vocabulary import PHASES
@@ -22,23 +22,23 @@ HELP = (
 )
 
 
-def viewer(patient: Patient, layout: Layout, scans: Mapping[str, Scan]) -> str:
-    """The section with the slices.
+def render_viewer(patient: Patient, layout: Layout, scans: Mapping[str, Scan]) -> str:
+    """Render the section with the slices.
 
     Args:
-        patient: his results.
-        layout: which slices are shown.
-        scans: of `scans.read_scans`.
+        patient: results of the patient.
+        layout: slices to show.
+        scans: from `read_scans`.
 
     Returns:
-        An HTML block; nothing without pictures.
+        An HTML block; empty without pictures.
     """
     if not scans:
         return ""
-    start = nearest(layout, _best(patient, layout))
-    words = [_words(patient, layout, index) for index in range(len(layout.levels))]
-    drawn = [overlay(patient, layout, level) for level in layout.levels]
-    box, letters = frame(layout)
+    start = find_nearest_slice(layout, _choose_first_level(patient, layout))
+    words = [_describe_slice(patient, layout, index) for index in range(len(layout.levels))]
+    overlays = [draw_contours(patient, layout, level) for level in layout.levels]
+    box, letters = compute_view_box(layout)
     width, height = (
         (side.stop - side.start) * step for side, step in zip(layout.box, patient.spacing, strict=False)
     )
@@ -54,25 +54,25 @@ def viewer(patient: Patient, layout: Layout, scans: Mapping[str, Scan]) -> str:
             f'<figure class="pane"><div class="frame" style="aspect-ratio:{width:.1f}/{height:.1f}">'
             f'<img data-phase="{phase}" src="{scans[phase].slices[start]}" alt="{phase}, {words[start]}">'
             f'<svg class="over" viewBox="{box}" preserveAspectRatio="none" aria-hidden="true" '
-            f'style="font-size:{letters:.0f}px">{drawn[start]}</svg></div>'
+            f'style="font-size:{letters:.0f}px">{overlays[start]}</svg></div>'
             f"<figcaption>{phase}</figcaption></figure>"
         )
     stack = {
         "slices": {phase: scan.slices for phase, scan in scans.items()},
         "words": words,
-        "drawn": drawn,
+        "drawn": overlays,
     }
-    return section(
+    return build_section(
         "Slices",
         f'<div id="viewer" class="viewer no-liver"><div class="panes">{"".join(panes)}</div>'
-        f"{_controls(patient, start, words)}</div>",
+        f"{_render_controls(patient, start, words)}</div>",
         f'<p class="soft screen">{HELP}</p>',
-        f'<script type="application/json" id="stack">{_safe(stack)}</script>',
+        f'<script type="application/json" id="stack">{_encode_json(stack)}</script>',
         name="slices",
     )
 
 
-def _controls(patient: Patient, start: int, words: list[str]) -> str:
+def _render_controls(patient: Patient, start: int, words: list[str]) -> str:
     kinds = [("found", "lesions", True), ("liver", "liver", False)]
     if patient.truth is not None:
         kinds.append(("truth", "truth (dashed)", True))
@@ -89,27 +89,27 @@ def _controls(patient: Patient, start: int, words: list[str]) -> str:
     )
 
 
-def nearest(layout: Layout, level: int) -> int:
-    """Index of the shown slice that lies nearest to a level of the patient's box."""
+def find_nearest_slice(layout: Layout, level: int) -> int:
+    """Find the index of the shown slice nearest to a level of the patient's box."""
     return min(range(len(layout.levels)), key=lambda index: abs(layout.levels[index] - level))
 
 
-def _best(patient: Patient, layout: Layout) -> int:
-    """The slice to open with: where the largest lesion is widest, else where the liver is."""
+def _choose_first_level(patient: Patient, layout: Layout) -> int:
+    """Choose the first slice: where the largest lesion is widest, else where the liver is widest."""
     if layout.crops:
         return next(iter(layout.crops.values())).level
     return int(patient.liver.sum(axis=(0, 1)).argmax())
 
 
-def _words(patient: Patient, layout: Layout, index: int) -> str:
+def _describe_slice(patient: Patient, layout: Layout, index: int) -> str:
     level = layout.levels[index]
     return (
         f"slice {index + 1} of {len(layout.levels)} (no. {level + patient.first} of the scan): "
-        f"{names_at(patient.found, layout, level)}"
+        f"{list_lesions(patient.found, layout, level)}"
     )
 
 
-def _safe(content: object) -> str:
-    """JSON that cannot end the script element it stands in."""
+def _encode_json(content: object) -> str:
+    """Encode JSON so that it cannot close the script element around it."""
     text = json.dumps(content, separators=(",", ":"), allow_nan=False)
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")

@@ -1,4 +1,4 @@
-"""Writes the report of a run: from what training, evaluation and inference left on disk, to one HTML page."""
+"""Write the report of a run as one HTML page, from the files of training, evaluation and inference."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any
 
 from scripts.lidia.datalist.read_datalist import load_datalist as read_datalist
 from scripts.lidia.report.cohort_sections import (
-    cohort_section,
-    legend_section,
-    patient_card,
-    training_section,
+    render_cohort,
+    render_patient_card,
+    render_reading_notes,
+    render_training,
 )
 from scripts.lidia.report.html_page import write_page
-from scripts.lidia.report.loss_curves import loss_curves
-from scripts.lidia.report.patients_table import SCRIPT, patients_section
+from scripts.lidia.report.loss_curves import read_loss_curves
+from scripts.lidia.report.patients_table import SCRIPT, render_patients
 from scripts.lidia.report.read_results import find_finished, read_patient
-from scripts.lidia.report.tables import metric_table
+from scripts.lidia.report.tables import render_metric_table
 from scripts.lidia.vocabulary import LESION_TYPES
 
 logger = logging.getLogger(__name__)
@@ -53,16 +53,16 @@ def write_report(
     """Write `report.html`.
 
     Args:
-        results_dir: where inference wrote its files a patient.
+        results_dir: folder with the results of inference.
         output_dir: folder of the page.
         dataset_dir: folder of the data set, for images and truth; without it the page has no pictures.
         datalist: its JSON file, `dataset_dir/dataset.json` if None.
-        section: section of the datalist that the patients stand in.
-        evaluation_dir: where evaluation wrote `metrics.json`; without it the page has no cohort table.
-        training_dir: where training wrote its log; without it the page has no curve.
+        section: section of the datalist with these patients.
+        evaluation_dir: folder with `metrics.json`; without it the page has no cohort table.
+        training_dir: folder with the training log; without it the page has no curves.
         title: heading of the page.
-        patients: show the first so many patients by id; nobody picked them.
-        slices: slices a patient.
+        patients: number of patients in pictures, the first by id.
+        slices: slices for each patient.
 
     Returns:
         Path of the page.
@@ -72,27 +72,29 @@ def write_report(
     """
     cases = find_finished(results_dir)
     if not cases:
-        raise FileNotFoundError(f"{results_dir} holds no results: run inference.json into it first.")
+        raise FileNotFoundError(
+            f"{results_dir} contains no results: run inference.json with this output_dir first."
+        )
     items: dict[str, dict[str, Any]] = {}
     if dataset_dir is not None:
         items = {item["id"]: item for item in read_datalist(dataset_dir, section, file=datalist)}
-    sections = [patients_section(results_dir, output_dir, cases), legend_section()]
+    sections = [render_patients(results_dir, output_dir, cases), render_reading_notes()]
     for case in cases[:patients]:
-        sections.append(patient_card(read_patient(results_dir, case, items.get(case)), slices=slices))
+        sections.append(render_patient_card(read_patient(results_dir, case, items.get(case)), slices=slices))
     if evaluation_dir is not None:
         path = Path(evaluation_dir) / "metrics.json"
         if not path.is_file():
-            raise FileNotFoundError(f"{path} is not there: run evaluate.json into that folder first.")
+            raise FileNotFoundError(f"{path} does not exist: run evaluate.json with this output_dir first.")
         metrics = json.loads(path.read_text(encoding="utf-8"))
         confusion = path.with_name("confusion.png")
-        table = metric_table(METRICS, metrics)
-        sections.append(cohort_section(table, confusion if confusion.is_file() else None))
+        table = render_metric_table(METRICS, metrics)
+        sections.append(render_cohort(table, confusion if confusion.is_file() else None))
     if training_dir is not None:
-        sections.append(training_section(loss_curves(training_dir)))
-    shown = [item for case in cases[:patients] if (item := items.get(case))]
-    synthetic = any(item.get("synthetic") for item in shown)
+        sections.append(render_training(read_loss_curves(training_dir)))
+    pictured = [item for case in cases[:patients] if (item := items.get(case))]
+    synthetic = any(item.get("synthetic") for item in pictured)
     target = write_page(
         Path(output_dir) / "report.html", title, sections, synthetic=synthetic, scripts=(SCRIPT,)
     )
-    logger.info("The report is %s", target)
+    logger.info("Wrote the report %s", target)
     return target
