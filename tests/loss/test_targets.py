@@ -127,5 +127,5 @@ def test_a_proposal_joins_the_lesion_of_its_seed_and_never_stuff() -> None:
         masks[target, x] = True
     targets = Targets(torch.tensor([0, 1, 5, 7]), torch.tensor([0, 0, 2, 3]), masks)
     seeds = torch.tensor([[3, 0, 0], [2, 0, 0], [1, 0, 0], [0, 0, 0], [-1, -1, -1], [2, 0, 0], [3, 0, 0]])
-    queries, answers = HungarianMatcher().seeded(targets, seeds, torch.tensor([1]))
+    queries, answers = HungarianMatcher().match_seeds(targets, seeds, torch.tensor([1]))
     assert queries.tolist() == [0, 5, 6] and answers.tolist() == [3, 2, 3]

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from scripts.lidia.net.ifm import IterativeFusion
+from scripts.lidia.net.ifm import IterativeFusion, PhaseBlock
 
 
 @pytest.mark.parametrize("here", [(0, 1, 2), (0, 1, 2, 3), (1, 3), (2, 3), (0, 2, 3), (2,)])
@@ -48,3 +48,17 @@ def test_what_stands_in_an_absent_phase_is_never_used():
     other[0, 3] = 1e6
     other[1, 0] = -7.0
     assert torch.equal(fusion(image, present), fusion(other, present))
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_phase_has_two_convolutional_blocks_and_stands_alone(stride):
+    block = PhaseBlock(5, stride=stride)
+    kernels = [module.weight.shape for module in block.modules() if isinstance(module, torch.nn.Conv3d)]
+    assert kernels == [(5, stride**3, 3, 3, 3), (5, 5, 3, 3, 3)]
+    x = torch.randn(1, 1, 8, 8, 8)
+    feature = block(x)
+    assert feature.shape == (1, 5, 8 // stride, 8 // stride, 8 // stride)
+    fusion = IterativeFusion(phases=2, channels=5, stride=stride)
+    fusion.phase_blocks[1].load_state_dict(block.state_dict())
+    image, present = torch.cat([torch.zeros_like(x), x], dim=1), torch.tensor([[False, True]])
+    assert torch.allclose(fusion(image, present), feature, atol=1e-6)

@@ -1,4 +1,4 @@
-"""Eq. 6 (LIDIA): the sum of the losses (section 2.2, weights of section 3).
+"""Compute the total loss (LIDIA, Eq. 6; section 2.2, weights of section 3).
 
     L_final = λ1·L_seg + λ2·L_focal + λ3·L_acl,   λ1 = 5, λ2 = 5, λ3 = 0.01
 
@@ -27,10 +27,10 @@ from scripts.lidia.vocabulary import FIRST_LESION
 
 
 class Criterion(nn.Module):
-    """Eq. 6 with its parts; the memory bank is its state.
+    """Total loss of Eq. 6; its state is the memory bank.
 
     Args:
-        matcher: pairs queries and masks.
+        matcher: assigns queries to target masks.
         masks: L_seg.
         classes: L_focal.
         contrastive: L_acl.
@@ -39,8 +39,8 @@ class Criterion(nn.Module):
         seg_weight: λ1.
         focal_weight: λ2.
         acl_weight: λ3.
-        semantic_weight: of the auxiliary head.
-        pilot_weight: of the mask-piloted queries, relative to the others.
+        semantic_weight: weight of the loss of the auxiliary head.
+        pilot_weight: weight of the mask-piloted queries relative to the others.
     """
 
     def __init__(
@@ -72,10 +72,10 @@ class Criterion(nn.Module):
         self._lesions: tuple[Tensor, Tensor] | None = None
 
     def forward(self, prediction: Prediction, target: Tensor) -> Tensor:
-        """Scalar loss; `parts` then holds its unweighted parts and the query class accuracy.
+        """Compute the loss and store its unweighted parts and the query class accuracy in `parts`.
 
         Args:
-            prediction: of the network in training.
+            prediction: output of the network in training mode.
             target: (B, 2, X, Y, Z) class map and instance map.
         """
         check_target(target)
@@ -90,15 +90,22 @@ class Criterion(nn.Module):
         points = self.choices.choose(
             lambda: [self.masks.draw(*pair) for pair in zip(target[:, 1], targets, strict=True)]
         )
-        at = [self.masks.read(*each) for each in zip(prediction.mask_features, points, targets, strict=True)]
+        at = [
+            self.masks.read(*sample) for sample in zip(prediction.mask_features, points, targets, strict=True)
+        ]
         pairs = self.choices.choose(lambda: self.match(prediction, targets, at))
         free = self.free_weights(prediction, targets)
         seg, focal = self.layer_losses(prediction.layers, pairs, targets, at, free)
         if prediction.pilots:
             fixed = [match_pilots(*pair) for pair in zip(prediction.pilot_instances, targets, strict=True)]
             absent = torch.zeros_like(prediction.pilot_instances, dtype=free.dtype)
-            more = self.layer_losses(prediction.pilots, [fixed] * len(prediction.pilots), targets, at, absent)
-            seg, focal = seg + self.pilot_weight * more[0], focal + self.pilot_weight * more[1]
+            pilot_losses = self.layer_losses(
+                prediction.pilots, [fixed] * len(prediction.pilots), targets, at, absent
+            )
+            seg, focal = (
+                seg + self.pilot_weight * pilot_losses[0],
+                focal + self.pilot_weight * pilot_losses[1],
+            )
         acl = self.contrast(prediction, pairs[-1], targets)
         self.parts |= {"seg": float(seg.detach()), "focal": float(focal.detach()), "acl": float(acl.detach())}
         return total + self.seg_weight * seg + self.focal_weight * focal + self.acl_weight * acl
@@ -106,9 +113,9 @@ class Criterion(nn.Module):
     def match(
         self, prediction: Prediction, targets: list[Targets], at: list[PointFeatures]
     ) -> list[list[Assignment]]:
-        """Assignments of every layer and sample."""
+        """Match queries and targets of each layer and sample."""
         return [
-            [self.matcher(*each) for each in zip(*layer, at, targets, prediction.seeds, strict=True)]
+            [self.matcher(*sample) for sample in zip(*layer, at, targets, prediction.seeds, strict=True)]
             for layer in prediction.layers
         ]
 
@@ -120,30 +127,30 @@ class Criterion(nn.Module):
         at: list[PointFeatures],
         free: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        """L_seg and L_focal, each summed over the layers; L_seg is a mean over the targets of the batch.
+        """Compute L_seg and L_focal, summed over the layers; L_seg is a mean over the targets of the batch.
 
-        `free` (B, Q) weighs the class loss of queries without a target.
+        `free` (B, Q) is the weight of the class loss of queries without a target.
         """
         seg = focal = free.new_zeros(())
         count = max(sum(len(t.classes) for t in targets), 1)
         for layer, assigned in zip(layers, pairs, strict=True):
-            wanted = torch.full(
+            target_classes = torch.full(
                 free.shape, layer.pred_logits.shape[-1] - 1, dtype=torch.long, device=free.device
             )
             weights = free.clone()
             for i, (pair, truth) in enumerate(zip(assigned, targets, strict=True)):
                 if len(pair.queries):
-                    wanted[i, pair.queries] = truth.classes[pair.targets]
+                    target_classes[i, pair.queries] = truth.classes[pair.targets]
                     weights[i, pair.queries] = pair.weights
                     embeddings = layer.mask_embed[i, pair.queries]
                     columns = self.choices.choose(partial(self.masks.pick, embeddings, at[i]))
                     entropy, dice = self.masks(embeddings, pair.targets, at[i], columns)
                     seg = seg + ((entropy + dice) * pair.weights).sum() / count
-            focal = focal + self.classes(layer.pred_logits, wanted, weights)
+            focal = focal + self.classes(layer.pred_logits, target_classes, weights)
         return seg, focal
 
     def free_weights(self, prediction: Prediction, targets: list[Targets]) -> Tensor:
-        """(B, Q) class weights before matching: 1, but 0 for proposals seeded in ignored voxels."""
+        """Return class weights (B, Q) of unmatched queries: 0 for proposals in ignored voxels, else 1."""
         rows = []
         for seeds, truth in zip(prediction.seeds, targets, strict=True):
             x, y, z = seeds.clamp(min=0).unbind(1)
@@ -152,8 +159,8 @@ class Criterion(nn.Module):
         return torch.stack(rows)
 
     def contrast(self, prediction: Prediction, pairs: list[Assignment], targets: list[Targets]) -> Tensor:
-        """L_acl of the batch's lesions, each by its best-matched query; remembers them for `fill_bank`."""
-        embeddings, classes, right = [], [], []
+        """Compute L_acl of the lesions, each by its Hungarian query, and store them for `fill_bank`."""
+        embeddings, classes, correct = [], [], []
         logits = prediction.layers[-1].pred_logits
         for b, (pair, truth) in enumerate(zip(pairs, targets, strict=True)):
             kinds = truth.classes[pair.targets[: pair.primary]]
@@ -161,22 +168,22 @@ class Criterion(nn.Module):
             kinds = kinds[kinds >= FIRST_LESION]
             embeddings.append(prediction.contrastive_embed[b, queries])
             classes.append(kinds)
-            right.append(logits[b, queries].argmax(dim=1) == kinds)
+            correct.append(logits[b, queries].argmax(dim=1) == kinds)
         anchors, kinds = torch.cat(embeddings), torch.cat(classes)
         if len(kinds):
-            self.parts["query_accuracy"] = float(torch.cat(right).float().mean())
+            self.parts["query_accuracy"] = float(torch.cat(correct).float().mean())
         self._lesions = (anchors.detach(), kinds)
         return self.contrastive(anchors, kinds, *self.bank.entries())
 
     def fill_bank(self) -> None:
-        """Banks the last forward's lesions: once a step, on every rank, after the update's last pass."""
+        """Add the lesions of the last forward pass to the bank: once per step, on every rank."""
         if self._lesions is not None:
             self.bank.fill(*self._lesions)
             self._lesions = None
 
 
 def match_pilots(instances: Tensor, targets: Targets) -> Assignment:
-    """Pairs pilots (T,) given by their instance id with the sample's targets; padding is left out."""
+    """Assign pilots (T,), given by instance id, to the targets of the sample; padding is skipped."""
     same = (instances[:, None] == targets.instances[None]) & (instances > 0)[:, None]
-    queries, answers = same.nonzero().unbind(1)
-    return Assignment(queries, answers, torch.ones(len(queries), device=instances.device), len(queries))
+    queries, target_index = same.nonzero().unbind(1)
+    return Assignment(queries, target_index, torch.ones(len(queries), device=instances.device), len(queries))

@@ -1,10 +1,10 @@
-"""L_focal: the classification loss of the queries (Lin et al. 2017; section 2.2, Training and Inference).
+"""Compute L_focal, the classification loss of the queries (Lin et al. 2017; section 2.2).
 
     L_focal = -(1 - p_t)^γ · log p_t
 
 p_t  softmax probability of the query's target class, 'no object' included; γ = 2.
-Summed over queries and divided by the weight of those with a target, as Lin et al. divide by the anchors with
-one: the number of queries does not set its scale, nor dilute the few that answer for something.
+The sum over queries is divided by the total weight of the queries with a target, as Lin et al. divide by the
+number of anchors with one, so that the scale does not depend on the number of queries.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ class FocalLoss(nn.Module):
 
     Args:
         gamma: focusing exponent γ.
-        no_object: weight of queries without a target (PLAN: 1.0 with focal, 0.1 with cross-entropy). Where
-            one-to-many matching shares a lesion's weight among its queries, 1.0 leaves them half-sure of the
-            lesion and the class map reads background; train.json has 0.1.
+        no_object: weight of queries without a target (PLAN: 1.0 with focal, 0.1 with cross-entropy). If
+            one-to-many matching divides a lesion's weight among its queries, a value of 1.0 keeps their class
+            probabilities low and the class map predicts background; train.json has 0.1.
     """
 
     def __init__(self, *, gamma: float = 2.0, no_object: float = 1.0) -> None:
@@ -28,16 +28,16 @@ class FocalLoss(nn.Module):
         self.gamma, self.no_object = gamma, no_object
 
     def forward(self, logits: Tensor, classes: Tensor, weights: Tensor) -> Tensor:
-        """Weighted sum over queries, a target.
+        """Compute the weighted sum over queries per target.
 
         Args:
             logits: (B, Q, C + 1).
-            classes: (B, Q) long; C stands for 'no object'.
-            weights: (B, Q); those of 'no object' queries are multiplied by `no_object`.
+            classes: (B, Q) long; C is 'no object'.
+            weights: (B, Q); the weights of 'no object' queries are multiplied by `no_object`.
         """
         empty = classes == logits.shape[-1] - 1
-        answering = (weights * ~empty).sum()
+        target_weight = (weights * ~empty).sum()
         weights = torch.where(empty, weights * self.no_object, weights)
         log_p = logits.log_softmax(dim=-1).gather(2, classes[..., None])[..., 0]  # (B, Q)
         loss = -((1.0 - log_p.exp()) ** self.gamma) * log_p
-        return (loss * weights).sum() / answering.clamp(min=1.0)
+        return (loss * weights).sum() / target_weight.clamp(min=1.0)

@@ -1,4 +1,4 @@
-"""What the queries are to find in a sample: background and liver as one mask each, lesions one mask each."""
+"""Convert a label to the target masks of the queries: background, liver and one mask per lesion."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Targets(NamedTuple):
 
 
 def read_targets(target: Tensor) -> Targets:
-    """Reads the masks from a sample's class map and instance map, (2, X, Y, Z).
+    """Read the masks from a sample's class map and instance map, (2, X, Y, Z).
 
-    A lesion's class is the commonest of its voxels. Voxels of the ignored class belong to no mask.
+    The class of a lesion is the most frequent class of its voxels. Ignored voxels belong to no mask.
     """
     classes, instances = target[0].long(), target[1].long()
     stuff = [c for c in (BACKGROUND, LIVER) if bool((classes == c).any())]

@@ -1,13 +1,13 @@
-"""L_seg: cross-entropy plus Dice at sampled points, with foreground-enhanced sampling (section 2.2).
+"""Compute L_seg, cross-entropy and Dice at points from foreground-enhanced sampling (section 2.2).
 
     L_seg(mask) = mean_n BCE(m_n, t_n) + 1 - (2 Σ_n σ(m_n) t_n + 1) / (Σ_n σ(m_n) + Σ_n t_n + 1)
 
 m_n  mask logit at point n; t_n ∈ {0, 1}  truth there. Source: Mask2Former's point loss, PLAN's foreground
 share.
 
-Differs from both in cost alone: features are interpolated once a step, at candidates that all masks of a
-sample share and at each mask's own foreground points; queries, decoder layers and the matching all read from
-these.
+Differs from both only in cost: features are interpolated once per step, at candidate points that all masks of
+a sample share and at the foreground points of each mask; queries, decoder layers and the matching use the
+same values.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class MaskPoints(NamedTuple):
     """Voxels of one sample, as flat indices.
 
     Attributes:
-        shared: (M,) candidates of all masks, in random order.
-        inside: (T, F) from inside each target: the foreground-enhanced share.
+        shared: (M,) candidate points of all masks, in random order.
+        inside: (T, F) points inside each target: the foreground-enhanced share.
     """
 
     shared: Tensor
@@ -55,7 +55,7 @@ class PointFeatures(NamedTuple):
 
 
 def bce_and_dice(logits: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
-    """(T, N) logits and 0/1 truth -> mean binary cross-entropy (T,) and Dice loss with smoothing 1 (T,)."""
+    """Compute mean binary cross-entropy (T,) and Dice loss (T,), smoothing 1, of (T, N) logits and truth."""
     entropy = F.binary_cross_entropy_with_logits(logits, truth, reduction="none").mean(dim=1)
     soft = logits.sigmoid()
     dice = 1.0 - (2.0 * (soft * truth).sum(dim=1) + 1.0) / (soft.sum(dim=1) + truth.sum(dim=1) + 1.0)
@@ -63,22 +63,22 @@ def bce_and_dice(logits: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def logits_at(embeddings: Tensor, features: Tensor) -> Tensor:
-    """Mask logits (T, N) of embeddings (T, E + 1) at features (E, N)."""
+    """Compute mask logits (T, N) of embeddings (T, E + 1) at features (E, N)."""
     return embeddings[:, :-1] @ features + embeddings[:, -1:]
 
 
 class MaskLoss(nn.Module):
-    """Samples points for matched masks and compares there.
+    """Cross-entropy and Dice of matched masks at sampled points.
 
     Args:
-        points: per mask, the foreground share not counted.
-        oversample: candidates for each point.
-        uncertain: share of `points` that are the most uncertain candidates; the others are any candidates.
+        points: number of points per mask, without the foreground points.
+        oversample: number of candidates per point.
+        uncertain: fraction of `points` taken from the most uncertain candidates; the rest is random.
         foreground: foreground-enhanced share, drawn from inside the target on top of `points`. PLAN's shipped
-            value is 0.0002, which is two voxels a mask.
+            value is 0.0002, two voxels per mask.
         boundary_fraction: fraction of the candidates within `boundary_width` voxels of a lesion, where small
             masks are decided; 0 as in Mask2Former.
-        boundary_width: in voxels.
+        boundary_width: width of the boundary region in voxels.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class MaskLoss(nn.Module):
         )
 
     def draw(self, instances: Tensor, targets: Targets) -> MaskPoints:
-        """Chooses a sample's points: instance ids (X, Y, Z) and its T targets."""
+        """Draw the points of a sample from its instance ids (X, Y, Z) and its T targets."""
         total = int(self.points * self.oversample)
         shared = uniform_points(instances.numel(), total, instances.device)
         near = int(total * self.boundary_fraction)
@@ -113,7 +113,7 @@ class MaskLoss(nn.Module):
         return MaskPoints(shared, torch.stack(inside) if inside else shared.new_zeros((0, count)))
 
     def read(self, features: Tensor, points: MaskPoints, targets: Targets) -> PointFeatures:
-        """Interpolates a sample's features (E, x, y, z) at its points, once for all that reads them."""
+        """Interpolate the features (E, x, y, z) of a sample at its points."""
         index = torch.cat([points.shared, points.inside.flatten()])
         values = features_at(features, index, targets.masks.shape[1:])  # (E, M + T·F)
         shared, inside = values.split([len(points.shared), points.inside.numel()], dim=1)
@@ -123,31 +123,33 @@ class MaskLoss(nn.Module):
 
     @torch.no_grad()
     def pick(self, embeddings: Tensor, at: PointFeatures) -> Tensor:
-        """Columns (T, points) of the shared candidates at which each mask is compared."""
-        sure = int(self.points * self.uncertain)
-        doubtful = most_uncertain(logits_at(embeddings, at.shared), sure)
+        """Select the columns (T, points) of the shared candidates at which each mask is evaluated."""
+        uncertain_count = int(self.points * self.uncertain)
+        uncertain = most_uncertain(logits_at(embeddings, at.shared), uncertain_count)
         rest = torch.randint(
-            at.shared.shape[1], (len(embeddings), self.points - sure), device=doubtful.device
+            at.shared.shape[1], (len(embeddings), self.points - uncertain_count), device=uncertain.device
         )
-        return torch.cat([doubtful, rest], dim=1)
+        return torch.cat([uncertain, rest], dim=1)
 
     def forward(
-        self, embeddings: Tensor, answers: Tensor, at: PointFeatures, columns: Tensor
+        self, embeddings: Tensor, target_index: Tensor, at: PointFeatures, columns: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Cross-entropy and Dice of the matched masks of one sample.
+        """Compute cross-entropy and Dice of the matched masks of one sample.
 
         Args:
-            embeddings: (M, E + 1) of the matched queries.
-            answers: (M,) the target that each stands for.
-            at: what `read` found.
-            columns: (M, points) from `pick`.
+            embeddings: (M, E + 1) mask embeddings of the matched queries.
+            target_index: (M,) target of each query.
+            at: output of `read`.
+            columns: (M, points) output of `pick`.
 
         Returns:
             (M,) and (M,).
         """
         shared = logits_at(embeddings, at.shared).gather(1, columns)
-        truth = at.shared_truth[answers].gather(1, columns)
-        inside = torch.einsum("me,emf->mf", embeddings[:, :-1], at.inside[:, answers]) + embeddings[:, -1:]
+        truth = at.shared_truth[target_index].gather(1, columns)
+        inside = (
+            torch.einsum("me,emf->mf", embeddings[:, :-1], at.inside[:, target_index]) + embeddings[:, -1:]
+        )
         return bce_and_dice(
             torch.cat([shared, inside], dim=1), torch.cat([truth, torch.ones_like(inside)], dim=1)
         )

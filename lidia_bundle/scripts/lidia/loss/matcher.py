@@ -1,8 +1,8 @@
-"""Which query answers for which mask: Hungarian matching (Carion et al. 2020), optionally one-to-many.
+"""Assign queries to target masks by Hungarian matching (Carion et al. 2020), optionally one-to-many.
 
-One-to-one matching leaves several half-sure proposals on one lesion. With `one_to_many` a proposal seeded
-inside a lesion answers for that lesion too; a lesion's answers share one unit of weight, so that its loss
-does not grow.
+With one-to-one matching, several proposals on one lesion get contradictory targets. With `one_to_many`, every
+proposal placed inside a lesion is also assigned to that lesion; the weights of its queries sum to 1, so the
+loss of a lesion does not increase.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from scripts.lidia.loss.mask_loss import PointFeatures, logits_at
 
 
 class Assignment(NamedTuple):
-    """Pairs of one sample; the first ones are the Hungarian pairs, one a target.
+    """Matched pairs of one sample; the Hungarian pairs, one per target, come first.
 
     Attributes:
         queries: (M,) long.
         targets: (M,) long, indices into the sample's `Targets`.
-        weights: (M,) float, sums to 1 a target.
+        weights: (M,) float, sums to 1 per target.
         primary: number of Hungarian pairs.
     """
 
@@ -35,16 +35,16 @@ class Assignment(NamedTuple):
 
 
 class HungarianMatcher:
-    """Costs: minus the class probability, mask cross-entropy and Dice at points shared by all masks.
+    """Matching by the negative class probability, mask cross-entropy and Dice at points shared by all masks.
 
-    The points are the mask loss's: its candidates and every target's foreground share, so that small lesions
-    count.
+    The points are those of the mask loss: its candidates and the foreground points of every target, so that
+    small lesions are represented.
 
     Args:
         class_cost: weight of -p(class).
         mask_cost: weight of the mean binary cross-entropy.
         dice_cost: weight of the Dice loss.
-        one_to_many: also assign proposals to the lesion that they were seeded in.
+        one_to_many: also assign proposals to the lesion in which they were placed.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class HungarianMatcher:
         self.one_to_many = one_to_many
 
     def cost(self, logits: Tensor, class_logits: Tensor, truth: Tensor, classes: Tensor) -> Tensor:
-        """Cost (Q, T) of mask logits (Q, N) and class logits (Q, C + 1) for truth (T, N) and classes (T,)."""
+        """Return costs (Q, T): mask logits (Q, N), class logits (Q, C + 1), truth (T, N), classes (T,)."""
         n = logits.shape[1]
         yes, no = F.softplus(-logits), F.softplus(logits)
         entropy = (yes @ truth.T + no @ (1.0 - truth).T) / n
@@ -72,7 +72,7 @@ class HungarianMatcher:
     def __call__(
         self, class_logits: Tensor, embeddings: Tensor, at: PointFeatures, targets: Targets, seeds: Tensor
     ) -> Assignment:
-        """Matches the queries of one sample.
+        """Match the queries of one sample.
 
         Args:
             class_logits: (Q, C + 1).
@@ -82,7 +82,7 @@ class HungarianMatcher:
             seeds: (Q, 3) voxels, -1 for queries without a seed.
 
         Returns:
-            Hungarian pairs, then the proposals that stand in for their lesion.
+            Hungarian pairs, then the proposals that are also assigned to their lesion.
         """
         sampled = logits_at(embeddings, torch.cat([at.shared, at.inside.flatten(1)], dim=1))
         own = torch.eye(len(targets.classes), device=sampled.device).repeat_interleave(
@@ -92,18 +92,21 @@ class HungarianMatcher:
         cost = self.cost(sampled, class_logits, truth, targets.classes)
         rows, columns = linear_sum_assignment(cost.float().cpu().numpy())
         queries = torch.as_tensor(rows, device=sampled.device)
-        answers = torch.as_tensor(columns, device=sampled.device)
+        target_index = torch.as_tensor(columns, device=sampled.device)
         primary = len(queries)
         if self.one_to_many:
-            more, lesion = self.seeded(targets, seeds, queries)
-            queries, answers = torch.cat([queries, more]), torch.cat([answers, lesion])
-        share = torch.bincount(answers, minlength=len(targets.classes)).to(sampled.dtype)
-        return Assignment(queries, answers, 1.0 / share[answers], primary)
+            seeded_queries, seeded_targets = self.match_seeds(targets, seeds, queries)
+            queries, target_index = (
+                torch.cat([queries, seeded_queries]),
+                torch.cat([target_index, seeded_targets]),
+            )
+        share = torch.bincount(target_index, minlength=len(targets.classes)).to(sampled.dtype)
+        return Assignment(queries, target_index, 1.0 / share[target_index], primary)
 
-    def seeded(self, targets: Targets, seeds: Tensor, taken: Tensor) -> tuple[Tensor, Tensor]:
-        """Free proposals whose seed lies inside a lesion: query indices and target indices."""
+    def match_seeds(self, targets: Targets, seeds: Tensor, matched: Tensor) -> tuple[Tensor, Tensor]:
+        """Return query and target indices of unmatched proposals whose seed lies inside a lesion."""
         free = (seeds >= 0).all(dim=1)
-        free[taken] = False
+        free[matched] = False
         index = free.nonzero()[:, 0]
         x, y, z = seeds[index].unbind(1)
         inside = targets.masks[:, x, y, z] & (targets.instances > 0)[:, None]  # (T, F)

@@ -1,4 +1,4 @@
-"""The memory bank of cross-batch contrast (section 2.2, ACL; 1024 entries in section 3)."""
+"""Store lesion embeddings for the contrastive loss (memory bank; section 2.2; 1024 entries in section 3)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from torch import Tensor, nn
 
 
 class MemoryBank(nn.Module):
-    """First in, first out: detached lesion embeddings with their classes, as buffers that a checkpoint keeps.
+    """First-in first-out memory bank of detached lesion embeddings and classes, saved in checkpoints.
 
     Args:
-        size: number of entries.
-        width: of an embedding.
+        size: maximum number of entries.
+        width: width of an embedding.
     """
 
     features: Tensor
@@ -26,13 +26,13 @@ class MemoryBank(nn.Module):
         self.register_buffer("pointer", torch.zeros((), dtype=torch.long))
 
     def entries(self) -> tuple[Tensor, Tensor]:
-        """Filled entries: embeddings (n, width) and classes (n,)."""
+        """Return the stored embeddings (n, width) and classes (n,)."""
         filled = self.classes >= 0
         return self.features[filled], self.classes[filled]
 
     @torch.no_grad()
     def fill(self, embeddings: Tensor, classes: Tensor) -> None:
-        """Appends a step's lesions of all ranks, overwriting the oldest.
+        """Append the lesions of a step from all ranks and overwrite the oldest entries.
 
         Args:
             embeddings: (n, width).

@@ -1,8 +1,8 @@
-"""Points at which masks are compared: mask logits are computed there only, never for the whole volume.
+"""Sample the points at which mask logits are computed and compared, instead of the whole volume.
 
-Uncertain points as in PointRend and Mask2Former; a share from inside the target is PLAN's foreground-enhanced
-sampling, which keeps small lesions from being missed by all points (section 2.2).
-Points are voxel centres of the network's grid, given as flat indices, so that truth is read without
+Uncertain points are drawn as in PointRend and Mask2Former; the points inside the target are PLAN's
+foreground-enhanced sampling, which ensures that small lesions receive points (section 2.2).
+Points are voxel centres of the network's grid, given as flat indices, so that the truth needs no
 interpolation.
 """
 
@@ -16,7 +16,7 @@ from torch import Tensor
 
 
 def at_voxels(features: Tensor, index: Tensor, shape: Sequence[int]) -> Tensor:
-    """Trilinear values of a feature grid at voxel centres of the network's grid.
+    """Interpolate a feature grid trilinearly at voxel centres of the network's grid.
 
     Args:
         features: (B, E, x, y, z).
@@ -37,10 +37,10 @@ def at_voxels(features: Tensor, index: Tensor, shape: Sequence[int]) -> Tensor:
 
 
 def features_at(features: Tensor, index: Tensor, shape: Sequence[int]) -> Tensor:
-    """The same for one sample of many channels, some times faster: (E, x, y, z) and (N,) -> (E, N).
+    """Do the same as `at_voxels` faster for one sample with many channels: (E, x, y, z), (N,) -> (E, N).
 
-    A corner of a point's cell is read, and its gradient written, as one row of channels; grid_sample goes to
-    another place of the memory for each channel.
+    Each corner of a point's cell is read, and its gradient written, as one contiguous row of channels;
+    grid_sample accesses a different memory location for each channel.
     """
     kind = torch.promote_types(features.dtype, torch.float32)
     _, y, z = shape
@@ -56,7 +56,7 @@ def features_at(features: Tensor, index: Tensor, shape: Sequence[int]) -> Tensor
 
 
 def _neighbours(size: int, cells: int, kind: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
-    """The two cells beside each voxel of an axis, and their shares: (size, 2) and (size, 2)."""
+    """Return the two neighbouring cells of each voxel along an axis and their weights, (size, 2) each."""
     at = (torch.arange(size, dtype=kind, device=device) + 0.5) * (cells / size) - 0.5
     at = at.clamp(0, cells - 1)
     low = at.long()
@@ -65,38 +65,38 @@ def _neighbours(size: int, cells: int, kind: torch.dtype, device: torch.device) 
 
 
 def uniform_points(voxels: int, count: int, device: torch.device) -> Tensor:
-    """(count,) of `voxels` voxels, drawn with replacement."""
+    """Draw (count,) flat indices of `voxels` voxels uniformly with replacement."""
     return torch.randint(voxels, (count,), device=device)
 
 
 def sample_voxels(mask: Tensor, count: int) -> Tensor:
-    """(count,) flat indices drawn with replacement from the true voxels of a mask that has some."""
+    """Draw (count,) flat indices with replacement from the true voxels of a mask that is not empty."""
     inside = true_voxels(mask)
     return inside[torch.randint(inside.shape[0], (count,), device=inside.device)]
 
 
 def true_voxels(mask: Tensor) -> Tensor:
-    """Flat indices of the true voxels, rising. A lesion fills little: the empty is passed eight at a time."""
+    """Return the flat indices of the true voxels in ascending order, skipping empty blocks of eight."""
     flat = mask.flatten()
     if len(flat) % 8 or flat.storage_offset() % 8:
         return flat.nonzero()[:, 0]
-    eights = flat.view(torch.int64).nonzero()[:, 0]
-    row, place = flat.view(-1, 8)[eights].nonzero().unbind(1)
-    return eights[row] * 8 + place
+    blocks = flat.view(torch.int64).nonzero()[:, 0]
+    row, place = flat.view(-1, 8)[blocks].nonzero().unbind(1)
+    return blocks[row] * 8 + place
 
 
 def lesion_shell(instances: Tensor, width: int) -> Tensor:
-    """Voxels outside every lesion but within `width` voxels of one: (X, Y, Z) ids -> (X, Y, Z) bool."""
+    """Mask the voxels outside of lesions within `width` voxels of one: (X, Y, Z) ids -> (X, Y, Z) bool."""
     lesion = instances > 0
     grown = lesion.clone()
-    for axis, size in enumerate(grown.shape):  # a cube is three lines
+    for axis, size in enumerate(grown.shape):  # dilation by a cube is separable
         line = grown.clone()
-        for far in range(1, min(width, size - 1) + 1):
-            grown.narrow(axis, far, size - far).bitwise_or_(line.narrow(axis, 0, size - far))
-            grown.narrow(axis, 0, size - far).bitwise_or_(line.narrow(axis, far, size - far))
+        for offset in range(1, min(width, size - 1) + 1):
+            grown.narrow(axis, offset, size - offset).bitwise_or_(line.narrow(axis, 0, size - offset))
+            grown.narrow(axis, 0, size - offset).bitwise_or_(line.narrow(axis, offset, size - offset))
     return grown & ~lesion
 
 
 def most_uncertain(logits: Tensor, count: int) -> Tensor:
-    """(T, N) mask logits -> (T, count) positions of those nearest to 0, in no order."""
+    """Select the (T, count) indices of the mask logits (T, N) closest to 0, in any order."""
     return logits.abs().topk(count, dim=1, largest=False, sorted=False).indices

@@ -1,4 +1,4 @@
-"""Loss of the auxiliary semantic head and of plain semantic baselines: CE + Dice at mostly uniform points."""
+"""Compute cross-entropy and Dice of semantic logits at sampled points (auxiliary head, baselines)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from scripts.lidia.vocabulary import FIRST_LESION, IGNORED, LIVER
 
 
 class SemanticLoss(nn.Module):
-    """Cross-entropy plus batch Dice over classes, at points of the network's grid that are not ignored.
+    """Cross-entropy plus batch Dice over classes at sampled points outside of ignored voxels.
 
     Args:
-        points: per sample.
-        foreground: share of the points that comes from the lesions, an equal part each.
+        points: number of points per sample.
+        foreground: fraction of the points inside lesions, divided equally among them.
     """
 
     def __init__(self, *, points: int = 8192, foreground: float = 0.25) -> None:
@@ -25,7 +25,7 @@ class SemanticLoss(nn.Module):
         self.loss = DiceCELoss(to_onehot_y=True, softmax=True, batch=True, smooth_nr=1.0, smooth_dr=1.0)
 
     def draw(self, target: Tensor) -> Tensor:
-        """(B, 2, X, Y, Z) -> (B, points) voxels."""
+        """Draw the points: target (B, 2, X, Y, Z) -> flat voxel indices (B, points)."""
         rows = []
         for classes, instances in target:
             lesion = classes >= FIRST_LESION
@@ -38,7 +38,7 @@ class SemanticLoss(nn.Module):
         return torch.stack(rows)
 
     def forward(self, logits: Tensor, target: Tensor, points: Tensor, liver: Tensor | None = None) -> Tensor:
-        """Loss at `points`.
+        """Compute the loss at `points`.
 
         Args:
             logits: (B, C, x, y, z).

@@ -1,1 +1,1 @@
-"""The update: sharpness-aware minimisation."""
+"""Optimisation: sharpness-aware minimisation."""

@@ -1,1 +1,1 @@
-"""Training: one update step, the order of the samples, the curriculum, EMA weights, checkpoints."""
+"""Training: update step, sampling, curriculum, averaged weights, checkpoints, logging."""

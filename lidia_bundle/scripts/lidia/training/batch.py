@@ -1,4 +1,4 @@
-"""What the engines hand to the network."""
+"""Prepare the batch of a training step."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ def prepare_batch(
     non_blocking: bool = False,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, torch.Tensor, tuple[torch.Tensor], dict[str, Any]]:
-    """Batch of a training step, as MONAI's trainers want it.
+    """Convert a batch to the inputs that MONAI's trainers expect (`prepare_batch`).
 
-    Plain tensors: metadata would only be copied from layer to layer. The target is an argument of the network
-    too, since mask-piloted queries start from true masks.
+    MetaTensors become plain tensors, because metadata would be copied by every layer. The target is also an
+    argument of the network, because mask-piloted queries start from true masks.
 
     Args:
         batchdata: `image` (B, 4, X, Y, Z) and `label` (B, 2, X, Y, Z).
-        device: where the step runs.
-        non_blocking: whether the copy may overlap.
-        **kwargs: more arguments of `Tensor.to`.
+        device: device of the step.
+        non_blocking: copy asynchronously.
+        **kwargs: further arguments of `Tensor.to`.
 
     Returns:
         image, label, positional arguments of the network after the image, its keyword arguments.

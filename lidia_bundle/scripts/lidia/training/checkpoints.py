@@ -1,8 +1,8 @@
-"""State of a training on disk: whole files only, two of them, and the newest that loads is continued.
+"""Save the state of a training atomically, and resume from the newest state that can be loaded.
 
-MONAI's and Ignite's savers lose files to a kill at the wrong moment (written in place, or the old one removed
-before the new one stands), and neither keeps the best metric over a resume. Random generators are not in the
-state: every epoch starts from its own seed.
+The savers of MONAI and Ignite can lose files if the process is killed (they write in place, or remove the
+old file before the new one is complete), and neither preserves the best metric over a resume. The states of
+random generators are not saved: every epoch starts from its own seed.
 """
 
 from __future__ import annotations
@@ -23,40 +23,40 @@ PATTERN = re.compile(r"state_epoch=(\d+)\.pt")
 
 
 def collect_states(folder: str | Path) -> list[Path]:
-    """Saved states in a folder, newest first."""
-    found = [
+    """List the saved states in a folder, newest first."""
+    epochs = [
         (int(match[1]), path) for path in Path(folder).glob("*.pt") if (match := PATTERN.fullmatch(path.name))
     ]
-    return [path for _, path in sorted(found, reverse=True)]
+    return [path for _, path in sorted(epochs, reverse=True)]
 
 
 class SaveState:
-    """Writes `state_epoch=N.pt` every few epochs and at the end, then removes all but the newest.
+    """Handler that writes `state_epoch=N.pt` every `interval` epochs and at the end, and removes old states.
 
     Args:
-        folder: where states go.
-        parts: name -> object with `state_dict`, whatever must go on as it was; the trainer is added when
-            attached.
+        folder: folder of the states.
+        parts: name -> object with `state_dict`, everything that a resumed training restores; the trainer is
+            added in `attach`.
         interval: epochs between states.
-        keep: states that stay, at least 2: the newest may be unreadable after a power cut.
+        keep: number of states to keep, at least 2, because the newest may be unreadable after a power cut.
 
     Raises:
-        ValueError: fewer than two states would be kept.
+        ValueError: `keep` is below 2.
     """
 
     def __init__(self, *, folder: str, parts: dict[str, Any], interval: int = 1, keep: int = 2) -> None:
         if keep < 2:
-            raise ValueError(f"At least 2 states are kept, not {keep}.")
+            raise ValueError(f"keep must be at least 2, not {keep}.")
         self.folder, self.parts, self.interval, self.keep = Path(folder), dict(parts), interval, keep
 
     def attach(self, engine: Engine) -> None:
-        """Saves on EPOCH_COMPLETED; attach it after the validation, so that the best metric is in."""
+        """Save on EPOCH_COMPLETED; attach it after the validation, so that the best metric is included."""
         self.parts["trainer"] = engine
         engine.add_event_handler(Events.EPOCH_COMPLETED(every=self.interval), self)
         engine.add_event_handler(Events.COMPLETED, self)
 
     def __call__(self, engine: Engine) -> None:
-        """Writes the state of this epoch unless it stands already."""
+        """Write the state of this epoch unless it exists."""
         path = self.folder / f"state_epoch={engine.state.epoch}.pt"
         if path in collect_states(self.folder)[:1]:
             return
@@ -67,13 +67,13 @@ class SaveState:
 
 
 class LoadState:
-    """Continues from the newest state that loads, or starts afresh where there is none.
+    """Handler that resumes from the newest state that can be loaded; without states the training starts anew.
 
     Args:
-        folder: where `SaveState` writes.
-        parts: as for `SaveState`.
-        device: where tensors go.
-        resume: False starts afresh and leaves old states to be overwritten.
+        folder: folder of `SaveState`.
+        parts: as in `SaveState`.
+        device: device of the tensors.
+        resume: False starts a new training and removes old states.
     """
 
     def __init__(
@@ -82,39 +82,39 @@ class LoadState:
         self.folder, self.parts, self.device, self.resume = Path(folder), dict(parts), device, resume
 
     def attach(self, engine: Engine) -> None:
-        """Loads when the run starts."""
+        """Load when the run starts."""
         self.parts["trainer"] = engine
         engine.add_event_handler(Events.STARTED, self)
 
     def __call__(self, engine: Engine) -> None:
-        """Loads the state, or the one before it.
+        """Load the newest readable state and check that all processes resume at the same epoch.
 
         Raises:
-            WeightsError: states are there and none loads, the one that loads belongs to another training, or
-                the processes do not all find the same.
+            WeightsError: states exist but none can be loaded, the state belongs to another training, or the
+                processes resume at different epochs.
         """
-        self.newest(engine)
+        self.load_newest(engine)
         epochs = idist.all_gather(int(engine.state.epoch))
         if isinstance(epochs, list) and len(set(epochs)) > 1:
             raise WeightsError(
-                f"The processes start after different epochs, {epochs}: {self.folder} has to be one folder "
-                "that all machines see (--output_dir)."
+                f"The processes resume after different epochs, {epochs}: {self.folder} must be one folder "
+                "that all machines share (--output_dir)."
             )
 
-    def newest(self, engine: Engine) -> None:
-        """Puts the newest state back that loads.
+    def load_newest(self, engine: Engine) -> None:
+        """Restore the newest state that can be loaded.
 
         Raises:
-            WeightsError: states are there and none loads, or the one that loads belongs to another training.
+            WeightsError: states exist but none can be loaded, or the state belongs to another training.
         """
         if self.folder.is_dir():
             sweep(self.folder)
-        found = collect_states(self.folder)
+        states = collect_states(self.folder)
         if not self.resume:
-            for old in found:
+            for old in states:
                 old.unlink(missing_ok=True)  # another process may have been faster
             return
-        for path in found:
+        for path in states:
             try:
                 state = read_state(path, self.device)
             except WeightsError as problem:
@@ -122,46 +122,52 @@ class LoadState:
                 continue
             self.restore(engine, path, state)
             return
-        if found:
-            raise WeightsError(f"No state in {self.folder} loads. Start afresh with --resume False.")
+        if states:
+            raise WeightsError(
+                f"No state in {self.folder} can be loaded. Start a new training with --resume False."
+            )
 
     def restore(self, engine: Engine, path: Path, state: dict[str, Any]) -> None:
-        """Puts a state's parts back where they came from.
+        """Restore the parts from a state.
 
         Raises:
-            WeightsError: the state lacks a part, or a part does not take it.
+            WeightsError: the state lacks a part, or a part cannot load it.
         """
         length, epochs = engine.state.epoch_length, engine.state.max_epochs
         missing = sorted(self.parts.keys() - state.keys())
         if missing:
             raise WeightsError(
-                f"{path} lacks {missing}: another training's; take --resume False or another --output_dir."
+                f"{path} lacks {missing}: of another training. Use --resume False or a new --output_dir."
             )
         if state["trainer"]["epoch_length"] != length:
-            was = state["trainer"]["epoch_length"]
+            saved_length = state["trainer"]["epoch_length"]
             raise WeightsError(
-                f"{path} had {was} steps an epoch, this training has {length}: go on as it was."
+                f"{path} has {saved_length} steps per epoch, not {length}: resume with {saved_length} steps."
             )
         for name, part in self.parts.items():
             try:
                 part.load_state_dict(state[name])
             except (RuntimeError, ValueError, KeyError) as problem:
-                raise WeightsError(f"{path}: `{name}` does not fit this training: {problem}") from problem
+                raise WeightsError(f"{path}: `{name}` does not match this training: {problem}") from problem
         engine.state.max_epochs = epochs
-        done = " Nothing left to do: raise --max_epochs." if engine.state.epoch >= epochs else ""
-        engine.logger.info(f"Goes on from {path} after epoch {engine.state.epoch} of {epochs}.{done}")
+        done = (
+            " The training is complete; to continue it, raise --max_epochs."
+            if engine.state.epoch >= epochs
+            else ""
+        )
+        engine.logger.info(f"Resuming from {path} after epoch {engine.state.epoch} of {epochs}.{done}")
 
 
 class SaveBest:
-    """Handler of the validation: publishes averaged weights as a plain state dict, only if they are better.
+    """Validation handler that saves the network's weights as a plain state dict if the metric improves.
 
-    Its own state is the best value so far, so that the first validation after a resume overwrites nothing
-    better. Of several processes, which all have the same weights, the first writes.
+    The state of the handler is the best value so far, so that a resumed training does not overwrite better
+    weights. With several processes, which all have the same weights, rank 0 writes the file.
 
     Args:
-        network: whose weights are written.
-        path: the file, replaced by a rename.
-        metric: name in `engine.state.metrics`, larger is better.
+        network: network whose weights are written.
+        path: output file, replaced atomically.
+        metric: name in `engine.state.metrics`; larger is better.
     """
 
     def __init__(self, *, network: torch.nn.Module, path: str, metric: str) -> None:
@@ -169,13 +175,13 @@ class SaveBest:
         self.best, self.epoch = float("-inf"), 0
 
     def attach(self, engine: Engine) -> None:
-        """Compares when a validation is complete."""
+        """Compare when a validation is complete."""
         engine.add_event_handler(Events.EPOCH_COMPLETED, self)
 
     def __call__(self, engine: Engine) -> None:
-        """Writes the weights if the metric rose; a metric that is NaN is never better.
+        """Write the weights if the metric increased; NaN is never better.
 
-        Weights of the warm-up are not published: their decoder knows nothing yet, and a file cannot say so.
+        Weights of the warm-up are not saved, because their decoder is untrained.
         """
         value = float(engine.state.metrics[self.metric])
         if value > self.best and getattr(self.network, "decoding", True):
@@ -186,40 +192,44 @@ class SaveBest:
             engine.logger.info(f"{self.metric} {value:.4f} is the best so far: {self.path}")
 
     def state_dict(self) -> dict[str, float]:
-        """Best value and the epoch it came from."""
+        """Return the best value and its epoch."""
         return {"best": self.best, "epoch": self.epoch}
 
     def load_state_dict(self, state: dict[str, float]) -> None:
-        """Goes on from a saved best value."""
+        """Restore a saved best value."""
         self.best, self.epoch = float(state["best"]), int(state["epoch"])
 
 
 class BaselineFromExistingWeights:
-    """Measures the weights that stand already, before the first step: only better ones will replace them.
+    """Handler that validates existing weights before training, so that only better weights replace them.
 
     Args:
-        best: publishes weights; told how good the standing ones are.
-        validator: the evaluator that `best` hangs on, with patients to look at.
-        device: where tensors go on the way.
+        best: handler that saves weights; its best value is set.
+        validator: evaluator that `best` is attached to.
+        device: device for loading the tensors.
     """
 
     def __init__(self, *, best: SaveBest, validator: Evaluator, device: torch.device | str = "cpu") -> None:
         self.best, self.validator, self.device = best, validator, device
 
     def attach(self, engine: Engine) -> None:
-        """Measures when the run starts."""
+        """Validate when the run starts."""
         engine.add_event_handler(Events.STARTED, self)
 
     def __call__(self, engine: Engine) -> None:
-        """Measures the weights in the file that `best` would write.
+        """Validate the weights in the output file of `best`.
 
         Raises:
-            WeightsError: there is no patient to validate on.
+            WeightsError: there are no validation patients.
         """
         if len(self.validator.data_loader) == 0:
-            raise WeightsError("No patient to validate on: no weights can be called better. Label more.")
+            raise WeightsError(
+                "There are no validation patients, so weights cannot be compared: label more patients."
+            )
         load_weights(self.best.network, self.best.path, self.device)
-        self.best.best = float("inf")  # nothing is written meanwhile
+        self.best.best = float("inf")  # prevents writing during this validation
         self.validator.run(engine.state.epoch)
         self.best.best = float(self.validator.state.metrics[self.best.metric])
-        engine.logger.info(f"{self.best.metric} {self.best.best:.4f} is what {self.best.path} reaches so far")
+        engine.logger.info(
+            f"{self.best.metric} {self.best.best:.4f} is the present value of {self.best.path}"
+        )

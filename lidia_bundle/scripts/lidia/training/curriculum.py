@@ -20,14 +20,14 @@ KEYS = frozenset({"start", "decoding", "crop", "samples", "cases"})
 
 
 class Curriculum:
-    """Sets crop, batch and decoding at the start of each epoch.
+    """Handler that sets crop size, batch size and decoding at the start of each epoch.
 
     Args:
-        network: has an attribute `decoding`; a plain semantic network may lack it.
-        crop: crop transform with attributes `size` (voxels of the network's grid) and `samples` a case.
-        batches: has an attribute `size`, cases a batch.
-        stages: a dict a stage, by name: `start` (fraction of all epochs, the first 0), and any of `decoding`,
-            `crop`, `samples`, `cases`. What a stage does not set stays as the stage before set it. The order
+        network: network with an attribute `decoding` (optional for plain semantic networks).
+        crop: crop transform with attributes `size` (voxels of the network's grid) and `samples` (per case).
+        batches: batch sampler with an attribute `size` (cases per batch).
+        stages: one dict per stage, by name: `start` (fraction of all epochs, the first 0), and any of `decoding`,
+            `crop`, `samples`, `cases`. Values that a stage omits are kept from the previous one. The order
             is that of `start`; a stage that is null is left out.
 
     Raises:

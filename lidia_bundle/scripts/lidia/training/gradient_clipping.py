@@ -1,4 +1,4 @@
-"""Gradient clipping between the last backward pass and the update, alike for plain and SAM steps."""
+"""Clip gradients between the last backward pass and the update, for plain and SAM steps."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from monai.engines.utils import IterationEvents
 
 
 class ClipGradients:
-    """Scales the gradients of all weights down to a joint L2 norm.
+    """Handler that limits the joint L2 norm of the gradients of all weights.
 
     Args:
-        max_norm: largest norm that passes unchanged.
+        max_norm: maximum norm.
     """
 
     def __init__(self, *, max_norm: float) -> None:
         self.max_norm = max_norm
 
     def attach(self, engine: Engine) -> None:
-        """Clips on every BACKWARD_COMPLETED of a MONAI trainer."""
+        """Clip on every BACKWARD_COMPLETED of a MONAI trainer."""
         engine.add_event_handler(IterationEvents.BACKWARD_COMPLETED, self)
 
     def __call__(self, engine: Engine) -> None:
-        """Clips; under a loss scaler the gradients are unscaled first, once an update."""
+        """Clip the gradients; with a loss scaler they are unscaled first, once per update."""
         if engine.scaler is not None:
             engine.scaler.unscale_(engine.optimizer)
         weights = [p for group in engine.optimizer.param_groups for p in group["params"]]

@@ -1,4 +1,4 @@
-"""Named losses of a training, a step and an epoch at a time, for the logs."""
+"""Collect the named losses of a training per step and per epoch for logging."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from scripts.lidia.runtime.distributed import gather_strings
 
 
 def collect_losses(output: list[dict[str, Any]]) -> dict[str, float]:
-    """Loss of a step and its parts, for `TensorBoardStatsHandler` and `MLFlowHandler`.
+    """Return the loss of a step and its parts, for `TensorBoardStatsHandler` and `MLFlowHandler`.
 
     Args:
-        output: `engine.state.output` of an `Iteration`.
+        output: `engine.state.output` of an `UpdateStep`.
     """
     step = output[0]
     return {"loss": float(step["loss"]), **{name: float(value) for name, value in step["parts"].items()}}
 
 
 class MeanLosses:
-    """Puts the means of an epoch into `engine.state.metrics`, for MONAI's log and TensorBoard handlers.
+    """Handler that puts the mean losses of an epoch into `engine.state.metrics` for MONAI's log handlers.
 
-    Beside the losses stand the learning rate, the largest gradient norm, the number of steps skipped so far
+    The metrics also contain the learning rate, the largest gradient norm, the number of steps skipped so far
     because of gradients that were not finite, and the CPU seconds of the epoch's steps. Means and seconds
-    are those of all processes.
+    are over all processes.
     """
 
     def __init__(self) -> None:
@@ -38,18 +38,18 @@ class MeanLosses:
         self.started = 0.0
 
     def attach(self, engine: Engine) -> None:
-        """Listens to steps and epochs; attach it before the handlers that log."""
+        """Register for steps and epochs; attach it before the handlers that log."""
         engine.add_event_handler(Events.EPOCH_STARTED, self.begin)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.step)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.end)
 
     def begin(self, engine: Engine) -> None:
-        """Forgets the last epoch."""
+        """Reset the sums of the last epoch."""
         self.sums.clear()
         self.norm, self.started = 0.0, time.process_time()
 
     def step(self, engine: Engine) -> None:
-        """Notes a step; parts that are not finite say nothing of the others and stay out of the mean."""
+        """Add the losses of a step; parts that are not finite are excluded from their mean."""
         for name, value in collect_losses(engine.state.output).items():
             if math.isfinite(value):
                 self.sums[name].append(value)
@@ -57,11 +57,11 @@ class MeanLosses:
         self.norm = max(self.norm, norm if math.isfinite(norm) else 0.0)
 
     def end(self, engine: Engine) -> None:
-        """Writes the means."""
-        told = [json.dumps([name, sum(values), len(values)]) for name, values in self.sums.items()]
+        """Compute the means over all processes."""
+        local_sums = [json.dumps([name, sum(values), len(values)]) for name, values in self.sums.items()]
         totals: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
-        for word in (word for words in gather_strings(told) for word in words):
-            name, total, count = json.loads(word)
+        for record in (record for records in gather_strings(local_sums) for record in records):
+            name, total, count = json.loads(record)
             totals[name] = [totals[name][0] + total, totals[name][1] + count]
         means = {name: total / count for name, (total, count) in sorted(totals.items())}
         engine.state.metrics = {

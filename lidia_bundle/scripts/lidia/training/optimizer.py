@@ -1,4 +1,4 @@
-"""What the optimizer is given: groups of weights, and a learning rate that depends on the step alone."""
+"""Build parameter groups and the learning-rate schedule of the optimizer."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from torch import nn
 
 
 def weight_groups(*, network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Parameter groups for an optimizer: matrices and kernels decay, biases, norms and lone vectors do not.
+    """Group parameters: weight decay for matrices and kernels, none for biases, norms and other vectors.
 
     Args:
-        network: whose parameters are trained.
-        weight_decay: of the matrices.
+        network: network to train.
+        weight_decay: weight decay of matrices and kernels.
     """
     weights = [p for p in network.parameters() if p.requires_grad]
     return [
@@ -26,15 +26,15 @@ def weight_groups(*, network: nn.Module, weight_decay: float) -> list[dict[str, 
 def warm_up_then_decay(
     *, steps: int, warm_up: int = 200, power: float | None = None, min_lr_factor: float = 0.02
 ) -> Callable[[int], float]:
-    """Factor on the base learning rate, for `torch.optim.lr_scheduler.LambdaLR`.
+    """Return the factor on the base learning rate by step, for `torch.optim.lr_scheduler.LambdaLR`.
 
-    A plain function and no scheduler class of its own: LambdaLR keeps an object's attributes in its state,
-    and a training resumed with more epochs would go on with the old length.
+    This is a function and not a callable object, because LambdaLR saves the attributes of an object in its
+    state: a training resumed with more epochs would keep the old length.
 
     Args:
         steps: length of the whole training in steps.
-        warm_up: steps of linear rise at its start, at most a tenth of all.
-        power: exponent of polynomial decay to zero (0.9 in nnU-Net and the paper); None is half a cosine to
+        warm_up: steps of linear warm-up, at most a tenth of all steps.
+        power: exponent of polynomial decay to zero (0.9 in nnU-Net and the paper); None is a half cosine to
             `min_lr_factor`.
         min_lr_factor: smallest factor of the cosine.
 

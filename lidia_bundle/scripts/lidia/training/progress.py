@@ -1,4 +1,4 @@
-"""What a watcher sees of a training: a bar over all steps with loss and time left; and its validations."""
+"""Show the progress of a training and run its validations."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from tqdm import tqdm
 
 
 class Progress:
-    """One bar for the whole training: steps done, running mean of the loss, time left.
+    """Progress bar of the whole training: steps, running mean of the loss, remaining time.
 
-    A resumed training starts where it was.
+    A resumed training starts at its present step.
 
     Args:
-        title: stands before the bar.
-        every: seconds between redraws; logs of a batch queue want more than a terminal does.
+        title: label of the bar.
+        every: minimum seconds between updates; use a larger value for log files than for a terminal.
     """
 
     def __init__(self, *, title: str = "training", every: float = 1.0) -> None:
@@ -25,14 +25,14 @@ class Progress:
         self.mean: float | None = None
 
     def attach(self, engine: Engine) -> None:
-        """Follows a trainer from its first epoch to its end."""
+        """Register for the events of a trainer."""
         engine.add_event_handler(Events.EPOCH_STARTED, self.open)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.step)
         engine.add_event_handler(Events.COMPLETED, self.close)
         engine.add_event_handler(Events.EXCEPTION_RAISED, self.fail)
 
     def open(self, engine: Engine) -> None:
-        """Draws the bar once the length is known."""
+        """Create the bar once the length is known."""
         if self.bar is None:
             total = engine.state.max_epochs * engine.state.epoch_length
             self.bar = tqdm(
@@ -44,7 +44,7 @@ class Progress:
             )
 
     def step(self, engine: Engine) -> None:
-        """Moves the bar by one step."""
+        """Advance the bar by one step."""
         loss = float(engine.state.output[0]["loss"])
         self.mean = loss if self.mean is None else 0.98 * self.mean + 0.02 * loss
         if self.bar is not None:
@@ -52,30 +52,30 @@ class Progress:
             self.bar.update()
 
     def close(self, engine: Engine) -> None:
-        """Leaves the full bar standing."""
+        """Close the bar."""
         if self.bar is not None:
             self.bar.close()
         self.bar = None
 
     def fail(self, engine: Engine, problem: Exception) -> None:
-        """Leaves the bar where it stopped.
+        """Close the bar and raise the error again.
 
         Raises:
-            Exception: `problem` itself, on its way up.
+            Exception: `problem`.
         """
         self.close(engine)
         raise problem
 
 
 class Validate(ValidationHandler):
-    """Validation every `interval` epochs and after the last: no training ends without a `model.pt`.
+    """Validation every `interval` epochs and after the last epoch, so that every training saves weights.
 
-    In the warm-up, when the decoder is not yet trained, there is nothing to validate.
+    During the warm-up, when the decoder is untrained, validation is skipped.
 
     Args:
-        interval: epochs from one validation to the next.
-        validator: the evaluator to run.
-        network: asked whether it is `decoding`.
+        interval: epochs between validations.
+        validator: evaluator to run.
+        network: network whose attribute `decoding` is False during the warm-up.
     """
 
     def __init__(self, *, interval: int, validator: Evaluator, network: nn.Module | None = None) -> None:
@@ -83,11 +83,11 @@ class Validate(ValidationHandler):
         self.network = network
 
     def attach(self, engine: Engine) -> None:
-        """Validates on EPOCH_COMPLETED."""
+        """Validate on EPOCH_COMPLETED."""
         engine.add_event_handler(Events.EPOCH_COMPLETED, self)
 
     def __call__(self, engine: Engine) -> None:
-        """Runs the validator if this epoch wants it."""
+        """Run the validator if a validation is due."""
         due = engine.state.epoch % self.interval == 0 or engine.state.epoch == engine.state.max_epochs
         if due and getattr(self.network, "decoding", True):
             super().__call__(engine)

@@ -1,4 +1,4 @@
-"""Cases and random numbers of an epoch: functions of seed and epoch alone, so that resume is exact."""
+"""Draw cases and seed random numbers per epoch from seed and epoch, so that a resume is exact."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from torch.utils.data import Dataset, Sampler
 
 
 class CaseBatchSampler(Sampler[list[int]]):
-    """Batches of case indices; an epoch is a fixed number of steps, whatever the cohort's size.
+    """Batches of case indices; an epoch has a fixed number of steps for any size of the cohort.
 
-    Cases come without repetition until all were seen, across epochs too. With several ranks each takes its
+    No case is repeated before all cases were drawn, also across epochs. With several ranks each takes its
     part of every batch. `size` may change between epochs.
 
     Args:
-        data: what is drawn from; only its length counts.
-        steps: batches an epoch.
-        size: cases a batch and rank.
-        seed: of the order.
+        data: dataset; only its length is used.
+        steps: batches per epoch.
+        size: cases per batch and rank.
+        seed: seed of the order.
         rank: of this process.
         world_size: number of processes.
 
     Raises:
-        ValueError: there is nothing to draw from.
+        ValueError: the dataset is empty.
     """
 
     def __init__(
         self, *, data: Sized, steps: int, size: int, seed: int = 0, rank: int = 0, world_size: int = 1
     ) -> None:
         if len(data) == 0:
-            raise ValueError("The training section of the datalist is empty: nothing to train on.")
+            raise ValueError("The training section of the datalist is empty: add training cases.")
         self.data, self.steps, self.size, self.seed = data, steps, size, seed
         self.rank, self.world_size = rank, world_size
         self.epoch = 1
@@ -49,39 +49,39 @@ class CaseBatchSampler(Sampler[list[int]]):
             first = place + step * draw + self.rank * self.size
             yield [self.case(first + offset) for offset in range(self.size)]
 
-    def case(self, place: int) -> int:
-        """Index of the case at a place of the endless shuffled stream."""
-        lap, position = divmod(place, len(self.data))
-        return int(np.random.default_rng((self.seed, lap)).permutation(len(self.data))[position])
+    def case(self, position: int) -> int:
+        """Return the index of the case at a position of the infinite shuffled sequence."""
+        cycle, offset = divmod(position, len(self.data))
+        return int(np.random.default_rng((self.seed, cycle)).permutation(len(self.data))[offset])
 
 
 class SeedEpochs:
-    """Seeds everything random at the start of each epoch from (seed, epoch, rank).
+    """Handler that seeds all random generators at the start of each epoch from (seed, epoch, rank).
 
-    Python, numpy, torch and the transforms of the training data: an epoch after a resume draws what it would
-    have drawn in an unbroken run, and no generator's state need be kept. The number of loader workers is part
-    of the seed.
+    These are Python, numpy, torch and the transforms of the training data. A resumed epoch draws the same
+    numbers as in an uninterrupted run, and no generator state is saved. The numbers also depend on the number
+    of loader workers.
 
     Args:
-        data: training dataset, whose transforms are seeded where they run in this process.
-        batches: told the epoch.
-        seed: of the training.
-        rank: of this process.
+        data: training dataset; its transforms are seeded if they run in this process.
+        batches: batch sampler whose `epoch` is set.
+        seed: seed of the training.
+        rank: rank of this process.
     """
 
     def __init__(self, *, data: Dataset, batches: CaseBatchSampler, seed: int = 0, rank: int = 0) -> None:
         self.data, self.batches, self.seed, self.rank = data, batches, seed, rank
 
     def attach(self, engine: Engine) -> None:
-        """Seeds on every EPOCH_STARTED, before the loader draws its own base seed for workers."""
+        """Seed on every EPOCH_STARTED, before the loader draws the base seed of its workers."""
         engine.add_event_handler(Events.EPOCH_STARTED, self)
 
     def __call__(self, engine: Engine) -> None:
-        """Seeds the epoch that `engine.state` names."""
+        """Seed the generators for the present epoch."""
         epoch = int(engine.state.epoch)
-        own = int(np.random.SeedSequence((self.seed, epoch, self.rank)).generate_state(1)[0])
-        random.seed(own)
-        np.random.seed(own)
-        torch.manual_seed(own)
-        set_rnd(self.data, own)
+        epoch_seed = int(np.random.SeedSequence((self.seed, epoch, self.rank)).generate_state(1)[0])
+        random.seed(epoch_seed)
+        np.random.seed(epoch_seed)
+        torch.manual_seed(epoch_seed)
+        set_rnd(self.data, epoch_seed)
         self.batches.epoch = epoch

@@ -1,9 +1,9 @@
-"""One update of the trainer: plain, or sharpness-aware (two gradients for one batch).
+"""Run one update of the trainer: plain, or sharpness-aware (two gradients per batch).
 
-Section 2.2 (LIDIA) trains with SAM. The second pass replays what the first chose (proposals, pilots, points,
-matching), and under a loss scaler nothing is unscaled before the ascent: g / |g| does not feel the scale.
-MONAI's own step hard-codes CUDA autocast; this one uses the type of the network's device. A step whose
-gradient is not finite is skipped and counted in `engine.state.skipped`.
+Section 2.2 (LIDIA) trains with SAM. The second pass repeats the random choices of the first (proposals,
+pilots, points, matching). With a loss scaler, gradients are not unscaled before the ascent, because g / |g|
+does not depend on the scale. MONAI's step hard-codes CUDA autocast; this step uses the network's device type.
+A step whose gradient is not finite is skipped and counted in `engine.state.skipped`.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from scripts.lidia.runtime.precision import uses_bf16
 class UpdateStep:
     """Callable for `SupervisedTrainer(iteration_update=...)`.
 
-    `engine.state.output` is a list of one dictionary, the form that MONAI's handlers read: image, label, the
-    loss at the weights before the update and its named `parts`; not the prediction, which would keep the
-    whole graph alive.
+    `engine.state.output` is a list of one dictionary, as MONAI's handlers expect: image, label, the loss at
+    the weights before the update and its named `parts`. The prediction is omitted, because it would keep the
+    graph in memory.
 
     Args:
-        sam: climbs before the second gradient; None for a plain step, equal to MONAI's own.
+        sam: sharpness-aware minimisation; None is a plain step, equal to MONAI's.
         precision: `fp32`; `bf16` runs the network in bfloat16 autocast and takes the losses in float32;
             `fp16` is the trainer's `amp`, with its loss scaler.
     """
@@ -39,7 +39,7 @@ class UpdateStep:
         self.sam, self.precision = sam, precision
 
     def __call__(self, engine: SupervisedTrainer, batchdata: dict[str, Any]) -> list[dict[str, Any]]:
-        """Takes one step and fires the events that MONAI's own iteration fires."""
+        """Run one step and fire the events of MONAI's iteration."""
         inputs, targets, args, kwargs = engine.prepare_batch(
             batchdata, engine.state.device, engine.non_blocking, **engine.to_kwargs
         )
@@ -82,7 +82,7 @@ def compute_gradient(
     *,
     bf16: bool = False,
 ) -> torch.Tensor:
-    """Fresh gradients of the loss at the network's present weights.
+    """Compute the gradients of the loss at the network's present weights.
 
     Returns:
         The loss, detached, without the scaler's factor.
@@ -98,7 +98,7 @@ def compute_gradient(
 
 
 def update(engine: SupervisedTrainer) -> None:
-    """Moves the weights unless the gradient is not finite; fills the memory bank, once a step."""
+    """Update weights and memory bank once per step; skip the update if the gradient is not finite."""
     gradients = [
         p.grad for group in engine.optimizer.param_groups for p in group["params"] if p.grad is not None
     ]
@@ -113,5 +113,5 @@ def update(engine: SupervisedTrainer) -> None:
     if not finite:
         engine.state.skipped = getattr(engine.state, "skipped", 0) + 1
         engine.logger.warning(
-            f"Step {engine.state.iteration}: gradient not finite, skipped ({engine.state.skipped})"
+            f"Step {engine.state.iteration}: gradient not finite, skipped ({engine.state.skipped} so far)"
         )
