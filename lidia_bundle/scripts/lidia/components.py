@@ -1,4 +1,4 @@
-"""Connected components and their size in millimetres: targets, post-processing and metrics share them.
+"""Find connected components and measure them in millimetres, for targets, post-processing and metrics.
 
 Arrays are indexed `X Y Z` in the order of their affine. Volumes are mm3, lengths mm, places RAS mm.
 """
@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 Numbers: TypeAlias = NDArray[np.unsignedinteger[Any]]
 """A map of instance numbers."""
 SMALLEST_MM3 = 25.0
-"""A lesion below this volume counts as noise of the drawing (facts of the authors' earlier network)."""
+"""A lesion below this volume counts as noise of the drawing (as in the authors' earlier network, PLAN)."""
 
 
 class Component(NamedTuple):
@@ -136,12 +136,12 @@ def _runs(volume: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp], NDArray
     at = np.concatenate([[0], turns, through * width, [flat.size]])
     at.sort(kind="stable")
     value = flat[at[:-1]]
-    some = value > 0
-    line, start = np.divmod(at[:-1][some], width)
+    is_positive = value > 0
+    line, start = np.divmod(at[:-1][is_positive], width)
     low = np.stack([*np.divmod(line, across), start])
     high = low.copy()
-    high[2] += np.diff(at)[some] - 1
-    return value[some], low, high
+    high[2] += np.diff(at)[is_positive] - 1
+    return value[is_positive], low, high
 
 
 def _box(first: NDArray[np.intp], last: NDArray[np.intp]) -> tuple[slice, slice, slice]:

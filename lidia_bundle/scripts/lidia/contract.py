@@ -1,4 +1,4 @@
-"""What the parts of LIDIA hand to one another: named tensors, and shape errors in words.
+"""Define the tensors that the modules of LIDIA exchange, and check their shapes.
 
 Axis letters used throughout: B batch, P phases, C classes, Q queries, T targets, E mask embedding, D query
 width, N points, X Y Z voxels of the network's grid (RAS), x y z voxels of the feature grid.

@@ -1,4 +1,4 @@
-"""What a machine lacks, in one line with its remedy: shared memory, a device, room, rights, a home folder."""
+"""Translate errors of the machine (memory, device, disk, permissions) into one line with a remedy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files below a folder: one walk for every reader of input, through symbolic links and without loops."""
+"""List the files below a folder, following symbolic links without loops."""
 
 from __future__ import annotations
 
@@ -72,11 +72,11 @@ def find_paths(folder: str | Path, pattern: str, *, folders: bool = False) -> li
         return [path for path in (part.folders if folders else part.files) if path.match(pattern)]
 
     found = matching(listing)
-    known = {path.resolve() for path in found} if listing.repeated else set()
+    resolved = {path.resolve() for path in found} if listing.repeated else set()
     for link in listing.repeated:  # a pattern may fit the name of the link alone
         for path in matching(list_files(link)):
-            if path.resolve() not in known:
-                known.add(path.resolve())
+            if path.resolve() not in resolved:
+                resolved.add(path.resolve())
                 found.append(path)
     return sorted(found)
 

@@ -1,4 +1,4 @@
-"""Choices that a second pass repeats.
+"""Record the random choices of a forward pass and repeat them in a second pass.
 
 Sharpness-aware minimisation takes the gradient twice for one batch. What the first pass chose at random or by
 its own weights (proposals, pilots, points, matching) must stand in the second, or the two passes answer
@@ -42,15 +42,17 @@ class RecordedChoices:
 @contextmanager
 def _mode(mode: str, modules: tuple[nn.Module, ...]) -> Iterator[None]:
     parts = [part for root in modules for part in root.modules()]
-    found = [value for part in parts for value in vars(part).values() if isinstance(value, RecordedChoices)]
-    for choices in found:
+    recorders = [
+        value for part in parts for value in vars(part).values() if isinstance(value, RecordedChoices)
+    ]
+    for choices in recorders:
         choices.mode = mode
         if mode == "record":
             choices.kept.clear()
     try:
         yield
     finally:
-        for choices in found:
+        for choices in recorders:
             choices.mode = "off"
 
 

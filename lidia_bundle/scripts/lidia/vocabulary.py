@@ -1,4 +1,4 @@
-"""The words of the field, spelled out once: phases, classes, groups."""
+"""Define the names of phases, classes and groups."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Rivals on equal terms: the same tensors in and out, the same training."""
+"""Baseline networks with the tensor contract and training of LIDIA."""

@@ -1,4 +1,4 @@
-"""The rivals of Eq. 2: early fusion, HeMIS and ConvLSTM, each in the place of the iterative fusion module.
+"""Fuse phases by early fusion, HeMIS or ConvLSTM, baselines of the iterative fusion module (Eq. 2).
 
 All take what `IterativeFusion` takes, (B, P, X, Y, Z) without NaN and (B, P) bool, and give what it gives,
 (B, C, x, y, z), so that LIDIA and the plain U-Net run with any of them (the rows of Table 2). What stands in

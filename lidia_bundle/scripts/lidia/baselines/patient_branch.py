@@ -32,10 +32,10 @@ class DualPathBlock(nn.Module):
 
     def forward(self, memory: Tensor, voxels: Tensor) -> Tensor:
         """(B, M, D) memory and (B, N, D) voxels -> (B, M, D)."""
-        asking = self.norm_memory(memory)
-        seen = torch.cat([voxels, asking], dim=1)
-        told, _ = self.attention(asking, seen, seen, need_weights=False)
-        memory = memory + told
+        query = self.norm_memory(memory)
+        context = torch.cat([voxels, query], dim=1)
+        attended, _ = self.attention(query, context, context, need_weights=False)
+        memory = memory + attended
         return memory + self.feedforward(self.norm_feed(memory))
 
 

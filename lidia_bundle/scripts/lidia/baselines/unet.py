@@ -1,4 +1,4 @@
-"""A plain semantic U-Net of LIDIA's own encoder: the honest rival of every query.
+"""Segment with a plain semantic U-Net that has LIDIA's encoder (baseline).
 
 Early fusion of the phases by default; with HeMIS, ConvLSTM or LIDIA's own fusion in its place it is the
 network of Table 2.

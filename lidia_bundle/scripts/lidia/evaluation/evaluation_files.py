@@ -1,4 +1,4 @@
-"""Files of an evaluation, and the table a person reads in the log."""
+"""Write the files of an evaluation and log its table."""
 
 from __future__ import annotations
 

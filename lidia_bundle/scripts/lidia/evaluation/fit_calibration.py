@@ -1,4 +1,4 @@
-"""Fits the calibration on the patients of the validation section and writes its file."""
+"""Fit the calibration on the validation patients and write `calibration.json`."""
 
 from __future__ import annotations
 

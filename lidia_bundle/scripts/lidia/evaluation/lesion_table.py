@@ -1,4 +1,4 @@
-"""One line a lesion, true or predicted: what `lesions.csv` holds, as numbers that ranks can exchange."""
+"""Build the rows of `lesions.csv`, one per true or predicted lesion, as numbers that ranks can exchange."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def lesion_rows(
     """Lines of a patient's lesions, truths first.
 
     Args:
-        match: his lesions after matching.
+        match: lesions of the patient after matching.
         records: of the predicted lesions.
         predicted: `(X, Y, Z)` numbers of predicted lesions.
         true: `(X, Y, Z)` numbers of true lesions.
@@ -75,10 +75,10 @@ def _size(
 def to_csv_row(line: NDArray[np.float64]) -> dict[str, str]:
     """A line in words, for people and spreadsheets; nan and 0 of a partner become empty."""
     row = dict(zip(LESION_COLUMNS, line, strict=True))
-    said = {name: "" if np.isnan(value) else f"{value:.6g}" for name, value in row.items()}
-    said["predicted"] = "prediction" if row["predicted"] else "truth"
-    said["outcome"] = OUTCOMES[int(row["outcome"])]
+    cells = {name: "" if np.isnan(value) else f"{value:.6g}" for name, value in row.items()}
+    cells["predicted"] = "prediction" if row["predicted"] else "truth"
+    cells["outcome"] = OUTCOMES[int(row["outcome"])]
     for name in ("type", "partner_type"):
-        said[name] = LESION_TYPES[int(row[name]) - FIRST_LESION] if row[name] else ""
-    said["partner"] = said["partner"] if row["partner"] else ""
-    return said
+        cells[name] = LESION_TYPES[int(row[name]) - FIRST_LESION] if row[name] else ""
+    cells["partner"] = cells["partner"] if row["partner"] else ""
+    return cells

@@ -1,4 +1,4 @@
-"""Evaluation as MONAI drives it: one row of numbers a patient, gathered over ranks, metrics at the end."""
+"""Evaluate patients in MONAI: one row per patient, gathered over ranks, metrics at the end."""
 
 from __future__ import annotations
 
@@ -108,21 +108,26 @@ class PatientScores(CumulativeIterationMetric):
 
     def _compute_tensor(self, patient: Mapping[str, Any]) -> torch.Tensor:
         affine, spacing = _place(patient)
-        said = patient.get("diagnosis")
-        if said is None:
-            said = diagnose(patient["pred"], spacing, affine, **self.reading)
+        diagnosis = patient.get("diagnosis")
+        if diagnosis is None:
+            diagnosis = diagnose(patient["pred"], spacing, affine, **self.reading)
         classes, instances = _label(patient["label"])
-        classes, prediction = _drawn_alone(classes, _prediction(said))
+        classes, prediction = _drawn_alone(classes, _prediction(diagnosis))
         flags = {str(key): bool(flag) for key, flag in (patient.get("malignant") or {}).items()}
-        got = measure(prediction, classes, instances, spacing, malignant=flags, protocol=self.protocol)
-        row = dict(got.row)
+        measured = measure(prediction, classes, instances, spacing, malignant=flags, protocol=self.protocol)
+        row = dict(measured.row)
         row["phases"] = sum(2 ** PHASES.index(phase) for phase in patient.get("phases_used") or ())
         numbers = torch.tensor([row.get(name, np.nan) for name in self.names], dtype=torch.float64)
         lesions = lesion_rows(
-            got.match, said.records, got.predicted.numbers, got.truth.numbers, spacing, affine
+            measured.match,
+            diagnosis.records,
+            measured.predicted.numbers,
+            measured.truth.numbers,
+            spacing,
+            affine,
         )
         first = torch.full((len(lesions), 1), float(len(self._ids)), dtype=torch.float64)
-        # All is computed: only now does the patient count, so that a fault leaves no half of him behind.
+        # The patient is added only after everything is computed, so that an error leaves no partial patient.
         self._lesions.append(torch.cat([first, torch.from_numpy(lesions)], dim=1))
         self._patients.append(numbers)
         self._ids.append(str(patient.get("id", f"patient {len(self._ids)}")))
@@ -137,7 +142,7 @@ class PatientScores(CumulativeIterationMetric):
         blank = torch.zeros((0, 1 + len(LESION_COLUMNS)), dtype=torch.float64)
         lesions = gather_rows(torch.cat([blank, *self._lesions]))
         words = gather_strings(self._ids)
-        # A sampler that fills up the last batch hands out a patient twice: he counts once.
+        # A sampler that fills the last batch repeats patients; each counts once.
         places = {name: (rank, at) for rank, ids in enumerate(words) for at, name in enumerate(ids)}
         order = sorted(places)
         table = [patients[rank][at].numpy() for rank, at in (places[name] for name in order)]
@@ -217,8 +222,15 @@ class PatientTable(IgniteMetricHandler):
         engine.state.metric_details[name] = self.scores.get_buffer()
 
 
-def _prediction(said: Diagnosis) -> Prediction:
-    return Prediction(said.classes, said.instances, said.liver, said.livermax, said.pixelcount, said.branch)
+def _prediction(diagnosis: Diagnosis) -> Prediction:
+    return Prediction(
+        diagnosis.classes,
+        diagnosis.instances,
+        diagnosis.liver,
+        diagnosis.livermax,
+        diagnosis.pixelcount,
+        diagnosis.branch,
+    )
 
 
 def _drawn_alone(classes: NDArray[np.int16], prediction: Prediction) -> tuple[NDArray[np.int16], Prediction]:

@@ -1,4 +1,4 @@
-"""AUC-8 of every subset of the phases, on patients who have all of them."""
+"""Score every subset of the phases on patients who have all phases (AUC-8)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Do the probabilities hold, and the operating points? A picture and a table of an evaluation."""
+"""Draw the reliability diagram and tabulate the operating points of an evaluation."""
 
 from __future__ import annotations
 

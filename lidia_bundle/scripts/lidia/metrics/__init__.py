@@ -1,1 +1,1 @@
-"""What the numbers of the paper are: lesions, patients, voxels, and how sure each is."""
+"""Metrics of the paper for lesions, patients and voxels, with confidence intervals."""

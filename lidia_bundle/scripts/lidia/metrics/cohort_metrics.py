@@ -1,4 +1,4 @@
-"""From rows of patients to the numbers of the paper, for the cohort and all its bootstrap draws at once."""
+"""Compute the metrics of a cohort and of its bootstrap draws from rows of patients."""
 
 from __future__ import annotations
 
@@ -140,8 +140,8 @@ def _voxels(summary: Summary, table: Table, weights: NDArray[np.float64]) -> Non
     names = {"dice": "lesions", "liver_dice": "liver"} | {f"dice_{name}": name for name in LESION_TYPES}
     for name, column in names.items():
         values = table[f"dice_{column}"]
-        known = np.isfinite(values)
-        _add(summary, weights, name, np.where(known, values, 0), known.astype(float))
+        finite = np.isfinite(values)
+        _add(summary, weights, name, np.where(finite, values, 0), finite.astype(float))
 
 
 def _calibration(
@@ -161,10 +161,12 @@ def _calibration(
         parts["ece"].append(expected_error(chances, truth, weights))
         for key, values in zip(("brier", "brier_skill"), brier(chances, truth, weights), strict=True):
             parts[key].append(values)
-    for key, found in parts.items():
-        summary.values[key] = _mean_over_types(found) if found else np.full(len(weights), np.nan)
+    for key, type_values in parts.items():
+        summary.values[key] = _mean_over_types(type_values) if type_values else np.full(len(weights), np.nan)
         summary.counts[key] = weights.shape[1]
-        summary.notes[key] = f"mean of {len(found)} types, {'calibrated' if lines else 'not calibrated'}"
+        summary.notes[key] = (
+            f"mean of {len(type_values)} types, {'calibrated' if lines else 'not calibrated'}"
+        )
 
 
 def _add(
@@ -185,6 +187,6 @@ def _total(table: Table, names: Iterable[str]) -> NDArray[np.float64]:
 def _mean_over_types(values: list[NDArray[np.float64]]) -> NDArray[np.float64]:
     """Mean over the types that a draw knows."""
     table = np.stack(values)
-    known = np.isfinite(table)
-    total = np.where(known, table, 0).sum(axis=0)
-    return np.divide(total, known.sum(axis=0), out=np.full(len(total), np.nan), where=known.any(axis=0))
+    finite = np.isfinite(table)
+    total = np.where(finite, table, 0).sum(axis=0)
+    return np.divide(total, finite.sum(axis=0), out=np.full(len(total), np.nan), where=finite.any(axis=0))

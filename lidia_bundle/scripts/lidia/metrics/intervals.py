@@ -1,4 +1,4 @@
-"""How sure a number is: patient-level bootstrap, DeLong for areas, Wilson for proportions.
+"""Compute confidence intervals: patient-level bootstrap, DeLong for areas, Wilson for proportions.
 
 Lesions cluster in patients, so patients are drawn, never lesions. Draws are weights, so that any metric made
 of sums over patients, and any area by ranks, takes all draws in a few array operations.
@@ -91,7 +91,7 @@ def wilson(hits: int, n: int, level: float = LEVEL) -> tuple[float, float]:
         ValueError: nothing was counted.
     """
     if n <= 0:
-        raise ValueError("A proportion of nothing has no interval.")
+        raise ValueError(f"n must be positive, not {n}.")
     z = normal_quantile(level)
     share = hits / n
     middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
@@ -145,8 +145,8 @@ def delong_interval(scores: ArrayLike, truth: ArrayLike, level: float = LEVEL) -
     positive = np.asarray(truth, bool)
     if min(positive.sum(), (~positive).sum()) < 2:
         return None
-    found = delong(scores, truth)
-    area, spread = float(found.areas[0]), float(np.sqrt(found.covariance[0, 0]))
+    estimate = delong(scores, truth)
+    area, spread = float(estimate.areas[0]), float(np.sqrt(estimate.covariance[0, 0]))
     if not 0 < area < 1 or spread == 0:
         return None
     middle, half = np.log(area / (1 - area)), normal_quantile(level) * spread / (area * (1 - area))
@@ -159,9 +159,9 @@ def delong_test(one: ArrayLike, other: ArrayLike, truth: ArrayLike) -> tuple[flo
     Raises:
         ValueError: fewer than two positives or negatives, or a score is not finite.
     """
-    found = delong(np.stack([np.asarray(one, np.float64), np.asarray(other, np.float64)]), truth)
-    spread = np.sqrt(np.array([1, -1]) @ found.covariance @ np.array([1, -1]))
+    estimate = delong(np.stack([np.asarray(one, np.float64), np.asarray(other, np.float64)]), truth)
+    spread = np.sqrt(np.array([1, -1]) @ estimate.covariance @ np.array([1, -1]))
     if spread == 0:
         return 0.0, 1.0
-    z = float((found.areas[0] - found.areas[1]) / spread)
+    z = float((estimate.areas[0] - estimate.areas[1]) / spread)
     return z, float(2 * norm.sf(abs(z)))

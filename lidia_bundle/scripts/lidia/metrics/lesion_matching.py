@@ -1,4 +1,4 @@
-"""Which lesions were found, and how they were called: the protocol of the authors' earlier network.
+"""Match predicted and true lesions by the protocol of the authors' earlier network.
 
 Truths under 25 mm3 are dropped, under 113 mm3 (a ball of 6 mm) ignored; predictions count from 113 mm3. Two
 lesions match when their Dice is at least 0.2, blind to type. A prediction may hit several truths, each truth
@@ -75,11 +75,11 @@ class Found:
     def cut(self, box: Sequence[slice]) -> Numbers:
         """Numbers in a box of the volume that lies in `self.box`."""
         at = zip(box, self.box, strict=True)
-        return self.inside[tuple(slice(one.start - own.start, one.stop - own.start) for one, own in at)]
+        return self.inside[tuple(slice(side.start - own.start, side.stop - own.start) for side, own in at)]
 
 
 class Truth(NamedTuple):
-    """What became of a true lesion."""
+    """Match result of a true lesion."""
 
     lesion: Lesion
     ignored: bool
@@ -90,7 +90,7 @@ class Truth(NamedTuple):
 
 
 class Guess(NamedTuple):
-    """What became of a predicted lesion."""
+    """Match result of a predicted lesion."""
 
     lesion: Lesion
     outcome: str
@@ -115,7 +115,7 @@ def find_lesions(
     instances: ArrayLike | None = None,
     smallest_mm3: float = SMALLEST_MM3,
 ) -> Found:
-    """The lesions of a label map, without the noise of the drawing.
+    """Find the lesions of a label map; components below `smallest_mm3` are dropped.
 
     Args:
         classes: `(X, Y, Z)`, lesions are 2..9.

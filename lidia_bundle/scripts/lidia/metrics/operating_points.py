@@ -1,4 +1,4 @@
-"""Operating points: below one probability a type is ruled out, above another ruled in, between it is open.
+"""Choose operating points: the probabilities below and above which a type is ruled out and ruled in.
 
 Chosen on validation alone, so that 95 % of the patients with a type are not ruled out, and 95 % of those
 without are not ruled in. On other patients the shares will differ: an evaluation says by how much.
@@ -47,7 +47,7 @@ def choose_point(
     sensitivity: float = SENSITIVITY,
     specificity: float = SPECIFICITY,
 ) -> OperatingPoint:
-    """The point that decides the most patients and keeps both promises.
+    """Choose the point that decides the most patients and meets both limits.
 
     It lies midway to the next patient, so that no last bit of a score decides.
 
@@ -83,7 +83,7 @@ def decide(probability: float, point: OperatingPoint) -> str:
 
 
 def judge_point(probabilities: ArrayLike, truth: ArrayLike, point: OperatingPoint) -> Triage:
-    """What the point does on a cohort that it was perhaps not chosen on.
+    """Evaluate an operating point on a cohort.
 
     Args:
         probabilities: `(N,)`.

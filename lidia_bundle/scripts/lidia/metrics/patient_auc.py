@@ -1,4 +1,4 @@
-"""Which types a patient has, and the area under the curve of a score for it.
+"""Compute the true types of a patient and the area under the ROC curve of patient scores.
 
 A patient has a type with more than 113 mm3 of it. AUC-8 is the unweighted mean of the areas of the eight
 types; AUC-2 that of 'has a malignant lesion' and 'has a benign lesion'. `others` are a mixture: a flag of the
@@ -97,7 +97,7 @@ def mean_area(areas: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
     if len(table) == 0:
         return np.full(len(next(iter(areas.values()))), np.nan)
     changes = table - table[:, :1]
-    known = np.isfinite(changes)
-    total = np.where(known, changes, 0).sum(axis=0)
-    change = np.divide(total, known.sum(axis=0), out=np.full(len(total), np.nan), where=known.any(axis=0))
+    finite = np.isfinite(changes)
+    total = np.where(finite, changes, 0).sum(axis=0)
+    change = np.divide(total, finite.sum(axis=0), out=np.full(len(total), np.nan), where=finite.any(axis=0))
     return np.clip(table[:, 0].mean() + change, 0, 1)

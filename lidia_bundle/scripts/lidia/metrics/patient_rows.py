@@ -1,4 +1,4 @@
-"""One patient's evaluation as one row of numbers: the ranks of a cluster exchange rows, ratios come last."""
+"""Evaluate one patient as a row of counts and scores; ratios are computed from the rows of all ranks."""
 
 from __future__ import annotations
 
@@ -110,18 +110,19 @@ def measure(
     if predicted.classes.shape != label.shape:
         raise ValueError(f"The prediction has shape {predicted.classes.shape}, the label {label.shape}.")
     truth = find_lesions(label, spacing, instances, protocol.smallest_mm3)
-    found = find_lesions(predicted.classes, spacing, predicted.instances, protocol.smallest_mm3)
-    match = match_lesions(found, truth, overlap=protocol.overlap, counted_mm3=protocol.counted_mm3)
+    lesions = find_lesions(predicted.classes, spacing, predicted.instances, protocol.smallest_mm3)
+    match = match_lesions(lesions, truth, overlap=protocol.overlap, counted_mm3=protocol.counted_mm3)
     row = {f"livermax_{name}": float(predicted.livermax[name]) for name in SCORES}
     row |= {f"pixelcount_{name}": float(predicted.pixelcount[name]) for name in SCORES}
     if predicted.branch is not None:
         row |= {f"branch_{name}": float(predicted.branch[name]) for name in SCORES}
     row |= {
-        f"mm3_{name}": one for name, one in true_volumes((t.lesion for t in match.truths), malignant).items()
+        f"mm3_{name}": volume
+        for name, volume in true_volumes((t.lesion for t in match.truths), malignant).items()
     }
     row |= _lesion_counts(match)
     for iou in protocol.ious:
-        counts = match_one_to_one(found, truth, iou=iou, counted_mm3=protocol.counted_mm3)
+        counts = match_one_to_one(lesions, truth, iou=iou, counted_mm3=protocol.counted_mm3)
         row |= {
             f"{name}_iou{round(100 * iou)}": float(count) for name, count in zip(TRIPLE, counts, strict=True)
         }
@@ -129,7 +130,7 @@ def measure(
     everything = np.where(predicted.classes > 0, predicted.classes, predicted.liver)
     ignored = np.isin(truth.numbers, [t.lesion.number for t in match.truths if t.ignored])
     row |= {f"dice_{name}": value for name, value in voxel_dice(everything, cleaned, ignored).items()}
-    return Measured(row, match, found, truth)
+    return Measured(row, match, lesions, truth)
 
 
 TRIPLE = ("hit", "false", "missed")

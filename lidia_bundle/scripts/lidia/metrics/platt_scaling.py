@@ -1,4 +1,4 @@
-"""Do probabilities mean what they say? Platt scaling of patient scores, and the errors that are left.
+"""Calibrate patient scores by Platt scaling and measure the calibration error.
 
     p = 1 / (1 + exp(-(a logit(s) + b)))        a, b per type, fitted on validation
 
@@ -108,8 +108,8 @@ def platt_spread(scores: ArrayLike, line: Platt) -> PlattCovariance:
     if line.slope == 0:
         return PlattCovariance(0.0, 0.0, float(1 / kept.sum()))
     design = np.stack([logit(scores), np.ones(len(kept))], axis=1)
-    found = np.linalg.inv(design.T @ (design * kept[:, None]) + EDGE * np.eye(2))
-    return PlattCovariance(float(found[0, 0]), float(found[0, 1]), float(found[1, 1]))
+    covariance = np.linalg.inv(design.T @ (design * kept[:, None]) + EDGE * np.eye(2))
+    return PlattCovariance(float(covariance[0, 0]), float(covariance[0, 1]), float(covariance[1, 1]))
 
 
 def slope_interval(line: Platt, spread: PlattCovariance, level: float = LEVEL) -> tuple[float, float]:

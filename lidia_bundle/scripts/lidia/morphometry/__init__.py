@@ -1,1 +1,1 @@
-"""Where lesions lie in the liver and which tissue they are compared with. Axes X Y Z, RAS, mm."""
+"""Location of lesions in the liver and reference tissue. Axes X Y Z, RAS, mm."""

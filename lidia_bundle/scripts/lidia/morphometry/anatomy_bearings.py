@@ -1,4 +1,4 @@
-"""Where spine, liver and lungs lie in a volume that its header calls upright: does the anatomy agree with it?
+"""Locate spine, liver and lungs to check the orientation in a volume's header.
 
 None of it needs a network, but for the outline of the liver. Each sign stays unknown where there is too
 little of its organ.

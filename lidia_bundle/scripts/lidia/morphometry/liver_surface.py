@@ -1,4 +1,4 @@
-"""How far a lesion lies from the liver's surface."""
+"""Measure the distance of a lesion from the liver's surface."""
 
 from __future__ import annotations
 
@@ -57,11 +57,11 @@ def _faces(mask: NDArray[np.bool_], whole: bool = False) -> NDArray[np.float64]:
         return np.zeros((0, 3))
     part = np.pad(mask[box], 1)
     start = np.array([side.start for side in box], dtype=np.float64) - 1
-    found = []
+    centres = []
     for axis in range(3):
         at = np.argwhere(np.diff(part, axis=axis)) + start
         at[:, axis] += 0.5
         if not whole:
             at = at[(at[:, axis] > 0) & (at[:, axis] < mask.shape[axis] - 1)]
-        found.append(at)
-    return np.concatenate(found)
+        centres.append(at)
+    return np.concatenate(centres)

@@ -1,4 +1,4 @@
-"""Left or right lobe, by a rule that needs the liver's outline alone.
+"""Assign lesions to the left or right lobe from the liver mask alone.
 
 The lobes part at the plane from the gallbladder's bed to the vena cava (Cantlie's line). Neither is outlined
 here, so a plane of the same course stands in for it: upright, its front end turned `TURN` degrees to the

@@ -1,4 +1,4 @@
-"""Where the HU of a lesion and of the liver around it are read: voxel indices, a few thousand at most."""
+"""Select the voxels at which the HU of a lesion and of the liver parenchyma are measured."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def inside(mask: ArrayLike) -> NDArray[np.int64]:
         return index
     # Every nth voxel would be those of a few planes where n fits the volume's shape
     drawn = np.random.default_rng(0).choice(len(index), ENOUGH, replace=False, shuffle=False)
-    found: NDArray[np.int64] = index[np.sort(drawn)]
-    return found
+    selected: NDArray[np.int64] = index[np.sort(drawn)]
+    return selected
 
 
 def parenchyma(liver: ArrayLike, lesions: ArrayLike, spacing: Sequence[float]) -> NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""Which candidates lie in the liver, judged by what surrounds them.
+"""Reject lesion candidates outside the liver by the tissue that surrounds them.
 
 The liver region holds the lesions, so a candidate outside the liver that touches it always lies inside the
 region. What surrounds a candidate does not depend on the candidate: of a shell around a lesion most is liver,
@@ -42,7 +42,7 @@ def without_outside(
     given_share: float = 0.1,
     smallest_mm3: float = SMALLEST_MM3,
 ) -> Judged:
-    """Rejects candidates of whose surroundings too little is liver.
+    """Reject candidates that are not sufficiently surrounded by liver.
 
     Candidates that touch one another are judged as one, whatever their types: a necrotic centre has no liver
     around it. The shell around them holds no candidate's voxels, and ends at the volume's sides. Kept is what

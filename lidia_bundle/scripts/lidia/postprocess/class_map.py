@@ -1,4 +1,4 @@
-"""The class map as post-processing reads it: one NumPy array, shape checked, and its arg-max."""
+"""Convert the class map to a NumPy array, check its shape, and compute its arg-max."""
 
 from __future__ import annotations
 

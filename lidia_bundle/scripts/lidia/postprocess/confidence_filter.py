@@ -1,8 +1,8 @@
-"""The operating point of lesion detection: how sure the map has to be somewhere before a lesion is shown.
+"""Remove lesions of low confidence from the class map.
 
-The arg-max asks only that a lesion beats background and liver, which a bowel loop at the liver's edge may do
-by a hair. Ours, neither the paper's nor PLAN's: choose the value on validation patients; 0 is the plain
-arg-max. LiverMax still reads the map: a doubtful lesion inside the liver counts there for what it is worth.
+In the arg-max, a lesion class needs only a slightly larger probability than background and liver, as may
+occur in a bowel loop next to the liver. This filter is ours, neither the paper's nor PLAN's: choose the
+threshold on validation patients; 0 is the plain arg-max. LiverMax still uses the unfiltered map.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from scripts.lidia.vocabulary import BACKGROUND, FIRST_LESION, LIVER
 def drop_low_confidence_lesions(
     classes: NDArray[np.uint8], maps: NDArray[Any], confidence: float
 ) -> NDArray[np.uint8]:
-    """Gives doubtful lesion components to background or liver, whichever is likelier voxel by voxel.
+    """Reassign low-confidence lesion components to background or liver, whichever is more probable per voxel.
 
-    A component (26 neighbours, blind to type) is doubtful if the summed probability of all lesion types stays
+    A component (26 neighbours, all types joined) has low confidence if the summed lesion probability is
     below `confidence` in each of its voxels.
 
     Args:
         classes: `(X, Y, Z)` arg-max of the map.
         maps: `(C, X, Y, Z)` class map.
-        confidence: 0..1; 0 leaves everything as it is.
+        confidence: threshold, 0..1; 0 disables the filter.
 
     Returns:
         `(X, Y, Z)` classes, a copy where something changes.
@@ -46,10 +46,10 @@ def drop_low_confidence_lesions(
 
 
 def mean_binary_entropy(probabilities: Iterable[float]) -> float:
-    """How unsure a patient's scores are: the mean of their binary entropies, 0 to 1 bit.
+    """Compute the mean binary entropy of a patient's scores, 0 to 1 bit, as a measure of uncertainty.
 
     Args:
-        probabilities: one a type, 0..1.
+        probabilities: one per type, 0..1.
     """
     p = np.clip(list(probabilities), 1e-9, 1.0 - 1e-9)
     return float(np.mean(-p * np.log2(p) - (1.0 - p) * np.log2(1.0 - p)))

@@ -1,4 +1,4 @@
-"""All that the class map of one patient says: lesions, liver and patient scores, by one set of choices."""
+"""Derive lesions, liver mask and patient scores from the class map of one patient."""
 
 from __future__ import annotations
 
@@ -100,30 +100,30 @@ def diagnose(
     voted = judged.classes
     core = liver_region(voted, spacing, grow_mm=0.0, given=given)
     region = grow(core, spacing, grow_mm) & ~(judged.rejected & ~core)
-    found = extract_lesions(maps, spacing, affine, classes=voted, region=region, smallest_mm3=smallest_mm3)
+    lesions = extract_lesions(maps, spacing, affine, classes=voted, region=region, smallest_mm3=smallest_mm3)
     warnings = [] if region.any() else [NO_LIVER]
     if judged.volumes_mm3:
         warnings.append(_outside(judged.volumes_mm3, liver_share))
     return Diagnosis(
-        found.classes,
-        found.instances,
+        lesions.classes,
+        lesions.instances,
         # Lesions that reach out of the liver's component by a gap of less than the growth still belong to it.
-        core | (found.classes > 0),
-        found.records,
+        core | (lesions.classes > 0),
+        lesions.records,
         livermax(maps, region, smooth=smooth, groups=groups),
-        pixel_count(found.classes, spacing, groups=groups),
+        pixel_count(lesions.classes, spacing, groups=groups),
         warnings,
-        None if painted is None else branch_scores(painted, found.classes),
+        None if painted is None else branch_scores(painted, lesions.classes),
         {
             "doubtful": _count(likeliest, sure),
-            "outside_liver": len(judged.volumes_mm3) + found.distant,
-            "small": found.small,
+            "outside_liver": len(judged.volumes_mm3) + lesions.distant,
+            "small": lesions.small,
         },
     )
 
 
 def _count(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> int:
-    """Number of candidates that are lesions before and none afterwards."""
+    """Count the candidates that are lesions before and not afterwards."""
     gone = (before >= FIRST_LESION) & (after < FIRST_LESION)
     return int(join_components(gone).max(initial=0))
 

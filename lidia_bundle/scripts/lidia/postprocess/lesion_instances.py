@@ -1,4 +1,4 @@
-"""From the class map to lesions: which voxels belong together, of which type, and which are noise.
+"""Extract lesion instances and their types from the class map, and remove small components.
 
 Cysts are components by themselves, since they may touch anything. All other lesion voxels form components
 blind to their type; each takes the type of most of its voxels, and the class map is rewritten, so that map,
@@ -32,7 +32,7 @@ from scripts.lidia.vocabulary import CLASSES, CYST, FIRST_LESION, LESION_TYPES
 
 
 class Lesions(NamedTuple):
-    """The lesions of a patient, three times the same thing."""
+    """The lesions of a patient as class map, instance map and records."""
 
     classes: NDArray[np.uint8]
     """`(X, Y, Z)` lesion classes 2..9, 0 elsewhere (also in the liver)."""
@@ -55,7 +55,7 @@ def extract_lesions(
     region: ArrayLike | None = None,
     smallest_mm3: float = SMALLEST_MM3,
 ) -> Lesions:
-    """The lesions in a class map.
+    """Extract the lesions of a class map.
 
     A lesion's type probabilities are the means of the class map over its voxels; a tie of voxels between two
     types goes to the larger mean.
@@ -76,11 +76,11 @@ def extract_lesions(
     inside = liver_region(voted, spacing) if region is None else np.asarray(region) > 0
     if inside.shape != voted.shape:
         raise ValueError(f"The liver region has shape {inside.shape}, the class map {voted.shape}.")
-    found = []
+    components = []
     for mask in ((voted >= FIRST_LESION) & (voted != CYST), voted == CYST):
         parts = join_components(mask)
-        found += [(part, parts) for part in component_stats(parts, spacing)]
-    large = [(part, parts) for part, parts in found if not is_smaller(part.volume_mm3, smallest_mm3)]
+        components += [(part, parts) for part in component_stats(parts, spacing)]
+    large = [(part, parts) for part, parts in components if not is_smaller(part.volume_mm3, smallest_mm3)]
     kept = [(part, parts) for part, parts in large if inside[_voxel(part, inside.shape)]]
     kept.sort(key=_by_size)
     named = np.zeros(voted.shape, np.uint8)
@@ -103,11 +103,11 @@ def extract_lesions(
             "diameter_mm": diameter_mm(mask, spacing, axial),
             "centroid_ras_mm": list(centroid_mm(part, affine)),
         })
-    return Lesions(named, instances, records, len(found) - len(large), len(large) - len(kept))
+    return Lesions(named, instances, records, len(components) - len(large), len(large) - len(kept))
 
 
-def _by_size(found: tuple[Component, NDArray[np.uint32]]) -> tuple[float, tuple[float, float, float]]:
-    return (-found[0].volume_mm3, found[0].centre)
+def _by_size(item: tuple[Component, NDArray[np.uint32]]) -> tuple[float, tuple[float, float, float]]:
+    return (-item[0].volume_mm3, item[0].centre)
 
 
 def _voxel(part: Component, shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""Where 'inside the liver' is (LIDIA, section 2.2, 'LiverMax'): the paper leaves it open.
+"""Compute the region 'inside the liver' (LIDIA, section 2.2, 'LiverMax'), which the paper does not define.
 
 The largest component of liver and lesions together, its holes filled, grown by 3 mm. A bare liver label would
 cut the lesions out, and with them every maximum that LiverMax looks for.
@@ -36,15 +36,15 @@ def liver_region(
     Raises:
         ValueError: a volume does not have three axes, or the given mask has another shape.
     """
-    found = as_array(classes)
-    lesions = found >= FIRST_LESION
+    class_map = as_array(classes)
+    lesions = class_map >= FIRST_LESION
     if given is None:
-        liver = _largest((found == LIVER) | lesions)
+        liver = _largest((class_map == LIVER) | lesions)
     else:
         drawn = as_array(given) > 0
-        if drawn.shape != found.shape:
+        if drawn.shape != class_map.shape:
             raise ValueError(
-                f"The liver mask has shape {drawn.shape}, the image {found.shape}: give one on its grid."
+                f"The liver mask has shape {drawn.shape}, the image {class_map.shape}: give one on its grid."
             )
         liver = _touching(drawn | lesions, drawn)
     return grow(fill(liver), spacing, grow_mm)

@@ -1,13 +1,13 @@
-"""LiverMax (LIDIA, section 2.2): a patient's probability of each lesion type, from the voxels' probabilities.
+"""Compute LiverMax, the patient's probability of each lesion type (LIDIA, section 2.2).
 
     score_c = max over v inside the liver of S[c](v)
 
 S: `(C, X, Y, Z)` softmax output of the semantic map; c: a lesion type. A group of types takes the maximum of
-    its summed channels, so that a lesion torn between HCC and ICC is still surely malignant.
+    its summed channels, so that a lesion with similar probabilities of HCC and ICC is still malignant.
 
-Differs from the print: the paper does not say where the liver ends (see `region`), nor how its two groups are
-scored. An option takes the mean of 3x3x3 voxels first, since a maximum over a million voxels feels every
-spark of noise.
+Differs from the print: the paper does not define the liver region (see `region`) or the scores of its two
+groups. An option takes the mean of 3x3x3 voxels first, because a maximum over a million voxels is sensitive
+to noise.
 """
 
 from __future__ import annotations
@@ -67,10 +67,12 @@ def livermax(
         return dict.fromkeys(names, 0.0)
     lesions = maps[FIRST_LESION : len(CLASSES)]
     if smooth:
-        lesions = np.stack([uniform_filter(one.astype(np.float32), 3, mode="nearest") for one in lesions])
-    values = [one[box] for one in lesions]
-    asked = [*values, *(_sum(values, classes) for classes in groups.values())]
-    tops = [one.max(where=inside[box], initial=-np.inf) for one in asked]
+        lesions = np.stack([
+            uniform_filter(channel.astype(np.float32), 3, mode="nearest") for channel in lesions
+        ])
+    values = [channel[box] for channel in lesions]
+    score_maps = [*values, *(_sum(values, classes) for classes in groups.values())]
+    tops = [score_map.max(where=inside[box], initial=-np.inf) for score_map in score_maps]
     scores = {name: float(np.float32(top)) for name, top in zip(names, tops, strict=True)}
     broken = [name for name, score in scores.items() if not np.isfinite(score)]
     if broken:
@@ -82,6 +84,6 @@ def livermax(
 
 def _sum(values: Sequence[NDArray[Any]], classes: Sequence[int]) -> NDArray[np.float32]:
     total = np.zeros(values[0].shape, np.float32)
-    for one in classes:
-        total += values[one - FIRST_LESION].astype(np.float32, copy=False)
+    for index in classes:
+        total += values[index - FIRST_LESION].astype(np.float32, copy=False)
     return total

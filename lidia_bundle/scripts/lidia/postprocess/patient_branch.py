@@ -1,4 +1,4 @@
-"""The rule of a patient branch (PLAN, Yan et al. 2023): the network's own scores of the patient.
+"""Compute patient scores from the network's patient branch (PLAN, Yan et al. 2023).
 
     score_c = mean over predicted lesion voxels v of b[c](v)
 

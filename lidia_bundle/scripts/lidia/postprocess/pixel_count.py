@@ -1,4 +1,4 @@
-"""The rival rule for patients (Zhu et al. 2019, [24] of LIDIA): how much of a type there is.
+"""Compute the pixel count, a baseline patient score (Zhu et al. 2019, [24] of LIDIA).
 
     score_c = volume of class c after post-processing, mm3
 

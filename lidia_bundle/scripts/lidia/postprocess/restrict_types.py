@@ -1,4 +1,4 @@
-"""The class map where some lesion types cannot occur: a hospital whose labels know four of the eight, say.
+"""Restrict the class map to the lesion types that can occur, e.g. the four types that a hospital labels.
 
     S'[c] = S[c] / Σ_k S[k]   over background, liver and the types asked for;   S'[c] = 0 for all others
 

@@ -1,1 +1,1 @@
-"""What every job needs of the machine: weights on disk, numeric precision, several processes."""
+"""Shared by all commands: weight files, numeric precision, distributed processes."""

@@ -1,4 +1,4 @@
-"""What every rank of a distributed evaluation brings together, ranks with nothing to bring included.
+"""Gather rows and strings from all ranks, including ranks without data.
 
 MONAI's `Cumulative` skips the exchange where a rank saw no patient, and the other ranks then wait for ever.
 """
@@ -17,8 +17,8 @@ def gather_rows(rows: torch.Tensor) -> list[torch.Tensor]:
     Args:
         rows: `(n, W)` of this rank; n may be 0, W is the same everywhere.
     """
-    found = evenly_divisible_all_gather(rows, concat=False)
-    return [found] if isinstance(found, torch.Tensor) else list(found)
+    gathered = evenly_divisible_all_gather(rows, concat=False)
+    return [gathered] if isinstance(gathered, torch.Tensor) else list(gathered)
 
 
 def gather_strings(words: list[str]) -> list[list[str]]:

@@ -1,4 +1,4 @@
-"""The one place that reads weights from a file: strictly, and with words for what can be wrong."""
+"""Read weights from files strictly, with an error that names the problem and the remedy."""
 
 from __future__ import annotations
 
@@ -193,5 +193,5 @@ class LoadWeights:
             )
         for member, file in zip(members, files, strict=True):
             new = load_weights(member, file, self.device, self.fresh)
-            said = f"; not loaded, as `fresh` says: {', '.join(new)}" if new else ", all of them"
-            engine.logger.info(f"Weights from {file}{said}")
+            message = f"; not loaded, as `fresh` says: {', '.join(new)}" if new else ", all of them"
+            engine.logger.info(f"Weights from {file}{message}")

@@ -26,7 +26,7 @@ class Curriculum:
         network: network with an attribute `decoding` (optional for plain semantic networks).
         crop: crop transform with attributes `size` (voxels of the network's grid) and `samples` (per case).
         batches: batch sampler with an attribute `size` (cases per batch).
-        stages: one dict per stage, by name: `start` (fraction of all epochs, the first 0), and any of `decoding`,
+        stages: one dict per stage by name: `start` (fraction of all epochs, first 0), and any of `decoding`,
             `crop`, `samples`, `cases`. Values that a stage omits are kept from the previous one. The order
             is that of `start`; a stage that is null is left out.
 
