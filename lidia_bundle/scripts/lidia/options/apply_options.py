@@ -16,6 +16,7 @@ from scripts.lidia.options.literal_text import literal
 from scripts.lidia.options.option_kinds import FLAG, MAPPING, PATH, PATHS, TEXT, Kind
 from scripts.lidia.options.option_sources import Given, find_workflow
 from scripts.lidia.options.option_table import OPTIONS, WRITTEN
+from scripts.lidia.options.renamed_keys import RELEASE, find_new_key, list_old_keys, list_old_targets
 from scripts.lidia.options.unknown_keys import SEP, unknown_keys
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs"
@@ -116,11 +117,18 @@ def _strange(workflow: ConfigWorkflow, state: State, given: Given) -> list[str]:
     if not state.base:
         return problems
     options = ", ".join(sorted(key for key in OPTIONS if key in state.base))
-    for key, near in unknown_keys(workflow.parser, state.base, ids):
+    unknown = dict(unknown_keys(workflow.parser, state.base, ids))
+    unknown |= dict.fromkeys(list_old_keys(workflow.parser.get(), state.base), "")
+    for key, near in unknown.items():
         hint = f"did you mean {_shown(near, given)}?" if near else f"its options are {options}"
-        if near and "#" in key:
+        new = find_new_key(key)
+        if new:
+            hint = f"since release {RELEASE} it is {_shown(new, given)}"
+        elif near and "#" in key:
             hint = f"did you mean {_shown(key.rpartition('#')[0] + '#' + near, given)}?"
         problems.append(f"{_shown(key, given)}: there is no such option; {hint}")
+    for key, old, new in list_old_targets(workflow.parser.get()):
+        problems.append(f"{key}: there is no {old}; since release {RELEASE} its _target_ is {new}")
     runs = [key for key, part in state.base.items() if key != "initialize" and _runs(part)]
     for name in {workflow.init_id, workflow.run_id, workflow.final_id} - {"initialize", "finalize"}:
         if name not in workflow.parser:

@@ -1,0 +1,61 @@
+"""A key or `_target_` of an earlier release is refused, and the error names the new one."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from pydoc import locate
+
+import pytest
+from monai.bundle import create_workflow
+
+from scripts.lidia.options.renamed_keys import RENAMED_KEYS, RENAMED_TARGETS, find_new_key
+
+pytestmark = pytest.mark.filterwarnings("ignore:parsing config_file")
+
+BUNDLE = Path(__file__).parents[2] / "lidia_bundle"
+TRAIN = BUNDLE / "configs/train.json"
+
+
+def refuse(overlay: Path) -> str:
+    """Text of the error that an overlay on train.json ends in."""
+    files = [str(TRAIN), str(overlay)]
+    with pytest.raises(RuntimeError) as raised:
+        create_workflow(config_file=files, logging_file=False, workflow_type=None)
+    problem: BaseException = raised.value
+    while problem.__cause__ is not None:
+        problem = problem.__cause__
+    return str(problem)
+
+
+@pytest.mark.parametrize("old", [key for key in RENAMED_KEYS if not key.startswith("inferer")])
+def test_an_old_key_of_an_overlay(old: str, tmp_path: Path) -> None:
+    overlay = tmp_path / "mine.yaml"
+    overlay.write_text(f"{old}: {{start: 0}}\n" if "stages" in old else f"{old}: 1\n")
+    message = refuse(overlay)
+    assert re.search(rf"{old}\b", message) and re.search(rf"[-=]*{RENAMED_KEYS[old]}\b", message)
+    assert "2.0.0" in message
+
+
+def test_an_old_target_of_an_overlay(tmp_path: Path) -> None:
+    overlay = tmp_path / "mine.yaml"
+    overlay.write_text("network_def:\n  _target_: scripts.lidia.net.LIDIA\n  stem_stride: 2\n")
+    message = refuse(overlay)
+    assert "network_def" in message and "scripts.lidia.net.build_lidia.build_lidia" in message
+
+
+def test_a_key_below_an_old_key() -> None:
+    assert find_new_key("train#stages#0#decoding") == "train#stages#semantic#decoding"
+    assert find_new_key("train#optimizer#lr") == ""
+
+
+@pytest.mark.parametrize("old", RENAMED_TARGETS)
+def test_new_targets_exist_and_old_ones_do_not(old: str) -> None:
+    assert callable(locate(RENAMED_TARGETS[old])) and not callable(locate(old))
+
+
+def test_the_changelog_has_the_same_table() -> None:
+    text = (BUNDLE.parent / "CHANGELOG.md").read_text(encoding="utf-8")
+    pairs = set(re.findall(r"^\| `([^`]+)` \| `([^`]+)`", text, re.MULTILINE))
+    expected = RENAMED_KEYS | RENAMED_TARGETS
+    assert set(expected.items()) <= pairs
