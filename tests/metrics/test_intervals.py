@@ -109,7 +109,7 @@ def test_deviations_of_a_normal_interval() -> None:
 def test_wilson_by_hand() -> None:
     assert wilson(8, 10) == pytest.approx((0.490162, 0.943317), abs=1e-5)
     assert wilson(0, 10)[0] == 0 and wilson(10, 10)[1] == pytest.approx(1)
-    with pytest.raises(ValueError, match="nothing"):
+    with pytest.raises(ValueError, match="n must be positive"):
         wilson(0, 0)
 
 
