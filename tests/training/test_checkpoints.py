@@ -89,12 +89,12 @@ def test_a_state_of_another_training_is_refused(tmp_path: Path) -> None:
         handler(engine)
     engine.state.epoch_length = 4
     del handler.parts["bank"]
-    with pytest.raises(WeightsError, match="3 steps an epoch"):
+    with pytest.raises(WeightsError, match="3 steps per epoch"):
         handler(engine)
 
 
 def test_one_state_is_not_enough() -> None:
-    with pytest.raises(ValueError, match="2 states"):
+    with pytest.raises(ValueError, match="at least 2"):
         SaveState(folder=".", parts={}, keep=1)
 
 
