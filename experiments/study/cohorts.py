@@ -16,7 +16,7 @@ class Cohort(NamedTuple):
     folder: str
     recipe: str | None
     """Fingerprint of the phantom that drew it; None for other data."""
-    hash_content: str
+    digest: str
     """Of the recipe and all ids: rows of two studies may stand together only if it agrees."""
     counts: dict[str, int]
     """Patients a section."""

@@ -37,7 +37,7 @@ class Grid(NamedTuple):
     def contains(self, points_mm: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Tells which points (3, N), RAS mm, lie in the field of view (edge voxels are whole)."""
         index = to_index(self.affine, points_mm)
-        return ~is_outside(index, np.reshape(self.shape, (3, 1))).any(axis=0)
+        return np.asarray(~is_outside(index, np.reshape(self.shape, (3, 1))).any(axis=0))
 
     def crop(self, box: Sequence[slice]) -> Grid:
         """Gives the grid of a box; the box has start and stop, and may reach beyond this grid."""

@@ -151,7 +151,7 @@ def _drawing(
     for drawn, values, place in read:
         classes = _classes(drawn, values, case)
         if (classes >= FIRST_LESION).any():
-            _check_inside(classes, place, (affine, shape), case, drawn.path)
+            _check_inside(classes, place, Grid(affine, shape), case, drawn.path)
         moved = _moved(classes, place, affine, shape)
         label = np.where(moved > 0, moved, label)
         lesions = moved >= FIRST_LESION
