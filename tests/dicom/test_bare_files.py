@@ -13,7 +13,7 @@ import pytest
 from dicom.findings import scan
 from dicom.studies import enhanced
 from dicom.tagged import ALL, add, chosen, numbers, study
-from inference.test_dicom_results import check, results
+from inference.findings_on_disk import check, results, write_dicom
 from pydicom.filewriter import dcmwrite
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
@@ -25,7 +25,6 @@ from pydicom.uid import (
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.dicom.read_file import read_file
 from scripts.lidia.dicom.series import read_files, read_series
-from scripts.lidia.inference.dicom_results import WriteDicom
 from scripts.lidia.inference.inputs import resolve_inputs
 
 
@@ -88,7 +87,7 @@ def test_segments_and_report_of_a_bare_series(tmp_path: Path) -> None:
     for path in source.iterdir():
         bare(implicit=True)(path)
     item = {"id": "P1", "phases": {"venous": str(source)}}
-    WriteDicom(folder=str(results(tmp_path / "out")), items=[item]).write("P1")
+    write_dicom(results(tmp_path / "out"), item)
     check(tmp_path / "out", scan(tmp_path / "whole"))
 
 

@@ -12,8 +12,11 @@ import pydicom
 from dicom.findings import AFFINE, RESULT, SHAPE, drawn
 from dicom.readers import by_highdicom, by_pydicom
 from monai.bundle import create_workflow
+from monai.data import MetaTensor
 
+from scripts.lidia.inference.dicom_results import WriteDicom
 from scripts.lidia.inference.result_files import result_files, write_volume
+from scripts.lidia.postprocess.diagnosis import Diagnosis
 
 CONFIGS = Path(__file__).parents[2] / "lidia_bundle/configs"
 
@@ -30,6 +33,21 @@ def results(folder: Path, axes: str = "LPS", result: dict[str, Any] = RESULT) ->
         write_volume(result_files(folder, "P1")[name], np.asarray(turned.dataobj), turned.affine)
     (folder / "P1.json").write_text(json.dumps(result))
     return folder
+
+
+def diagnosis_of(folder: Path, case: str) -> dict[str, Any]:
+    """What postprocessing gives of a patient whose results are in a folder."""
+    files = result_files(folder, case)
+    images = [nib.load(files[name]) for name in ("lesions", "instances", "liver")]
+    diagnosis = Diagnosis(*(np.asarray(image.dataobj) for image in images), [], {}, {}, [])
+    result = json.loads(files["result"].read_text(encoding="utf-8"))
+    pred = MetaTensor(diagnosis.liver[None], affine=images[0].affine)
+    return {"diagnosis": diagnosis, "result": result, "pred": pred}
+
+
+def write_dicom(folder: Path, item: dict[str, Any], **options: Any) -> dict[str, Any]:
+    """Writes SEG and SR of the made-up patient, whose results are in the folder."""
+    return WriteDicom(folder=str(folder), **options).write({"item": item, **diagnosis_of(folder, "P1")})
 
 
 def check(folder: Path, source: Path) -> None:

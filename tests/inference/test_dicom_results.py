@@ -18,7 +18,7 @@ import pydicom
 import pytest
 from dicom.findings import RESULT, SECRETS, SHAPE, drawn, scan
 from dicom.readers import by_dcmqi, by_highdicom, by_pydicom
-from inference.findings_on_disk import check, results, run
+from inference.findings_on_disk import check, results, run, write_dicom
 from pydicom import Dataset
 from pydicom.uid import RLELossless, generate_uid
 
@@ -65,14 +65,14 @@ def with_company(folder: Path) -> Path:
 def test_any_series_and_any_orientation_of_the_results(tmp_path: Path, write: Any, axes: str) -> None:
     source = write(tmp_path / "ct")
     item = {"id": "P1", "phases": {"nc": "somewhere.nii.gz", "venous": str(source)}}
-    WriteDicom(folder=str(results(tmp_path / "out", axes)), items=[item]).write("P1")
+    write_dicom(results(tmp_path / "out", axes), item)
     check(tmp_path / "out", source)
 
 
 def test_what_is_no_slice_of_the_series_is_left_out(tmp_path: Path) -> None:
     source = with_company(tmp_path / "ct")
     item = {"id": "P1", "phases": {"venous": str(source)}}
-    WriteDicom(folder=str(results(tmp_path / "out")), items=[item]).write("P1")
+    write_dicom(results(tmp_path / "out"), item)
     back = by_pydicom(tmp_path / "out/P1_seg.dcm", SHAPE)
     np.testing.assert_array_equal(back[1] > 0, drawn()[0])
     seg = pydicom.dcmread(tmp_path / "out/P1_seg.dcm")
@@ -85,7 +85,7 @@ def test_the_files_that_an_item_names_come_first(tmp_path: Path) -> None:
     files = [str(path) for path in source.iterdir()]
     item = {"id": "P1", "phases": {"venous": "converted.nii.gz"}, "source": files}
     assert [str(path) for path in find_source_files(item)] == files
-    WriteDicom(folder=str(results(tmp_path / "out")), items=[item]).write("P1")
+    write_dicom(results(tmp_path / "out"), item)
     check(tmp_path / "out", source)
 
 
@@ -110,7 +110,7 @@ def test_an_enhanced_multi_frame_series(tmp_path: Path) -> None:
     )
     enhanced.save_as(tmp_path / "enhanced.dcm")
     item = {"id": "P1", "phases": {"venous": "v.nii.gz"}, "source": [str(tmp_path / "enhanced.dcm")]}
-    WriteDicom(folder=str(results(tmp_path / "out")), items=[item]).write("P1")
+    write_dicom(results(tmp_path / "out"), item)
     back = by_pydicom(tmp_path / "out/P1_seg.dcm", SHAPE)
     liver, instances = drawn()
     for number, mask in ((1, liver), (2, instances == 1), (3, instances == 2)):
@@ -122,7 +122,7 @@ def test_an_enhanced_multi_frame_series(tmp_path: Path) -> None:
 
 def test_a_patient_of_nifti_files_has_no_dicom(tmp_path: Path) -> None:
     item = {"id": "P1", "phases": {"venous": "v.nii.gz"}}
-    WriteDicom(folder=str(results(tmp_path)), items=[item]).write("P1")
+    write_dicom(results(tmp_path), item)
     assert not list(tmp_path.glob("*.dcm"))
 
 
@@ -133,7 +133,7 @@ def test_identifiers_are_kept_or_removed(tmp_path: Path) -> None:
     found = {}
     for choice in (False, True, "uids"):
         folder = results(tmp_path / str(choice), result=told)
-        WriteDicom(folder=str(folder), items=[item], deidentify=choice).write("P1")
+        write_dicom(folder, item, deidentify=choice)
         found[choice] = [(folder / f"P1_{kind}.dcm").read_bytes() for kind in ("seg", "sr")]
     name = SECRETS["PatientName"].encode()
     assert [[name in raw for raw in pair] for pair in found.values()] == [
@@ -145,7 +145,7 @@ def test_identifiers_are_kept_or_removed(tmp_path: Path) -> None:
     study = pydicom.dcmread(tmp_path / "True/P1_seg.dcm").StudyInstanceUID
     assert study == "1.2" != pydicom.dcmread(tmp_path / "uids/P1_seg.dcm").StudyInstanceUID
     with pytest.raises(ValueError, match="'names'"):
-        WriteDicom(folder=".", items=[], deidentify="names")
+        WriteDicom(folder=".", deidentify="names")
 
 
 def test_who_came_as_dicom_is_finished_when_seg_and_sr_are_there(tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_who_came_as_dicom_is_finished_when_seg_and_sr_are_there(tmp_path: Path)
     items = [{"id": "P1", "phases": {"venous": str(source)}}]
     todo = [len(CohortDataset(items, None, str(folder), dicom=dicom)) for dicom in (False, True)]
     assert todo == [0, 1], "a kill between the JSON and the SEG leaves an unfinished patient"
-    WriteDicom(folder=str(folder), items=items).write("P1")
+    write_dicom(folder, items[0])
     assert is_finished(folder, "P1", dicom=True)
     assert len(CohortDataset(items, None, str(folder), dicom=True)) == 0
     (folder / "P1_sr.dcm").unlink()
@@ -195,7 +195,7 @@ def test_a_real_series(real_ct: Path, tmp_path: Path) -> None:
     for name, voxels in volumes.items():
         write_volume(result_files(tmp_path, "P1")[name], voxels, mask.affine)
     (tmp_path / "P1.json").write_text(json.dumps(RESULT))
-    WriteDicom(folder=str(tmp_path), items=[{"id": "P1", "phases": {"venous": str(source)}}]).write("P1")
+    write_dicom(tmp_path, {"id": "P1", "phases": {"venous": str(source)}})
     hd = by_highdicom(tmp_path / "P1_seg.dcm", source)
     foreign = by_dcmqi(tmp_path / "P1_seg.dcm", tmp_path / "nii")
     turns = nib.io_orientation(mask.affine)

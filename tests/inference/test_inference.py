@@ -271,12 +271,14 @@ def test_what_is_known_of_an_item_stands_in_its_result(tmp_path: Path) -> None:
     (tmp_path / "nc.nii.gz").write_bytes(b"volume")
     item["phases"] = {"nc": str(tmp_path / "nc.nii.gz"), "venous": str(tmp_path / "series")}
     settings = {"overlap": 0.25}
-    writer = WriteResults(folder=str(tmp_path), weights="none", items=[item], settings=settings)
+    writer = WriteResults(folder=str(tmp_path), weights="none", settings=settings)
     labels = MetaTensor(torch.zeros(1, 2, 2, 2), affine=torch.eye(4))
     nothing = np.zeros((2, 2, 2))
     diagnosis = Diagnosis(nothing, nothing, nothing, [], {}, {}, [])
-    writer.write({"diagnosis": diagnosis, "pred": labels, "result": {"id": "toy", "warnings": ["no liver"]}})
+    result = {"id": "toy", "warnings": ["no liver"]}
+    written = writer.write({"diagnosis": diagnosis, "pred": labels, "result": result, "item": item})
     told = json.loads((tmp_path / "toy.json").read_text())
+    assert told == written
     assert told["registration"] == {"arterial": "rigid"}
     assert told["warnings"] == ["arterial moved", "no liver"]
     assert told["inputs"]["nc"] == sha256(b"volume").hexdigest() and told["settings"] == settings

@@ -10,7 +10,7 @@ import pydicom
 import pytest
 from dicom.findings import RESULT, scan
 from dicom.spoiled import spoil, spoil_all
-from inference.findings_on_disk import check, results, run
+from inference.findings_on_disk import check, results, run, write_dicom
 
 from scripts.lidia.inference.case_evaluator import CohortDataset, CohortError
 from scripts.lidia.inference.dicom_results import WriteDicom
@@ -25,7 +25,7 @@ def test_without_identifiers_there_is_no_seg_and_a_reason(tmp_path: Path, keywor
     spoil(source / "1.2.3_007.dcm", keyword, raw)
     items = [{"id": "P1", "phases": {"venous": str(source)}}]
     folder = results(tmp_path / "out")
-    WriteDicom(folder=str(folder), items=items).write("P1")
+    write_dicom(folder, items[0])
     result = json.loads((folder / "P1.json").read_text())
     assert not list(folder.glob("*.dcm")) and keyword in result["no_dicom"]
     assert result["warnings"] == [*RESULT["warnings"], result["no_dicom"]]
@@ -35,7 +35,7 @@ def test_without_identifiers_there_is_no_seg_and_a_reason(tmp_path: Path, keywor
 def test_two_slices_of_one_instance_uid_are_not_referred_to(tmp_path: Path) -> None:
     source = scan(tmp_path / "ct", SOPInstanceUID="1.2.3.4")
     folder = results(tmp_path / "out")
-    WriteDicom(folder=str(folder), items=[{"id": "P1", "phases": {"venous": str(source)}}]).write("P1")
+    write_dicom(folder, {"id": "P1", "phases": {"venous": str(source)}})
     assert "same SOPInstanceUID" in json.loads((folder / "P1.json").read_text())["no_dicom"]
 
 
@@ -53,7 +53,7 @@ def test_placeholders_are_blanked_in_seg_and_sr(tmp_path: Path) -> None:
     for keyword, raw in PLACEHOLDERS.items():
         spoil_all(source, keyword, raw)
     folder = results(tmp_path / "out")
-    WriteDicom(folder=str(folder), items=[{"id": "P1", "phases": {"venous": str(source)}}]).write("P1")
+    write_dicom(folder, {"id": "P1", "phases": {"venous": str(source)}})
     check(folder, source)
     for kind in ("seg", "sr"):
         made = pydicom.dcmread(folder / f"P1_{kind}.dcm")
@@ -66,7 +66,7 @@ def test_placeholders_are_blanked_in_seg_and_sr(tmp_path: Path) -> None:
 def test_the_page_is_written_whatever_becomes_of_seg_and_sr(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(self: WriteDicom, case: str) -> None:
+    def fail(self: WriteDicom, data: Any) -> None:
         raise RuntimeError("no SEG today")
 
     monkeypatch.setattr(WriteDicom, "write", fail)

@@ -11,6 +11,7 @@ from monai.bundle import ConfigWorkflow
 
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.inference.case_evaluator import CohortDataset
+from scripts.lidia.inference.result_files import hash_input
 from scripts.lidia.phantom.write_cohort import write_cohort
 
 CONFIGS = Path(__file__).parents[2] / "lidia_bundle/configs"
@@ -44,8 +45,8 @@ def test_inference_registers_and_says_so(tmp_path: Path) -> None:
     assert not [warning for warning in result["warnings"] if "registration" in warning]
     moved = nib.load(tmp_path / f"out/registered/{item['id']}/arterial.nii.gz")
     assert moved.shape == nib.load(tmp_path / "raw" / item["phases"]["venous"]).shape
-    dataset = flow.parser.get_parsed_content("dataset")
-    assert dataset.data[0]["phases"]["arterial"].startswith(str(tmp_path / "out")), "pages draw what was read"
+    registered = tmp_path / f"out/registered/{item['id']}/arterial.nii.gz"
+    assert result["inputs"]["arterial"] == hash_input(registered), "handlers get the phases that were read"
 
 
 def test_an_unknown_method_is_refused_before_anything_runs() -> None:

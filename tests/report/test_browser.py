@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lidia.report.patient_pages import PatientPages
+from scripts.lidia.report.patient_pages import write_patient_page
+from scripts.lidia.report.read_results import read_patient
 from scripts.lidia.report.write_report import write_report
 
 from .browser import Browser, browser
@@ -38,8 +39,13 @@ def pages(run: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path
     path = folder / "results/P1.json"
     path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | MORE), encoding="utf-8")
     items = json.loads((run / "data/dataset.json").read_text(encoding="utf-8"))["test"]
-    writer = PatientPages(folder=str(folder / "results"), items=items)
-    made = {case: writer.write(case) for case in ("P1", "P2")}
+    made = {
+        item["id"]: write_patient_page(
+            folder / "results", read_patient(folder / "results", item["id"], item), synthetic=True
+        )
+        for item in items
+        if item["id"] in ("P1", "P2")
+    }
     cohort = write_report(
         results_dir=folder / "results",
         output_dir=folder,
@@ -186,7 +192,7 @@ def test_no_script_of_a_header_runs(chromium: Browser, run: Path, tmp_path: Path
     attack = "<img src=x onerror='document.title=1'><script>document.title=1</script>"
     result = json.loads(path.read_text(encoding="utf-8")) | {"warnings": [attack]}
     path.write_text(json.dumps(result), encoding="utf-8")
-    page = PatientPages(folder=str(tmp_path / "results"), items=[]).write("P1")
+    page = write_patient_page(tmp_path / "results", read_patient(tmp_path / "results", "P1"))
     raw = page.read_text(encoding="utf-8")
     chromium.open(page)
     assert chromium.run("return document.title") == "LIDIA: P1"

@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 from ignite.engine import Engine
+from inference.findings_on_disk import diagnosis_of
 from monai.engines.utils import IterationEvents
 from PIL import Image
 
-from scripts.lidia.report.patient_pages import PatientPages
+from scripts.lidia.report.patient_pages import PatientPages, write_patient_page
+from scripts.lidia.report.read_results import read_patient
 
 VOID = {"meta", "img", "input", "line", "polyline", "path", "circle"}
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\"'&"
@@ -55,17 +57,21 @@ def page_of(run: Path, folder: Path, case: str = "P1", *, bare: bool = False, **
     path = folder / f"results/{case}.json"
     result = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps(result | more), encoding="utf-8")
-    pages = PatientPages(folder=str(folder / "results"), items=[] if bare else items_of(run))
-    return pages.write(case).read_text(encoding="utf-8")
+    item = {} if bare else next(item for item in items_of(run) if item["id"] == case)
+    patient = read_patient(folder / "results", case, item)
+    page = write_patient_page(folder / "results", patient, synthetic=bool(item.get("synthetic")))
+    return page.read_text(encoding="utf-8")
 
 
 def test_every_patient_of_a_batch_gets_a_page(run: Path, tmp_path: Path) -> None:
     shutil.copytree(run / "results", tmp_path / "results")
     engine = Engine(lambda engine, batch: None)
     engine.register_events(*IterationEvents)
-    PatientPages(folder=str(tmp_path / "results"), items=items_of(run)).attach(engine)
-    for batch in ([{"id": "P1"}], [], [{"id": "P2"}]):
-        engine.state.batch = batch
+    PatientPages(folder=str(tmp_path / "results")).attach(engine)
+    first, second = sorted(items_of(run), key=lambda item: item["id"])[:2]
+    for items in ([first], [], [second]):
+        engine.state.batch = [{"item": item} for item in items]
+        engine.state.output = [diagnosis_of(tmp_path / "results", item["id"]) for item in items]
         engine.fire_event(IterationEvents.MODEL_COMPLETED)
     pages = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.rglob("*.html")}
     assert sorted(pages) == ["P1.html", "P2.html"]

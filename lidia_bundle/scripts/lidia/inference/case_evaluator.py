@@ -10,8 +10,9 @@ from typing import Any
 
 import ignite.distributed as idist
 from ignite.engine import Engine, Events
-from monai.data import Dataset
+from monai.data import Dataset, list_data_collate
 from monai.engines import SupervisedEvaluator
+from monai.engines.utils import IterationEvents
 
 from scripts.lidia.atomic import write_json
 from scripts.lidia.datalist.case_error import CaseError
@@ -71,6 +72,9 @@ def write_faults(path: Path, faults: Sequence[CaseError]) -> None:
 class CohortDataset(Dataset):
     """Patients of which one may fail without the others: a fault takes the place of the tensors.
 
+    An element holds what the preprocessing gives and `item`: the patient's item of the datalist, whose
+    `phases` and `notes` are those of the registration where there is one. `collate_patient` makes a batch.
+
     Args:
         data: items of a datalist.
         transform: the preprocessing.
@@ -108,7 +112,6 @@ class CohortDataset(Dataset):
             )
         ]
         super().__init__(kept, transform)
-        self.came = [dict(item) for item in kept]  # a second run must not register what the first one moved
 
     def __getitem__(self, index: int) -> Any:
         try:
@@ -117,34 +120,33 @@ class CohortDataset(Dataset):
             return {"fault": to_case_error(problem, self.data[index]).as_dict()}
 
     def _transform(self, index: int) -> Any:
-        if not self.method:
-            return super()._transform(index)
-        item = register_phases(
-            self.came[index],
-            folder=self.registered_in,
-            method=str(self.method),
-            limit_s=self.limit_s,
-        )
-        told = {key: item[key] for key in ("id", "phases", "notes")}
-        # as text: a loader's process hands it to the one that writes, and collating leaves it alone
-        return {**self.transform(item), "item": json.dumps(told)}
+        item = self.data[index]
+        if self.method:
+            item = register_phases(
+                item, folder=self.registered_in, method=str(self.method), limit_s=self.limit_s
+            )
+        return {**self.transform(item), "item": item}
 
-    def learn(self, told: str) -> None:
-        """Takes over what loading found out of a patient, for those who write by the same items.
 
-        Args:
-            told: JSON with the `id` and new values of his item.
-        """
-        known = json.loads(told)
-        for item in self.data:
-            if item["id"] == known["id"]:
-                item.update(known)
+def collate_patient(elements: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Makes a batch of one patient; the item stays as it is, because its values are no tensors.
+
+    Args:
+        elements: one element of a `CohortDataset`.
+
+    Returns:
+        The batch of MONAI's `list_data_collate`, and `item` as a list of one dictionary.
+    """
+    batch = list_data_collate([{k: v for k, v in row.items() if k != "item"} for row in elements])
+    items = [row["item"] for row in elements if "item" in row]
+    return {**batch, "item": items} if items else batch
 
 
 class CohortEvaluator(SupervisedEvaluator):
     """MONAI's evaluator that goes on after a patient who failed in loading, inference or writing.
 
-    Takes the arguments of `SupervisedEvaluator`; its batches must hold one patient each. For a failed one
+    Takes the arguments of `SupervisedEvaluator`; its batches must hold one patient each, as `collate_patient`
+    makes them. Postprocessing and handlers read the patient's `item` in `state.batch`. For a failed patient
     `state.batch` and `state.output` are empty lists. With several processes each has patients of its own,
     perhaps none; at the end all know all faults, and the first writes them.
 
@@ -154,14 +156,23 @@ class CohortEvaluator(SupervisedEvaluator):
     """
 
     def __init__(self, *, errors: str, **kwargs: Any) -> None:
+        self.items: list[dict[str, Any]] = []
         super().__init__(**kwargs)
         self.errors = Path(errors)
         self.faults: list[CaseError] = []
 
+    def _register_decollate(self) -> None:
+        """Keeps the items out of MONAI's decollation, which refuses None and rebuilds every number."""
+        super()._register_decollate()
+
+        @self.on(IterationEvents.MODEL_COMPLETED)
+        def _add_items(engine: Engine) -> None:
+            for data, item in zip(engine.state.batch, self.items, strict=False):
+                data["item"] = item
+
     def _iteration(self, engine: SupervisedEvaluator, batchdata: dict[str, Any]) -> Any:
         fault = batchdata.get("fault")
-        for told in batchdata.pop("item", ()):
-            self.data_loader.dataset.learn(told)
+        self.items = batchdata.pop("item", [])
         if fault is None:
             item = {"id": batchdata["id"][0]} if "id" in batchdata else {}
             try:

@@ -13,12 +13,14 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 from ignite.engine import Engine
+from monai.data import MetaTensor
 from monai.engines.utils import IterationEvents
 from numpy.typing import NDArray
 
 from scripts.lidia.atomic import replacing, write_json
 from scripts.lidia.components import bounding_box
 from scripts.lidia.input_folders import list_files
+from scripts.lidia.postprocess.diagnosis import Diagnosis
 from scripts.lidia.runtime.weights import digest, digests, weight_files
 
 VOLUMES = ("lesions", "instances", "liver")
@@ -96,6 +98,20 @@ def _in_file_order(voxels: NDArray[Any]) -> NDArray[Any]:
     return turned
 
 
+def label_volumes(diagnosis: Diagnosis) -> dict[str, NDArray[Any]]:
+    """Label maps of a diagnosis by name, (X, Y, Z) each, in the data types of the files."""
+    return {
+        "lesions": diagnosis.classes.astype(np.uint8),
+        "instances": diagnosis.instances.astype(np.uint16),
+        "liver": diagnosis.liver.astype(np.uint8),
+    }
+
+
+def native_affine(pred: MetaTensor) -> NDArray[np.float64]:
+    """(4, 4) of the grid that the patient came on, voxel indices to RAS mm."""
+    return np.asarray(pred.meta.get("original_affine", pred.affine), dtype=np.float64)
+
+
 def renumber(path: str | Path, numbers: Mapping[int, int]) -> None:
     """Rewrites a labelmap in which other numbers stand for our classes.
 
@@ -136,14 +152,15 @@ def collect_versions(weights: tuple[str, ...]) -> dict[str, str | list[str]]:
 
 
 class WriteResults:
-    """Handler that writes every diagnosed patient as soon as he is done.
+    """Handler that writes every diagnosed patient as soon as the diagnosis is there.
+
+    `notes` of the patient's item, a dictionary ready for JSON, go into `ID.json`, its `warnings` before those
+    of inference. What `ID.json` holds is `result` of the output from then on.
 
     Args:
         folder: where results go.
         weights: file or files of the weights used, for the record.
         save_probabilities: also `ID_probabilities.nii.gz`, (X, Y, Z, 10) float32.
-        items: the items of the datalist; what stands in `notes` of an item, a dictionary ready for JSON, goes
-            into the patient's JSON, its `warnings` before those of inference.
         settings: the values of the config that the answer depends on, for the record.
     """
 
@@ -153,13 +170,11 @@ class WriteResults:
         folder: str,
         weights: str | Sequence[str],
         save_probabilities: bool = False,
-        items: Sequence[Mapping[str, Any]] = (),
         settings: Mapping[str, Any] | None = None,
     ) -> None:
         self.folder, self.save_probabilities = Path(folder), save_probabilities
         self.weights = weight_files(weights)
         self.settings = dict(settings or {})
-        self.items = {item["id"]: item for item in items}
 
     def attach(self, engine: Engine) -> None:
         """Writes after the postprocessing of each patient."""
@@ -168,38 +183,39 @@ class WriteResults:
     def __call__(self, engine: Engine) -> None:
         """Writes all patients of the batch."""
         for case, output in zip(engine.state.batch, engine.state.output, strict=True):
-            self.write({**case, **output})
-            result = output["result"]
+            result = output["result"] = self.write({**case, **output})
             engine.logger.info(
                 f"{result['id']}: {len(result['lesions'])} lesions, malignant {result['malignant']:.3f}, "
                 f"benign {result['benign']:.3f}"
             )
 
-    def write(self, data: Mapping[str, Any]) -> None:
+    def write(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """Writes one patient's files, the JSON last.
 
         Args:
-            data: the dictionary that `postprocessing` returns.
+            data: the dictionary that `postprocessing` returns; `item` in it is the patient's of the datalist.
+
+        Returns:
+            Content of `ID.json`.
         """
-        diagnosis, result = data["diagnosis"], data["result"]
-        affine = np.asarray(data["pred"].meta.get("original_affine", data["pred"].affine), dtype=np.float64)
+        result, affine = data["result"], native_affine(data["pred"])
         files = result_files(self.folder, result["id"])
         # what an earlier run made of other findings goes first: a kill leaves an unfinished patient
         page = page_file(self.folder, result["id"])
         for old in (files["result"], *dicom_files(self.folder, result["id"]).values(), page):
             old.unlink(missing_ok=True)
-        write_volume(files["lesions"], diagnosis.classes.astype(np.uint8), affine)
-        write_volume(files["instances"], diagnosis.instances.astype(np.uint16), affine)
-        write_volume(files["liver"], diagnosis.liver.astype(np.uint8), affine)
+        for name, voxels in label_volumes(data["diagnosis"]).items():
+            write_volume(files[name], voxels, affine)
         if self.save_probabilities:
             maps = np.asarray(data["probabilities"]).astype(np.float32)
             write_volume(
                 self.folder / f"{result['id']}_probabilities.nii.gz", np.moveaxis(maps, 0, -1), affine
             )
-        item = self.items.get(result["id"], {})
+        item = data.get("item") or {}
         notes = item.get("notes") or {}
         warnings = [*notes.get("warnings", ()), *result["warnings"]]
-        told = {**result, **notes, "warnings": warnings, "versions": collect_versions(self.weights)}
-        told["inputs"] = {phase: hash_input(path) for phase, path in item.get("phases", {}).items()}
-        told["settings"] = self.settings
-        write_json(files["result"], told)
+        record = {**result, **notes, "warnings": warnings, "versions": collect_versions(self.weights)}
+        record["inputs"] = {phase: hash_input(path) for phase, path in item.get("phases", {}).items()}
+        record["settings"] = self.settings
+        write_json(files["result"], record)
+        return record

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from ignite.engine import Engine
 from monai.engines.utils import IterationEvents
 
-from scripts.lidia.inference.result_files import page_file
+from scripts.lidia.inference.result_files import label_volumes, native_affine, page_file
 from scripts.lidia.morphometry.lobes import MIDDLE_MM
 from scripts.lidia.report.certainty import render_certainty
 from scripts.lidia.report.html_page import build_section, write_page
@@ -20,7 +20,7 @@ from scripts.lidia.report.probability_bars import (
     get_mapping,
     render_patient_probabilities,
 )
-from scripts.lidia.report.read_results import Patient, read_patient, read_truth
+from scripts.lidia.report.read_results import Patient, make_patient, read_truth
 from scripts.lidia.report.scan_layout import lay_out, read_scans
 from scripts.lidia.report.viewer import SCRIPT, render_viewer
 
@@ -43,12 +43,10 @@ class PatientPages:
 
     Args:
         folder: where results go.
-        items: the items of the datalist, for images and, where there is a label, the truth.
     """
 
-    def __init__(self, *, folder: str, items: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(self, *, folder: str) -> None:
         self.folder = Path(folder)
-        self.items = {item["id"]: item for item in items}
 
     def attach(self, engine: Engine) -> None:
         """Writes after each patient."""
@@ -56,24 +54,28 @@ class PatientPages:
 
     def __call__(self, engine: Engine) -> None:
         """Writes the pages of the batch."""
-        for data in engine.state.batch:
-            self.write(data["id"])
+        for data, output in zip(engine.state.batch, engine.state.output, strict=True):
+            item, affine = data.get("item") or {}, native_affine(output["pred"])
+            patient = make_patient(output["result"], label_volumes(output["diagnosis"]), affine, item)
+            write_patient_page(self.folder, patient, synthetic=bool(item.get("synthetic")))
 
-    def write(self, case: str) -> Path:
-        """Writes one patient's page.
 
-        Args:
-            case: id of a patient whose results are in the folder.
+def write_patient_page(folder: str | Path, patient: Patient, *, synthetic: bool = False) -> Path:
+    """Writes the page of one patient.
 
-        Returns:
-            Path of the page.
-        """
-        item = self.items.get(case, {})
-        patient = read_patient(self.folder, case, item)
-        path, synthetic = page_file(self.folder, case), bool(item.get("synthetic"))
-        return write_page(
-            path, f"LIDIA: {case}", build_patient_sections(patient), synthetic=synthetic, scripts=(SCRIPT,)
-        )
+    Args:
+        folder: where results go.
+        patient: results, and images and truth as far as they are known.
+        synthetic: whether the page says that the patient is a phantom.
+
+    Returns:
+        Path of the page.
+    """
+    case = patient.result["id"]
+    sections = build_patient_sections(patient)
+    return write_page(
+        page_file(folder, case), f"LIDIA: {case}", sections, synthetic=synthetic, scripts=(SCRIPT,)
+    )
 
 
 def build_patient_sections(patient: Patient) -> list[str]:

@@ -72,11 +72,37 @@ def read_patient(folder: str | Path, case: str, item: Mapping[str, Any] | None =
 
     Raises:
         FileNotFoundError: if a result file is missing.
-        ValueError: if the JSON and the instance map name different lesions, or the label has another grid.
+        ValueError: see `make_patient`.
     """
-    files, item = result_files(folder, case), item or {}
+    files = result_files(folder, case)
     result = json.loads(files["result"].read_text(encoding="utf-8"))
-    volumes = {name: _read_labels(files[name]) for name in VOLUMES}
+    images = {name: nib.load(files[name]) for name in VOLUMES}
+    volumes = {name: np.asarray(image.dataobj) for name, image in images.items()}
+    return make_patient(result, volumes, images["instances"].affine, item)
+
+
+def make_patient(
+    result: Mapping[str, Any],
+    labels: Mapping[str, np.ndarray],
+    native: np.ndarray,
+    item: Mapping[str, Any] | None = None,
+) -> Patient:
+    """Make a patient of results and, where a datalist item is given, read the truth.
+
+    Args:
+        result: content of `ID.json`.
+        labels: `lesions`, `instances` and `liver`, (X, Y, Z) each.
+        native: (4, 4) of their grid, voxel indices to RAS mm.
+        item: the patient's item of the datalist.
+
+    Returns:
+        The patient.
+
+    Raises:
+        ValueError: if the result and the instance map name different lesions, or the label has another grid.
+    """
+    case, item = result["id"], item or {}
+    volumes = {name: _turn_to_ras(nib.Nifti1Image(voxels, native)) for name, voxels in labels.items()}
     numbers, affine = volumes["instances"]
     masks = [volumes["liver"][0], numbers]
     if item.get("label"):
@@ -89,20 +115,26 @@ def read_patient(folder: str | Path, case: str, item: Mapping[str, Any] | None =
     box = _find_box(masks, spacing)
     found = find_lesions(volumes["lesions"][0][box], spacing, numbers[box], smallest_mm3=0.0)
     if {lesion.number for lesion in found.lesions} != {int(row["instance"]) for row in result["lesions"]}:
-        raise ValueError(f"{files['result']} and {files['instances']} name different lesions.")
+        raise ValueError(f"{case}.json and {case}_instances.nii.gz name different lesions.")
     truth = None
     if item.get("label"):
         instances = _read_labels(item["instances"])[0][box] if item.get("instances") else None
         truth = find_lesions(label[box], spacing, instances)
     phases, flags = dict(item.get("phases", {})), dict(item.get("malignant") or {})
     liver = volumes["liver"][0][box] > 0
-    return Patient(result, phases, crop_affine(affine, box), found, liver, truth, flags, int(box[2].start))
+    return Patient(
+        dict(result), phases, crop_affine(affine, box), found, liver, truth, flags, int(box[2].start)
+    )
 
 
 def _read_labels(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
     """Read labels, turned to RAS by flips and swaps only, and their affine."""
-    image = nib.as_closest_canonical(nib.load(path))
-    return np.asarray(image.dataobj), image.affine
+    return _turn_to_ras(nib.load(path))
+
+
+def _turn_to_ras(image: nib.Nifti1Image) -> tuple[np.ndarray, np.ndarray]:
+    turned = nib.as_closest_canonical(image)
+    return np.asarray(turned.dataobj), turned.affine
 
 
 def _find_box(volumes: Sequence[np.ndarray], spacing: Sequence[float]) -> tuple[slice, ...]:
