@@ -8,8 +8,8 @@ from typing import TypeVar
 
 import torch
 
-Argument = TypeVar("Given")
-Result = TypeVar("Made")
+Argument = TypeVar("Argument")
+Result = TypeVar("Result")
 
 
 def map_in_threads(work: Callable[[Argument], Result], arguments: Iterable[Argument]) -> list[Result]:

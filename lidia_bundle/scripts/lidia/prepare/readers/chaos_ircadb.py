@@ -34,7 +34,7 @@ def read_chaos(layout: Layout) -> Iterator[SourcePatient | CaseError]:
         ground, case = folder.parent / "Ground", f"CT_{folder.parent.name}"
         if ground.is_dir():
             read = partial(
-                read_slice_masks, series=folder, ending=".png", picture=read_png_mask, by_name=False
+                read_slice_masks, series=folder, ending=".png", read_image=read_png_mask, by_name=False
             )
             yield SourcePatient(case, {phase: folder}, (MaskFile(ground, liver, read=read),))
         else:
@@ -78,6 +78,6 @@ def _organ_of(name: str) -> str:
 
 
 def _make_mask(path: Path, kind: int, series: Path) -> MaskFile:
-    read = partial(read_slice_masks, series=series, ending="", picture=read_dicom_mask, by_name=True)
+    read = partial(read_slice_masks, series=series, ending="", read_image=read_dicom_mask, by_name=True)
     single = kind >= FIRST_LESION and path.name[-1].isdigit()
     return MaskFile(path, kind, lesion=single, read=read)
