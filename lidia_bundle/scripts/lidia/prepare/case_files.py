@@ -153,7 +153,7 @@ def _merge_masks(
     for mask, values, mask_affine in loaded:
         classes = _to_classes(mask, values, case)
         if (classes >= FIRST_LESION).any():
-            _check_inside(classes, mask_affine, (affine, shape), case, mask.path)
+            _check_inside(classes, mask_affine, Grid(affine, shape), case, mask.path)
         resampled = _resample_classes(classes, mask_affine, affine, shape)
         label = np.where(resampled > 0, resampled, label)
         lesions = resampled >= FIRST_LESION
