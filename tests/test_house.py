@@ -199,12 +199,12 @@ def test_the_licence_is_in_both_places() -> None:
 
 
 def test_the_demo_s_patient_stands_in_the_test_section() -> None:
-    from scripts.lidia.phantom.write_cohort import split
+    from scripts.lidia.phantom.write_cohort import split_cases
 
     text = (ROOT / "Makefile").read_text(encoding="utf-8")
     cases = re.search(r"phantom\.json .*--cases (\d+)", text)
     patient = re.search(r"DEMO_ID := internal_\$\(DEMO_SEED\)_(\d+)", text)
     assert cases and patient
-    sections = split(int(cases[1]))
+    sections = split_cases(int(cases[1]))
     assert int(patient[1]) == sections["test"][0]
     assert f"{len(sections['training'])} patients of the largest section" in text

@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from scripts.lidia.implant.anatomy import Anatomy
 from scripts.lidia.implant.edge_preserving import Shares, denoise
-from scripts.lidia.implant.scan_noise import fresh_noise, measure_noise
+from scripts.lidia.implant.scan_noise import measure_noise, synthesize_noise
 from scripts.lidia.implant.scan_sharpness import USUAL, measure_blur
 
 SPACING = (1.0, 1.0, 5.0)
@@ -30,7 +30,7 @@ def test_noise_is_measured_and_made_again(level: float, width: float) -> None:
     truth = np.exp(-1 / (4 * width**2))
     assert abs(found.correlation[middle[0] + 1, middle[1], middle[2]] - truth) < 0.08
     assert abs(found.correlation[middle[0], middle[1], middle[2] + 1]) < 0.05
-    again = fresh_noise(found, (80, 80, 12), np.random.default_rng(1))
+    again = synthesize_noise(found, (80, 80, 12), np.random.default_rng(1))
     assert abs(np.corrcoef(again[1:].ravel(), again[:-1].ravel())[0, 1] - truth) < 0.08
     assert abs(np.corrcoef(again.ravel(), hu.ravel())[0, 1]) < 0.03
 

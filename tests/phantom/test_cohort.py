@@ -10,7 +10,7 @@ import pytest
 from monai.bundle import run
 
 from scripts.lidia.phantom.fingerprint import RECIPE_HASH, recipe_hash
-from scripts.lidia.phantom.write_cohort import split, three, write_cohort
+from scripts.lidia.phantom.write_cohort import as_triple, split_cases, write_cohort
 
 TINY = {"spacing": (8.0, 8.0, 8.0), "fov": (340.0, 250.0, 160.0)}
 
@@ -28,14 +28,18 @@ def test_the_recipe_is_the_one_that_was_committed() -> None:
 
 
 def test_split_in_the_papers_proportions() -> None:
-    assert {name: len(part) for name, part in split(1921).items()} == {
+    assert {name: len(part) for name, part in split_cases(1921).items()} == {
         "training": 1305,
         "validation": 298,
         "test": 318,
     }
-    assert {name: len(part) for name, part in split(1).items()} == {"training": 0, "validation": 0, "test": 1}
+    assert {name: len(part) for name, part in split_cases(1).items()} == {
+        "training": 0,
+        "validation": 0,
+        "test": 1,
+    }
     for cases in (2, 7, 24, 800):
-        assert sorted(i for part in split(cases).values() for i in part) == list(range(cases))
+        assert sorted(i for part in split_cases(cases).values() for i in part) == list(range(cases))
 
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
@@ -94,5 +98,5 @@ def test_wrong_arguments_are_named(tmp_path: Path, wrong: dict) -> None:
 
 
 def test_one_number_serves_three_axes() -> None:
-    assert three(2, "spacing", None) == (2.0, 2.0, 2.0)
-    assert three(None, "spacing", (1.0, 1.0, 1.0)) == (1.0, 1.0, 1.0)
+    assert as_triple(2, "spacing", None) == (2.0, 2.0, 2.0)
+    assert as_triple(None, "spacing", (1.0, 1.0, 1.0)) == (1.0, 1.0, 1.0)

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from scripts.lidia.prepare.prepare_data import SOURCES
-from scripts.lidia.prepare.readers import RAW, READERS, REFUSED, WORDS
-from scripts.lidia.prepare.readers.label_table import UNTOLD, Words
+from scripts.lidia.prepare.readers import DATASET_TERMS, RAW, READERS, REFUSED
+from scripts.lidia.prepare.readers.label_table import UNSPECIFIED, DatasetTerms
 from scripts.lidia.vocabulary import CLASSES, PHASES
 
-SETS = [source for source in WORDS if source not in ("folder", "nnunet")]
+SETS = [source for source in DATASET_TERMS if source not in ("folder", "nnunet")]
 SIDES = {True: " (malignant)", False: " (benign)"}
 
 
-def row(source: str, words: Words) -> str:
+def row(source: str, words: DatasetTerms) -> str:
     """A line of the page's table: the set's words for each of ours."""
     phases: dict[str, list[str]] = {}
     for word, phase in words.phases.items():
@@ -30,25 +30,25 @@ def row(source: str, words: Words) -> str:
         "; ".join(f"{ours}: {', '.join(theirs)}" for ours, theirs in part.items())
         for part in (phases, classes)
     ]
-    return f"| `{source}` | {told[0]} | {told[1]} | {words.drawn} |"
+    return f"| `{source}` | {told[0]} | {told[1]} | {words.annotated} |"
 
 
 @pytest.mark.parametrize("source", SETS)
 def test_the_page_prints_the_table(source: str, bundle: Path) -> None:
     page = (bundle / "docs/datasets.md").read_text(encoding="utf-8")
-    assert row(source, WORDS[source]) in page, row(source, WORDS[source])
+    assert row(source, DATASET_TERMS[source]) in page, row(source, DATASET_TERMS[source])
 
 
 def test_the_page_tells_of_every_set(bundle: Path) -> None:
     page = (bundle / "docs/datasets.md").read_text(encoding="utf-8")
     for source in (*READERS, *RAW, *REFUSED):
         assert f"`{source}`" in page, source
-    assert set(WORDS) == {*READERS, *RAW, "nnunet"} and set(REFUSED).isdisjoint(SOURCES)
+    assert set(DATASET_TERMS) == {*READERS, *RAW, "nnunet"} and set(REFUSED).isdisjoint(SOURCES)
 
 
 def test_every_word_means_one_of_ours() -> None:
-    for words in WORDS.values():
+    for words in DATASET_TERMS.values():
         assert set(words.phases.values()) <= set(PHASES)
-        assert set(words.classes.values()) <= {*CLASSES, UNTOLD}
+        assert set(words.classes.values()) <= {*CLASSES, UNSPECIFIED}
         assert set(words.malignant) <= {word for word, kind in words.classes.items() if kind == "others"}
         assert set(words.values.values()) <= set(words.classes)

@@ -55,7 +55,7 @@ def test_chaos(tmp_path: Path) -> None:
     assert [item["id"] for item in load_datalist(tmp_path / "out", "test")] == ["CT_3"]
     (root / "Train_Sets/CT/2/Ground/liver_GT_004.png").unlink()
     fault = fault_of("chaos", root, tmp_path / "more")
-    assert (fault.case, fault.code) == ("CT_2", "missing") and "19 pictures for 20 slices" in fault.problem
+    assert (fault.case, fault.code) == ("CT_2", "missing") and "19 images for 20 slices" in fault.problem
 
 
 def test_ircadb(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from scripts.lidia.data.preprocessing import preprocessing
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.datalist.read_datalist import load_datalist
 from scripts.lidia.prepare.prepare_data import prepare
-from scripts.lidia.prepare.register_cohort import drawn_on
+from scripts.lidia.prepare.register_cohort import find_annotated_phase
 from scripts.lidia.registration import register_case, select_transform
 
 
@@ -88,6 +88,9 @@ def test_without_a_venous_phase_the_one_that_was_drawn_on_stays(tmp_path: Path) 
         nib.save(nib.Nifti1Image(np.zeros((20, 20, 20), np.int16), affine), tmp_path / f"{name}.nii")
     files = {name: str(tmp_path / f"{name}.nii") for name in ("delayed", "arterial", "label")}
     item = {"id": "P", "phases": {name: files[name] for name in ("arterial", "delayed")}}
-    assert drawn_on(item) is None
-    assert drawn_on({**item, "label": files["label"]}) == "arterial"
-    assert drawn_on({**item, "label": files["label"], "phases": {"venous": files["delayed"]}}) is None
+    assert find_annotated_phase(item) is None
+    assert find_annotated_phase({**item, "label": files["label"]}) == "arterial"
+    assert (
+        find_annotated_phase({**item, "label": files["label"], "phases": {"venous": files["delayed"]}})
+        is None
+    )

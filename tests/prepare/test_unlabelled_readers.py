@@ -12,9 +12,9 @@ from scripts.lidia.data.load_phases import LoadPhases
 from scripts.lidia.datalist.read_datalist import load_datalist
 from scripts.lidia.dicom.file_account import Account
 from scripts.lidia.prepare.prepare_data import prepare
-from scripts.lidia.prepare.readers import WORDS, Layout
+from scripts.lidia.prepare.readers import DATASET_TERMS, Layout
 from scripts.lidia.prepare.readers.dicom_stacks import Stack
-from scripts.lidia.prepare.readers.phase_timing import phases_of
+from scripts.lidia.prepare.readers.phase_timing import assign_phases
 
 
 def test_tcga_lihc(tmp_path: Path) -> None:
@@ -81,6 +81,6 @@ def stack(series: str, description: str, seconds: float | None, slices: int = 40
 def test_phases_by_words_and_time(
     scans: list[tuple[str, str, float | None]], expected: dict[str, str]
 ) -> None:
-    layout = Layout(Path("x"), {}, {}, {}, WORDS["tcga_lihc"], Account(Path("x")))
-    found = phases_of([stack(*one) for one in scans], layout)
+    layout = Layout(Path("x"), {}, {}, {}, DATASET_TERMS["tcga_lihc"], Account(Path("x")))
+    found = assign_phases([stack(*one) for one in scans], layout)
     assert {phase: one.series for phase, one in found.items()} == expected

@@ -1,4 +1,4 @@
-"""The random part of training, on crops only: lost phases, shifts between phases, intensity, flips."""
+"""Augments training crops: missing phases, shifts between phases, intensity, flips."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ def augmentation(
     random_subset_prob: float = 0.1,
     other_scanner: float = 0.0,
 ) -> Compose:
-    """Makes the random transform from a cached case to training crops.
+    """Builds the random transform from a cached case to training crops.
 
     Args:
-        crop: size of a crop in voxels, or the CropLesions that a handler steers (`samples` and `lesion_share`
-            are then its own).
-        samples: crops at each visit of a case.
+        crop: size of a crop in voxels, or a CropLesions that a handler adjusts (`samples`, `lesion_share`
+            are then taken from it).
+        samples: crops per visit of a case.
         lesion_share: share of crops that hold a lesion.
-        shift: largest shift of a phase against the reference phase, in voxels, an axis.
+        shift: largest shift of a phase against the reference phase, in voxels per axis.
         gain: largest relative change of contrast.
         offset: SD of the change of brightness, in units of the window's half width.
         gamma: largest relative change of the exponent.
         noise: largest SD of added noise, in units of the window's half width.
         flips: mirror at random along all three axes.
-        lose: probability that a phase is lost, by phase; {"delayed": 0.15} and 0.05 for others if None.
-        random_subset_prob: probability that a random non-empty subset is kept instead, all subsets alike.
-        other_scanner: share of crops that look as if another scanner had made them (domain randomisation).
+        lose: probability of dropping a phase, by phase; if None 0.15 for delayed and 0.05 for others.
+        random_subset_prob: probability that a uniformly drawn non-empty subset is kept instead.
+        other_scanner: share of crops with the appearance of another scanner (domain randomisation).
 
     Returns:
         A Compose that turns `image` (4, X, Y, Z) into float32 crops and `label` (2, X, Y, Z) into theirs.
@@ -59,16 +59,16 @@ def augmentation(
     ]
     if flips:
         steps += [RandFlipd(("image", "label"), prob=0.5, spatial_axis=axis) for axis in range(3)]
-    # plain tensors: nothing here is to be inverted
+    # plain tensors: these transforms are never inverted
     return Compose([*steps, EnsureTyped(("image", "label"), track_meta=False)])
 
 
 class DropPhases(Randomizable, Transform):
-    """Loses phases at random, so that every non-empty subset is trained; a lost phase is NaN.
+    """Drops phases at random, so that every non-empty subset is trained; a dropped phase is NaN.
 
     Args:
-        lose: probability an item that a phase is lost, by phase.
-        random_subset_prob: probability that all non-empty subsets of the phases present are alike.
+        lose: probability per item of dropping a phase, by phase.
+        random_subset_prob: probability of drawing uniformly from all non-empty subsets of the present phases.
     """
 
     def __init__(self, lose: Mapping[str, float] | None = None, random_subset_prob: float = 0.1) -> None:
@@ -80,7 +80,7 @@ class DropPhases(Randomizable, Transform):
         self.random_subset_prob = random_subset_prob
 
     def choose(self, present: Sequence[int]) -> list[int]:
-        """Draws which of the present channels stay; never none."""
+        """Draws which of the present channels are kept; at least one."""
         if self.R.random_sample() < self.random_subset_prob:
             bits = self.R.randint(1, 2 ** len(present))
             return [channel for bit, channel in enumerate(present) if bits >> bit & 1]
@@ -89,10 +89,10 @@ class DropPhases(Randomizable, Transform):
         return kept or list(present)
 
     def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        """Loses phases of `image` (4, X, Y, Z)."""
+        """Drops phases of `image` (4, X, Y, Z)."""
         item = dict(data)
         image = item["image"]
-        # one voxel tells: a present phase holds no NaN
+        # one voxel is enough: a present phase holds no NaN
         present = torch.nonzero(~torch.isnan(image[:, 0, 0, 0])).flatten().tolist()
         kept = self.choose(present)
         for channel in set(present) - set(kept):
@@ -101,13 +101,13 @@ class DropPhases(Randomizable, Transform):
 
 
 class ShiftPhases(Randomizable, Transform):
-    """Moves phases by a fraction of a voxel or so, each on its own: what registration and breathing leave.
+    """Shifts phases independently by up to one voxel, like residual registration and breathing errors.
 
-    The label and the phase it was drawn on (the first present in `GRID_ORDER`) stay together where they are.
+    The label and its phase (the first present in `GRID_ORDER`) are not shifted.
 
     Args:
         shift: largest shift in voxels along each axis (linear interpolation, edges repeated).
-        prob: share of the other phases that are moved.
+        prob: share of the other phases that are shifted.
     """
 
     def __init__(self, shift: float = 0.6, prob: float = 0.5) -> None:
@@ -130,7 +130,7 @@ class ShiftPhases(Randomizable, Transform):
 
 
 def shift_volume(volume: torch.Tensor, voxels: Sequence[float]) -> torch.Tensor:
-    """Moves a volume (X, Y, Z) by up to one voxel an axis, linearly, repeating its edges."""
+    """Shifts a volume (X, Y, Z) by up to one voxel per axis, with linear interpolation and repeated edges."""
     for axis, step in enumerate(voxels):
         last = volume.shape[axis] - 1
         if last < 1 or step == 0:
@@ -145,8 +145,8 @@ def shift_volume(volume: torch.Tensor, voxels: Sequence[float]) -> torch.Tensor:
 class JitterIntensity(RandomizableTransform):
     """Changes contrast, brightness, gamma and noise of a crop.
 
-    One draw serves all phases, since washout is told by their difference.
-    MONAI's own transforms for this would take the NaN of an absent phase for an extreme value.
+    All phases share one draw, because washout is defined by their differences.
+    MONAI's transforms are not used, because they do not handle the NaN of an absent phase.
 
     Args:
         gain: largest relative change of contrast.
@@ -174,7 +174,7 @@ class JitterIntensity(RandomizableTransform):
         gain = 1 + self.R.uniform(-self.gain, self.gain)
         offset = np.clip(self.R.normal(), -2.5, 2.5) * self.offset
         power = 1 + self.R.uniform(-self.gamma, self.gamma)
-        bend, roughen = self.R.random_sample(2) < 0.3
+        apply_gamma, add_noise = self.R.random_sample(2) < 0.3
         deviation = self.R.uniform(0, self.noise)
         # torch draws ten times faster than numpy's RandomState; its seed comes from MONAI's, so that it is
         # repeatable
@@ -182,9 +182,9 @@ class JitterIntensity(RandomizableTransform):
         if not self._do_transform:
             return item
         image = item["image"].mul_(gain).add_(offset)
-        if bend and self.gamma:
+        if apply_gamma and self.gamma:
             image = image.add_(1).div_(2).clamp_(min=0).pow_(power).mul_(2).sub_(1)
-        if roughen and deviation:
+        if add_noise and deviation:
             image = image.add_(torch.randn(image.shape, generator=source), alpha=float(deviation))
         item["image"] = image
         return item

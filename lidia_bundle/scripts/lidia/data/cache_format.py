@@ -1,4 +1,4 @@
-"""A prepared case as plain tensors, strings and numbers, which `torch.load` reads without trust, and back."""
+"""Serialises a preprocessed case to plain types loadable with `weights_only=True`."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from monai.utils import TraceKeys
 
 from scripts.lidia.data.lesion_crop import find_crop_centres
 
-TOLD = ("id", "grid_phase", "phases_used", "warnings", "malignant")
+CASE_KEYS = ("id", "grid_phase", "phases_used", "warnings", "malignant")
 
 
 def to_cache(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Gives what is kept of a training case.
+    """Converts a training case to the cached form.
 
     Args:
         item: `image` (4, X, Y, Z) and `label` (2, X, Y, Z) on the network's grid.
 
     Returns:
-        `image` float16, `label` int16, `find_crop_centres` for crops, and the id.
+        `image` float16, `label` int16, `landmarks` (crop centres), and the id.
     """
     label = item["label"].as_tensor().to(torch.int16).contiguous()
     image = item["image"].as_tensor().to(torch.float16).contiguous()
@@ -31,49 +31,49 @@ def to_cache(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def to_cache_with_affine(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Gives what is kept of a case for evaluation: also its place in the body and the way back.
+    """Converts a case for evaluation to the cached form, with its affines and the trace for inversion.
 
     Args:
         item: `image` (4, X, Y, Z) with its trace, and `label` (2, ...) on the reference phase's own grid.
 
     Returns:
-        `image` float16, `label` int16, their metadata and trace in plain types, and what is told of the case.
+        `image` float16, `label` int16, their metadata and trace in plain types, and CASE_KEYS of the item.
     """
     image, label = item["image"], item["label"]
     place = {"image": image.meta, "trace": image.applied_operations, "label": label.meta}
-    told = {key: item[key] for key in TOLD if key in item}
+    case_values = {key: item[key] for key in CASE_KEYS if key in item}
     tensors = {
         "image": image.as_tensor().to(torch.float16).contiguous(),
         "label": label.as_tensor().to(torch.int16).contiguous(),
     }
-    return {**tensors, "place": _plain(place), **told}
+    return {**tensors, "place": _to_plain(place), **case_values}
 
 
-def from_cache(kept: Mapping[str, Any]) -> dict[str, Any]:
-    """Makes the case that was packed: image float32; MetaTensors where its place was kept.
+def from_cache(cached: Mapping[str, Any]) -> dict[str, Any]:
+    """Restores a cached case: image float32; MetaTensors if the metadata is stored.
 
     Args:
-        kept: what `to_cache` or `to_cache_with_affine` gave.
+        cached: result of `to_cache` or `to_cache_with_affine`.
 
     Returns:
-        `image`, `label` and what else is told of the case.
+        `image`, `label` and the other keys of the case.
     """
-    item = {key: value for key, value in kept.items() if key not in ("landmarks", "place")}
+    item = {key: value for key, value in cached.items() if key not in ("landmarks", "place")}
     item["image"] = item["image"].float()
-    place = kept.get("place")
+    place = cached.get("place")
     if place is not None:
         item["image"] = MetaTensor(item["image"], meta=place["image"], applied_operations=place["trace"])
         item["label"] = MetaTensor(item["label"], meta=place["label"])
     return item
 
 
-def _plain(value: Any) -> Any:
+def _to_plain(value: Any) -> Any:
     if isinstance(value, Mapping):
-        # a stored trace belongs to no living transform: MONAI's word for that skips the comparison of ids
-        known = {str(k.value if isinstance(k, Enum) else k): v for k, v in value.items()}
-        return {k: str(TraceKeys.NONE.value) if k == TraceKeys.ID else _plain(v) for k, v in known.items()}
+        # a stored trace belongs to no existing transform: MONAI's TraceKeys.NONE skips the comparison of ids
+        named = {str(k.value if isinstance(k, Enum) else k): v for k, v in value.items()}
+        return {k: str(TraceKeys.NONE.value) if k == TraceKeys.ID else _to_plain(v) for k, v in named.items()}
     if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
+        return [_to_plain(v) for v in value]
     if isinstance(value, np.ndarray):
         return torch.as_tensor(value)
     if isinstance(value, np.generic):

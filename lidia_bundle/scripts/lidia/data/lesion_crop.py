@@ -1,4 +1,4 @@
-"""Training crops: cut out of the cached case before anything else touches a voxel."""
+"""Crops training patches from the cached case, before any other transform."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from monai.transforms import Randomizable, Transform
 
 from scripts.lidia.vocabulary import BACKGROUND, FIRST_LESION, LIVER
 
-POINTS = 64
-"""Voxels kept of every instance; 16 times as many of liver and of background."""
+POINTS_PER_LESION = 64
+"""Voxels sampled per instance; 16 times as many of liver and of background."""
 
 
 def find_crop_centres(label: torch.Tensor, seed: int = 0) -> torch.Tensor:
-    """Samples voxels of every lesion, of the liver and of the rest, so that a crop need not search the label.
+    """Samples voxels of every lesion, liver and background, so that cropping needs no search of the label.
 
     Args:
         label: (2, X, Y, Z), class and instance.
-        seed: of the draw.
+        seed: seed of the draw.
 
     Returns:
-        int16 (N, 5): x, y, z, class, instance. Ignored voxels are no landmarks.
+        int16 (N, 5): x, y, z, class, instance. Ignored voxels are never sampled.
     """
     classes, instances = label[0].numpy(), label[1].numpy()
     random = np.random.default_rng(seed)
     rows = []
-    for wanted, number in ((BACKGROUND, POINTS * 16), (LIVER, POINTS * 16)):
-        places = np.flatnonzero(classes == wanted)
-        rows.append(random.choice(places, min(number, len(places)), replace=False))
+    for kind, count in ((BACKGROUND, POINTS_PER_LESION * 16), (LIVER, POINTS_PER_LESION * 16)):
+        places = np.flatnonzero(classes == kind)
+        rows.append(random.choice(places, min(count, len(places)), replace=False))
     lesion = np.flatnonzero(classes >= FIRST_LESION)
     owner = instances.reshape(-1)[lesion]
     for instance in np.unique(owner):
         places = lesion[owner == instance]
-        rows.append(random.choice(places, min(POINTS, len(places)), replace=False))
+        rows.append(random.choice(places, min(POINTS_PER_LESION, len(places)), replace=False))
     flat = np.concatenate(rows)
     xyz = np.stack(np.unravel_index(flat, classes.shape), axis=1)
     more = np.stack([classes.reshape(-1)[flat], instances.reshape(-1)[flat]], axis=1)
@@ -43,17 +43,17 @@ def find_crop_centres(label: torch.Tensor, seed: int = 0) -> torch.Tensor:
 
 
 class CropLesions(Randomizable, Transform):
-    """Cuts training crops: most hold a lesion, chosen by a class drawn evenly among those that the case has.
+    """Crops training patches, most with a lesion, whose class is drawn uniformly from those of the case.
 
     A handler may set `size` and `samples` between epochs. They live in shared memory, so that DataLoader
     workers see the change too, persistent ones included.
 
     Args:
         size: voxels of a crop along X, Y, Z.
-        samples: crops cut at each visit of a case; with more than one, a list of items is returned.
-        lesion_share: share of crops round a lesion (of the cases that have one).
-        liver_share: of the other crops, the share round a liver voxel; the rest is anywhere.
-        jitter: how far the chosen voxel may lie from the crop's centre, as a share of half the crop.
+        samples: crops per visit of a case; with more than one, a list of items is returned.
+        lesion_share: share of crops around a lesion (in cases that have one).
+        liver_share: of the other crops, the share around a liver voxel; the rest is at any position.
+        jitter: largest offset of the chosen voxel from the crop's centre, as a share of half the crop.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class CropLesions(Randomizable, Transform):
 
     @property
     def samples(self) -> int:
-        """Crops cut at each visit of a case."""
+        """Crops per visit of a case."""
         return int(self._state[3])
 
     @samples.setter
@@ -95,7 +95,7 @@ class CropLesions(Randomizable, Transform):
         self._state[3] = int(value)
 
     def __call__(self, data: Mapping[str, Any]) -> dict[str, Any] | list[dict[str, Any]]:
-        """Crops `image` (4, X, Y, Z) to float32 and `label` (2, X, Y, Z); `find_crop_centres` are used up."""
+        """Crops `image` (4, X, Y, Z) to float32 and `label` (2, X, Y, Z); removes `landmarks`."""
         rest = {k: v for k, v in data.items() if k not in ("image", "label", "landmarks")}
         marks = data.get("landmarks")
         marks = (find_crop_centres(torch.as_tensor(data["label"])) if marks is None else marks).numpy()
@@ -103,7 +103,7 @@ class CropLesions(Randomizable, Transform):
         return crops[0] if len(crops) == 1 else crops
 
     def choose(self, marks: np.ndarray) -> np.ndarray:
-        """Draws the voxel that a crop shall hold.
+        """Draws a voxel that the crop must contain.
 
         Args:
             marks: (N, 5), see `find_crop_centres`.
@@ -126,22 +126,22 @@ class CropLesions(Randomizable, Transform):
         size, shape = np.asarray(self.size), np.asarray(image.shape[1:])
         half = size * self.jitter / 2
         start = np.rint(self.choose(marks) + self.R.uniform(-half, half) - (size - 1) / 2).astype(np.int64)
-        # inside the volume where it is large enough, else all of it, in the middle
+        # inside the volume if it is large enough, else the whole volume, centred
         start = np.where(shape > size, np.clip(start, 0, np.maximum(shape - size, 0)), -((size - shape) // 2))
         low, high = np.maximum(start, 0), np.minimum(start + size, shape)
         box = (slice(None), *(slice(int(a), int(b)) for a, b in zip(low, high, strict=True)))
-        # a copy, so that what follows may write into the crop and never into the cached case
+        # a copy, so that later transforms write into the crop and not into the cached case
         part = torch.as_tensor(image)[box].to(torch.float32, copy=True)
-        truth = torch.as_tensor(label)[box]
+        part_label = torch.as_tensor(label)[box]
         if tuple(part.shape[1:]) == tuple(size):
-            return {"image": part, "label": truth.clone()}
-        # air where a phase is present, NaN where it is not
+            return {"image": part, "label": part_label.clone()}
+        # pad with air where a phase is present, with NaN where it is absent
         absent = torch.isnan(part[:, :1, :1, :1])
         padded = torch.where(absent, torch.nan, -1.0).expand(-1, *size.tolist()).contiguous()
-        drawn = torch.zeros((truth.shape[0], *size.tolist()), dtype=truth.dtype)
+        padded_label = torch.zeros((part_label.shape[0], *size.tolist()), dtype=part_label.dtype)
         inner = (
             slice(None),
             *(slice(int(a), int(b)) for a, b in zip(low - start, high - start, strict=True)),
         )
-        padded[inner], drawn[inner] = part, truth
-        return {"image": padded, "label": drawn}
+        padded[inner], padded_label[inner] = part, part_label
+        return {"image": padded, "label": padded_label}

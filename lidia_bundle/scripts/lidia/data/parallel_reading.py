@@ -1,4 +1,4 @@
-"""Work on the phases of a patient side by side: unpacking and sampling leave Python's lock alone."""
+"""Processes the phases of a patient in threads; decompression and resampling release the GIL."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import TypeVar
 
 import torch
 
-Given = TypeVar("Given")
-Made = TypeVar("Made")
+Argument = TypeVar("Argument")
+Result = TypeVar("Result")
 
 
-def map_in_threads(work: Callable[[Given], Made], given: Iterable[Given]) -> list[Made]:
-    """Results in order, in as many threads as torch may use here; one thread works as a plain loop.
+def map_in_threads(work: Callable[[Argument], Result], arguments: Iterable[Argument]) -> list[Result]:
+    """Maps a function over arguments, in as many threads as torch may use; results keep their order.
 
     Args:
-        work: raises what it likes; the first of its faults, in the order given, is raised.
-        given: what it is called with.
+        work: function of one argument; the first exception, in the order of the arguments, is raised.
+        arguments: the arguments.
     """
     threads = torch.get_num_threads()
     if threads < 2:
-        return [work(one) for one in given]
+        return [work(argument) for argument in arguments]
     with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(work, given))
+        return list(pool.map(work, arguments))

@@ -1,7 +1,7 @@
-"""Do the phases stand in the order that their names say? The liver's enhancement tells.
+"""Checks by the liver's enhancement whether the phases have the right names.
 
-The parenchyma rises little in the arterial phase, is brightest in the venous one and fades slowly; a phase
-that breaks this by more than noise and fat can is probably another one.
+The parenchyma enhances little in the arterial phase, is brightest in the venous phase and fades slowly. A
+phase that deviates from this by more than noise and fat explain is probably misnamed.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ RULES = (
     *(("venous", "nc", 10.0), ("delayed", "nc", 5.0), ("arterial", "nc", -8.0)),
     *(("venous", "arterial", -8.0), ("venous", "delayed", -12.0)),
 )
-"""The liver of the first phase has at least so many HU more than that of the second."""
+"""Least difference in HU of the liver between the first and the second phase."""
 
 
 def liver_hu(
     voxels: NDArray[np.float32], affine: NDArray[np.float64], points: NDArray[np.float64]
 ) -> float | None:
-    """Median HU of a phase at points of the liver.
+    """Measures the median HU of a phase at points of the liver.
 
     Args:
         voxels: (X, Y, Z) HU.
@@ -31,7 +31,7 @@ def liver_hu(
         points: (3, N) RAS mm.
 
     Returns:
-        None where the phase shows fewer than a hundred of the points.
+        The median, or None if the phase shows fewer than a hundred of the points.
     """
     index = np.rint(to_mm(np.linalg.inv(affine), points)).astype(int)
     inside = ((index >= 0) & (index < np.array(voxels.shape)[:, None])).all(axis=0)
@@ -39,10 +39,10 @@ def liver_hu(
 
 
 def find_phase_disorder(hu: Mapping[str, float]) -> str | None:
-    """What speaks against the names of the phases, in words; None where nothing does.
+    """Describes the contradictions between enhancement and phase names; None if there are none.
 
     Args:
-        hu: of the liver by phase.
+        hu: HU of the liver by phase.
     """
     broken = [
         f"{first} {hu[first]:.0f} HU, {second} {hu[second]:.0f} HU"

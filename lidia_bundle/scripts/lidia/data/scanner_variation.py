@@ -1,7 +1,7 @@
-"""Domain randomisation: some crops look as if another scanner had made them.
+"""Randomises the scanner appearance of training crops (domain randomisation).
 
-For the sake of real CT: contrast, level, noise and resolution vary far more than within the phantom. One draw
-serves all phases, since washout is told by their difference.
+In real CT contrast, level, noise and resolution vary far more than in the phantom. All phases share one draw,
+because washout is defined by their differences.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from monai.transforms import RandomizableTransform
 
 
 class RandScanner(RandomizableTransform):
-    """Thick slices or a soft kernel, another contrast and level, coarser or stronger noise.
+    """Simulates thick slices or a soft kernel, another contrast and level, and coarser or stronger noise.
 
     Args:
         prob: share of crops that are changed.

@@ -1,4 +1,4 @@
-"""What a case's drawing says: classes and instances, on the drawing's grid and on any other."""
+"""Reads the annotation of a case: classes and instances, on its own grid or on another."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from scripts.lidia.geometry.grid import Grid, coverage, same_grid, to_mm
 from scripts.lidia.geometry.resample import resample
 from scripts.lidia.vocabulary import CLASSES, FIRST_LESION, IGNORED, LIVER
 
-MOST_INSTANCES = np.iinfo(np.int16).max
+MAX_INSTANCES = np.iinfo(np.int16).max
 
 
 @dataclass
 class Annotation:
-    """Classes and lesion instances as drawn.
+    """Classes and lesion instances as annotated.
 
     Args:
-        classes: (2, X, Y, Z) float32 on the drawing's grid: class 0..9 (-1 ignored), instance (0 none).
-        file: where the classes came from.
-        remarks: what was mended on the way.
+        classes: (2, X, Y, Z) float32 on the annotation's grid: class 0..9 (-1 ignored), instance (0 none).
+        file: file of the classes.
+        remarks: warnings about corrections.
     """
 
     classes: MetaTensor
@@ -36,7 +36,7 @@ class Annotation:
     remarks: list[CaseError] = field(default_factory=list)
 
     def check(self, image: MetaTensor, case: str, path: str) -> list[CaseError]:
-        """Checks that the drawing lies within the reference volume.
+        """Checks that the annotation lies within the reference volume.
 
         Args:
             image: (1, X, Y, Z) reference volume.
@@ -44,22 +44,24 @@ class Annotation:
             path: file of the reference volume.
 
         Returns:
-            A remark if the two grids differ (the drawing is then resampled).
+            A warning if the two grids differ (the annotation is then resampled).
 
         Raises:
-            CaseError: if more than 1 % of the drawing lies outside the reference volume, or it has no place
-                of its own.
+            CaseError: if more than 1 % of the annotation lies outside the reference volume, or its header
+                has lost the affine.
         """
         affine, shape = self.classes.affine.numpy(), self.classes.shape[1:]
-        lost, known = (np.allclose(np.abs(one), np.eye(4)) for one in (affine, image.affine.numpy()))
-        if lost and not known and tuple(shape) == tuple(image.shape[1:]):
+        has_identity, image_has_identity = (
+            np.allclose(np.abs(matrix), np.eye(4)) for matrix in (affine, image.affine.numpy())
+        )
+        if has_identity and not image_has_identity and tuple(shape) == tuple(image.shape[1:]):
             problem = f"it has as many voxels as {path}, but 1 mm ones that begin at 0: its header was lost"
             remedy = "write the mask with the affine of its image"
             raise CaseError(case, self.file, problem, remedy, "lost_header")
         index = np.argwhere(self.classes[0].numpy() > 0).T.astype(np.float64)
         inside = coverage(to_mm(self.classes.affine.numpy(), index), image.affine.numpy(), image.shape[1:])
         if inside < 0.99:
-            problem = f"only {inside:.1%} of the drawn voxels lie in the reference volume {path}"
+            problem = f"only {inside:.1%} of the annotated voxels lie in the reference volume {path}"
             remedy = "check the label's affine (was its header lost?)"
             raise CaseError(case, self.file, problem, remedy, "label_outside")
         if same_grid(
@@ -74,25 +76,25 @@ def read_annotation(item: Mapping[str, Any], min_lesion_mm3: float) -> Annotatio
     """Reads label, liver and instances of a case.
 
     Args:
-        item: completed item of a datalist. Where `label` and `liver` both speak, `label` wins; the value that
+        item: completed item of a datalist. `label` has priority over `liver`; the value that
             `ignore` names becomes `IGNORED`.
-        min_lesion_mm3: lesions below this volume become `IGNORED`; 0 leaves all.
+        min_lesion_mm3: lesions below this volume become `IGNORED`; 0 keeps all.
 
     Returns:
-        The drawing; lesions without `instances` are connected components (26) of one class.
+        The annotation; without `instances`, lesions are connected components (26) of one class.
 
     Raises:
-        CaseError: if there is no label, no liver in it and none given, or if the maps do not fit together.
+        CaseError: if there is no label or no liver, or if the maps do not match.
     """
     case = item["id"]
     if not isinstance(item.get("label"), str):
         raise CaseError(
-            case, "", "the case has no label", "add a label, or take the case off the list", "no_label"
+            case, "", "the case has no label", "add a label, or remove the case from the list", "no_label"
         )
     file = item["label"]
-    also = (item["ignore"],) if "ignore" in item else ()
-    classes, affine, remarks = read_mask(file, case, len(CLASSES) - 1, also=also)
-    classes[np.isin(classes, also)] = IGNORED
+    ignored_values = (item["ignore"],) if "ignore" in item else ()
+    classes, affine, remarks = read_mask(file, case, len(CLASSES) - 1, also=ignored_values)
+    classes[np.isin(classes, ignored_values)] = IGNORED
     grid = MetaTensor(torch.as_tensor(classes)[None], affine=torch.as_tensor(affine))
     if isinstance(item.get("liver"), str):
         liver = resample_to_grid(read_liver(item), grid).numpy()[0]
@@ -103,11 +105,11 @@ def read_annotation(item: Mapping[str, Any], min_lesion_mm3: float) -> Annotatio
         raise CaseError(case, file, problem, remedy, "no_liver")
     lesion = classes >= FIRST_LESION
     if isinstance(item.get("instances"), str):
-        instances, extra = _given_instances(item, grid, lesion)
-        remarks = remarks + extra
+        instances, instance_remarks = _read_instances(item, grid, lesion)
+        remarks = remarks + instance_remarks
     else:
         instances = label_components(np.where(lesion, classes, 0)).astype(np.int64)
-    if instances.max(initial=0) > MOST_INSTANCES:
+    if instances.max(initial=0) > MAX_INSTANCES:
         raise CaseError(case, file, "more than 32767 lesions", "check the label", "bad_label")
     spacing = np.linalg.norm(affine[:3, :3], axis=0).tolist()
     small = [
@@ -133,36 +135,36 @@ def read_liver(item: Mapping[str, Any]) -> MetaTensor:
 
 
 def resample_to_grid(mask: MetaTensor, image: MetaTensor) -> MetaTensor:
-    """Brings a mask (C, X, Y, Z) onto an image's grid by nearest neighbour, untouched if that is its own."""
+    """Resamples a mask (C, X, Y, Z) to an image's grid by nearest neighbour, unless the grids are equal."""
     values = mask.as_tensor()
     if not same_grid(mask.affine.numpy(), mask.shape[1:], image.affine.numpy(), image.shape[1:]):
         values = resample(mask, Grid(image.affine.numpy(), image.shape[1:]), nearest=True, outside=0.0)
-    about = {key: value for key, value in image.meta.items() if key != "affine"}
-    return MetaTensor(values.to(torch.int16), affine=image.affine.clone(), meta=about)
+    metadata = {key: value for key, value in image.meta.items() if key != "affine"}
+    return MetaTensor(values.to(torch.int16), affine=image.affine.clone(), meta=metadata)
 
 
-def _given_instances(
+def _read_instances(
     item: Mapping[str, Any], grid: MetaTensor, lesion: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], list[CaseError]]:
-    """Reads the instance map; drawn lesion voxels that it forgets become instances of their own.
+    """Reads the instance map; lesion voxels without an instance become new instances.
 
     Raises:
         CaseError: if it cannot be read, or has another grid than the label.
     """
     case, file = item["id"], item["instances"]
-    values, affine, remarks = read_mask(file, case, MOST_INSTANCES)
+    values, affine, remarks = read_mask(file, case, MAX_INSTANCES)
     remarks = list(remarks)
     if not same_grid(affine, values.shape, grid.affine.numpy(), grid.shape[1:]):
         raise CaseError(case, file, "not on the grid of the label", "store both on one grid", "bad_instances")
     instances = np.where(lesion, values, 0).astype(np.int64)
     if (values[~lesion] > 0).any():
-        problem = f"{int((values[~lesion] > 0).sum())} instance voxels are no lesion in the label; left out"
+        problem = f"{int((values[~lesion] > 0).sum())} instance voxels are not lesion in the label; ignored"
         remarks.append(CaseError(case, file, problem, "", "bad_instances", "warning"))
-    forgotten = lesion & (instances == 0)
-    if forgotten.any():
+    unassigned = lesion & (instances == 0)
+    if unassigned.any():
         classes = grid.numpy()[0]
-        more = label_components(np.where(forgotten, classes, 0)).astype(np.int64)
-        instances = np.where(forgotten, more + instances.max(initial=0), instances)
-        problem = f"{int(forgotten.sum())} lesion voxels have no instance; they became {int(more.max())} more"
+        new_instances = label_components(np.where(unassigned, classes, 0)).astype(np.int64)
+        instances = np.where(unassigned, new_instances + instances.max(initial=0), instances)
+        problem = f"{int(unassigned.sum())} lesion voxels had no instance: {int(new_instances.max())} new"
         remarks.append(CaseError(case, file, problem, "", "bad_instances", "warning"))
     return instances, remarks

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.lidia.datalist.case_error import CaseError
-from scripts.lidia.options.expand_paths import expand
+from scripts.lidia.options.expand_paths import expand_home
 from scripts.lidia.vocabulary import CLASSES, PHASES
 
 MASKS = ("label", "liver", "instances")
@@ -131,7 +131,7 @@ def _absolute(path: str | Path, folder: str | Path) -> str:
         CaseError: if it begins with `~` and that home folder does not exist.
     """
     try:
-        return str(Path(folder).absolute() / expand(path))
+        return str(Path(folder).absolute() / expand_home(path))
     except ValueError as problem:
         remedy = f"write {problem}"
         raise CaseError("datalist", str(path), "its home folder is unknown", remedy, "missing") from problem

@@ -1,4 +1,4 @@
-"""What is measured once of a background: noise, resolution, tissues, and where its liver lies."""
+"""Measures a background once: noise, resolution, tissues, and the position of its liver."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scipy.ndimage import distance_transform_edt
 
 from scripts.lidia.implant.background import Background
 from scripts.lidia.implant.edge_preserving import Shares, denoise, smooth
-from scripts.lidia.implant.mask_morphology import Mask, around, open_mask
+from scripts.lidia.implant.mask_morphology import Mask, bounding_box_with_margin, open_mask
 from scripts.lidia.implant.scan_noise import Noise, measure_noise
 from scripts.lidia.implant.scan_sharpness import measure_blur
 from scripts.lidia.implant.tissue_map import Levels, find_tissues, liver_level, local_level
@@ -18,19 +18,19 @@ from scripts.lidia.phantom.shapes import Box, Field, Frame
 from scripts.lidia.phantom.vessels import CROWN, PORTA
 
 LIVER_CENTRE = (48.0, 4.0, 5.0)
-"""Centre of the phantom's livers in its own frame in mm; a real liver is laid there."""
+"""Centre of the phantom's livers in its own frame in mm; the real liver is moved to it."""
 MARGIN = 12.0
-"""mm around the liver that an implant may reach."""
+"""Distance in mm around the liver that an implant may reach."""
 
 
-class Scanned(NamedTuple):
-    """What one phase of a background shows.
+class ScanMeasurements(NamedTuple):
+    """Measurements of one phase of a background.
 
     Attributes:
         clean: (X, Y, Z) denoised HU.
         kept: share (0-1) of the noise that stayed in `clean`.
-        noise: strength and colour of the noise that was taken out.
-        blur: in the plane in mm (sigma).
+        noise: strength and correlation of the removed noise.
+        blur: in-plane blur in mm (sigma).
         level: HU of the parenchyma.
         uneven: (X, Y, Z) HU by which the parenchyma around a voxel differs from `level`.
     """
@@ -44,22 +44,22 @@ class Scanned(NamedTuple):
 
 
 class Anatomy(NamedTuple):
-    """A background that is ready for implants.
+    """A measured background, ready for implants.
 
     Attributes:
         source: the background.
-        scanned: by phase.
+        scanned: measurements by phase.
         body: box around the patient.
         shares: share (0-1) of each tissue, (body) float16.
-        large: wide vessels and existing lesions in the liver, which implants leave free.
-        levels: of parenchyma and blood in the reference phase.
+        large: wide vessels and existing lesions in the liver, which implants avoid.
+        levels: HU of parenchyma and blood in the reference phase.
         frame: the background's voxels in the phantom's mm.
         box: the liver and `MARGIN` around it.
         depth: (box) mm from the liver's surface, positive inside.
     """
 
     source: Background
-    scanned: dict[str, Scanned]
+    scanned: dict[str, ScanMeasurements]
     body: Box
     shares: dict[str, NDArray[np.float16]]
     large: Mask
@@ -72,17 +72,17 @@ class Anatomy(NamedTuple):
 def measure_anatomy(background: Background) -> Anatomy:
     """Measures a background."""
     spacing, liver = background.spacing, background.liver
-    scanned = {phase: _scan(hu, liver, background) for phase, hu in background.phases.items()}
-    frame = _frame(background)
+    scanned = {phase: _measure_scan(hu, liver, background) for phase, hu in background.phases.items()}
+    frame = _make_frame(background)
     phase = background.reference
-    here = scanned[phase]
+    reference = scanned[phase]
     x, y, z = frame.open()
     to_porta, to_crown = (np.sqrt((x - a) ** 2 + (y - b) ** 2 + (z - c) ** 2) for a, b, c in (PORTA, CROWN))
-    found = find_tissues(here.clean, liver, spacing, phase, to_crown - to_porta)
-    body = _body(here.clean, spacing)
-    shares_of = Shares(here.clean[body], spacing, here.noise.level)
-    shares = {name: shares_of(mask[body]) for name, mask in found.parts.items()}
-    box = around(liver)
+    tissues = find_tissues(reference.clean, liver, spacing, phase, to_crown - to_porta)
+    body = _body_box(reference.clean, spacing)
+    shares_of = Shares(reference.clean[body], spacing, reference.noise.level)
+    shares = {name: shares_of(mask[body]) for name, mask in tissues.parts.items()}
+    box = bounding_box_with_margin(liver)
     box = frame.box(
         [(axis[c.start] + axis[c.stop - 1]) / 2 for axis, c in zip(frame, box, strict=True)],
         [(axis[c.stop - 1] - axis[c.start]) / 2 + MARGIN for axis, c in zip(frame, box, strict=True)],
@@ -91,23 +91,23 @@ def measure_anatomy(background: Background) -> Anatomy:
     depth = distance_transform_edt(inside, sampling=spacing)
     depth -= distance_transform_edt(~inside, sampling=spacing)
     return Anatomy(
-        background, scanned, body, shares, found.large, found.levels, frame, box, depth.astype(np.float32)
+        background, scanned, body, shares, tissues.large, tissues.levels, frame, box, depth.astype(np.float32)
     )
 
 
-def _body(clean: Field, spacing: tuple[float, float, float]) -> Box:
-    """Box around the patient, without the table beside him."""
+def _body_box(clean: Field, spacing: tuple[float, float, float]) -> Box:
+    """Returns the box around the patient, without the table."""
     coarse = open_mask(clean[::4, ::4] > -300, (4 * spacing[0], 4 * spacing[1], spacing[2]), 12.0)
-    cuts = around(coarse, 3) if coarse.any() else around(clean > -300)
+    cuts = bounding_box_with_margin(coarse, 3) if coarse.any() else bounding_box_with_margin(clean > -300)
     x, y = (
         slice(4 * cut.start, min(4 * cut.stop, n)) for cut, n in zip(cuts[:2], clean.shape[:2], strict=True)
     )
     return x, y, slice(0, clean.shape[2])
 
 
-def _scan(hu: Field, liver: Mask, background: Background) -> Scanned:
+def _measure_scan(hu: Field, liver: Mask, background: Background) -> ScanMeasurements:
     spacing = background.spacing
-    box = around(liver, 2)
+    box = bounding_box_with_margin(liver, 2)
     inside = liver[box]
     rough = smooth(hu[box], spacing, 2.0, 1.0)
     level = liver_level(rough, inside, spacing)
@@ -119,11 +119,11 @@ def _scan(hu: Field, liver: Mask, background: Background) -> Scanned:
     noise = measure_noise((hu - clean)[box], deep if deep.sum() > 500 else even, spacing)
     level = liver_level(clean[box], inside, spacing)
     uneven = local_level(clean, liver, spacing, level) - np.float32(level)
-    return Scanned(clean, kept, noise, measure_blur(hu, spacing), level, uneven)
+    return ScanMeasurements(clean, kept, noise, measure_blur(hu, spacing), level, uneven)
 
 
-def _frame(background: Background) -> Frame:
-    """The voxels' mm, moved so that the liver's centre lies where the phantom's livers have theirs."""
+def _make_frame(background: Background) -> Frame:
+    """Returns voxel coordinates in mm, shifted so that the liver's centre is LIVER_CENTRE."""
     axes = []
     for axis, (step, wanted) in enumerate(zip(background.spacing, LIVER_CENTRE, strict=True)):
         rest = tuple(a for a in range(3) if a != axis)

@@ -1,4 +1,4 @@
-"""A real CT with its liver mask, as arrays whose axes run along RAS."""
+"""Defines a real CT with its liver mask, as arrays in RAS axis order."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Background(NamedTuple):
         phases: (X, Y, Z) HU by phase, x to the right, y to the front, z to the head, all on one grid.
         liver: (X, Y, Z) bool.
         spacing: voxel size in mm (x, y, z).
-        affine: (4, 4) of the file: its own voxel indices to RAS mm.
+        affine: (4, 4) affine of the file, from its voxel indices to RAS mm.
         turn: nibabel's orientation of the file.
     """
 
@@ -35,7 +35,7 @@ class Background(NamedTuple):
 
     @property
     def reference(self) -> str:
-        """The phase that the others are made from and the truth lies on."""
+        """Phase from which the others are made, and whose grid the ground truth has."""
         return next(phase for phase in GRID_ORDER if phase in self.phases)
 
     def as_stored(self, array: NDArray) -> NDArray:

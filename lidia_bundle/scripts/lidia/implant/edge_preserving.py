@@ -1,4 +1,4 @@
-"""Smoothing that follows the image: noise goes, edges and partial volume stay.
+"""Smooths images with the guided filter, which removes noise and keeps edges and partial volume.
 
 Both are the guided filter (He, Sun, Tang: Guided image filtering, TPAMI 2013) with Gaussian windows: within a
 window the output is a linear function of the image, so that a voxel half vessel, half fat gets half of each.

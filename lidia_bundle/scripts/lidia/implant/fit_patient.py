@@ -1,4 +1,4 @@
-"""The phantom's patient who fits a background: his parenchyma and blood are what the CT shows."""
+"""Draws a phantom patient whose parenchyma and blood have the HU of the background."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from scripts.lidia.phantom.tissues import LIVERS, NUMBER
 from scripts.lidia.vocabulary import PHASES
 
 CIRRHOTIC = "cirrhotic"
-"""A liver whose form the background would have to show; it is never drawn."""
-NO_PLACE = ("gallbladder",)
-"""Outlines that need an organ which is not looked for in the background."""
+"""Kind of liver that is never drawn, because the background does not have its shape."""
+UNSUPPORTED_SHAPES = ("gallbladder",)
+"""Outlines that need an organ that is not segmented in the background."""
 
 
 def fit_patient(
     rng: np.random.Generator, recipe: Recipe, levels: Levels, phase: str, looks: Sequence[str] | None
 ) -> Patient:
-    """Draws a patient and his lesions as for a phantom, then gives him the background's levels.
+    """Draws a patient with lesions as for a phantom, then applies the HU levels of the background.
 
     Args:
-        rng: source of the draw.
-        recipe: the hospital: which lesions, how many, which timing.
-        levels: what the background shows in its phase.
+        rng: random generator.
+        recipe: the hospital: types and number of lesions, contrast timing.
+        levels: HU levels of the background in its phase.
         phase: that phase.
-        looks: names of looks, one lesion each, instead of a drawn disease.
+        looks: names of appearances, one lesion of each, instead of a random disease.
 
     Raises:
-        ValueError: there is no look of that name.
+        ValueError: if a name in `looks` is unknown.
     """
     patient = sample_patient(rng, recipe, looks)
     number = PHASES.index(phase)
@@ -41,8 +41,8 @@ def fit_patient(
     vessels = dict(patient.vessels)
     dose = patient.dose
     if levels.seen and phase != "nc":
-        drawn = vessels["aorta"]
-        factor = float(np.clip((levels.blood - drawn[0]) / (drawn[number] - drawn[0]), 0.5, 1.6))
+        aorta = vessels["aorta"]
+        factor = float(np.clip((levels.blood - aorta[0]) / (aorta[number] - aorta[0]), 0.5, 1.6))
         vessels = {name: v[0] + (v - v[0]) * np.float32(factor) for name, v in vessels.items()}
         dose = float(np.clip(dose * factor, 0.6, 1.4))
     organs = patient.organs.copy()
@@ -50,12 +50,14 @@ def fit_patient(
     for name, values in vessels.items():
         if name in NUMBER:
             organs[NUMBER[name]] = values
-    plan = tuple(look for look in patient.plan if look.home in ("", kind) and look.shape not in NO_PLACE)
+    plan = tuple(
+        look for look in patient.plan if look.home in ("", kind) and look.shape not in UNSUPPORTED_SHAPES
+    )
     return patient._replace(kind=kind, liver=liver, vessels=vessels, organs=organs, dose=dose, plan=plan)
 
 
 def _kind(rng: np.random.Generator, recipe: Recipe, level: float, number: int) -> str:
-    """A kind of liver whose parenchyma may have this level in the phase of this number."""
+    """Draws a kind of liver, weighted by how well its HU in the phase `number` fit the level."""
     kinds = [kind for kind in LIVERS if kind != CIRRHOTIC]
     odds = []
     for kind, weight in zip(LIVERS, recipe.livers, strict=True):

@@ -1,4 +1,4 @@
-"""One implanted patient: a background, a drawn patient who fits it, his lesions, his phases, the truth."""
+"""Makes one implanted case: fits a patient to a background, draws the lesions, phases and ground truth."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from scripts.lidia.phantom.recipes import RECIPES
 from scripts.lidia.vocabulary import CLASSES, LIVER, OTHERS, PHASES
 
 STREAM = 100
-"""Added to a hospital's number, so that an implant shares no random number with its phantoms."""
+"""Added to a hospital's number, so that implants and phantoms use different random numbers."""
 ATTEMPTS = 4
-"""Draws of places before a liver is said to have no room."""
-LEAST_FREE = 10.0
-"""Liver in ml that must be free of wide vessels and existing lesions."""
+"""Number of attempts to place lesions before the liver is refused."""
+MIN_FREE_ML = 10.0
+"""Volume of liver in ml that must be free of wide vessels and existing lesions."""
 
 
 def implant_case(
@@ -32,13 +32,13 @@ def implant_case(
 
     Args:
         anatomy: the background.
-        seed: of the cohort.
-        index: of the case.
-        cohort: `internal` or `external`: which lesions, how many, which timing.
-        looks: names of looks, one lesion each, instead of a drawn disease.
+        seed: seed of the cohort.
+        index: index of the case.
+        cohort: `internal` or `external`: sets types and number of lesions and the contrast timing.
+        looks: names of appearances, one lesion of each, instead of a random disease.
 
     Raises:
-        CaseError: no lesion finds room in the liver.
+        CaseError: if no lesion fits into the liver.
     """
     recipe = RECIPES[cohort]
     name = f"implant_{cohort}_{seed}_{index:05d}"
@@ -46,13 +46,13 @@ def implant_case(
     rng = np.random.default_rng(streams[0])
     patient = fit_patient(rng, recipe, anatomy.levels, anatomy.source.reference, looks)
     free = (anatomy.source.liver & ~anatomy.large).sum() * np.prod(anatomy.source.spacing) / 1000
-    for stream in streams[2:] if free > LEAST_FREE else ():
+    for stream in streams[2:] if free > MIN_FREE_ML else ():
         matte = draw_matte(anatomy, patient, recipe.spread, np.random.default_rng(stream))
         if matte.instances.any() or not patient.plan:
             break
     else:
-        wanted = ", ".join(sorted({look.name for look in patient.plan}))
-        problem = f"no room for a lesion ({wanted}) in {free:.0f} ml of free liver"
+        names = ", ".join(sorted({look.name for look in patient.plan}))
+        problem = f"no room for a lesion ({names}) in {free:.0f} ml of free liver"
         remedy = "give a larger liver, one with fewer lesions of its own, or other looks"
         raise CaseError(anatomy.source.name, "", problem, remedy, "no_room")
     noises = np.random.default_rng(streams[1])
@@ -62,15 +62,15 @@ def implant_case(
         if phase in patient.phases or phase in anatomy.scanned:
             data = make_phase(anatomy, patient, matte, phase, fresh)
             volumes[phase] = Volume(anatomy.source.as_stored(data), anatomy.source.affine)
-    label, instances = _truth(anatomy, matte)
-    records, malignant = _records(anatomy, matte)
-    back = anatomy.source.as_stored
+    label, instances = _make_truth(anatomy, matte)
+    records, malignant = _make_records(anatomy, matte)
+    to_file_axes = anatomy.source.as_stored
     return Case(
         id=name,
         volumes=volumes,
-        label=back(label),
-        instances=back(instances),
-        liver=back((label > 0).astype(np.uint8)),
+        label=to_file_axes(label),
+        instances=to_file_axes(instances),
+        liver=to_file_axes((label > 0).astype(np.uint8)),
         affine=anatomy.source.affine,
         lesions=records,
         malignant=malignant,
@@ -79,16 +79,16 @@ def implant_case(
     )
 
 
-def _truth(anatomy: Anatomy, matte: Matte) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
-    """Label and instances (X, Y, Z), x to the right."""
+def _make_truth(anatomy: Anatomy, matte: Matte) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
+    """Returns label and instances (X, Y, Z), x to the right."""
     instances = np.zeros(anatomy.source.liver.shape, np.uint16)
     instances[anatomy.box] = matte.instances
     groups = np.array([0] + [lesion.look.group for lesion in matte.lesions], np.uint8)
     return np.where(instances > 0, groups[instances], anatomy.source.liver * np.uint8(LIVER)), instances
 
 
-def _records(anatomy: Anatomy, matte: Matte) -> tuple[list[dict[str, Any]], dict[str, bool]]:
-    """What the datalist says of each lesion that left a voxel, and the side of the `others`."""
+def _make_records(anatomy: Anatomy, matte: Matte) -> tuple[list[dict[str, Any]], dict[str, bool]]:
+    """Returns the records of lesions with at least one voxel, and whether those of `others` are malignant."""
     counts = np.bincount(matte.instances.ravel(), minlength=len(matte.lesions) + 1)
     records, malignant = [], {}
     for lesion in matte.lesions:

@@ -1,8 +1,7 @@
-"""Lesions by the phantom's own hand, drawn so that they can be laid over any image.
+"""Draws lesions with the phantom's code as a matte that can be blended into any image.
 
-Whatever the phantom paints is linear in what lies beneath: new = through * old + paint. Painting over 0 and
-over 1 gives both, exactly and with every part of every lesion; blurred as the scanner blurs, they mix with
-the real image as tissues mix within a voxel.
+The phantom paints linearly: new = through * old + paint. Painting over 0 and over 1 gives both terms exactly,
+with every part of every lesion. Blurred like the scan, they blend with the real image like partial volume.
 """
 
 from __future__ import annotations
@@ -23,20 +22,20 @@ from scripts.lidia.phantom.scanner import FINEST
 from scripts.lidia.phantom.shapes import Box, Field, Frame, Grain
 
 FAR = 1e4
-"""Where a gallbladder is that nobody looked for (mm)."""
+"""Coordinate in mm of a gallbladder that is not segmented: far away."""
 PERIOD = 100.0
-"""mm after which the texture of lesions repeats."""
+"""Period in mm of the lesion texture."""
 
 
 class Matte(NamedTuple):
     """Lesions over the background's box.
 
     Attributes:
-        through: (4, box) share (0-1) of the background that shows.
+        through: (4, box) share (0-1) of the background that stays visible.
         paint: (4, box) HU that are added to it.
-        beside: (box) share (0-1) of lesions whose HU are meant beside the parenchyma.
+        beside: (box) share (0-1) of lesions whose HU are relative to the parenchyma.
         instances: (box) lesion numbers, 0 none.
-        lesions: the lesions, those without a voxel too.
+        lesions: all lesions, including those without a voxel.
     """
 
     through: Field
@@ -50,7 +49,7 @@ class WideGrain(Grain):
     """The phantom's texture on tiles as wide as `PERIOD`, for pixels finer than the phantom's.
 
     Args:
-        rng: source of the noise.
+        rng: random generator.
         spacing: voxel size in mm.
     """
 
@@ -64,7 +63,7 @@ class WideGrain(Grain):
             self._tiles[name] = (tile - tile.mean()) / tile.std()
 
     def __call__(self, name: str, box: Box, shift: tuple[int, int, int] = (0, 0, 0)) -> Field:
-        """The field over a box of the frame; another `shift` (voxels) gives another piece of it."""
+        """Returns the field over a box of the frame; `shift` (voxels) selects another part of it."""
         places = zip(box, shift, self._size, strict=True)
         return self._tiles[name][np.ix_(*[(np.arange(c.start, c.stop) + s) % n for c, s, n in places])]
 
@@ -74,12 +73,12 @@ def draw_matte(anatomy: Anatomy, patient: Patient, spread: float, rng: np.random
 
     Args:
         anatomy: the background.
-        patient: whose plan is drawn.
+        patient: patient whose planned lesions are drawn.
         spread: factor on the deviations of the tables.
-        rng: source of places and forms.
+        rng: random generator of positions and shapes.
     """
-    frame, layers = _layered(anatomy)
-    depth = _between(anatomy.depth, layers)
+    frame, layers = _divide_slices(anatomy)
+    depth = _interpolate_depth(anatomy.depth, layers)
     free = ~np.repeat(anatomy.large[anatomy.box], layers, 2)
     veins = np.zeros(anatomy.source.liver.shape, np.float32)
     veins[anatomy.body] = anatomy.shares["portal"] + anatomy.shares["hepatic"]
@@ -88,29 +87,29 @@ def draw_matte(anatomy: Anatomy, patient: Patient, spread: float, rng: np.random
     liver = Liver(whole, depth, (depth > 0) & free, np.full(3, FAR))
     grain = WideGrain(rng, frame.spacing)
     seed = int(rng.integers(2**63))
-    drawn = []
+    painted = []
     for under in (0, 1):
         hu = np.full((4, *depth.shape), under, np.float32)
         instances, lesions = paint_lesions(
             hu, frame, liver, np.repeat(veins, layers, 2), patient, spread, grain, np.random.default_rng(seed)
         )
-        drawn.append(_sliced(hu, layers))
-    paint, through = drawn[0], drawn[1] - drawn[0]
+        painted.append(_average_layers(hu, layers))
+    paint, through = painted[0], painted[1] - painted[0]
     blur = anatomy.scanned[anatomy.source.reference].blur
     plane = (*anatomy.source.spacing[:2], FAR)
     paint, through = (np.stack([smooth(part, plane, blur) for part in parts]) for parts in (paint, through))
-    relative = np.isin(instances, [lesion.instance for lesion in lesions if _relative(lesion)])
-    beside = smooth(_sliced(relative[None].astype(np.float32), layers)[0], plane, blur)
+    relative = np.isin(instances, [lesion.instance for lesion in lesions if _is_relative(lesion)])
+    beside = smooth(_average_layers(relative[None].astype(np.float32), layers)[0], plane, blur)
     middle = instances[:, :, layers // 2 :: layers]
     return Matte(through, paint, beside, np.where(anatomy.source.liver[anatomy.box], middle, 0), lesions)
 
 
-def _relative(lesion: Lesion) -> bool:
+def _is_relative(lesion: Lesion) -> bool:
     return lesion.look.parts[0].base == "tissue"
 
 
-def _layered(anatomy: Anatomy) -> tuple[Frame, int]:
-    """The box's voxels with slices cut into layers, as thin as the phantom draws them."""
+def _divide_slices(anatomy: Anatomy) -> tuple[Frame, int]:
+    """Divides the slices of the box into layers, as thin as in the phantom."""
     thickness = anatomy.source.spacing[2]
     layers = max(1, int(np.ceil(thickness / FINEST - 1e-3)))
     x, y, z = (axis[cut] for axis, cut in zip(anatomy.frame, anatomy.box, strict=True))
@@ -119,8 +118,8 @@ def _layered(anatomy: Anatomy) -> tuple[Frame, int]:
     return Frame(x, y, cut.astype(np.float32)), layers
 
 
-def _between(depth: Field, layers: int) -> Field:
-    """The depth (X, Y, Z) at the layers of each slice, straight between the slices' middles."""
+def _interpolate_depth(depth: Field, layers: int) -> Field:
+    """Interpolates the depth (X, Y, Z) linearly at the layers of each slice."""
     count = depth.shape[2]
     at = np.clip((np.arange(count * layers) + 0.5) / layers - 0.5, 0, count - 1)
     low = np.minimum(at.astype(int), max(count - 2, 0))
@@ -128,6 +127,6 @@ def _between(depth: Field, layers: int) -> Field:
     return depth[:, :, low] * (1 - part) + depth[:, :, np.minimum(low + 1, count - 1)] * part
 
 
-def _sliced(hu: Field, layers: int) -> Field:
-    """Means over the layers of each slice: (4, X, Y, Z layers) to (4, X, Y, Z)."""
+def _average_layers(hu: Field, layers: int) -> Field:
+    """Averages over the layers of each slice: (4, X, Y, Z layers) to (4, X, Y, Z)."""
     return hu.reshape(*hu.shape[:3], -1, layers).mean(-1, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""The phases of an implanted patient: the real ones as they are, the others made from the reference phase."""
+"""Makes the phases of an implanted patient: real phases stay, others are made from the reference phase."""
 
 from __future__ import annotations
 
@@ -7,42 +7,44 @@ from numpy.typing import NDArray
 
 from scripts.lidia.implant.anatomy import Anatomy
 from scripts.lidia.implant.lesion_matte import Matte
-from scripts.lidia.implant.scan_noise import fresh_noise
+from scripts.lidia.implant.scan_noise import synthesize_noise
 from scripts.lidia.phantom.patient import Patient
 from scripts.lidia.phantom.scanner import NOISIER
 from scripts.lidia.phantom.shapes import Field
 from scripts.lidia.phantom.tissues import NUMBER, ORGANS
 from scripts.lidia.vocabulary import PHASES
 
-QUIET = -400.0
-"""Below this (HU) air and lung, which stay as they were scanned; 100 HU above it all is made."""
+AIR_HU = -400.0
+"""Below this (HU) are air and lung, which stay unchanged; from 100 HU above it voxels are fully changed."""
 UNTOUCHED = 1e-3
-"""Share of an implant below which a voxel stays the background's."""
+"""Share of an implant below which a voxel keeps its background value."""
 EXISTING = (38, 52, 66, 66)
-"""HU a phase by which lesions that the background has of its own move (metastasis, the table's commonest)."""
+"""HU per phase of lesions that the background already has (metastasis, the most common type)."""
 
 
 def make_phase(
     anatomy: Anatomy, patient: Patient, matte: Matte, phase: str, rng: np.random.Generator
 ) -> NDArray[np.int16]:
-    """HU of one phase on the background's grid, with the lesions in it.
+    """Makes one phase on the background's grid, with the lesions in it (HU).
 
     Args:
         anatomy: the background.
-        patient: whose tables move the tissues.
-        matte: his lesions.
-        phase: the phase wanted.
-        rng: source of fresh noise.
+        patient: patient whose tables define the tissue HU.
+        matte: lesions of the patient.
+        phase: phase to make.
+        rng: random generator of the noise.
     """
     if phase in anatomy.scanned:
-        image = _own(anatomy, patient, matte, phase, rng)
+        image = _blend_into_scan(anatomy, patient, matte, phase, rng)
     else:
-        image = _made(anatomy, patient, matte, phase, rng)
+        image = _convert_reference(anatomy, patient, matte, phase, rng)
     return np.clip(np.rint(image), -1024, 3071).astype(np.int16)
 
 
-def _own(anatomy: Anatomy, patient: Patient, matte: Matte, phase: str, rng: np.random.Generator) -> Field:
-    """The real image; under a lesion its anatomy gives way, its noise stays."""
+def _blend_into_scan(
+    anatomy: Anatomy, patient: Patient, matte: Matte, phase: str, rng: np.random.Generator
+) -> Field:
+    """Blends the lesions into the real image; they replace the anatomy, and the noise stays."""
     box, number, scan = anatomy.box, PHASES.index(phase), anatomy.scanned[phase]
     image = anatomy.source.phases[phase].copy()
     clean, kept = scan.clean[box], scan.kept[box]
@@ -51,41 +53,43 @@ def _own(anatomy: Anatomy, patient: Patient, matte: Matte, phase: str, rng: np.r
     # a real phase other than the reference has its own level
     change += matte.beside * np.float32(scan.level - patient.liver[number])
     lost = cover * kept
-    noise = fresh_noise(scan.noise, cover.shape, rng) * np.float32(scan.noise.level)
+    noise = synthesize_noise(scan.noise, cover.shape, rng) * np.float32(scan.noise.level)
     change += np.sqrt(np.clip(2 * lost - lost * lost, 0, 1)) * noise
     touched = (cover > UNTOUCHED) | (np.abs(matte.paint[number]) > 0.05)
     image[box] += np.where(touched, change, 0)
     return image
 
 
-def _made(anatomy: Anatomy, patient: Patient, matte: Matte, phase: str, rng: np.random.Generator) -> Field:
-    """The reference phase, its tissues moved to another phase, its noise replaced."""
+def _convert_reference(
+    anatomy: Anatomy, patient: Patient, matte: Matte, phase: str, rng: np.random.Generator
+) -> Field:
+    """Converts the reference phase to another phase and replaces its noise."""
     box, number = anatomy.box, PHASES.index(phase)
     source = anatomy.source.reference
     scan = anatomy.scanned[source]
-    image = scan.clean + _moved(anatomy, patient, PHASES.index(source), number)
+    image = scan.clean + _tissue_change(anatomy, patient, PHASES.index(source), number)
     through = np.ones(image.shape, np.float32)
     through[box] = matte.through[number]
     image[box] = through[box] * image[box] + matte.paint[number] + matte.beside * scan.uneven[box]
     louder = NOISIER[phase] / NOISIER[source]
     left = through * scan.kept
-    noise = fresh_noise(scan.noise, image.shape, rng) * np.float32(scan.noise.level)
+    noise = synthesize_noise(scan.noise, image.shape, rng) * np.float32(scan.noise.level)
     image += np.sqrt(np.clip(np.float32(louder**2) - left * left, 0, None)) * noise
-    loud = np.clip((scan.clean - QUIET) / np.float32(100), 0, 1)
+    loud = np.clip((scan.clean - AIR_HU) / np.float32(100), 0, 1)
     return loud * image + (1 - loud) * anatomy.source.phases[source]
 
 
-def _moved(anatomy: Anatomy, patient: Patient, here: int, there: int) -> Field:
-    """(X, Y, Z) HU by which each voxel changes from phase number `here` to `there`."""
+def _tissue_change(anatomy: Anatomy, patient: Patient, here: int, there: int) -> Field:
+    """Returns the change (X, Y, Z) in HU of each voxel from phase number `here` to `there`."""
     change = np.zeros(anatomy.source.liver.shape, np.float32)
     for name, share in anatomy.shares.items():
-        values = _values(patient, name)
+        values = _tissue_hu(patient, name)
         now = anatomy.levels.veins if name in ("portal", "hepatic") else values[here]
         change[anatomy.body] += share * np.float32(values[there] - now)
     return change
 
 
-def _values(patient: Patient, name: str) -> NDArray:
+def _tissue_hu(patient: Patient, name: str) -> NDArray:
     if name == "parenchyma":
         return patient.liver
     if name == "lesion":
@@ -95,6 +99,6 @@ def _values(patient: Patient, name: str) -> NDArray:
     if name in patient.vessels:
         return patient.vessels[name]
     if name == "kidney":
-        # what is one tissue in the venous phase was two in the arterial one
+        # cortex and medulla are one tissue in the venous phase, but two in the arterial one
         return np.mean([ORGANS[part].hu for part in ("kidney_cortex", "kidney_medulla")], axis=0)
     return patient.organs[NUMBER[name]]

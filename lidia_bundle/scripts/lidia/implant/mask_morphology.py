@@ -1,4 +1,4 @@
-"""Opening and closing of masks by balls and discs of so many millimetres."""
+"""Opens and closes masks with balls and discs of a radius in mm."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from scipy.ndimage import binary_fill_holes, distance_transform_edt
 from scripts.lidia.components import bounding_box
 
 Mask = NDArray[np.bool_]
-APART = 1e4
-"""Slices so far apart (mm) that each is on its own."""
+INDEPENDENT_SLICES_MM = 1e4
+"""Slice distance in mm that makes slices independent of one another."""
 
 
 def open_mask(mask: Mask, spacing: Sequence[float], radius: float) -> Mask:
-    """The parts of an (X, Y, Z) mask in which a ball of `radius` mm has room."""
+    """Opens an (X, Y, Z) mask with a ball of `radius` mm."""
     out = np.zeros_like(mask)
     if not mask.any():
         return out
-    box = around(mask)
+    box = bounding_box_with_margin(mask)
     core = distance_transform_edt(np.pad(mask[box], 1), sampling=spacing)[1:-1, 1:-1, 1:-1] > radius
     if core.any():
         out[box] = mask[box] & (distance_transform_edt(~core, sampling=spacing) <= radius)
@@ -28,14 +28,14 @@ def open_mask(mask: Mask, spacing: Sequence[float], radius: float) -> Mask:
 
 
 def close_mask(mask: Mask, spacing: Sequence[float], radius: float) -> Mask:
-    """The mask with gaps closed up to twice `radius` mm and its holes filled, slice by slice."""
+    """Closes gaps of up to twice `radius` mm and fills holes, slice by slice."""
     out = np.zeros_like(mask)
     if not mask.any():
         return out
-    box = around(mask)
+    box = bounding_box_with_margin(mask)
     edge = int(np.ceil(radius / min(spacing[:2]))) + 1
     part = np.pad(mask[box], ((edge, edge), (edge, edge), (0, 0)))
-    step = (spacing[0], spacing[1], APART)
+    step = (spacing[0], spacing[1], INDEPENDENT_SLICES_MM)
     grown = distance_transform_edt(~part, sampling=step) <= radius
     # a slice without any voxel of the mask is as far away as another slice
     shrunk = distance_transform_edt(np.pad(grown, 1), sampling=step)[1:-1, 1:-1, 1:-1] > radius
@@ -44,11 +44,11 @@ def close_mask(mask: Mask, spacing: Sequence[float], radius: float) -> Mask:
     return out
 
 
-def around(mask: Mask, margin: int = 0) -> tuple[slice, slice, slice]:
-    """Bounding box of a mask that is not empty, grown by `margin` voxels within its array.
+def bounding_box_with_margin(mask: Mask, margin: int = 0) -> tuple[slice, slice, slice]:
+    """Returns the bounding box of a mask, extended by `margin` voxels within its array.
 
     Raises:
-        ValueError: it is empty.
+        ValueError: if the mask is empty.
     """
     box = bounding_box(mask)
     if box is None:

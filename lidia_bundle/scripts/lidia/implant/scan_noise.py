@@ -1,4 +1,4 @@
-"""Noise of a scan, measured in the parenchyma and made afresh: its strength and its colour."""
+"""Measures the strength and correlation of a scan's noise in the parenchyma, and synthesises such noise."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from scripts.lidia.implant.edge_preserving import smooth
 from scripts.lidia.phantom.shapes import Field
 
 REACH = 9.0
-"""Distance in mm over which noise is taken to be correlated."""
+"""Distance in mm up to which noise is assumed to be correlated."""
 ANATOMY = 7.0
-"""What is smoother than this (mm, sigma) is anatomy."""
+"""Structures smoother than this (mm, sigma) are anatomy, not noise."""
 
 
 class Noise(NamedTuple):
@@ -31,12 +31,12 @@ class Noise(NamedTuple):
 
 
 def measure_noise(hu: Field, where: NDArray[np.bool_], spacing: Sequence[float]) -> Noise:
-    """Strength and correlation of what is left of `hu` (X, Y, Z) when the anatomy is taken out.
+    """Measures strength and correlation of the noise of `hu` (X, Y, Z) after removal of the anatomy.
 
     Args:
         hu: HU.
-        where: even tissue: parenchyma without vessels, lesions and surface.
-        spacing: in mm.
+        where: mask of homogeneous tissue: parenchyma without vessels, lesions and surface.
+        spacing: voxel size in mm.
     """
     weight = smooth(where, spacing, ANATOMY)
     mean = smooth(np.where(where, hu, 0), spacing, ANATOMY) / np.maximum(weight, 1e-3)
@@ -57,8 +57,8 @@ def measure_noise(hu: Field, where: NDArray[np.bool_], spacing: Sequence[float])
     return Noise(level, (covariance / level**2 * taper).astype(np.float32))
 
 
-def fresh_noise(noise: Noise, shape: Sequence[int], rng: np.random.Generator) -> Field:
-    """(X, Y, Z) noise of that colour and unit SD, another one each time."""
+def synthesize_noise(noise: Noise, shape: Sequence[int], rng: np.random.Generator) -> Field:
+    """Synthesises noise (X, Y, Z) with the given correlation and unit SD."""
     padded = [next_fast_len(n, real=True) for n in shape]
     kernel = np.zeros(padded, np.float32)
     lags = np.ix_(*[np.arange(-(n // 2), n // 2 + 1) for n in noise.correlation.shape])

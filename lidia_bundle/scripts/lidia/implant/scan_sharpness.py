@@ -1,4 +1,4 @@
-"""Resolution of a scan in the plane, measured where the skin meets the air."""
+"""Measures the in-plane resolution of a scan at the skin surface."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scipy.special import ndtri
 from scripts.lidia.phantom.shapes import Field
 
 USUAL = 0.9
-"""Blur in mm (sigma) of a body kernel, where there is no air to measure against."""
+"""Blur in mm (sigma) of a body kernel, used if there is no air to measure against."""
 SHARPEST = 0.5
 """Least blur in mm."""
 EDGE = 600.0
@@ -19,15 +19,15 @@ EDGE = 600.0
 
 
 def measure_blur(hu: Field, spacing: Sequence[float]) -> float:
-    """Blur in mm (sigma) of the steepest steps between tissue and air.
+    """Measures the blur in mm (sigma) of the steepest steps between tissue and air.
 
     A step of height H blurred by sigma climbs at most H erf(pixel / (2 sqrt(2) sigma)) from pixel to pixel.
 
     Args:
         hu: (X, Y, Z) HU.
-        spacing: in mm.
+        spacing: voxel size in mm.
     """
-    found = []
+    blurs = []
     for axis in (0, 1):
         reach = max(int(round(5 / spacing[axis])), 2)
         low = minimum_filter1d(hu, 2 * reach + 1, axis=axis)
@@ -40,5 +40,5 @@ def measure_blur(hu: Field, spacing: Sequence[float]) -> float:
         at = (climb == steepest) & (height > EDGE)
         if at.sum() > 200:
             share = float(np.quantile(climb[at] / height[at], 0.8))
-            found.append(spacing[axis] / (2 * ndtri((1 + min(share, 0.98)) / 2)))
-    return max(float(np.median(found)), SHARPEST) if found else USUAL
+            blurs.append(spacing[axis] / (2 * ndtri((1 + min(share, 0.98)) / 2)))
+    return max(float(np.median(blurs)), SHARPEST) if blurs else USUAL

@@ -1,1 +1,1 @@
-"""Options of a config: what each may hold, what a caller gave, and one error for all that does not fit."""
+"""Defines the options of the configs, reads their values, and reports all invalid ones in one error."""

@@ -1,4 +1,4 @@
-"""The one place where `~` and `~user` in a path become a folder."""
+"""Expands `~` and `~user` in paths and checks output folders."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pathlib import Path
 
 
 def check_writable(folder: str) -> None:
-    """Looks whether a folder can be made and written; nothing is made.
+    """Checks that a folder can be created and written, without creating it.
 
     Args:
-        folder: a path, perhaps of a folder that is not there yet.
+        folder: a path; the folder may not exist yet.
 
     Raises:
-        ValueError: a file lies where the folder should be, or the rights are missing.
+        ValueError: if a file has this path, or the permissions are missing.
     """
     place = Path(folder).absolute()
     while not os.path.lexists(place):
@@ -24,19 +24,19 @@ def check_writable(folder: str) -> None:
         raise ValueError(f"another folder: {place} cannot be written")
 
 
-def expand(path: str | os.PathLike[str]) -> str:
-    """Gives a path in which a leading `~` or `~user` is replaced by the home folder; all else stays as it is.
+def expand_home(path: str | os.PathLike[str]) -> str:
+    """Replaces a leading `~` or `~user` by the home folder; other paths stay unchanged.
 
     Args:
-        path: as the user wrote it.
+        path: path as written by the user.
 
     Raises:
-        ValueError: the path begins with `~`, and there is no such home folder.
+        ValueError: if the path begins with `~` and the home folder does not exist.
     """
     text = os.fspath(path)
-    whole = os.path.expanduser(text)
-    if text.startswith("~") and whole == text and not Path(text).exists():
+    expanded = os.path.expanduser(text)
+    if text.startswith("~") and expanded == text and not Path(text).exists():
         user = text.split("/", 1)[0]
-        what = "the variable HOME is not set" if user == "~" else f"there is no user {user[1:]}"
-        raise ValueError(f"a path without ~, or ./{text} for a name that begins with ~: {what}")
-    return whole
+        reason = "the variable HOME is not set" if user == "~" else f"there is no user {user[1:]}"
+        raise ValueError(f"a path without ~, or ./{text} for a name that begins with ~: {reason}")
+    return expanded

@@ -1,31 +1,31 @@
-"""A text as MONAI's ConfigParser keeps it: what would be changed or evaluated becomes a literal expression.
+"""Protects text from MONAI's ConfigParser by converting it to a literal expression.
 
 MONAI rewrites `#` to `::` in every string, resolves `@`, evaluates `$` and replaces `%`. The expression of a
-string literal, all odd characters escaped, yields the text itself however often the config is parsed.
+string literal with escaped special characters yields the text itself, however often the config is parsed.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-ODD = "#@$%'\\"
+SPECIAL_CHARACTERS = "#@$%'\\"
 
 
-def literal(value: Any) -> Any:
-    """Gives a value whose texts survive MONAI's parser: texts, and lists and mappings of them.
+def to_literal(value: Any) -> Any:
+    """Converts texts, and lists and mappings of them, so that MONAI's parser does not change them.
 
-    A key of a mapping that MONAI would take apart is not changed; only values are.
+    Only values are converted; keys of a mapping stay unchanged.
     """
     if isinstance(value, str):
-        safe = not any(character in ODD for character in value)
-        return value if safe else "$'" + "".join(_escaped(character) for character in value) + "'"
+        safe = not any(character in SPECIAL_CHARACTERS for character in value)
+        return value if safe else "$'" + "".join(_escape(character) for character in value) + "'"
     if isinstance(value, dict):
-        return {key: literal(part) for key, part in value.items()}
+        return {key: to_literal(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [literal(part) for part in value]
+        return [to_literal(part) for part in value]
     return value
 
 
-def _escaped(character: str) -> str:
-    plain = character.isascii() and character.isprintable() and character not in ODD
+def _escape(character: str) -> str:
+    plain = character.isascii() and character.isprintable() and character not in SPECIAL_CHARACTERS
     return character if plain else f"\\U{ord(character):08x}"

@@ -1,7 +1,7 @@
-"""Where the values of a workflow come from: its config files, a caller's keywords, a command line.
+"""Finds the sources of a workflow's values: config files, keyword arguments, command line.
 
-MONAI merges all of them before any code of a bundle runs. The frames of MONAI and python-fire that are active
-while a config is initialised still hold them apart.
+MONAI merges them before any code of a bundle runs. The frames of MONAI and python-fire that are active
+while a config is initialised still hold them separately.
 """
 
 from __future__ import annotations
@@ -16,43 +16,46 @@ from monai.bundle import ConfigWorkflow, update_kwargs
 from monai.bundle.reference_resolver import ReferenceResolver
 from monai.utils import ensure_tuple
 
-OWN = frozenset(inspect.signature(ConfigWorkflow.__init__).parameters) - {"self", "override"}
-RUN = OWN | {"args_file", "workflow_name"}
-"""Parameters of MONAI's `run` and `create_workflow`, which are no options of a config."""
-MAKERS = {"create_workflow": ("workflow_",), "run": ("workflow",), "run_workflow": ("workflow_",)}
-"""Functions of MONAI that make a workflow, and what each calls it."""
+WORKFLOW_PARAMETERS = frozenset(inspect.signature(ConfigWorkflow.__init__).parameters) - {"self", "override"}
+RUN_PARAMETERS = WORKFLOW_PARAMETERS | {"args_file", "workflow_name"}
+"""Parameters of MONAI's `run` and `create_workflow`, which are not options of a config."""
+WORKFLOW_FACTORIES = {"create_workflow": ("workflow_",), "run": ("workflow",), "run_workflow": ("workflow_",)}
+"""Functions of MONAI that create a workflow, and the local variable that holds it."""
 
 
-class Given(NamedTuple):
-    """What a caller gave."""
+class CallerOptions(NamedTuple):
+    """Values that a caller gave."""
 
     files: tuple[str, ...] | None = None
-    """Config files in their order; None if nobody knows them any more."""
+    """Config files in their order; None if unknown."""
     options: Mapping[str, Any] | None = None
-    """Values that were laid over the files, by key; None if nobody knows which."""
+    """Values that override the files, by key; None if unknown."""
     typed: Mapping[str, Sequence[str | None]] = {}
-    """The same as they were typed on a command line, every occurrence; None where no value stands behind."""
+    """All occurrences on the command line, by key, as typed; None for an option without a value."""
 
 
-def find_workflow(frame: FrameType | None) -> tuple[ConfigWorkflow | None, Given]:
-    """Finds the workflow that is being initialised, and what it was made from.
+def find_workflow(frame: FrameType | None) -> tuple[ConfigWorkflow | None, CallerOptions]:
+    """Finds the workflow that is being initialised, and its sources.
 
     Args:
-        frame: where to begin; the callers are searched.
+        frame: first frame; its callers are searched.
 
     Returns:
-        The workflow, or None outside of one.
+        The workflow, or None if there is none, and the values that its caller gave.
     """
     workflow = None
     for caller in _callers(frame):
         if workflow is None:
-            found = caller.f_locals.get("self")
-            workflow = found if isinstance(found, ConfigWorkflow) else None
-        elif any(caller.f_locals.get(name) is workflow for name in MAKERS.get(caller.f_code.co_name, ())):
-            return workflow, _given(caller)
+            candidate = caller.f_locals.get("self")
+            workflow = candidate if isinstance(candidate, ConfigWorkflow) else None
+        elif any(
+            caller.f_locals.get(name) is workflow
+            for name in WORKFLOW_FACTORIES.get(caller.f_code.co_name, ())
+        ):
+            return workflow, _read_frames(caller)
         elif caller.f_locals.get("self") is not workflow:
             break
-    return workflow, Given()
+    return workflow, CallerOptions()
 
 
 def _callers(frame: FrameType | None) -> Iterator[FrameType]:
@@ -61,42 +64,44 @@ def _callers(frame: FrameType | None) -> Iterator[FrameType]:
         frame = frame.f_back
 
 
-def _given(create: FrameType) -> Given:
+def _read_frames(create: FrameType) -> CallerOptions:
     """Reads the frame of MONAI's `create_workflow`, and that of python-fire behind `run`."""
-    files = _listed(create.f_locals.get("config_file"))
+    files = _split_files(create.f_locals.get("config_file"))
     arguments = create.f_locals.get("_args")
     if arguments is None:
         names = ("override", "kwargs")
         arguments = next((create.f_locals[name] for name in names if name in create.f_locals), {})
         arguments = update_kwargs(create.f_locals.get("args_file"), **arguments)
-        files = files or _listed(arguments.get("config_file"))
+        files = files or _split_files(arguments.get("config_file"))
     normal = ReferenceResolver.normalize_id
-    options = {normal(key).removeprefix("+"): value for key, value in arguments.items() if key not in RUN}
+    options = {
+        normal(key).removeprefix("+"): value for key, value in arguments.items() if key not in RUN_PARAMETERS
+    }
     typed: dict[str, list[str | None]] = {}
     for caller in list(_callers(create))[1:3]:
         if caller.f_code.co_name == "_CallAndUpdateTrace" and caller.f_globals.get("__name__") == "fire.core":
             typed = read_arguments(caller.f_locals["args"])
     for key in list(typed):
-        if key in RUN:
+        if key in RUN_PARAMETERS:
             typed.pop(key)
-    return Given(tuple(files), options, typed)
+    return CallerOptions(tuple(files), options, typed)
 
 
-def _listed(files: Any) -> list[str]:
-    """Config files as MONAI takes them: one, several, or several in one text."""
+def _split_files(files: Any) -> list[str]:
+    """Splits config files as MONAI does: one, several, or several in one text."""
     if isinstance(files, str) and not Path(files).is_file() and "," in files:
         return files.split(",")
     return [str(file) for file in ensure_tuple(files)] if files else []
 
 
 def read_arguments(arguments: Sequence[str]) -> dict[str, list[str | None]]:
-    """Splits a command line as python-fire does, but leaves every value the text that was typed.
+    """Splits a command line as python-fire does, but keeps every value as text.
 
     Args:
-        arguments: what stands behind `run`.
+        arguments: arguments after `run`.
 
     Returns:
-        Values by key, in their order; None for an option behind which no value stands.
+        Values by key, in their order; None for an option without a value.
     """
     typed: dict[str, list[str | None]] = {}
     words = iter(range(len(arguments)))
@@ -117,5 +122,5 @@ def read_arguments(arguments: Sequence[str]) -> dict[str, list[str | None]]:
 
 
 def _is_option(word: str) -> bool:
-    """Whether python-fire takes a word for an option: `-1` is a number."""
+    """Whether python-fire treats a word as an option; `-1` is a number."""
     return word.startswith("--") or (word.startswith("-") and word[1:2].isalpha() and word[1:2].isascii())

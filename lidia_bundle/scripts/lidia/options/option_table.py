@@ -1,7 +1,7 @@
-"""The one table of options: which keys of the configs a user sets, and what each may hold.
+"""Lists the options: config keys that users set, and the kind of each.
 
-A key that stands here with a text kind is never evaluated when its value comes from outside. All other keys
-of the configs hold expressions or objects, as MONAI's users know them.
+A key with a text kind is never evaluated when its value comes from outside the config files. All other keys
+of the configs hold expressions or objects, as usual in MONAI.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from scripts.lidia.options.option_kinds import (
     PATH,
     PATHS,
     TEXT,
-    Kind,
-    choice,
-    deidentify,
-    names,
-    number,
-    numbers,
-    whole,
+    OptionKind,
+    as_deidentify,
+    choice_kind,
+    integer_kind,
+    names_kind,
+    number_kind,
+    numbers_kind,
 )
 from scripts.lidia.vocabulary import LESION_TYPES, PHASES, PRECISIONS
 
-SPACING = numbers(3)
-METHOD = choice("greedy", "convexadam", flag=True)
+SPACING = numbers_kind(3)
+METHOD = choice_kind("greedy", "convexadam", flag=True)
 
-OPTIONS: dict[str, Kind] = {
+OPTIONS: dict[str, OptionKind] = {
     # folders and files
     **dict.fromkeys(("dataset_dir", "input_dir", "external_dir", "dicom_dir", "datalist", "config"), PATH),
     **dict.fromkeys(("nc", "arterial", "venous", "delayed", "liver", "background"), PATH),
@@ -37,39 +37,40 @@ OPTIONS: dict[str, Kind] = {
     "model_file": PATHS,
     # ids, titles and names
     **dict.fromkeys(("case_id", "title", "section", "command", "reference", "progress", "source"), TEXT),
-    "background_phase": choice(*PHASES),
-    "backend": choice("gloo", "nccl"),
-    "breathing": choice("residual", "raw"),
-    "cohort": choice("internal", "external"),
-    "precision": choice(*PRECISIONS),
+    "background_phase": choice_kind(*PHASES),
+    "backend": choice_kind("gloo", "nccl"),
+    "breathing": choice_kind("residual", "raw"),
+    "cohort": choice_kind("internal", "external"),
+    "precision": choice_kind(*PRECISIONS),
     "register": METHOD,
-    "runtime": choice("torch", "onnx", "openvino"),
-    "phases": names(PHASES),
-    "types": names(LESION_TYPES),
-    **dict.fromkeys(("sections", "only", "looks", "trusted"), names()),
+    "runtime": choice_kind("torch", "onnx", "openvino"),
+    "phases": names_kind(PHASES),
+    "types": names_kind(LESION_TYPES),
+    **dict.fromkeys(("sections", "only", "looks", "trusted"), names_kind()),
     **dict.fromkeys(("phase_map", "class_map", "masks"), MAPPING),
     # switches
     **dict.fromkeys(("tta", "save_probabilities", "explain", "pages", "dicom", "skip_existing"), FLAG),
     **dict.fromkeys(("resume", "complete_only", "complete", "ct"), FLAG),
     **dict.fromkeys(("voxels", "inline", "difficulty"), FLAG),
-    "deidentify": Kind("False, True or uids", deidentify),
+    "deidentify": OptionKind("False, True or uids", as_deidentify),
     # numbers
-    **dict.fromkeys(("patients", "cases", "slices", "pairs", "threads", "draws"), whole(1)),
+    **dict.fromkeys(("patients", "cases", "slices", "pairs", "threads", "draws"), integer_kind(1)),
     **dict.fromkeys(
-        ("max_epochs", "steps_per_epoch", "val_interval", "rounds", "batch_size", "world_size"), whole(1)
+        ("max_epochs", "steps_per_epoch", "val_interval", "rounds", "batch_size", "world_size"),
+        integer_kind(1),
     ),
-    "probe_steps": whole(1),
-    **dict.fromkeys(("seed", "rank", "num_workers", "workers", "subset_patients"), whole(0)),
-    "folds": whole(2),
-    **dict.fromkeys(("overlap", "ema_decay"), number(0.0, 1.0)),
+    "probe_steps": integer_kind(1),
+    **dict.fromkeys(("seed", "rank", "num_workers", "workers", "subset_patients"), integer_kind(0)),
+    "folds": integer_kind(2),
+    **dict.fromkeys(("overlap", "ema_decay"), number_kind(0.0, 1.0)),
     **dict.fromkeys(("random_subset_prob", "boundary_fraction", "min_lr_factor"), FRACTION),
-    "learning_rate": number(0.0),
-    **dict.fromkeys(("register_limit_s", "seconds_per_step", "seconds_per_patient"), number(0.0)),
+    "learning_rate": number_kind(0.0),
+    **dict.fromkeys(("register_limit_s", "seconds_per_step", "seconds_per_patient"), number_kind(0.0)),
     **dict.fromkeys(("spacing", "fov", "phantom_spacing"), SPACING),
-    **dict.fromkeys(("roi_size", "patch_size"), numbers(3, integers=True)),
-    "window": numbers(2, rising=True),
+    **dict.fromkeys(("roi_size", "patch_size"), numbers_kind(3, integers=True)),
+    "window": numbers_kind(2, rising=True),
     "device": DEVICE,
 }
 
-WRITTEN = ("output_dir", "cache_dir")
-"""Folders that a job writes into: one that was named is looked at before the job begins."""
+OUTPUT_FOLDERS = ("output_dir", "cache_dir")
+"""Folders that a job writes into; they are checked before the job starts."""

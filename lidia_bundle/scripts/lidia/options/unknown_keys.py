@@ -1,4 +1,4 @@
-"""Keys that no config answers: a typing error would be taken in silence, and the job run on defaults."""
+"""Finds config keys that nothing uses, such as misspelt options, which MONAI would ignore silently."""
 
 from __future__ import annotations
 
@@ -11,40 +11,42 @@ from typing import Any
 from monai.bundle import ConfigComponent, ConfigParser
 from monai.bundle.utils import DEFAULT_MLFLOW_SETTINGS
 
-from scripts.lidia.options.option_sources import RUN
+from scripts.lidia.options.option_sources import RUN_PARAMETERS
 
-SEP = "::"
+SEPARATOR = "::"
 TRACKING = frozenset(DEFAULT_MLFLOW_SETTINGS["configs"])
 """Keys that MONAI's `tracking` and its federated clients add."""
 REFERENCE = re.compile(r"@(\w+(?:::\w+)*)")
 
 
-def unknown_keys(parser: ConfigParser, base: dict[str, Any], allowed: Sequence[str]) -> list[tuple[str, str]]:
+def find_unknown_keys(
+    parser: ConfigParser, base: dict[str, Any], allowed: Sequence[str]
+) -> list[tuple[str, str]]:
     """Finds keys of a workflow's config that nothing uses.
 
-    A key is known if the bundle's own configs have it, if the config refers to it by `@`, if it begins with
-    `_`, if the component that it is an argument of accepts it, or if it is inside of a block that is data.
+    A key is used if the bundle's own configs have it, if the config refers to it by `@`, if it begins with
+    `_`, if the component that it is an argument of accepts it, or if it is inside a block of plain data.
 
     Args:
-        parser: the workflow's.
+        parser: parser of the workflow.
         base: merged content of the bundle's own configs.
-        allowed: further names, such as run ids.
+        allowed: further valid names, such as run ids.
 
     Returns:
-        The keys, levels joined by `#`, each with the nearest known one ("" for none).
+        The keys, levels joined by `#`, each with the most similar valid key ("" for none).
     """
     config = parser.get()
-    used = set(_references(config))
-    found = []
-    for path in _added(config, base, ()):
-        near = _near(path, parser, base, used, allowed)
-        if near is not None:
-            found.append(("#".join(path), near))
-    return found
+    used = set(_find_references(config))
+    unknown = []
+    for path in _find_added(config, base, ()):
+        suggestion = _suggest(path, parser, base, used, allowed)
+        if suggestion is not None:
+            unknown.append(("#".join(path), suggestion))
+    return unknown
 
 
-def _added(config: Any, base: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """Paths of keys that `config` has and `base` has not, as far as both are the same kind of block."""
+def _find_added(config: Any, base: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Yields paths of keys that only `config` has, where both have the same kind of block."""
     if isinstance(config, dict) and isinstance(base, dict):
         if config.get("_target_") != base.get("_target_"):
             return
@@ -52,65 +54,65 @@ def _added(config: Any, base: Any, path: tuple[str, ...]) -> Iterator[tuple[str,
             if key not in base:
                 yield (*path, str(key))
             else:
-                yield from _added(value, base[key], (*path, str(key)))
+                yield from _find_added(value, base[key], (*path, str(key)))
     elif isinstance(config, list) and isinstance(base, list):
-        for number, (value, known) in enumerate(zip(config, base, strict=False)):
+        for number, (value, base_value) in enumerate(zip(config, base, strict=False)):
             if isinstance(value, dict) and "_target_" in value:
-                yield from _added(value, known, (*path, str(number)))
+                yield from _find_added(value, base_value, (*path, str(number)))
 
 
-def _near(
+def _suggest(
     path: tuple[str, ...], parser: ConfigParser, base: Any, used: set[str], allowed: Sequence[str]
 ) -> str | None:
-    """The known key nearest to an unknown one, "" if there is none; None if the key is known."""
-    key, place = path[-1], SEP.join(path)
-    if key.startswith("_") or any(name == place or name.startswith(place + SEP) for name in used):
+    """Returns the valid key most similar to an unknown one, "" if there is none; None for a valid key."""
+    key, place = path[-1], SEPARATOR.join(path)
+    if key.startswith("_") or any(name == place or name.startswith(place + SEPARATOR) for name in used):
         return None
     if len(path) == 1:
-        if key in RUN | TRACKING or key in allowed:
+        if key in RUN_PARAMETERS | TRACKING or key in allowed:
             return None
-        return nearest(key, [*base, *sorted(RUN), *allowed])
+        return find_nearest(key, [*base, *sorted(RUN_PARAMETERS), *allowed])
     above = [path[:length] for length in range(1, len(path))]
-    if any(SEP.join(part) in used for part in above[:-1]):
+    if any(SEPARATOR.join(part) in used for part in above[:-1]):
         return None
-    blocks = [parser[SEP.join(part)] for part in above]
+    blocks = [parser[SEPARATOR.join(part)] for part in above]
     if isinstance(blocks[-1], dict) and "_target_" in blocks[-1]:
         accepted = _parameters(blocks[-1], parser)
-        return None if accepted is None or key in accepted else nearest(key, accepted)
+        return None if accepted is None or key in accepted else find_nearest(key, accepted)
     data = any(isinstance(block, dict) and "_target_" in block for block in blocks)
-    if data or SEP.join(above[-1]) in used:
+    if data or SEPARATOR.join(above[-1]) in used:
         return None
-    return nearest(key, [name for name in blocks[-1] if name != key])
+    return find_nearest(key, [name for name in blocks[-1] if name != key])
 
 
 def _parameters(component: dict[str, Any], parser: ConfigParser) -> list[str] | None:
-    """Names that a component accepts; None if it accepts all, or cannot be looked into."""
+    """Returns the parameter names of a component; None if it accepts all, or cannot be inspected."""
     target = {"_target_": component["_target_"], "_mode_": "callable"}
     try:
         called = ConfigComponent(target, locator=parser.locator).instantiate()
         parameters = inspect.signature(called).parameters.values()
-    except Exception:  # MONAI says what is wrong when it makes the component
+    except Exception:  # MONAI reports the error when it creates the component
         return None
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
         return None
     return [parameter.name for parameter in parameters]
 
 
-def _references(config: Any) -> Iterator[str]:
+def _find_references(config: Any) -> Iterator[str]:
     if isinstance(config, str) and config[:1] in ("@", "$"):
-        yield from REFERENCE.findall(config.replace("#", SEP))
+        yield from REFERENCE.findall(config.replace("#", SEPARATOR))
     elif isinstance(config, dict | list):
         for part in config.values() if isinstance(config, dict) else config:
-            yield from _references(part)
+            yield from _find_references(part)
 
 
-def nearest(name: str, names: Sequence[str]) -> str:
-    """The name that is nearest to another one, whatever its case, its `-` and `_`; "" if none is near.
+def find_nearest(name: str, names: Sequence[str]) -> str:
+    """Finds the most similar name, ignoring case, `-` and `_`; "" if none is similar.
 
     Args:
-        name: what was typed.
-        names: to choose from.
+        name: the typed name.
+        names: the candidates.
     """
-    plain = {re.sub(r"[\W_]", "", known).lower(): known for known in reversed(names)}
-    found = get_close_matches(re.sub(r"[\W_]", "", name).lower(), plain, n=1, cutoff=0.6)
-    return plain[found[0]] if found else ""
+    normalized = {re.sub(r"[\W_]", "", candidate).lower(): candidate for candidate in reversed(names)}
+    matches = get_close_matches(re.sub(r"[\W_]", "", name).lower(), normalized, n=1, cutoff=0.6)
+    return normalized[matches[0]] if matches else ""

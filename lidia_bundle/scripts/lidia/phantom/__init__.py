@@ -1,1 +1,1 @@
-"""The phantom: four-phase abdomens with lesions, drawn from tables of Hounsfield units."""
+"""Generates the phantom: four-phase abdomens with lesions, from tables of Hounsfield units."""

@@ -1,4 +1,4 @@
-"""The phantom's fingerprint: difficulty and results belong to exactly these tables and this code.
+"""Computes the phantom's fingerprint, a hash of the tables and code that define the images.
 
 It reads the sources as syntax, without comments, docstrings, imports and annotations, so that only what can
 change an image changes the fingerprint.
@@ -10,14 +10,14 @@ import ast
 import hashlib
 from pathlib import Path
 
-WITHOUT = ("__init__.py", "write_cohort.py", "fingerprint.py")
-"""Files that say how cohorts are written, not what they show."""
+EXCLUDED_FILES = ("__init__.py", "write_cohort.py", "fingerprint.py")
+"""Files that do not define the images."""
 RECIPE_HASH = "049a27003d17b25e"
-"""Committed before any network was trained; figures made with another hash are not comparable."""
+"""Hash of the frozen recipe; results made with another hash are not comparable."""
 
 
-class _Bare(ast.NodeTransformer):
-    """Leaves what runs: no imports, texts that stand alone, or annotations."""
+class _CodeOnly(ast.NodeTransformer):
+    """Removes imports, string statements and annotations, and keeps executed code."""
 
     def visit_Import(self, node: ast.Import) -> None:  # noqa: N802, B906
         return None
@@ -44,11 +44,11 @@ class _Bare(ast.NodeTransformer):
 
 
 def recipe_hash() -> str:
-    """SHA-256 (first 16 digits) over the sources that define the images."""
+    """Computes the SHA-256 (first 16 digits) of the sources that define the images."""
     digest = hashlib.sha256()
     for path in sorted(Path(__file__).parent.glob("*.py")):
-        if path.name not in WITHOUT:
-            tree = _Bare().visit(ast.parse(path.read_text(encoding="utf-8")))
+        if path.name not in EXCLUDED_FILES:
+            tree = _CodeOnly().visit(ast.parse(path.read_text(encoding="utf-8")))
             lines = [line for line in ast.unparse(tree).splitlines() if line.strip() != "pass"]
             digest.update("\n".join([path.name, *lines, ""]).encode())
     return digest.hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""Portal and hepatic venous trees inside the liver, grown by branching (calibres of facts 1.2 in mm)."""
+"""Portal and hepatic venous trees inside the liver, grown by branching (calibres in mm)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Writes a cohort: NIfTI a phase on its own grid, truth on the venous grid, and the datalist.
+"""Writes a phantom cohort: a NIfTI file per phase on its own grid, truth on the venous grid, datalist.
 
-Layout, which a MONAI Label datastore can open as it is: `ID.nii.gz` (venous) at the top, the other phases in
+The layout can be opened by a MONAI Label datastore: `ID.nii.gz` (venous) at the top, the other phases in
 `phases/ID/`, truth in `labels/final/`, `instances/` and `liver/`, and `dataset.json`.
 """
 
@@ -30,8 +30,8 @@ from scripts.lidia.phantom.scanner import FOV
 
 SPLIT = {"training": 1305, "validation": 298, "test": 318}
 """Patients of the paper's internal cohort; a phantom cohort is split in these proportions."""
-NOTES = ".cases"
-"""Where an unfinished run keeps the items of finished cases."""
+RUN_NOTES = ".cases"
+"""Folder in which an unfinished run stores the items of finished cases."""
 
 
 def write_cohort(
@@ -48,34 +48,36 @@ def write_cohort(
 ) -> Path:
     """Writes `cases` patients and their datalist; the same arguments give the same bytes.
 
-    A run that was stopped goes on where it stood when it is called again with the same arguments.
+    An interrupted run resumes when it is called again with the same arguments.
 
     Args:
-        dataset_dir: folder to write into, made where it is missing.
-        cases: patients in all, split 1305:298:318 into training, validation and test; a lone one is `test`.
-        seed: of the cohort; case i depends on seed, cohort and i alone.
+        dataset_dir: output folder, created if it does not exist.
+        cases: number of patients, split 1305:298:318 into training, validation and test; one alone is `test`.
+        seed: seed of the cohort; case i depends only on seed, cohort and i.
         cohort: `internal` or `external`.
-        breathing: `residual`, what registration leaves (up to 3 mm), or `raw` (up to 20 mm).
+        breathing: `residual`, the displacement after registration (up to 3 mm), or `raw` (up to 20 mm).
         spacing: voxel size of all phases in mm, one value or (x, y, z); by default each scan has its own.
         fov: field of view in mm, one value or (x, y, z); by default 340 x 250 x 200.
-        workers: processes.
+        workers: number of processes.
         section: puts all cases into this section of the datalist instead of splitting them.
 
     Returns:
         Path of `dataset.json`.
 
     Raises:
-        ValueError: an argument is out of range.
+        ValueError: if an argument is out of range.
     """
     check_cohort(cases, cohort, section)
     folder = Path(dataset_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    asked: dict[str, Any] = {"seed": int(seed), "cohort": cohort, "breathing": breathing}
-    asked |= {"spacing": three(spacing, "spacing", None), "fov": three(fov, "fov", FOV)}
-    begin(folder, {**asked, "recipe": recipe_hash()})
-    make = partial(noted, make=partial(write_case, folder=folder, **asked), folder=folder)
+    settings: dict[str, Any] = {"seed": int(seed), "cohort": cohort, "breathing": breathing}
+    settings |= {"spacing": as_triple(spacing, "spacing", None), "fov": as_triple(fov, "fov", FOV)}
+    start_or_resume(folder, {**settings, "recipe": recipe_hash()})
+    make = partial(load_or_make_case, make=partial(write_case, folder=folder, **settings), folder=folder)
     items = list(
-        tqdm(each(make, int(cases), int(workers)), total=int(cases), desc=f"{cohort} phantom", unit="case")
+        tqdm(
+            map_cases(make, int(cases), int(workers)), total=int(cases), desc=f"{cohort} phantom", unit="case"
+        )
     )
     about = {
         "name": f"LIDIA phantom, {cohort}",
@@ -88,10 +90,10 @@ def write_cohort(
 
 
 def check_cohort(cases: int, cohort: str, section: str | None) -> None:
-    """Refuses a cohort that cannot be.
+    """Checks the arguments of a cohort.
 
     Raises:
-        ValueError: no case, no such recipe, or no such section.
+        ValueError: if there is no case, or the recipe or section is unknown.
     """
     if int(cases) < 1:
         raise ValueError(f"cases is {cases}; at least one is needed")
@@ -104,46 +106,46 @@ def check_cohort(cases: int, cohort: str, section: str | None) -> None:
 def write_list(
     folder: Path, items: Sequence[dict[str, Any]], section: str | None, about: dict[str, Any]
 ) -> Path:
-    """Writes `dataset.json`: what it is about, and the items, all in one section or split; gives its path."""
+    """Writes `dataset.json` with `about` and the items, in one section or split; returns its path."""
     sections = {name: range(len(items) if name == section else 0) for name in SPLIT}
     if section is None:
-        sections = split(len(items))
+        sections = split_cases(len(items))
     datalist = about | {name: [items[i] for i in numbers] for name, numbers in sections.items()}
     path = folder / "dataset.json"
-    put(path, (json.dumps(datalist, indent=1) + "\n").encode())
-    shutil.rmtree(folder / NOTES, ignore_errors=True)
+    write_bytes_atomic(path, (json.dumps(datalist, indent=1) + "\n").encode())
+    shutil.rmtree(folder / RUN_NOTES, ignore_errors=True)
     return path
 
 
-def begin(folder: Path, asked: Mapping[str, Any]) -> None:
-    """Keeps the notes of an unfinished run that was asked for the same, and forgets those of any other."""
-    text = json.dumps(asked, sort_keys=True).encode()
-    note = folder / NOTES / "asked.json"
+def start_or_resume(folder: Path, settings: Mapping[str, Any]) -> None:
+    """Keeps the stored items of an unfinished run with the same settings; deletes those of other settings."""
+    text = json.dumps(settings, sort_keys=True).encode()
+    note = folder / RUN_NOTES / "asked.json"
     if not note.is_file() or note.read_bytes() != text:
-        shutil.rmtree(folder / NOTES, ignore_errors=True)
-        put(note, text)
-    for left in folder.rglob(f"{MARK}*"):
-        left.unlink(missing_ok=True)
+        shutil.rmtree(folder / RUN_NOTES, ignore_errors=True)
+        write_bytes_atomic(note, text)
+    for leftover in folder.rglob(f"{MARK}*"):
+        leftover.unlink(missing_ok=True)
 
 
-def noted(index: int, *, make: Callable[[int], dict[str, Any]], folder: Path) -> dict[str, Any]:
-    """The item of a case: made now, or noted by a run that was stopped.
+def load_or_make_case(index: int, *, make: Callable[[int], dict[str, Any]], folder: Path) -> dict[str, Any]:
+    """Returns the item of a case: stored by an interrupted run, or made now.
 
     Args:
-        index: of the case.
-        make: writes the case and gives its item.
-        folder: of the cohort.
+        index: index of the case.
+        make: writes the case and returns its item.
+        folder: folder of the cohort.
     """
-    note = folder / NOTES / f"{index}.json"
+    note = folder / RUN_NOTES / f"{index}.json"
     if note.is_file():
         return json.loads(note.read_text(encoding="utf-8"))
     item = make(index)
-    put(note, json.dumps(item).encode())
+    write_bytes_atomic(note, json.dumps(item).encode())
     return item
 
 
-def split(cases: int) -> dict[str, range]:
-    """Case numbers a section, in the paper's proportions; test is served first, then training."""
+def split_cases(cases: int) -> dict[str, range]:
+    """Splits case numbers into sections, in the paper's proportions; `test` is filled first."""
     total = sum(SPLIT.values())
     test = max(1, round(cases * SPLIT["test"] / total))
     validation = round(cases * SPLIT["validation"] / total)
@@ -155,11 +157,11 @@ def split(cases: int) -> dict[str, range]:
     }
 
 
-def three(value: float | Sequence[float] | None, name: str, default: Sequence[float] | None) -> Any:
-    """One number or three as a tuple of three positive floats (mm).
+def as_triple(value: float | Sequence[float] | None, name: str, default: Sequence[float] | None) -> Any:
+    """Converts one number or three to a tuple of three positive floats (mm).
 
     Raises:
-        ValueError: neither one nor three, or not positive.
+        ValueError: if there are not one or three numbers, or one is not positive.
     """
     if value is None:
         return default
@@ -171,8 +173,8 @@ def three(value: float | Sequence[float] | None, name: str, default: Sequence[fl
     return numbers
 
 
-def each(make: partial, cases: int, workers: int) -> Iterator[dict[str, Any]]:
-    """What `make` gives for each case number, in order, from so many processes."""
+def map_cases(make: partial, cases: int, workers: int) -> Iterator[dict[str, Any]]:
+    """Yields the result of `make` for each case number, in order, computed in `workers` processes."""
     if workers <= 1 or cases == 1:
         yield from map(make, range(cases))
         return
@@ -189,16 +191,16 @@ def write_case(
 
 
 def store_case(case: Case, folder: Path) -> dict[str, Any]:
-    """Writes the volumes and the truth of a patient and returns his item of the datalist."""
+    """Writes the volumes and the ground truth of a patient and returns its datalist item."""
     name = case.id
     phases = {p: f"{name}.nii.gz" if p == "venous" else f"phases/{name}/{p}.nii.gz" for p in case.volumes}
     for phase, path in phases.items():
-        put(folder / path, nifti(*case.volumes[phase]))
+        write_bytes_atomic(folder / path, encode_nifti(*case.volumes[phase]))
     truth = {"label": f"labels/final/{name}.nii.gz"} | {
         k: f"{k}/{name}.nii.gz" for k in ("liver", "instances")
     }
     for key, path in truth.items():
-        put(folder / path, nifti(getattr(case, key), case.affine))
+        write_bytes_atomic(folder / path, encode_nifti(getattr(case, key), case.affine))
     lesions = [{k: v for k, v in lesion.items() if k != "parts"} for lesion in case.lesions]
     return {
         "id": name,
@@ -211,8 +213,8 @@ def store_case(case: Case, folder: Path) -> dict[str, Any]:
     }
 
 
-def nifti(data: NDArray, affine: NDArray) -> bytes:
-    """A NIfTI-1 file (`.nii.gz`) whose bytes depend on voxels and affine alone."""
+def encode_nifti(data: NDArray, affine: NDArray) -> bytes:
+    """Encodes a NIfTI-1 file (`.nii.gz`) whose bytes depend only on voxels and affine."""
     image = nib.Nifti1Image(np.zeros((1, 1, 1), data.dtype), affine)
     image.header.set_data_shape(data.shape)
     image.header.set_sform(affine, 1)
@@ -224,7 +226,7 @@ def nifti(data: NDArray, affine: NDArray) -> bytes:
     return gzip.compress(raw, compresslevel=1, mtime=0)
 
 
-def put(path: Path, content: bytes) -> None:
-    """Writes whole or not at all: a stopped run leaves no broken file under a final name."""
-    with replacing(path) as beside:
-        beside.write_bytes(content)
+def write_bytes_atomic(path: Path, content: bytes) -> None:
+    """Writes a file atomically, so that an interrupted run leaves no incomplete file."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)

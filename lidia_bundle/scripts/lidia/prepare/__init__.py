@@ -1,1 +1,1 @@
-"""Other people's data to our lists and back: nnU-Net's folders, public data sets, folds."""
+"""Converts nnU-Net folders, public data sets and DICOM archives to datalists, and datalists to nnU-Net."""

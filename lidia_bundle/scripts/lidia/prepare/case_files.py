@@ -1,4 +1,4 @@
-"""From what a reader found of a patient to our item: one label on the reference grid, instances, liver."""
+"""Converts the files of one patient to a datalist item: label and instances on the reference grid."""
 
 from __future__ import annotations
 
@@ -24,81 +24,83 @@ from scripts.lidia.prepare.output_folder import is_fresh, logger
 from scripts.lidia.prepare.read_mask_file import read_mask_file
 from scripts.lidia.vocabulary import CLASSES, FIRST_LESION, GRID_ORDER, LIVER, OTHERS, PHASES
 
-ReadDrawn = Callable[[Path, str], tuple[NDArray[np.int64], NDArray[np.float64]]]
-"""From a file and the case's id to values (X, Y, Z) and their RAS affine (mm)."""
+MaskReader = Callable[[Path, str], tuple[NDArray[np.int64], NDArray[np.float64]]]
+"""Function of a file and the case's id; returns values (X, Y, Z) and their RAS affine (mm)."""
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """A file that somebody drew, on the grid of whatever phase.
+class MaskFile:
+    """A mask file, on the grid of any phase.
 
     Args:
-        path: NIfTI, NRRD, or what `read` can read.
-        classes: our class of each value; one class says that all positive values are it.
-        lesion: whether the file is one lesion by itself.
-        read: how the file is read.
+        path: NIfTI, NRRD, or another format that `read` supports.
+        classes: class of each value, or one class for all positive values.
+        lesion: whether the file holds exactly one lesion.
+        read: function that reads the file.
     """
 
     path: Path
     classes: Mapping[int, int] | int
     lesion: bool = False
-    read: ReadDrawn = read_mask_file
+    read: MaskReader = read_mask_file
 
 
 @dataclass(frozen=True)
-class Patient:
-    """What a reader found of a patient.
+class SourcePatient:
+    """The files and labels of one patient of a data set.
 
     Args:
         id: name of the case.
-        phases: of each phase that was scanned the NIfTI file, the folder of its DICOM series, or the slices
-            of a series that shares its folder with others.
-        drawn: lesions (and liver) as drawn; later files win over earlier ones. None if nobody drew anything.
-        malignant: side of lesions of class `others`; None if nobody says.
+        phases: for each scanned phase the NIfTI file, the folder of its DICOM series, or the slices of a
+            series that shares its folder with others.
+        masks: masks of lesions (and liver); later files overwrite earlier ones. None without annotation.
+        malignant: whether lesions of class `others` are malignant; None if unknown.
         about: further keys of the item.
-        told_by: tables that say what the drawings are; when they change, the labels are made again.
-        section: of the list; patients whose lesions nobody drew are not for training.
+        tables: tables that define the meaning of the masks; when they change, the labels are made again.
+        section: section of the datalist; patients without lesion masks are not used for training.
     """
 
     id: str
     phases: Mapping[str, Path | tuple[Path, ...]]
-    drawn: tuple[Drawn, ...] | None
+    masks: tuple[MaskFile, ...] | None
     malignant: bool | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
-    told_by: tuple[Path, ...] = ()
+    tables: tuple[Path, ...] = ()
     section: str = "training"
 
 
-def convert_case(patient: Patient, folder: Path) -> dict[str, Any]:
-    """Writes `labels/ID.nii.gz` and `instances/ID.nii.gz`, and gives the item of the datalist.
+def convert_case(patient: SourcePatient, folder: Path) -> dict[str, Any]:
+    """Writes `labels/ID.nii.gz` and `instances/ID.nii.gz`, and returns the item of the datalist.
 
-    All lies on the grid of the venous phase; without one on the grid of the phase that was drawn on, else of
-    the first of delayed, arterial, nc. Drawings of other phases are carried over by their place in space.
+    Both files use the grid of the venous phase; without one, the grid of the annotated phase, else of the
+    first of delayed, arterial, nc. Masks of other phases are resampled by their position in space.
 
     Args:
-        patient: what was found.
-        folder: where to write; phases stay where they are, unless a file or a folder holds several volumes.
+        patient: the files of the patient.
+        folder: output folder; phases stay in place, unless a file or a folder holds several volumes.
 
     Raises:
-        CaseError: if a file is missing or unfit, or more than 1 % of a drawing lies outside the grid.
+        CaseError: if a file is missing or invalid, or more than 1 % of a mask lies outside the grid.
     """
-    phases = {p: _volume(patient.phases[p], p, patient.id, folder) for p in PHASES if p in patient.phases}
+    phases = {
+        p: _prepare_phase(patient.phases[p], p, patient.id, folder) for p in PHASES if p in patient.phases
+    }
     if not phases:
-        raise CaseError(patient.id, "", "no phase was found", "check the folder's layout", "no_phase")
+        raise CaseError(patient.id, "", "no phase was found", "check the layout of the folder", "no_phase")
     item: dict[str, Any] = {"id": patient.id, "phases": {p: str(f) for p, f in phases.items()}}
     item |= patient.about
-    if patient.drawn is None:
+    if patient.masks is None:
         return item
     files = [folder / part / f"{patient.id}.nii.gz" for part in ("labels", "instances")]
-    sources = [*phases.values(), *patient.told_by, *(drawn.path for drawn in patient.drawn)]
+    sources = [*phases.values(), *patient.tables, *(mask.path for mask in patient.masks)]
     if is_fresh(files, sources):
         label, instances = (np.asarray(nib.load(file).dataobj) for file in files)
     else:
-        label, instances, affine = _drawing(patient.id, patient.drawn, phases)
+        label, instances, affine = _merge_masks(patient.id, patient.masks, phases)
         write_volume(files[0], label.astype(np.uint8), affine)
         write_volume(files[1], instances.astype(np.uint16), affine)
     if not (label == LIVER).any():
-        logger.warning(f"{patient.id}: nobody drew the liver; to train, add a `liver` mask to the list")
+        logger.warning(f"{patient.id}: the label has no liver; to train, add a `liver` mask to the list")
     numbers, first = np.unique(instances, return_index=True)
     kinds = {int(n): int(label.flat[at]) for n, at in zip(numbers, first, strict=True) if n > 0}
     item |= {"label": str(files[0]), "instances": str(files[1])}
@@ -108,8 +110,8 @@ def convert_case(patient: Patient, folder: Path) -> dict[str, Any]:
     return item
 
 
-def _volume(path: Path | tuple[Path, ...], phase: str, case: str, folder: Path) -> Path:
-    """The phase's file or folder, or a file of its own where these hold several volumes.
+def _prepare_phase(path: Path | tuple[Path, ...], phase: str, case: str, folder: Path) -> Path:
+    """Returns the phase's file or folder; extracts the volume to a new file where these hold several.
 
     Raises:
         CaseError: if a file is missing or unfit.
@@ -117,9 +119,9 @@ def _volume(path: Path | tuple[Path, ...], phase: str, case: str, folder: Path) 
     written = folder / "phases" / case / f"{phase}.nii.gz"
     if isinstance(path, tuple):
         if not is_fresh([written], path):
-            voxels, affine, remarks = read_files(path, case=case)
-            for remark in remarks:
-                logger.warning(f"{case}: {remark.problem}")
+            voxels, affine, warnings = read_files(path, case=case)
+            for warning in warnings:
+                logger.warning(f"{case}: {warning.problem}")
             write_volume(written, voxels, affine)
         return written
     if path.is_dir():
@@ -130,48 +132,48 @@ def _volume(path: Path | tuple[Path, ...], phase: str, case: str, folder: Path) 
         check_header(path, case=case)
         return path
     if not is_fresh([written], [path]):
-        logger.warning(f"{case}: {path.name} holds {shape[3]} volumes; the first is taken")
+        logger.warning(f"{case}: {path.name} holds {shape[3]} volumes; the first is used")
         first = np.asarray(image.dataobj[(..., *[0] * (len(shape) - 3))])
         write_volume(written, first.astype(np.float32), np.asarray(image.affine, float))
     check_header(written, case=case)
     return written
 
 
-def _drawing(
-    case: str, drawings: Sequence[Drawn], phases: Mapping[str, Path]
+def _merge_masks(
+    case: str, masks: Sequence[MaskFile], phases: Mapping[str, Path]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Classes, instances and the affine of the grid they lie on.
+    """Merges all masks of a case to classes and instances on one grid; also returns its affine.
 
     Raises:
-        CaseError: if a drawing cannot be read or lies outside the grid.
+        CaseError: if a mask cannot be read or lies outside the grid.
     """
-    read = [(drawn, *drawn.read(drawn.path, case)) for drawn in drawings]
-    affine, shape = _grid(case, phases, read[-1][1:] if read else None)
+    loaded = [(mask, *mask.read(mask.path, case)) for mask in masks]
+    affine, shape = _choose_grid(case, phases, loaded[-1][1:] if loaded else None)
     label, instances = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-    for drawn, values, place in read:
-        classes = _classes(drawn, values, case)
+    for mask, values, mask_affine in loaded:
+        classes = _to_classes(mask, values, case)
         if (classes >= FIRST_LESION).any():
-            _check_inside(classes, place, Grid(affine, shape), case, drawn.path)
-        moved = _moved(classes, place, affine, shape)
-        label = np.where(moved > 0, moved, label)
-        lesions = moved >= FIRST_LESION
-        own = lesions.astype(np.int64) if drawn.lesion else label_components(np.where(lesions, moved, 0))
-        instances[moved > 0] = 0
+            _check_inside(classes, mask_affine, Grid(affine, shape), case, mask.path)
+        resampled = _resample_classes(classes, mask_affine, affine, shape)
+        label = np.where(resampled > 0, resampled, label)
+        lesions = resampled >= FIRST_LESION
+        own = lesions.astype(np.int64) if mask.lesion else label_components(np.where(lesions, resampled, 0))
+        instances[resampled > 0] = 0
         instances[lesions] = own[lesions] + instances.max(initial=0)
     return label, instances, affine
 
 
-def _grid(case: str, phases: Mapping[str, Path], drawn: tuple[NDArray, NDArray] | None) -> Grid:
-    """The grid of the venous phase, else of the phase drawn on, else of the first in the usual order."""
+def _choose_grid(case: str, phases: Mapping[str, Path], mask_grid: tuple[NDArray, NDArray] | None) -> Grid:
+    """Returns the grid of the venous phase, else of the annotated phase, else of the first in GRID_ORDER."""
     order = [phases[phase] for phase in GRID_ORDER if phase in phases]
-    first = _place(order[0], case)
-    if "venous" in phases or drawn is None:
+    first = _read_grid(order[0], case)
+    if "venous" in phases or mask_grid is None:
         return first
-    grids = [first, *(_place(path, case) for path in order[1:])]
-    return next((grid for grid in grids if same_grid(*grid, drawn[1], drawn[0].shape)), first)
+    grids = [first, *(_read_grid(path, case) for path in order[1:])]
+    return next((grid for grid in grids if same_grid(*grid, mask_grid[1], mask_grid[0].shape)), first)
 
 
-def _place(path: Path, case: str) -> Grid:
+def _read_grid(path: Path, case: str) -> Grid:
     if path.is_dir():
         voxels, affine, _ = read_series(path, case=case)
         return Grid(affine, voxels.shape)
@@ -179,43 +181,43 @@ def _place(path: Path, case: str) -> Grid:
     return Grid(np.asarray(image.affine, float), tuple(image.shape[:3]))
 
 
-def _classes(drawn: Drawn, values: NDArray[np.int64], case: str) -> NDArray[np.int64]:
-    """Our classes of a drawing's values.
+def _to_classes(mask: MaskFile, values: NDArray[np.int64], case: str) -> NDArray[np.int64]:
+    """Maps the values of a mask to classes.
 
     Raises:
-        CaseError: if it holds a value that nobody named.
+        CaseError: if the mask holds a value without a class.
     """
-    if isinstance(drawn.classes, int):
-        return np.where(values > 0, drawn.classes, 0)
-    unknown = sorted(set(np.unique(values).tolist()) - set(drawn.classes) - {0})
+    if isinstance(mask.classes, int):
+        return np.where(values > 0, mask.classes, 0)
+    unknown = sorted(set(np.unique(values).tolist()) - set(mask.classes) - {0})
     if unknown:
-        problem = f"values {unknown} are none of this data set ({sorted(drawn.classes)})"
-        raise CaseError(case, str(drawn.path), problem, "check the file, or name its values", "bad_label")
-    ours = np.zeros_like(values)
-    for value, kind in drawn.classes.items():
-        ours[values == value] = kind
-    return ours
+        problem = f"values {unknown} are not defined in this data set ({sorted(mask.classes)})"
+        raise CaseError(case, str(mask.path), problem, "check the file, or define its values", "bad_label")
+    mapped = np.zeros_like(values)
+    for value, kind in mask.classes.items():
+        mapped[values == value] = kind
+    return mapped
 
 
-def _moved(
-    classes: NDArray[np.int64], place: NDArray, affine: NDArray[np.float64], shape: tuple[int, ...]
+def _resample_classes(
+    classes: NDArray[np.int64], mask_affine: NDArray, affine: NDArray[np.float64], shape: tuple[int, ...]
 ) -> NDArray[np.int64]:
-    if same_grid(place, classes.shape, affine, shape):
+    if same_grid(mask_affine, classes.shape, affine, shape):
         return classes
-    drawing = MetaTensor(torch.as_tensor(classes[None].astype(np.float32)), affine=torch.as_tensor(place))
-    moved = resample(drawing, Grid(affine, shape), nearest=True, outside=0.0)
-    return moved.numpy()[0].astype(np.int64)
+    mask = MetaTensor(torch.as_tensor(classes[None].astype(np.float32)), affine=torch.as_tensor(mask_affine))
+    resampled = resample(mask, Grid(affine, shape), nearest=True, outside=0.0)
+    return resampled.numpy()[0].astype(np.int64)
 
 
-def _check_inside(classes: NDArray, place: NDArray, grid: Grid, case: str, path: Path) -> None:
-    """Refuses lesions that the reference does not show.
+def _check_inside(classes: NDArray, mask_affine: NDArray, grid: Grid, case: str, path: Path) -> None:
+    """Refuses lesions outside the reference volume.
 
     Raises:
-        CaseError: if more than 1 % of them lie outside.
+        CaseError: if more than 1 % of the lesion voxels lie outside.
     """
     index = np.argwhere(classes >= FIRST_LESION).T.astype(np.float64)
-    inside = coverage(to_mm(place, index), *grid)
+    inside = coverage(to_mm(mask_affine, index), *grid)
     if inside < 0.99:
         problem = f"only {inside:.1%} of the lesions lie in the reference volume"
-        remedy = "check the affine of the mask, or take the case off the list"
+        remedy = "check the affine of the mask, or remove the case from the list"
         raise CaseError(case, str(path), problem, remedy, "label_outside")

@@ -1,4 +1,4 @@
-"""k folds of a list by patient, with every lesion type spread over the folds as evenly as it can be."""
+"""Splits a datalist into k folds by patient, stratified by lesion type."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Sections = dict[str, list[dict[str, Any]]]
 
 
 def make_folds(sections: Sections, folds: int, seed: int, source: str) -> list[Sections]:
-    """Splits training and validation cases anew, once a fold; other sections stay as they are.
+    """Splits training and validation cases into folds; other sections stay unchanged.
 
     Args:
         sections: completed items by section. Cases with the same `patient` (their `id` by default) stay
             together.
-        folds: how many.
+        folds: number of folds.
         seed: the same seed gives the same folds, whatever the order of the list.
-        source: the list, for messages.
+        source: the list, for error messages.
 
     Returns:
         The sections of each fold; a case is in `validation` in exactly one of them.
@@ -36,31 +36,31 @@ def make_folds(sections: Sections, folds: int, seed: int, source: str) -> list[S
     pool = [item for name in ("training", "validation") for item in sections.get(name, [])]
     types: dict[str, set[str]] = defaultdict(set)
     for item in pool:
-        types[patient_of(item)] |= lesion_types(item)
+        types[get_patient_id(item)] |= find_lesion_types(item)
     if not 2 <= folds <= len(types):
         problem = f"{folds} folds of {len(types)} patients in training and validation"
-        remedy = "ask for 2 folds or more, and no more than there are patients"
+        remedy = "give at least 2 folds, and at most one per patient"
         raise CaseError("datalist", source, problem, remedy, "bad_folds")
     fold_of = stratify(types, folds, seed)
     rest = {name: items for name, items in sections.items() if name not in ("training", "validation")}
     result = []
     for fold in range(folds):
-        training = [item for item in pool if fold_of[patient_of(item)] != fold]
-        validation = [item for item in pool if fold_of[patient_of(item)] == fold]
+        training = [item for item in pool if fold_of[get_patient_id(item)] != fold]
+        validation = [item for item in pool if fold_of[get_patient_id(item)] == fold]
         result.append({"training": training, "validation": validation, **rest})
     return result
 
 
-def patient_of(item: Item) -> str:
-    """Whose scan it is: `patient`, where a list has several scans of one person, else `id`."""
+def get_patient_id(item: Item) -> str:
+    """Returns the patient of a scan: `patient`, for lists with several scans per patient, else `id`."""
     return str(item.get("patient") or item["id"])
 
 
-def lesion_types(item: Item) -> set[str]:
-    """Lesion types of a case: those that the list tells of (`lesions`), else those of the label's voxels.
+def find_lesion_types(item: Item) -> set[str]:
+    """Returns the lesion types of a case, from `lesions` of the item, else from the label's voxels.
 
     Raises:
-        CaseError: if the list tells nothing and the label cannot be read.
+        CaseError: if the item has no `lesions` and the label cannot be read.
     """
     if isinstance(item.get("lesions"), list):
         return {str(lesion["type"]) for lesion in item["lesions"]}
@@ -73,14 +73,14 @@ def lesion_types(item: Item) -> set[str]:
 
 
 def stratify(types: Mapping[str, set[str]], folds: int, seed: int) -> dict[str, int]:
-    """Iterative stratification: the rarest type is dealt out first, each patient where it lacks most.
+    """Assigns patients to folds by iterative stratification, the rarest lesion type first.
 
     Source: Sechidis, K. et al.: On the stratification of multi-label data. ECML PKDD 2011.
 
     Args:
         types: lesion types of each patient; may be empty.
-        folds: how many.
-        seed: decides the order of patients, and ties.
+        folds: number of folds.
+        seed: seed for the order of patients and for ties.
 
     Returns:
         The fold of each patient, 0..folds-1.
@@ -109,9 +109,9 @@ def stratify(types: Mapping[str, set[str]], folds: int, seed: int) -> dict[str, 
 
 
 def format_folds(folds: Sequence[Sections]) -> list[dict[str, int]]:
-    """Patients a lesion type in the validation section of each fold, for the log."""
+    """Counts the cases by lesion type in the validation section of each fold, for the log."""
     table = []
     for fold in folds:
-        kinds = [kind for item in fold["validation"] for kind in lesion_types(item)]
+        kinds = [kind for item in fold["validation"] for kind in find_lesion_types(item)]
         table.append({"cases": len(fold["validation"])} | {k: kinds.count(k) for k in CLASSES if k in kinds})
     return table

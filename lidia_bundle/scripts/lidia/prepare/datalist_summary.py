@@ -1,4 +1,4 @@
-"""Counts of a list by lesion type and phase: `summary.json` beside it, and a table in the log."""
+"""Counts the cases of a datalist by lesion type and phase; writes `summary.json` and logs a table."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Any
 
 from scripts.lidia.atomic import write_json
 from scripts.lidia.datalist.case_error import CaseError
-from scripts.lidia.prepare.cross_validation import lesion_types, patient_of
+from scripts.lidia.prepare.cross_validation import find_lesion_types, get_patient_id
 from scripts.lidia.prepare.output_folder import logger
-from scripts.lidia.prepare.readers.label_table import LIVER_ALONE, NOTHING, ONE
+from scripts.lidia.prepare.readers.label_table import LIVER_ONLY, NO_LABELS, ONE_LESION
 from scripts.lidia.vocabulary import LESION_TYPES, PHASES
 
 SUMMARY = "summary.json"
 CAUTIONS = {
-    ONE: "one lesion a case was drawn: others count as false findings, and a training would call them liver",
-    LIVER_ALONE: "nobody drew lesions: judge the liver alone; AUCs and figures of lesions would mean nothing",
-    NOTHING: "nobody drew anything: the list is for inference",
+    ONE_LESION: "one lesion per case is annotated: others count as false positives and train as liver",
+    LIVER_ONLY: "lesions are not annotated: evaluate only the liver, not AUCs or lesions",
+    NO_LABELS: "nothing is annotated: the list is for inference",
 }
 Item = Mapping[str, Any]
 
 
 def count_cases(sections: Mapping[str, Sequence[Item]]) -> dict[str, Any]:
-    """Counts of a list's cases.
+    """Counts the cases of a datalist.
 
     Args:
         sections: completed items by section.
@@ -36,26 +36,26 @@ def count_cases(sections: Mapping[str, Sequence[Item]]) -> dict[str, Any]:
         does not number them.
     """
     items = [item for part in sections.values() for item in part]
-    seen = [(item, lesion_types(item)) for item in items]
+    typed_items = [(item, find_lesion_types(item)) for item in items]
     types = {}
     for kind in LESION_TYPES:
-        mine = [item for item, kinds in seen if kind in kinds]
-        if mine:
-            counted = [one["type"] for item in mine for one in item.get("lesions", [])]
+        matches = [item for item, kinds in typed_items if kind in kinds]
+        if matches:
+            lesion_names = [item["type"] for item in matches for item in item.get("lesions", [])]
             types[kind] = {
-                "cases": len(mine),
-                "lesions": counted.count(kind) or None,
-                "phases": {phase: sum(phase in item["phases"] for item in mine) for phase in PHASES},
-                "all_phases": sum(len(item["phases"]) == len(PHASES) for item in mine),
+                "cases": len(matches),
+                "lesions": lesion_names.count(kind) or None,
+                "phases": {phase: sum(phase in item["phases"] for item in matches) for phase in PHASES},
+                "all_phases": sum(len(item["phases"]) == len(PHASES) for item in matches),
             }
     return {
         "cases": len(items),
-        "patients": len({patient_of(item) for item in items}),
+        "patients": len({get_patient_id(item) for item in items}),
         "sections": {name: len(part) for name, part in sections.items()},
         "phases": {phase: sum(phase in item["phases"] for item in items) for phase in PHASES},
         "subsets": dict(sorted(Counter("+".join(item["phases"]) for item in items).items())),
         "without_label": sum("label" not in item for item in items),
-        "without_lesion": sum("label" in item and not kinds for item, kinds in seen),
+        "without_lesion": sum("label" in item and not kinds for item, kinds in typed_items),
         "types": types,
     }
 
@@ -66,13 +66,13 @@ def write_summary(
     """Writes `summary.json` and logs it as a table.
 
     Args:
-        folder: of the list.
+        folder: folder of the list.
         sections: completed items by section.
-        left_out: cases that are not in the list, and why.
-        **about: what comes first in the file, e.g. `source`.
+        left_out: cases that are not in the list, with the reason.
+        **about: first keys of the file, e.g. `source`.
     """
     counts = count_cases(sections)
-    missing = [{"case": one.case, "why": one.problem, "file": one.file} for one in left_out]
+    missing = [{"case": fault.case, "why": fault.problem, "file": fault.file} for fault in left_out]
     content = {**about, **counts, "left_out": missing}
     write_json(folder / SUMMARY, content)
     if about.get("words", {}).get("drawn") in CAUTIONS:
@@ -84,19 +84,19 @@ def write_summary(
 
 
 def format_counts(counts: Mapping[str, Any]) -> list[str]:
-    """Lines of a table of types and phases; numbers are cases, but for `lesions`.
+    """Formats a table of types and phases; numbers are cases, except in the column `lesions`.
 
     Args:
-        counts: of `count_cases`.
+        counts: result of `count_cases`.
     """
     head = f"{'':14}{'cases':>7}{'lesions':>9}" + "".join(f"{phase:>10}" for phase in PHASES) + f"{'all':>6}"
     lines = [head]
     for kind, row in counts["types"].items():
-        each = "".join(f"{row['phases'][phase]:>10}" for phase in PHASES)
-        lines.append(f"{kind:14}{row['cases']:>7}{row['lesions'] or '-':>9}{each}{row['all_phases']:>6}")
+        cells = "".join(f"{row['phases'][phase]:>10}" for phase in PHASES)
+        lines.append(f"{kind:14}{row['cases']:>7}{row['lesions'] or '-':>9}{cells}{row['all_phases']:>6}")
     for name, key in (("no lesion", "without_lesion"), ("no label", "without_label")):
         if counts[key]:
             lines.append(f"{name:14}{counts[key]:>7}")
-    whole = "".join(f"{counts['phases'][phase]:>10}" for phase in PHASES)
+    totals = "".join(f"{counts['phases'][phase]:>10}" for phase in PHASES)
     complete = counts["subsets"].get("+".join(PHASES), 0)
-    return [*lines, f"{'in all':14}{counts['cases']:>7}{'':9}{whole}{complete:>6}"]
+    return [*lines, f"{'in all':14}{counts['cases']:>7}{'':9}{totals}{complete:>6}"]

@@ -1,4 +1,4 @@
-"""The account of a public data set: which file became a phase, a label or a table of which patient."""
+"""Records for each file of a public data set whether it became a phase, a label or a table."""
 
 from __future__ import annotations
 
@@ -9,36 +9,42 @@ from typing import Any
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.dicom.file_account import Account, log_summary
 from scripts.lidia.input_folders import list_files
-from scripts.lidia.prepare.case_files import Patient
+from scripts.lidia.prepare.case_files import SourcePatient
 from scripts.lidia.prepare.output_folder import logger
 
 
 def close_account(
-    account: Account, patients: Sequence[Patient | CaseError], folder: Path, used: Sequence[str]
+    account: Account, patients: Sequence[SourcePatient | CaseError], folder: Path, used: Sequence[str]
 ) -> dict[str, Any]:
-    """Gives every file of a data set its fate, tells of it, and writes `files.csv`.
+    """Records the use of every file of a data set, logs it, and writes `files.csv`.
 
     Args:
-        account: of the data set; what a reader already left out stays so, unless a patient uses it.
-        patients: what the reader found, faults among them.
-        folder: where `files.csv` goes.
-        used: ids of the patients who were converted.
+        account: account of the data set; a reader's exclusions stay, unless a patient uses the file.
+        patients: results of the reader, faults included.
+        folder: output folder of `files.csv`.
+        used: ids of the converted patients.
 
     Returns:
         The summary of the account.
     """
-    for one in patients:
-        if isinstance(one, CaseError):
-            account.leave_out(_below([Path(one.file)]), "failed", case=one.case, detail=one.problem)
-        elif one.id in used:
-            for phase, place in one.phases.items():
-                account.use(_below(place if isinstance(place, tuple) else [place]), phase, case=one.id)
-            drawn = [one_drawn.path for one_drawn in one.drawn or ()]
-            account.use(_below(drawn), "label", case=one.id)
-            account.use(_below(one.told_by), "table")
+    for patient in patients:
+        if isinstance(patient, CaseError):
+            account.leave_out(
+                _list_below([Path(patient.file)]), "failed", case=patient.case, detail=patient.problem
+            )
+        elif patient.id in used:
+            for phase, place in patient.phases.items():
+                account.use(
+                    _list_below(place if isinstance(place, tuple) else [place]), phase, case=patient.id
+                )
+            mask_paths = [mask.path for mask in patient.masks or ()]
+            account.use(_list_below(mask_paths), "label", case=patient.id)
+            account.use(_list_below(patient.tables), "table")
         else:
-            places = [place if isinstance(place, tuple) else (place,) for place in one.phases.values()]
-            account.leave_out(_below([path for place in places for path in place]), "failed", case=one.id)
+            places = [place if isinstance(place, tuple) else (place,) for place in patient.phases.values()]
+            account.leave_out(
+                _list_below([path for place in places for path in place]), "failed", case=patient.id
+            )
     account.close("not_needed")
     summary = account.summary()
     log_summary(summary, logger, account.folder.name)
@@ -46,5 +52,5 @@ def close_account(
     return summary
 
 
-def _below(paths: Iterable[Path]) -> list[Path]:
+def _list_below(paths: Iterable[Path]) -> list[Path]:
     return [file for path in paths for file in (list_files(path).files if path.is_dir() else [path])]

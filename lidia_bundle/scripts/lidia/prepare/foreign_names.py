@@ -1,4 +1,4 @@
-"""Other people's names of phases and classes, and which of ours they mean; an unknown one is an error."""
+"""Maps names of phases and classes in other data sets to the names of this bundle."""
 
 from __future__ import annotations
 
@@ -19,56 +19,61 @@ CLASS_WORDS = {
     "calcification": ("calcifications",),
     "others": ("other",),
 }
-"""Further names of each class. Names of no type ("tumour", "lesion", "cancer") are left out on purpose."""
+"""Synonyms of each class. Names without a type ("tumour", "lesion", "cancer") are deliberately left out."""
 
 
-def phase_of(name: str, phase_map: Mapping[str, str] | None, file: str) -> str:
-    """Which phase a name means.
+def map_phase(name: str, phase_map: Mapping[str, str] | None, file: str) -> str:
+    """Returns the phase that a name means.
 
     Args:
-        name: what the source calls it.
-        phase_map: the user's own words, source's name to phase; they come first.
-        file: where the name stands, for the message.
+        name: name in the source.
+        phase_map: the user's mapping of source names to phases; it has priority.
+        file: file that holds the name, for error messages.
 
     Raises:
-        CaseError: if the name is unknown, or the user's word for it is.
+        CaseError: if the name, or its value in the user's mapping, is unknown.
     """
-    given = {normalize_name(key): str(value) for key, value in (phase_map or {}).items()}
-    phase = given.get(normalize_name(name)) or match_phase_name(name)
+    mapping = {normalize_name(key): str(value) for key, value in (phase_map or {}).items()}
+    phase = mapping.get(normalize_name(name)) or match_phase_name(name)
     if phase not in PHASES:
-        problem = f"{phase or name!r} is no phase that is known here"
-        remedy = f"name it by --phase_map \"{{'{name}': 'venous'}}\"; the phases are {', '.join(PHASES)}"
+        problem = f"{phase or name!r} is not a known phase"
+        remedy = f"map it by --phase_map \"{{'{name}': 'venous'}}\"; the phases are {', '.join(PHASES)}"
         raise CaseError("datalist", file, problem, remedy, "unknown_phase")
     return phase
 
 
-def class_of(name: str, class_map: Mapping[str, str] | None, file: str) -> int:
-    """Which class 0..9 a name means.
+def map_class(name: str, class_map: Mapping[str, str] | None, file: str) -> int:
+    """Returns the class 0..9 that a name means.
 
     Args:
-        name: what the source calls it.
-        class_map: the user's own words, source's name to class; they come first.
-        file: where the name stands, for the message.
+        name: name in the source.
+        class_map: the user's mapping of source names to classes; it has priority.
+        file: file that holds the name, for error messages.
 
     Raises:
-        CaseError: if the name is unknown, or the user's word for it is.
+        CaseError: if the name, or its value in the user's mapping, is unknown.
     """
-    given = {normalize_name(key): str(value) for key, value in (class_map or {}).items()}
-    word = given.get(normalize_name(name), str(name))
-    known = _known(word, CLASSES, CLASS_WORDS)
-    if known is None:
-        problem = f"{word!r} is no class that is known here"
-        remedy = f"name it by --class_map \"{{'{name}': 'HCC'}}\"; the classes are {', '.join(CLASSES)}"
+    mapping = {normalize_name(key): str(value) for key, value in (class_map or {}).items()}
+    word = mapping.get(normalize_name(name), str(name))
+    class_name = _find_name(word, CLASSES, CLASS_WORDS)
+    if class_name is None:
+        problem = f"{word!r} is not a known class"
+        remedy = f"map it by --class_map \"{{'{name}': 'HCC'}}\"; the classes are {', '.join(CLASSES)}"
         raise CaseError("datalist", file, problem, remedy, "unknown_class")
-    return CLASSES.index(known)
+    return CLASSES.index(class_name)
 
 
 def normalize_name(name: object) -> str:
-    """Small letters and digits alone: 'Portal-Venous' and 'portal_venous' are one name."""
+    """Reduces a name to lower-case letters and digits: 'Portal-Venous' and 'portal_venous' are equal."""
     return re.sub(r"[^a-z0-9]", "", str(name).lower())
 
 
-def _known(name: str, ours: tuple[str, ...], words: Mapping[str, tuple[str, ...]]) -> str | None:
+def _find_name(name: str, candidates: tuple[str, ...], synonyms: Mapping[str, tuple[str, ...]]) -> str | None:
     return next(
-        (our for our in ours if normalize_name(name) in (normalize_name(our), *words.get(our, ()))), None
+        (
+            candidate
+            for candidate in candidates
+            if normalize_name(name) in (normalize_name(candidate), *synonyms.get(candidate, ()))
+        ),
+        None,
     )

@@ -1,7 +1,7 @@
-"""From a datalist to nnU-Net v2's raw folder: all phases on the reference grid, one file a channel.
+"""Exports a datalist to nnU-Net v2's raw folder: all phases on the reference grid, one file per channel.
 
-nnU-Net knows no absent channel. An absent phase is written as air, -1024 HU everywhere, so that a constant
-channel says 'not there' to whoever reads the folder back.
+nnU-Net has no absent channels. An absent phase is written as air, -1024 HU everywhere; the import reads a
+constant channel as an absent phase.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from scripts.lidia.geometry.grid import Grid
 from scripts.lidia.geometry.resample import resample
 from scripts.lidia.inference.result_files import write_volume
 from scripts.lidia.prepare.cross_validation import Sections, make_folds
-from scripts.lidia.prepare.output_folder import claim, each, is_fresh, logger
+from scripts.lidia.prepare.output_folder import claim, is_fresh, logger, process_cases
 from scripts.lidia.vocabulary import CLASSES, IGNORED, PHASES
 
-ENDING = ".nii.gz"
-PLACES = {"training": "Tr", "validation": "Tr", "test": "Ts"}
+FILE_ENDING = ".nii.gz"
+FOLDER_SUFFIX = {"training": "Tr", "validation": "Tr", "test": "Ts"}
 
 
-def write_raw(
+def export_nnunet(
     sections: Sections,
     folder: Path,
     *,
@@ -46,60 +46,64 @@ def write_raw(
     Args:
         sections: completed items; training and validation go to `Tr`, test to `Ts`, others are left out.
         folder: `DatasetXXX_Name`.
-        source: the list, for messages and the record.
-        phases: phases to write, one channel each in temporal order; all four by default.
-        complete: leave out training and validation cases without all these phases. Test cases all stay.
+        source: the list, for error messages and the recorded settings.
+        phases: phases to write, one channel per phase in temporal order; all four by default.
+        complete: leaves out training and validation cases without all these phases. All test cases stay.
         ct: true names all channels "CT", by which nnU-Net clips and scales by the cohort's HU; false names
             them by phase, by which it scales each volume by its own mean and SD. By default a channel is CT
-            if all cases to train on have the phase: air among the HU of the lesions would spoil the scale.
-        folds: how many folds `splits_final.json` has; by default one, the list's own two sections.
-        seed: of the folds.
+            if all training and validation cases have the phase: air of absent phases distorts the scale.
+        folds: number of folds in `splits_final.json`; by default one, the list's own two sections.
+        seed: seed of the folds.
 
     Returns:
         Path of `dataset.json`.
 
     Raises:
-        CaseError: if a case is at fault, the folder holds other cases or was begun with other settings.
+        CaseError: if a case is invalid, or the folder holds other cases or was begun with other settings.
     """
-    kept = _chosen(phases)
-    listed = {name: _with_phases(sections.get(name, []), kept) for name in PLACES}
+    phase_names = _check_phases(phases)
+    chosen = {name: _restrict_phases(sections.get(name, []), phase_names) for name in FOLDER_SUFFIX}
     for name in ("training", "validation"):
         if complete:
-            listed[name] = [item for item in listed[name] if len(item["phases"]) == len(kept)]
-    for name in sorted(set(sections) - set(PLACES)):
-        logger.warning(f"section {name} is left out: nnU-Net has no place for it")
-    if not listed["training"]:
-        problem = f"no training case with {'all of ' if complete else ''}{', '.join(kept)}"
-        raise CaseError("datalist", source, problem, "name other phases, or another list", "no_phase")
-    claim(folder, {"source": source, "phases": kept, "complete": complete, "to": "nnunet"})
-    cases = [(item, PLACES[name]) for name, items in listed.items() for item in items]
-    _refuse_strangers(folder, [path for item, place in cases for path in files_of(item, place, folder, kept)])
+            chosen[name] = [item for item in chosen[name] if len(item["phases"]) == len(phase_names)]
+    for name in sorted(set(sections) - set(FOLDER_SUFFIX)):
+        logger.warning(f"section {name} is left out: nnU-Net has no such section")
+    if not chosen["training"]:
+        problem = f"no training case with {'all of ' if complete else ''}{', '.join(phase_names)}"
+        raise CaseError("datalist", source, problem, "give other phases, or another list", "no_phase")
+    claim(folder, {"source": source, "phases": phase_names, "complete": complete, "to": "nnunet"})
+    cases = [(item, FOLDER_SUFFIX[name]) for name, items in chosen.items() for item in items]
+    _refuse_foreign_files(
+        folder, [path for item, place in cases for path in list_case_files(item, place, folder, phase_names)]
+    )
     (folder / "dataset.json").unlink(missing_ok=True)
-    each(cases, partial(_write_case, folder=folder, phases=kept), lambda case: case[0], folder)
-    _write_splits(folder, listed, folds, seed, source)
+    process_cases(
+        cases, partial(_write_case, folder=folder, phases=phase_names), lambda case: case[0], folder
+    )
+    _write_splits(folder, chosen, folds, seed, source)
     labels = {name: value for value, name in enumerate(CLASSES)}
-    if any(_ignores(path) for path in folder.glob(f"labelsT[rs]/*{ENDING}")):
-        labels["ignore"] = len(CLASSES)  # nnU-Net wants the highest value
+    if any(_has_ignored(path) for path in folder.glob(f"labelsT[rs]/*{FILE_ENDING}")):
+        labels["ignore"] = len(CLASSES)  # nnU-Net requires the highest value
     about = {
         "name": folder.name.partition("_")[2],
-        "channel_names": _channel_names(kept, listed["training"] + listed["validation"], ct),
-        "phases": {str(n): phase for n, phase in enumerate(kept)},
+        "channel_names": _channel_names(phase_names, chosen["training"] + chosen["validation"], ct),
+        "phases": {str(n): phase for n, phase in enumerate(phase_names)},
         "labels": labels,
         "numTraining": sum(place == "Tr" for _, place in cases),
-        "file_ending": ENDING,
+        "file_ending": FILE_ENDING,
     }
     write_json(folder / "dataset.json", about)
     return folder / "dataset.json"
 
 
-def _ignores(path: Path) -> bool:
-    """Whether a written label has voxels that nobody drew."""
+def _has_ignored(path: Path) -> bool:
+    """Whether a written label has ignored voxels."""
     voxels, _, _ = read_mask(path, path.name, len(CLASSES))
     return bool((voxels == len(CLASSES)).any())
 
 
 def _channel_names(phases: Sequence[str], items: Sequence[dict[str, Any]], ct: bool | None) -> dict[str, str]:
-    """The word by which nnU-Net chooses each channel's scaling."""
+    """Returns the channel names, by which nnU-Net chooses the scaling of each channel."""
     names = {}
     for number, phase in enumerate(phases):
         lacking = sum(phase not in item["phases"] for item in items)
@@ -109,17 +113,17 @@ def _channel_names(phases: Sequence[str], items: Sequence[dict[str, Any]], ct: b
     return names
 
 
-def files_of(item: dict[str, Any], place: str, folder: Path, phases: Sequence[str]) -> list[Path]:
-    """Files that a case becomes: one a channel, and the label where the case has one."""
-    names = [f"images{place}/{item['id']}_{number:04d}{ENDING}" for number in range(len(phases))]
+def list_case_files(item: dict[str, Any], place: str, folder: Path, phases: Sequence[str]) -> list[Path]:
+    """Lists the files of a case: one per channel, and the label if the case has one."""
+    names = [f"images{place}/{item['id']}_{number:04d}{FILE_ENDING}" for number in range(len(phases))]
     if place == "Tr" or "label" in item:
-        names.append(f"labels{place}/{item['id']}{ENDING}")
+        names.append(f"labels{place}/{item['id']}{FILE_ENDING}")
     return [folder / name for name in names]
 
 
 def _write_case(case: tuple[dict[str, Any], str], *, folder: Path, phases: Sequence[str]) -> None:
     item, place = case
-    files = files_of(item, place, folder, phases)
+    files = list_case_files(item, place, folder, phases)
     sources = [*item["phases"].values(), *(item[k] for k in ("label", "liver", "instances") if k in item)]
     if is_fresh(files, sources):
         return
@@ -132,18 +136,18 @@ def _write_case(case: tuple[dict[str, Any], str], *, folder: Path, phases: Seque
         values = label.numpy()[0]
         write_volume(files[-1], np.where(values == IGNORED, len(CLASSES), values).astype(np.uint8), affine)
     volumes = {loaded["grid_phase"]: image.numpy()[0]}
-    volumes |= {phase: on_reference(volume, image) for phase, volume in loaded["phases"].items()}
+    volumes |= {phase: resample_to_reference(volume, image) for phase, volume in loaded["phases"].items()}
     for phase, file in zip(phases, files, strict=False):
         voxels = volumes.get(phase, np.full(image.shape[1:], HU[0]))
         write_volume(file, np.rint(voxels).astype(np.int16), affine)
 
 
-def on_reference(volume: MetaTensor, image: MetaTensor) -> np.ndarray:
-    """A phase on the grid of the reference, smoothed first where that is coarser.
+def resample_to_reference(volume: MetaTensor, image: MetaTensor) -> np.ndarray:
+    """Resamples a phase to the grid of the reference, with antialiasing where that grid is coarser.
 
     Args:
         volume: (1, X, Y, Z) HU on its own grid.
-        image: (1, X, Y, Z), the reference.
+        image: (1, X, Y, Z) reference.
 
     Returns:
         (X, Y, Z) HU; -1024 beyond the phase's field of view.
@@ -152,44 +156,46 @@ def on_reference(volume: MetaTensor, image: MetaTensor) -> np.ndarray:
     return resample(volume, grid, antialias=True, outside=HU[0]).numpy()[0]
 
 
-def _chosen(phases: Sequence[str] | None) -> list[str]:
-    """The phases to write, in temporal order.
+def _check_phases(phases: Sequence[str] | None) -> list[str]:
+    """Checks the phases to write and returns them in temporal order.
 
     Raises:
-        CaseError: if one is unknown, or there is none.
+        CaseError: if a phase is unknown, or there is none.
     """
-    named = [phases] if isinstance(phases, str) else list(PHASES if phases is None else phases)
-    if not named or not set(named) <= set(PHASES):
-        problem = f"phases is {named}"
+    requested = [phases] if isinstance(phases, str) else list(PHASES if phases is None else phases)
+    if not requested or not set(requested) <= set(PHASES):
+        problem = f"phases is {requested}"
         raise CaseError("datalist", "", problem, f"list some of {', '.join(PHASES)}", "unknown_phase")
-    return [phase for phase in PHASES if phase in named]
+    return [phase for phase in PHASES if phase in requested]
 
 
-def _with_phases(items: Sequence[dict[str, Any]], phases: Sequence[str]) -> list[dict[str, Any]]:
-    """The cases with these phases alone; those with none of them are left out, and said to be."""
-    cut = [{**item, "phases": {p: f for p, f in item["phases"].items() if p in phases}} for item in items]
-    for item in cut:
+def _restrict_phases(items: Sequence[dict[str, Any]], phases: Sequence[str]) -> list[dict[str, Any]]:
+    """Restricts the cases to these phases; cases with none of them are left out with a warning."""
+    restricted = [
+        {**item, "phases": {p: f for p, f in item["phases"].items() if p in phases}} for item in items
+    ]
+    for item in restricted:
         if not item["phases"]:
             logger.warning(f"{item['id']} is left out: it has none of {', '.join(phases)}")
-    return [item for item in cut if item["phases"]]
+    return [item for item in restricted if item["phases"]]
 
 
-def _refuse_strangers(folder: Path, expected: Sequence[Path]) -> None:
-    """Refuses a folder with cases of another list: nnU-Net would train on them.
+def _refuse_foreign_files(folder: Path, expected: Sequence[Path]) -> None:
+    """Refuses a folder with cases of another list, because nnU-Net would train on them.
 
     Raises:
         CaseError: if there is such a file.
     """
-    found = {path for part in ("images", "labels") for path in folder.glob(f"{part}T[rs]/*")}
-    strangers = sorted(found - set(expected))
-    if strangers:
-        problem = f"{len(strangers)} files here belong to no case of the list, {strangers[0].name} among them"
-        remedy = "remove them, or name another folder"
-        raise CaseError("datalist", str(strangers[0]), problem, remedy, "other_cases")
+    existing = {path for part in ("images", "labels") for path in folder.glob(f"{part}T[rs]/*")}
+    foreign = sorted(existing - set(expected))
+    if foreign:
+        problem = f"{len(foreign)} files here belong to no case of the list, for example {foreign[0].name}"
+        remedy = "remove them, or give another folder"
+        raise CaseError("datalist", str(foreign[0]), problem, remedy, "other_cases")
 
 
 def _write_splits(folder: Path, listed: Sections, folds: int | None, seed: int, source: str) -> None:
-    """Writes `splits_final.json`, which nnU-Net's planner takes along; none without validation cases."""
+    """Writes `splits_final.json`, which nnU-Net's planner copies; no file without validation cases."""
     parts = [listed] if folds is None else make_folds(listed, folds, seed, source)
     path = folder / "splits_final.json"
     if not parts[0]["validation"]:

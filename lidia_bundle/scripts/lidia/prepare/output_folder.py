@@ -1,4 +1,4 @@
-"""A folder that a command fills: one set of settings, faults listed, and a rerun does what is missing."""
+"""Manages output folders: one set of settings per folder, a list of faults, and reruns of missing files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Done = TypeVar("Done")
 
 
 def claim(folder: Path, settings: Mapping[str, Any]) -> None:
-    """Makes the folder and notes the settings in it, so that no two sets of settings mix in one folder.
+    """Creates the folder and records the settings in it, so that it holds results of one set only.
 
     Raises:
         CaseError: if the folder was begun with other settings.
@@ -33,7 +33,7 @@ def claim(folder: Path, settings: Mapping[str, Any]) -> None:
     text = json.dumps(settings, indent=1, sort_keys=True) + "\n"
     if note.is_file() and note.read_text(encoding="utf-8") != text:
         problem = f"the folder was filled with other settings: {_differences(note, settings)}"
-        remedy = "name another folder, or remove this one"
+        remedy = "give another folder, or remove this one"
         raise CaseError("datalist", str(note), problem, remedy, "other_settings")
     write_text(note, text)
     for place in list_files(folder).folders:
@@ -42,60 +42,60 @@ def claim(folder: Path, settings: Mapping[str, Any]) -> None:
 
 def _differences(note: Path, settings: Mapping[str, Any]) -> str:
     try:
-        before = json.loads(note.read_text(encoding="utf-8"))
+        previous = json.loads(note.read_text(encoding="utf-8"))
     except json.JSONDecodeError:
         return "they cannot be read"
-    plain = json.loads(json.dumps(settings))
-    keys = [key for key in sorted({*before, *plain}) if before.get(key) != plain.get(key)]
-    return ", ".join(f"{key} was {before.get(key)!r}, now {plain.get(key)!r}" for key in keys)
+    current = json.loads(json.dumps(settings))
+    keys = [key for key in sorted({*previous, *current}) if previous.get(key) != current.get(key)]
+    return ", ".join(f"{key} was {previous.get(key)!r}, now {current.get(key)!r}" for key in keys)
 
 
 def is_fresh(made: Iterable[Path], sources: Iterable[str | Path]) -> bool:
-    """Whether all files are there and none is older than what it was made from."""
+    """Whether all files exist and none is older than its sources."""
     made = list(made)
     if not all(path.is_file() for path in made):
         return False
     oldest = min((path.stat().st_mtime_ns for path in made), default=0)
-    return all(_changed(Path(source)) <= oldest for source in sources)
+    return all(_modified_ns(Path(source)) <= oldest for source in sources)
 
 
-def _changed(path: Path) -> int:
-    """When a file, or the last one in a DICOM folder, was changed; a missing one makes everything stale."""
+def _modified_ns(path: Path) -> int:
+    """Time of the last change of a file or of a DICOM folder's files; missing files count as newest."""
     listing = list_files(path)
     files = [path, *listing.folders, *listing.files]
     return max((file.stat().st_mtime_ns for file in files), default=0) if path.exists() else 2**63
 
 
-def each(
+def process_cases(
     cases: Sequence[Case],
     work: Callable[[Case], Done],
-    told: Callable[[Case], Mapping[str, Any]],
+    describe: Callable[[Case], Mapping[str, Any]],
     folder: Path,
 ) -> list[Done]:
-    """Works on every case, the good ones to the end; then names those at fault.
+    """Processes every case, continues after a fault, and then reports all faults.
 
     Args:
-        cases: what to work on.
-        work: does one case; raises CaseError.
-        told: the `id` (and `phases`) of a case, for the message of an unforeseen fault.
-        folder: where `errors.json` goes.
+        cases: the cases to process.
+        work: processes one case; raises CaseError.
+        describe: returns the `id` (and `phases`) of a case, for the message of an unexpected error.
+        folder: output folder of `errors.json`.
 
     Returns:
-        What `work` gave, in the order of the cases.
+        The results of `work`, in the order of the cases.
 
     Raises:
-        CaseError: if a case is at fault, after all others are done.
+        CaseError: if cases failed, after all others are done.
     """
-    done: list[Done] = []
+    results: list[Done] = []
     faults: list[CaseError] = []
     for case in tqdm(cases, unit="case", disable=None):
         try:
-            done.append(work(case))
+            results.append(work(case))
         except Exception as problem:
-            faults.append(to_case_error(problem, told(case)))
+            faults.append(to_case_error(problem, describe(case)))
             logger.error(str(faults[-1]))
     write_faults(folder / ERRORS, faults)
     if faults:
         summary = CaseError.together(faults, str(folder / ERRORS))
         raise summary
-    return done
+    return results

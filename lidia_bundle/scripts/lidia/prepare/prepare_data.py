@@ -1,4 +1,4 @@
-"""The one command of the room: reads or writes a kind of folder, chosen by its name."""
+"""Runs the command `prepare`: converts a folder of the given source."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.datalist.read_datalist import read_sections
 from scripts.lidia.datalist.write_datalist import write_datalist
 from scripts.lidia.dicom.file_account import Account
-from scripts.lidia.prepare.case_files import Patient, convert_case
+from scripts.lidia.prepare.case_files import SourcePatient, convert_case
 from scripts.lidia.prepare.cross_validation import Sections, format_folds, make_folds
 from scripts.lidia.prepare.datalist_summary import write_summary
 from scripts.lidia.prepare.dataset_account import close_account
 from scripts.lidia.prepare.dicom_archive import read_archive
-from scripts.lidia.prepare.nnunet_export import write_raw
-from scripts.lidia.prepare.nnunet_import import read_raw
-from scripts.lidia.prepare.output_folder import claim, each, logger
-from scripts.lidia.prepare.readers import RAW, READERS, REFUSED, WORDS, Layout
+from scripts.lidia.prepare.nnunet_export import export_nnunet
+from scripts.lidia.prepare.nnunet_import import import_nnunet
+from scripts.lidia.prepare.output_folder import claim, logger, process_cases
+from scripts.lidia.prepare.readers import DATASET_TERMS, RAW, READERS, REFUSED, Layout
 from scripts.lidia.prepare.register_cohort import register_cohort
 
-LISTS = {
+LIST_SOURCES = {
     "folds": "folds of a datalist",
     "to_nnunet": "nnU-Net's raw folder from a datalist",
     "register": "a datalist whose phases are registered",
 }
-SOURCES = (*LISTS, "nnunet", "dicom", *RAW, *READERS)
+SOURCES = (*LIST_SOURCES, "nnunet", "dicom", *RAW, *READERS)
 
 
 def prepare(
@@ -49,7 +49,7 @@ def prepare(
     register: str = "greedy",
     register_limit_s: float = 300.0,
 ) -> Path:
-    """Brings other people's folders to our datalist, our datalist to nnU-Net, or a datalist to folds.
+    """Converts other folders to a datalist, a datalist to nnU-Net, or a datalist to folds.
 
     Args:
         source: `nnunet` or a public data set (see `READERS`): read `input_dir`, write `dataset.json` and
@@ -57,26 +57,26 @@ def prepare(
             `dataset_dir`; `dicom`: find the studies in `input_dir`, write their phases and `dataset.json`;
             `folds`: read a datalist, write `dataset_fold0.json` and so on into `dataset_dir`; `register`:
             read a datalist, write registered phases and their list.
-        input_dir: folder to read; nothing is written there.
+        input_dir: folder to read; nothing is written into it.
         dataset_dir: folder to write. For `to_nnunet` its name is `DatasetXXX_Name`.
         datalist: the list in `input_dir`, for `to_nnunet`, `folds` and `register`; `dataset.json` by default.
-        phase_map: what the source calls a phase, and which it is; for `folder` the pattern of each phase.
-        class_map: what the source calls a lesion, and our class of it.
+        phase_map: phase by its name in the source; for `folder` the path pattern by phase.
+        class_map: class by its name in the source.
         masks: for `folder`, the file patterns of `label` and `liver`.
-        folds: how many folds to make of training and validation; needed for `folds`.
-        seed: of the folds.
+        folds: number of folds of training and validation; required for `folds`.
+        seed: seed of the folds.
         phases: for `to_nnunet`, phases to write; all four by default.
-        complete: for `to_nnunet`, leave out training and validation cases without all of them.
+        complete: for `to_nnunet`, leaves out training and validation cases without all of them.
         register: for `register`, the method, "greedy" or "convexadam".
-        register_limit_s: for `register`, seconds that a pair of phases may take.
-        ct: for `to_nnunet`, whether nnU-Net is to scale the channels as CT; by default those that all have.
-        deidentify: for `dicom`, ids and logs that say nothing of the patients.
+        register_limit_s: for `register`, time limit in seconds per pair of phases.
+        ct: for `to_nnunet`, whether nnU-Net scales channels as CT; by default those that all cases have.
+        deidentify: for `dicom`, makes ids and logs that do not identify the patients.
 
     Returns:
-        Path of the (first) list that was written.
+        Path of the (first) written list.
 
     Raises:
-        CaseError: if the source is unknown, a name is, or a case is at fault; the good cases are done then.
+        CaseError: if the source or a name is unknown, or if cases are invalid (after the others are done).
     """
     read, write = Path(input_dir).absolute(), Path(dataset_dir).absolute()
     if source in REFUSED:
@@ -85,60 +85,68 @@ def prepare(
         remedy = f"choose one of {', '.join(SOURCES)}"
         raise CaseError("datalist", str(read), f"source {source!r} is unknown", remedy, "unknown_source")
     if source != "folds" and (read == write or read in write.parents and source != "to_nnunet"):
-        problem = "dataset_dir is input_dir, or lies in it: a data set is never written into"
-        raise CaseError("datalist", str(write), problem, "name another dataset_dir", "same_folder")
-    if source in LISTS:
+        problem = "dataset_dir is input_dir or lies in it, and input_dir must stay unchanged"
+        raise CaseError("datalist", str(write), problem, "give another dataset_dir", "same_folder")
+    if source in LIST_SOURCES:
         file = read / (datalist or "dataset.json")
         sections = read_sections(file)
         if source == "folds":
-            return _write_folds(_folds(sections, folds or 0, seed, str(file)), write, str(file))
+            return _write_folds(_make_folds(sections, folds or 0, seed, str(file)), write, str(file))
         if source == "register":
-            told_by = {"input_dir": str(read), "datalist": datalist, "register": register}
-            claim(write, {"source": source, **told_by})
+            register_settings = {"input_dir": str(read), "datalist": datalist, "register": register}
+            claim(write, {"source": source, **register_settings})
             done = register_cohort(sections, write, method=register, limit_s=register_limit_s)
             return write_datalist(write / "dataset.json", done, description=f"{register}: {read}")
         options: dict[str, Any] = {"phases": phases, "complete": complete, "ct": ct}
-        return write_raw(sections, _named(write), source=str(file), folds=folds, seed=seed, **options)
+        return export_nnunet(
+            sections, _check_folder_name(write), source=str(file), folds=folds, seed=seed, **options
+        )
     if not read.is_dir():
         raise CaseError("datalist", str(read), "there is no such folder", "check --input_dir", "missing")
-    asked: dict[str, Any] = {"phase_map": phase_map, "class_map": class_map, "masks": masks}
+    settings: dict[str, Any] = {"phase_map": phase_map, "class_map": class_map, "masks": masks}
     if source == "dicom":
-        asked["deidentify"] = deidentify
-    claim(write, {"source": source, "input_dir": str(read), **asked})
+        settings["deidentify"] = deidentify
+    claim(write, {"source": source, "input_dir": str(read), **settings})
     if source == "dicom":
         sections = read_archive(read, write, phase_map=phase_map, private=deidentify)
         return write_datalist(write / "dataset.json", sections, description="found in a DICOM archive")
-    words = WORDS[source]
-    layout = Layout(read, phase_map or {}, class_map or {}, masks or {}, words, Account(read))
+    terms = DATASET_TERMS[source]
+    layout = Layout(read, phase_map or {}, class_map or {}, masks or {}, terms, Account(read))
     left_out: list[CaseError] = []
     files: dict[str, Any] = {}
     if source in READERS:
         patients = list(READERS[source](layout))
-        left_out = [one for one in patients if isinstance(one, CaseError) and one.severity == "warning"]
+        left_out = [
+            entry for entry in patients if isinstance(entry, CaseError) and entry.severity == "warning"
+        ]
         finished: list[str] = []
         try:
-            parts = [_read([one for one in patients if one not in left_out], left_out, write)]
+            parts = [
+                _convert_patients([entry for entry in patients if entry not in left_out], left_out, write)
+            ]
             finished = [item["id"] for part in parts[0].values() for item in part]
         finally:
             files = close_account(layout.account, patients, write, finished)
     else:
-        parts = read_raw(read, write, phase_map=layout.phases, class_map=layout.classes)
+        parts = import_nnunet(read, write, phase_map=layout.phases, class_map=layout.classes)
     about = {"description": f"{source}: {read.name}"}
     written = write_datalist(write / "dataset.json", parts[0], **about)
-    write_summary(write, parts[0], left_out, source=source, input_dir=str(read), words=words.told(),
+    write_summary(write, parts[0], left_out, source=source, input_dir=str(read), words=terms.as_dict(),
                   files=files)  # fmt: skip
     if folds is not None:
-        parts = _folds(parts[0], folds, seed, str(written))
+        parts = _make_folds(parts[0], folds, seed, str(written))
     if len(parts) > 1:
         _write_folds(parts, write, str(written))
     return written
 
 
-def _read(patients: Sequence[Patient | CaseError], left_out: Sequence[CaseError], folder: Path) -> Sections:
+def _convert_patients(
+    patients: Sequence[SourcePatient | CaseError], left_out: Sequence[CaseError], folder: Path
+) -> Sections:
     """Converts the patients of a public data set.
 
     Raises:
-        CaseError: if patients are at fault, or none is left.
+        CaseError: if patients are invalid, or none is left.
     """
     if not patients and left_out:
         fault = CaseError.together(left_out, str(folder))
@@ -146,29 +154,29 @@ def _read(patients: Sequence[Patient | CaseError], left_out: Sequence[CaseError]
     if not patients:
         remedy = "check --input_dir and --source"
         raise CaseError("datalist", str(folder), "the reader found no case", remedy, "no_case")
-    items = each(patients, partial(_convert, folder=folder), _name, folder)
+    items = process_cases(patients, partial(_convert_or_raise, folder=folder), _describe, folder)
     sections: Sections = {"training": [], "validation": [], "test": []}
     for patient, item in zip(patients, items, strict=True):
-        sections[patient.section if isinstance(patient, Patient) else "test"].append(item)
+        sections[patient.section if isinstance(patient, SourcePatient) else "test"].append(item)
     return sections
 
 
-def _convert(found: Patient | CaseError, folder: Path) -> dict[str, Any]:
-    """Converts a patient.
+def _convert_or_raise(entry: SourcePatient | CaseError, folder: Path) -> dict[str, Any]:
+    """Converts a patient, or raises the fault that the reader returned for it.
 
     Raises:
-        CaseError: if the patient is at fault, or the reader says so.
+        CaseError: if the patient is invalid.
     """
-    if isinstance(found, CaseError):
-        raise found
-    return convert_case(found, folder)
+    if isinstance(entry, CaseError):
+        raise entry
+    return convert_case(entry, folder)
 
 
-def _name(found: Patient | CaseError) -> dict[str, str]:
-    return {"id": found.case if isinstance(found, CaseError) else found.id}
+def _describe(entry: SourcePatient | CaseError) -> dict[str, str]:
+    return {"id": entry.case if isinstance(entry, CaseError) else entry.id}
 
 
-def _folds(sections: Sections, folds: int, seed: int, file: str) -> list[Sections]:
+def _make_folds(sections: Sections, folds: int, seed: int, file: str) -> list[Sections]:
     parts = make_folds(sections, int(folds), int(seed), file)
     for number, line in enumerate(format_folds(parts)):
         logger.info(f"fold {number}: " + ", ".join(f"{name} {count}" for name, count in line.items()))
@@ -176,24 +184,24 @@ def _folds(sections: Sections, folds: int, seed: int, file: str) -> list[Section
 
 
 def _write_folds(parts: Sequence[Sections], folder: Path, file: str) -> Path:
-    """Writes a list a fold; returns the first."""
+    """Writes one list per fold and returns the path of the first."""
     names = [folder / f"dataset_fold{number}.json" for number in range(len(parts))]
     for number, (name, part) in enumerate(zip(names, parts, strict=True)):
         write_datalist(name, part, description=f"fold {number} of {len(parts)} of {Path(file).name}")
     for path in set(folder.glob("dataset_fold*.json")) - set(names):
-        path.unlink()  # of an earlier call with more folds: a mixture of two splits would leak
+        path.unlink()  # left by an earlier call with more folds; mixing two splits would leak patients
     return names[0]
 
 
-def _named(folder: Path) -> Path:
+def _check_folder_name(folder: Path) -> Path:
     """Checks the name of a raw folder.
 
     Raises:
-        CaseError: if nnU-Net would not find it.
+        CaseError: if the name does not follow nnU-Net's pattern.
     """
     number, _, name = folder.name.removeprefix("Dataset").partition("_")
     if not (folder.name.startswith("Dataset") and len(number) == 3 and number.isdigit() and name):
         problem = f"nnU-Net finds folders by the name DatasetXXX_Name, this one is {folder.name}"
-        remedy = "name it so, e.g. --dataset_dir nnUNet_raw/Dataset501_LIDIA"
+        remedy = "rename it, e.g. --dataset_dir nnUNet_raw/Dataset501_LIDIA"
         raise CaseError("datalist", str(folder), problem, remedy, "bad_id")
     return folder

@@ -1,4 +1,4 @@
-"""Reading one or more segments of a DICOM SEG as whole numbers with an affine in RAS mm."""
+"""Reads segments of a DICOM SEG as integers with a RAS affine (mm)."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.dicom.header_values import read_text, require_numbers
 
 
-def segment_names(path: Path, case: str) -> dict[int, str]:
-    """What each segment is called: its SegmentLabel.
+def read_segment_names(path: Path, case: str) -> dict[int, str]:
+    """Reads the SegmentLabel of each segment (DICOM PS3.3 C.8.20).
 
     Args:
         path: a DICOM SEG.
-        case: id of the case, for messages.
+        case: id of the case, for error messages.
 
     Raises:
-        CaseError: if the file cannot be read, or is none.
+        CaseError: if the file cannot be read, or is not a DICOM SEG.
     """
     from pydicom import dcmread
 
@@ -29,42 +29,45 @@ def segment_names(path: Path, case: str) -> dict[int, str]:
         header = dcmread(path, stop_before_pixels=True)
         segments = header.SegmentSequence
         return {
-            int(require_numbers(one, "SegmentNumber")[0]): read_text(one, "SegmentLabel") for one in segments
+            int(require_numbers(segment, "SegmentNumber")[0]): read_text(segment, "SegmentLabel")
+            for segment in segments
         }
-    except Exception as error:  # pydicom raises many kinds; all of them mean that this is no SEG
-        problem = f"no DICOM SEG that can be read ({type(error).__name__}: {error})"
-        raise CaseError(case, str(path), problem, "fetch it again", "damaged") from error
+    except Exception as error:  # pydicom raises many types; all of them mean that this is not a SEG
+        problem = f"not a readable DICOM SEG ({type(error).__name__}: {error})"
+        raise CaseError(case, str(path), problem, "download it again", "damaged") from error
 
 
 def read_segments(
     path: Path, case: str, numbers: Sequence[int]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Reads where any of some segments is.
+    """Reads the union of some segments.
 
     Args:
         path: a DICOM SEG.
-        case: id of the case, for messages.
-        numbers: of the segments.
+        case: id of the case, for error messages.
+        numbers: numbers of the segments.
 
     Returns:
-        0 and 1 (X, Y, Z), and the RAS affine (mm). Slices in which no segment lies may be missing at both
+        0 and 1 (X, Y, Z), and the RAS affine (mm). Slices without any segment may be missing at both
         ends.
 
     Raises:
-        CaseError: if the file cannot be read, or its frames are no regular stack.
+        CaseError: if the file cannot be read, or its frames are not a regular stack.
     """
     import highdicom
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what others wrote against the standard, and highdicom mends
+            warnings.simplefilter(
+                "ignore"
+            )  # highdicom warns about violations of the standard that it corrects
             seg = highdicom.seg.segread(path)
             volume = seg.get_volume(
                 segment_numbers=list(numbers), combine_segments=False, dtype=np.uint8, atol=0.1
             )
-    except Exception as error:  # readers, decoders and geometry checks raise many kinds
+    except Exception as error:  # readers, decoders and geometry checks raise many types
         problem = f"the segments cannot be read as a volume ({type(error).__name__}: {error})"
-        raise CaseError(case, str(path), problem, "fetch it again, or convert it", "no_volume") from error
+        raise CaseError(case, str(path), problem, "download it again, or convert it", "no_volume") from error
     # highdicom: slice, row, column, segment in LPS; here: column, row, slice in RAS
     affine = np.diag([-1.0, -1.0, 1.0, 1.0]) @ np.asarray(volume.affine, dtype=float)[:, [2, 1, 0, 3]]
     return np.transpose(volume.array.max(axis=-1), (2, 1, 0)).astype(np.int64), affine

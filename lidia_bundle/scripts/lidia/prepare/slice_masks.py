@@ -1,4 +1,4 @@
-"""Reading masks that were drawn slice by slice on a DICOM series: one picture a slice, without a place."""
+"""Reads masks stored as one image per slice of a DICOM series, without spatial information."""
 
 from __future__ import annotations
 
@@ -13,63 +13,65 @@ from scripts.lidia.dicom.read_file import read_file
 from scripts.lidia.dicom.series import list_dicom_paths, read_slices
 from scripts.lidia.dicom.source_series import make_stack
 
-Picture = Callable[[Path], NDArray[np.bool_]]
+SliceReader = Callable[[Path], NDArray[np.bool_]]
 
 
-def read_pictures(
-    path: Path, case: str, *, series: Path, ending: str, picture: Picture, by_name: bool
+def read_slice_masks(
+    path: Path, case: str, *, series: Path, ending: str, read_image: SliceReader, by_name: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Stacks pictures as the slices of their series lie.
+    """Stacks mask images in the order of the slices of their series.
 
     Args:
-        path: folder of the pictures.
-        case: id of the case, for messages.
+        path: folder of the images.
+        case: id of the case, for error messages.
         series: folder of the series.
-        ending: of the pictures' names.
-        picture: reads one, (rows, columns), true inside.
-        by_name: whether a picture has the name of its slice; else the order of names is the same.
+        ending: file extension of the images.
+        read_image: reads one image, (rows, columns), true inside.
+        by_name: whether an image has the name of its slice; otherwise both are matched in the order of names.
 
     Returns:
         0 and 1 (X, Y, Z) on the grid of the series, and its RAS affine (mm).
 
     Raises:
-        CaseError: if pictures and slices do not match in number, name or size, or the series is no volume.
+        CaseError: if images and slices do not match in number, name or size, or the series is not a volume.
     """
     paths = list_dicom_paths(series)
-    drawn = sorted(one for one in path.glob(f"*{ending}") if one.is_file() and one.name[0] != ".")
-    keys = [one.name for one in (drawn if by_name else paths)]
-    pictures = dict(zip(keys, drawn, strict=False))
+    image_paths = sorted(
+        image for image in path.glob(f"*{ending}") if image.is_file() and image.name[0] != "."
+    )
+    keys = [file.name for file in (image_paths if by_name else paths)]
+    images = dict(zip(keys, image_paths, strict=False))
     slices = read_slices(paths, case=case)
-    names = [Path(one.filename).name for one in slices]
-    if len(drawn) != len(paths) or not set(names) <= set(pictures):
-        problem = f"{len(drawn)} pictures for {len(paths)} slices, or of other names"
+    names = [Path(slice_.filename).name for slice_ in slices]
+    if len(image_paths) != len(paths) or not set(names) <= set(images):
+        problem = f"{len(image_paths)} images for {len(paths)} slices, or the names differ"
         raise CaseError(case, str(path), problem, "copy both folders again", "missing")
     stack = make_stack(slices)
     layers = []
     for name in names:
-        layer = picture(pictures[name])
+        layer = read_image(images[name])
         if layer.shape != (stack.shape[1], stack.shape[0]):
             problem = f"{layer.shape} rows and columns, its slice has {stack.shape[1::-1]}"
-            raise CaseError(case, str(pictures[name]), problem, "copy both folders again", "bad_label")
+            raise CaseError(case, str(images[name]), problem, "copy both folders again", "bad_label")
         layers.append(layer.T)
     return np.stack(layers, axis=-1).astype(np.int64), stack.affine
 
 
-def png(path: Path) -> NDArray[np.bool_]:
-    """True where a PNG is not black."""
+def read_png_mask(path: Path) -> NDArray[np.bool_]:
+    """Reads a PNG; true where it is not black."""
     from matplotlib.image import imread
 
     values = np.asarray(imread(path))
     return (values[..., :3].max(axis=-1) if values.ndim == 3 else values) > 0
 
 
-def dicom(path: Path) -> NDArray[np.bool_]:
-    """True where a DICOM file holds a positive number.
+def read_dicom_mask(path: Path) -> NDArray[np.bool_]:
+    """Reads a DICOM file; true where it is positive.
 
     Raises:
-        CaseError: if the file is no DICOM.
+        CaseError: if the file is not DICOM.
     """
     slice_ = read_file(path)
     if slice_ is None:
-        raise CaseError(path.parent.name, str(path), "the file is no DICOM", "copy it again", "damaged")
+        raise CaseError(path.parent.name, str(path), "the file is not DICOM", "copy it again", "damaged")
     return np.asarray(slice_.pixel_array) > 0

@@ -1,4 +1,4 @@
-"""Writes a cohort of implanted patients, as files and list like a phantom cohort's."""
+"""Writes a cohort of CT with implanted lesions, in the layout of a phantom cohort."""
 
 from __future__ import annotations
 
@@ -17,7 +17,14 @@ from scripts.lidia.datalist.read_item import case_name
 from scripts.lidia.implant.anatomy import Anatomy, measure_anatomy
 from scripts.lidia.implant.implant_case import implant_case
 from scripts.lidia.phantom.fingerprint import recipe_hash
-from scripts.lidia.phantom.write_cohort import begin, check_cohort, each, noted, store_case, write_list
+from scripts.lidia.phantom.write_cohort import (
+    check_cohort,
+    load_or_make_case,
+    map_cases,
+    start_or_resume,
+    store_case,
+    write_list,
+)
 from scripts.lidia.vocabulary import PHASES
 
 Source = tuple[str, tuple[tuple[str, str], ...], str]
@@ -41,40 +48,42 @@ def write_implants(
 ) -> Path:
     """Implants lesions into real CT and writes `cases` patients and their datalist.
 
-    Backgrounds are dealt out in blocks, so that a split by number keeps most of them in one section.
+    Consecutive cases use the same background, so that a split by number keeps most of them in one section.
 
     Args:
-        dataset_dir: folder to write into, made where it is missing.
-        background: a CT (NIfTI, or folder of one DICOM series), several of them, or a datalist (`.json`)
+        dataset_dir: output folder, created if it does not exist.
+        background: one or more CT (NIfTI, or folder of one DICOM series), or a datalist (`.json`)
             whose cases have phases on one grid and a `liver`.
-        liver: the liver mask of each CT (NIfTI); a datalist names its own.
-        background_phase: the phase of the CT; a datalist names its own.
-        cases: patients in all, split 1305:298:318 into training, validation and test; a lone one is `test`.
-        seed: of the cohort; case i depends on seed, cohort, i and its background alone.
-        cohort: `internal` or `external`: which lesions, how many, which timing.
-        looks: names of looks, one lesion each in every patient, instead of drawn diseases.
-        workers: processes.
+        liver: liver mask of each CT (NIfTI); with a datalist its own masks are used.
+        background_phase: phase of the CT; with a datalist its own phases are used.
+        cases: number of patients, split 1305:298:318 into training, validation and test; one alone is `test`.
+        seed: of the cohort; case i depends only on seed, cohort, i and its background.
+        cohort: `internal` or `external`: sets types and number of lesions and the contrast timing.
+        looks: names of appearances, one lesion of each per patient, instead of random diseases.
+        workers: number of processes.
         section: puts all cases into this section of the datalist instead of splitting them.
-        breathing: `residual`; phases made from one CT lie on one another, so that `raw` is refused.
-        grid: spacing and field of view that a phantom would have; here the background has them.
+        breathing: `residual`; phases made from one CT are aligned, so `raw` is refused.
+        grid: spacing and field of view of a phantom; must be unset, because the background defines them.
 
     Returns:
         Path of `dataset.json`.
 
     Raises:
-        CaseError: a background or its mask is at fault.
-        ValueError: an argument is out of range.
+        CaseError: if a background or its mask is invalid.
+        ValueError: if an argument is out of range.
     """
     check_cohort(cases, cohort, section)
     if breathing != "residual":
-        raise ValueError(f"breathing is {breathing!r}; phases made from one background lie on one another")
+        raise ValueError(
+            f"breathing is {breathing!r}; phases made from one background are aligned, use 'residual'"
+        )
     if any(value is not None for value in grid):
-        raise ValueError("spacing and fov are the background's own: leave them out")
-    sources = _sources(background, liver, background_phase)
+        raise ValueError("the background defines spacing and fov: leave them out")
+    sources = _list_sources(background, liver, background_phase)
     folder = Path(dataset_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    asked = {"sources": sources, "cases": int(cases), "seed": int(seed), "cohort": cohort}
-    begin(folder, {**asked, "looks": list(looks or ()), "recipe": recipe_hash()})
+    settings = {"sources": sources, "cases": int(cases), "seed": int(seed), "cohort": cohort}
+    start_or_resume(folder, {**settings, "looks": list(looks or ()), "recipe": recipe_hash()})
     write = partial(
         _write_case,
         folder=folder,
@@ -84,8 +93,10 @@ def write_implants(
         cohort=cohort,
         looks=tuple(looks) if looks else None,
     )
-    make = partial(noted, make=write, folder=folder)
-    items = list(tqdm(each(make, int(cases), int(workers)), total=int(cases), desc="implants", unit="case"))
+    make = partial(load_or_make_case, make=write, folder=folder)
+    items = list(
+        tqdm(map_cases(make, int(cases), int(workers)), total=int(cases), desc="implants", unit="case")
+    )
     about = {
         "name": f"LIDIA phantom lesions in real CT, {cohort}",
         "cohort": cohort,
@@ -96,41 +107,41 @@ def write_implants(
     return write_list(folder, items, section, about)
 
 
-def _sources(
+def _list_sources(
     background: str | Sequence[str], liver: str | Sequence[str] | None, phase: str
 ) -> tuple[Source, ...]:
     paths = [background] if isinstance(background, str | os.PathLike) else list(background)
     if len(paths) == 1 and str(paths[0]).endswith(".json"):
-        return _listed(str(paths[0]))
+        return _read_datalist_sources(str(paths[0]))
     if phase not in PHASES:
         raise ValueError(f"background_phase is {phase!r}; choose one of {', '.join(PHASES)}")
     masks = [liver] if isinstance(liver, str | os.PathLike) else list(liver or ())
     if len(masks) != len(paths):
         problem = f"{len(paths)} backgrounds and {len(masks)} liver masks"
-        remedy = "name the liver mask of each background by --liver, in the same order"
+        remedy = "give the liver mask of each background by --liver, in the same order"
         raise CaseError("background", str(paths[0]) if paths else "", problem, remedy, "no_liver_mask")
     return tuple(
         (case_name(path), ((phase, str(path)),), str(mask)) for path, mask in zip(paths, masks, strict=True)
     )
 
 
-def _listed(file: str) -> tuple[Source, ...]:
-    found, faults = [], []
+def _read_datalist_sources(file: str) -> tuple[Source, ...]:
+    sources, faults = [], []
     for items in read_sections(file).values():
         for item in items:
             if not item.get("liver"):
-                remedy = "name its mask under `liver`"
+                remedy = "give its mask under `liver`"
                 faults.append(CaseError(item["id"], file, "no liver mask", remedy, "no_liver_mask"))
                 continue
-            found.append((item["id"], tuple(item["phases"].items()), item["liver"]))
+            sources.append((item["id"], tuple(item["phases"].items()), item["liver"]))
     if faults:
         raise CaseError.together(faults, file)
-    return tuple(found)
+    return tuple(sources)
 
 
 @lru_cache(maxsize=1)
-def _studied(source: Source) -> Anatomy:
-    """A background is measured once for all its cases."""
+def _measure_source(source: Source) -> Anatomy:
+    """Measures a background once for all its cases."""
     name, phases, liver = source
     return measure_anatomy(read_background(name, dict(phases), liver))
 
@@ -140,5 +151,5 @@ def _write_case(
     looks: tuple[str, ...] | None,
 ) -> dict[str, Any]:  # fmt: skip
     source = sources[index * len(sources) // cases]
-    case = implant_case(_studied(source), seed, index, cohort, looks)
+    case = implant_case(_measure_source(source), seed, index, cohort, looks)
     return store_case(case, folder) | {"background": source[0]}

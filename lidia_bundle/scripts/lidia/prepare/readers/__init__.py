@@ -1,15 +1,15 @@
-"""Readers of public data sets, one file a data set: from a folder to the patients in it."""
+"""Registers the readers of public data sets, which list the patients in a folder."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
 from scripts.lidia.datalist.case_error import CaseError
-from scripts.lidia.prepare.case_files import Patient
+from scripts.lidia.prepare.case_files import SourcePatient
 from scripts.lidia.prepare.readers.amplifai import read_amplifai
 from scripts.lidia.prepare.readers.chaos_ircadb import read_chaos, read_ircadb
 from scripts.lidia.prepare.readers.dataset_layout import Layout
-from scripts.lidia.prepare.readers.label_table import WORDS
+from scripts.lidia.prepare.readers.label_table import DATASET_TERMS
 from scripts.lidia.prepare.readers.lits import read_lits
 from scripts.lidia.prepare.readers.msd import read_msd
 from scripts.lidia.prepare.readers.organ_sets import read_abdomenatlas, read_amos, read_flare
@@ -20,7 +20,7 @@ from scripts.lidia.prepare.readers.trials import read_trials
 from scripts.lidia.prepare.readers.unlabelled_sets import read_tcga_lihc, read_vindr
 from scripts.lidia.prepare.readers.waw_tace import read_waw_tace
 
-READERS: dict[str, Callable[[Layout], Iterable[Patient | CaseError]]] = {
+READERS: dict[str, Callable[[Layout], Iterable[SourcePatient | CaseError]]] = {
     "plc_cect": read_plc_cect,
     "amplifai": read_amplifai,
     "waw_tace": read_waw_tace,
@@ -39,21 +39,21 @@ READERS: dict[str, Callable[[Layout], Iterable[Patient | CaseError]]] = {
     "vindr": read_vindr,
     "folder": read_patterns,
 }
-"""A reader gives patients, and in the place of one at fault the fault; a remark says why one is left out."""
+"""A reader yields patients, or a CaseError for an invalid one; severity "warning" leaves the case out."""
 
 RAW = ("totalsegmentator_liver_lesions",)
-"""Sets in nnU-Net's own layout: read as `nnunet`, with words of their own."""
+"""Sets in nnU-Net's layout: read as `nnunet`, with their own terms."""
 
 REFUSED = {
     "lld_mmri": (
-        "LLD-MMRI is MR: its numbers are no HU, and its phases are not those of a CT",
-        "take a CT data set; the network, its window and its phantoms know HU alone",
+        "LLD-MMRI is MR: its values are not HU, and its phases are not those of a CT",
+        "use a CT data set; the network, its window and its phantoms require HU",
     ),
     "ratic": (
-        "RATIC shows injuries, none of our lesion types, and how its masks lie on its DICOM series is unsure",
-        "convert volumes and liver masks to NIfTI on one grid, look at them, and take --source folder",
+        "RATIC shows injuries, not lesion types, and how its masks align with its DICOM series is unclear",
+        "convert volumes and liver masks to NIfTI on one grid, check them, and use --source folder",
     ),
 }
-"""Data sets that are not read: what is in the way, and what to do."""
+"""Data sets that are refused: reason and remedy."""
 
-__all__ = ["RAW", "READERS", "REFUSED", "WORDS", "Layout"]
+__all__ = ["RAW", "READERS", "REFUSED", "DATASET_TERMS", "Layout"]

@@ -1,4 +1,4 @@
-"""Sets whose masks are one picture a slice: CHAOS's CT (PNG) and 3D-IRCADb (DICOM)."""
+"""Reads sets with one mask image per slice: CHAOS's CT (PNG) and 3D-IRCADb (DICOM)."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from pathlib import Path
 
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.input_folders import find_paths
-from scripts.lidia.prepare.case_files import Drawn, Patient
+from scripts.lidia.prepare.case_files import MaskFile, SourcePatient
 from scripts.lidia.prepare.readers.dataset_layout import Layout
-from scripts.lidia.prepare.slice_masks import dicom, png, read_pictures
+from scripts.lidia.prepare.slice_masks import read_dicom_mask, read_png_mask, read_slice_masks
 from scripts.lidia.vocabulary import FIRST_LESION
 
 
-def read_chaos(layout: Layout) -> Iterator[Patient | CaseError]:
-    """Gives `CT/<n>/DICOM_anon` with `CT/<n>/Ground/*.png`: livers of healthy donors; MR is left alone.
+def read_chaos(layout: Layout) -> Iterator[SourcePatient | CaseError]:
+    """Yields `CT/<n>/DICOM_anon` with `CT/<n>/Ground/*.png`: livers of healthy donors; MR is not read.
 
-    Pictures and slices are matched by the order of their names. Without `Ground` (the test sets) a case has
+    Images and slices are matched by the order of their names. Without `Ground` (the test sets) a case has
     no label.
 
     Args:
@@ -28,45 +28,47 @@ def read_chaos(layout: Layout) -> Iterator[Patient | CaseError]:
         CaseError: if there is no CT.
     """
     folders = find_paths(layout.root, "CT/*/DICOM_anon", folders=True)
-    layout.some(folders, "folder CT/<n>/DICOM_anon")
-    phase, liver = layout.phase("CT", layout.root), layout.kind("liver", layout.root)
+    layout.require_any(folders, "folder CT/<n>/DICOM_anon")
+    phase, liver = layout.to_phase("CT", layout.root), layout.to_class("liver", layout.root)
     for folder in folders:
         ground, case = folder.parent / "Ground", f"CT_{folder.parent.name}"
         if ground.is_dir():
-            read = partial(read_pictures, series=folder, ending=".png", picture=png, by_name=False)
-            yield Patient(case, {phase: folder}, (Drawn(ground, liver, read=read),))
+            read = partial(
+                read_slice_masks, series=folder, ending=".png", read_image=read_png_mask, by_name=False
+            )
+            yield SourcePatient(case, {phase: folder}, (MaskFile(ground, liver, read=read),))
         else:
-            yield Patient(case, {phase: folder}, None, section="test")
+            yield SourcePatient(case, {phase: folder}, None, section="test")
 
 
-def read_ircadb(layout: Layout) -> Iterator[Patient | CaseError]:
-    """Gives `<case>/PATIENT_DICOM` with `MASKS_DICOM/liver`, `livertumor*`, `livercyst*`, all unpacked.
+def read_ircadb(layout: Layout) -> Iterator[SourcePatient | CaseError]:
+    """Yields `<case>/PATIENT_DICOM` with `MASKS_DICOM/liver`, `livertumor*`, `livercyst*`, all unpacked.
 
-    A mask's slice has the name of its image's. A numbered folder of masks is one lesion.
+    A mask's slice has the name of its image's slice. A numbered mask folder is one lesion.
 
     Args:
         layout: the folder of the cases.
 
     Raises:
-        CaseError: if there is no case, or nobody says what a tumour is.
+        CaseError: if there is no case, or `class_map` does not map tumours.
     """
     folders = find_paths(layout.root, "PATIENT_DICOM", folders=True)
-    layout.some(folders, "folder <case>/PATIENT_DICOM")
-    phase = layout.phase("CT", layout.root)
+    layout.require_any(folders, "folder <case>/PATIENT_DICOM")
+    phase = layout.to_phase("CT", layout.root)
     for folder in folders:
         case, masks = folder.parent.name, folder.parent / "MASKS_DICOM"
-        named = [(_word(path.name), path) for path in sorted(masks.glob("*")) if path.is_dir()]
-        found = [(layout.kind(word, path), path) for word, path in named if word]
-        if not found:
-            problem, remedy = "no liver among its masks", "unpack MASKS_DICOM.zip beside PATIENT_DICOM"
+        folders_by_organ = [(_organ_of(path.name), path) for path in sorted(masks.glob("*")) if path.is_dir()]
+        organs = [(layout.to_class(word, path), path) for word, path in folders_by_organ if word]
+        if not organs:
+            problem, remedy = "the masks include no liver", "unpack MASKS_DICOM.zip beside PATIENT_DICOM"
             yield CaseError(case, str(masks), problem, remedy, "no_label")
             continue
-        drawn = [_mask(path, kind, folder) for kind, path in sorted(found)]
-        yield Patient(case, {phase: folder}, tuple(drawn))
+        mask_files = [_make_mask(path, kind, folder) for kind, path in sorted(organs)]
+        yield SourcePatient(case, {phase: folder}, tuple(mask_files))
 
 
-def _word(name: str) -> str:
-    """What a folder of masks shows, in the table's words; empty for other organs."""
+def _organ_of(name: str) -> str:
+    """Returns the organ of a mask folder in the data set's terms; empty for other organs."""
     name = name.lower()
     if name == "liver":
         return name
@@ -75,7 +77,7 @@ def _word(name: str) -> str:
     return "liver cyst" if re.match("liver[ck]yst", name) else ""
 
 
-def _mask(path: Path, kind: int, series: Path) -> Drawn:
-    read = partial(read_pictures, series=series, ending="", picture=dicom, by_name=True)
+def _make_mask(path: Path, kind: int, series: Path) -> MaskFile:
+    read = partial(read_slice_masks, series=series, ending="", read_image=read_dicom_mask, by_name=True)
     single = kind >= FIRST_LESION and path.name[-1].isdigit()
-    return Drawn(path, kind, lesion=single, read=read)
+    return MaskFile(path, kind, lesion=single, read=read)

@@ -1,4 +1,4 @@
-"""What every reader is given, and how it looks for files and tables."""
+"""Defines the input of every reader: folder, name mappings, and access to files and tables."""
 
 from __future__ import annotations
 
@@ -11,69 +11,69 @@ from typing import NamedTuple
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.datalist.read_text_file import read_text
 from scripts.lidia.dicom.file_account import Account
-from scripts.lidia.prepare.foreign_names import class_of, normalize_name, phase_of
-from scripts.lidia.prepare.readers.label_table import Words
+from scripts.lidia.prepare.foreign_names import map_class, map_phase, normalize_name
+from scripts.lidia.prepare.readers.label_table import DatasetTerms
 
 
 class Layout(NamedTuple):
-    """A folder, what the user says of it, and the words of its data set."""
+    """A folder, the user's mappings for it, and the terms of its data set."""
 
     root: Path
     phase_map: Mapping[str, str]
     class_map: Mapping[str, str]
     masks: Mapping[str, str]
-    words: Words
+    terms: DatasetTerms
     account: Account
 
     @property
     def phases(self) -> dict[str, str]:
-        """Phase of each word: the data set's, then the user's over it."""
-        return {**self.words.phases, **self.phase_map}
+        """Phase by term: those of the data set, overridden by the user's."""
+        return {**self.terms.phases, **self.phase_map}
 
     @property
     def classes(self) -> dict[str, str]:
-        """Class of each word that the data set or the user says."""
-        return {**{word: kind for word, kind in self.words.classes.items() if kind}, **self.class_map}
+        """Class by term, as far as the data set or the user defines it."""
+        return {**{word: kind for word, kind in self.terms.classes.items() if kind}, **self.class_map}
 
-    def phase(self, name: str, file: Path | str) -> str:
-        """Which phase a name means: by the user's word, the data set's own, or ours.
+    def to_phase(self, name: str, file: Path | str) -> str:
+        """Maps a name to a phase, by the user's mapping, the data set's terms, or common synonyms.
 
         Raises:
             CaseError: if the name is unknown.
         """
-        return phase_of(name, self.phases, str(file))
+        return map_phase(name, self.phases, str(file))
 
-    def kind(self, name: str, file: Path | str) -> int:
-        """Which class a name means: by the user's word, the data set's own, or ours.
+    def to_class(self, name: str, file: Path | str) -> int:
+        """Maps a name to a class, by the user's mapping, the data set's terms, or common synonyms.
 
         Raises:
-            CaseError: if the name is unknown, or the data set does not say what it is.
+            CaseError: if the name is unknown, or the data set does not define its type.
         """
-        return class_of(name, self.classes, str(file))
+        return map_class(name, self.classes, str(file))
 
-    def side(self, name: str) -> bool | None:
-        """Whether lesions called so are malignant; None if the data set does not say."""
+    def is_malignant(self, name: str) -> bool | None:
+        """Whether lesions of this name are malignant; None if the data set does not define it."""
         return next(
-            (s for word, s in self.words.malignant.items() if normalize_name(word) == normalize_name(name)),
+            (s for word, s in self.terms.malignant.items() if normalize_name(word) == normalize_name(name)),
             None,
         )
 
-    def values(self, file: Path | str) -> dict[int, int]:
-        """Our class of each value of the label maps.
+    def map_values(self, file: Path | str) -> dict[int, int]:
+        """Returns the class of each value of the label maps.
 
         Raises:
-            CaseError: if the data set does not say what a value is, and neither does the user.
+            CaseError: if neither the data set nor the user defines the class of a value.
         """
-        rest = range(1, 256) if self.words.organs else ()
-        named = {value: self.kind(name, file) for value, name in self.words.values.items()}
+        rest = range(1, 256) if self.terms.organs else ()
+        named = {value: self.to_class(name, file) for value, name in self.terms.values.items()}
         return {**dict.fromkeys(rest, 0), **named}
 
-    def table(self, pattern: str, columns: Sequence[str]) -> tuple[Path, list[dict[str, str]]]:
-        """The first table of the folder that has the columns, and its rows.
+    def read_table(self, pattern: str, columns: Sequence[str]) -> tuple[Path, list[dict[str, str]]]:
+        """Finds the first table of the folder that has the columns, and reads its rows.
 
         Args:
-            pattern: of the file's name, e.g. "*.csv".
-            columns: names of columns that it must have.
+            pattern: pattern of the file name, e.g. "*.csv".
+            columns: names of required columns.
 
         Raises:
             CaseError: if there is no such table.
@@ -84,14 +84,14 @@ class Layout(NamedTuple):
                 if set(columns) <= set(rows.fieldnames or ()):
                     return path, [{k: (v or "").strip() for k, v in row.items() if k} for row in rows]
         problem = f"no table {pattern} with the columns {', '.join(columns)}"
-        raise CaseError("datalist", str(self.root), problem, "name the folder that holds it", "missing")
+        raise CaseError("datalist", str(self.root), problem, "give the folder that holds it", "missing")
 
-    def some(self, found: Sequence[object], what: str) -> None:
-        """Checks that anything was found.
+    def require_any(self, matches: Sequence[object], description: str) -> None:
+        """Checks that the reader found files.
 
         Raises:
-            CaseError: if nothing was.
+            CaseError: if it found none.
         """
-        if not found:
-            problem = f"no {what} in the folder"
+        if not matches:
+            problem = f"no {description} in the folder"
             raise CaseError("datalist", str(self.root), problem, "check --input_dir and --source", "missing")

@@ -1,4 +1,4 @@
-"""DICOM archives by their headers: stacks of slices that are one scan each, and the SEGs drawn on them."""
+"""Indexes DICOM archives by their headers: CT scans as stacks of slices, and the SEGs that refer to them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ REFERENCES = "ReferencedSeriesSequence"
 
 
 class Stack(NamedTuple):
-    """One scan: a series of CT, or one acquisition of a series that holds several."""
+    """One scan: a CT series, or one acquisition of a series that holds several."""
 
     patient: str
     study: str
@@ -45,20 +45,20 @@ class Stack(NamedTuple):
     frame: str
     """FrameOfReferenceUID: scans of one frame lie in one space."""
     seconds: float | None
-    """Of the day, when the first slice was scanned."""
+    """Acquisition time of the first slice in seconds of the day."""
     paths: tuple[Path, ...]
     instances: frozenset[str]
     """SOPInstanceUIDs of the slices."""
 
     @property
-    def place(self) -> Path | tuple[Path, ...]:
-        """Their folder where it holds nothing else, else the slices."""
+    def source(self) -> Path | tuple[Path, ...]:
+        """The folder if it holds nothing else, else the slices."""
         folder = self.paths[0].parent
         return folder if set(list_dicom_paths(folder)) == set(self.paths) else self.paths
 
 
 class Seg(NamedTuple):
-    """A DICOM SEG, and what it was drawn on."""
+    """A DICOM SEG and its references."""
 
     patient: str
     study: str
@@ -70,43 +70,45 @@ class Seg(NamedTuple):
     instances: frozenset[str]
     """SOPInstanceUIDs that it refers to."""
 
-    def drawn_on(self, stacks: Sequence[Stack]) -> Stack | None:
-        """The scan that most of its references name, else the one scan of its frame of reference."""
+    def find_scan(self, stacks: Sequence[Stack]) -> Stack | None:
+        """Finds the scan with most of its references, else the only scan of its frame of reference."""
         shared = {stack: len(stack.instances & self.instances) for stack in stacks}
         best = max(shared, key=lambda stack: shared[stack], default=None)
         if best is not None and shared[best]:
             return best
-        near = [s for s in stacks if s.series in self.series] or [s for s in stacks if s.frame == self.frame]
-        return near[0] if len(near) == 1 else None
+        candidates = [s for s in stacks if s.series in self.series] or [
+            s for s in stacks if s.frame == self.frame
+        ]
+        return candidates[0] if len(candidates) == 1 else None
 
 
 def find_stacks(root: Path, account: Account | None = None) -> tuple[list[Stack], list[Seg]]:
     """Reads the headers of an archive.
 
     Args:
-        root: searched with its sub-folders; names do not matter.
-        account: of the archive; takes the reasons of all files but those of the scans that are taken of them.
+        root: folder, searched with its sub-folders; file names do not matter.
+        account: account of the archive; records the reason for each file that is not used.
 
     Returns:
         Scans of CT with enough slices, and SEGs, each in the order of patient, day and time.
     """
     account = Account(root) if account is None else account
-    logger.info(f"reads {len(account.names)} headers")
+    logger.info(f"reading {len(account.names)} headers")
     series: dict[tuple[str, str], list[Dataset]] = defaultdict(list)
     segs = []
     for header in read_headers(root, [], account, more=(REFERENCES,)):
         if read_text(header, "Modality") == "SEG":
-            segs.append(_seg(header))
+            segs.append(_make_seg(header))
             account.leave_out([segs[-1].path], "other_kind")
-        elif _is_slice(header, account):
+        elif _check_slice(header, account):
             patient, uid = (read_text(header, key) for key in ("PatientID", "SeriesInstanceUID"))
             series[patient, uid].append(header)
     stacks = []
-    for scan in (scan for slices in series.values() for scan in _scans(slices)):
+    for scan in (scan for slices in series.values() for scan in _split_scans(slices)):
         for slice_, reason in scan.spare:
             account.leave_out([Path(slice_.filename)], reason, series=read_text(slice_, "SeriesNumber"))
         large = len(scan.slices) >= MIN_SLICES
-        stacks += [_stack(scan.slices)] if large else []
+        stacks += [_make_stack(scan.slices)] if large else []
         paths = [Path(slice_.filename) for slice_ in scan.slices]
         number = read_text(scan.slices[0], "SeriesNumber")
         account.leave_out(paths, "not_chosen" if large else "single_slices", series=number)
@@ -114,8 +116,8 @@ def find_stacks(root: Path, account: Account | None = None) -> tuple[list[Stack]
     return stacks, sorted(segs, key=lambda s: (s.patient, s.day, str(s.path)))
 
 
-def _is_slice(header: Dataset, account: Account) -> bool:
-    """Whether a file is a slice with a place. One whose place is no place leaves a gap, which is found."""
+def _check_slice(header: Dataset, account: Account) -> bool:
+    """Whether a file is a slice with a valid position. Invalid ones leave a gap, detected later."""
     reason, detail = "other_kind", read_text(header, "Modality")
     try:
         if is_slice(header):
@@ -128,17 +130,17 @@ def _is_slice(header: Dataset, account: Account) -> bool:
     return False
 
 
-def _scans(slices: Sequence[Dataset]) -> list[Scan]:
-    """The slices of a series by shape and scan; copies, and what passes share, once."""
+def _split_scans(slices: Sequence[Dataset]) -> list[Scan]:
+    """Splits the slices of a series by shape and scan; copies and shared slices occur once."""
     shapes = defaultdict(list)
-    for one in slices:
-        turn = tuple(np.round(require_numbers(one, "ImageOrientationPatient"), 3))
-        size = [require_numbers(one, keyword) for keyword in ("Rows", "Columns", "PixelSpacing")]
-        shapes[(*size, turn)].append(one)
-    return [scan for alike in shapes.values() for scan in split_scans(alike)]
+    for slice_ in slices:
+        orientation = tuple(np.round(require_numbers(slice_, "ImageOrientationPatient"), 3))
+        size = [require_numbers(slice_, keyword) for keyword in ("Rows", "Columns", "PixelSpacing")]
+        shapes[(*size, orientation)].append(slice_)
+    return [scan for same_shape in shapes.values() for scan in split_scans(same_shape)]
 
 
-def _stack(slices: Sequence[Dataset]) -> Stack:
+def _make_stack(slices: Sequence[Dataset]) -> Stack:
     first = min(slices, key=lambda s: read_text(s, "AcquisitionTime"))
     return Stack(
         patient=read_text(first, "PatientID"),
@@ -148,23 +150,23 @@ def _stack(slices: Sequence[Dataset]) -> Stack:
         description=read_text(first, "SeriesDescription"),
         acquisition=read_text(first, "AcquisitionNumber"),
         frame=read_text(first, "FrameOfReferenceUID"),
-        seconds=_seconds(read_time(first, "AcquisitionTime")),
-        paths=tuple(sorted(Path(one.filename) for one in slices)),
-        instances=frozenset(read_text(one, "SOPInstanceUID") for one in slices),
+        seconds=_to_seconds(read_time(first, "AcquisitionTime")),
+        paths=tuple(sorted(Path(slice_.filename) for slice_ in slices)),
+        instances=frozenset(read_text(slice_, "SOPInstanceUID") for slice_ in slices),
     )
 
 
-def _seconds(time: str) -> float | None:
-    """Seconds of the day of HHMMSS."""
+def _to_seconds(time: str) -> float | None:
+    """Converts HHMMSS to seconds of the day."""
     return int(time[:2]) * 3600.0 + int(time[2:4]) * 60 + int(time[4:]) if time else None
 
 
-def _seg(header: Dataset) -> Seg:
+def _make_seg(header: Dataset) -> Seg:
     references = header.get(REFERENCES) or ()
     instances = [
-        read_text(one, "ReferencedSOPInstanceUID")
+        read_text(instance, "ReferencedSOPInstanceUID")
         for series in references
-        for one in series.get("ReferencedInstanceSequence") or ()
+        for instance in series.get("ReferencedInstanceSequence") or ()
     ]
     return Seg(
         read_text(header, "PatientID"),

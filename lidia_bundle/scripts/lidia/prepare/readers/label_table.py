@@ -1,6 +1,6 @@
-"""What each public data set calls a phase and a class, and which of ours that is: one table for all readers.
+"""Defines the names of phases and classes in each public data set: one table for all readers.
 
-docs/datasets.md prints it, and a test holds the two together. `phase_map` and `class_map` come first.
+docs/datasets.md shows the table; a test compares the two. A user's `phase_map` and `class_map` have priority.
 """
 
 from __future__ import annotations
@@ -10,23 +10,28 @@ from typing import Any, NamedTuple
 
 from scripts.lidia.dicom.series_text import PHASE_OF_WORD
 
-EVERY, ONE, LIVER_ALONE, NOTHING = "every lesion", "one lesion a case", "the liver alone", "nothing"
+ALL_LESIONS, ONE_LESION, LIVER_ONLY, NO_LABELS = (
+    "every lesion",
+    "one lesion a case",
+    "the liver alone",
+    "nothing",
+)
 
-UNTOLD = ""
-"""Class of a word that names no type: `class_map` has to."""
+UNSPECIFIED = ""
+"""Class of a term without a lesion type: `class_map` must define it."""
 
 
-class Words(NamedTuple):
-    """One data set's words.
+class DatasetTerms(NamedTuple):
+    """Terms of one data set.
 
     Args:
-        phases: phase of what the set, or a description in it, calls one.
-        values: what a value of the label map is called; values that are not named are an error.
-        organs: whether values without a name are other organs, and no error.
-        classes: class of each word; `UNTOLD` where the set does not say it.
-        malignant: side of words that are `others`; a word without an entry is on neither side.
-        unread: words of the set that are left out.
-        drawn: what somebody drew of each case.
+        phases: phase by term, as used by the set or by series descriptions in it.
+        values: term by value of the label map; other values are an error.
+        organs: whether values without a term are other organs, and not an error.
+        classes: class by term; `UNSPECIFIED` where the set does not define it.
+        malignant: whether terms of class `others` are malignant; unknown for terms without an entry.
+        ignored: terms of the set that are left out.
+        annotated: what is annotated in each case.
     """
 
     phases: Mapping[str, str] = {}
@@ -34,16 +39,16 @@ class Words(NamedTuple):
     organs: bool = False
     classes: Mapping[str, str] = {}
     malignant: Mapping[str, bool] = {}
-    unread: tuple[str, ...] = ()
-    drawn: str = EVERY
+    ignored: tuple[str, ...] = ()
+    annotated: str = ALL_LESIONS
 
-    def told(self) -> dict[str, Any]:
-        """The words as plain data, for a summary."""
-        return {"phases": dict(self.phases), "classes": dict(self.classes), "drawn": self.drawn}
+    def as_dict(self) -> dict[str, Any]:
+        """Returns the terms as plain data, for a summary."""
+        return {"phases": dict(self.phases), "classes": dict(self.classes), "drawn": self.annotated}
 
 
 CT = {"CT": "venous"}
-"""Sets of one phase that name it in their paper alone, or nowhere; `phase_map` {"CT": ...} says another."""
+"""Phase of sets with one phase that their files do not name; `phase_map` {"CT": ...} changes it."""
 
 DESCRIPTIONS = {
     "pre": "nc",  # in these two archives alone: elsewhere it may mean "before surgery"
@@ -55,68 +60,73 @@ DESCRIPTIONS = {
         )
     },
 }
-"""Words in descriptions of series. AP is none of them: in HCC-TACE-Seg it is abdomen and pelvis."""
+"""Terms in series descriptions. AP is not one of them: in HCC-TACE-Seg it means abdomen and pelvis."""
 
-WORDS: dict[str, Words] = {
-    "plc_cect": Words(
+DATASET_TERMS: dict[str, DatasetTerms] = {
+    "plc_cect": DatasetTerms(
         phases={"P": "nc", "C1": "arterial", "C2": "venous", "C3": "delayed"},
         classes={"HCC": "HCC", "ICC": "ICC", "CHCC": "others", "CN": "background"},
         malignant={"CHCC": True},
     ),
-    "amplifai": Words(
+    "amplifai": DatasetTerms(
         phases={"DRY": "nc", "ART": "arterial", "VEN": "venous", "DEL": "delayed"},
         classes={"LR-5": "HCC"} | dict.fromkeys(("LR-M", "LR-TIV", "LR-1", "LR-2", "LR-3", "LR-4"), "others"),
         malignant={"LR-M": True, "LR-TIV": True, "LR-1": False, "LR-2": False},
-        drawn=ONE,
+        annotated=ONE_LESION,
     ),
-    "waw_tace": Words(
+    "waw_tace": DatasetTerms(
         phases={"0": "nc", "1": "arterial", "2": "venous", "3": "delayed"},
         classes={"tumour": "HCC", "liver": "liver"},
     ),
-    "trials": Words(
+    "trials": DatasetTerms(
         phases={"nocontrast": "nc", "arterial": "arterial", "venous": "venous", "delayed": "delayed"},
         values={1: "liver", 2: "lesion"},
-        classes={"liver": "liver", "lesion": UNTOLD},
+        classes={"liver": "liver", "lesion": UNSPECIFIED},
     ),
-    "hcc_tace_seg": Words(
+    "hcc_tace_seg": DatasetTerms(
         phases=DESCRIPTIONS,
         classes={"liver": "liver"}
         | dict.fromkeys(("mass", "tumor", "tumour"), "HCC")
         | dict.fromkeys(("portal vein", "abdominal aorta", "aorta"), "background"),
     ),
-    "crlm": Words(
+    "crlm": DatasetTerms(
         phases=CT,
         classes={"tumor": "metastasis"}
         | dict.fromkeys(("liver", "liver remnant"), "liver")
         | dict.fromkeys(("hepatic", "hepatic vein", "portal", "portal vein"), "background"),
     ),
-    "lits": Words(phases=CT, values={1: "liver", 2: "tumour"}, classes={"liver": "liver", "tumour": UNTOLD}),
-    "msd": Words(
-        phases=CT, classes={"liver": "liver", "vessel": "background", "cancer": UNTOLD, "tumour": UNTOLD}
+    "lits": DatasetTerms(
+        phases=CT, values={1: "liver", 2: "tumour"}, classes={"liver": "liver", "tumour": UNSPECIFIED}
     ),
-    "totalsegmentator_liver_lesions": Words(
+    "msd": DatasetTerms(
         phases=CT,
-        classes={"liver": "liver"} | dict.fromkeys(("lesion", "liver lesion", "liver tumor"), UNTOLD),
+        classes={"liver": "liver", "vessel": "background", "cancer": UNSPECIFIED, "tumour": UNSPECIFIED},
     ),
-    "limt": Words(classes={"the values of its label maps": UNTOLD}),
-    "ircadb": Words(
+    "totalsegmentator_liver_lesions": DatasetTerms(
         phases=CT,
-        classes={"liver": "liver"} | {"liver cyst": "cyst", "liver tumor": UNTOLD},
-        unread=("all other masks",),
+        classes={"liver": "liver"} | dict.fromkeys(("lesion", "liver lesion", "liver tumor"), UNSPECIFIED),
     ),
-    "abdomenatlas": Words(phases=CT, classes={"liver": "liver", "lesion": UNTOLD}),
-    "chaos": Words(phases=CT, classes={"liver": "liver"}),
-    "amos": Words(phases=CT, values={6: "liver"}, organs=True, classes={"liver": "liver"}, drawn=LIVER_ALONE),
-    "flare": Words(
-        phases=CT, values={1: "liver"}, organs=True, classes={"liver": "liver"}, drawn=LIVER_ALONE
+    "limt": DatasetTerms(classes={"the values of its label maps": UNSPECIFIED}),
+    "ircadb": DatasetTerms(
+        phases=CT,
+        classes={"liver": "liver"} | {"liver cyst": "cyst", "liver tumor": UNSPECIFIED},
+        ignored=("all other masks",),
     ),
-    "tcga_lihc": Words(phases=DESCRIPTIONS, drawn=NOTHING),
-    "vindr": Words(
+    "abdomenatlas": DatasetTerms(phases=CT, classes={"liver": "liver", "lesion": UNSPECIFIED}),
+    "chaos": DatasetTerms(phases=CT, classes={"liver": "liver"}),
+    "amos": DatasetTerms(
+        phases=CT, values={6: "liver"}, organs=True, classes={"liver": "liver"}, annotated=LIVER_ONLY
+    ),
+    "flare": DatasetTerms(
+        phases=CT, values={1: "liver"}, organs=True, classes={"liver": "liver"}, annotated=LIVER_ONLY
+    ),
+    "tcga_lihc": DatasetTerms(phases=DESCRIPTIONS, annotated=NO_LABELS),
+    "vindr": DatasetTerms(
         phases={"non-contrast": "nc", "arterial": "arterial", "venous": "venous"},
-        unread=("others",),
-        drawn=NOTHING,
+        ignored=("others",),
+        annotated=NO_LABELS,
     ),
-    "folder": Words(),
-    "nnunet": Words(),
+    "folder": DatasetTerms(),
+    "nnunet": DatasetTerms(),
 }
-"""The words of each data set, by its `--source`."""
+"""Terms of each data set, by its `--source`."""

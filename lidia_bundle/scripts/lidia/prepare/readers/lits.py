@@ -1,4 +1,4 @@
-"""LiTS: one contrast phase, liver and tumours drawn, no types; its test volumes have no drawings."""
+"""Reads LiTS: one contrast phase, liver and tumour masks without types; no masks for test volumes."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.datalist.read_item import case_name
 from scripts.lidia.input_folders import find_paths
-from scripts.lidia.prepare.case_files import Drawn, Patient
+from scripts.lidia.prepare.case_files import MaskFile, SourcePatient
 from scripts.lidia.prepare.readers.dataset_layout import Layout
 
 
-def read_lits(layout: Layout) -> Iterator[Patient | CaseError]:
-    """Gives `volume-N.nii` with `segmentation-N.nii` beside it or in another folder, and `test-volume-N.nii`.
+def read_lits(layout: Layout) -> Iterator[SourcePatient | CaseError]:
+    """Yields `volume-N.nii` with `segmentation-N.nii` beside it or elsewhere, and `test-volume-N.nii`.
 
     The set names no type of lesion, so `class_map` must, e.g. {"tumour": "others"}.
 
@@ -22,25 +22,27 @@ def read_lits(layout: Layout) -> Iterator[Patient | CaseError]:
         layout: the folder of both batches.
 
     Raises:
-        CaseError: if there is no volume, or nobody says what a tumour is.
+        CaseError: if there is no volume, or `class_map` does not map tumours.
     """
     files = find_paths(layout.root, "*.nii*")
     labels: dict[str, Path] = {}
     for path in files:
-        if found := re.fullmatch(r"segmentation-(\d+)", case_name(path)):
-            labels.setdefault(found[1], path)
-    volumes = [(m[1], m[2], path) for path in files if (m := re.fullmatch(NAME, case_name(path)))]
-    layout.some(volumes, "file volume-N.nii")
-    classes, phase = layout.values(layout.root), layout.phase("CT", layout.root)
+        if match := re.fullmatch(r"segmentation-(\d+)", case_name(path)):
+            labels.setdefault(match[1], path)
+    volumes = [
+        (match[1], match[2], path) for path in files if (match := re.fullmatch(VOLUME_NAME, case_name(path)))
+    ]
+    layout.require_any(volumes, "file volume-N.nii")
+    classes, phase = layout.map_values(layout.root), layout.to_phase("CT", layout.root)
     for test, number, path in volumes:
         case = case_name(path)
         if test:
-            yield Patient(case, {phase: path}, None, section="test")
+            yield SourcePatient(case, {phase: path}, None, section="test")
         elif number in labels:
-            yield Patient(case, {phase: path}, (Drawn(labels[number], classes),))
+            yield SourcePatient(case, {phase: path}, (MaskFile(labels[number], classes),))
         else:
             problem = f"no segmentation-{number}.nii for it"
-            yield CaseError(case, str(path), problem, "fetch it, or remove the volume", "no_label")
+            yield CaseError(case, str(path), problem, "download it, or remove the volume", "no_label")
 
 
-NAME = r"(test-)?volume-(\d+)"
+VOLUME_NAME = r"(test-)?volume-(\d+)"

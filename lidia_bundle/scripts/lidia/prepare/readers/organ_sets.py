@@ -1,4 +1,4 @@
-"""Sets of abdominal organs as NIfTI, whose liver serves: AMOS, FLARE, AbdomenAtlas (and its lesions)."""
+"""Reads sets of abdominal organs for their liver masks: AMOS, FLARE, AbdomenAtlas (with its lesions)."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from pathlib import Path
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.datalist.read_item import case_name
 from scripts.lidia.input_folders import find_paths
-from scripts.lidia.prepare.case_files import Drawn, Patient
+from scripts.lidia.prepare.case_files import MaskFile, SourcePatient
 from scripts.lidia.prepare.readers.dataset_layout import Layout
 
 LAST_CT = 500
-"""AMOS numbers its MR scans above."""
+"""Highest number of a CT scan in AMOS; MR scans have higher numbers."""
 LESIONS = ("liver_lesion.nii.gz", "liver_tumor.nii.gz")
 
 
-def read_amos(layout: Layout) -> Iterator[Patient | CaseError]:
-    """Gives `imagesXX/amos_NNNN.nii.gz` with `labelsXX/amos_NNNN.nii.gz`; numbers above 500 are MR.
+def read_amos(layout: Layout) -> Iterator[SourcePatient | CaseError]:
+    """Yields `imagesXX/amos_NNNN.nii.gz` with `labelsXX/amos_NNNN.nii.gz`; numbers above 500 are MR.
 
     Args:
         layout: the folder with `imagesTr`.
@@ -27,24 +27,25 @@ def read_amos(layout: Layout) -> Iterator[Patient | CaseError]:
         CaseError: if there is no volume.
     """
     files = sorted(find_paths(layout.root, "images*/amos_*.nii.gz"), key=lambda path: path.name)
-    layout.some(files, "file imagesTr/amos_NNNN.nii.gz")
+    layout.require_any(files, "file imagesTr/amos_NNNN.nii.gz")
     scans, labels = {}, {path.name: path for path in find_paths(layout.root, "labels*/amos_*.nii.gz")}
     for path in files:
         number = re.fullmatch(r"amos_(\d+)", case_name(path))
         if number and int(number[1]) > LAST_CT:
-            problem, remedy = "MR by its number: no HU", "leave it"
+            problem, remedy = "MR by its number: values are not HU", "no action is needed"
             yield CaseError(case_name(path), str(path), problem, remedy, "not_ct", "warning")
         else:
             scans[case_name(path)] = path
-    yield from _livers(
+    yield from _liver_patients(
         layout, scans, {case: labels[path.name] for case, path in scans.items() if path.name in labels}
     )
 
 
-def read_flare(layout: Layout) -> Iterator[Patient | CaseError]:
-    """Gives `<case>_0000.nii.gz` with `<case>.nii.gz` in another folder; without that a case has no label.
+def read_flare(layout: Layout) -> Iterator[SourcePatient | CaseError]:
+    """Yields `<case>_0000.nii.gz` with `<case>.nii.gz` in another folder; without that a case has no label.
 
-    Value 14 of later editions is a tumour of any organ, and is left out: one in the liver is a hole there.
+    Value 14 of later editions is a tumour of any organ and is not read, so a liver tumour is missing from the
+    liver mask.
 
     Args:
         layout: the folder with images and labels.
@@ -54,40 +55,44 @@ def read_flare(layout: Layout) -> Iterator[Patient | CaseError]:
     """
     files = find_paths(layout.root, "*.nii.gz")
     scans = {case_name(p).removesuffix("_0000"): p for p in files if case_name(p).endswith("_0000")}
-    layout.some(list(scans), "file <case>_0000.nii.gz")
-    yield from _livers(layout, scans, {case_name(p): p for p in files if case_name(p) in scans})
+    layout.require_any(list(scans), "file <case>_0000.nii.gz")
+    yield from _liver_patients(layout, scans, {case_name(p): p for p in files if case_name(p) in scans})
 
 
-def _livers(layout: Layout, scans: Mapping[str, Path], labels: Mapping[str, Path]) -> Iterator[Patient]:
-    phase, classes = layout.phase("CT", layout.root), layout.values(layout.root)
+def _liver_patients(
+    layout: Layout, scans: Mapping[str, Path], labels: Mapping[str, Path]
+) -> Iterator[SourcePatient]:
+    phase, classes = layout.to_phase("CT", layout.root), layout.map_values(layout.root)
     for case, path in scans.items():
-        drawn = (Drawn(labels[case], classes),) if case in labels else None
-        yield Patient(case, {phase: path}, drawn, section="test")
+        masks = (MaskFile(labels[case], classes),) if case in labels else None
+        yield SourcePatient(case, {phase: path}, masks, section="test")
 
 
-def read_abdomenatlas(layout: Layout) -> Iterator[Patient | CaseError]:
-    """Gives `<case>/ct.nii.gz` with `<case>/segmentations/liver.nii.gz`, below one folder or two.
+def read_abdomenatlas(layout: Layout) -> Iterator[SourcePatient | CaseError]:
+    """Yields `<case>/ct.nii.gz` with `<case>/segmentations/liver.nii.gz`, below one folder or two.
 
-    Cases with `liver_lesion.nii.gz` (or `liver_tumor.nii.gz`) go to `training`, and `class_map` must say what
-    lesions are, e.g. {"lesion": "others"}; those without to `test`, for the liver alone.
+    Cases with `liver_lesion.nii.gz` (or `liver_tumor.nii.gz`) go to `training`; `class_map` must map their
+    lesions, e.g. {"lesion": "others"}; cases without go to `test`, for the liver only.
 
     Args:
         layout: the folder of the cases, or of `image_only` and `mask_only`.
 
     Raises:
-        CaseError: if there is no case, or nobody says what a lesion is.
+        CaseError: if there is no case, or `class_map` does not map lesions.
     """
     scans = {path.parent.name: path for path in find_paths(layout.root, "ct.nii.gz")}
-    layout.some(list(scans), "file <case>/ct.nii.gz")
+    layout.require_any(list(scans), "file <case>/ct.nii.gz")
     masks: dict[str, dict[str, Path]] = {case: {} for case in scans}
     for path in find_paths(layout.root, "segmentations/liver*.nii.gz"):
         masks.get(path.parent.parent.name, {})[path.name] = path
-    phase, liver = layout.phase("CT", layout.root), layout.kind("liver", layout.root)
+    phase, liver = layout.to_phase("CT", layout.root), layout.to_class("liver", layout.root)
     for case, scan in scans.items():
         lesions = [masks[case][name] for name in LESIONS if name in masks[case]][:1]
         if "liver.nii.gz" not in masks[case]:
-            yield Patient(case, {phase: scan}, None, section="test")
+            yield SourcePatient(case, {phase: scan}, None, section="test")
             continue
-        organ = Drawn(masks[case]["liver.nii.gz"], liver)
-        own = [Drawn(path, layout.kind("lesion", path)) for path in lesions]
-        yield Patient(case, {phase: scan}, (organ, *own), section="training" if own else "test")
+        organ = MaskFile(masks[case]["liver.nii.gz"], liver)
+        lesion_masks = [MaskFile(path, layout.to_class("lesion", path)) for path in lesions]
+        yield SourcePatient(
+            case, {phase: scan}, (organ, *lesion_masks), section="training" if lesion_masks else "test"
+        )

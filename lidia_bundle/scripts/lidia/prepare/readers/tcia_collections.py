@@ -1,4 +1,4 @@
-"""Collections of The Cancer Imaging Archive with SEGs, CRLM and HCC-TACE-Seg; file names do not matter."""
+"""Reads collections of The Cancer Imaging Archive with SEGs: CRLM and HCC-TACE-Seg, by their headers."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from functools import partial
 from typing import NamedTuple
 
 from scripts.lidia.datalist.case_error import CaseError
-from scripts.lidia.prepare.case_files import Drawn, Patient
-from scripts.lidia.prepare.read_seg import read_segments, segment_names
+from scripts.lidia.prepare.case_files import MaskFile, SourcePatient
+from scripts.lidia.prepare.read_seg import read_segment_names, read_segments
 from scripts.lidia.prepare.readers.dataset_layout import Layout
 from scripts.lidia.prepare.readers.dicom_stacks import Seg, Stack, find_stacks
-from scripts.lidia.prepare.readers.phase_timing import in_words, phases_of
+from scripts.lidia.prepare.readers.phase_timing import assign_phases, describe_scan
 from scripts.lidia.vocabulary import FIRST_LESION
 
 
-def read_crlm(layout: Layout) -> Iterator[Patient | CaseError]:
-    """Gives the patients of Colorectal-Liver-Metastases: one venous scan, and a SEG with a segment a tumour.
+def read_crlm(layout: Layout) -> Iterator[SourcePatient | CaseError]:
+    """Yields the patients of Colorectal-Liver-Metastases: a venous scan, a SEG with one segment per tumour.
 
     Args:
         layout: a folder with the collection's DICOM files.
@@ -25,18 +25,18 @@ def read_crlm(layout: Layout) -> Iterator[Patient | CaseError]:
     Raises:
         CaseError: if there is no CT in it.
     """
-    phase = layout.phase("CT", layout.root)
-    for one in _drawn_patients(layout, apart=True):
-        if isinstance(one, CaseError):
-            yield one
+    phase = layout.to_phase("CT", layout.root)
+    for entry in _patients_with_seg(layout, apart=True):
+        if isinstance(entry, CaseError):
+            yield entry
         else:
-            yield Patient(one.case, {phase: one.drawn_on.place}, one.drawn)
+            yield SourcePatient(entry.case, {phase: entry.scan.source}, entry.masks)
 
 
-def read_hcc_tace_seg(layout: Layout) -> Iterator[Patient | CaseError]:
-    """Gives the patients of HCC-TACE-Seg before chemoembolisation: the scans in the space of the first SEG.
+def read_hcc_tace_seg(layout: Layout) -> Iterator[SourcePatient | CaseError]:
+    """Yields the patients of HCC-TACE-Seg before chemoembolisation: the scans in the space of the first SEG.
 
-    Scans of one series are told apart by their acquisition; see `timing` for which phase they are.
+    Scans of one series are separated by acquisition; `phase_timing` assigns their phases.
 
     Args:
         layout: a folder with the collection's DICOM files.
@@ -44,85 +44,85 @@ def read_hcc_tace_seg(layout: Layout) -> Iterator[Patient | CaseError]:
     Raises:
         CaseError: if there is no CT in it.
     """
-    for one in _drawn_patients(layout, apart=False):
-        if isinstance(one, CaseError):
-            yield one
+    for entry in _patients_with_seg(layout, apart=False):
+        if isinstance(entry, CaseError):
+            yield entry
             continue
-        scan = one.drawn_on
-        near = [s for s in one.scans if s.study == scan.study and s.frame == scan.frame]
-        phases = phases_of(near, layout, first=scan)
+        scan = entry.scan
+        candidates = [s for s in entry.scans if s.study == scan.study and s.frame == scan.frame]
+        phases = assign_phases(candidates, layout, first=scan)
         if scan not in phases.values():
-            problem = f"nobody can tell the phase of the scan that was drawn on, {in_words(scan)}"
-            remedy = f"name it by --phase_map \"{{'{scan.series}': 'venous'}}\""
-            yield CaseError(one.case, str(scan.paths[0].parent), problem, remedy, "unknown_phase")
+            problem = f"the phase of the annotated scan is unknown: {describe_scan(scan)}"
+            remedy = f"map it by --phase_map \"{{'{scan.series}': 'venous'}}\""
+            yield CaseError(entry.case, str(scan.paths[0].parent), problem, remedy, "unknown_phase")
             continue
-        yield Patient(one.case, {phase: stack.place for phase, stack in phases.items()}, one.drawn)
+        yield SourcePatient(entry.case, {phase: stack.source for phase, stack in phases.items()}, entry.masks)
 
 
-class _Patient(NamedTuple):
-    """A patient with a SEG that can be read."""
+class _SegPatient(NamedTuple):
+    """A patient with a readable SEG."""
 
     case: str
     scans: list[Stack]
-    drawn: tuple[Drawn, ...]
-    drawn_on: Stack
+    masks: tuple[MaskFile, ...]
+    scan: Stack
 
 
-def _drawn_patients(layout: Layout, *, apart: bool) -> Iterator[_Patient | CaseError]:
-    """Every patient of a collection, or what is wrong with him; `apart` makes each segment one lesion."""
+def _patients_with_seg(layout: Layout, *, apart: bool) -> Iterator[_SegPatient | CaseError]:
+    """Yields every patient of a collection, or the fault; with `apart` each segment is one lesion."""
     stacks, segs = find_stacks(layout.root, layout.account)
-    layout.some(stacks, "CT series")
+    layout.require_any(stacks, "CT series")
     for case in sorted({stack.patient for stack in stacks}):
-        mine = [stack for stack in stacks if stack.patient == case]
+        scans = [stack for stack in stacks if stack.patient == case]
         try:
-            seg = _first_seg(case, segs, mine)
-            drawn = _drawn(seg, case, layout, apart=apart)
+            seg = _first_seg(case, segs, scans)
+            masks = _group_segments(seg, case, layout, apart=apart)
         except CaseError as fault:
             yield fault
             continue
-        scan = seg.drawn_on(mine)
-        yield _nowhere(case, seg) if scan is None else _Patient(case, mine, drawn, scan)
+        scan = seg.find_scan(scans)
+        yield _missing_scan(case, seg) if scan is None else _SegPatient(case, scans, masks, scan)
 
 
 def _first_seg(case: str, segs: list[Seg], stacks: list[Stack]) -> Seg:
-    """The SEG of the earliest study that is there with its scans.
+    """Returns the SEG of the earliest study that has both SEG and scans.
 
     Raises:
-        CaseError: if there is none; a remark, as parts of a collection are often fetched without them.
+        CaseError: if there is none; a warning, because collections are often downloaded without SEGs.
     """
     studies = {stack.study for stack in stacks}
-    mine = [seg for seg in segs if seg.patient == case and seg.study in studies]
-    if not mine:
-        problem, remedy = "no SEG is there for its scans", "fetch the collection's SEG series too"
+    candidates = [seg for seg in segs if seg.patient == case and seg.study in studies]
+    if not candidates:
+        problem, remedy = "the scans have no SEG", "download the collection's SEG series too"
         raise CaseError(case, str(stacks[0].paths[0].parent), problem, remedy, "no_label", "warning")
-    return mine[0]
+    return candidates[0]
 
 
-def _nowhere(case: str, seg: Seg) -> CaseError:
-    problem = "the scan that the SEG was drawn on is not there, or cannot be told"
-    return CaseError(case, str(seg.path), problem, "fetch all series of the study", "missing", "warning")
+def _missing_scan(case: str, seg: Seg) -> CaseError:
+    problem = "the scan that the SEG refers to is missing or ambiguous"
+    return CaseError(case, str(seg.path), problem, "download all series of the study", "missing", "warning")
 
 
-def _drawn(seg: Seg, case: str, layout: Layout, *, apart: bool) -> tuple[Drawn, ...]:
-    """The segments by class, the liver first, so that lesions win; `apart` makes each segment one lesion.
+def _group_segments(seg: Seg, case: str, layout: Layout, *, apart: bool) -> tuple[MaskFile, ...]:
+    """Groups segments by class, liver first, so that lesions overwrite it; `apart`: one lesion per segment.
 
     Raises:
         CaseError: if the SEG cannot be read, names an unknown segment, or has no lesion.
     """
     kinds: dict[int, list[int]] = {}
-    for number, name in segment_names(seg.path, case).items():
-        word = re.sub(r"[\s_]*\d+$", "", name)  # Tumor_1 is a tumor
+    for number, name in read_segment_names(seg.path, case).items():
+        term = re.sub(r"[\s_]*\d+$", "", name)  # Tumor_1 is a tumor
         try:
-            kinds.setdefault(layout.kind(word, seg.path), []).append(number)
+            kinds.setdefault(layout.to_class(term, seg.path), []).append(number)
         except CaseError as fault:
             raise CaseError(case, fault.file, fault.problem, fault.remedy, fault.code) from fault
     groups = [(kind, numbers) for kind, numbers in sorted(kinds.items()) if kind]
     if not any(kind >= FIRST_LESION for kind, _ in groups):
-        problem = "no segment is a lesion, and all patients of this set have one"
+        problem = "no segment is a lesion, but all patients of this set have one"
         raise CaseError(case, str(seg.path), problem, "remove the case", "no_label")
-    found = []
+    masks = []
     for kind, numbers in groups:
         single = apart and kind >= FIRST_LESION
         for part in [[number] for number in numbers] if single else [numbers]:
-            found.append(Drawn(seg.path, kind, lesion=single, read=partial(read_segments, numbers=part)))
-    return tuple(found)
+            masks.append(MaskFile(seg.path, kind, lesion=single, read=partial(read_segments, numbers=part)))
+    return tuple(masks)

@@ -1,4 +1,4 @@
-"""Sets in which nobody drew anything, as lists for inference: TCGA-LIHC and VinDr-Multiphase, both DICOM."""
+"""Reads sets without masks, as lists for inference: TCGA-LIHC and VinDr-Multiphase, both DICOM."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.datalist.read_text_file import read_text
 from scripts.lidia.input_folders import find_paths
-from scripts.lidia.prepare.case_files import Patient
+from scripts.lidia.prepare.case_files import SourcePatient
 from scripts.lidia.prepare.foreign_names import normalize_name
 from scripts.lidia.prepare.readers.dataset_layout import Layout
 from scripts.lidia.prepare.readers.dicom_stacks import Stack, find_stacks
-from scripts.lidia.prepare.readers.phase_timing import in_words, phases_of
+from scripts.lidia.prepare.readers.phase_timing import assign_phases, describe_scan
 
 COLUMNS = {
     "study": ("studyuid", "studyinstanceuid"),
@@ -24,10 +24,10 @@ COLUMNS = {
 }
 
 
-def read_tcga_lihc(layout: Layout) -> Iterator[Patient | CaseError]:
-    """Gives the CT studies of TCGA-LIHC, one case a study; MR and studies without any phase are left out.
+def read_tcga_lihc(layout: Layout) -> Iterator[SourcePatient | CaseError]:
+    """Yields the CT studies of TCGA-LIHC, one case per study; leaves out MR and studies without any phase.
 
-    All patients have an HCC. Phases are told by description, else by time, see `timing`.
+    All patients have an HCC. Phases are assigned by description, else by time, see `phase_timing`.
 
     Args:
         layout: a folder with the collection's DICOM files.
@@ -36,7 +36,7 @@ def read_tcga_lihc(layout: Layout) -> Iterator[Patient | CaseError]:
         CaseError: if there is no CT in it.
     """
     stacks, _ = find_stacks(layout.root, layout.account)
-    layout.some(stacks, "CT series")
+    layout.require_any(stacks, "CT series")
     studies: dict[tuple[str, str], list[Stack]] = defaultdict(list)
     for stack in stacks:
         studies[stack.patient, stack.study].append(stack)
@@ -45,20 +45,24 @@ def read_tcga_lihc(layout: Layout) -> Iterator[Patient | CaseError]:
         numbers[patient] += 1
         case = f"{patient}_{numbers[patient]}"
         frames = {stack.frame for stack in scans}
-        each = [phases_of([s for s in scans if s.frame == frame], layout) for frame in sorted(frames)]
-        phases = max(each, key=len)
+        phases_by_frame = [
+            assign_phases([s for s in scans if s.frame == frame], layout) for frame in sorted(frames)
+        ]
+        phases = max(phases_by_frame, key=len)
         if phases:
             about = {"patient": patient, "source_type": "HCC"}
-            yield Patient(case, {p: s.place for p, s in phases.items()}, None, about=about, section="test")
+            yield SourcePatient(
+                case, {p: s.source for p, s in phases.items()}, None, about=about, section="test"
+            )
         else:
-            seen = "; ".join(in_words(stack) for stack in scans[:5])
-            remedy = f"name scans by --phase_map \"{{'{scans[0].series}': 'venous'}}\""
-            yield CaseError(case, str(scans[0].paths[0].parent), f"no phase can be told: {seen}", remedy,
+            descriptions = "; ".join(describe_scan(stack) for stack in scans[:5])
+            remedy = f"map scans by --phase_map \"{{'{scans[0].series}': 'venous'}}\""
+            yield CaseError(case, str(scans[0].paths[0].parent), f"no phase is known: {descriptions}", remedy,
                             "unknown_phase", "warning")  # fmt: skip
 
 
-def read_vindr(layout: Layout) -> Iterator[Patient | CaseError]:
-    """Gives the studies of VinDr-Multiphase, whose table names the phase of each series.
+def read_vindr(layout: Layout) -> Iterator[SourcePatient | CaseError]:
+    """Yields the studies of VinDr-Multiphase, whose table names the phase of each series.
 
     Other phases, and series that hold several scans, are left out.
 
@@ -68,31 +72,33 @@ def read_vindr(layout: Layout) -> Iterator[Patient | CaseError]:
     Raises:
         CaseError: if there is no table with study, series and label, or it names an unknown phase.
     """
-    table, rows = _rows(layout)
+    table, rows = _read_rows(layout)
     stacks, _ = find_stacks(layout.root, layout.account)
     scans = Counter(stack.series for stack in stacks)
-    alone = {stack.series: stack for stack in stacks if scans[stack.series] == 1}
-    unread = {normalize_name(word) for word in layout.words.unread}
+    single_scans = {stack.series: stack for stack in stacks if scans[stack.series] == 1}
+    unread = {normalize_name(word) for word in layout.terms.ignored}
     studies: dict[str, dict[str, Stack]] = defaultdict(dict)
     for study, series, label in rows:
-        found = studies[study]
-        if normalize_name(label) in unread or series not in alone:
+        phases = studies[study]
+        if normalize_name(label) in unread or series not in single_scans:
             continue
-        phase, stack = layout.phase(label, table), alone[series]
-        if phase not in found or len(found[phase].paths) < len(stack.paths):
-            found[phase] = stack
+        phase, stack = layout.to_phase(label, table), single_scans[series]
+        if phase not in phases or len(phases[phase].paths) < len(stack.paths):
+            phases[phase] = stack
     for study, phases in studies.items():
         if phases:
             patient = next(iter(phases.values())).patient
             about = {"patient": patient} if patient else {}
-            yield Patient(study, {p: s.place for p, s in phases.items()}, None, about=about, section="test")
+            yield SourcePatient(
+                study, {p: s.source for p, s in phases.items()}, None, about=about, section="test"
+            )
         else:
-            problem = "none of its series is there and of one of our phases"
-            yield CaseError(study, str(table), problem, "fetch the study", "no_phase", "warning")
+            problem = "none of its series exists with a known phase"
+            yield CaseError(study, str(table), problem, "download the study", "no_phase", "warning")
 
 
-def _rows(layout: Layout) -> tuple[Path, list[tuple[str, str, str]]]:
-    """The table, and study, series and label of its rows.
+def _read_rows(layout: Layout) -> tuple[Path, list[tuple[str, str, str]]]:
+    """Reads the table: its path, and study, series and label of each row.
 
     Raises:
         CaseError: if no table has the columns.
@@ -106,4 +112,4 @@ def _rows(layout: Layout) -> tuple[Path, list[tuple[str, str, str]]]:
                 study, series, label = (str(key) for key in keys)
                 return path, [(row[study].strip(), row[series].strip(), row[label].strip()) for row in rows]
     problem = "no table *.csv with the columns StudyInstanceUID, SeriesInstanceUID and Label"
-    raise CaseError("datalist", str(layout.root), problem, "name the folder that holds it", "missing")
+    raise CaseError("datalist", str(layout.root), problem, "give the folder that holds it", "missing")

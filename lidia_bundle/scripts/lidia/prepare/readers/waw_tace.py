@@ -1,4 +1,4 @@
-"""WAW-TACE (Zenodo): HCC before chemoembolisation, some phases missing, one NRRD file a tumour."""
+"""Reads WAW-TACE (Zenodo): HCC before chemoembolisation, some phases missing, one NRRD file per tumour."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from pathlib import Path
 
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.input_folders import find_paths
-from scripts.lidia.prepare.case_files import Drawn, Patient
+from scripts.lidia.prepare.case_files import MaskFile, SourcePatient
 from scripts.lidia.prepare.readers.dataset_layout import Layout
 
 LIVERS = "total_segmentator"
 TUMOURS = "tumor_masks"
 
 
-def read_waw_tace(layout: Layout) -> Iterator[Patient | CaseError]:
-    """Gives the patients: `<patient>/<patient>_<0-3>_*.nii.gz`, tumours in `tumor_masks*/<patient>/*.nrrd`.
+def read_waw_tace(layout: Layout) -> Iterator[SourcePatient | CaseError]:
+    """Yields the patients: `<patient>/<patient>_<0-3>_*.nii.gz`, tumours in `tumor_masks*/<patient>/*.nrrd`.
 
-    A tumour was drawn in one phase and is carried over by its place in space. The liver is that of
-    TotalSegmentator, where its folder is there.
+    A tumour was annotated in one phase and is resampled by its position in space. The liver is that of
+    TotalSegmentator, if its folder exists.
 
     Args:
         layout: the folder of patients.
@@ -28,24 +28,26 @@ def read_waw_tace(layout: Layout) -> Iterator[Patient | CaseError]:
         CaseError: if there is no patient in it.
     """
     root = layout.root
-    names: dict[str, dict[str, Path]] = {}
+    patients: dict[str, dict[str, Path]] = {}
     for path in find_paths(root, "*.nii.gz"):
-        found = re.match(r"(.+)_([0-3])_", path.name)
-        if found and found[1] == path.parent.name and not _is_mask(path, root):
-            phase = layout.phase(found[2], path)
-            names.setdefault(found[1], {}).setdefault(phase, path)
-    layout.some(list(names), "file <patient>/<patient>_<0-3>_*.nii.gz")
+        match = re.match(r"(.+)_([0-3])_", path.name)
+        if match and match[1] == path.parent.name and not _is_mask(path, root):
+            phase = layout.to_phase(match[2], path)
+            patients.setdefault(match[1], {}).setdefault(phase, path)
+    layout.require_any(list(patients), "file <patient>/<patient>_<0-3>_*.nii.gz")
     tumours = [path for path in find_paths(root, "*.nrrd") if _is_mask(path, root)]
     livers = [path for path in find_paths(root, "*liver.nii.gz") if LIVERS in str(path.relative_to(root))]
-    kind, organ = layout.kind("tumour", root), layout.kind("liver", root)
-    for case, phases in names.items():
-        own = tuple(Drawn(path, kind, lesion=True) for path in tumours if path.parent.name == case)
-        liver = [Drawn(path, organ) for path in livers if case in path.relative_to(root).parts]
-        if own:
-            yield Patient(case, phases, (*liver[:1], *own))
+    kind, organ = layout.to_class("tumour", root), layout.to_class("liver", root)
+    for case, phases in patients.items():
+        tumour_masks = tuple(
+            MaskFile(path, kind, lesion=True) for path in tumours if path.parent.name == case
+        )
+        liver = [MaskFile(path, organ) for path in livers if case in path.relative_to(root).parts]
+        if tumour_masks:
+            yield SourcePatient(case, phases, (*liver[:1], *tumour_masks))
         else:
-            problem = f"no tumour {TUMOURS}*/{case}/*.nrrd, and all patients of this set have one"
-            yield CaseError(case, str(root), problem, "fetch the masks, or remove the case", "no_label")
+            problem = f"no tumour {TUMOURS}*/{case}/*.nrrd, but all patients of this set have one"
+            yield CaseError(case, str(root), problem, "download the masks, or remove the case", "no_label")
 
 
 def _is_mask(path: Path, root: Path) -> bool:
