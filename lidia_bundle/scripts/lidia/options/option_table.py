@@ -59,7 +59,7 @@ OPTIONS: dict[str, OptionKind] = {
         ("max_epochs", "steps_per_epoch", "val_interval", "rounds", "batch_size", "world_size"),
         integer_kind(1),
     ),
-    "probe_steps": integer_kind(1),
+    "probe_steps": integer_kind(0),
     **dict.fromkeys(("seed", "rank", "num_workers", "workers", "subset_patients"), integer_kind(0)),
     "folds": integer_kind(2),
     **dict.fromkeys(("overlap", "ema_decay"), number_kind(0.0, 1.0)),
