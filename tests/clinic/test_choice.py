@@ -44,7 +44,7 @@ def test_four_phases_by_words_times_and_image(tmp_path: Path, case: Case) -> Non
 def test_a_series_without_liver_is_left_out_and_told(tmp_path: Path, case: Case) -> None:
     hu, affine = case.volumes["nc"]
     noise = np.random.default_rng(0).normal(0, 5, hu.shape)
-    other = case._replace(volumes={**case.volumes, "nc": Volume(np.full(hu.shape, -700.0) + noise, affine)})
+    other = case._replace(volumes={**case.volumes, "nc": Volume(np.full(hu.shape, -100.0) + noise, affine)})
     choice = chosen(write_study(tmp_path, other, WORDS))
     assert set(choice.phases) == {"arterial", "venous", "delayed"}
     assert choice.warnings == ["no nc phase: series 3 (Abd nativ 3.0) was left out, shows no liver"]
