@@ -39,7 +39,7 @@ def warned(item: dict[str, Any], word: str) -> list[str]:
 
 def test_a_plain_study(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     study(tmp_path / "in")
-    with caplog.at_level("INFO"):
+    with caplog.at_level("INFO", logger="lidia.dicom"):
         item = item_of(tmp_path)
     files = item["notes"]["files"]
     assert (files["total"], files["used"], files["left_out"], files["reasons"]) == (96, 96, 0, [])

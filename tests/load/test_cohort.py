@@ -43,7 +43,7 @@ def long_list(folder: Path) -> Path:
 def test_the_last_patients_cost_what_the_first_did(tmp_path: Path) -> None:
     weights = save_network(tmp_path / "model.pt")
     places = {"dataset_dir": str(long_list(tmp_path / "data")), "output_dir": str(tmp_path / "out")}
-    built = workflow("inference", **NATIVE, **places, model_file=weights, progress="")
+    built = workflow("inference", **NATIVE, **places, model_file=weights)
     seen: list[tuple[float, float, int]] = []
 
     def look() -> None:

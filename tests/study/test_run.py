@@ -44,7 +44,7 @@ def test_a_small_study_is_run_once(tmp_path: Path) -> None:
         **options,
         **more,
         "systems": {"lidia": good},
-        "archive": "",
+        "archive": None,
         "draws": 5,
         "logging_file": False,
     }

@@ -46,7 +46,11 @@ def waiting(
         val_interval=1000,
         resume=False,
         bf16=False,
-        **{"train#stages": [{"start": 0.0, "decoding": True, "crop": list(crop), "cases": 2}]},
+        **{
+            "train#stages": [{"start": 0.0, "decoding": True, "crop": list(crop), "cases": 2}],
+            # The phantoms have no section for validation, and nothing is validated here.
+            "validate#dataset#data#section": "training",
+        },
     )
     flow.initialize()
     trainer: Any = flow.trainer

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import logging
 import shutil
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from io import StringIO
 from pathlib import Path
@@ -187,7 +187,7 @@ class Account:
             `total`, `used`, `left_out`; `uses`, a list of `use`, `series` and `files`; `reasons`, a list of
             `reason`, `what`, `files`, `series`, `warning`, `details` and `examples`.
         """
-        uses: dict[tuple[str, str], int] = defaultdict(int)
+        uses: Counter[tuple[str, str]] = Counter()
         groups: dict[str, list[Path]] = defaultdict(list)
         for path, fate in self.fates.items():
             if case is not None and fate.case != case:

@@ -148,9 +148,9 @@ def _drop_invalid(dataset: Dataset) -> None:
             try:
                 parsed = dataset[tag]
                 if parsed.VR == "PN":
-                    str(parsed.value)
+                    _ = str(parsed.value)
                 if parsed.VR in kinds and parsed.VM == 1:  # a range is a date where one asks for images alone
-                    kinds[parsed.VR](parsed.value)
+                    _ = kinds[parsed.VR](parsed.value)
             except Exception:  # pydicom raises many kinds
                 del dataset[tag]
                 continue

@@ -21,9 +21,12 @@ class Refusal(ValueError):
     """
 
     def __init__(self, key: str, problem: str, status: int = 422) -> None:
-        plain = key.replace("-", "_").isidentifier() and len(key) <= 60
-        super().__init__(f"{key if plain else brief(key)}: {problem}")
-        self.status = status
+        super().__init__(key, problem, status)
+        self.key, self.problem, self.status = key, problem, status
+
+    def __str__(self) -> str:
+        plain = self.key.replace("-", "_").isidentifier() and len(self.key) <= 60
+        return f"{self.key if plain else brief(self.key)}: {self.problem}"
 
 
 @dataclass(frozen=True)

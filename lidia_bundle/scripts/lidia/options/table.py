@@ -53,8 +53,8 @@ OPTIONS: dict[str, Kind] = {
     "deidentify": Kind("False, True or uids", deidentify),
     # numbers
     **dict.fromkeys(("patients", "cases", "slices", "pairs", "threads", "draws"), whole(1)),
-    **dict.fromkeys(("max_epochs", "steps", "val_interval", "rounds", "ranks", "probe_steps"), whole(1)),
-    **dict.fromkeys(("seed", "rank", "num_workers", "workers", "subset_patients"), whole(0)),
+    **dict.fromkeys(("max_epochs", "steps", "val_interval", "rounds", "ranks"), whole(1)),
+    **dict.fromkeys(("seed", "rank", "num_workers", "workers", "subset_patients", "probe_steps"), whole(0)),
     "folds": whole(2),
     "overlap": number(0.0, 1.0),
     **dict.fromkeys(("register_limit_s", "seconds_per_step", "seconds_per_patient"), number(0.0)),
