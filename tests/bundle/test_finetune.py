@@ -30,7 +30,7 @@ PHASES = ["arterial", "venous", "delayed"]
 SMALL = {"device": TINY["device"], "roi_size": [64, 64, 48], "spacing": [3.0, 3.0, 4.0]}
 SHORT = {**SMALL, "max_epochs": 1, "steps_per_epoch": 1, "train#augmentation#other_scanner": 0.0}
 SHORT["train#stages"] = {"full": {"start": 0.0, "decoding": True, "crop": [32, 32, 32], "cases": 1}}
-HEADS = ["heads.classify", "semantic.classify"]
+HEADS = ["transformer_decoder.heads.class_embed", "semantic_head.classify"]
 
 
 @pytest.fixture(scope="module")
@@ -115,11 +115,11 @@ def test_what_does_not_fit_and_is_not_named_is_an_error(toys: Path, tmp_path: Pa
     other = {"network_def#learned_queries": 4, "network_def#hounsfield": False}
     with pytest.raises(RuntimeError) as raised:
         started(toys, tmp_path / "refused", **other)
-    assert "size mismatch for content" in str(reason(raised.value))
+    assert "size mismatch for query_generator.query_feat" in str(reason(raised.value))
     assert "hounsfield" in str(reason(raised.value))
-    named = ["content", "position", "hounsfield"]
+    named = ["query_generator.query_feat", "query_generator.query_embed", "hounsfield_path"]
     log = started(toys, tmp_path / "named", **other, **{"train#load_weights#fresh": named})
-    assert "not loaded, as `fresh` says: content, position" in log
+    assert "`fresh` says: query_generator.query_feat, query_generator.query_embed" in log
 
 
 def test_a_layer_that_nobody_has(toys: Path, tmp_path: Path) -> None:

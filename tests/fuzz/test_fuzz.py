@@ -112,7 +112,7 @@ def test_a_check_survives_any_header(tmp_path: Path, head: bytes) -> None:
     with in_time(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         seen = check_patient(complete_item({"id": "P1", "phases": {"venous": str(path)}}, tmp_path))
-    json.dumps(seen.facts)
+    json.dumps(seen.measurements)
     assert not [fault for fault in seen.faults if fault["code"] == "unforeseen"]
 
 

@@ -73,7 +73,7 @@ def test_the_pins_are_those_of_the_requirements(bundle: Path) -> None:
 
 def test_other_weights_have_another_name(network: LIDIA) -> None:
     before = digest_network(network)
-    bias = network.get_parameter("semantic.classify.1.bias")
+    bias = network.get_parameter("semantic_head.classify.1.bias")
     with torch.no_grad():
         bias[0] += 1e-3
     changed = digest_network(network)
@@ -99,14 +99,14 @@ PARENT = """
 import faulthandler, gc, os, signal, sys
 import numpy as np
 import onnx, openvino
-from scripts.lidia.engine.runtime import by_openvino
+from scripts.lidia.inference.exported_network import open_openvino
 
 faulthandler.enable()
 signal.signal(signal.SIGCHLD, lambda *_: None)
 ends = [onnx.helper.make_tensor_value_info(name, 1, [2]) for name in ("image", "pred")]
 node = onnx.helper.make_node("Abs", ["image"], ["pred"])
 onnx.save(onnx.helper.make_model(onnx.helper.make_graph([node], "abs", ends[:1], ends[1:])), sys.argv[1])
-for call in [by_openvino(openvino, sys.argv[1]) for _ in range(2)]:
+for call in [open_openvino(openvino, sys.argv[1]) for _ in range(2)]:
     call(np.ones(2, np.float32))
 del call
 gc.collect()

@@ -28,7 +28,7 @@ from scripts.lidia.postprocess.diagnosis import diagnose
 ROOT = Path(__file__).parents[2]
 SUBSETS = [s for n in range(1, 5) for s in combinations(range(4), n)]
 SIZES = [(32, 32, 32), (48, 32, 64), (64, 80, 32)]
-CONTINUOUS = ("semantic.classify.1", "mask_features")
+CONTINUOUS = ("semantic_head.classify.1", "mask_features")
 """The last layers before anything is chosen: what follows picks peaks and cuts masks at 0."""
 
 ONLY_TORCH = """

@@ -175,12 +175,12 @@ def test_a_scan_whose_phase_nobody_can_tell(tmp_path: Path) -> None:
 
 def test_a_seg_finds_its_scan(tace: Path) -> None:
     stacks, (seg,) = find_stacks(tace)
-    scan_ = seg.drawn_on(stacks)
+    scan_ = seg.find_scan(stacks)
     assert scan_ is not None and (scan_.acquisition, len(scan_.paths)) == ("2", SHAPE[2])
     bare = seg._replace(instances=frozenset(), series=frozenset())
-    assert bare.drawn_on(stacks) is None, "three scans are in that space"
+    assert bare.find_scan(stacks) is None, "three scans are in that space"
     near = [stack for stack in stacks if stack.description == "PRE LIVER"]
-    assert bare.drawn_on(near) == near[0]
+    assert bare.find_scan(near) == near[0]
 
 
 def test_the_real_series_without_its_seg(real_ct: Path, tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ class Training(BundleTrainTask):
         return super().__call__(select_options(request, checks, self.offer(), ("model",)), datastore)
 
     def _load_checkpoint(self, path: str, pretrained: bool, handlers: list[Any]) -> None:
-        handlers[:] = [name for name in handlers if pretrained or name != "@train::load_weights"]
+        handlers[:] = [name for name in handlers if pretrained or name != "%train::load_weights"]
 
 
 class Uncertainty(ScoringMethod):
