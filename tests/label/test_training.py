@@ -46,7 +46,7 @@ def blurred(server: Server) -> None:
     state = read_state(server.weights)
     for value in state.values():
         if value.is_floating_point() and value.numel() > 1:
-            value += 0.2 * value.std() * torch.randn_like(value)
+            value += 0.4 * value.std() * torch.randn_like(value)
     torch.save(state, server.weights)
 
 

@@ -57,7 +57,7 @@ def test_what_is_done_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             run_id="measuring",
             seed=5,
             patients=patients,
-            phantom_spacing=[6.0, 6.0, 6.0],
+            phantom_spacing=6.0,
             spacing=[6.0, 6.0, 6.0],
             roi_size=[48, 48, 32],
             draws=20,

@@ -40,15 +40,17 @@ def test_a_small_study_is_run_once(tmp_path: Path) -> None:
     weights = tmp_path / "study/lidia/model.pt"
     made = weights.stat().st_mtime_ns
     config = str(BUNDLE / "configs/study.json")
+    # The command line cannot give null; a config can.
+    without_archive = tmp_path / "without_archive.yaml"
+    without_archive.write_text("archive: null\n", encoding="utf-8")
     again = {
         **options,
         **more,
         "systems": {"lidia": good},
-        "archive": None,
         "draws": 5,
         "logging_file": False,
     }
-    run(config_file=config, **again)
+    run(config_file=[config, str(without_archive)], **again)
     assert weights.stat().st_mtime_ns == made
     page = (tmp_path / "study/study.md").read_text(encoding="utf-8")
     assert "| lidia+pixelcount |" in page and "study/figures/phases.png" in page
