@@ -6,7 +6,6 @@ import time
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
 from scripts.lidia.metrics.intervals import (
@@ -64,11 +63,21 @@ def test_delong_interval_by_hand() -> None:
         delong([1, 2, np.nan, 3], [True, True, False, False])
 
 
-@pytest.mark.parametrize("level", [0.8, 0.95])
-@pytest.mark.parametrize(("hits", "n"), [(0, 5), (1, 3), (8, 10), (57, 190), (40, 40)])
-def test_wilson_is_that_of_scipy(hits: int, n: int, level: float) -> None:
-    wanted = binomtest(hits, n).proportion_ci(level, method="wilson")
-    assert wilson(hits, n, level) == pytest.approx((wanted.low, wanted.high), abs=1e-9)
+TWO_SIGMA = 0.954499736103641585600
+"""Level of the normal interval from -2 to 2, where Wilson's formula is worked by hand."""
+
+
+@pytest.mark.parametrize(
+    ("hits", "n", "low", "high"),
+    [
+        (0, 6, 0.0, 4 / 10),  # z^2 / (n + z^2)
+        (6, 6, 6 / 10, 1.0),
+        (8, 10, (1 - 2 * 0.026**0.5) / 1.4, (1 + 2 * 0.026**0.5) / 1.4),
+        (6, 12, 0.25, 0.75),  # 1/2 -+ 3/2 * sqrt(1/48 + 1/144)
+    ],
+)
+def test_wilson_at_two_standard_deviations(hits: int, n: int, low: float, high: float) -> None:
+    assert wilson(hits, n, TWO_SIGMA) == pytest.approx((low, high), abs=1e-12)
 
 
 def test_percentiles_by_hand() -> None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm, rankdata
+from scipy.stats import binomtest, norm, rankdata
 
 DRAWS = 2000
 LEVEL = 0.95
@@ -92,11 +92,8 @@ def wilson(hits: int, n: int, level: float = LEVEL) -> tuple[float, float]:
     """
     if n <= 0:
         raise ValueError(f"n must be positive, not {n}.")
-    z = normal_quantile(level)
-    share = hits / n
-    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    return float(max(middle - half, 0.0)), float(min(middle + half, 1.0))
+    low, high = binomtest(hits, n).proportion_ci(level, method="wilson")
+    return float(low), float(high)
 
 
 class DeLong(NamedTuple):
