@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from ignite.engine import Engine, Events
 from torch import nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
 class AverageWeights:
@@ -20,7 +20,7 @@ class AverageWeights:
         decay: weight of the old average at each step; 0 copies the network.
     """
 
-    def __init__(self, *, network: nn.Module, average: nn.Module, decay: float = 0.998) -> None:
+    def __init__(self, *, network: nn.Module, average: nn.Module, decay: float = 0.999) -> None:
         self.network, self.average, self.decay = network, average, decay
         average.requires_grad_(False)
 
@@ -28,16 +28,14 @@ class AverageWeights:
         """Update the average after every iteration."""
         engine.add_event_handler(Events.ITERATION_COMPLETED, self)
 
-    @torch.no_grad()
     def __call__(self, engine: Engine) -> None:
         """Update the average with the network's present weights."""
         step = engine.state.iteration
-        decay = min(self.decay, (1 + step) / (10 + step)) if self.decay else 0.0
-        network_state = self.network.state_dict()
-        for name, value in self.average.state_dict().items():
-            if value.is_floating_point():
-                value.lerp_(network_state[name], 1.0 - decay)
-            else:
-                value.copy_(network_state[name])
+        update = get_ema_multi_avg_fn(min(self.decay, (1 + step) / (10 + step)))
+        averages, values = self.average.state_dict(), self.network.state_dict()
+        floating = [name for name, value in averages.items() if value.is_floating_point()]
+        update([averages[name] for name in floating], [values[name] for name in floating], step)
+        for name in averages.keys() - set(floating):
+            averages[name].copy_(values[name])
         if hasattr(self.network, "decoding"):
             self.average.decoding = self.network.decoding
