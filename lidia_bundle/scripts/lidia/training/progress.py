@@ -2,69 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ignite.engine import Engine, Events
+from ignite.handlers import ProgressBar
 from monai.engines import Evaluator
 from monai.handlers import ValidationHandler
 from torch import nn
-from tqdm import tqdm
 
 
-class Progress:
-    """Progress bar of the whole training: steps, running mean of the loss, remaining time.
+class Progress(ProgressBar):
+    """Ignite's bar over the steps of each epoch, with the loss of the step.
 
-    A resumed training starts at its present step.
-
-    Args:
-        title: label of the bar.
-        every: minimum seconds between updates; use a larger value for log files than for a terminal.
+    It takes the options of `ignite.handlers.ProgressBar`. The bar has no running mean of the loss: Ignite's
+    mean waits for all processes, but only the first process has a bar.
     """
 
-    def __init__(self, *, title: str = "training", every: float = 1.0) -> None:
-        self.title, self.every = title, every
-        self.bar: tqdm | None = None
-        self.mean: float | None = None
-
     def attach(self, engine: Engine) -> None:
-        """Register for the events of a trainer."""
-        engine.add_event_handler(Events.EPOCH_STARTED, self.open)
-        engine.add_event_handler(Events.ITERATION_COMPLETED, self.step)
-        engine.add_event_handler(Events.COMPLETED, self.close)
-        engine.add_event_handler(Events.EXCEPTION_RAISED, self.fail)
+        """Update the bar after every step."""
+        super().attach(engine, output_transform=_read_loss)
 
-    def open(self, engine: Engine) -> None:
-        """Create the bar once the length is known."""
-        if self.bar is None:
-            total = engine.state.max_epochs * engine.state.epoch_length
-            self.bar = tqdm(
-                total=total,
-                initial=engine.state.iteration,
-                desc=self.title,
-                mininterval=self.every,
-                dynamic_ncols=True,
-            )
 
-    def step(self, engine: Engine) -> None:
-        """Advance the bar by one step."""
-        loss = float(engine.state.output[0]["loss"])
-        self.mean = loss if self.mean is None else 0.98 * self.mean + 0.02 * loss
-        if self.bar is not None:
-            self.bar.set_postfix({"epoch": engine.state.epoch, "loss": f"{self.mean:.3f}"}, refresh=False)
-            self.bar.update()
-
-    def close(self, engine: Engine) -> None:
-        """Close the bar."""
-        if self.bar is not None:
-            self.bar.close()
-        self.bar = None
-
-    def fail(self, engine: Engine, problem: Exception) -> None:
-        """Close the bar and raise the error again.
-
-        Raises:
-            Exception: `problem`.
-        """
-        self.close(engine)
-        raise problem
+def _read_loss(output: list[dict[str, Any]]) -> dict[str, float]:
+    return {"loss": float(output[0]["loss"])}
 
 
 class Validate(ValidationHandler):
