@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lidia.atomic import MARK, replacing, sweep, write_json, write_text
+from scripts.lidia.atomic import MARK, remove_stale_files, write_atomically, write_json, write_text
 
 KILLED = """
 import os, runpy, sys
-replacing = runpy.run_path(sys.argv[2])["replacing"]
-with replacing(sys.argv[1]) as beside:
+write_atomically = runpy.run_path(sys.argv[2])["write_atomically"]
+with write_atomically(sys.argv[1]) as beside:
     beside.write_bytes(b"half of the n")
     os.kill(os.getpid(), 9)
 """
@@ -29,19 +29,19 @@ def test_a_kill_while_writing_leaves_the_old_file(tmp_path: Path, bundle: Path) 
     assert done.returncode == -9
     assert path.read_bytes() == b"the old one"
     assert len(list(tmp_path.iterdir())) == 2
-    sweep(tmp_path)
+    remove_stale_files(tmp_path)
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_sweeping_spares_a_writer_that_still_runs(tmp_path: Path) -> None:
     writing = tmp_path / f"{MARK}{os.getpid()}-a.json"
     writing.touch()
-    sweep(tmp_path)
+    remove_stale_files(tmp_path)
     assert list(tmp_path.iterdir()) == [writing]
 
 
 def test_a_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="full"), replacing(tmp_path / "a.nii.gz") as beside:
+    with pytest.raises(RuntimeError, match="full"), write_atomically(tmp_path / "a.nii.gz") as beside:
         assert beside.name.endswith(".nii.gz")
         beside.write_text("half")
         raise RuntimeError("disk full")

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from scripts.lidia.environment import explain
+from scripts.lidia.environment import explain_error
 
 
 class Starved(Dataset):
@@ -28,7 +28,7 @@ class Starved(Dataset):
 def test_too_little_shared_memory() -> None:
     with pytest.raises(RuntimeError) as raised:
         list(DataLoader(Starved(), num_workers=1))
-    line = explain(raised.value) or ""
+    line = explain_error(raised.value) or ""
     assert "--num_workers 0" in line and "--shm-size" in line and "\n" not in line
 
 
@@ -37,26 +37,26 @@ def test_a_device_that_is_not_there() -> None:
     for device in ("cuda:0", "mps"):
         with pytest.raises((RuntimeError, AssertionError)) as raised:
             torch.nn.Linear(1, 1).to(device)
-        assert "--device cpu" in (explain(raised.value) or "")
+        assert "--device cpu" in (explain_error(raised.value) or "")
 
 
 def test_rights_and_room(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError) as raised:
         (tmp_path / "file/sub").mkdir()
-    assert str(tmp_path / "file") in (explain(raised.value) or "")
+    assert str(tmp_path / "file") in (explain_error(raised.value) or "")
     for number, word in ((errno.ENOSPC, "room"), (errno.EROFS, "rights"), (errno.EACCES, "rights")):
         inner = OSError(number, os.strerror(number), "x/y.json")
         outer = RuntimeError("Failed to evaluate ConfigExpression")
         outer.__cause__ = inner
-        line = explain(outer) or ""
+        line = explain_error(outer) or ""
         assert "x/y.json" in line and word in line and "--output_dir" in line
     with pytest.raises(OSError) as raised, Path("/dev/full").open("w") as full:
         full.write("x")
         full.flush()
-    assert "room" in (explain(raised.value) or "")
+    assert "room" in (explain_error(raised.value) or "")
 
 
 def test_other_errors_are_not_explained_away() -> None:
     for other in (ValueError("device"), KeyError("x"), FileNotFoundError(errno.ENOENT, "No such file", "x")):
-        assert explain(other) is None
+        assert explain_error(other) is None

@@ -68,7 +68,7 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr("scripts.lidia.input_folders.os.scandir", refuse)
     found = list_files(tmp_path)
     assert names(found.files, tmp_path) == ["open/1"]
-    assert found.closed == {tmp_path / "closed": "Permission denied"}
+    assert found.unreadable == {tmp_path / "closed": "Permission denied"}
 
 
 def test_patterns_fit_through_links_and_by_the_link_s_name(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import torch
 
 from scripts.lidia.loss.criterion import Criterion
 from scripts.lidia.net.build_lidia import build_lidia
-from scripts.lidia.recorded_randomness import RecordedChoices, recording, replaying
+from scripts.lidia.recorded_randomness import RecordedChoices, record_choices, replay_choices
 
 
 class Chooser(torch.nn.Module):
@@ -19,18 +19,18 @@ class Chooser(torch.nn.Module):
 
 def test_a_replay_gives_back_what_was_recorded_in_order():
     chooser = Chooser()
-    with recording(chooser):
+    with record_choices(chooser):
         first = chooser()
-    with replaying(chooser):
+    with replay_choices(chooser):
         assert chooser() == first
     assert chooser() != first
 
 
 def test_a_replay_that_asks_for_more_is_an_error():
     chooser = Chooser()
-    with recording(chooser):
+    with record_choices(chooser):
         chooser()
-    with replaying(chooser), pytest.raises(RuntimeError, match="more choices"):
+    with replay_choices(chooser), pytest.raises(RuntimeError, match="more choices"):
         chooser(), chooser()
 
 
@@ -42,9 +42,9 @@ def test_network_and_criterion_answer_the_same_question_twice():
     target = torch.ones(1, 2, 32, 32, 32, dtype=torch.int16)
     target[:, 1] = 0
     target[:, :, 8:20, 8:20, 8:20] = torch.tensor([7, 1], dtype=torch.int16)[None, :, None, None, None]
-    with recording(network, criterion):
+    with record_choices(network, criterion):
         first = criterion(network(image, target), target)
-    with replaying(network, criterion):
+    with replay_choices(network, criterion):
         second = criterion(network(image, target), target)
     fresh = criterion(network(image, target), target)
     assert torch.equal(first, second)

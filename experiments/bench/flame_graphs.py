@@ -19,7 +19,7 @@ from experiments.bench.bench_cohorts import write_clinical_patient, write_phanto
 from experiments.bench.loading import prepare_training_loop
 from experiments.bench.paired_timing import BenchContext
 from experiments.bench.patient_timing import prepare_lidia
-from scripts.lidia.atomic import replacing, write_json
+from scripts.lidia.atomic import write_atomically, write_json
 
 Stacks = Counter[tuple[str, ...]]
 OURS = "scripts.lidia."
@@ -114,7 +114,7 @@ def draw_icicle(path: Path, stacks: Stacks, title: str) -> None:
             axes.text(start / total + 0.002, -depth, said[:letters], va="center", fontsize=6.5, clip_on=True)
     axes.set(xlim=(0, 1), yticks=[], xticks=[], title=title)
     axes.spines[:].set_visible(False)
-    with replacing(path) as beside:
+    with write_atomically(path) as beside:
         canvas.savefig(beside, format="png")
 
 

@@ -23,7 +23,7 @@ from experiments.bench.paired_timing import BenchContext, Side, run_rounds
 from experiments.bench.patient_timing import create_inference_workflow
 from experiments.bench.peers import read_network_options
 from experiments.bench.worker import read_peak_mb, reset_peak_memory
-from scripts.lidia.atomic import replacing
+from scripts.lidia.atomic import write_atomically
 from scripts.lidia.net.build_lidia import build_lidia
 from scripts.lidia.net.lidia import LIDIA
 
@@ -182,5 +182,5 @@ def draw_curves(path: Path, curves: Mapping[str, Mapping[int, float]]) -> None:
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(color="#E4E7EB", linewidth=0.6)
     canvas.axes[0].legend(frameon=False)
-    with replacing(path) as beside:
+    with write_atomically(path) as beside:
         canvas.savefig(beside, format="png")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 
-from scripts.lidia.atomic import replacing
+from scripts.lidia.atomic import write_atomically
 from scripts.lidia.datalist.read_datalist import load_datalist
 from scripts.lidia.report.cohort_sections import draw_slice
 from scripts.lidia.report.read_results import find_finished, read_patient
@@ -32,7 +32,7 @@ def draw_cases(results_dir: Path, dataset_dir: str, folder: Path) -> dict[str, s
         patient = read_patient(results_dir, case, items[case])
         known = patient.truth if patient.truth is not None and patient.truth.lesions else patient.found
         source, words[case] = draw_slice(patient, choose_slices(known.numbers, 1)[0])
-        with replacing(folder / f"{case}.png") as beside:
+        with write_atomically(folder / f"{case}.png") as beside:
             beside.write_bytes(base64.b64decode(source.partition(",")[2]))
     if not words:
         raise FileNotFoundError(f"{results_dir} holds no results: the inference was not finished.")

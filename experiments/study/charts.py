@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from experiments.study.compare import Figure
-from scripts.lidia.atomic import replacing
+from scripts.lidia.atomic import write_atomically
 from scripts.lidia.vocabulary import LESION_TYPES, PHASES
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195", "#4D4D4D")
@@ -136,6 +136,6 @@ def _style_axes(axes: Axes) -> None:
 
 
 def _save_canvas(canvas: Canvas, path: Path) -> Path:
-    with replacing(path) as beside:
+    with write_atomically(path) as beside:
         canvas.savefig(beside, metadata={"Software": None})
     return path

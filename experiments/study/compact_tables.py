@@ -8,7 +8,7 @@ import io
 import json
 from pathlib import Path
 
-from scripts.lidia.atomic import replacing, write_json
+from scripts.lidia.atomic import write_atomically, write_json
 
 DIGITS = {"patients.csv": 6, "lesions.csv": 4}
 """Significant digits that are kept."""
@@ -32,7 +32,7 @@ def compress_table(source: Path, folder: Path) -> Path:
             # The first column is the patient's id, which may look like a number
             writer.writerow([*row[:1], *(_shorten_number(cell, digits) for cell in row[1:])])
     target = folder / f"{source.name}.gz"
-    with replacing(target) as beside:
+    with write_atomically(target) as beside:
         beside.write_bytes(gzip.compress(text.getvalue().encode(), compresslevel=9, mtime=0))
     return target
 

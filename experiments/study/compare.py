@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.study.evidence import Evaluation
-from scripts.lidia.metrics.cohort_metrics import summarise, summarise_patients
+from scripts.lidia.metrics.cohort_metrics import summarise_cohort, summarise_patient_scores
 from scripts.lidia.metrics.intervals import draw_patients, interval, paired_difference
 from scripts.lidia.metrics.patient_rows import RULES, SCORES
 from scripts.lidia.vocabulary import LESION_TYPES
@@ -51,9 +51,9 @@ def evaluate_methods(evaluations: Mapping[str, Evaluation], draws: int, seed: in
     found = {}
     for name, one in evaluations.items():
         weights = draw_patients(len(one.ids), draws, seed)
-        rest = summarise(_select_rule(one, one.rules[0]), weights).values if one.metrics else {}
+        rest = summarise_cohort(_select_rule(one, one.rules[0]), weights).values if one.metrics else {}
         for rule in one.rules:
-            areas = summarise_patients(_select_rule(one, rule), weights).values
+            areas = summarise_patient_scores(_select_rule(one, rule), weights).values
             values = {key: areas[key] for key in AREAS}
             values |= {key: rest[key] for key in LESION_METRICS if key in rest}
             method = f"{name}+{rule}" if one.metrics else rule

@@ -27,7 +27,7 @@ from sklearn.preprocessing import StandardScaler
 from experiments.study.features import CaseFeatures, extract_features
 from scripts.lidia.atomic import write_json
 from scripts.lidia.evaluation.evaluation_files import write_table
-from scripts.lidia.postprocess.patient_branch import BRANCH_SCORES
+from scripts.lidia.postprocess.branch_scores import BRANCH_SCORES
 from scripts.lidia.vocabulary import FIRST_LESION, LESION_CLASSES, LESION_TYPES
 
 logger = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from experiments.study.compact_tables import read_table
 from scripts.lidia.evaluation import evaluation_files
-from scripts.lidia.evaluation.patient_metrics import Rows
+from scripts.lidia.evaluation.patient_metrics import PatientRows
 from scripts.lidia.metrics.patient_rows import RULES
 from scripts.lidia.vocabulary import LESION_TYPES
 
@@ -88,4 +88,4 @@ def count_types(ids: Sequence[str], lesions: Sequence[dict[str, str]]) -> dict[s
 
 def count_confusion(evaluation: Evaluation) -> NDArray[np.int64]:
     """Lesions `(9, 9)`, as the evaluation itself would tell them."""
-    return evaluation_files.count_confusion(Rows(evaluation.ids, evaluation.columns, []))
+    return evaluation_files.count_confusion(PatientRows(evaluation.ids, evaluation.columns, []))

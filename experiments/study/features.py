@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt, find_objects, map_coordinates
 
 from scripts.lidia.metrics.lesion_matching import find_lesions
-from scripts.lidia.metrics.patient_auc import true_volumes
+from scripts.lidia.metrics.patient_auc import sum_true_volumes
 from scripts.lidia.vocabulary import LIVER, PHASES
 
 RIM_MM = 3.0
@@ -97,7 +97,7 @@ def extract_features(item: dict[str, Any], folder: Path) -> CaseFeatures:
         np.array(groups, np.int64),
         np.hstack([table, many]),
         np.array(plain, float).reshape(count, 4),
-        true_volumes(find_lesions(label, spacing.tolist(), instances).lesions, item.get("malignant")),
+        sum_true_volumes(find_lesions(label, spacing.tolist(), instances).lesions, item.get("malignant")),
     )
 
 

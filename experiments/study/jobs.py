@@ -13,7 +13,7 @@ from monai.bundle import ConfigParser
 from experiments.study.cohorts import COHORTS, Cohort, hash_content
 from experiments.study.systems import Run
 from scripts.lidia.inference.phase_ablation import list_phase_subsets
-from scripts.lidia.runtime.weights import digest as file_digest
+from scripts.lidia.runtime.weights import hash_file as file_digest
 
 HEADER = {"imports", "callers", "asked", "places", "folders", "repository", "bundle_root", "bootstrap"}
 """Keys of a config that only find the bundle."""

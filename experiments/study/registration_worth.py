@@ -21,12 +21,12 @@ from experiments.study.breathing_truth import redraw_displacements
 from scripts.lidia.atomic import write_json
 from scripts.lidia.datalist.read_item import complete_item
 from scripts.lidia.evaluation.patient_metrics import PatientScores
-from scripts.lidia.metrics.cohort_metrics import summarise_patients
+from scripts.lidia.metrics.cohort_metrics import summarise_patient_scores
 from scripts.lidia.metrics.intervals import draw_patients, interval, paired_difference
 from scripts.lidia.phantom.fingerprint import recipe_hash
 from scripts.lidia.phantom.write_cohort import write_case
 from scripts.lidia.registration.register_case import register_phases
-from scripts.lidia.runtime.weights import digest, load_weights
+from scripts.lidia.runtime.weights import hash_file, load_weights
 
 ARMS = ("raw", "registered", "residual")
 POINTS = 4000
@@ -85,7 +85,7 @@ def measure_registration(
         return dict(zip(scores.names, values, strict=True))
 
     asked = {"seed": int(seed), "cohort": cohort, "spacing": spacing, "method": method}
-    asked |= {"weights": digest(weights), "recipe": recipe_hash()}
+    asked |= {"weights": hash_file(weights), "recipe": recipe_hash()}
     done = []
     for index in tqdm(range(int(patients or 100)), unit="patient", desc=f"registered by {method}"):
         file = folder / "patients" / f"{cohort}_{seed}_{index:05d}.json"
@@ -156,7 +156,7 @@ def _write_summary(
     for arm in ARMS:
         names = [name for name in done[0]["rows"][arm] if not name.startswith("branch_")]
         table = {name: np.array([one["rows"][arm][name] for one in done], float) for name in names}
-        auc8[arm] = summarise_patients(table, weights).values["auc8"]
+        auc8[arm] = summarise_patient_scores(table, weights).values["auc8"]
     pairs = [pair for one in done for pair in one["pairs"].values()]
     gained = {name: np.array([pair[f"{name}_mm"] for pair in pairs]) for name in ("before", "after")}
     content: dict[str, Any] = {

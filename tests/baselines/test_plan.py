@@ -5,13 +5,13 @@ import math
 import pytest
 import torch
 
-from scripts.lidia.baselines.anchor_queries import component_means, suspected_lesions
+from scripts.lidia.baselines.anchor_queries import component_means, find_suspected_lesions
 from scripts.lidia.baselines.patient_branch import PatientBranch
 from scripts.lidia.baselines.patient_loss import LABELS, MEMBERS, PatientCriterion, PatientLoss
 from scripts.lidia.baselines.plan import build_plan
 from scripts.lidia.inference.liver_window_inferer import WindowInferer
-from scripts.lidia.postprocess.patient_branch import BRANCH_SCORES
-from scripts.lidia.recorded_randomness import recording, replaying
+from scripts.lidia.postprocess.branch_scores import BRANCH_SCORES
+from scripts.lidia.recorded_randomness import record_choices, replay_choices
 
 
 def small(**more):
@@ -45,17 +45,17 @@ def suspicion():
 
 
 def test_anchors_are_the_suspected_components_from_the_largest_on():
-    parts = suspected_lesions(suspicion(), count=4)
+    parts = find_suspected_lesions(suspicion(), count=4)
     assert (parts[0, 4:6, 4:6, 4:6] == 1).all() and (parts[0, 0, 0, :3] == 2).all()
     assert parts[0, 0, 7, 7] == 3 and parts[0, 7, 0, 0] == 0
     assert int((parts[0] > 0).sum()) == 8 + 3 + 1 and not parts[1].any()
-    assert suspected_lesions(suspicion(), count=2).max() == 2, "the smallest are left out"
-    assert suspected_lesions(suspicion(), count=4, smallest=3.0).max() == 2
-    assert suspected_lesions(suspicion(), count=4, smallest=3.1).max() == 1
+    assert find_suspected_lesions(suspicion(), count=2).max() == 2, "the smallest are left out"
+    assert find_suspected_lesions(suspicion(), count=4, smallest=3.0).max() == 2
+    assert find_suspected_lesions(suspicion(), count=4, smallest=3.1).max() == 1
 
 
 def test_an_anchor_is_the_mean_of_its_voxels():
-    parts = suspected_lesions(suspicion(), count=4).flatten(1)
+    parts = find_suspected_lesions(suspicion(), count=4).flatten(1)
     values = torch.arange(2 * 3 * 512, dtype=torch.float32).reshape(2, 3, 512)
     means, there = component_means(values, parts, 4)
     assert there.tolist() == [[True, True, True, False], [False] * 4]
@@ -90,7 +90,7 @@ def test_ten_channels_for_everybody_and_the_branch_for_who_asks():
     image[:, 3] = torch.nan
     other = image.clone()
     other[:, 3, 1:] = 7.0
-    out, asked = network(image), network.with_branch(image)
+    out, asked = network(image), network.predict_with_branch(image)
     assert out.shape == (1, 10, 32, 32, 32) and asked.shape == (1, 21, 32, 32, 32)
     torch.testing.assert_close(asked[:, :10], out)
     torch.testing.assert_close(out.sum(1), torch.ones(1, 32, 32, 32), atol=1e-5, rtol=0)
@@ -105,7 +105,7 @@ def test_the_window_inferer_blends_the_painted_scores():
     image = torch.cat([scan(), scan(size=32).roll(5, 2)], dim=2)
     both = WindowInferer(roi_size=(32, 32, 32), overlap=0.0)(image, network)
     assert both.shape == (1, 21, 64, 32, 32)
-    torch.testing.assert_close(both[:, :, :32], network.with_branch(image[:, :, :32]))
+    torch.testing.assert_close(both[:, :, :32], network.predict_with_branch(image[:, :, :32]))
 
 
 @torch.no_grad()
@@ -187,10 +187,10 @@ def test_its_criterion_adds_the_branch_once_it_is_there():
     assert set(criterion.parts) == {"semantic"}
     network.decoding = True
     said = network(scan(), target)
-    with recording(network, criterion):
+    with record_choices(network, criterion):
         whole = criterion(said, target)
     parts = criterion.parts
-    with replaying(network, criterion):
+    with replay_choices(network, criterion):
         alone = criterion.lesions(said.queries, target)
     added = 3.0 * parts["patient"] + 0.5 * parts["consistency"]
     assert float((whole - alone).detach()) == pytest.approx(added, rel=1e-4)
@@ -202,16 +202,16 @@ def test_its_criterion_adds_the_branch_once_it_is_there():
 
 def test_a_replayed_pass_keeps_its_anchors():
     network = small().train()
-    with recording(network):
+    with record_choices(network):
         first = network(scan(), lesion())
     with torch.no_grad():
         network.network.semantic_head.classify[-1].bias[0] += 9.0  # nothing is suspected any more
-    with replaying(network):
+    with replay_choices(network):
         again = network(scan(), lesion())
     assert first.queries.layers[0].pred_logits.shape == again.queries.layers[0].pred_logits.shape
     kept = [
-        *network.network.choices.kept,
-        *network.network.query_generator.choices.kept,
+        *network.network.choices.recorded,
+        *network.network.query_generator.choices.recorded,
     ]
     assert kept == [], "every choice was used once"
 
@@ -232,5 +232,7 @@ def test_it_learns_what_a_crop_holds():
         loss.backward()
         optimizer.step()
     with torch.no_grad():
-        scores = network.eval().with_branch(image)[:, 10 + list(BRANCH_SCORES).index("hemangioma"), 0, 0, 0]
+        scores = network.eval().predict_with_branch(image)[
+            :, 10 + list(BRANCH_SCORES).index("hemangioma"), 0, 0, 0
+        ]
     assert scores[0] > 0.6 and scores[1] < 0.4

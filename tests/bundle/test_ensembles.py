@@ -12,7 +12,7 @@ import pytest
 from test_configs import NATIVE, reason, workflow
 from training.toys import save_network, write_toys
 
-from scripts.lidia.runtime.weights import WeightsError, digest, fingerprint
+from scripts.lidia.runtime.weights import WeightsError, fingerprint_weights, hash_file
 
 pytestmark = pytest.mark.filterwarnings("ignore:parsing config_file")
 
@@ -42,7 +42,7 @@ def test_folds_are_averaged(toys: Path, weights: list[str], tmp_path: Path) -> N
     singles = [infer(toys, tmp_path / str(number), file) for number, file in enumerate(weights)]
     result, maps = infer(toys, tmp_path / "both", weights)
     np.testing.assert_allclose(maps, (singles[0][1] + singles[1][1]) / 2, atol=1e-5)
-    assert result["versions"]["weights_sha256"] == [digest(file) for file in weights]
+    assert result["versions"]["weights_sha256"] == [hash_file(file) for file in weights]
     assert result["calibrated"] is False
     infer(toys, tmp_path / "one", [weights[0]])
     for path in (tmp_path / "0").glob(f"{CASE}*"):
@@ -51,7 +51,9 @@ def test_folds_are_averaged(toys: Path, weights: list[str], tmp_path: Path) -> N
 
 def test_a_calibration_of_exactly_these_folds(toys: Path, weights: list[str], tmp_path: Path) -> None:
     path = tmp_path / "calibration.json"
-    path.write_text(json.dumps({"weights_sha256": fingerprint(weights), "lines": {"HCC": [1.0, -1.0]}}))
+    path.write_text(
+        json.dumps({"weights_sha256": fingerprint_weights(weights), "lines": {"HCC": [1.0, -1.0]}})
+    )
 
     def calibration(model: Any) -> Any:
         places = {"dataset_dir": str(toys), "output_dir": str(tmp_path), "calibration#path": str(path)}
@@ -76,4 +78,4 @@ def test_evaluation_by_the_overlay(toys: Path, weights: list[str], tmp_path: Pat
     fit = {"subset_patients": 0, "calibration#path": str(path)}
     workflow("evaluate", "recipes/ensemble.yaml", "recipes/calibrate.yaml", **NATIVE, **places, **fit).run()
     assert json.loads((tmp_path / "metrics.json").read_text())
-    assert json.loads(path.read_text())["weights_sha256"] == fingerprint(weights)
+    assert json.loads(path.read_text())["weights_sha256"] == fingerprint_weights(weights)

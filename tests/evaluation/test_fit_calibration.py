@@ -10,16 +10,16 @@ import pytest
 from monai.data import MetaTensor
 
 from scripts.lidia.evaluation.fit_calibration import NAMES, FitCalibration, fit_calibration
-from scripts.lidia.evaluation.patient_metrics import PatientScores, Rows
+from scripts.lidia.evaluation.patient_metrics import PatientRows, PatientScores
 from scripts.lidia.inference.calibration import apply_calibration, describe_certainty, read_calibration
 from scripts.lidia.inference.postprocessing import Diagnosed
 from scripts.lidia.metrics.operating_points import OperatingPoint
 from scripts.lidia.metrics.platt_scaling import Calibration, Platt, apply_platt, fit_platt, platt_interval
 from scripts.lidia.postprocess.diagnosis import NO_LIVER
-from scripts.lidia.runtime.weights import digest
+from scripts.lidia.runtime.weights import hash_file
 
 
-def rows(patients: int = 200) -> Rows:
+def rows(patients: int = 200) -> PatientRows:
     """HCC is known by its score, cyst is scored the wrong way round, nobody has anything else."""
     rng = np.random.default_rng(0)
     columns = {name: np.zeros(patients) for name in PatientScores().names}
@@ -30,13 +30,13 @@ def rows(patients: int = 200) -> Rows:
     columns["livermax_malignant"] = columns["livermax_HCC"]
     columns["livermax_cyst"] = np.clip(rng.normal(0.5 - 0.2 * cyst, 0.15), 0.01, 0.99)
     columns["livermax_benign"] = columns["livermax_cyst"]
-    return Rows([f"{number:03}" for number in range(patients)], columns, [])
+    return PatientRows([f"{number:03}" for number in range(patients)], columns, [])
 
 
 class Measured(PatientScores):
     """Scores whose patients are at hand."""
 
-    def rows(self) -> Rows:
+    def rows(self) -> PatientRows:
         return rows()
 
 
@@ -62,7 +62,7 @@ def test_the_file_is_read_back_for_its_weights_alone(
 ) -> None:
     weights, path = fitted(tmp_path)
     content = json.loads(path.read_text())
-    assert content["weights_sha256"] == digest(weights) and content["patients"] == 200
+    assert content["weights_sha256"] == hash_file(weights) and content["patients"] == 200
     assert "FNH" in content["without"]
     assert read_calibration(str(path), str(weights)) == fit_calibration(rows(), 113.0)
     weights.write_bytes(b"other weights")

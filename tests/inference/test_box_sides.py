@@ -9,13 +9,13 @@ import torch
 from scripts.lidia.inference.box_sides import (
     SIDES,
     Side,
-    across,
-    contact_mm2,
-    ends_beyond,
-    extend,
-    is_alike,
-    neck_mm,
-    touched_sides,
+    cut_beyond_side,
+    extend_box,
+    find_touched_sides,
+    has_liver_hu,
+    liver_ends_beyond,
+    measure_contact_mm2,
+    measure_neck_mm,
 )
 from scripts.lidia.inference.liver_window_inferer import WindowInferer
 from scripts.lidia.vocabulary import LIVER
@@ -36,43 +36,43 @@ def flat_end_cm2(liver: np.ndarray, axis: int, spacing: float) -> float:
 def test_contact_is_the_area_of_voxels_on_a_side() -> None:
     region = np.zeros((6, 5, 4), bool)
     region[4:, 1:3, 0:2] = True
-    assert contact_mm2(region, Side(0, 1), SPACING) == 2 * 2 * (1.0 * 3.0)
-    assert contact_mm2(region, Side(2, 0), SPACING) == 2 * 2 * (2.0 * 1.0)
-    assert [side for side in SIDES if contact_mm2(region, side, SPACING)] == [Side(0, 1), Side(2, 0)]
+    assert measure_contact_mm2(region, Side(0, 1), SPACING) == 2 * 2 * (1.0 * 3.0)
+    assert measure_contact_mm2(region, Side(2, 0), SPACING) == 2 * 2 * (2.0 * 1.0)
+    assert [side for side in SIDES if measure_contact_mm2(region, side, SPACING)] == [Side(0, 1), Side(2, 0)]
 
 
 def test_sides_of_the_volume_cut_nothing() -> None:
     region = np.ones((10, 10, 10), bool)
     box = [slice(0, 10), slice(5, 15), slice(10, 20)]
-    touched = touched_sides(region, box, (30, 30, 20), (2.0, 2.0, 2.0), 4.0)
+    touched = find_touched_sides(region, box, (30, 30, 20), (2.0, 2.0, 2.0), 4.0)
     assert touched == [Side(0, 1), Side(1, 0), Side(1, 1), Side(2, 0)], "100 voxels of 4 mm2 are 4 cm2"
-    assert touched_sides(region, box, (30, 30, 20), (2.0, 2.0, 2.0), 4.01) == []
+    assert find_touched_sides(region, box, (30, 30, 20), (2.0, 2.0, 2.0), 4.01) == []
 
 
 def test_a_box_is_extended_within_the_volume() -> None:
     box = [slice(4, 10), slice(5, 15), slice(10, 18)]
-    wider = extend(box, [Side(0, 0), Side(1, 1), Side(2, 1)], (8, 8, 8), (30, 30, 20))
+    wider = extend_box(box, [Side(0, 0), Side(1, 1), Side(2, 1)], (8, 8, 8), (30, 30, 20))
     assert wider == [slice(0, 10), slice(5, 23), slice(10, 20)]
-    assert across(Side(0, 0), box, wider) == [slice(0, 4), slice(5, 23), slice(10, 20)]
-    assert across(Side(2, 1), box, wider) == [slice(0, 10), slice(5, 23), slice(18, 20)]
+    assert cut_beyond_side(Side(0, 0), box, wider) == [slice(0, 4), slice(5, 23), slice(10, 20)]
+    assert cut_beyond_side(Side(2, 1), box, wider) == [slice(0, 10), slice(5, 23), slice(18, 20)]
 
 
 def test_a_neck_is_as_wide_as_the_circle_that_fits() -> None:
     region = np.zeros((30, 30, 4), bool)
     region[2:28, 10:14, 3] = True  # a wall of 4 voxels
-    assert neck_mm(region, Side(2, 1), (2.0, 2.0, 2.0)) == pytest.approx(4 * 2.0, abs=2.0)
+    assert measure_neck_mm(region, Side(2, 1), (2.0, 2.0, 2.0)) == pytest.approx(4 * 2.0, abs=2.0)
     region[5:25, 5:25, 3] = True
-    assert neck_mm(region, Side(2, 1), (2.0, 2.0, 2.0)) == pytest.approx(20 * 2.0, abs=2.0)
-    assert neck_mm(region, Side(2, 0), (2.0, 2.0, 2.0)) == 0.0
+    assert measure_neck_mm(region, Side(2, 1), (2.0, 2.0, 2.0)) == pytest.approx(20 * 2.0, abs=2.0)
+    assert measure_neck_mm(region, Side(2, 0), (2.0, 2.0, 2.0)) == 0.0
 
 
 def test_what_is_thin_beyond_a_side_is_the_liver_s_end() -> None:
     classes = np.zeros((20, 20, 20), np.uint8)
     classes[5:15, 5:15, :12] = LIVER  # 100 voxels of contact at slice 10, two slices beyond
     beyond, contact = [slice(0, 20), slice(0, 20), slice(10, 20)], 100 * 4.0
-    assert ends_beyond(classes, beyond, (2.0, 2.0, 2.0), contact), "4 mm"
+    assert liver_ends_beyond(classes, beyond, (2.0, 2.0, 2.0), contact), "4 mm"
     classes[5:15, 5:15, 12] = LIVER
-    assert not ends_beyond(classes, beyond, (2.0, 2.0, 2.0), contact), "6 mm"
+    assert not liver_ends_beyond(classes, beyond, (2.0, 2.0, 2.0), contact), "6 mm"
 
 
 @pytest.mark.parametrize(("hu", "alike"), [(0.30, True), (0.33, True), (0.45, False), (0.10, False)])
@@ -85,7 +85,7 @@ def test_the_liver_has_the_liver_s_hu_in_every_phase(hu: float, alike: bool) -> 
     before = classes.copy()
     before[..., 20:] = 0
     beyond = [slice(0, 30), slice(0, 30), slice(20, 40)]
-    assert is_alike(image, before, classes, beyond, (2.5, 2.5, 2.5), 0.9) == alike
+    assert has_liver_hu(image, before, classes, beyond, (2.5, 2.5, 2.5), 0.9) == alike
 
 
 def body(beyond: float) -> torch.Tensor:

@@ -15,7 +15,13 @@ from scripts.lidia.inference.liver_window_inferer import WindowInferer
 from scripts.lidia.inference.result_files import collect_versions
 from scripts.lidia.net.build_lidia import build_lidia
 from scripts.lidia.net.lidia import LIDIA
-from scripts.lidia.runtime.weights import LoadWeights, WeightsError, digest, fingerprint, weight_files
+from scripts.lidia.runtime.weights import (
+    LoadWeights,
+    WeightsError,
+    fingerprint_weights,
+    hash_file,
+    list_weight_files,
+)
 
 
 def small() -> LIDIA:
@@ -59,8 +65,8 @@ def test_one_is_the_network_itself(tmp_path: Path) -> None:
     network = small()
     assert build_ensemble(network, file) is network and build_ensemble(network, [file]) is network
     assert torch.equal(filled(file)(image()), filled([file])(image()))
-    assert collect_versions(weight_files(file)) == collect_versions(weight_files([file]))
-    assert fingerprint([file]) == fingerprint(file) == digest(file)
+    assert collect_versions(list_weight_files(file)) == collect_versions(list_weight_files([file]))
+    assert fingerprint_weights([file]) == fingerprint_weights(file) == hash_file(file)
 
 
 @torch.no_grad()
@@ -68,9 +74,9 @@ def test_a_patient_branch_is_averaged_too() -> None:
     networks = [build_plan(spacing=(2.5, 2.5, 2.5), channels=(8, 8, 8, 8)).eval() for _ in range(2)]
     both = Ensemble(networks[0], 2).eval()
     both.members[1].load_state_dict(networks[1].state_dict())
-    expected = sum(network.with_branch(image()) for network in networks) / 2
-    assert torch.equal(both.with_branch(image()), expected)
-    assert not hasattr(Ensemble(small(), 2), "with_branch")
+    expected = sum(network.predict_with_branch(image()) for network in networks) / 2
+    assert torch.equal(both.predict_with_branch(image()), expected)
+    assert not hasattr(Ensemble(small(), 2), "predict_with_branch")
 
 
 def test_a_wrong_file_names_itself(tmp_path: Path) -> None:
@@ -87,6 +93,8 @@ def test_a_wrong_file_names_itself(tmp_path: Path) -> None:
 
 def test_what_belongs_to_exactly_these_files(tmp_path: Path) -> None:
     files = written(tmp_path, 3)
-    assert collect_versions(tuple(files))["weights_sha256"] == [digest(file) for file in files]
-    assert fingerprint(files) == fingerprint(files[::-1]), "their order is nothing"
-    assert len({fingerprint(files), fingerprint(files[:2]), fingerprint(files[0])}) == 3
+    assert collect_versions(tuple(files))["weights_sha256"] == [hash_file(file) for file in files]
+    assert fingerprint_weights(files) == fingerprint_weights(files[::-1]), "their order is nothing"
+    assert (
+        len({fingerprint_weights(files), fingerprint_weights(files[:2]), fingerprint_weights(files[0])}) == 3
+    )

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from scripts.lidia.inference.input_checks import (
-    cut_liver,
-    reached_ends,
-    unseen_liver,
-    unusual_input,
-    unusual_liver,
+    check_liver,
+    check_phase_order,
+    check_region_border,
+    check_unseen_liver,
+    find_reached_ends,
 )
 from scripts.lidia.vocabulary import PHASES
 
@@ -29,31 +29,31 @@ def image(hu: dict[str, float]) -> np.ndarray:
 def test_phases_in_the_wrong_place_are_named() -> None:
     liver = np.ones((10, 10, 10), bool)
     usual = {"nc": 55.0, "arterial": 70.0, "venous": 110.0, "delayed": 90.0}
-    assert unusual_input(image(usual), liver, WINDOW) == []
-    (told,) = unusual_input(image({**usual, "nc": 110.0, "venous": 55.0}), liver, WINDOW)
+    assert check_phase_order(image(usual), liver, WINDOW) == []
+    (told,) = check_phase_order(image({**usual, "nc": 110.0, "venous": 55.0}), liver, WINDOW)
     assert "venous 55 HU, nc 110 HU" in told
-    assert unusual_input(image({"venous": 55.0}), liver, WINDOW) == []
-    assert unusual_input(image({"nc": 110.0, "venous": 55.0}), np.zeros_like(liver), WINDOW) == []
+    assert check_phase_order(image({"venous": 55.0}), liver, WINDOW) == []
+    assert check_phase_order(image({"nc": 110.0, "venous": 55.0}), np.zeros_like(liver), WINDOW) == []
 
 
 def test_livers_of_unlikely_size_or_cut() -> None:
     liver = np.zeros((60, 60, 40), bool)
     liver[10:50, 10:50, 5:35] = True  # 960 ml
-    assert unusual_liver(liver, AFFINE) == []
-    (small,) = unusual_liver(liver & (np.arange(60) < 20)[:, None, None], AFFINE)
+    assert check_liver(liver, AFFINE) == []
+    (small,) = check_liver(liver & (np.arange(60) < 20)[:, None, None], AFFINE)
     assert "240 ml" in small
     liver[10:50, 10:50, :] = True
-    (cut,) = unusual_liver(liver, AFFINE)
+    (cut,) = check_liver(liver, AFFINE)
     assert "edge of the scan" in cut
     assert "inferior, superior" in cut
     turned = AFFINE[:, [2, 0, 1, 3]]
-    assert unusual_liver(np.moveaxis(liver, 2, 0), turned) == [cut], "whatever the order of axes"
-    assert unusual_liver(np.zeros_like(liver), AFFINE) == []
+    assert check_liver(np.moveaxis(liver, 2, 0), turned) == [cut], "whatever the order of axes"
+    assert check_liver(np.zeros_like(liver), AFFINE) == []
 
 
 @pytest.mark.parametrize(("step", "said"), [(5.0, False), (7.0, True)])
 def test_thick_slices(step: float, said: bool) -> None:
-    told = unusual_liver(np.zeros((4, 4, 4), bool), np.diag([1.0, 1.0, step, 1.0]))
+    told = check_liver(np.zeros((4, 4, 4), bool), np.diag([1.0, 1.0, step, 1.0]))
     assert any("slices of 7.0 mm" in one for one in told) == said
 
 
@@ -71,8 +71,8 @@ def test_thick_slices(step: float, said: bool) -> None:
 def test_sides_of_a_scan_have_anatomical_names(part: tuple[slice, ...], name: str) -> None:
     liver = np.zeros((20, 20, 20), bool)
     liver[part] = True
-    assert reached_ends(liver, AFFINE) == {name}
-    assert reached_ends(liver[5:-5, 5:-5, 5:-5], AFFINE) == set()
+    assert find_reached_ends(liver, AFFINE) == {name}
+    assert find_reached_ends(liver[5:-5, 5:-5, 5:-5], AFFINE) == set()
 
 
 def examined(box: tuple[slice, ...]) -> np.ndarray:
@@ -86,20 +86,22 @@ def test_a_liver_that_ends_at_the_border_of_the_examined_region_is_told() -> Non
     affine = np.diag([2.5, 2.5, 2.5, 1.0])
     liver = np.zeros((40, 40, 40), bool)
     liver[10:30, 10:30, 10:30] = True
-    assert cut_liver(liver, examined(np.s_[5:35, 5:35, 5:35]), affine, 2.0) == []
-    (warning,) = cut_liver(liver, examined(np.s_[5:35, 5:35, 5:30]), affine, 2.0)
+    assert check_region_border(liver, examined(np.s_[5:35, 5:35, 5:35]), affine, 2.0) == []
+    (warning,) = check_region_border(liver, examined(np.s_[5:35, 5:35, 5:30]), affine, 2.0)
     assert "superior (25 cm2)" in warning, "20 x 20 voxels of 6.25 mm2"
-    (both,) = cut_liver(liver, examined(np.s_[10:35, 5:35, 5:30]), affine, 2.0)
+    (both,) = check_region_border(liver, examined(np.s_[10:35, 5:35, 5:30]), affine, 2.0)
     assert "left (25 cm2), superior (25 cm2)" in both
-    assert cut_liver(liver, examined(np.s_[5:35, 5:35, 5:30]), affine, 25.1) == [], "too small a contact"
-    assert cut_liver(liver[..., :30], examined(np.s_[5:35, 5:35, 5:30])[..., :30], affine, 2.0) == [], (
-        "a side of the scan"
+    assert check_region_border(liver, examined(np.s_[5:35, 5:35, 5:30]), affine, 25.1) == [], (
+        "too small a contact"
     )
+    assert (
+        check_region_border(liver[..., :30], examined(np.s_[5:35, 5:35, 5:30])[..., :30], affine, 2.0) == []
+    ), "a side of the scan"
 
 
 def test_a_given_liver_that_was_not_examined_is_told() -> None:
     given = np.zeros((40, 40, 40), np.uint8)
     given[10:30, 10:30, 10:30] = 1
-    assert unseen_liver(given, examined(np.s_[10:30, 10:30, 10:29]), 8.0) == [], "a twentieth"
-    (warning,) = unseen_liver(given, examined(np.s_[10:30, 10:30, 10:25]), 8.0)
+    assert check_unseen_liver(given, examined(np.s_[10:30, 10:30, 10:29]), 8.0) == [], "a twentieth"
+    (warning,) = check_unseen_liver(given, examined(np.s_[10:30, 10:30, 10:25]), 8.0)
     assert "16 ml" in warning, "5 x 400 voxels of 8 mm3"

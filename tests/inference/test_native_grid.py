@@ -37,7 +37,7 @@ def test_it_is_monai_s_inverse(
     ours = to_native_grid(item["pred"])
     known = theirs.numpy().sum(axis=0) > 0  # MONAI knows nothing of the air that was cut off
     assert known.mean() > 0.9
-    np.testing.assert_allclose(ours.whole_maps()[:, known], theirs.numpy()[:, known], atol=1e-4)
+    np.testing.assert_allclose(ours.full_maps()[:, known], theirs.numpy()[:, known], atol=1e-4)
     np.testing.assert_allclose(ours.native, theirs.affine, atol=1e-5)
     if place[0].start:
         assert ours.maps[0].size < 0.5 * theirs[0].numel(), "the rest of the body is not resampled"
@@ -53,7 +53,7 @@ def test_a_mask_of_the_user_is_in_the_box(tmp_path: Path) -> None:
     maps[BACKGROUND] = 1.0
     pred = RequireMeta()({**item, "pred": maps})["pred"]
     nothing = to_native_grid(pred)
-    assert nothing.maps[0].size <= 64 and (nothing.whole_maps()[BACKGROUND] == 1).all()
+    assert nothing.maps[0].size <= 64 and (nothing.full_maps()[BACKGROUND] == 1).all()
     given = np.zeros(nothing.shape, bool)
     given[4:8, 3:9, 2:5] = True
     assert to_native_grid(pred, given).box[0].stop >= 8 and to_native_grid(pred, given).box[2].stop >= 5
@@ -84,7 +84,9 @@ def test_a_diagnosis_needs_no_more_than_its_reach(tmp_path: Path) -> None:
         [one["volume_mm3"] for one in said[0].records] == [one["volume_mm3"] for one in said[1].records] != []
     )
     for name in ("classes", "liver", "instances"):
-        mine, theirs = (part.whole(getattr(one, name)) for part, one in zip((near, whole), said, strict=True))
+        mine, theirs = (
+            part.to_full_volume(getattr(one, name)) for part, one in zip((near, whole), said, strict=True)
+        )
         assert np.array_equal(mine, theirs)
     maps[3, 12, 10, 6] = torch.nan
     with pytest.raises(ValueError, match="not finite"):

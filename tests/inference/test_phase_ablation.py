@@ -16,7 +16,7 @@ from scripts.lidia.datalist.read_datalist import load_datalist
 from scripts.lidia.evaluation.phase_subset_scores import SubsetScores
 from scripts.lidia.inference.liver_window_inferer import WindowInferer
 from scripts.lidia.inference.phase_ablation import HidePhases, list_phase_subsets
-from scripts.lidia.metrics.dice import dice
+from scripts.lidia.metrics.dice import dice_from_counts
 from scripts.lidia.net.lidia import LIDIA
 from scripts.lidia.vocabulary import LESION_TYPES, PHASES
 
@@ -98,7 +98,7 @@ def test_areas_of_subsets_by_hand() -> None:
     for at, (good, bad) in enumerate([(0.9, 0.1), (0.2, 0.3), (0.8, 0.3), (0.1, 0.7)]):
         scores = dict.fromkeys(LESION_TYPES, 0.0)
         measured.scores[table.ids[at]] = {"nc": scores | {"HCC": bad}, "venous": scores | {"HCC": good}}
-    assert measured.areas(table, 113.0) == {"patients": 4, "auc8": {"nc": 0.125, "venous": 1.0}}
+    assert measured.compute_areas(table, 113.0) == {"patients": 4, "auc8": {"nc": 0.125, "venous": 1.0}}
 
 
 @pytest.mark.slow
@@ -110,4 +110,4 @@ def test_the_shipped_weights_see_the_liver_in_any_phases(cohort: Path, network: 
     hidden = HidePhases(network=network, inferer=WindowInferer(roi_size=(144, 112, 80)), postprocessing=dict)
     for shown in list_phase_subsets():
         liver = hidden(data, shown, torch.device("cpu"))["pred"].argmax(0).numpy() > 0
-        assert dice((liver & truth).sum(), liver.sum(), truth.sum()) > 0.85, shown
+        assert dice_from_counts((liver & truth).sum(), liver.sum(), truth.sum()) > 0.85, shown

@@ -13,7 +13,7 @@ from scripts.lidia.loss.focal import FocalLoss
 from scripts.lidia.loss.instance_targets import read_targets
 from scripts.lidia.loss.mask_loss import MaskLoss
 from scripts.lidia.loss.matcher import HungarianMatcher
-from scripts.lidia.recorded_randomness import recording, replaying
+from scripts.lidia.recorded_randomness import record_choices, replay_choices
 
 POINTS = 30  # 20, and half as many again from inside the target
 RIGHT, WRONG, NONE = 5, 3, 10
@@ -130,10 +130,10 @@ def test_points_of_the_shell_lie_next_to_lesions_not_next_to_the_liver() -> None
     truth[:, 0, 0, 0, 0], truth[:, 1, 0, 0, 0] = RIGHT, 1
     loss = criterion()
     loss.masks.boundary_fraction, loss.masks.boundary_width = 1.0, 1
-    with recording(loss):
+    with record_choices(loss):
         loss(prediction(), truth)
     near = {x * 16 + y * 4 + z for x in (0, 1) for y in (0, 1) for z in (0, 1)} - {0}
-    for points in loss.choices.kept[1]:
+    for points in loss.choices.recorded[1]:
         assert set(points.shared.tolist()) == near
 
 
@@ -158,10 +158,10 @@ def test_a_second_pass_answers_at_the_same_points() -> None:
     given = given._replace(mask_features=torch.randn(2, 1, 2, 2, 2))
     truth = target()
     truth[:, 0, 2:], truth[:, 1, 2:] = 0, 0
-    with recording(loss):
+    with record_choices(loss):
         first = loss(given, truth)
     torch.manual_seed(5)
-    with replaying(loss):
+    with replay_choices(loss):
         assert torch.equal(loss(given, truth), first)
     assert not torch.equal(loss(given, truth), first)
 

@@ -12,12 +12,12 @@ from scripts.lidia.metrics.platt_scaling import (
     Platt,
     PlattCovariance,
     apply_platt,
-    brier,
-    expected_error,
+    brier_score_and_skill,
+    estimate_platt_covariance,
+    expected_calibration_error,
     fit_platt,
     logit,
     platt_interval,
-    platt_spread,
     slope_interval,
 )
 
@@ -52,27 +52,29 @@ def test_platt_s_targets_keep_a_perfect_score_finite() -> None:
 
 def test_scaling_mends_what_is_wrong() -> None:
     scores, truth = world(0.4, -1.5)
-    before = expected_error(scores, truth, ONCE)[0]
-    after = expected_error(apply_platt(scores, fit_platt(scores, truth)), truth, ONCE)[0]
+    before = expected_calibration_error(scores, truth, ONCE)[0]
+    after = expected_calibration_error(apply_platt(scores, fit_platt(scores, truth)), truth, ONCE)[0]
     assert before > 0.2 and after < 0.03
 
 
 def test_expected_error_by_hand() -> None:
     chances, truth = np.array([0.1, 0.1, 0.6, 0.6]), np.array([0, 0, 1, 0], bool)
-    assert expected_error(chances, truth, np.ones((1, 4)), bins=2) == pytest.approx([(0.2 + 0.2) / 4])
+    assert expected_calibration_error(chances, truth, np.ones((1, 4)), bins=2) == pytest.approx([
+        (0.2 + 0.2) / 4
+    ])
     weights = np.array([[0.0, 0, 2, 1]])
-    assert expected_error(chances, truth, weights, bins=2) == pytest.approx([0.2 / 3])
+    assert expected_calibration_error(chances, truth, weights, bins=2) == pytest.approx([0.2 / 3])
     both = np.concatenate([np.ones((1, 4)), weights])
-    assert expected_error(chances, truth, both, bins=2) == pytest.approx([0.1, 0.2 / 3])
+    assert expected_calibration_error(chances, truth, both, bins=2) == pytest.approx([0.1, 0.2 / 3])
 
 
 def test_brier_and_its_skill() -> None:
     scores, truth = world(1.0, 0.0)
-    score, skill = brier(scores, truth, ONCE)
+    score, skill = brier_score_and_skill(scores, truth, ONCE)
     assert score[0] == pytest.approx(brier_score_loss(truth, scores))
     assert skill[0] == pytest.approx(1 - score[0] / (truth.mean() * (1 - truth.mean())))
-    assert brier(np.full(2000, truth.mean()), truth, ONCE)[1] == pytest.approx([0])
-    assert np.isnan(brier([0.2, 0.3], [False, False], np.ones((1, 2)))[1]).all()
+    assert brier_score_and_skill(np.full(2000, truth.mean()), truth, ONCE)[1] == pytest.approx([0])
+    assert np.isnan(brier_score_and_skill([0.2, 0.3], [False, False], np.ones((1, 2)))[1]).all()
 
 
 def test_the_spread_is_that_of_refitted_lines() -> None:
@@ -82,16 +84,16 @@ def test_the_spread_is_that_of_refitted_lines() -> None:
     for _ in range(300):
         scores = rng.random(400)
         fits.append(fit_platt(scores, rng.random(400) < apply_platt(scores, true)))
-    said = platt_spread(rng.random(400), true)
+    said = estimate_platt_covariance(rng.random(400), true)
     found = np.cov(np.array(fits).T)
-    assert said.slope == pytest.approx(found[0, 0], rel=0.35)
-    assert said.intercept == pytest.approx(found[1, 1], rel=0.35)
-    assert said.both == pytest.approx(found[0, 1], abs=0.3 * np.sqrt(found[0, 0] * found[1, 1]))
+    assert said.slope_variance == pytest.approx(found[0, 0], rel=0.35)
+    assert said.intercept_variance == pytest.approx(found[1, 1], rel=0.35)
+    assert said.covariance == pytest.approx(found[0, 1], abs=0.3 * np.sqrt(found[0, 0] * found[1, 1]))
     chance = apply_platt(0.9, true)
     hits = [
         low <= chance <= high
         for line in fits
-        for low, high in [platt_interval(0.9, line, platt_spread(rng.random(400), line))]
+        for low, high in [platt_interval(0.9, line, estimate_platt_covariance(rng.random(400), line))]
     ]
     assert 0.9 < np.mean(hits) <= 0.99, "a 95 % interval holds the truth about that often"
     slopes = [slope_interval(line, said) for line in fits]
@@ -99,7 +101,7 @@ def test_the_spread_is_that_of_refitted_lines() -> None:
 
 
 def test_a_flat_line_has_the_spread_of_a_proportion() -> None:
-    spread = platt_spread(np.full(100, 0.3), Platt(0.0, float(np.log(0.2 / 0.8))))
+    spread = estimate_platt_covariance(np.full(100, 0.3), Platt(0.0, float(np.log(0.2 / 0.8))))
     assert spread == pytest.approx((0, 0, 1 / (100 * 0.2 * 0.8)))
 
 
@@ -128,7 +130,7 @@ def test_the_spread_is_the_inverse_of_the_likelihood_s_second_derivatives() -> N
         lambda at: torch.nn.functional.softplus(at[0] * x + at[1]).sum(), torch.tensor(line).double()
     )
     wanted = torch.linalg.inv(hessian)
-    found = platt_spread(scores, line)
+    found = estimate_platt_covariance(scores, line)
     assert found == pytest.approx(wanted[[0, 0, 1], [0, 1, 1]].tolist(), rel=1e-4)
 
 
@@ -150,7 +152,7 @@ def test_scores_that_are_not_finite_have_no_line() -> None:
 
 def test_weighted_brier_is_that_of_repeated_patients() -> None:
     chances, truth, weights = [0.2, 0.9, 0.6], np.array([0, 1, 0], bool), np.array([[1.0, 1, 1], [0, 2, 1]])
-    score, skill = brier(chances, truth, weights)
+    score, skill = brier_score_and_skill(chances, truth, weights)
     assert score == pytest.approx([(0.04 + 0.01 + 0.36) / 3, (2 * 0.01 + 0.36) / 3])
     assert skill == pytest.approx([1 - score[0] / (1 / 3 * 2 / 3), 1 - score[1] / (2 / 3 * 1 / 3)])
 
@@ -159,4 +161,6 @@ def test_ten_bins_hold_a_tenth_of_the_patients_each() -> None:
     """All of a bin have the type or none has, in turn: what lies above in one bin lies below in the next."""
     chances, truth = np.linspace(0.025, 0.975, 20), np.arange(20) // 2 % 2 == 1
     pairs = (chances - truth).reshape(10, 2).sum(axis=1)
-    assert expected_error(chances, truth, np.ones((1, 20))) == pytest.approx([np.abs(pairs).sum() / 20])
+    assert expected_calibration_error(chances, truth, np.ones((1, 20))) == pytest.approx([
+        np.abs(pairs).sum() / 20
+    ])

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, brier_score_loss, f1_score, roc_auc_score
 
-from scripts.lidia.metrics.cohort_metrics import summarise
+from scripts.lidia.metrics.cohort_metrics import summarise_cohort
 from scripts.lidia.metrics.intervals import draw_patients
-from scripts.lidia.metrics.patient_rows import SCORES, Prediction, Protocol, measure
-from scripts.lidia.metrics.platt_scaling import Platt, apply_platt, expected_error
+from scripts.lidia.metrics.patient_rows import SCORES, Prediction, Protocol, measure_patient
+from scripts.lidia.metrics.platt_scaling import Platt, apply_platt, expected_calibration_error
 from scripts.lidia.vocabulary import AUTHORS_BENIGN, BENIGN, LESION_TYPES, MALIGNANT
 
 SPACING = (2.0, 2.0, 2.0)
@@ -40,7 +40,7 @@ def prediction(classes: np.ndarray, **scores: float) -> Prediction:
 
 def patient(said: np.ndarray, truth: np.ndarray, flags=None, **scores: float) -> dict[str, float]:
     nothing = np.zeros(SHAPE, np.uint16)
-    return measure(prediction(said, **scores), truth, nothing, SPACING, malignant=flags).row
+    return measure_patient(prediction(said, **scores), truth, nothing, SPACING, malignant=flags).row
 
 
 def stack(rows: list[dict[str, float]]) -> dict[str, np.ndarray]:
@@ -48,7 +48,7 @@ def stack(rows: list[dict[str, float]]) -> dict[str, np.ndarray]:
 
 
 def point(rows: list[dict[str, float]]) -> dict[str, float]:
-    summary = summarise(stack(rows), np.ones((1, len(rows))))
+    summary = summarise_cohort(stack(rows), np.ones((1, len(rows))))
     return {name: float(values[0]) for name, values in summary.values.items()}
 
 
@@ -77,7 +77,7 @@ def test_the_hand_case_over_a_cohort() -> None:
 
 
 def test_areas_and_who_is_left_out() -> None:
-    summary = summarise(stack(four()), np.ones((1, 4)))
+    summary = summarise_cohort(stack(four()), np.ones((1, 4)))
     metrics = {name: values[0] for name, values in summary.values.items()}
     assert metrics["auc_HCC"] == 1 and metrics["auc_metastasis"] == pytest.approx(0.5)
     assert metrics["auc_cyst"] == pytest.approx(2 / 3)
@@ -97,7 +97,7 @@ def test_others_take_the_side_of_their_flag() -> None:
         patient(label(), label(9, 7), benign=0.8, benign_authors=0.9),
         patient(label(), label(5), benign=0.7, benign_authors=0.1),
     ]
-    summary = summarise(stack(rows), np.ones((1, 5)))
+    summary = summarise_cohort(stack(rows), np.ones((1, 5)))
     metrics = {name: values[0] for name, values in summary.values.items()}
     assert metrics["auc_malignant"] == metrics["auc_benign"] == metrics["auc2"] == 1
     assert summary.counts["auc2"] == 4 and summary.notes["auc2"].startswith("1 patients left out")
@@ -113,7 +113,7 @@ def test_every_number_agrees_with_scikit_learn_in_every_draw() -> None:
         guess = np.where(rng.random(4) < 0.7, kinds, rng.choice([0, 2, 4, 5, 7], 4))
         rows.append(patient(label(*guess), label(*kinds), HCC=float(rng.random()), cyst=float(rng.random())))
     table, weights = stack(rows), draw_patients(40, 30)
-    values = summarise(table, weights).values
+    values = summarise_cohort(table, weights).values
     for draw, counts in enumerate(weights.astype(int)):
         picked = np.repeat(np.arange(40), counts)
         truth = (table["mm3_HCC"] > 113)[picked]
@@ -133,7 +133,7 @@ def test_a_row_has_the_same_names_whatever_stands_in_it() -> None:
     rows = [*four(), patient(label(2, 3, 4, 9), label())]
     assert len({tuple(row) for row in rows}) == 1
     strict = Protocol(ious=(0.3,))
-    row = measure(prediction(label(2)), label(2), np.zeros(SHAPE), SPACING, protocol=strict).row
+    row = measure_patient(prediction(label(2)), label(2), np.zeros(SHAPE), SPACING, protocol=strict).row
     assert row["hit_iou30"] == 1 and "hit_iou10" not in row
 
 
@@ -147,7 +147,7 @@ def test_small_truths_are_liver_to_the_liver_and_nothing_to_lesions() -> None:
 
 def test_grids_must_agree() -> None:
     with pytest.raises(ValueError, match="The prediction has shape"):
-        measure(prediction(label()), label()[:5], label()[:5], SPACING)
+        measure_patient(prediction(label()), label()[:5], label()[:5], SPACING)
 
 
 def test_calibration_is_measured_after_its_lines() -> None:
@@ -156,19 +156,19 @@ def test_calibration_is_measured_after_its_lines() -> None:
     for row in rows:
         row["livermax_HCC"] = float(rng.random())
     table, lines = stack(rows), {"HCC": Platt(0.5, -2.0)}
-    raw, mended = (summarise(table, np.ones((1, 40)), calibration=one) for one in (None, lines))
+    raw, mended = (summarise_cohort(table, np.ones((1, 40)), calibration=one) for one in (None, lines))
     assert raw.values["auc8"] == mended.values["auc8"]
     truth, scores, once = table["mm3_HCC"] > 113, table["livermax_HCC"], np.ones((1, 40))
-    change = expected_error(apply_platt(scores, lines["HCC"]), truth, once) - expected_error(
-        scores, truth, once
-    )
+    change = expected_calibration_error(
+        apply_platt(scores, lines["HCC"]), truth, once
+    ) - expected_calibration_error(scores, truth, once)
     assert mended.values["ece"] - raw.values["ece"] == pytest.approx(change / 3), "one of three types"
     assert "not calibrated" in raw.notes["ece"] and "not" not in mended.notes["ece"]
 
 
 def test_brier_is_the_mean_over_the_types_that_some_have_and_some_have_not() -> None:
     table = stack(four())
-    values = summarise(table, np.ones((1, 4))).values
+    values = summarise_cohort(table, np.ones((1, 4))).values
     errors = [
         brier_score_loss(table[f"mm3_{name}"] > 113, table[f"livermax_{name}"])
         for name in ("HCC", "metastasis", "cyst")
@@ -179,5 +179,5 @@ def test_brier_is_the_mean_over_the_types_that_some_have_and_some_have_not() -> 
 
 def test_nobody_is_no_number() -> None:
     nobody = {name: values[:0] for name, values in stack(four()).items()}
-    summary = summarise(nobody, draw_patients(0, 5))
+    summary = summarise_cohort(nobody, draw_patients(0, 5))
     assert all(np.isnan(values).all() for values in summary.values.values())

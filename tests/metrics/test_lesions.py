@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from scripts.lidia.metrics.lesion_matching import (
-    confusion,
+    count_shared_voxels,
+    cross_tabulate_types,
     find_lesions,
     match_lesions,
     match_one_to_one,
-    shared_voxels,
 )
 
 SPACING = (2.0, 2.0, 2.0)
@@ -30,7 +30,7 @@ def matched(predicted: np.ndarray, truth: np.ndarray, **thresholds: float):
 
 
 def outcomes(match) -> list[str]:
-    return [guess.outcome for guess in match.guesses]
+    return [guess.outcome for guess in match.predictions]
 
 
 def three() -> tuple[np.ndarray, np.ndarray]:
@@ -52,7 +52,7 @@ def test_how_a_map_is_stored_changes_nothing(kind: type) -> None:
 
 def test_a_lesion_keeps_its_place_in_the_volume() -> None:
     [lesion] = find_lesions(volume((2, 12, 7, 9, 5)), SPACING).lesions
-    assert lesion.part.centre == (14.0, 9.0, 11.0) and lesion.part.box == np.s_[12:17, 7:12, 9:14]
+    assert lesion.component.centre == (14.0, 9.0, 11.0) and lesion.component.box == np.s_[12:17, 7:12, 9:14]
 
 
 def test_numbers_are_those_of_the_whole_volume_and_of_a_box_in_it() -> None:
@@ -60,7 +60,7 @@ def test_numbers_are_those_of_the_whole_volume_and_of_a_box_in_it() -> None:
     expected = np.zeros(SHAPE, np.uint32)
     expected[12:17, 7:12, 9:14] = 1
     assert np.array_equal(found.numbers, expected), "a single voxel is noise"
-    assert np.array_equal(found.cut(np.s_[14:20, 8:10, 9:12]), expected[14:20, 8:10, 9:12])
+    assert np.array_equal(found.crop(np.s_[14:20, 8:10, 9:12]), expected[14:20, 8:10, 9:12])
     assert not find_lesions(volume(), SPACING).numbers.any()
 
 
@@ -75,8 +75,8 @@ def test_the_hand_case() -> None:
     match = matched(*three())
     assert outcomes(match) == ["true", "true", "false"]
     assert [truth.hit for truth in match.truths] == [True, True, False]
-    assert [guess.kind for guess in match.guesses] == [2, 7, 0]
-    table = confusion(match)
+    assert [guess.kind for guess in match.predictions] == [2, 7, 0]
+    table = cross_tabulate_types(match)
     assert table[0, 0] == 1 and table[5, 3] == 1 and table[8, 1] == 1 and table[2, 8] == 1
     assert table.sum() == 4
     predicted, truth = (find_lesions(one, SPACING) for one in three())
@@ -92,7 +92,7 @@ def test_the_small_are_dropped_ignored_or_not_counted() -> None:
     assert [one.ignored for one in match.truths] == [True, False]
     assert outcomes(match) == ["false", "ignored", "small"]
     assert not match.truths[1].hit, "216 mm3 found by 64 mm3 only"
-    assert [guess.kind for guess in match.guesses] == [0, 0, 0]
+    assert [guess.kind for guess in match.predictions] == [0, 0, 0]
     assert match_one_to_one(find_lesions(predicted, SPACING), find_lesions(truth, SPACING), iou=0.1) == (
         0,
         1,
@@ -110,14 +110,14 @@ def test_one_prediction_over_two_truths_and_two_over_one() -> None:
     match = matched(truth, joined)
     assert sorted(outcomes(match)) == ["ignored", "true"]
     assert [one.hit for one in match.truths] == [True]
-    assert confusion(match)[0, :2].tolist() == [1, 1], "both are typed against the one truth"
+    assert cross_tabulate_types(match)[0, :2].tolist() == [1, 1], "both are typed against the one truth"
     assert match_one_to_one(real, found, iou=0.1) == (1, 1, 0)
 
 
 def test_a_match_needs_dice_of_a_fifth() -> None:
     truth, predicted = volume((2, 2, 2, 2, 5)), volume((2, 6, 2, 2, 5))
     match = matched(predicted, truth)
-    assert match.guesses[0].dice == pytest.approx(0.2) and outcomes(match) == ["true"]
+    assert match.predictions[0].dice == pytest.approx(0.2) and outcomes(match) == ["true"]
     assert outcomes(matched(predicted, truth, overlap=0.21)) == ["false"]
     assert not matched(predicted, truth, overlap=0.21).truths[0].hit
 
@@ -157,7 +157,7 @@ def test_a_number_that_spills_over_into_the_liver_is_only_the_lesion() -> None:
     instances = np.zeros(SHAPE, np.int16)
     instances[1:8, 2:6, 2:6], instances[19:30, 2:6, 2:6] = 1, 2
     found = find_lesions(truth, SPACING, instances)
-    assert [(one.kind, one.part.voxels) for one in found.lesions] == [(4, 64), (7, 64)]
+    assert [(one.kind, one.component.voxels) for one in found.lesions] == [(4, 64), (7, 64)]
     assert (found.numbers > 0).sum() == 128
 
 
@@ -177,7 +177,7 @@ def test_the_best_match_of_a_truth_is_among_the_predictions_that_count() -> None
         find_lesions(predicted, SPACING, numbers), find_lesions(truth, SPACING), counted_mm3=300.0
     )
     assert match.truths[0].best == 6 and match.truths[0].dice == pytest.approx(2 * 16 / (64 + 80))
-    assert [(one.best, round(one.dice, 6)) for one in match.guesses] == [
+    assert [(one.best, round(one.dice, 6)) for one in match.predictions] == [
         (1, round(2 * 27 / (27 + 64), 6)),
         (1, round(32 / 144, 6)),
     ]
@@ -187,7 +187,7 @@ def test_the_best_match_of_a_truth_is_among_the_predictions_that_count() -> None
 def test_what_meets_nothing_has_no_best() -> None:
     match = matched(volume((2, 2, 2, 2, 4)), volume((3, 20, 20, 10, 4)))
     assert (match.truths[0].best, match.truths[0].dice) == (0, 0.0)
-    assert (match.guesses[0].best, match.guesses[0].dice, match.guesses[0].kind) == (0, 0.0, 0)
+    assert (match.predictions[0].best, match.predictions[0].dice, match.predictions[0].kind) == (0, 0.0, 0)
 
 
 def test_predictions_are_read_from_the_best_match_downwards() -> None:
@@ -201,11 +201,11 @@ def test_predictions_are_read_from_the_best_match_downwards() -> None:
 def test_empty_sides() -> None:
     empty, full = volume(), three()[1]
     nothing = matched(empty, empty)
-    assert nothing.truths == [] and nothing.guesses == [] and confusion(nothing).sum() == 0
+    assert nothing.truths == [] and nothing.predictions == [] and cross_tabulate_types(nothing).sum() == 0
     missed = matched(empty, full)
-    assert [one.hit for one in missed.truths] == [False] * 3 and confusion(missed)[:, 8].sum() == 3
+    assert [one.hit for one in missed.truths] == [False] * 3 and cross_tabulate_types(missed)[:, 8].sum() == 3
     false = matched(full, empty)
-    assert outcomes(false) == ["false"] * 3 and confusion(false)[8].sum() == 3
+    assert outcomes(false) == ["false"] * 3 and cross_tabulate_types(false)[8].sum() == 3
     for predicted, truth, counts in (
         (empty, empty, (0, 0, 0)),
         (empty, full, (0, 0, 3)),
@@ -230,10 +230,10 @@ def scattered(seed: int) -> np.ndarray:
 
 def greedy(predicted, truth, iou: float) -> int:
     """An independent count: pairs by falling IoU, each side once."""
-    shared = shared_voxels(predicted, truth).astype(float)
+    shared = count_shared_voxels(predicted, truth).astype(float)
     for row, one in enumerate(predicted.lesions):
         for column, other in enumerate(truth.lesions):
-            shared[row, column] /= one.part.voxels + other.part.voxels - shared[row, column]
+            shared[row, column] /= one.component.voxels + other.component.voxels - shared[row, column]
     hits = 0
     while shared.size and shared.max() >= iou:
         row, column = np.unravel_index(shared.argmax(), shared.shape)

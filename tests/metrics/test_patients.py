@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from scripts.lidia.metrics.lesion_matching import find_lesions
-from scripts.lidia.metrics.patient_auc import area_under_curve, mean_area, true_volumes
+from scripts.lidia.metrics.patient_auc import area_under_curve, mean_area, sum_true_volumes
 
 
 def cohort(seed: int = 0, patients: int = 60) -> tuple[np.ndarray, np.ndarray]:
@@ -56,8 +56,8 @@ def test_volumes_by_type_and_side() -> None:
         classes[3 * number - 3 : 3 * number - 1, 2:4, 2:4] = kind
         instances[3 * number - 3 : 3 * number - 1, 2:4, 2:4] = number
     lesions = find_lesions(classes, (2, 2, 2), instances).lesions
-    volumes = true_volumes(lesions, {"4": True, "5": False})
+    volumes = sum_true_volumes(lesions, {"4": True, "5": False})
     assert volumes["HCC"] == 64 and volumes["others"] == 3 * 64 and volumes["FNH"] == 0
     assert volumes["malignant"] == 128 and volumes["benign"] == 3 * 64
     assert volumes["benign_authors"] == 64 and volumes["unsided"] == 64
-    assert true_volumes(lesions)["unsided"] == 3 * 64
+    assert sum_true_volumes(lesions)["unsided"] == 3 * 64

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scripts.lidia.metrics.cohort_metrics import summarise
-from scripts.lidia.metrics.patient_rows import SCORES, Prediction, Protocol, measure
+from scripts.lidia.metrics.cohort_metrics import summarise_cohort
+from scripts.lidia.metrics.patient_rows import SCORES, Prediction, Protocol, measure_patient
 
 SHAPE = (60, 10, 10)
 SPACING = (2.0, 2.0, 2.0)
@@ -24,7 +24,7 @@ def row(said: np.ndarray, truth: np.ndarray, spacing=SPACING, **options) -> dict
     scores = dict.fromkeys(SCORES, 0.0)
     lesions = np.where(said > 1, said, 0).astype(np.uint8)
     given = Prediction(lesions, np.zeros(SHAPE, np.uint16), said > 0, scores, scores)
-    return measure(given, truth, np.zeros(SHAPE, np.uint16), spacing, **options).row
+    return measure_patient(given, truth, np.zeros(SHAPE, np.uint16), spacing, **options).row
 
 
 def table(*rows: dict[str, float]) -> dict[str, np.ndarray]:
@@ -78,7 +78,7 @@ def test_every_threshold_of_the_protocol_is_used() -> None:
 
 def test_a_patient_without_lesions_is_well_even_where_any_volume_counts() -> None:
     rows = [row(cubes(), cubes()), row(cubes(), cubes((2, 2, 4))), row(cubes(), cubes((9, 2, 4)))]
-    summary = summarise(table(*rows), np.ones((1, 3)), protocol=Protocol(present_mm3=0.0))
+    summary = summarise_cohort(table(*rows), np.ones((1, 3)), protocol=Protocol(present_mm3=0.0))
     assert summary.counts["auc_malignant"] == 2, "the patient with an unclear lesion alone is left out"
     assert summary.notes["auc_malignant"] == "1 with, 1 without"
     assert summary.notes["auc_HCC"] == "1 with, 2 without" and summary.counts["auc_HCC"] == 3
@@ -86,20 +86,20 @@ def test_a_patient_without_lesions_is_well_even_where_any_volume_counts() -> Non
 
 def test_an_unclear_lesion_beside_one_of_a_known_side_leaves_nobody_out() -> None:
     rows = [row(cubes(), cubes((9, 2, 4), (kind, 20, 4))) for kind in (2, 5)]
-    summary = summarise(table(*rows), np.ones((1, 2)))
+    summary = summarise_cohort(table(*rows), np.ones((1, 2)))
     assert summary.counts["auc2"] == 2 and "auc2" not in summary.notes
 
 
 def test_a_type_is_left_out_for_what_the_cohort_lacks_not_for_what_a_draw_lacks() -> None:
     rows = [row(cubes(), cubes(*((kind, 6 * kind - 10, 4) for kind in range(2, 10)))), row(cubes(), cubes())]
-    summary = summarise(table(*rows), np.array([[1.0, 1.0], [2.0, 0.0], [1.0, 1.0]]))
+    summary = summarise_cohort(table(*rows), np.array([[1.0, 1.0], [2.0, 0.0], [1.0, 1.0]]))
     assert "auc8" not in summary.notes and np.isnan(summary.values["auc_HCC"][1])
     assert summary.counts["auc8"] == 2 and summary.counts["ece"] == 2 and summary.counts["brier"] == 2
     assert summary.counts["precision"] == 0 and summary.counts["sensitivity"] == 8
 
 
 def test_strict_sensitivity_counts_what_was_missed() -> None:
-    summary = summarise(table(row(cubes((2, 2, 4)), cubes((2, 2, 4), (7, 40, 4)))), np.ones((1, 1)))
+    summary = summarise_cohort(table(row(cubes((2, 2, 4)), cubes((2, 2, 4), (7, 40, 4)))), np.ones((1, 1)))
     assert summary.values["sensitivity_iou50"][0] == 0.5 and summary.values["precision_iou50"][0] == 1
     assert summary.values["dice_HCC"][0] == 1 and summary.values["dice_cyst"][0] == 0
     assert summary.counts["dice_HCC"] == 1 and summary.counts["dice_ICC"] == 0

@@ -13,16 +13,16 @@ from scripts.lidia.metrics.operating_points import (
     RULED_IN,
     RULED_OUT,
     OperatingPoint,
-    choose_point,
-    decide,
-    judge_point,
+    apply_operating_point,
+    choose_operating_point,
+    evaluate_operating_point,
 )
 
 
 def test_the_point_by_hand() -> None:
     """Of 20 with the type one may be ruled out, of 40 without two ruled in."""
     sick, well = np.linspace(0.3, 0.97, 20), np.linspace(0.02, 0.6, 40)
-    point = choose_point(np.concatenate([sick, well]), np.repeat([True, False], [20, 40]))
+    point = choose_operating_point(np.concatenate([sick, well]), np.repeat([True, False], [20, 40]))
     everybody = np.sort(np.concatenate([sick, well]))
     below, above = everybody[everybody < sick[1]][-1], everybody[everybody > well[-3]][0]
     assert point == pytest.approx(((sick[1] + below) / 2, (well[-3] + above) / 2))
@@ -30,14 +30,14 @@ def test_the_point_by_hand() -> None:
 
 
 def test_what_parts_perfectly_is_decided_midway() -> None:
-    point = choose_point([0.1, 0.2, 0.8, 0.9], [False, False, True, True])
+    point = choose_operating_point([0.1, 0.2, 0.8, 0.9], [False, False, True, True])
     assert point == (0.5, 0.5), "midway: nobody of these is open, and nobody is wrong"
-    assert [decide(p, point) for p in (0.2, 0.5, 0.8)] == [RULED_OUT, OPEN, RULED_IN]
+    assert [apply_operating_point(p, point) for p in (0.2, 0.5, 0.8)] == [RULED_OUT, OPEN, RULED_IN]
 
 
 def test_a_cohort_is_judged_by_hand() -> None:
     chances, truth = np.array([0.1, 0.3, 0.9, 0.1, 0.5, 0.95]), np.array([1, 1, 1, 0, 0, 0], bool)
-    found = judge_point(chances, truth, OperatingPoint(0.2, 0.8))
+    found = evaluate_operating_point(chances, truth, OperatingPoint(0.2, 0.8))
     assert found[:2] == (6, 3)
     assert found.sensitivity[0] == found.specificity[0] == pytest.approx(2 / 3)
     assert found.sensitivity[1] < 2 / 3 < found.sensitivity[2]
@@ -46,7 +46,7 @@ def test_a_cohort_is_judged_by_hand() -> None:
 
 def test_shares_have_wilson_s_interval_of_their_own_side() -> None:
     chances, truth = np.array([0.1, 0.3, 0.9, 0.1, 0.5]), np.array([1, 1, 1, 0, 0], bool)
-    found = judge_point(chances, truth, OperatingPoint(0.2, 0.8))
+    found = evaluate_operating_point(chances, truth, OperatingPoint(0.2, 0.8))
     assert found.sensitivity == pytest.approx((2 / 3, *wilson(2, 3)))
     assert found.specificity == pytest.approx((1.0, *wilson(2, 2)))
     assert (found.ruled_out, found.ruled_in) == (pytest.approx(2 / 5), pytest.approx(1 / 5))
@@ -54,27 +54,32 @@ def test_shares_have_wilson_s_interval_of_their_own_side() -> None:
 
 def test_a_probability_at_the_point_is_open() -> None:
     point = OperatingPoint(0.2, 0.8)
-    assert [decide(p, point) for p in (0.19, 0.2, 0.8, 0.81)] == [RULED_OUT, OPEN, OPEN, RULED_IN]
-    found = judge_point([0.2, 0.8], [True, False], point)
+    assert [apply_operating_point(p, point) for p in (0.19, 0.2, 0.8, 0.81)] == [
+        RULED_OUT,
+        OPEN,
+        OPEN,
+        RULED_IN,
+    ]
+    found = evaluate_operating_point([0.2, 0.8], [True, False], point)
     assert found.sensitivity[0] == found.specificity[0] == 1 and found.ruled_out == found.ruled_in == 0
 
 
 def test_the_shares_that_may_be_lost_are_asked_for() -> None:
     """Of ten with the type three may be lost, of ten without four."""
     chances = np.concatenate([np.linspace(0.05, 0.95, 10), np.linspace(0.0, 0.9, 10)])
-    point = choose_point(chances, np.arange(20) < 10, sensitivity=0.7, specificity=0.6)
+    point = choose_operating_point(chances, np.arange(20) < 10, sensitivity=0.7, specificity=0.6)
     assert point == pytest.approx(((0.35 + 0.3) / 2, (0.5 + 0.55) / 2))
 
 
 def test_a_tenth_of_ten_is_one_whatever_its_last_bit() -> None:
     """1 - 0.9 is a little less than a tenth; one of ten may be lost on either side all the same."""
     chances = np.concatenate([np.linspace(0.05, 0.95, 10), np.linspace(0.0, 0.9, 10)])
-    point = choose_point(chances, np.arange(20) < 10, sensitivity=0.9, specificity=0.9)
+    point = choose_operating_point(chances, np.arange(20) < 10, sensitivity=0.9, specificity=0.9)
     assert point == pytest.approx(((0.15 + 0.1) / 2, (0.8 + 0.85) / 2))
 
 
 def test_the_outermost_points_lie_midway_to_0_and_1() -> None:
-    point = choose_point([0.2, 0.3, 0.4, 0.6], [True, True, False, False])
+    point = choose_operating_point([0.2, 0.3, 0.4, 0.6], [True, True, False, False])
     assert point == pytest.approx(((0.0 + 0.2) / 2, (0.6 + 1.0) / 2))
 
 
@@ -83,9 +88,9 @@ def test_both_promises_hold_where_the_point_was_chosen(patients: list[tuple[floa
     chances, truth = np.array([p for p, _ in patients]), np.array([t for _, t in patients])
     if truth.all() or not truth.any():
         with pytest.raises(ValueError, match="with and without"):
-            choose_point(chances, truth)
+            choose_operating_point(chances, truth)
         return
-    point = choose_point(chances, truth)
-    found = judge_point(chances, truth, point)
+    point = choose_operating_point(chances, truth)
+    found = evaluate_operating_point(chances, truth, point)
     assert found.sensitivity[0] >= 0.95 and found.specificity[0] >= 0.95
     assert point.rule_out <= point.rule_in

@@ -8,7 +8,7 @@ import torch
 from scripts.lidia.net.build_lidia import build_lidia
 from scripts.lidia.net.lidia import LIDIA
 from scripts.lidia.net.mask_pilots import pilot_masks
-from scripts.lidia.recorded_randomness import recording, replaying
+from scripts.lidia.recorded_randomness import record_choices, replay_choices
 
 
 def small() -> LIDIA:
@@ -69,15 +69,15 @@ def test_a_pilot_is_described_by_the_mean_under_its_mask() -> None:
     seeds.content.register_forward_hook(lambda _, inputs, __: contents.append(inputs[0]))
     seeds.sine.register_forward_hook(lambda _, inputs, __: places.append(inputs[0]))
     network.semantic_head.register_forward_hook(lambda *hook: descriptions.append(hook[2]))
-    with recording(network):
+    with record_choices(network):
         network(image, cubes((3, 4, 1), (7, 8, 8), size=32))
     masks = torch.zeros(1, 3, 16, 16, 16)
     masks[0, 0, 4, 5, 6] = 1  # one voxel, two voxels, and a padding pilot
     masks[0, 1, 0, 0, 0] = masks[0, 1, 15, 2, 3] = 1
-    network.choices.kept[0] = (masks, torch.tensor([[1, 2, 0]]))
+    network.choices.recorded[0] = (masks, torch.tensor([[1, 2, 0]]))
     contents.clear()
     places.clear()
-    with replaying(network):
+    with replay_choices(network):
         network(image, cubes((3, 4, 1), (7, 8, 8), size=32))
     described = descriptions[-1][1][0]
     mean = (described[:, 0, 0, 0] + described[:, 15, 2, 3]) / 2

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from postprocess.class_maps import AFFINE, SPACING, liver, one_hot
 
-from scripts.lidia.postprocess.candidate_surroundings import without_outside
+from scripts.lidia.postprocess.candidate_surroundings import reject_outside_liver
 from scripts.lidia.postprocess.diagnosis import diagnose
 from scripts.lidia.vocabulary import CYST, LIVER
 
@@ -25,7 +25,7 @@ def cube(low: int, classes: np.ndarray | None = None, kind: int = 4, high: int |
 
 
 def outside(classes: np.ndarray, **choices: object) -> list[float]:
-    return without_outside(classes, SPACING, **{"shell_mm": 2.0, **choices}).volumes_mm3  # type: ignore[arg-type]
+    return reject_outside_liver(classes, SPACING, **{"shell_mm": 2.0, **choices}).volumes_mm3  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -54,8 +54,8 @@ def test_a_shell_is_a_voxel_wide_where_slices_are_thick() -> None:
     classes[:, :, 5], classes[:, :, 12] = 0, 0
     spacing = (2.0, 2.0, 8.0)
     chosen = {"shell_mm": 2.0, "attached_cm2": 1e9}
-    assert without_outside(classes, spacing, liver_share=4 / 6, **chosen).volumes_mm3 == []
-    assert without_outside(classes, spacing, liver_share=0.67, **chosen).volumes_mm3 == [4 * CUBE]
+    assert reject_outside_liver(classes, spacing, liver_share=4 / 6, **chosen).volumes_mm3 == []
+    assert reject_outside_liver(classes, spacing, liver_share=0.67, **chosen).volumes_mm3 == [4 * CUBE]
 
 
 def test_candidates_that_touch_are_judged_as_one() -> None:
@@ -90,12 +90,12 @@ def test_a_liver_full_of_lesions_stays_one() -> None:
 def test_a_given_liver_is_what_counts() -> None:
     given = liver() > 0
     inside, out = cube(12, np.zeros_like(liver())), cube(24)
-    assert outside(inside, given=given) == []
-    assert outside(out, given=given) == [CUBE], "though the map calls what is around it what it may"
-    assert outside(out, given=given, attached_cm2=0.0) == [CUBE], "a drawn liver ends where it ends"
+    assert outside(inside, user_liver=given) == []
+    assert outside(out, user_liver=given) == [CUBE], "though the map calls what is around it what it may"
+    assert outside(out, user_liver=given, attached_cm2=0.0) == [CUBE], "a drawn liver ends where it ends"
     part = cube(23)
-    assert outside(part, given=given) == [], "a sixth of it lies in the mask"
-    assert outside(part, given=given, given_share=0.2) == [CUBE]
+    assert outside(part, user_liver=given) == [], "a sixth of it lies in the mask"
+    assert outside(part, user_liver=given, given_share=0.2) == [CUBE]
 
 
 def test_a_candidate_outside_is_neither_lesion_nor_liver_nor_score() -> None:

@@ -43,19 +43,19 @@ def test_a_given_mask_takes_the_place_of_class_one() -> None:
     given[10:12, 6:8, 6:8] = 1
     classes = volume()
     classes[20:22, 2:4, 2:4] = 3
-    region = liver_region(classes, (2, 2, 2), grow_mm=0.0, given=given)
+    region = liver_region(classes, (2, 2, 2), grow_mm=0.0, user_liver=given)
     assert region.sum() == 2 * 2 * 2 + 2 * 2 * 2, "the mask and the lesion that touches it"
     assert not region[21, 3, 3] and not region[5, 5, 5]
 
 
 def test_a_given_mask_has_the_image_s_shape() -> None:
     with pytest.raises(ValueError, match="on its grid"):
-        liver_region(volume(), (1, 1, 1), given=np.ones((2, 2, 2)))
+        liver_region(volume(), (1, 1, 1), user_liver=np.ones((2, 2, 2)))
 
 
 def test_nothing_found_is_an_empty_region() -> None:
     assert not liver_region(np.zeros((5, 5, 5)), (1, 1, 1)).any()
-    assert not liver_region(np.zeros((5, 5, 5)), (1, 1, 1), given=np.zeros((5, 5, 5))).any()
+    assert not liver_region(np.zeros((5, 5, 5)), (1, 1, 1), user_liver=np.zeros((5, 5, 5))).any()
 
 
 def joined_balls(bridge: int) -> tuple[np.ndarray, np.ndarray]:

@@ -100,5 +100,5 @@ def test_the_truth_is_that_of_an_evaluation(cohort: Path) -> None:
     lesions = find_lesions(np.asarray(label.dataobj), spacing, drawn).lesions
     assert lesions
     for kind, name in enumerate(LESION_TYPES, 2):
-        volume = sum(one.part.volume_mm3 for one in lesions if one.kind == kind)
+        volume = sum(one.component.volume_mm3 for one in lesions if one.kind == kind)
         assert found.truth[name] == pytest.approx(volume)

@@ -13,7 +13,7 @@ MARK = ".writing-"
 
 
 @contextmanager
-def replacing(path: str | os.PathLike[str], *, sync: bool = True) -> Iterator[Path]:
+def write_atomically(path: str | os.PathLike[str], *, sync: bool = True) -> Iterator[Path]:
     """Gives a name in the same folder to write to; on success that file takes the place of `path`.
 
     The name keeps all endings of `path` (`.nii.gz` tells writers what to do). On failure nothing is left
@@ -38,7 +38,7 @@ def replacing(path: str | os.PathLike[str], *, sync: bool = True) -> Iterator[Pa
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Writes a text as UTF-8, whole or not at all; what is no character is written as its escape."""
-    with replacing(path) as beside:
+    with write_atomically(path) as beside:
         beside.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
@@ -51,7 +51,7 @@ def write_json(path: str | os.PathLike[str], content: Any, indent: int | None = 
     write_text(path, json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def sweep(folder: str | os.PathLike[str]) -> None:
+def remove_stale_files(folder: str | os.PathLike[str]) -> None:
     """Removes what killed writers left behind in `folder`; a writer that still runs keeps its file."""
     for path in Path(folder).glob(f"{MARK}*"):
         process = path.name[len(MARK) :].split("-")[0]

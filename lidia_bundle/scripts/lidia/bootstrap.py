@@ -24,7 +24,7 @@ if str(folder) not in package.__path__:
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 
-def say_why(kind: type[BaseException], problem: BaseException, trace: TracebackType | None) -> None:
+def report_error(kind: type[BaseException], problem: BaseException, trace: TracebackType | None) -> None:
     """Ends a failed command with the bundle's own error alone, or with what the machine lacks."""
     seen: BaseException | None = problem
     while seen is not None:
@@ -32,7 +32,7 @@ def say_why(kind: type[BaseException], problem: BaseException, trace: TracebackT
             sys.stderr.write(f"\n{type(seen).__name__}: {seen}\n")
             return
         seen = seen.__cause__ or seen.__context__
-    lack = importlib.import_module("scripts.lidia.environment").explain(problem)
+    lack = importlib.import_module("scripts.lidia.environment").explain_error(problem)
     if lack is not None:
         sys.stderr.write(f"\nCannot go on: {lack}\n")
         return
@@ -42,7 +42,7 @@ def say_why(kind: type[BaseException], problem: BaseException, trace: TracebackT
 # MONAI's command, and the process in which a MONAI Label server trains
 COMMANDS = ("monai.bundle.__main__", "monailabel.interfaces.utils.app")
 if getattr(sys.modules["__main__"].__spec__, "name", "") in COMMANDS:
-    sys.excepthook = say_why
+    sys.excepthook = report_error
 
 # options are read where they were typed or given, before anything of a job is made
 importlib.import_module("scripts.lidia.options.apply_options").apply_options(sys._getframe())

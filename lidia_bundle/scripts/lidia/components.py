@@ -62,7 +62,7 @@ def label_components(classes: ArrayLike, connectivity: int = 26) -> Numbers:
         ValueError: the volume does not have three axes.
     """
     array = as_array(classes)
-    values = _positive(array, np.uint8 if array.dtype.itemsize == 1 else np.uint16)
+    values = _clip_to_unsigned(array, np.uint8 if array.dtype.itemsize == 1 else np.uint16)
     return np.asarray(cc3d.connected_components(values, connectivity=connectivity))
 
 
@@ -93,8 +93,8 @@ def component_stats(instances: ArrayLike, spacing: Sequence[float]) -> list[Comp
         ValueError: the volume does not have three axes.
     """
     numbers = as_array(instances)
-    order = _slowest_first(numbers)
-    value, low, high = _runs(numbers.transpose(order))
+    order = _sort_axes_by_stride(numbers)
+    value, low, high = _find_runs(numbers.transpose(order))
     names, which = np.unique(value, return_inverse=True)
     lengths = high[2] - low[2] + 1
     voxels = np.bincount(which, weights=lengths, minlength=len(names))
@@ -111,18 +111,18 @@ def component_stats(instances: ArrayLike, spacing: Sequence[float]) -> list[Comp
             int(voxels[k]),
             int(voxels[k]) * voxel,
             (float(centre[0][k]), float(centre[1][k]), float(centre[2][k])),
-            _box(first[:, k], last[:, k]),
+            _make_box(first[:, k], last[:, k]),
         )
         for k, name in enumerate(names)
     ]
 
 
-def _slowest_first(volume: NDArray[Any]) -> list[int]:
+def _sort_axes_by_stride(volume: NDArray[Any]) -> list[int]:
     """The axes as they lie in memory, the one with the longest steps first."""
     return [int(axis) for axis in np.argsort(np.abs(volume.strides), kind="stable")[::-1]]
 
 
-def _runs(volume: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp], NDArray[np.intp]]:
+def _find_runs(volume: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp], NDArray[np.intp]]:
     """Runs of one positive value along the last axis: a volume has a dozen times fewer of them than voxels.
 
     Returns:
@@ -144,12 +144,12 @@ def _runs(volume: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp], NDArray
     return value[is_positive], low, high
 
 
-def _box(first: NDArray[np.intp], last: NDArray[np.intp]) -> tuple[slice, slice, slice]:
+def _make_box(first: NDArray[np.intp], last: NDArray[np.intp]) -> tuple[slice, slice, slice]:
     x, y, z = (slice(int(low), int(high) + 1) for low, high in zip(first, last, strict=True))
     return x, y, z
 
 
-def _positive(values: NDArray[Any], kind: type[np.unsignedinteger]) -> NDArray[Any]:
+def _clip_to_unsigned(values: NDArray[Any], kind: type[np.unsignedinteger]) -> NDArray[Any]:
     """Whole numbers of an unsigned kind, 0 where they were negative; no copy where none is needed."""
     if values.dtype.kind not in "ub":
         values = np.where(values > 0, values, 0)
@@ -164,18 +164,18 @@ def bounding_box(volume: ArrayLike, above: int = 0) -> tuple[slice, slice, slice
     voxels = as_array(volume)
     if voxels.dtype.kind not in "bui":
         voxels, above = voxels > above, 0  # a maximum would be NaN where one voxel is
-    slowest, *others = _slowest_first(voxels)
+    slowest, *others = _sort_axes_by_stride(voxels)
     shadow = voxels.max(axis=slowest) > above
     if not shadow.any():
         return None
     box = [slice(None)] * 3
     for axis in others:
-        box[axis] = _span(shadow.any(axis=int(axis < max(others))))
-    box[slowest] = _span(voxels[tuple(box)].max(axis=tuple(others)) > above)
+        box[axis] = _find_span(shadow.any(axis=int(axis < max(others))))
+    box[slowest] = _find_span(voxels[tuple(box)].max(axis=tuple(others)) > above)
     return box[0], box[1], box[2]
 
 
-def _span(line: NDArray[np.bool_]) -> slice:
+def _find_span(line: NDArray[np.bool_]) -> slice:
     at = np.flatnonzero(line)
     return slice(int(at[0]), int(at[-1]) + 1)
 
@@ -196,7 +196,7 @@ def shift_component(part: Component, box: Sequence[slice]) -> Component:
     """
     starts = [side.start for side in box]
     x, y, z = (slice(side.start + at, side.stop + at) for side, at in zip(part.box, starts, strict=True))
-    centre = _triple(np.asarray(part.centre) + starts)
+    centre = _to_triple(np.asarray(part.centre) + starts)
     return part._replace(centre=centre, box=(x, y, z))
 
 
@@ -213,10 +213,10 @@ def centroid_mm(component: Component, affine: ArrayLike) -> tuple[float, float, 
         affine: `(4, 4)` from voxel indices to RAS mm.
     """
     place = np.asarray(affine, dtype=np.float64) @ np.array([*component.centre, 1.0])
-    return _triple(place)
+    return _to_triple(place)
 
 
-def _triple(place: NDArray[np.float64]) -> tuple[float, float, float]:
+def _to_triple(place: NDArray[np.float64]) -> tuple[float, float, float]:
     return (float(place[0]), float(place[1]), float(place[2]))
 
 
@@ -241,23 +241,23 @@ def diameter_mm(mask: ArrayLike, spacing: Sequence[float], axial: int = 2) -> fl
     """
     planes = np.moveaxis(as_array(mask) > 0, axial, 0)
     steps = np.delete(np.asarray(spacing, dtype=np.float64), axial)
-    rims = [_rim(plane, steps) for plane in planes if plane.any()]
+    rims = [_find_rim(plane, steps) for plane in planes if plane.any()]
     # The box of a plane bounds its diameter: most planes need no distances once the widest has been measured.
-    rims.sort(key=_reach, reverse=True)
+    rims.sort(key=_diagonal_mm, reverse=True)
     longest = 0.0
     for rim in rims:
-        if _reach(rim) <= longest:
+        if _diagonal_mm(rim) <= longest:
             break
         across = rim[:, None, :] - rim[None, :, :]
         longest = max(longest, float(np.sqrt(np.einsum("ijk,ijk->ij", across, across).max())))
     return longest
 
 
-def _reach(rim: NDArray[np.float64]) -> float:
+def _diagonal_mm(rim: NDArray[np.float64]) -> float:
     return float(np.linalg.norm(np.ptp(rim, axis=0)))
 
 
-def _rim(plane: NDArray[np.bool_], steps: NDArray[np.float64]) -> NDArray[np.float64]:
+def _find_rim(plane: NDArray[np.bool_], steps: NDArray[np.float64]) -> NDArray[np.float64]:
     """Outer face centres of the first and last voxel of every row and column, in mm."""
     ends = []
     for axis in (0, 1):

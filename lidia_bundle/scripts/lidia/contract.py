@@ -51,7 +51,7 @@ class Prediction(NamedTuple):
     liver_logits: Tensor | None
 
     @classmethod
-    def of_semantic_head(
+    def from_semantic_head(
         cls, semantic_logits: Tensor, liver_logits: Tensor | None, mask_features: Tensor
     ) -> Prediction:
         """Makes the prediction of a pass without queries."""
@@ -78,18 +78,18 @@ class SemanticPrediction(NamedTuple):
     semantic_logits: Tensor
 
 
-def in_float32(prediction: Any) -> Any:
+def to_float32(prediction: Any) -> Any:
     """The same named tensors in float32, in which matching and losses are taken."""
     if isinstance(prediction, Tensor):
         return prediction.float() if prediction.is_floating_point() else prediction
     if isinstance(prediction, list):
-        return [in_float32(part) for part in prediction]
+        return [to_float32(part) for part in prediction]
     if isinstance(prediction, tuple):
-        return type(prediction)(*(in_float32(part) for part in prediction))
+        return type(prediction)(*(to_float32(part) for part in prediction))
     return prediction
 
 
-def exporting() -> bool:
+def is_exporting() -> bool:
     """Whether a graph is drawn for ONNX or `torch.export`, which can neither branch on values nor raise."""
     if not torch.jit.is_scripting():  # TorchScript skips the branch only so
         return torch.compiler.is_exporting()

@@ -38,7 +38,7 @@ LOCKED = (errno.EACCES, errno.EPERM, errno.EROFS)
 NO_FOLDER = (errno.ENOTDIR, errno.EEXIST)
 
 
-def explain(problem: BaseException) -> str | None:
+def explain_error(problem: BaseException) -> str | None:
     """Finds what the machine lacks behind an exception.
 
     Args:
@@ -47,14 +47,14 @@ def explain(problem: BaseException) -> str | None:
     Returns:
         One line that names what is lacking and the remedy; None if the exception tells of something else.
     """
-    for error in reversed(list(_causes(problem))):
+    for error in reversed(list(_iterate_causes(problem))):
         line = _explain_one(error)
         if line is not None:
             return line
     return None
 
 
-def _causes(problem: BaseException | None) -> Iterator[BaseException]:
+def _iterate_causes(problem: BaseException | None) -> Iterator[BaseException]:
     seen: set[int] = set()
     while problem is not None and id(problem) not in seen:
         seen.add(id(problem))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 
-class Listing(NamedTuple):
+class FolderListing(NamedTuple):
     """What lies below a folder.
 
     Attributes:
@@ -15,17 +15,17 @@ class Listing(NamedTuple):
         folders: the folders that were entered, the first included, sorted.
         broken: links that lead nowhere, and what is neither file nor folder, sorted.
         repeated: links to a folder that was entered under another name; its files are not listed twice.
-        closed: folders that cannot be read, with the system's words.
+        unreadable: folders that cannot be read, with the system's words.
     """
 
     files: list[Path]
     folders: list[Path]
     broken: list[Path]
     repeated: list[Path]
-    closed: dict[Path, str]
+    unreadable: dict[Path, str]
 
 
-def list_files(folder: str | Path) -> Listing:
+def list_files(folder: str | Path) -> FolderListing:
     """Lists a folder with its sub-folders; symbolic links to files and folders are followed.
 
     Data sets of DataLad and Nextflow consist of links. `Path.rglob` of Python before 3.13 does not enter them
@@ -35,21 +35,21 @@ def list_files(folder: str | Path) -> Listing:
     Args:
         folder: where to begin. If it is a file, that file alone is listed.
     """
-    found = Listing([], [], [], [], {})
+    found = FolderListing([], [], [], [], {})
     root = Path(folder)
     if root.is_file():
         found.files.append(root)
         return found
     entered: set[tuple[int, int]] = set()
     linked: list[Path] = []
-    _enter(root, found, entered, linked)
+    _enter_folder(root, found, entered, linked)
     while linked:  # a folder's own name goes before a link to it
         link = min(linked)
         linked.remove(link)
-        if _identity(link) in entered:
+        if _identify_folder(link) in entered:
             found.repeated.append(link)
         else:
-            _enter(link, found, entered, linked)
+            _enter_folder(link, found, entered, linked)
     for part in (found.files, found.folders, found.broken, found.repeated):
         part.sort()
     return found
@@ -68,7 +68,7 @@ def find_paths(folder: str | Path, pattern: str, *, folders: bool = False) -> li
     """
     listing = list_files(folder)
 
-    def matching(part: Listing) -> list[Path]:
+    def matching(part: FolderListing) -> list[Path]:
         return [path for path in (part.folders if folders else part.files) if path.match(pattern)]
 
     found = matching(listing)
@@ -81,16 +81,18 @@ def find_paths(folder: str | Path, pattern: str, *, folders: bool = False) -> li
     return sorted(found)
 
 
-def _enter(start: Path, found: Listing, entered: set[tuple[int, int]], linked: list[Path]) -> None:
+def _enter_folder(
+    start: Path, found: FolderListing, entered: set[tuple[int, int]], linked: list[Path]
+) -> None:
     waiting = [start]
     while waiting:
         folder = waiting.pop()
         try:
-            entered.add(_identity(folder))
+            entered.add(_identify_folder(folder))
             with os.scandir(folder) as entries:
                 listed = list(entries)
         except OSError as error:
-            found.closed[folder] = error.strerror or str(error)
+            found.unreadable[folder] = error.strerror or str(error)
             continue
         found.folders.append(folder)
         for entry in listed:
@@ -106,6 +108,6 @@ def _enter(start: Path, found: Listing, entered: set[tuple[int, int]], linked: l
                 (found.files if entry.is_file(follow_symlinks=False) else found.broken).append(path)
 
 
-def _identity(folder: Path) -> tuple[int, int]:
+def _identify_folder(folder: Path) -> tuple[int, int]:
     state = folder.stat()
     return state.st_dev, state.st_ino

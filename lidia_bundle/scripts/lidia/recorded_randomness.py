@@ -19,7 +19,7 @@ class RecordedChoices:
 
     def __init__(self) -> None:
         self.mode = "off"
-        self.kept: list[Any] = []
+        self.recorded: list[Any] = []
 
     def choose(self, make: Callable[[], Any]) -> Any:
         """Returns `make()`, or in a replay what the recorded pass returned here.
@@ -28,19 +28,19 @@ class RecordedChoices:
             RuntimeError: a replay asks for more choices than were recorded.
         """
         if self.mode == "replay":
-            if not self.kept:
+            if not self.recorded:
                 raise RuntimeError(
                     "The replayed pass makes more choices than the recorded one: the batch differs."
                 )
-            return self.kept.pop(0)
+            return self.recorded.pop(0)
         made = make()
         if self.mode == "record":
-            self.kept.append(made)
+            self.recorded.append(made)
         return made
 
 
 @contextmanager
-def _mode(mode: str, modules: tuple[nn.Module, ...]) -> Iterator[None]:
+def _set_mode(mode: str, modules: tuple[nn.Module, ...]) -> Iterator[None]:
     parts = [part for root in modules for part in root.modules()]
     recorders = [
         value for part in parts for value in vars(part).values() if isinstance(value, RecordedChoices)
@@ -48,7 +48,7 @@ def _mode(mode: str, modules: tuple[nn.Module, ...]) -> Iterator[None]:
     for choices in recorders:
         choices.mode = mode
         if mode == "record":
-            choices.kept.clear()
+            choices.recorded.clear()
     try:
         yield
     finally:
@@ -56,11 +56,11 @@ def _mode(mode: str, modules: tuple[nn.Module, ...]) -> Iterator[None]:
             choices.mode = "off"
 
 
-def recording(*modules: nn.Module) -> Any:
+def record_choices(*modules: nn.Module) -> Any:
     """Context in which all `RecordedChoices` inside `modules` are kept, replacing what was kept before."""
-    return _mode("record", modules)
+    return _set_mode("record", modules)
 
 
-def replaying(*modules: nn.Module) -> Any:
+def replay_choices(*modules: nn.Module) -> Any:
     """Context in which all `RecordedChoices` inside `modules` are repeated in order, each once."""
-    return _mode("replay", modules)
+    return _set_mode("replay", modules)

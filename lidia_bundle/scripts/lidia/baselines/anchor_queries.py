@@ -61,7 +61,7 @@ class AnchorQueries(nn.Module):
         descriptors = descriptors.detach()
         probabilities = descriptors[:, -self.classes :]
         parts = self.choices.choose(
-            lambda: suspected_lesions(
+            lambda: find_suspected_lesions(
                 probabilities, count=self.anchors, threshold=self.threshold, smallest=self.smallest
             )
         ).flatten(1)
@@ -78,7 +78,7 @@ class AnchorQueries(nn.Module):
         return Queries(feat, embed, seeds)
 
 
-def suspected_lesions(
+def find_suspected_lesions(
     probabilities: Tensor, *, count: int, threshold: float = 0.1, smallest: float = 1.0
 ) -> Tensor:
     """Components (26 neighbours) of the summed lesion probability, the largest first.

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from scripts.lidia.contract import Prediction, check_target
 from scripts.lidia.loss.criterion import Criterion
-from scripts.lidia.postprocess.patient_branch import BRANCH_SCORES
+from scripts.lidia.postprocess.branch_scores import BRANCH_SCORES
 from scripts.lidia.vocabulary import CALCIFICATION, CLASSES, CYST, FIRST_LESION, LESION_CLASSES, LESION_TYPES
 
 MEMBERS = {"tumour": [c for c in LESION_CLASSES if c not in (CYST, CALCIFICATION)], **BRANCH_SCORES}

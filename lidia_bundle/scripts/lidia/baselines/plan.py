@@ -26,11 +26,13 @@ from scripts.lidia.components import SMALLEST_MM3
 from scripts.lidia.net.build_lidia import build_lidia
 from scripts.lidia.net.lidia import LIDIA, Features
 from scripts.lidia.net.semantic_head import SemanticHead
-from scripts.lidia.postprocess.patient_branch import BRANCH_SCORES
+from scripts.lidia.postprocess.branch_scores import BRANCH_SCORES
 
 
 class PLAN(nn.Module):
-    """LIDIA's tensor contract, and `with_branch`, by which `WindowInferer` asks for the branch's scores too.
+    """PLAN with LIDIA's tensor contract.
+
+    `WindowInferer` calls `predict_with_branch`, which returns the branch's patient scores too.
 
     Args:
         network: mask transformer with `AnchorQueries`.
@@ -76,7 +78,7 @@ class PLAN(nn.Module):
         logits = self.read_patient(features, semantic[1]) if self.decoding else None
         return PatientPrediction(prediction, logits)  # type: ignore[return-value]
 
-    def with_branch(self, image: Tensor) -> Tensor:
+    def predict_with_branch(self, image: Tensor) -> Tensor:
         """Probabilities with the branch's scores painted on all voxels behind them.
 
         Args:

@@ -19,7 +19,7 @@ from scripts.lidia.inference.case_evaluator import to_case_error
 from scripts.lidia.inference.input_checks import LIVER_ML
 from scripts.lidia.metrics.lesion_matching import find_lesions
 from scripts.lidia.postprocess.liver_region import liver_region
-from scripts.lidia.runtime.weights import digest
+from scripts.lidia.runtime.weights import hash_file
 from scripts.lidia.vocabulary import CLASSES, FIRST_LESION, GRID_ORDER, LIVER
 
 
@@ -52,7 +52,7 @@ def check_patient(item: Mapping[str, Any], *, voxels: bool = True) -> PatientChe
             for phase, path in item["phases"].items()
             if path not in broken and (volume := reader.read(read_phase, path, item["id"])) is not None
         }
-        digests = {path: digest(path) for path in item["phases"].values() if Path(path).is_file()}
+        digests = {path: hash_file(path) for path in item["phases"].values() if Path(path).is_file()}
         measurements["phases"] |= {phase: _describe(volume) for phase, volume in volumes.items()}
         measurements |= reader.read(reader.check_masks, volumes) or {}
     return PatientCheck([fault.as_dict() for fault in _remove_duplicates(faults)], measurements, digests)
@@ -121,7 +121,7 @@ class _Reading:
         lesions, outside = dict.fromkeys(CLASSES[FIRST_LESION:], 0), 0
         matches = find_lesions(classes, spacing, instances, smallest_mm3=0.0)
         for lesion in matches.lesions:
-            box = lesion.part.box
+            box = lesion.component.box
             lesions[CLASSES[lesion.kind]] += 1
             outside += not (inside[box] & (matches.numbers[box] == lesion.number)).any()
         if outside:

@@ -15,7 +15,7 @@ import torch
 from monai.data import PersistentDataset
 from monai.transforms import Compose
 
-from scripts.lidia.atomic import replacing, write_text
+from scripts.lidia.atomic import write_atomically, write_text
 from scripts.lidia.data.cache_format import from_cache, to_cache, to_cache_with_affine
 from scripts.lidia.data.preprocessing import Preprocessing
 from scripts.lidia.datalist.case_error import CaseError
@@ -76,7 +76,7 @@ class CachedCases(PersistentDataset):
                 path.unlink(missing_ok=True)
         made = self.pack(self.transform(item))
         if path is not None:
-            with replacing(path, sync=False) as beside:
+            with write_atomically(path, sync=False) as beside:
                 torch.save(made, beside)
         return made
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.lidia.atomic import replacing
+from scripts.lidia.atomic import write_atomically
 from scripts.lidia.datalist.read_datalist import read_sections
 from scripts.lidia.datalist.read_item import MASKS
 
@@ -34,7 +34,7 @@ def write_datalist(
         **about,
         **{name: [_use_relative_paths(i, path.parent) for i in items] for name, items in sections.items()},
     }
-    with replacing(path) as beside:
+    with write_atomically(path) as beside:
         beside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         read_sections(beside)
     return path

@@ -112,7 +112,7 @@ class Account:
             name: prefix of their paths in lists, for a temporary folder.
         """
         listing = list_files(folder)
-        self.closed |= listing.closed
+        self.closed |= listing.unreadable
         for path in (*listing.files, *listing.broken):
             inner = path.relative_to(folder).as_posix() if path != folder else path.name
             self.names[path] = f"{name}{inner}"

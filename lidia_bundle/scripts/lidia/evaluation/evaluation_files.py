@@ -15,9 +15,9 @@ from ignite.engine import Engine, Events
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from scripts.lidia.atomic import replacing, write_json
+from scripts.lidia.atomic import write_atomically, write_json
 from scripts.lidia.evaluation.lesion_table import LESION_COLUMNS, to_csv_row
-from scripts.lidia.evaluation.patient_metrics import PatientScores, Rows
+from scripts.lidia.evaluation.patient_metrics import PatientRows, PatientScores
 from scripts.lidia.evaluation.reliability_diagram import (
     TRIAGE_COLUMNS,
     collect_scores,
@@ -33,8 +33,13 @@ from scripts.lidia.metrics.intervals import (
     paired_difference,
     wilson,
 )
-from scripts.lidia.metrics.patient_rows import RULES, rules_of
-from scripts.lidia.metrics.platt_scaling import Calibration, fit_platt, platt_spread, slope_interval
+from scripts.lidia.metrics.patient_rows import RULES, list_rules
+from scripts.lidia.metrics.platt_scaling import (
+    Calibration,
+    estimate_platt_covariance,
+    fit_platt,
+    slope_interval,
+)
 from scripts.lidia.vocabulary import LESION_TYPES, PHASES
 
 NOISE = "Differences below 0.03 in AUC-8 on some 300 patients are noise."
@@ -68,7 +73,7 @@ class EvaluationFiles:
 
 
 def write_evaluation(
-    folder: str | Path, rows: Rows, scores: PatientScores, *, draws: int = DRAWS, seed: int = 0
+    folder: str | Path, rows: PatientRows, scores: PatientScores, *, draws: int = DRAWS, seed: int = 0
 ) -> dict[str, dict[str, Any]]:
     """Writes the files of an evaluation, each whole or not at all, and logs its table.
 
@@ -86,7 +91,7 @@ def write_evaluation(
     summary = scores.summary(draws, seed)
     metrics = make_report(summary, rows, scores.protocol.present_mm3, scores.calibration)
     write_json(folder / "metrics.json", metrics)
-    write_table(folder / "patients.csv", patient_lines(rows))
+    write_table(folder / "patients.csv", make_patient_rows(rows))
     lesions = ({"id": name, **to_csv_row(line)} for name, line in rows.lesions)
     write_table(folder / "lesions.csv", lesions, ("id", *LESION_COLUMNS))
     draw_confusion(folder / "confusion.png", count_confusion(rows))
@@ -100,7 +105,7 @@ def write_evaluation(
 
 
 def make_report(
-    summary: Summary, rows: Rows, present_mm3: float, calibration: Calibration | None
+    summary: Summary, rows: PatientRows, present_mm3: float, calibration: Calibration | None
 ) -> dict[str, dict[str, Any]]:
     """`{metric: {value, low, high, n}}`, with notes, other intervals and the rules compared with LiverMax.
 
@@ -115,7 +120,7 @@ def make_report(
         metrics[name] = interval(values, summary.counts[name])
         if name in summary.notes:
             metrics[name]["note"] = summary.notes[name]
-    rules = rules_of(rows.columns)
+    rules = list_rules(rows.columns)
     for name, rule in product(("auc8", "auc2"), rules[1:]):
         rival = summary.values[RULES[rule] + name]
         metrics[f"{name}_minus_{rule}"] = paired_difference(summary.values[name], rival, summary.counts[name])
@@ -124,11 +129,11 @@ def make_report(
         metrics[name]["wilson"] = None if value is None else list(wilson(round(value * count), count))
     for name in LESION_TYPES:
         truth = rows.columns[f"mm3_{name}"] > present_mm3
-        _type_area(metrics, name, truth, {rule: rows.columns[f"{rule}_{name}"] for rule in rules})
+        _add_type_intervals(metrics, name, truth, {rule: rows.columns[f"{rule}_{name}"] for rule in rules})
     for name, chances, truth in collect_scores(rows, present_mm3, calibration):
         if name in LESION_TYPES:
             line = fit_platt(chances, truth, smooth=False)
-            bounds = slope_interval(line, platt_spread(chances, line))
+            bounds = slope_interval(line, estimate_platt_covariance(chances, line))
             metrics[f"auc_{name}"] |= {
                 "calibration_slope": line.slope,
                 "calibration_slope_wald": list(bounds),
@@ -136,7 +141,7 @@ def make_report(
     return metrics
 
 
-def _type_area(
+def _add_type_intervals(
     metrics: dict[str, dict[str, Any]],
     name: str,
     truth: NDArray[np.bool_],
@@ -151,7 +156,7 @@ def _type_area(
             own[f"p_against_{rule}"] = delong_test(best, values, truth)[1]
 
 
-def patient_lines(rows: Rows) -> Iterable[dict[str, str]]:
+def make_patient_rows(rows: PatientRows) -> Iterable[dict[str, str]]:
     """One line a patient: scores by each rule, true volumes, counts, Dice; not the confusion of types."""
     for at, name in enumerate(rows.ids):
         line = {"id": name}
@@ -174,13 +179,13 @@ def write_table(path: Path, lines: Iterable[Mapping[str, str]], names: Sequence[
     """
     table = list(lines)
     header = list(names if names is not None else table[0] if table else ["id"])
-    with replacing(path) as beside, beside.open("w", newline="", encoding="utf-8") as file:
+    with write_atomically(path) as beside, beside.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, header)
         writer.writeheader()
         writer.writerows(table)
 
 
-def count_confusion(rows: Rows) -> NDArray[np.int64]:
+def count_confusion(rows: PatientRows) -> NDArray[np.int64]:
     """Lesions `(9, 9)`: true type (rows) by predicted type; last row 'false', last column 'missed'."""
     table = np.zeros((len(LESION_TYPES) + 1,) * 2, np.int64)
     for row, name in enumerate(LESION_TYPES):
@@ -210,7 +215,7 @@ def draw_confusion(path: Path, table: NDArray[np.int64]) -> None:
     axes.set_xticks(ticks, [*LESION_TYPES, "missed"], rotation=45, ha="right")
     axes.set_yticks(ticks, [*LESION_TYPES, "false"])
     axes.set(xlabel="predicted type", ylabel="true type", title="Lesions by true and predicted type")
-    with replacing(path) as beside:
+    with write_atomically(path) as beside:
         figure.savefig(beside, dpi=120, metadata={"Software": None})
 
 
@@ -237,14 +242,14 @@ def format_report(metrics: Mapping[str, Mapping[str, Any]], patients: int) -> st
         f"{'':32}" + "".join(f"{RULE_TITLES[rule]:34}" for rule in shown).rstrip(),
     ]
     for title, name in ROWS:
-        cells = "".join(f"{_cell(metrics[RULES[rule] + name]):34}" for rule in shown)
+        cells = "".join(f"{_format_metric(metrics[RULES[rule] + name]):34}" for rule in shown)
         lines.append(f"{title:32}{cells}".rstrip())
-    lines += [f"{title:32}{_cell(metrics[name])}" for title, name in OTHER_ROWS if name in metrics]
+    lines += [f"{title:32}{_format_metric(metrics[name])}" for title, name in OTHER_ROWS if name in metrics]
     lines += [f"{name}: {metrics[name]['note']}" for name in ("auc8", "auc2") if "note" in metrics[name]]
     return "\n".join([*lines, NOISE])
 
 
-def _cell(metric: Mapping[str, Any]) -> str:
+def _format_metric(metric: Mapping[str, Any]) -> str:
     if metric["value"] is None:
         note = metric.get("note", "none to measure")
         return "-      (see the parts)" if note.startswith("left out") else f"-      ({note})"

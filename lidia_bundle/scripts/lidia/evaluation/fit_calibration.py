@@ -11,25 +11,25 @@ import numpy as np
 from ignite.engine import Engine, Events
 
 from scripts.lidia.atomic import write_json
-from scripts.lidia.evaluation.patient_metrics import PatientScores, Rows
+from scripts.lidia.evaluation.patient_metrics import PatientRows, PatientScores
 from scripts.lidia.evaluation.phase_subset_scores import SubsetScores
-from scripts.lidia.metrics.operating_points import OperatingPoint, choose_point
+from scripts.lidia.metrics.operating_points import OperatingPoint, choose_operating_point
 from scripts.lidia.metrics.platt_scaling import (
     Calibration,
     Platt,
     PlattCovariance,
     apply_platt,
+    estimate_platt_covariance,
     fit_platt,
-    platt_spread,
 )
-from scripts.lidia.runtime.weights import fingerprint
+from scripts.lidia.runtime.weights import fingerprint_weights
 from scripts.lidia.vocabulary import LESION_TYPES
 
 NAMES = (*LESION_TYPES, "malignant", "benign")
 """Scores that get a line."""
 
 
-def fit_calibration(rows: Rows, present_mm3: float) -> Calibration:
+def fit_calibration(rows: PatientRows, present_mm3: float) -> Calibration:
     """A line and an operating point for every score that patients on both sides allow.
 
     A score that falls where the type is present knows nothing of it: its line is flat, at the prevalence,
@@ -48,10 +48,10 @@ def fit_calibration(rows: Rows, present_mm3: float) -> Calibration:
             continue
         line = fit_platt(scores, truth)
         if line.slope > 0:
-            points[name] = choose_point(apply_platt(scores, line), truth)
+            points[name] = choose_operating_point(apply_platt(scores, line), truth)
         else:
             line = Platt(0.0, float(np.log(truth.mean() / (1 - truth.mean()))))
-        lines[name], spreads[name] = line, platt_spread(scores, line)
+        lines[name], spreads[name] = line, estimate_platt_covariance(scores, line)
     return Calibration(lines, spreads, points)
 
 
@@ -88,7 +88,7 @@ class FitCalibration:
         fitted = fit_calibration(rows, present)
         content: dict[str, Any] = {
             "method": "platt",
-            "weights_sha256": fingerprint(self.weights),
+            "weights_sha256": fingerprint_weights(self.weights),
             "patients": len(rows.ids),
             "lines": {name: list(line) for name, line in fitted.lines.items()},
             "spreads": {name: list(spread) for name, spread in fitted.spreads.items()},
@@ -96,5 +96,5 @@ class FitCalibration:
             "without": [name for name in NAMES if name not in fitted.lines],
         }
         if self.subsets is not None:
-            content["subsets"] = self.subsets.areas(rows, present)
+            content["subsets"] = self.subsets.compute_areas(rows, present)
         write_json(self.path, content, indent=4)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scripts.lidia.components import axial_axis, centroid_mm, diameter_mm
-from scripts.lidia.metrics.lesion_matching import Lesion, Match
+from scripts.lidia.metrics.lesion_matching import Lesion, LesionMatch
 from scripts.lidia.vocabulary import FIRST_LESION, LESION_TYPES
 
 OUTCOMES = ("found", "missed", "ignored truth", "true", "false", "ignored", "small")
@@ -23,8 +23,8 @@ LESION_COLUMNS = (
 of the other side with the largest Dice, 0 for none; probabilities are nan for truths."""
 
 
-def lesion_rows(
-    match: Match,
+def make_lesion_rows(
+    match: LesionMatch,
     records: Sequence[Mapping[str, Any]],
     predicted: NDArray[np.uint32],
     true: NDArray[np.uint32],
@@ -45,7 +45,7 @@ def lesion_rows(
         `(K, len(LESION_COLUMNS))`.
     """
     kinds = {truth.lesion.number: truth.lesion.kind for truth in match.truths}
-    called = {guess.lesion.number: guess.lesion.kind for guess in match.guesses}
+    called = {guess.lesion.number: guess.lesion.kind for guess in match.predictions}
     chances = {
         record["instance"]: [record["probabilities"][name] for name in LESION_TYPES] for record in records
     }
@@ -53,20 +53,20 @@ def lesion_rows(
     lines: list[list[float]] = []
     for truth in match.truths:
         outcome = OUTCOMES.index("ignored truth" if truth.ignored else "found" if truth.hit else "missed")
-        size = _size(truth.lesion, true, spacing, affine)
+        size = _measure_lesion(truth.lesion, true, spacing, affine)
         lines.append([0, *size, outcome, truth.best, truth.dice, called.get(truth.best, 0), *unknown])
-    for guess in match.guesses:
-        size = _size(guess.lesion, predicted, spacing, affine)
+    for guess in match.predictions:
+        size = _measure_lesion(guess.lesion, predicted, spacing, affine)
         outcome = OUTCOMES.index(guess.outcome)
         partner = [guess.best, guess.dice, kinds.get(guess.best, 0)]
         lines.append([1, *size, outcome, *partner, *chances.get(guess.lesion.number, unknown)])
     return np.array(lines, np.float64).reshape(len(lines), len(LESION_COLUMNS))
 
 
-def _size(
+def _measure_lesion(
     lesion: Lesion, numbers: NDArray[np.uint32], spacing: Sequence[float], affine: ArrayLike
 ) -> tuple[float, ...]:
-    part = lesion.part
+    part = lesion.component
     crop = numbers[part.box] == part.instance
     across = diameter_mm(crop, spacing, axial_axis(affine))
     return (part.instance, lesion.kind, part.volume_mm3, across, *centroid_mm(part, affine))

@@ -14,11 +14,11 @@ from monai.handlers import IgniteMetricHandler
 from monai.metrics import CumulativeIterationMetric
 from numpy.typing import NDArray
 
-from scripts.lidia.evaluation.lesion_table import LESION_COLUMNS, lesion_rows
+from scripts.lidia.evaluation.lesion_table import LESION_COLUMNS, make_lesion_rows
 from scripts.lidia.inference.case_evaluator import CohortEvaluator, to_case_error
-from scripts.lidia.metrics.cohort_metrics import Summary, summarise
+from scripts.lidia.metrics.cohort_metrics import Summary, summarise_cohort
 from scripts.lidia.metrics.intervals import draw_patients
-from scripts.lidia.metrics.patient_rows import SCORES, Prediction, Protocol, measure
+from scripts.lidia.metrics.patient_rows import SCORES, Prediction, Protocol, measure_patient
 from scripts.lidia.metrics.platt_scaling import Calibration
 from scripts.lidia.postprocess.diagnosis import Diagnosis, diagnose
 from scripts.lidia.runtime.distributed import gather_rows, gather_strings
@@ -32,13 +32,13 @@ HEADLINE = (
 """Metrics that a validation shows."""
 
 
-class Rows(NamedTuple):
+class PatientRows(NamedTuple):
     """The patients of all ranks in the order of their ids."""
 
     ids: list[str]
     columns: dict[str, NDArray[np.float64]]
-    """`(N,)` by name: those of `measure`, those of a patient branch only where the network has one, and
-    `phases`, a bit a phase."""
+    """`(N,)` by name: columns of `measure_patient` (those of a patient branch only if the network has one)
+    and `phases`, one bit per phase."""
     lesions: list[tuple[str, NDArray[np.float64]]]
     """Id of the patient and the LESION_COLUMNS of a true or a predicted lesion."""
 
@@ -80,7 +80,7 @@ class PatientScores(CumulativeIterationMetric):
         self.calibration = calibration
         none, zero = np.zeros((1, 1, 1), np.uint8), dict.fromkeys(SCORES, 0.0)
         blank = Prediction(none, none.astype(np.uint16), none > 0, zero, zero, zero)
-        self.names = [*measure(blank, none, none, (1, 1, 1), protocol=self.protocol).row, "phases"]
+        self.names = [*measure_patient(blank, none, none, (1, 1, 1), protocol=self.protocol).row, "phases"]
         super().__init__()
 
     def reset(self) -> None:
@@ -89,7 +89,7 @@ class PatientScores(CumulativeIterationMetric):
         self._patients: list[torch.Tensor] = []
         self._lesions: list[torch.Tensor] = []
         self._ids: list[str] = []
-        self._rows: Rows | None = None
+        self._rows: PatientRows | None = None
 
     def __call__(self, patients: Sequence[Mapping[str, Any]]) -> torch.Tensor:
         """Measures patients and keeps their rows.
@@ -107,18 +107,20 @@ class PatientScores(CumulativeIterationMetric):
         return torch.stack(rows) if rows else torch.zeros((0, len(self.names)), dtype=torch.float64)
 
     def _compute_tensor(self, patient: Mapping[str, Any]) -> torch.Tensor:
-        affine, spacing = _place(patient)
+        affine, spacing = _read_native_grid(patient)
         diagnosis = patient.get("diagnosis")
         if diagnosis is None:
             diagnosis = diagnose(patient["pred"], spacing, affine, **self.reading)
-        classes, instances = _label(patient["label"])
-        classes, prediction = _drawn_alone(classes, _prediction(diagnosis))
+        classes, instances = _split_label(patient["label"])
+        classes, prediction = _blank_unannotated(classes, _to_prediction(diagnosis))
         flags = {str(key): bool(flag) for key, flag in (patient.get("malignant") or {}).items()}
-        measured = measure(prediction, classes, instances, spacing, malignant=flags, protocol=self.protocol)
+        measured = measure_patient(
+            prediction, classes, instances, spacing, malignant=flags, protocol=self.protocol
+        )
         row = dict(measured.row)
         row["phases"] = sum(2 ** PHASES.index(phase) for phase in patient.get("phases_used") or ())
         numbers = torch.tensor([row.get(name, np.nan) for name in self.names], dtype=torch.float64)
-        lesions = lesion_rows(
+        lesions = make_lesion_rows(
             measured.match,
             diagnosis.records,
             measured.predicted.numbers,
@@ -152,11 +154,13 @@ class PatientScores(CumulativeIterationMetric):
             rank, at = places[name]
             mine = lesions[rank][lesions[rank][:, 0] == at, 1:].numpy()
             listed += [(name, line) for line in mine]
-        self._rows = Rows(order, _known(dict(zip(self.names, stacked, strict=True))), listed)
+        self._rows = PatientRows(
+            order, _drop_empty_branch_columns(dict(zip(self.names, stacked, strict=True))), listed
+        )
         self._synced_tensors = [torch.from_numpy(stacked.T.copy())]
         self._synced = True
 
-    def rows(self) -> Rows:
+    def rows(self) -> PatientRows:
         """Patients and lesions of all ranks; every rank has to ask once after the last patient."""
         self._sync()
         assert self._rows is not None
@@ -167,7 +171,7 @@ class PatientScores(CumulativeIterationMetric):
         rows = self.rows()
         weights = draw_patients(len(rows.ids), draws, seed)
         lines = None if self.calibration is None else self.calibration.lines
-        return summarise(rows.columns, weights, protocol=self.protocol, calibration=lines)
+        return summarise_cohort(rows.columns, weights, protocol=self.protocol, calibration=lines)
 
     def aggregate(self) -> dict[str, float]:
         """Every metric of the cohort that it can give, by name."""
@@ -209,7 +213,7 @@ class PatientTable(IgniteMetricHandler):
             except ValueError as problem:
                 if not isinstance(engine, CohortEvaluator):
                     raise
-                engine.note(to_case_error(problem, patient))
+                engine.add_failure(to_case_error(problem, patient))
 
     def completed(self, engine: Engine, name: str) -> None:
         """Puts the numbers into the engine's state."""
@@ -222,7 +226,7 @@ class PatientTable(IgniteMetricHandler):
         engine.state.metric_details[name] = self.scores.get_buffer()
 
 
-def _prediction(diagnosis: Diagnosis) -> Prediction:
+def _to_prediction(diagnosis: Diagnosis) -> Prediction:
     return Prediction(
         diagnosis.classes,
         diagnosis.instances,
@@ -233,7 +237,9 @@ def _prediction(diagnosis: Diagnosis) -> Prediction:
     )
 
 
-def _drawn_alone(classes: NDArray[np.int16], prediction: Prediction) -> tuple[NDArray[np.int16], Prediction]:
+def _blank_unannotated(
+    classes: NDArray[np.int16], prediction: Prediction
+) -> tuple[NDArray[np.int16], Prediction]:
     """Blanks a prediction where nobody drew: there it is neither right nor wrong."""
     undrawn = classes == IGNORED
     if not undrawn.any():
@@ -243,7 +249,7 @@ def _drawn_alone(classes: NDArray[np.int16], prediction: Prediction) -> tuple[ND
     return np.where(undrawn, 0, classes), prediction._replace(**parts)
 
 
-def _known(columns: dict[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+def _drop_empty_branch_columns(columns: dict[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
     """The columns without those of a patient branch that nobody has."""
     return {
         name: values
@@ -252,7 +258,7 @@ def _known(columns: dict[str, NDArray[np.float64]]) -> dict[str, NDArray[np.floa
     }
 
 
-def _place(patient: Mapping[str, Any]) -> tuple[NDArray[np.float64], list[float]]:
+def _read_native_grid(patient: Mapping[str, Any]) -> tuple[NDArray[np.float64], list[float]]:
     """Affine and spacing of the native grid.
 
     Raises:
@@ -267,7 +273,7 @@ def _place(patient: Mapping[str, Any]) -> tuple[NDArray[np.float64], list[float]
     return affines[0], np.linalg.norm(affines[0][:3, :3], axis=0).tolist()
 
 
-def _label(label: torch.Tensor) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
+def _split_label(label: torch.Tensor) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
     """Classes and instances, `(X, Y, Z)` each.
 
     Raises:

@@ -8,7 +8,7 @@ import numpy as np
 from ignite.engine import Engine
 from monai.engines.utils import IterationEvents
 
-from scripts.lidia.evaluation.patient_metrics import Rows
+from scripts.lidia.evaluation.patient_metrics import PatientRows
 from scripts.lidia.inference.phase_ablation import HidePhases, list_phase_subsets
 from scripts.lidia.metrics.patient_auc import area_under_curve, mean_area
 from scripts.lidia.vocabulary import LESION_TYPES, PHASES
@@ -42,7 +42,7 @@ class SubsetScores:
                 if kept != PHASES
             } | {"+".join(PHASES): dict(data["diagnosis"].livermax)}
 
-    def areas(self, rows: Rows, present_mm3: float) -> dict[str, Any]:
+    def compute_areas(self, rows: PatientRows, present_mm3: float) -> dict[str, Any]:
         """AUC-8 of each subset on the same patients: `{patients, auc8: {"nc+venous": value}}`.
 
         Args:

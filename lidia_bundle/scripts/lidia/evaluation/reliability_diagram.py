@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from scripts.lidia.atomic import replacing
-from scripts.lidia.evaluation.patient_metrics import Rows
+from scripts.lidia.atomic import write_atomically
+from scripts.lidia.evaluation.patient_metrics import PatientRows
 from scripts.lidia.metrics.intervals import wilson
-from scripts.lidia.metrics.operating_points import OperatingPoint, judge_point
+from scripts.lidia.metrics.operating_points import OperatingPoint, evaluate_operating_point
 from scripts.lidia.metrics.platt_scaling import Calibration, apply_platt
 from scripts.lidia.vocabulary import LESION_TYPES
 
@@ -26,7 +26,7 @@ TRIAGE_COLUMNS = (
 _BLUE, _GREY, _INK = "#0072B2", "#9AA3AE", "#22262B"
 
 
-class Group(NamedTuple):
+class ReliabilityBin(NamedTuple):
     """Patients of similar probability."""
 
     chance: float
@@ -39,7 +39,9 @@ class Group(NamedTuple):
     patients: int
 
 
-def group_scores(chances: NDArray[np.float64], truth: NDArray[np.bool_], bins: int = BINS) -> list[Group]:
+def group_scores(
+    chances: NDArray[np.float64], truth: NDArray[np.bool_], bins: int = BINS
+) -> list[ReliabilityBin]:
     """Patients in bins of equal mass; equal probabilities stay together.
 
     Args:
@@ -52,12 +54,12 @@ def group_scores(chances: NDArray[np.float64], truth: NDArray[np.bool_], bins: i
     for number in np.unique(places):
         among = places == number
         hits, count = int(truth[among].sum()), int(among.sum())
-        found.append(Group(float(chances[among].mean()), hits / count, *wilson(hits, count), count))
+        found.append(ReliabilityBin(float(chances[among].mean()), hits / count, *wilson(hits, count), count))
     return found
 
 
 def collect_scores(
-    rows: Rows, present_mm3: float, calibration: Calibration | None
+    rows: PatientRows, present_mm3: float, calibration: Calibration | None
 ) -> Iterator[tuple[str, NDArray[np.float64], NDArray[np.bool_]]]:
     """Name, probabilities and truth of every score that has patients on both sides.
 
@@ -73,20 +75,24 @@ def collect_scores(
             yield name, apply_platt(scores, lines[name]) if name in lines else scores, truth
 
 
-def format_triage(rows: Rows, present_mm3: float, calibration: Calibration) -> Iterator[dict[str, str]]:
+def format_triage(
+    rows: PatientRows, present_mm3: float, calibration: Calibration
+) -> Iterator[dict[str, str]]:
     """Lines of `triage.csv`: what each operating point does on these patients."""
     for name, chances, truth in collect_scores(rows, present_mm3, calibration):
         point = calibration.points.get(name)
         if point is None:
             continue
-        found = judge_point(chances, truth, point)
+        found = evaluate_operating_point(chances, truth, point)
         numbers = (point.rule_out, *found.sensitivity, point.rule_in, *found.specificity)
         values = [name, str(found.patients), str(found.positives), *(f"{value:.4f}" for value in numbers)]
         values += [f"{found.ruled_out:.4f}", f"{found.ruled_in:.4f}"]
         yield dict(zip(TRIAGE_COLUMNS, values, strict=True))
 
 
-def draw_reliability(path: Path, rows: Rows, present_mm3: float, calibration: Calibration | None) -> None:
+def draw_reliability(
+    path: Path, rows: PatientRows, present_mm3: float, calibration: Calibration | None
+) -> None:
     """The reliability diagram: how many patients have what they are said to have, by probability.
 
     Args:
@@ -104,17 +110,17 @@ def draw_reliability(path: Path, rows: Rows, present_mm3: float, calibration: Ca
     for axes, name in zip(panels.flat, (*LESION_TYPES, "malignant", "benign"), strict=True):
         axes.set_title(name, loc="left", fontsize=10, color=_INK)
         if name in shown:
-            _panel(axes, *shown[name], points.get(name))
+            _draw_panel(axes, *shown[name], points.get(name))
         else:
             axes.text(0.5, 0.5, "all patients on one side", ha="center", color=_GREY, fontsize=8)
     kind = "calibrated probability" if calibration is not None else "LiverMax, not calibrated"
     canvas.supxlabel(f"{kind} (small marks: patients with the type above, without below)", fontsize=10)
     canvas.supylabel("share of patients with the type", fontsize=10)
-    with replacing(path) as beside:
+    with write_atomically(path) as beside:
         canvas.savefig(beside, dpi=110, metadata={"Software": None})
 
 
-def _panel(
+def _draw_panel(
     axes: Axes, chances: NDArray[np.float64], truth: NDArray[np.bool_], point: OperatingPoint | None
 ) -> None:
     axes.plot([0, 1], [0, 1], color=_GREY, linewidth=1)

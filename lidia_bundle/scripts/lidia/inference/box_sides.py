@@ -37,7 +37,7 @@ class Side(NamedTuple):
 SIDES = tuple(Side(*side) for side in product(range(3), (0, 1)))
 
 
-def contact_mm2(region: NDArray[np.bool_], side: Side, spacing: Sequence[float]) -> float:
+def measure_contact_mm2(region: NDArray[np.bool_], side: Side, spacing: Sequence[float]) -> float:
     """Area by which a region lies on one side of its volume.
 
     Args:
@@ -49,7 +49,7 @@ def contact_mm2(region: NDArray[np.bool_], side: Side, spacing: Sequence[float])
     return float(voxels * prod(spacing) / spacing[side.axis])
 
 
-def touched_sides(
+def find_touched_sides(
     region: NDArray[np.bool_],
     box: Sequence[slice],
     shape: Sequence[int],
@@ -67,10 +67,10 @@ def touched_sides(
     """
     room = [(part.start, size - part.stop) for part, size in zip(box, shape, strict=True)]
     inner = [side for side in SIDES if room[side.axis][side.end] > 0]
-    return [side for side in inner if contact_mm2(region, side, spacing) >= contact_cm2 * 100]
+    return [side for side in inner if measure_contact_mm2(region, side, spacing) >= contact_cm2 * 100]
 
 
-def extend(
+def extend_box(
     box: Sequence[slice], sides: Iterable[Side], by: Sequence[int], shape: Sequence[int]
 ) -> list[slice]:
     """A box that reaches further across some of its sides, within the volume.
@@ -87,7 +87,7 @@ def extend(
     return [slice(max(low, 0), min(high, size)) for (low, high), size in zip(ends, shape, strict=True)]
 
 
-def across(side: Side, box: Sequence[slice], wider: Sequence[slice]) -> list[slice]:
+def cut_beyond_side(side: Side, box: Sequence[slice], wider: Sequence[slice]) -> list[slice]:
     """The part of an extended box that lies beyond one side of the box before."""
     part = list(wider)
     low, high = wider[side.axis].start, wider[side.axis].stop
@@ -96,7 +96,7 @@ def across(side: Side, box: Sequence[slice], wider: Sequence[slice]) -> list[sli
     return part
 
 
-def neck_mm(region: NDArray[np.bool_], side: Side, spacing: Sequence[float]) -> float:
+def measure_neck_mm(region: NDArray[np.bool_], side: Side, spacing: Sequence[float]) -> float:
     """Diameter of the largest circle in the area by which a region lies on one side of its volume.
 
     Args:
@@ -111,7 +111,7 @@ def neck_mm(region: NDArray[np.bool_], side: Side, spacing: Sequence[float]) -> 
     return max(2 * widest - min(steps), 0.0)
 
 
-def ends_beyond(
+def liver_ends_beyond(
     classes: NDArray[np.uint8], beyond: Sequence[slice], spacing: Sequence[float], contact_mm2: float
 ) -> bool:
     """Whether the liver ends close to a side that it lies on.
@@ -125,7 +125,7 @@ def ends_beyond(
     return bool(np.count_nonzero(classes[tuple(beyond)]) * prod(spacing) < THIN_MM * contact_mm2)
 
 
-def is_alike(
+def has_liver_hu(
     image: NDArray[np.float32],
     before: NDArray[np.uint8],
     after: NDArray[np.uint8],

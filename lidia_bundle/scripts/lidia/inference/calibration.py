@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from scripts.lidia.metrics.operating_points import OperatingPoint, decide
+from scripts.lidia.metrics.operating_points import OperatingPoint, apply_operating_point
 from scripts.lidia.metrics.platt_scaling import (
     Calibration,
     Platt,
@@ -18,7 +18,12 @@ from scripts.lidia.metrics.platt_scaling import (
     apply_platt,
     platt_interval,
 )
-from scripts.lidia.runtime.weights import WeightsError, digests, fingerprint, weight_files
+from scripts.lidia.runtime.weights import (
+    WeightsError,
+    fingerprint_weights,
+    hash_weight_files,
+    list_weight_files,
+)
 from scripts.lidia.vocabulary import PHASES
 
 
@@ -36,24 +41,24 @@ def read_calibration(path: str, weights: str | Sequence[str]) -> Calibration | N
         WeightsError: the file is there and is no calibration.
     """
     file = Path(path)
-    if not file.is_file() or "none" in digests(weights):
+    if not file.is_file() or "none" in hash_weight_files(weights):
         return None
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
-        known, fitted_for = _calibration(found), found["weights_sha256"]
+        known, fitted_for = _parse_calibration(found), found["weights_sha256"]
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
         raise WeightsError(f"{file} is no calibration ({problem}): fit it again, or remove it.") from problem
-    if fitted_for != fingerprint(weights):
+    if fitted_for != fingerprint_weights(weights):
         logging.getLogger(__name__).warning(
             "%s was fitted for other weights than %s and is not used: run evaluate.json with calibrate.yaml",
             file,
-            ", ".join(weight_files(weights)),
+            ", ".join(list_weight_files(weights)),
         )
         return None
     return known
 
 
-def _calibration(found: Mapping[str, Any]) -> Calibration:
+def _parse_calibration(found: Mapping[str, Any]) -> Calibration:
     """What stands in a file.
 
     Raises:
@@ -114,7 +119,7 @@ def describe_certainty(
         }
     if points:
         told["triage"] = {
-            name: decide(float(apply_platt(scores[name], lines[name])), points[name])
+            name: apply_operating_point(float(apply_platt(scores[name], lines[name])), points[name])
             for name in scores
             if name in points
         }

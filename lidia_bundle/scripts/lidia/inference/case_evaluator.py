@@ -61,7 +61,7 @@ def note_failure(engine: Engine, problem: Exception, case: str) -> None:
     """
     if not isinstance(engine, CohortEvaluator):
         raise problem
-    engine.note(to_case_error(problem, {"id": case}))
+    engine.add_failure(to_case_error(problem, {"id": case}))
 
 
 def write_faults(path: Path, faults: Sequence[CaseError]) -> None:
@@ -178,19 +178,19 @@ class CohortEvaluator(SupervisedEvaluator):
             try:
                 return super()._iteration(engine, batchdata)
             except Exception as problem:
-                self.note(to_case_error(problem, item))
+                self.add_failure(to_case_error(problem, item))
         else:
-            self.note(CaseError(**{key: value[0] for key, value in fault.items()}))
+            self.add_failure(CaseError(**{key: value[0] for key, value in fault.items()}))
         engine.state.batch, engine.state.output = [], []
         return engine.state.output
 
-    def note(self, fault: CaseError) -> None:
+    def add_failure(self, fault: CaseError) -> None:
         """Adds a failed patient to the list and to the file."""
         self.faults.append(fault)
         self.logger.error(str(fault))
-        self.write()
+        self.write_errors()
 
-    def write(self) -> None:
+    def write_errors(self) -> None:
         """Writes the list as it stands; the first process alone."""
         if idist.get_rank() == 0:
             write_faults(self.errors, self.faults)
@@ -205,12 +205,12 @@ class CohortEvaluator(SupervisedEvaluator):
             # More processes than patients: MONAI would skip what the others wait for.
             self.fire_event(Events.EPOCH_COMPLETED)
             self.fire_event(Events.COMPLETED)
-        told = [json.loads(word) for words in gather_strings(self._told()) for word in words]
+        told = [json.loads(word) for words in gather_strings(self._encode_faults()) for word in words]
         self.faults = sorted((CaseError(**fault) for fault in told), key=lambda fault: fault.case)
-        self.write()
+        self.write_errors()
         idist.barrier()  # a process that fails now ends the others, and the list has to stand before
 
-    def _told(self) -> list[str]:
+    def _encode_faults(self) -> list[str]:
         return [json.dumps(fault.as_dict()) for fault in self.faults]
 
     def finish(self) -> None:

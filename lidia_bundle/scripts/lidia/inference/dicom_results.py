@@ -11,7 +11,7 @@ import numpy as np
 from ignite.engine import Engine
 from monai.engines.utils import IterationEvents
 
-from scripts.lidia.atomic import replacing, write_json
+from scripts.lidia.atomic import write_atomically, write_json
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.dicom.references import NO_REFERENCE
 from scripts.lidia.dicom.source_series import find_source_files, make_stack, read_source, resample_to_stack
@@ -102,6 +102,6 @@ class WriteDicom:
         for made, path in zip((seg, report), dicom_files(self.folder, case).values(), strict=True):
             if self.deidentify:
                 deidentify(made, uids="replace" if self.deidentify == "uids" else "keep")
-            with replacing(path) as beside:
+            with write_atomically(path) as beside:
                 made.save_as(beside)
         return result

@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from scripts.lidia.runtime.weights import weight_files
+from scripts.lidia.runtime.weights import list_weight_files
 
 
 class Ensemble(nn.Module):
@@ -28,15 +28,15 @@ class Ensemble(nn.Module):
     def __init__(self, network: nn.Module, count: int) -> None:
         super().__init__()
         self.members = nn.ModuleList([network, *(deepcopy(network) for _ in range(count - 1))])
-        if hasattr(network, "with_branch"):  # the inferer asks for it by name, and not where there is none
-            self.with_branch = self._with_branch
+        if hasattr(network, "predict_with_branch"):  # `WindowInferer` looks it up
+            self.predict_with_branch = self._predict_with_branch
 
     def forward(self, image: Tensor) -> Tensor:
         """Probabilities (B, C, X, Y, Z) of an image (B, 4, X, Y, Z), in evaluation."""
         return self._mean(image, lambda member: member)
 
-    def _with_branch(self, image: Tensor) -> Tensor:
-        return self._mean(image, lambda member: member.with_branch)
+    def _predict_with_branch(self, image: Tensor) -> Tensor:
+        return self._mean(image, lambda member: member.predict_with_branch)
 
     def _mean(self, image: Tensor, ask: Callable[[Any], Callable[[Tensor], Tensor]]) -> Tensor:
         total: Tensor | None = None
@@ -54,5 +54,5 @@ def build_ensemble(network: nn.Module, weights: str | Sequence[str]) -> nn.Modul
         network: not yet filled; `LoadWeights` does that.
         weights: file, or files.
     """
-    count = len(weight_files(weights))
+    count = len(list_weight_files(weights))
     return network if count == 1 else Ensemble(network, count)

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from scripts.lidia.atomic import replacing
+from scripts.lidia.atomic import write_atomically
 from scripts.lidia.runtime.precision import supports_bf16
 
 Network = Callable[..., Tensor]
@@ -111,12 +111,12 @@ def open_openvino(library: Any, path: Path, *, bf16: bool = False) -> Callable[[
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
         "INFERENCE_PRECISION_HINT": "bf16" if half else "f32",
     }
-    compiled = openvino_core(library).compile_model(path, "CPU", options)
+    compiled = get_openvino_core(library).compile_model(path, "CPU", options)
     return lambda image: compiled(image)[0].copy()
 
 
 @cache
-def openvino_core(library: Any) -> Any:
+def get_openvino_core(library: Any) -> Any:
     """One core for the life of the process.
 
     Each sets a stack for signal handlers, and of two that end, the last puts back the stack of the first,
@@ -163,7 +163,7 @@ def export_graph(network: nn.Module, path: Path, name: str) -> None:
         require_library(name, library)
     free = torch.export.Dim.DYNAMIC
     example = torch.linspace(-1.0, 1.0, 2 * 4 * 96 * 80 * 64).reshape(2, 4, 96, 80, 64)
-    with replacing(path) as beside, torch.no_grad(), warnings.catch_warnings():
+    with write_atomically(path) as beside, torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own, about packages that are not there
         torch.onnx.export(
             network.eval(),

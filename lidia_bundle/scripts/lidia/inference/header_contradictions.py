@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from scripts.lidia.morphometry.anatomy_bearings import find_bearings
+from scripts.lidia.morphometry.orientation_signs import measure_orientation_signs
 from scripts.lidia.vocabulary import GRID_ORDER, PHASES
 
 SPINE, LIVER_MM, LUNGS_CM2, THICKNESS = 0.5, -25.0, -10.0, 0.4
-"""Beyond these the bearings of `find_bearings` contradict the header."""
+"""Beyond these the bearings of `measure_orientation_signs` contradict the header."""
 
 
-def contradicted_header(
+def check_header_orientation(
     image: NDArray[np.float32], liver: NDArray[np.bool_], window: Sequence[float], spacing: Sequence[float]
 ) -> list[str]:
     """What of the anatomy contradicts the header's left and right, front and back, head and feet.
@@ -30,7 +30,7 @@ def contradicted_header(
     if channel is None:
         return []
     low, high = window
-    bearings = find_bearings((image[channel] + 1) / 2 * (high - low) + low, liver, spacing)
+    bearings = measure_orientation_signs((image[channel] + 1) / 2 * (high - low) + low, liver, spacing)
     wrong = {
         "the spine lies in front": bearings.spine is not None and bearings.spine > SPINE,
         "the liver lies on the left": (bearings.liver_mm is not None and bearings.liver_mm < LIVER_MM)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from scripts.lidia.components import bounding_box
 from scripts.lidia.data.phase_order import find_phase_disorder
-from scripts.lidia.inference.box_sides import SIDES, Side, contact_mm2, touched_sides
+from scripts.lidia.inference.box_sides import SIDES, Side, find_touched_sides, measure_contact_mm2
 from scripts.lidia.inference.native_grid import SURE
 from scripts.lidia.vocabulary import PHASES
 
@@ -30,7 +30,9 @@ ENDS = {
 """The sides of a volume where the index is lowest and highest, by the direction of an axis."""
 
 
-def unusual_input(image: NDArray[np.float32], liver: NDArray[np.bool_], window: Sequence[float]) -> list[str]:
+def check_phase_order(
+    image: NDArray[np.float32], liver: NDArray[np.bool_], window: Sequence[float]
+) -> list[str]:
     """Phases whose enhancement does not fit their names.
 
     Args:
@@ -51,7 +53,7 @@ def unusual_input(image: NDArray[np.float32], liver: NDArray[np.bool_], window: 
     return [] if wrong is None else [f"{wrong}: look whether phases are swapped"]
 
 
-def unusual_liver(
+def check_liver(
     liver: NDArray[np.bool_], affine: NDArray[np.float64], ends: Set[str] = frozenset()
 ) -> list[str]:
     """A liver of unlikely size, one that the scan cuts, and slices that are thicker than any in training.
@@ -59,7 +61,7 @@ def unusual_liver(
     Args:
         liver: (X, Y, Z) of liver and lesions on the patient's own grid.
         affine: voxel indices to RAS mm.
-        ends: names of further sides at which the scan cuts the liver, see `reached_ends`.
+        ends: names of further sides at which the scan cuts the liver, see `find_reached_ends`.
     """
     warnings = []
     thick = float(np.linalg.norm(affine[:3, :3], axis=0).max())
@@ -70,14 +72,14 @@ def unusual_liver(
     millilitres = float(liver.sum() * abs(np.linalg.det(affine[:3, :3])) / 1000)
     if not LIVER_ML[0] <= millilitres <= LIVER_ML[1]:
         warnings.append(f"the liver found has {millilitres:.0f} ml: look whether it is one")
-    names = sorted(reached_ends(liver, affine) | ends)
+    names = sorted(find_reached_ends(liver, affine) | ends)
     if names:
         where = ", ".join(names)
         warnings.append(f"the liver reaches the edge of the scan ({where}): what lies beyond was not seen")
     return warnings
 
 
-def reached_ends(liver: NDArray[np.bool_], affine: NDArray[np.float64]) -> set[str]:
+def find_reached_ends(liver: NDArray[np.bool_], affine: NDArray[np.float64]) -> set[str]:
     """Names of the sides of a volume that a liver reaches.
 
     The network's grid ends where the body does, so that it also tells of a scan with empty slices at its end.
@@ -86,10 +88,10 @@ def reached_ends(liver: NDArray[np.bool_], affine: NDArray[np.float64]) -> set[s
         liver: (X, Y, Z) mask.
         affine: voxel indices to RAS mm.
     """
-    return {_name(side, affine) for side in SIDES if np.take(liver, -side.end, axis=side.axis).any()}
+    return {_name_side(side, affine) for side in SIDES if np.take(liver, -side.end, axis=side.axis).any()}
 
 
-def cut_liver(
+def check_region_border(
     liver: NDArray[np.bool_], background: NDArray[np.float32], affine: NDArray[np.float64], contact_cm2: float
 ) -> list[str]:
     """A liver that ends in a plane at a side of the examined region.
@@ -107,25 +109,30 @@ def cut_liver(
         return []
     spacing = np.linalg.norm(affine[:3, :3], axis=0).tolist()
     inside = liver[examined]
-    sides = touched_sides(inside, examined, liver.shape, spacing, contact_cm2)
+    sides = find_touched_sides(inside, examined, liver.shape, spacing, contact_cm2)
     if not sides:
         return []
-    areas = [f"{_name(side, affine)} ({contact_mm2(inside, side, spacing) / 100:.0f} cm2)" for side in sides]
+    areas = [
+        f"{_name_side(side, affine)} ({measure_contact_mm2(inside, side, spacing) / 100:.0f} cm2)"
+        for side in sides
+    ]
     return [
         f"the liver ends in a plane at the border of the examined region: {', '.join(areas)}. Part of it may "
         "be missing there, or another organ was taken for liver: look at the liver mask"
     ]
 
 
-def unseen_liver(given: NDArray[Any], background: NDArray[np.float32], voxel_mm3: float) -> list[str]:
+def check_unseen_liver(
+    user_liver: NDArray[Any], background: NDArray[np.float32], voxel_mm3: float
+) -> list[str]:
     """A liver mask of the user of which a part was not examined: lesions in it cannot be found.
 
     Args:
-        given: (X, Y, Z) mask of the user.
+        user_liver: (X, Y, Z) mask of the user.
         background: (X, Y, Z) probability of background on its grid.
         voxel_mm3: volume of a voxel.
     """
-    drawn = given > 0
+    drawn = user_liver > 0
     unseen = int(np.count_nonzero(drawn & (background >= SURE)))
     if unseen <= UNSEEN_SHARE * np.count_nonzero(drawn):
         return []
@@ -136,6 +143,6 @@ def unseen_liver(given: NDArray[Any], background: NDArray[np.float32], voxel_mm3
     ]
 
 
-def _name(side: Side, affine: NDArray[np.float64]) -> str:
+def _name_side(side: Side, affine: NDArray[np.float64]) -> str:
     """A side of a volume in anatomical terms."""
     return ENDS[nib.aff2axcodes(affine)[side.axis]][side.end]

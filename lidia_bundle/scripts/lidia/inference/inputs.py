@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from scripts.lidia.atomic import replacing
+from scripts.lidia.atomic import write_atomically
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.datalist.read_datalist import load_datalist
 from scripts.lidia.datalist.read_item import complete_item
@@ -54,12 +54,12 @@ def resolve_inputs(
     """
     if dicom_dir is None:
         return load_datalist(case_id=case_id, only=only, liver=liver, **choices)
-    folder, private = _study_folder(dicom_dir), bool(deidentify)
+    folder, private = _resolve_study_folder(dicom_dir), bool(deidentify)
     with TemporaryDirectory(prefix="lidia-") as temporary:
         account = Account(folder, private=private, temporary=temporary)
         studies = find_studies(folder, account=account)
         study = require_one_study(studies, folder, private)
-        item = study_item(
+        item = make_study_item(
             study,
             Path(output_dir),
             case_id=case_id,
@@ -70,19 +70,21 @@ def resolve_inputs(
         )
         for other in studies:
             if other is not study:
-                leave_series(account, [(series, series.kind) for series in other.series], item["id"])
-        item = with_account(item, account, Path(output_dir))
+                record_left_out_series(
+                    account, [(series, series.kind) for series in other.series], item["id"]
+                )
+        item = add_account(item, account, Path(output_dir))
         log_summary(item["notes"]["files"], logger, item["id"])
     return [complete_item({**item, "liver": liver}, Path.cwd())]
 
 
-def _study_folder(dicom_dir: str) -> Path:
+def _resolve_study_folder(dicom_dir: str) -> Path:
     """The folder or the file that was named; of a DICOMDIR the folder that it is the index of."""
     path = Path(dicom_dir).absolute()
     return path.parent if path.is_file() and path.name.upper() == "DICOMDIR" else path
 
 
-def with_account(
+def add_account(
     item: dict[str, Any], account: Account, output_dir: Path, *, case: str | None = None
 ) -> dict[str, Any]:
     """Adds the account of the files to an item, with a warning for each reason that could cost a liver.
@@ -91,7 +93,7 @@ def with_account(
     patient is.
 
     Args:
-        item: of `study_item`.
+        item: of `make_study_item`.
         account: of the files that were given.
         output_dir: where the phases are.
         case: of the files of one patient alone; None is all.
@@ -112,7 +114,7 @@ def with_account(
     return {**item, "notes": {**item["notes"], "warnings": [*known, *warnings], "files": summary}}
 
 
-def leave_series(account: Account, left_out: Sequence[tuple[Series, str]], case: str) -> None:
+def record_left_out_series(account: Account, left_out: Sequence[tuple[Series, str]], case: str) -> None:
     """Gives the files of series that were left out their reasons."""
     for series, reason in left_out:
         detail = series.refused if reason in ("geometry", "bad_value", "other_kind") else ""
@@ -138,7 +140,7 @@ def require_one_study(studies: Sequence[Study], folder: Path, private: bool) -> 
     raise CaseError("dicom", str(folder), f"{kind} in one folder: {listed}", remedy, code)
 
 
-def study_item(
+def make_study_item(
     study: Study,
     output_dir: Path,
     *,
@@ -192,7 +194,7 @@ def _read_study(
     """The item of a study, unless a series that was chosen has values of no meaning.
 
     Raises:
-        CaseError: see `study_item`; of a series of no meaning it has one of `VALUE_FAULTS`.
+        CaseError: see `make_study_item`; of a series of no meaning it has one of `VALUE_FAULTS`.
     """
     choice = select_series(study, case=case, phase_map=phase_map, private=private)
     logger.info(f"{case}: series of the study\n{format_table(choice.rows)}")
@@ -219,12 +221,12 @@ def _read_study(
             for spare, why in series.spare:
                 account.leave_out([spare], why, series=series.name, case=case)
         others = [(series, "not_wanted") for p, series in choice.phases.items() if p not in phases]
-        leave_series(account, [*choice.left_out, *others], case)
+        record_left_out_series(account, [*choice.left_out, *others], case)
     source = list(phases[grid].paths)
     if account is not None and account.temporary in {*source[0].parents}:
         if private:
             warnings.append("no SEG and SR: the study came packed, and unpacked files would name the patient")
-        source = [] if private else _kept(source, output_dir.absolute() / "phases" / case / "dicom")
+        source = [] if private else _copy_slices(source, output_dir.absolute() / "phases" / case / "dicom")
     return {
         "id": case,
         "phases": written,
@@ -233,12 +235,12 @@ def _read_study(
     }
 
 
-def _kept(paths: Sequence[Path], folder: Path) -> list[Path]:
+def _copy_slices(paths: Sequence[Path], folder: Path) -> list[Path]:
     """Copies of unpacked slices, for SEG and SR, which refer to them after the rest is gone."""
     shutil.rmtree(folder, ignore_errors=True)
     copies = []
     for number, path in enumerate(paths, 1):
         copies.append(folder / f"{number:04d}.dcm")
-        with replacing(copies[-1], sync=False) as beside:
+        with write_atomically(copies[-1], sync=False) as beside:
             shutil.copyfile(path, beside)
     return copies

@@ -18,15 +18,15 @@ from numpy.typing import NDArray
 from scripts.lidia.components import bounding_box
 from scripts.lidia.inference.box_sides import (
     Side,
-    across,
-    contact_mm2,
-    ends_beyond,
-    extend,
-    is_alike,
-    neck_mm,
-    touched_sides,
+    cut_beyond_side,
+    extend_box,
+    find_touched_sides,
+    has_liver_hu,
+    liver_ends_beyond,
+    measure_contact_mm2,
+    measure_neck_mm,
 )
-from scripts.lidia.postprocess.liver_region import filled_parts, limit_length, liver_region
+from scripts.lidia.postprocess.liver_region import iterate_filled_components, limit_length, liver_region
 from scripts.lidia.runtime.precision import uses_bf16
 from scripts.lidia.vocabulary import BACKGROUND, CLASSES
 
@@ -44,7 +44,7 @@ class WindowInferer(Inferer):
     The closer look can contradict the coarse pass. Where it finds too little liver in a box, the next largest
     part of the coarse map gives the box. Where its liver lies on a side of the box that is no side of the
     volume, it looks again with the box extended across that side. The extension is kept where the liver ends
-    beyond the side, or continues there: by a wide neck, and with the liver's HU, see `is_alike`.
+    beyond the side, or continues there: by a wide neck, and with the liver's HU, see `has_liver_hu`.
 
     Whatever pads, pads air: MONAI's own 0 is 100 HU under our window and looks like liver.
 
@@ -63,7 +63,7 @@ class WindowInferer(Inferer):
         extension_mm: by how much it is extended at a time, rounded up to steps that suit the network.
         extensions: how many times a box is extended at most; 0 leaves it as the first look found it.
         neck_mm: diameter of the largest circle in the contact from which on tissue beyond may be liver.
-        alike: how much the HU beyond a side have to be the liver's, 0..1, see `is_alike`.
+        alike: how much the HU beyond a side have to be the liver's, 0..1, see `has_liver_hu`.
         precision: `fp32`; `bf16` runs the network in bfloat16 autocast: half the time on CPUs that have it,
             probabilities that differ by about 0.01 at most (other CPUs run in float32); `fp16` is the
             evaluator's `amp`.
@@ -108,21 +108,21 @@ class WindowInferer(Inferer):
         image = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
         # The first box is torch's whatever runs the rest: a last bit may move it, and instance norm sees
         # all of it
-        boxes = self.liver_boxes(image, network)
+        boxes = self.propose_boxes(image, network)
         network = network if self.runtime is None else self.runtime(network)
-        network = getattr(network, "with_branch", network)
-        box, first = self.examine(image, network, boxes, *args, **kwargs)
+        network = getattr(network, "predict_with_branch", network)
+        box, first = self.select_box(image, network, boxes, *args, **kwargs)
         if box is None:
-            total = self.averaged(image, network, *args, first=first, **kwargs)
+            total = self.average_mirrored(image, network, *args, first=first, **kwargs)
         else:
             x, y, z = box
-            inside = self.averaged(image[:, :, x, y, z], network, *args, first=first, **kwargs)
+            inside = self.average_mirrored(image[:, :, x, y, z], network, *args, first=first, **kwargs)
             total = inside.new_zeros((*inside.shape[:2], *image.shape[2:]))
             total[:, BACKGROUND] = 1.0
             total[:, :, x, y, z] = inside
         return MetaTensor(total, meta=inputs.meta) if isinstance(inputs, MetaTensor) else total
 
-    def liver_boxes(self, image: torch.Tensor, network: Network) -> Iterator[list[slice]]:
+    def propose_boxes(self, image: torch.Tensor, network: Network) -> Iterator[list[slice]]:
         """Boxes that may hold the liver, with the margin, the likeliest first.
 
         The pass at full resolution runs only when no box of the coarse pass was good enough.
@@ -131,15 +131,15 @@ class WindowInferer(Inferer):
         if not self.coarse or image.shape[0] > 1 or min(shape) < 2 * self.coarse:
             return
         for factor in sorted({self.coarse, 1}, reverse=True):
-            for box in self.seen_boxes(image, network, factor):
-                yield self.widened(box, shape)
+            for box in self.find_coarse_boxes(image, network, factor):
+                yield self.add_margin(box, shape)
 
-    def seen_boxes(self, image: torch.Tensor, network: Network, factor: int) -> Iterator[list[slice]]:
+    def find_coarse_boxes(self, image: torch.Tensor, network: Network, factor: int) -> Iterator[list[slice]]:
         """Boxes of liver and lesions in a pass so many times coarser, each of a part as large as a liver."""
         spacing = [side * factor for side in self.spacing]
-        seen = self.windows(F.avg_pool3d(image, factor), network)
+        seen = self.run_windows(F.avg_pool3d(image, factor), network)
         least = self.least_ml * 1000 / prod(spacing)
-        for part in filled_parts(seen[0].argmax(dim=0).cpu().numpy() > BACKGROUND):
+        for part in iterate_filled_components(seen[0].argmax(dim=0).cpu().numpy() > BACKGROUND):
             if part.sum() < least:
                 return
             region = limit_length(part, spacing, self.longest_mm)
@@ -147,7 +147,7 @@ class WindowInferer(Inferer):
             if box is not None and region.sum() >= least:
                 yield [slice(side.start * factor, side.stop * factor) for side in box]
 
-    def examine(
+    def select_box(
         self, image: torch.Tensor, network: Network, boxes: Iterator[list[slice]], *args: Any, **kwargs: Any
     ) -> tuple[list[slice] | None, torch.Tensor | None]:
         """The box in which a closer look finds the liver, and the map that this look gave.
@@ -159,15 +159,15 @@ class WindowInferer(Inferer):
         best: tuple[list[slice], torch.Tensor] | None = None
         most = 0.0
         for box in boxes:
-            found = self.windows(image[(slice(None), slice(None), *box)], network, *args, **kwargs)
+            found = self.run_windows(image[(slice(None), slice(None), *box)], network, *args, **kwargs)
             size = float(np.count_nonzero(_liver_classes(found)) * prod(self.spacing))
             if size > most:
                 best, most = (box, found), size
             if size >= self.least_ml * 1000:
                 break
-        return (None, None) if best is None else self.extended(image, network, *best, *args, **kwargs)
+        return (None, None) if best is None else self.extend_to_liver(image, network, *best, *args, **kwargs)
 
-    def extended(
+    def extend_to_liver(
         self,
         image: torch.Tensor,
         network: Network,
@@ -181,31 +181,37 @@ class WindowInferer(Inferer):
         volume = image[0].cpu().numpy()
         for _ in range(self.extensions):
             before = _liver_classes(found)
-            touched = touched_sides(before > 0, box, shape, self.spacing, self.contact_cm2)
+            touched = find_touched_sides(before > 0, box, shape, self.spacing, self.contact_cm2)
             sides = [side for side in touched if side not in refused]
             if not sides:
                 break
-            wider = extend(box, sides, self.extension, shape)
-            again = self.windows(image[(slice(None), slice(None), *wider)], network, *args, **kwargs)
-            old, new = _placed(before, box, shape), _placed(_liver_classes(again), wider, shape)
+            wider = extend_box(box, sides, self.extension, shape)
+            again = self.run_windows(image[(slice(None), slice(None), *wider)], network, *args, **kwargs)
+            old, new = (
+                _place_in_volume(before, box, shape),
+                _place_in_volume(_liver_classes(again), wider, shape),
+            )
             kept = []
             for side in sides:
-                beyond, area = across(side, box, wider), contact_mm2(before > 0, side, self.spacing)
-                wide = neck_mm(before > 0, side, self.spacing) >= self.neck_mm
-                if ends_beyond(new, beyond, self.spacing, area) or (
-                    wide and is_alike(volume, old, new, beyond, self.spacing, self.alike)
+                beyond, area = (
+                    cut_beyond_side(side, box, wider),
+                    measure_contact_mm2(before > 0, side, self.spacing),
+                )
+                wide = measure_neck_mm(before > 0, side, self.spacing) >= self.neck_mm
+                if liver_ends_beyond(new, beyond, self.spacing, area) or (
+                    wide and has_liver_hu(volume, old, new, beyond, self.spacing, self.alike)
                 ):
                     kept.append(side)
             refused |= {*sides} - {*kept}
             if not kept:
                 break
             if kept != sides:
-                wider = extend(box, kept, self.extension, shape)
-                again = self.windows(image[(slice(None), slice(None), *wider)], network, *args, **kwargs)
+                wider = extend_box(box, kept, self.extension, shape)
+                again = self.run_windows(image[(slice(None), slice(None), *wider)], network, *args, **kwargs)
             box, found = wider, again
         return box, found
 
-    def widened(self, box: Sequence[slice], shape: Sequence[int]) -> list[slice]:
+    def add_margin(self, box: Sequence[slice], shape: Sequence[int]) -> list[slice]:
         """A box with the margin, in steps that suit the network, within the volume."""
         low = np.array([side.start for side in box]) - self.margin
         high = np.array([side.stop for side in box]) + self.margin
@@ -215,7 +221,7 @@ class WindowInferer(Inferer):
         ends = zip(low.tolist(), high.tolist(), shape, strict=True)
         return [slice(max(a, 0), min(b, size)) for a, b, size in ends]
 
-    def averaged(
+    def average_mirrored(
         self,
         image: torch.Tensor,
         network: Network,
@@ -224,14 +230,14 @@ class WindowInferer(Inferer):
         **kwargs: Any,
     ) -> torch.Tensor:
         """The map of an image, over its mirror images too where `tta` says so; `first` is the plain one."""
-        total = self.windows(image, network, *args, **kwargs) if first is None else first
+        total = self.run_windows(image, network, *args, **kwargs) if first is None else first
         if self.tta:
             for axes in (axes for count in (1, 2, 3) for axes in combinations((2, 3, 4), count)):
-                total = total + self.windows(image.flip(axes), network, *args, **kwargs).flip(axes)
+                total = total + self.run_windows(image.flip(axes), network, *args, **kwargs).flip(axes)
             total = total / 8.0
         return total
 
-    def windows(self, image: torch.Tensor, network: Network, *args: Any, **kwargs: Any) -> torch.Tensor:
+    def run_windows(self, image: torch.Tensor, network: Network, *args: Any, **kwargs: Any) -> torch.Tensor:
         """MONAI's sliding windows: a single one where it has no more voxels than `roi_size`."""
         sides = [-(-size // self.step) * self.step for size in image.shape[2:]]
         if prod(sides) > prod(self.roi_size):
@@ -257,7 +263,9 @@ def _liver_classes(found: torch.Tensor) -> NDArray[np.uint8]:
     return np.where(liver_region(classes, (1.0, 1.0, 1.0), grow_mm=0.0), classes, np.uint8(0))
 
 
-def _placed(part: NDArray[np.uint8], box: Sequence[slice], shape: Sequence[int]) -> NDArray[np.uint8]:
+def _place_in_volume(
+    part: NDArray[np.uint8], box: Sequence[slice], shape: Sequence[int]
+) -> NDArray[np.uint8]:
     """A volume that holds `part` in the box and 0 around it."""
     volume = np.zeros(tuple(shape), np.uint8)
     volume[tuple(box)] = part

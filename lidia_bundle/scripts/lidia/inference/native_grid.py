@@ -38,38 +38,38 @@ class NativeMaps(NamedTuple):
     shape: tuple[int, ...]
     """Of the native grid."""
 
-    def whole(self, part: ArrayLike) -> NDArray:
+    def to_full_volume(self, part: ArrayLike) -> NDArray:
         """A volume of the native grid that holds `part` (x, y, z) in the box and 0 around it."""
         inside = np.asarray(part)
         volume = np.zeros(self.shape, inside.dtype, order="F")  # as NIfTI stores it
         volume[self.box] = inside
         return volume
 
-    def placed(self, volume: NDArray, meta: Mapping[str, Any]) -> MetaTensor:
+    def to_meta_tensor(self, volume: NDArray, meta: Mapping[str, Any]) -> MetaTensor:
         """A volume (C, X, Y, Z) of the native grid with its place and what else is known of the image."""
         return MetaTensor(torch.from_numpy(volume), meta={**meta, "affine": torch.from_numpy(self.native)})
 
-    def whole_maps(self) -> NDArray[np.float32]:
+    def full_maps(self) -> NDArray[np.float32]:
         """The class map of the whole native grid, `(C, X, Y, Z)`."""
         maps = np.zeros((len(self.maps), *self.shape), np.float32)
         maps[BACKGROUND] = 1.0
         maps[(slice(None), *self.box)] = self.maps
         return maps
 
-    def without_maps(self) -> NativeMaps:
+    def drop_maps(self) -> NativeMaps:
         """The place alone: of a large patient, maps are gigabytes that no diagnosis reads a second time."""
         return self._replace(maps=np.zeros((0, 0, 0, 0), np.float32))
 
 
 def to_native_grid(
-    pred: MetaTensor, given: ArrayLike | None = None, *, reach_mm: float | None = None
+    pred: MetaTensor, user_liver: ArrayLike | None = None, *, reach_mm: float | None = None
 ) -> NativeMaps:
     """Brings a class map back to the grid that the patient came on, linearly, as MONAI's Invertd does.
 
     Args:
         pred: `(C, X, Y, Z)` on the network's grid with the image's meta, see `RequireMeta`; behind the
             classes perhaps painted scores.
-        given: `(X, Y, Z)` mask on the native grid that the box has to hold too.
+        user_liver: `(X, Y, Z)` mask on the native grid that the box has to hold too.
         reach_mm: how far from liver, lesions and mask anybody will look; None is wherever background is not
             sure, which is all that the map says.
     """
@@ -80,17 +80,17 @@ def to_native_grid(
         unsure, reach = plain[BACKGROUND] < SURE, 0.0
     else:  # a NaN is larger than nothing, and has to be seen
         unsure, reach = ~(plain[1 : len(CLASSES)].amax(dim=0) <= plain[BACKGROUND]), reach_mm
-    boxes = [_grown(bounding_box(unsure) or (slice(0, 1),) * 3, affine, plain.shape[1:], reach)]
-    drawn = None if given is None else bounding_box(given)
-    mask = [] if drawn is None else [_grown(drawn, native, shape, reach)]
-    seen = union_box(boxes + [_carried(one, native, affine, plain.shape[1:]) for one in mask])
-    box = union_box([_carried(seen, affine, native, shape), *mask])
+    boxes = [_widen_box(bounding_box(unsure) or (slice(0, 1),) * 3, affine, plain.shape[1:], reach)]
+    drawn = None if user_liver is None else bounding_box(user_liver)
+    mask = [] if drawn is None else [_widen_box(drawn, native, shape, reach)]
+    seen = union_box(boxes + [_transfer_box(one, native, affine, plain.shape[1:]) for one in mask])
+    box = union_box([_transfer_box(seen, affine, native, shape), *mask])
     part = MetaTensor(plain[(slice(None), *seen)], affine=torch.from_numpy(crop_affine(affine, seen)))
     grid = Grid(native, shape).crop(box)
     return NativeMaps(resample(part, grid, outside=None).numpy(), grid.affine, box, native, shape)
 
 
-def _grown(
+def _widen_box(
     box: Sequence[slice], affine: NDArray[np.float64], shape: Sequence[int], reach_mm: float
 ) -> tuple[slice, ...]:
     """A box with so much more on each side, and a voxel of background to blend with."""
@@ -99,7 +99,7 @@ def _grown(
     return tuple(slice(max(side.start - by, 0), min(side.stop + by, size)) for side, by, size in sides)
 
 
-def _carried(
+def _transfer_box(
     box: Sequence[slice], affine: NDArray[np.float64], other: NDArray[np.float64], shape: Sequence[int]
 ) -> tuple[slice, ...]:
     """The box of another grid that holds a box of this one."""

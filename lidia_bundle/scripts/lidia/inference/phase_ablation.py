@@ -74,13 +74,13 @@ class ExplainPhases:
         """Explains all patients of the batch."""
         for case, output in zip(engine.state.batch, engine.state.output, strict=True):
             try:
-                without = self._without({**case, **output}, engine)
+                without = self._diagnose_without_each({**case, **output}, engine)
             except Exception as problem:  # the diagnosis itself stands
                 note_failure(engine, problem, case["id"])
                 continue
             output["result"] = {**output["result"], **({"without": without} if without else {})}
 
-    def _without(self, data: Mapping[str, Any], engine: Engine) -> dict[str, Any]:
+    def _diagnose_without_each(self, data: Mapping[str, Any], engine: Engine) -> dict[str, Any]:
         """The scores of a patient without each phase; empty where there is one phase alone."""
         used = tuple(data["result"]["phases_used"])
         without = {}

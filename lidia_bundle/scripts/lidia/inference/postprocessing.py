@@ -13,19 +13,19 @@ from numpy.typing import NDArray
 
 from scripts.lidia.data.prediction import RequireMeta
 from scripts.lidia.inference.calibration import apply_calibration, describe_certainty
-from scripts.lidia.inference.header_contradictions import contradicted_header
+from scripts.lidia.inference.header_contradictions import check_header_orientation
 from scripts.lidia.inference.input_checks import (
-    cut_liver,
-    reached_ends,
-    unseen_liver,
-    unusual_input,
-    unusual_liver,
+    check_liver,
+    check_phase_order,
+    check_region_border,
+    check_unseen_liver,
+    find_reached_ends,
 )
 from scripts.lidia.inference.native_grid import to_native_grid
 from scripts.lidia.metrics.platt_scaling import Calibration
+from scripts.lidia.postprocess.branch_scores import split_branch
 from scripts.lidia.postprocess.diagnosis import NO_LIVER, Diagnosis, diagnose
 from scripts.lidia.postprocess.liver_region import liver_region
-from scripts.lidia.postprocess.patient_branch import split_branch
 from scripts.lidia.postprocess.restrict_types import check_types, restrict_to_types
 from scripts.lidia.vocabulary import BACKGROUND, CLASSES, LESION_TYPES, LIVER
 
@@ -44,7 +44,7 @@ class Diagnosed(Transform):
         smallest_mm3: volume from which on a component is a lesion.
         confidence: probability of being a lesion that a component has to reach somewhere.
         shell_mm: thickness of what surrounds a component.
-        liver_share: share of it that has to be liver for a lesion, see `without_outside`.
+        liver_share: share of it that has to be liver for a lesion, see `reject_outside_liver`.
         attached_cm2: contact with the liver by which a component is kept with a smaller share.
         given_share: share of a component in the user's liver mask by which it is kept with a smaller share.
         keep_probabilities: leaves the map in `probabilities`, (C, X, Y, Z) float32.
@@ -96,37 +96,45 @@ class Diagnosed(Transform):
         pred: Any = (
             found["pred"] if self.types == LESION_TYPES else restrict_to_types(found["pred"], self.types)
         )
-        given = found.get("liver")
-        given = None if given is None or not isinstance(given, torch.Tensor) else np.asarray(given)[0]
+        user_liver = found.get("liver")
+        user_liver = (
+            None
+            if user_liver is None or not isinstance(user_liver, torch.Tensor)
+            else np.asarray(user_liver)[0]
+        )
         reach = None if self.keep_probabilities else max(self.choices["grow_mm"], self.choices["shell_mm"])
-        part = to_native_grid(pred, given, reach_mm=reach)
+        part = to_native_grid(pred, user_liver, reach_mm=reach)
         spacing = np.linalg.norm(part.affine[:3, :3], axis=0).tolist()
-        inside = None if given is None else given[part.box]
-        seen = diagnose(part.maps, spacing, part.affine, given=inside, **self.choices)
+        inside = None if user_liver is None else user_liver[part.box]
+        seen = diagnose(part.maps, spacing, part.affine, user_liver=inside, **self.choices)
         unseen = (
-            [] if inside is None else unseen_liver(inside, part.maps[BACKGROUND], float(np.prod(spacing)))
+            []
+            if inside is None
+            else check_unseen_liver(inside, part.maps[BACKGROUND], float(np.prod(spacing)))
         )
         if self.keep_probabilities:
-            found["probabilities"] = part.placed(split_branch(part.whole_maps())[0], pred.meta)
-        part = part.without_maps()
+            found["probabilities"] = part.to_meta_tensor(split_branch(part.full_maps())[0], pred.meta)
+        part = part.drop_maps()
         diagnosis = seen._replace(
-            classes=part.whole(seen.classes),
-            instances=part.whole(seen.instances),
-            liver=part.whole(seen.liver),
+            classes=part.to_full_volume(seen.classes),
+            instances=part.to_full_volume(seen.instances),
+            liver=part.to_full_volume(seen.liver),
         )
-        diagnosis.warnings.extend(self.remarks(pred, found.get("image"), given, diagnosis.liver, part.native))
+        diagnosis.warnings.extend(
+            self.collect_warnings(pred, found.get("image"), user_liver, diagnosis.liver, part.native)
+        )
         diagnosis.warnings.extend(unseen)
         labels = np.maximum(seen.classes, seen.liver.view(np.uint8) * np.uint8(LIVER))  # 1, below all lesions
-        found["pred"] = part.placed(part.whole(labels)[None], pred.meta)
+        found["pred"] = part.to_meta_tensor(part.to_full_volume(labels)[None], pred.meta)
         found["diagnosis"] = diagnosis
         found["result"] = summarize(found, diagnosis, self.calibration, self.types)
         return found
 
-    def remarks(
+    def collect_warnings(
         self,
         pred: MetaTensor,
         image: Any,
-        given: NDArray[Any] | None,
+        user_liver: NDArray[Any] | None,
         liver: NDArray[np.bool_],
         native: NDArray[np.float64],
     ) -> list[str]:
@@ -135,22 +143,22 @@ class Diagnosed(Transform):
         Args:
             pred: (C, X, Y, Z) on the network's grid.
             image: (4, X, Y, Z) there, if there is one.
-            given: (X, Y, Z) liver mask of the user on the native grid.
+            user_liver: (X, Y, Z) liver mask of the user on the native grid.
             liver: (X, Y, Z) of the answer on the native grid.
             native: (4, 4) of that grid.
         """
         maps, affine = pred.as_tensor()[: len(CLASSES)].cpu(), pred.affine.cpu().numpy().astype(np.float64)
         classes = maps.argmax(dim=0).numpy()
-        if given is None:
+        if user_liver is None:
             seen = liver_region(classes, np.linalg.norm(affine[:3, :3], axis=0).tolist(), grow_mm=0.0)
-            remarks = unusual_liver(liver, native, reached_ends(seen, affine))
-            remarks += cut_liver(seen, maps[BACKGROUND].numpy(), affine, self.contact_cm2)
+            remarks = check_liver(liver, native, find_reached_ends(seen, affine))
+            remarks += check_region_border(seen, maps[BACKGROUND].numpy(), affine, self.contact_cm2)
         else:
-            remarks = unusual_liver(liver, native)
+            remarks = check_liver(liver, native)
         if self.window is not None and isinstance(image, torch.Tensor):
-            remarks += unusual_input(np.asarray(image), classes == LIVER, self.window)
+            remarks += check_phase_order(np.asarray(image), classes == LIVER, self.window)
             steps = np.linalg.norm(affine[:3, :3], axis=0).tolist()
-            remarks += contradicted_header(np.asarray(image), classes >= LIVER, self.window, steps)
+            remarks += check_header_orientation(np.asarray(image), classes >= LIVER, self.window, steps)
         return remarks
 
 

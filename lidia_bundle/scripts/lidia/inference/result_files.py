@@ -17,11 +17,11 @@ from monai.data import MetaTensor
 from monai.engines.utils import IterationEvents
 from numpy.typing import NDArray
 
-from scripts.lidia.atomic import replacing, write_json
+from scripts.lidia.atomic import write_atomically, write_json
 from scripts.lidia.components import bounding_box
 from scripts.lidia.input_folders import list_files
 from scripts.lidia.postprocess.diagnosis import Diagnosis
-from scripts.lidia.runtime.weights import digest, digests, weight_files
+from scripts.lidia.runtime.weights import hash_file, hash_weight_files, list_weight_files
 
 VOLUMES = ("lesions", "instances", "liver")
 
@@ -73,17 +73,17 @@ def write_volume(path: str | Path, voxels: NDArray[Any], affine: NDArray[np.floa
         voxels: (X, Y, Z) or (X, Y, Z, C).
         affine: (4, 4) from voxel indices to RAS mm.
     """
-    image = nib.Nifti1Image(_in_file_order(voxels), affine)
+    image = nib.Nifti1Image(_to_file_order(voxels), affine)
     image.set_sform(affine, code="scanner")
     axes = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
     straight = np.abs(axes.T @ axes - np.eye(3)).max() < 1e-5
     image.set_qform(affine if straight else None, code="scanner" if straight else "unknown")
     image.header.set_xyzt_units("mm")
-    with replacing(path) as beside:
+    with write_atomically(path) as beside:
         nib.save(image, beside)
 
 
-def _in_file_order(voxels: NDArray[Any]) -> NDArray[Any]:
+def _to_file_order(voxels: NDArray[Any]) -> NDArray[Any]:
     """Turns a volume so that X runs fastest, as in the file: nibabel would do it plane by plane, slowly.
 
     Inference has its own so already; readers of other data sets do not. Label maps are 0 in most places: only
@@ -129,8 +129,8 @@ def hash_input(path: str | Path) -> str:
     """SHA-256 of a phase: of a file, or of the sorted digests of all files in a DICOM folder."""
     path = Path(path)
     if path.is_file():
-        return digest(path)
-    parts = sorted(digest(file) for file in list_files(path).files)
+        return hash_file(path)
+    parts = sorted(hash_file(file) for file in list_files(path).files)
     return sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -143,7 +143,7 @@ def collect_versions(weights: tuple[str, ...]) -> dict[str, str | list[str]]:
     """
     found = {name: version(name) for name in ("monai", "torch", "numpy", "nibabel")}
     bundle = json.loads((Path(__file__).parents[3] / "configs/metadata.json").read_text(encoding="utf-8"))
-    made_by = digests(weights)
+    made_by = hash_weight_files(weights)
     return {
         "bundle": bundle["version"],
         **found,
@@ -173,7 +173,7 @@ class WriteResults:
         settings: Mapping[str, Any] | None = None,
     ) -> None:
         self.folder, self.save_probabilities = Path(folder), save_probabilities
-        self.weights = weight_files(weights)
+        self.weights = list_weight_files(weights)
         self.settings = dict(settings or {})
 
     def attach(self, engine: Engine) -> None:

@@ -29,7 +29,7 @@ from scripts.lidia.label_app.label_values import UID
 from scripts.lidia.label_app.values import Check, ServerState, check_group
 from scripts.lidia.postprocess.confidence_filter import mean_binary_entropy
 from scripts.lidia.report.palette import LABEL_COLOURS
-from scripts.lidia.runtime.weights import digest
+from scripts.lidia.runtime.weights import hash_file
 
 BUNDLE_LOCK = Lock()  # MONAI Label unloads and loads the bundle's code within a request
 
@@ -146,7 +146,7 @@ class Uncertainty(ScoringMethod):
 
     def __call__(self, request: dict[str, Any], datastore: Any) -> dict[str, Any]:
         """Scores the unlabelled patients that the current weights have not scored."""
-        weights, failed = digest(self.infer.get_path()), {}
+        weights, failed = hash_file(self.infer.get_path()), {}
         for image in datastore.get_unlabeled_images():
             if datastore.get_image_info(image).get("scored_by") != weights:
                 try:

@@ -9,8 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scripts.lidia.metrics.patient_auc import area_under_curve, mean_area
-from scripts.lidia.metrics.patient_rows import AUTHORS, RULES, SIZES, Protocol, rules_of
-from scripts.lidia.metrics.platt_scaling import Platt, apply_platt, brier, expected_error
+from scripts.lidia.metrics.patient_rows import AUTHORS, RULES, SIZES, Protocol, list_rules
+from scripts.lidia.metrics.platt_scaling import (
+    Platt,
+    apply_platt,
+    brier_score_and_skill,
+    expected_calibration_error,
+)
 from scripts.lidia.vocabulary import LESION_TYPES
 
 Table = Mapping[str, NDArray[np.float64]]
@@ -28,7 +33,7 @@ class Summary(NamedTuple):
     """What to know about a metric before believing it."""
 
 
-def summarise(
+def summarise_cohort(
     table: Table,
     weights: NDArray[np.float64],
     *,
@@ -38,7 +43,7 @@ def summarise(
     """All metrics of a cohort.
 
     Args:
-        table: columns of `measure`'s rows.
+        table: columns of `measure_patient`'s rows.
         weights: `(D, N)` how often each patient stands in each draw; the first row holds each once.
         protocol: thresholds.
         calibration: a line a type; the calibration errors are then those of the calibrated scores.
@@ -46,26 +51,26 @@ def summarise(
     Raises:
         ValueError: a score is not finite.
     """
-    summary = summarise_patients(table, weights, protocol=protocol)
-    _lesions(summary, table, weights)
+    summary = summarise_patient_scores(table, weights, protocol=protocol)
+    _add_lesion_ratios(summary, table, weights)
     for iou in protocol.ious:
-        _strict(summary, table, weights, f"_iou{round(100 * iou)}")
-    _voxels(summary, table, weights)
-    _calibration(summary, table, weights, protocol.present_mm3, calibration)
+        _add_one_to_one_ratios(summary, table, weights, f"_iou{round(100 * iou)}")
+    _add_dice(summary, table, weights)
+    _add_calibration_errors(summary, table, weights, protocol.present_mm3, calibration)
     return summary
 
 
-def summarise_patients(
+def summarise_patient_scores(
     table: Table, weights: NDArray[np.float64], *, protocol: Protocol = AUTHORS
 ) -> Summary:
-    """The areas of all rules alone, from scores and true volumes; arguments as in `summarise`."""
+    """The areas of all rules alone, from scores and true volumes; arguments as in `summarise_cohort`."""
     summary = Summary({}, {}, {})
-    for rule in rules_of(table):
-        _patients(summary, table, weights, rule, protocol.present_mm3)
+    for rule in list_rules(table):
+        _add_patient_areas(summary, table, weights, rule, protocol.present_mm3)
     return summary
 
 
-def ratio(
+def weighted_ratio(
     weights: NDArray[np.float64], above: NDArray[np.float64], below: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Weighted sum over weighted sum, `(D,)`; nan where nothing was counted."""
@@ -73,7 +78,7 @@ def ratio(
     return np.divide(top, bottom, out=np.full(len(weights), np.nan), where=bottom > 0)
 
 
-def _patients(
+def _add_patient_areas(
     summary: Summary, table: Table, weights: NDArray[np.float64], rule: str, present: float
 ) -> None:
     prefix = RULES[rule]
@@ -108,43 +113,45 @@ def _patients(
     mean(f"{prefix}auc2_authors", [f"{prefix}auc_malignant_authors", f"{prefix}auc_benign_authors"])
 
 
-def _lesions(summary: Summary, table: Table, weights: NDArray[np.float64]) -> None:
-    truths = _total(table, (f"truths_{name}" for name in LESION_TYPES))
-    hits = _total(table, (f"hits_{name}" for name in LESION_TYPES))
+def _add_lesion_ratios(summary: Summary, table: Table, weights: NDArray[np.float64]) -> None:
+    truths = _sum_columns(table, (f"truths_{name}" for name in LESION_TYPES))
+    hits = _sum_columns(table, (f"hits_{name}" for name in LESION_TYPES))
     counted = table["predicted_true"] + table["predicted_false"]
     called = {
         (name, other): table[f"called_{name}_{other}"] for name in LESION_TYPES for other in LESION_TYPES
     }
     typed = sum(called.values(), np.zeros(weights.shape[1]))
     right = sum((called[name, name] for name in LESION_TYPES), np.zeros(weights.shape[1]))
-    _add(summary, weights, "precision", table["predicted_true"], counted)
-    _add(summary, weights, "sensitivity", hits, truths)
-    _add(summary, weights, "accuracy", right, typed)
-    _add(summary, weights, "accuracy_with_missed", right, typed + truths - hits)
+    _add_ratio(summary, weights, "precision", table["predicted_true"], counted)
+    _add_ratio(summary, weights, "sensitivity", hits, truths)
+    _add_ratio(summary, weights, "accuracy", right, typed)
+    _add_ratio(summary, weights, "accuracy_with_missed", right, typed + truths - hits)
     scores = []
     for name in LESION_TYPES:
         both = sum((called[name, other] + called[other, name] for other in LESION_TYPES), 0 * typed)
-        scores.append(ratio(weights, 2 * called[name, name], both))
+        scores.append(weighted_ratio(weights, 2 * called[name, name], both))
     summary.values["macro_f1"], summary.counts["macro_f1"] = _mean_over_types(scores), int(typed.sum())
     for name in (*LESION_TYPES, *SIZES):
-        _add(summary, weights, f"sensitivity_{name}", table[f"hits_{name}"], table[f"truths_{name}"])
+        _add_ratio(summary, weights, f"sensitivity_{name}", table[f"hits_{name}"], table[f"truths_{name}"])
 
 
-def _strict(summary: Summary, table: Table, weights: NDArray[np.float64], variant: str) -> None:
+def _add_one_to_one_ratios(
+    summary: Summary, table: Table, weights: NDArray[np.float64], variant: str
+) -> None:
     hits = table[f"hit{variant}"]
-    _add(summary, weights, f"precision{variant}", hits, hits + table[f"false{variant}"])
-    _add(summary, weights, f"sensitivity{variant}", hits, hits + table[f"missed{variant}"])
+    _add_ratio(summary, weights, f"precision{variant}", hits, hits + table[f"false{variant}"])
+    _add_ratio(summary, weights, f"sensitivity{variant}", hits, hits + table[f"missed{variant}"])
 
 
-def _voxels(summary: Summary, table: Table, weights: NDArray[np.float64]) -> None:
+def _add_dice(summary: Summary, table: Table, weights: NDArray[np.float64]) -> None:
     names = {"dice": "lesions", "liver_dice": "liver"} | {f"dice_{name}": name for name in LESION_TYPES}
     for name, column in names.items():
         values = table[f"dice_{column}"]
         finite = np.isfinite(values)
-        _add(summary, weights, name, np.where(finite, values, 0), finite.astype(float))
+        _add_ratio(summary, weights, name, np.where(finite, values, 0), finite.astype(float))
 
 
-def _calibration(
+def _add_calibration_errors(
     summary: Summary,
     table: Table,
     weights: NDArray[np.float64],
@@ -158,8 +165,10 @@ def _calibration(
             continue
         scores = table[f"livermax_{name}"]
         chances = apply_platt(scores, lines[name]) if lines and name in lines else scores
-        parts["ece"].append(expected_error(chances, truth, weights))
-        for key, values in zip(("brier", "brier_skill"), brier(chances, truth, weights), strict=True):
+        parts["ece"].append(expected_calibration_error(chances, truth, weights))
+        for key, values in zip(
+            ("brier", "brier_skill"), brier_score_and_skill(chances, truth, weights), strict=True
+        ):
             parts[key].append(values)
     for key, type_values in parts.items():
         summary.values[key] = _mean_over_types(type_values) if type_values else np.full(len(weights), np.nan)
@@ -169,18 +178,18 @@ def _calibration(
         )
 
 
-def _add(
+def _add_ratio(
     summary: Summary,
     weights: NDArray[np.float64],
     name: str,
     above: NDArray[np.float64],
     below: NDArray[np.float64],
 ) -> None:
-    summary.values[name] = ratio(weights, above, below)
+    summary.values[name] = weighted_ratio(weights, above, below)
     summary.counts[name] = int(below.sum())
 
 
-def _total(table: Table, names: Iterable[str]) -> NDArray[np.float64]:
+def _sum_columns(table: Table, names: Iterable[str]) -> NDArray[np.float64]:
     return np.sum([table[name] for name in names], axis=0)
 
 

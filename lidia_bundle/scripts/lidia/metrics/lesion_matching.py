@@ -50,18 +50,18 @@ class Lesion(NamedTuple):
     """Its value in the map of numbers."""
     kind: int
     """Its class, 2..9: that of most of its voxels."""
-    part: Component
+    component: Component
 
 
 @dataclass(frozen=True)
-class Found:
+class LesionMap:
     """The lesions of one volume."""
 
     shape: tuple[int, ...]
     """X, Y, Z."""
     box: tuple[slice, ...]
     """The smallest box that holds whatever is drawn as a lesion; empty where nothing is."""
-    inside: Numbers
+    labels: Numbers
     """Numbers in that box, 0 outside the lesions of the list."""
     lesions: list[Lesion]
 
@@ -69,16 +69,16 @@ class Found:
     def numbers(self) -> NDArray[np.uint32]:
         """`(X, Y, Z)`, 0 outside the lesions of the list."""
         whole = np.zeros(self.shape, np.uint32)
-        whole[self.box] = self.inside
+        whole[self.box] = self.labels
         return whole
 
-    def cut(self, box: Sequence[slice]) -> Numbers:
+    def crop(self, box: Sequence[slice]) -> Numbers:
         """Numbers in a box of the volume that lies in `self.box`."""
         at = zip(box, self.box, strict=True)
-        return self.inside[tuple(slice(side.start - own.start, side.stop - own.start) for side, own in at)]
+        return self.labels[tuple(slice(side.start - own.start, side.stop - own.start) for side, own in at)]
 
 
-class Truth(NamedTuple):
+class TrueLesion(NamedTuple):
     """Match result of a true lesion."""
 
     lesion: Lesion
@@ -89,7 +89,7 @@ class Truth(NamedTuple):
     dice: float
 
 
-class Guess(NamedTuple):
+class PredictedLesion(NamedTuple):
     """Match result of a predicted lesion."""
 
     lesion: Lesion
@@ -102,11 +102,11 @@ class Guess(NamedTuple):
     """Class of the best truth where it counts for the accuracy, else 0."""
 
 
-class Match(NamedTuple):
+class LesionMatch(NamedTuple):
     """The lesions of a patient after matching."""
 
-    truths: list[Truth]
-    guesses: list[Guess]
+    truths: list[TrueLesion]
+    predictions: list[PredictedLesion]
 
 
 def find_lesions(
@@ -114,7 +114,7 @@ def find_lesions(
     spacing: Sequence[float],
     instances: ArrayLike | None = None,
     smallest_mm3: float = SMALLEST_MM3,
-) -> Found:
+) -> LesionMap:
     """Find the lesions of a label map; components below `smallest_mm3` are dropped.
 
     Args:
@@ -129,11 +129,11 @@ def find_lesions(
     whole = as_array(classes)
     box = bounding_box(whole, above=FIRST_LESION - 1)
     if box is None:
-        return Found(whole.shape, (slice(0, 0),) * 3, np.zeros((0, 0, 0), np.uint32), [])
+        return LesionMap(whole.shape, (slice(0, 0),) * 3, np.zeros((0, 0, 0), np.uint32), [])
     # Lesions fill a small part of a scan: nothing else is looked at more than once
     kinds = np.fmax(whole[box], FIRST_LESION - 1).astype(np.uint8, copy=False)  # NaN is no lesion
     kinds -= FIRST_LESION - 1
-    inside = _numbered(kinds, None if instances is None else as_array(instances)[box])
+    inside = _number_lesions(kinds, None if instances is None else as_array(instances)[box])
     found = []
     for part in component_stats(inside, spacing):
         here = inside[part.box] == part.instance
@@ -142,10 +142,10 @@ def find_lesions(
             continue
         kind = int(np.bincount(kinds[part.box][here]).argmax()) + FIRST_LESION - 1
         found.append(Lesion(part.instance, kind, shift_component(part, box)))
-    return Found(whole.shape, box, inside, found)
+    return LesionMap(whole.shape, box, inside, found)
 
 
-def _numbered(kinds: NDArray[np.uint8], drawn: NDArray[Any] | None) -> Numbers:
+def _number_lesions(kinds: NDArray[np.uint8], drawn: NDArray[Any] | None) -> Numbers:
     """Lesion numbers: as drawn, and behind them components of equal class of what nobody numbered."""
     if drawn is None:
         return label_components(kinds)
@@ -155,33 +155,35 @@ def _numbered(kinds: NDArray[np.uint8], drawn: NDArray[Any] | None) -> Numbers:
     return numbers
 
 
-def shared_voxels(predicted: Found, truth: Found) -> NDArray[np.int64]:
+def count_shared_voxels(predicted: LesionMap, truth: LesionMap) -> NDArray[np.int64]:
     """Voxels that predictions (rows) and truths (columns) have in common, in the order of their lists."""
     counts = np.zeros((len(predicted.lesions), len(truth.lesions)), np.int64)
     if counts.size == 0:
         return counts
-    guesses, truths = _corners(predicted.lesions), _corners(truth.lesions)
+    guesses, truths = _stack_corners(predicted.lesions), _stack_corners(truth.lesions)
     low = np.maximum(guesses[:, None, 0], truths[None, :, 0])  # of what each pair of boxes has in common
     high = np.minimum(guesses[:, None, 1], truths[None, :, 1])
     for row, column in np.argwhere((low < high).all(axis=2)).tolist():
         box = tuple(map(slice, low[row, column].tolist(), high[row, column].tolist()))
         guess, real = predicted.lesions[row].number, truth.lesions[column].number
-        counts[row, column] = np.count_nonzero((predicted.cut(box) == guess) & (truth.cut(box) == real))
+        counts[row, column] = np.count_nonzero((predicted.crop(box) == guess) & (truth.crop(box) == real))
     return counts
 
 
-def _corners(lesions: Sequence[Lesion]) -> NDArray[np.int64]:
+def _stack_corners(lesions: Sequence[Lesion]) -> NDArray[np.int64]:
     """First voxels of the boxes of lesions, and those behind their last: `(n, 2, 3)`."""
-    return np.array([[[s.start for s in one.part.box], [s.stop for s in one.part.box]] for one in lesions])
+    return np.array([
+        [[s.start for s in one.component.box], [s.stop for s in one.component.box]] for one in lesions
+    ])
 
 
 def match_lesions(
-    predicted: Found,
-    truth: Found,
+    predicted: LesionMap,
+    truth: LesionMap,
     *,
     overlap: float = OVERLAP,
     counted_mm3: float = COUNTED_MM3,
-) -> Match:
+) -> LesionMatch:
     """Match by the authors' protocol.
 
     Args:
@@ -190,9 +192,11 @@ def match_lesions(
         overlap: Dice from which on two lesions match.
         counted_mm3: volume from which on predictions count and truths are not ignored.
     """
-    dice = _dice(predicted, truth)
-    counted = np.array([not is_smaller(one.part.volume_mm3, counted_mm3) for one in predicted.lesions], bool)
-    ignored = np.array([is_smaller(one.part.volume_mm3, counted_mm3) for one in truth.lesions], bool)
+    dice = _compute_dice(predicted, truth)
+    counted = np.array(
+        [not is_smaller(one.component.volume_mm3, counted_mm3) for one in predicted.lesions], bool
+    )
+    ignored = np.array([is_smaller(one.component.volume_mm3, counted_mm3) for one in truth.lesions], bool)
     hits = (dice >= overlap) & counted[:, None]
     outcomes = ["false" if one else "small" for one in counted]
     taken = np.zeros(len(truth.lesions), bool)
@@ -203,20 +207,24 @@ def match_lesions(
             taken |= fresh
     rivals = np.where(counted[:, None], dice, 0)
     truths = [
-        Truth(one, bool(ignored[column]), bool(taken[column]), *_best(rivals[:, column], predicted.lesions))
+        TrueLesion(
+            one, bool(ignored[column]), bool(taken[column]), *_find_best(rivals[:, column], predicted.lesions)
+        )
         for column, one in enumerate(truth.lesions)
     ]
     guesses = []
     for row, one in enumerate(predicted.lesions):
-        number, largest = _best(dice[row], truth.lesions)
+        number, largest = _find_best(dice[row], truth.lesions)
         column = int(dice[row].argmax()) if number else -1
         typed = number > 0 and bool(hits[row, column]) and not ignored[column]
-        guesses.append(Guess(one, outcomes[row], number, largest, truth.lesions[column].kind if typed else 0))
-    return Match(truths, guesses)
+        guesses.append(
+            PredictedLesion(one, outcomes[row], number, largest, truth.lesions[column].kind if typed else 0)
+        )
+    return LesionMatch(truths, guesses)
 
 
 def match_one_to_one(
-    predicted: Found, truth: Found, *, iou: float, counted_mm3: float = COUNTED_MM3
+    predicted: LesionMap, truth: LesionMap, *, iou: float, counted_mm3: float = COUNTED_MM3
 ) -> tuple[int, int, int]:
     """True positives, false positives and misses when each lesion may be used once.
 
@@ -228,10 +236,12 @@ def match_one_to_one(
         iou: intersection over union from which on two lesions match.
         counted_mm3: volume from which on predictions count and truths are not ignored.
     """
-    dice = _dice(predicted, truth)
+    dice = _compute_dice(predicted, truth)
     overlap = dice / (2 - dice)
-    counted = np.array([not is_smaller(one.part.volume_mm3, counted_mm3) for one in predicted.lesions], bool)
-    ignored = np.array([is_smaller(one.part.volume_mm3, counted_mm3) for one in truth.lesions], bool)
+    counted = np.array(
+        [not is_smaller(one.component.volume_mm3, counted_mm3) for one in predicted.lesions], bool
+    )
+    ignored = np.array([is_smaller(one.component.volume_mm3, counted_mm3) for one in truth.lesions], bool)
     fits = overlap >= iou - 1e-12
     real = fits[counted][:, ~ignored]
     worth = np.where(real, 1 + overlap[counted][:, ~ignored] / (1 + len(truth.lesions)), 0)
@@ -244,7 +254,7 @@ def match_one_to_one(
     return hit, int((~matched & ~excused).sum()), int((~ignored).sum()) - hit
 
 
-def confusion(match: Match) -> NDArray[np.int64]:
+def cross_tabulate_types(match: LesionMatch) -> NDArray[np.int64]:
     """Counts `(9, 9)`: true type (rows) by predicted type (columns).
 
     The last row holds predictions that match nothing, the last column truths that were missed. A prediction
@@ -252,7 +262,7 @@ def confusion(match: Match) -> NDArray[np.int64]:
     """
     kinds = len(CLASSES) - FIRST_LESION
     table = np.zeros((kinds + 1, kinds + 1), np.int64)
-    for guess in match.guesses:
+    for guess in match.predictions:
         if guess.kind:
             table[guess.kind - FIRST_LESION, guess.lesion.kind - FIRST_LESION] += 1
         elif guess.outcome == "false":
@@ -263,13 +273,13 @@ def confusion(match: Match) -> NDArray[np.int64]:
     return table
 
 
-def _dice(predicted: Found, truth: Found) -> NDArray[np.float64]:
-    rows = np.array([one.part.voxels for one in predicted.lesions], np.float64)
-    columns = np.array([one.part.voxels for one in truth.lesions], np.float64)
-    return 2 * shared_voxels(predicted, truth) / (rows[:, None] + columns[None, :])
+def _compute_dice(predicted: LesionMap, truth: LesionMap) -> NDArray[np.float64]:
+    rows = np.array([one.component.voxels for one in predicted.lesions], np.float64)
+    columns = np.array([one.component.voxels for one in truth.lesions], np.float64)
+    return 2 * count_shared_voxels(predicted, truth) / (rows[:, None] + columns[None, :])
 
 
-def _best(dice: NDArray[np.float64], lesions: list[Lesion]) -> tuple[int, float]:
+def _find_best(dice: NDArray[np.float64], lesions: list[Lesion]) -> tuple[int, float]:
     if dice.size == 0 or dice.max() <= 0:
         return 0, 0.0
     at = int(dice.argmax())

@@ -40,7 +40,7 @@ class Triage(NamedTuple):
     ruled_in: float
 
 
-def choose_point(
+def choose_operating_point(
     probabilities: ArrayLike,
     truth: ArrayLike,
     *,
@@ -75,14 +75,14 @@ def choose_point(
     return OperatingPoint(float(min(low, high)), float(max(low, high)))
 
 
-def decide(probability: float, point: OperatingPoint) -> str:
+def apply_operating_point(probability: float, point: OperatingPoint) -> str:
     """RULED_OUT, OPEN or RULED_IN."""
     if probability < point.rule_out:
         return RULED_OUT
     return RULED_IN if probability > point.rule_in else OPEN
 
 
-def judge_point(probabilities: ArrayLike, truth: ArrayLike, point: OperatingPoint) -> Triage:
+def evaluate_operating_point(probabilities: ArrayLike, truth: ArrayLike, point: OperatingPoint) -> Triage:
     """Evaluate an operating point on a cohort.
 
     Args:

@@ -23,7 +23,9 @@ SIDES = ("malignant", "benign", "malignant_authors", "benign_authors", "unsided"
 calcification on neither side; `unsided` are `others` without a flag."""
 
 
-def true_volumes(lesions: Iterable[Lesion], malignant: Mapping[str, bool] | None = None) -> dict[str, float]:
+def sum_true_volumes(
+    lesions: Iterable[Lesion], malignant: Mapping[str, bool] | None = None
+) -> dict[str, float]:
     """Volume of each type and side in mm3.
 
     Args:
@@ -41,7 +43,7 @@ def true_volumes(lesions: Iterable[Lesion], malignant: Mapping[str, bool] | None
         sides += ["malignant_authors"] * (lesion.kind in MALIGNANT)
         sides += ["benign_authors"] * (lesion.kind in AUTHORS_BENIGN)
         for side in sides:
-            volumes[side] += lesion.part.volume_mm3
+            volumes[side] += lesion.component.volume_mm3
     return volumes
 
 

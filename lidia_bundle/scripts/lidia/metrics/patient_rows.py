@@ -10,18 +10,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scripts.lidia.components import SMALLEST_MM3, as_array
-from scripts.lidia.metrics.dice import voxel_dice
+from scripts.lidia.metrics.dice import compute_dice
 from scripts.lidia.metrics.lesion_matching import (
     COUNTED_MM3,
     OVERLAP,
-    Found,
-    Match,
-    confusion,
+    LesionMap,
+    LesionMatch,
+    cross_tabulate_types,
     find_lesions,
     match_lesions,
     match_one_to_one,
 )
-from scripts.lidia.metrics.patient_auc import PRESENT_MM3, true_volumes
+from scripts.lidia.metrics.patient_auc import PRESENT_MM3, sum_true_volumes
 from scripts.lidia.vocabulary import FIRST_LESION, LESION_TYPES, LIVER
 
 SCORES = (*LESION_TYPES, "malignant", "benign", "benign_authors")
@@ -69,22 +69,22 @@ class Prediction(NamedTuple):
     """Of a network with a patient branch."""
 
 
-class Measured(NamedTuple):
+class PatientMeasurement(NamedTuple):
     """One patient against the truth."""
 
     row: dict[str, float]
     """The same names in the same order for all patients of a network."""
-    match: Match
-    predicted: Found
-    truth: Found
+    match: LesionMatch
+    predicted: LesionMap
+    truth: LesionMap
 
 
-def rules_of(columns: Mapping[str, Any]) -> list[str]:
+def list_rules(columns: Mapping[str, Any]) -> list[str]:
     """The rules whose scores stand in a table; only a network with a patient branch has all."""
     return [rule for rule in RULES if f"{rule}_{SCORES[0]}" in columns]
 
 
-def measure(
+def measure_patient(
     predicted: Prediction,
     classes: ArrayLike,
     instances: ArrayLike,
@@ -92,7 +92,7 @@ def measure(
     *,
     malignant: Mapping[str, bool] | None = None,
     protocol: Protocol = AUTHORS,
-) -> Measured:
+) -> PatientMeasurement:
     """Measure one patient against the truth, on the grid of the truth.
 
     Args:
@@ -118,9 +118,9 @@ def measure(
         row |= {f"branch_{name}": float(predicted.branch[name]) for name in SCORES}
     row |= {
         f"mm3_{name}": volume
-        for name, volume in true_volumes((t.lesion for t in match.truths), malignant).items()
+        for name, volume in sum_true_volumes((t.lesion for t in match.truths), malignant).items()
     }
-    row |= _lesion_counts(match)
+    row |= _count_lesions(match)
     for iou in protocol.ious:
         counts = match_one_to_one(lesions, truth, iou=iou, counted_mm3=protocol.counted_mm3)
         row |= {
@@ -129,18 +129,18 @@ def measure(
     cleaned = np.where((label >= FIRST_LESION) & (truth.numbers == 0), LIVER, label)
     everything = np.where(predicted.classes > 0, predicted.classes, predicted.liver)
     ignored = np.isin(truth.numbers, [t.lesion.number for t in match.truths if t.ignored])
-    row |= {f"dice_{name}": value for name, value in voxel_dice(everything, cleaned, ignored).items()}
-    return Measured(row, match, lesions, truth)
+    row |= {f"dice_{name}": value for name, value in compute_dice(everything, cleaned, ignored).items()}
+    return PatientMeasurement(row, match, lesions, truth)
 
 
 TRIPLE = ("hit", "false", "missed")
 
 
-def _lesion_counts(match: Match) -> dict[str, float]:
-    table = confusion(match)
+def _count_lesions(match: LesionMatch) -> dict[str, float]:
+    table = cross_tabulate_types(match)
     row: dict[str, float] = {}
     for outcome in ("true", "false", "ignored", "small"):
-        row[f"predicted_{outcome}"] = sum(guess.outcome == outcome for guess in match.guesses)
+        row[f"predicted_{outcome}"] = sum(guess.outcome == outcome for guess in match.predictions)
     real = [truth for truth in match.truths if not truth.ignored]
     row["truths_ignored"] = len(match.truths) - len(real)
     for index, name in enumerate(LESION_TYPES, FIRST_LESION):
@@ -148,7 +148,9 @@ def _lesion_counts(match: Match) -> dict[str, float]:
         row[f"hits_{name}"] = sum(truth.lesion.kind == index and truth.hit for truth in real)
     for name, (low, high) in SIZES.items():
         inside = [
-            truth for truth in real if low <= (6 * truth.lesion.part.volume_mm3 / np.pi) ** (1 / 3) < high
+            truth
+            for truth in real
+            if low <= (6 * truth.lesion.component.volume_mm3 / np.pi) ** (1 / 3) < high
         ]
         row[f"truths_{name}"] = len(inside)
         row[f"hits_{name}"] = sum(truth.hit for truth in inside)

@@ -34,11 +34,11 @@ class Platt(NamedTuple):
 
 
 class PlattCovariance(NamedTuple):
-    """Covariance of a line's slope and intercept."""
+    """Covariance matrix of a line's slope and intercept."""
 
-    slope: float
-    both: float
-    intercept: float
+    slope_variance: float
+    covariance: float
+    intercept_variance: float
 
 
 class Calibration(NamedTuple):
@@ -96,7 +96,7 @@ def apply_platt(scores: ArrayLike, line: Platt) -> NDArray[np.float64]:
     return np.asarray(expit(line.slope * logit(scores) + line.intercept))
 
 
-def platt_spread(scores: ArrayLike, line: Platt) -> PlattCovariance:
+def estimate_platt_covariance(scores: ArrayLike, line: Platt) -> PlattCovariance:
     """How far a fitted line may be off: the inverse of its likelihood's curvature.
 
     Args:
@@ -114,7 +114,7 @@ def platt_spread(scores: ArrayLike, line: Platt) -> PlattCovariance:
 
 def slope_interval(line: Platt, spread: PlattCovariance, level: float = LEVEL) -> tuple[float, float]:
     """Wald's interval of a fitted slope."""
-    half = normal_quantile(level) * spread.slope**0.5
+    half = normal_quantile(level) * spread.slope_variance**0.5
     return line.slope - half, line.slope + half
 
 
@@ -132,12 +132,14 @@ def platt_interval(
         level: of the interval.
     """
     x = float(logit(score))
-    error = np.sqrt(max(spread.slope * x * x + 2 * spread.both * x + spread.intercept, 0.0))
+    error = np.sqrt(
+        max(spread.slope_variance * x * x + 2 * spread.covariance * x + spread.intercept_variance, 0.0)
+    )
     middle, half = line.slope * x + line.intercept, normal_quantile(level) * error
     return float(expit(middle - half)), float(expit(middle + half))
 
 
-def brier(
+def brier_score_and_skill(
     probabilities: ArrayLike, truth: ArrayLike, weights: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Brier score, and its skill over predicting the prevalence for everybody (1 best, 0 no better).
@@ -159,7 +161,7 @@ def brier(
     return score, 1 - worse
 
 
-def expected_error(
+def expected_calibration_error(
     probabilities: ArrayLike, truth: ArrayLike, weights: NDArray[np.float64], bins: int = BINS
 ) -> NDArray[np.float64]:
     """Expected calibration error: mean gap of probability and share of positives, bins of equal mass.

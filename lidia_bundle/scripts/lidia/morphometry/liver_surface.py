@@ -28,7 +28,7 @@ class LiverSurface:
 
     def __init__(self, liver: ArrayLike, spacing: Sequence[float]) -> None:
         self.spacing = np.asarray(spacing, dtype=np.float64)
-        faces = _faces(as_array(liver) > 0) * self.spacing
+        faces = _find_faces(as_array(liver) > 0) * self.spacing
         self.tree = cKDTree(faces) if len(faces) else None
 
     def distance_mm(self, lesion: ArrayLike, start: Sequence[int] = (0, 0, 0)) -> float | None:
@@ -41,13 +41,13 @@ class LiverSurface:
         Raises:
             ValueError: the volume does not have three axes.
         """
-        rim = (_faces(as_array(lesion) > 0, whole=True) + np.asarray(start)) * self.spacing
+        rim = (_find_faces(as_array(lesion) > 0, whole=True) + np.asarray(start)) * self.spacing
         if self.tree is None or not len(rim):
             return None
         return float(self.tree.query(rim)[0].min())
 
 
-def _faces(mask: NDArray[np.bool_], whole: bool = False) -> NDArray[np.float64]:
+def _find_faces(mask: NDArray[np.bool_], whole: bool = False) -> NDArray[np.float64]:
     """Centres (N, 3) in voxel indices of the faces between inside and outside.
 
     With `whole` those at the end of the volume count too.

@@ -24,13 +24,13 @@ MIDDLE_MM = 15.0
 """From the plane; nearer than that the rule does not know."""
 
 
-def _rightwards(places: NDArray[np.float64]) -> NDArray[np.float64]:
+def _project_to_right(places: NDArray[np.float64]) -> NDArray[np.float64]:
     """How far places (..., 3) in RAS mm lie to the right, across the plane."""
     turn = np.deg2rad(TURN)
     return places[..., 0] * np.cos(turn) - places[..., 1] * np.sin(turn)
 
 
-def middle_plane(liver: ArrayLike, affine: ArrayLike) -> float | None:
+def find_lobe_plane(liver: ArrayLike, affine: ArrayLike) -> float | None:
     """Where the plane lies, in mm along its normal; None without a liver.
 
     Args:
@@ -44,17 +44,17 @@ def middle_plane(liver: ArrayLike, affine: ArrayLike) -> float | None:
     if not len(index):
         return None
     matrix = np.asarray(affine, dtype=np.float64)
-    return float(np.quantile(_rightwards(index @ matrix[:3, :3].T + matrix[:3, 3]), LEFT_SHARE))
+    return float(np.quantile(_project_to_right(index @ matrix[:3, :3].T + matrix[:3, 3]), LEFT_SHARE))
 
 
-def lobe_of(centre_mm: Sequence[float], plane: float) -> str:
+def assign_lobe(centre_mm: Sequence[float], plane: float) -> str:
     """`right`, `left`, or `middle` where the rule does not know.
 
     Args:
         centre_mm: the lesion's centroid, RAS mm.
-        plane: of `middle_plane`.
+        plane: of `find_lobe_plane`.
     """
-    beyond = float(_rightwards(np.asarray(centre_mm, dtype=np.float64))) - plane
+    beyond = float(_project_to_right(np.asarray(centre_mm, dtype=np.float64))) - plane
     if abs(beyond) < MIDDLE_MM:
         return "middle"
     return "right" if beyond > 0 else "left"

@@ -10,35 +10,35 @@ from scipy.ndimage import binary_erosion
 
 from scripts.lidia.components import as_array, bounding_box
 
-ENOUGH = 20_000
+MAX_SAMPLES = 20_000
 """Voxels from which on a mean gets no better."""
-APART_MM = 3.0
+MARGIN_MM = 3.0
 """How far the liver's own voxels keep from its surface and from lesions."""
 
 
-def inside(mask: ArrayLike) -> NDArray[np.int64]:
+def sample_mask(mask: ArrayLike) -> NDArray[np.int64]:
     """Voxels of a mask.
 
     Args:
         mask: `(X, Y, Z)`, true inside.
 
     Returns:
-        `(N, 3)` indices, N at most `ENOUGH`: of a larger mask a draw that is the same every time.
+        `(N, 3)` indices, N at most `MAX_SAMPLES`: of a larger mask a draw that is the same every time.
 
     Raises:
         ValueError: the volume does not have three axes.
     """
     index = np.argwhere(as_array(mask) > 0)
-    if len(index) <= ENOUGH:
+    if len(index) <= MAX_SAMPLES:
         return index
     # Every nth voxel would be those of a few planes where n fits the volume's shape
-    drawn = np.random.default_rng(0).choice(len(index), ENOUGH, replace=False, shuffle=False)
+    drawn = np.random.default_rng(0).choice(len(index), MAX_SAMPLES, replace=False, shuffle=False)
     selected: NDArray[np.int64] = index[np.sort(drawn)]
     return selected
 
 
-def parenchyma(liver: ArrayLike, lesions: ArrayLike, spacing: Sequence[float]) -> NDArray[np.int64]:
-    """Voxels of the liver's own tissue: inside, without lesions, `APART_MM` from its surface and from them.
+def sample_parenchyma(liver: ArrayLike, lesions: ArrayLike, spacing: Sequence[float]) -> NDArray[np.int64]:
+    """Voxels of the liver's own tissue: inside, without lesions, `MARGIN_MM` from its surface and from them.
 
     Vessels stay in: take the median of what is read there.
 
@@ -48,7 +48,7 @@ def parenchyma(liver: ArrayLike, lesions: ArrayLike, spacing: Sequence[float]) -
         spacing: mm a voxel along X, Y, Z.
 
     Returns:
-        `(N, 3)` indices, N at most `ENOUGH`; none where no voxel is that deep.
+        `(N, 3)` indices, N at most `MAX_SAMPLES`; none where no voxel is that deep.
 
     Raises:
         ValueError: the volume does not have three axes.
@@ -58,10 +58,10 @@ def parenchyma(liver: ArrayLike, lesions: ArrayLike, spacing: Sequence[float]) -
     if box is None:
         return np.zeros((0, 3), np.int64)
     # Every few voxels of a fine grid tell as much as all of them
-    steps = np.array([max(1, int(APART_MM / size)) for size in spacing])
+    steps = np.array([max(1, int(MARGIN_MM / size)) for size in spacing])
     coarse = own[box][tuple(slice(None, None, step) for step in steps)]
     for axis, step in enumerate(steps):
-        reach = max(1, int(np.ceil(APART_MM / (spacing[axis] * step) - 1e-6)))
+        reach = max(1, int(np.ceil(MARGIN_MM / (spacing[axis] * step) - 1e-6)))
         line = np.ones([2 * reach + 1 if other == axis else 1 for other in range(3)], bool)
         coarse = binary_erosion(coarse, line)
-    return inside(coarse) * steps + [side.start for side in box]
+    return sample_mask(coarse) * steps + [side.start for side in box]

@@ -17,18 +17,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from scripts.lidia.contract import exporting
+from scripts.lidia.contract import is_exporting
 from scripts.lidia.net.blocks import ConvBlock, SpaceToDepth
 
 
 def any_or_exporting(flags: Tensor) -> bool:
     """Return True if any flag is set; always True during export, where the values are unknown."""
-    return exporting() or bool(flags.any())
+    return is_exporting() or bool(flags.any())
 
 
 def all_unless_exporting(flags: Tensor) -> bool:
     """Return True if all flags are set; always False during export, where the values are unknown."""
-    return not exporting() and bool(flags.all())
+    return not is_exporting() and bool(flags.all())
 
 
 class PhaseBlock(nn.Sequential):

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scripts.lidia.contract import LayerPrediction, Prediction, check_image, exporting
+from scripts.lidia.contract import LayerPrediction, Prediction, check_image, is_exporting
 from scripts.lidia.net.hounsfield_path import HounsfieldPath, stretch_soft_tissue
 from scripts.lidia.net.mask_pilots import pilot_masks, pool_under_masks
 from scripts.lidia.net.query_heads import mask_logits
@@ -130,7 +130,7 @@ class LIDIA(nn.Module):
         """
         check_image(image, self.phases, self.stride)
         present = torch.isnan(image).flatten(2).any(dim=2).logical_not()  # (B, P)
-        if not exporting() and not bool(present.any(dim=1).all()):
+        if not is_exporting() and not bool(present.any(dim=1).all()):
             raise ValueError("A case has no phase: every channel contains NaN. Give at least one phase.")
         if self.focus is not None:
             image = stretch_soft_tissue(image, self.focus[0], self.focus[1])
@@ -140,7 +140,7 @@ class LIDIA(nn.Module):
         pixels = pyramid[0]
         if self.hounsfield_path is not None:
             pixels = pixels + self.hounsfield_path(image, present)
-        if exporting():  # a graph cannot raise an error: the map of a case without phases is NaN
+        if is_exporting():  # a graph cannot raise an error: the map of a case without phases is NaN
             pixels = pixels.masked_fill(~present.any(dim=1)[:, None, None, None, None], torch.nan)
         return Features(levels, pyramid, pixels)
 
@@ -182,7 +182,7 @@ class LIDIA(nn.Module):
         semantic_logits, descriptors, liver_logits = semantic
         mask_features = self.mask_features(features.pixels)
         if not self.decoding:
-            return Prediction.of_semantic_head(semantic_logits, liver_logits, mask_features)
+            return Prediction.from_semantic_head(semantic_logits, liver_logits, mask_features)
         queries = self.query_generator(semantic_logits, descriptors)
         feat, embed, count = queries.feat, queries.embed, queries.feat.shape[1]
         masks, instances = self._draw_pilots(target, mask_features)

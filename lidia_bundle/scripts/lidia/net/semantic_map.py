@@ -22,7 +22,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from scripts.lidia.contract import exporting
+from scripts.lidia.contract import is_exporting
 from scripts.lidia.vocabulary import FIRST_LESION
 
 
@@ -51,7 +51,7 @@ def semantic_map(class_logits: Tensor, mask_logits: Tensor, max_over_queries: bo
     flat = mask_logits.flatten(2)  # (B, Q, N)
     # In chunks of voxels, because the intermediate tensors of a whole volume do not fit into the cache and
     # allocating them costs more than the arithmetic. In an ONNX graph the number of voxels is unknown.
-    parts = [flat] if exporting() else flat.split(4096, dim=2)
+    parts = [flat] if is_exporting() else flat.split(4096, dim=2)
     scores = torch.cat(
         [gather_votes(classes, part.float().sigmoid(), max_over_queries) for part in parts], dim=2
     )

@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from scripts.lidia.atomic import MARK, replacing
+from scripts.lidia.atomic import MARK, write_atomically
 from scripts.lidia.phantom.case import Case, sample_case
 from scripts.lidia.phantom.fingerprint import recipe_hash
 from scripts.lidia.phantom.recipes import RECIPES
@@ -228,5 +228,5 @@ def encode_nifti(data: NDArray, affine: NDArray) -> bytes:
 
 def write_bytes_atomic(path: Path, content: bytes) -> None:
     """Writes a file atomically, so that an interrupted run leaves no incomplete file."""
-    with replacing(path) as temporary:
+    with write_atomically(path) as temporary:
         temporary.write_bytes(content)

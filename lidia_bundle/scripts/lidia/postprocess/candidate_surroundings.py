@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scripts.lidia.components import SMALLEST_MM3, as_array, component_stats, is_smaller, join_components
-from scripts.lidia.postprocess.liver_region import grow
+from scripts.lidia.postprocess.liver_region import dilate
 from scripts.lidia.vocabulary import BACKGROUND, FIRST_LESION, LIVER
 
 
-class Judged(NamedTuple):
+class FilteredCandidates(NamedTuple):
     """Classes without the candidates that lie outside the liver."""
 
     classes: NDArray[np.uint8]
@@ -31,17 +31,17 @@ class Judged(NamedTuple):
     """Of the rejected candidates that are large enough for a lesion."""
 
 
-def without_outside(
+def reject_outside_liver(
     classes: NDArray[np.uint8],
     spacing: Sequence[float],
     *,
-    given: ArrayLike | None = None,
+    user_liver: ArrayLike | None = None,
     shell_mm: float = 3.0,
     liver_share: float = 0.5,
     attached_cm2: float = 10.0,
     given_share: float = 0.1,
     smallest_mm3: float = SMALLEST_MM3,
-) -> Judged:
+) -> FilteredCandidates:
     """Reject candidates that are not sufficiently surrounded by liver.
 
     Candidates that touch one another are judged as one, whatever their types: a necrotic centre has no liver
@@ -55,7 +55,7 @@ def without_outside(
     Args:
         classes: `(X, Y, Z)` arg-max of the class map.
         spacing: mm a voxel along X, Y, Z.
-        given: `(X, Y, Z)` liver mask of the user, in place of class 1.
+        user_liver: `(X, Y, Z)` liver mask of the user, in place of class 1.
         shell_mm: thickness of the shell, which is a voxel along each axis at least.
         liver_share: share of the shell that has to be liver, 0..1; 0 keeps all candidates.
         attached_cm2: volume of the liver in the shell over its thickness from which on a candidate is kept.
@@ -65,8 +65,8 @@ def without_outside(
     candidates = classes >= FIRST_LESION
     rejected = np.zeros_like(candidates)
     if liver_share <= 0.0 or not candidates.any():
-        return Judged(classes, rejected, [])
-    liver = classes == LIVER if given is None else as_array(given) > 0
+        return FilteredCandidates(classes, rejected, [])
+    liver = classes == LIVER if user_liver is None else as_array(user_liver) > 0
     # a shell is a voxel wide at least: slices may be thicker than it
     steps = [min(step, shell_mm) for step in spacing]
     enough = attached_cm2 * 100 * shell_mm / prod(spacing)
@@ -78,9 +78,9 @@ def without_outside(
             for side, by in zip(part.box, (int(shell_mm // step) + 1 for step in steps), strict=True)
         )
         mask = parts[box] == part.instance
-        shell = grow(mask, steps, shell_mm) & ~candidates[box]
+        shell = dilate(mask, steps, shell_mm) & ~candidates[box]
         around = np.count_nonzero(shell & liver[box])
-        if given is None:
+        if user_liver is None:
             kept = around >= enough or part.voxels >= most
         else:
             kept = np.count_nonzero(mask & liver[box]) >= given_share * part.voxels
@@ -88,4 +88,4 @@ def without_outside(
             rejected[box] |= mask
             if not is_smaller(part.volume_mm3, smallest_mm3):
                 volumes.append(part.volume_mm3)
-    return Judged(np.where(rejected, np.uint8(BACKGROUND), classes), rejected, volumes)
+    return FilteredCandidates(np.where(rejected, np.uint8(BACKGROUND), classes), rejected, volumes)

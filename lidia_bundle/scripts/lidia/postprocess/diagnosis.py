@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scripts.lidia.components import SMALLEST_MM3, join_components
-from scripts.lidia.postprocess.candidate_surroundings import without_outside
+from scripts.lidia.postprocess.branch_scores import branch_scores, split_branch
+from scripts.lidia.postprocess.candidate_surroundings import reject_outside_liver
 from scripts.lidia.postprocess.class_map import argmax_classes, as_probabilities
 from scripts.lidia.postprocess.confidence_filter import drop_low_confidence_lesions
 from scripts.lidia.postprocess.lesion_instances import extract_lesions
-from scripts.lidia.postprocess.liver_region import grow, liver_region
+from scripts.lidia.postprocess.liver_region import dilate, liver_region
 from scripts.lidia.postprocess.livermax import GROUPS, livermax
-from scripts.lidia.postprocess.patient_branch import branch_scores, split_branch
 from scripts.lidia.postprocess.pixel_count import pixel_count
 from scripts.lidia.vocabulary import FIRST_LESION
 
@@ -50,7 +50,7 @@ def diagnose(
     spacing: Sequence[float],
     affine: ArrayLike,
     *,
-    given: ArrayLike | None = None,
+    user_liver: ArrayLike | None = None,
     grow_mm: float = 3.0,
     smooth: bool = False,
     smallest_mm3: float = SMALLEST_MM3,
@@ -68,16 +68,16 @@ def diagnose(
             patient branch where the network has one (see `split_branch`).
         spacing: mm a voxel along X, Y, Z.
         affine: `(4, 4)` from voxel indices to RAS mm.
-        given: `(X, Y, Z)` liver mask of the user, in place of class 1.
+        user_liver: `(X, Y, Z)` liver mask of the user, in place of class 1.
         grow_mm: how far 'inside the liver' reaches beyond it.
         smooth: LiverMax over the mean of 3x3x3 voxels.
         smallest_mm3: volume from which on a component is a lesion.
         confidence: lesion probability that a component must reach somewhere, see
             `drop_low_confidence_lesions`.
-        shell_mm: thickness of what surrounds a candidate, see `without_outside`.
+        shell_mm: thickness of what surrounds a candidate, see `reject_outside_liver`.
         liver_share: share of it that has to be liver for a lesion; 0 asks for none.
         attached_cm2: contact with the liver by which a candidate is kept with a smaller share.
-        given_share: share of a candidate in `given` by which it is kept with a smaller share.
+        given_share: share of a candidate in `user_liver` by which it is kept with a smaller share.
         groups: names of group scores and their classes.
 
     Raises:
@@ -87,10 +87,10 @@ def diagnose(
     maps = as_probabilities(class_map)
     likeliest = argmax_classes(maps)
     sure = drop_low_confidence_lesions(likeliest, maps, confidence)
-    judged = without_outside(
+    judged = reject_outside_liver(
         sure,
         spacing,
-        given=given,
+        user_liver=user_liver,
         shell_mm=shell_mm,
         liver_share=liver_share,
         attached_cm2=attached_cm2,
@@ -98,12 +98,12 @@ def diagnose(
         smallest_mm3=smallest_mm3,
     )
     voted = judged.classes
-    core = liver_region(voted, spacing, grow_mm=0.0, given=given)
-    region = grow(core, spacing, grow_mm) & ~(judged.rejected & ~core)
+    core = liver_region(voted, spacing, grow_mm=0.0, user_liver=user_liver)
+    region = dilate(core, spacing, grow_mm) & ~(judged.rejected & ~core)
     lesions = extract_lesions(maps, spacing, affine, classes=voted, region=region, smallest_mm3=smallest_mm3)
     warnings = [] if region.any() else [NO_LIVER]
     if judged.volumes_mm3:
-        warnings.append(_outside(judged.volumes_mm3, liver_share))
+        warnings.append(_describe_rejected(judged.volumes_mm3, liver_share))
     return Diagnosis(
         lesions.classes,
         lesions.instances,
@@ -115,20 +115,20 @@ def diagnose(
         warnings,
         None if painted is None else branch_scores(painted, lesions.classes),
         {
-            "doubtful": _count(likeliest, sure),
-            "outside_liver": len(judged.volumes_mm3) + lesions.distant,
+            "doubtful": _count_removed(likeliest, sure),
+            "outside_liver": len(judged.volumes_mm3) + lesions.outside,
             "small": lesions.small,
         },
     )
 
 
-def _count(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> int:
+def _count_removed(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> int:
     """Count the candidates that are lesions before and not afterwards."""
     gone = (before >= FIRST_LESION) & (after < FIRST_LESION)
     return int(join_components(gone).max(initial=0))
 
 
-def _outside(volumes_mm3: Sequence[float], liver_share: float) -> str:
+def _describe_rejected(volumes_mm3: Sequence[float], liver_share: float) -> str:
     many = len(volumes_mm3)
     named = "1 candidate lesion was" if many == 1 else f"{many} candidate lesions were"
     return (

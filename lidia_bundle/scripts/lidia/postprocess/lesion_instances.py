@@ -42,7 +42,7 @@ class Lesions(NamedTuple):
     """One a lesion: instance, type, probabilities {type: p}, volume_mm3, diameter_mm, centroid_ras_mm."""
     small: int
     """Number of components that are too small."""
-    distant: int
+    outside: int
     """Number of the others whose centroid lies outside the region."""
 
 
@@ -81,8 +81,8 @@ def extract_lesions(
         parts = join_components(mask)
         components += [(part, parts) for part in component_stats(parts, spacing)]
     large = [(part, parts) for part, parts in components if not is_smaller(part.volume_mm3, smallest_mm3)]
-    kept = [(part, parts) for part, parts in large if inside[_voxel(part, inside.shape)]]
-    kept.sort(key=_by_size)
+    kept = [(part, parts) for part, parts in large if inside[_find_centre_voxel(part, inside.shape)]]
+    kept.sort(key=_order_by_size)
     named = np.zeros(voted.shape, np.uint8)
     instances = np.zeros(voted.shape, np.uint16)
     axial = axial_axis(affine)
@@ -106,9 +106,9 @@ def extract_lesions(
     return Lesions(named, instances, records, len(components) - len(large), len(large) - len(kept))
 
 
-def _by_size(item: tuple[Component, NDArray[np.uint32]]) -> tuple[float, tuple[float, float, float]]:
+def _order_by_size(item: tuple[Component, NDArray[np.uint32]]) -> tuple[float, tuple[float, float, float]]:
     return (-item[0].volume_mm3, item[0].centre)
 
 
-def _voxel(part: Component, shape: tuple[int, ...]) -> tuple[int, ...]:
+def _find_centre_voxel(part: Component, shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(min(round(at), size - 1) for at, size in zip(part.centre, shape, strict=True))

@@ -19,7 +19,7 @@ Mask = NDArray[np.bool_]
 
 
 def liver_region(
-    classes: ArrayLike, spacing: Sequence[float], *, grow_mm: float = 3.0, given: ArrayLike | None = None
+    classes: ArrayLike, spacing: Sequence[float], *, grow_mm: float = 3.0, user_liver: ArrayLike | None = None
 ) -> Mask:
     """Voxels inside the liver.
 
@@ -27,8 +27,8 @@ def liver_region(
         classes: `(X, Y, Z)` arg-max of the class map.
         spacing: mm a voxel along X, Y, Z.
         grow_mm: how far the region reaches beyond the liver, in mm; 0 for the liver itself.
-        given: `(X, Y, Z)` liver mask of the user; it takes the place of class 1, and lesions that touch it
-            join it.
+        user_liver: `(X, Y, Z)` liver mask of the user; it replaces class 1, and lesions that touch it are
+            added to it.
 
     Returns:
         `(X, Y, Z)` mask; empty where there is neither liver nor lesion.
@@ -38,19 +38,19 @@ def liver_region(
     """
     class_map = as_array(classes)
     lesions = class_map >= FIRST_LESION
-    if given is None:
-        liver = _largest((class_map == LIVER) | lesions)
+    if user_liver is None:
+        liver = _keep_largest((class_map == LIVER) | lesions)
     else:
-        drawn = as_array(given) > 0
+        drawn = as_array(user_liver) > 0
         if drawn.shape != class_map.shape:
             raise ValueError(
                 f"The liver mask has shape {drawn.shape}, the image {class_map.shape}: give one on its grid."
             )
-        liver = _touching(drawn | lesions, drawn)
-    return grow(fill(liver), spacing, grow_mm)
+        liver = _keep_touching(drawn | lesions, drawn)
+    return dilate(fill_holes(liver), spacing, grow_mm)
 
 
-def grow(mask: Mask, spacing: Sequence[float], grow_mm: float) -> Mask:
+def dilate(mask: Mask, spacing: Sequence[float], grow_mm: float) -> Mask:
     """A mask dilated by a ball, within its volume.
 
     Args:
@@ -72,7 +72,7 @@ def grow(mask: Mask, spacing: Sequence[float], grow_mm: float) -> Mask:
     return region
 
 
-def fill(mask: Mask) -> Mask:
+def fill_holes(mask: Mask) -> Mask:
     """A mask with what no path through faces connects to the outside, `(X, Y, Z)`."""
     box = bounding_box(mask)
     if box is None:
@@ -97,26 +97,26 @@ def limit_length(mask: Mask, spacing: Sequence[float], longest_mm: float) -> Mas
     Returns:
         `(X, Y, Z)` mask: the same where it is short enough, the thickest part where no opening makes it so.
     """
-    if _length(mask, spacing) <= longest_mm:
+    if _longest_side_mm(mask, spacing) <= longest_mm:
         return mask
     part, radius = mask, 0.0
     depth = distance_transform_edt(mask, sampling=spacing)
-    while _length(part, spacing) > longest_mm:
+    while _longest_side_mm(part, spacing) > longest_mm:
         radius += min(spacing) / 2
-        core = _largest(depth > radius)
+        core = _keep_largest(depth > radius)
         if not core.any():
             break
         part = mask & (distance_transform_edt(~core, sampling=spacing) <= radius)
     return part
 
 
-def _length(mask: Mask, spacing: Sequence[float]) -> float:
+def _longest_side_mm(mask: Mask, spacing: Sequence[float]) -> float:
     """Longest side of a mask's box in mm."""
     box = bounding_box(mask) or (slice(0, 0),) * 3
     return max((side.stop - side.start) * step for side, step in zip(box, spacing, strict=True))
 
 
-def filled_parts(mask: Mask) -> Iterator[Mask]:
+def iterate_filled_components(mask: Mask) -> Iterator[Mask]:
     """The components (26 neighbours) of a mask with their holes filled, from the largest to the smallest.
 
     Args:
@@ -126,17 +126,17 @@ def filled_parts(mask: Mask) -> Iterator[Mask]:
     sizes = np.bincount(parts.ravel())
     sizes[0] = 0
     for part in np.argsort(-sizes, kind="stable")[: np.count_nonzero(sizes)]:
-        yield fill(parts == part)
+        yield fill_holes(parts == part)
 
 
-def _largest(mask: Mask) -> Mask:
+def _keep_largest(mask: Mask) -> Mask:
     parts = join_components(mask)
     sizes = np.bincount(parts.ravel())
     sizes[0] = 0
     return parts == sizes.argmax() if sizes.any() else np.zeros_like(mask)
 
 
-def _touching(mask: Mask, core: Mask) -> Mask:
+def _keep_touching(mask: Mask, core: Mask) -> Mask:
     parts = join_components(mask)
     kept = np.zeros(int(parts.max()) + 1, bool)
     kept[parts[core]] = True

@@ -71,7 +71,7 @@ def livermax(
             uniform_filter(channel.astype(np.float32), 3, mode="nearest") for channel in lesions
         ])
     values = [channel[box] for channel in lesions]
-    score_maps = [*values, *(_sum(values, classes) for classes in groups.values())]
+    score_maps = [*values, *(_sum_channels(values, classes) for classes in groups.values())]
     tops = [score_map.max(where=inside[box], initial=-np.inf) for score_map in score_maps]
     scores = {name: float(np.float32(top)) for name, top in zip(names, tops, strict=True)}
     broken = [name for name, score in scores.items() if not np.isfinite(score)]
@@ -82,7 +82,7 @@ def livermax(
     return {name: min(score, 1.0) for name, score in scores.items()}
 
 
-def _sum(values: Sequence[NDArray[Any]], classes: Sequence[int]) -> NDArray[np.float32]:
+def _sum_channels(values: Sequence[NDArray[Any]], classes: Sequence[int]) -> NDArray[np.float32]:
     total = np.zeros(values[0].shape, np.float32)
     for index in classes:
         total += values[index - FIRST_LESION].astype(np.float32, copy=False)

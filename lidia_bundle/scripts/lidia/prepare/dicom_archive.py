@@ -13,7 +13,7 @@ from scripts.lidia.atomic import write_json
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.dicom.file_account import Account, log_summary
 from scripts.lidia.dicom.study import Series, Study, find_studies
-from scripts.lidia.inference.inputs import leave_series, study_item, with_account
+from scripts.lidia.inference.inputs import add_account, make_study_item, record_left_out_series
 from scripts.lidia.phase_id.select_series import make_case_id
 from scripts.lidia.prepare.cross_validation import Sections
 from scripts.lidia.prepare.output_folder import logger, process_cases
@@ -55,7 +55,7 @@ def _read_studies(
     studies = [study for study in all_studies if any(_is_volume(series) for series in study.series)]
     for study in all_studies:
         if study not in studies:
-            leave_series(account, [(series, series.kind) for series in study.series], "")
+            record_left_out_series(account, [(series, series.kind) for series in study.series], "")
     if len(studies) < len(all_studies):
         logger.warning(f"{len(all_studies) - len(studies)} studies without CT slices were left out")
     if not studies:
@@ -120,11 +120,11 @@ def _make_item(
                 problem = f"a file beside its slices cannot be read: {fault.problem}"
                 raise CaseError(case, fault.file, problem, fault.remedy, fault.code)
         options: dict[str, Any] = {"phase_map": phase_map, "private": private, "account": account}
-        item = study_item(study, write, case_id=case, **options)
+        item = make_study_item(study, write, case_id=case, **options)
     except CaseError:
-        leave_series(account, [(series, series.kind or "failed") for series in study.series], case)
+        record_left_out_series(account, [(series, series.kind or "failed") for series in study.series], case)
         raise
-    return with_account(item, account, write, case=case)
+    return add_account(item, account, write, case=case)
 
 
 def _describe(entry: NamedStudy | CaseError) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
-from scripts.lidia.atomic import sweep, write_text
+from scripts.lidia.atomic import remove_stale_files, write_text
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.inference.case_evaluator import to_case_error, write_faults
 from scripts.lidia.input_folders import list_files
@@ -37,7 +37,7 @@ def claim(folder: Path, settings: Mapping[str, Any]) -> None:
         raise CaseError("datalist", str(note), problem, remedy, "other_settings")
     write_text(note, text)
     for place in list_files(folder).folders:
-        sweep(place)
+        remove_stale_files(place)
 
 
 def _differences(note: Path, settings: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
-from scripts.lidia.atomic import replacing, write_json
+from scripts.lidia.atomic import write_atomically, write_json
 from scripts.lidia.data.read_volume import read_phase
 from scripts.lidia.dicom.series import list_dicom_paths
 from scripts.lidia.geometry.volume import Volume
@@ -158,5 +158,5 @@ def _hash_content(path: str) -> str:
 
 def _save_image(path: Path, image: nib.Nifti1Image) -> None:
     image.header.set_xyzt_units("mm")
-    with replacing(path) as file:
+    with write_atomically(path) as file:
         nib.save(image, file)

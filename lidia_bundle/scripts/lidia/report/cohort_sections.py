@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from scripts.lidia.metrics.lesion_matching import Found
+from scripts.lidia.metrics.lesion_matching import LesionMap
 from scripts.lidia.report.html_page import build_section
 from scripts.lidia.report.line_charts import draw_curve
 from scripts.lidia.report.loss_curves import LOSS_TITLES, Points
@@ -79,7 +79,7 @@ def _render_picture(patient: Patient, level: int) -> str:
     return f'<figure><img src="{source}" alt="{escape(alt)}"><figcaption>{escape(alt)}</figcaption></figure>'
 
 
-def _select_outlines(lesions: Found, plane: Plane) -> Outlines:
+def _select_outlines(lesions: LesionMap, plane: Plane) -> Outlines:
     kinds = {lesion.number: lesion.kind for lesion in lesions.lesions}
     return Outlines(lesions.numbers[(*plane.box, plane.level)], kinds)
 

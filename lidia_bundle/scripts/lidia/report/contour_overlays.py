@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from scripts.lidia.metrics.lesion_matching import Found
+from scripts.lidia.metrics.lesion_matching import LesionMap
 from scripts.lidia.report.contours import find_label_position, trace_outline
 from scripts.lidia.report.palette import COLOURS
 from scripts.lidia.report.read_results import Patient
@@ -59,7 +59,7 @@ def _wrap_group(name: str, elements: Iterable[str]) -> str:
     return f'<g class="{name}">{inner}</g>' if inner else ""
 
 
-def _iterate_lesions(lesions: Found, plane: tuple) -> Iterator[tuple[int, int, np.ndarray]]:
+def _iterate_lesions(lesions: LesionMap, plane: tuple) -> Iterator[tuple[int, int, np.ndarray]]:
     """Yield number, class and mask of each lesion on a plane."""
     numbers = lesions.numbers[plane]
     present = set(np.unique(numbers).tolist())
@@ -68,7 +68,7 @@ def _iterate_lesions(lesions: Found, plane: tuple) -> Iterator[tuple[int, int, n
             yield lesion.number, lesion.kind, numbers == lesion.number
 
 
-def list_lesions(lesions: Found, layout: Layout, level: int) -> str:
+def list_lesions(lesions: LesionMap, layout: Layout, level: int) -> str:
     """List the lesions of a slice as text: `1 HCC, 3 cyst`."""
     names = [
         f"{number} {CLASSES[kind]}" for number, kind, _ in _iterate_lesions(lesions, (*layout.box, level))

@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from scripts.lidia.morphometry.liver_surface import LiverSurface
-from scripts.lidia.morphometry.lobes import MIDDLE_MM, lobe_of, middle_plane
+from scripts.lidia.morphometry.lobes import MIDDLE_MM, assign_lobe, find_lobe_plane
 from scripts.lidia.report.contour_overlays import compute_view_box, draw_contours
 from scripts.lidia.report.enhancement_chart import Curve, draw_chart, render_hu_table
 from scripts.lidia.report.probability_bars import format_number, render_lesion_probabilities, render_name
@@ -35,7 +35,7 @@ class LesionLocations:
 
     def __init__(self, patient: Patient) -> None:
         self.patient = patient
-        self.plane = middle_plane(patient.liver, patient.affine)
+        self.plane = find_lobe_plane(patient.liver, patient.affine)
         self.capsule = LiverSurface(patient.liver, patient.spacing)
 
     def describe(self, row: Mapping[str, Any]) -> str:
@@ -44,9 +44,9 @@ class LesionLocations:
         Args:
             row: the lesion in `ID.json`.
         """
-        parts = [] if self.plane is None else [_LOBES[lobe_of(row["centroid_ras_mm"], self.plane)]]
+        parts = [] if self.plane is None else [_LOBES[assign_lobe(row["centroid_ras_mm"], self.plane)]]
         part = next(
-            lesion.part for lesion in self.patient.found.lesions if lesion.number == int(row["instance"])
+            lesion.component for lesion in self.patient.found.lesions if lesion.number == int(row["instance"])
         )
         mask = self.patient.found.numbers[part.box] == part.instance
         depth_mm = self.capsule.distance_mm(mask, [side.start for side in part.box])
@@ -190,12 +190,12 @@ def _render_missed(patient: Patient, layout: Layout, scans: Mapping[str, Scan]) 
     for lesion in patient.truth.lesions:
         if lesion.number in hit:
             continue
-        level = int(lesion.part.box[2].start + lesion.part.box[2].stop) // 2
+        level = int(lesion.component.box[2].start + lesion.component.box[2].stop) // 2
         button = ""
         if scans:
             index = find_nearest_slice(layout, level)
             button = f'<button type="button" data-slice="{index}" hidden>Show the slice</button>'
-        volume = format_number(lesion.part.volume_mm3 / 1000, 2)
+        volume = format_number(lesion.component.volume_mm3 / 1000, 2)
         lines.append(f"<li>{render_class_name(lesion.kind)}, {volume} ml {button}</li>")
     if not lines:
         return ""

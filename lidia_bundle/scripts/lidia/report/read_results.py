@@ -13,8 +13,8 @@ import numpy as np
 from scripts.lidia.components import bounding_box
 from scripts.lidia.geometry.grid import crop_affine
 from scripts.lidia.inference.result_files import VOLUMES, is_finished, result_files
-from scripts.lidia.metrics.lesion_matching import Found, find_lesions, match_lesions
-from scripts.lidia.metrics.patient_auc import PRESENT_MM3, true_volumes
+from scripts.lidia.metrics.lesion_matching import LesionMap, find_lesions, match_lesions
+from scripts.lidia.metrics.patient_auc import PRESENT_MM3, sum_true_volumes
 from scripts.lidia.vocabulary import LESION_TYPES
 
 MARGIN_MM = 40.0
@@ -40,9 +40,9 @@ class Patient(NamedTuple):
     result: dict[str, Any]
     phases: dict[str, str]
     affine: np.ndarray
-    found: Found
+    found: LesionMap
     liver: np.ndarray
-    truth: Found | None
+    truth: LesionMap | None
     malignant: dict[str, bool]
     first: int = 0
 
@@ -154,7 +154,7 @@ def read_truth(patient: Patient) -> dict[str, bool] | None:
     """Read which types and groups the patient has, by the rule of the metrics; None without a label."""
     if patient.truth is None:
         return None
-    volumes = true_volumes(patient.truth.lesions, patient.malignant)
+    volumes = sum_true_volumes(patient.truth.lesions, patient.malignant)
     return {name: volumes[name] > PRESENT_MM3 for name in (*LESION_TYPES, "malignant", "benign")}
 
 
@@ -163,4 +163,4 @@ def match_true_lesions(patient: Patient) -> dict[int, int]:
     if patient.truth is None:
         return {}
     match = match_lesions(patient.found, patient.truth, counted_mm3=0.0)
-    return {guess.lesion.number: guess.best for guess in match.guesses if guess.kind}
+    return {guess.lesion.number: guess.best for guess in match.predictions if guess.kind}

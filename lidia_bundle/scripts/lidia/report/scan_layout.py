@@ -19,7 +19,7 @@ from scripts.lidia.components import Component
 from scripts.lidia.data.read_volume import HU
 from scripts.lidia.geometry.grid import Grid, to_mm
 from scripts.lidia.geometry.volume import Volume
-from scripts.lidia.morphometry.tissue_samples import inside, parenchyma
+from scripts.lidia.morphometry.tissue_samples import sample_mask, sample_parenchyma
 from scripts.lidia.phase_id.aorta import find_blood_points
 from scripts.lidia.report.contours import orient_for_display
 from scripts.lidia.report.phase_pictures import WINDOW
@@ -111,8 +111,8 @@ def lay_out(patient: Patient, phases: int, pictured: int) -> Layout:
     levels = list(range(low + ((high - low) % step) // 2, high + 1, step))
     shrink = max(1.0, np.sqrt(area * len(levels) / MAX_PIXELS))
     pixels = (round(extent[0] / pixel[0] / shrink), round(extent[1] / pixel[1] / shrink))
-    largest = sorted(patient.found.lesions, key=lambda lesion: -lesion.part.voxels)[:pictured]
-    crops = {lesion.number: _choose_rectangle(patient, lesion.part) for lesion in largest}
+    largest = sorted(patient.found.lesions, key=lambda lesion: -lesion.component.voxels)[:pictured]
+    crops = {lesion.number: _choose_rectangle(patient, lesion.component) for lesion in largest}
     return Layout(box, levels, (max(pixels[0], 1), max(pixels[1], 1)), crops)
 
 
@@ -198,11 +198,11 @@ def _find_aorta_points(part: Volume) -> NDArray[np.float64] | None:
 def _collect_points(patient: Patient) -> dict[int | str, NDArray[np.float64]]:
     """Collect the points where HU are read, (3, N) RAS mm each."""
     indices: dict[int | str, NDArray] = {
-        LIVER: parenchyma(patient.liver, patient.found.numbers, patient.spacing)
+        LIVER: sample_parenchyma(patient.liver, patient.found.numbers, patient.spacing)
     }
     for lesion in patient.found.lesions:
-        box = lesion.part.box
-        index = inside(patient.found.numbers[box] == lesion.number)
+        box = lesion.component.box
+        index = sample_mask(patient.found.numbers[box] == lesion.number)
         indices[lesion.number] = index + [side.start for side in box]
     return {name: to_mm(patient.affine, index.T) for name, index in indices.items()}
 

@@ -80,7 +80,7 @@ def render_lesion_table(patient: Patient) -> str:
         rows.append((*cells, f"{row['volume_mm3'] / 1000:.2f}", f"{row['diameter_mm']:.0f}", truth))
     for number, lesion in true_lesions.items():
         if number not in pairs.values():
-            volume = f"{lesion.part.volume_mm3 / 1000:.2f}"
+            volume = f"{lesion.component.volume_mm3 / 1000:.2f}"
             rows.append(("", "not found", "", volume, "", render_class_name(lesion.kind)))
     if not rows:
         return '<p class="soft">No lesion.</p>'

@@ -25,12 +25,12 @@ class WeightsError(RuntimeError):
     """A file of weights or of a training's state that cannot be used; says which, and what to do."""
 
 
-def digest(path: str | os.PathLike[str]) -> str:
+def hash_file(path: str | os.PathLike[str]) -> str:
     """SHA-256 of a file."""
     return sha256(Path(path).read_bytes()).hexdigest()
 
 
-def weight_files(weights: str | os.PathLike[str] | Sequence[str]) -> tuple[str, ...]:
+def list_weight_files(weights: str | os.PathLike[str] | Sequence[str]) -> tuple[str, ...]:
     """The files of weights in use: one, or several of an ensemble.
 
     Raises:
@@ -42,14 +42,14 @@ def weight_files(weights: str | os.PathLike[str] | Sequence[str]) -> tuple[str, 
     return files
 
 
-def digests(weights: str | os.PathLike[str] | Sequence[str]) -> list[str]:
+def hash_weight_files(weights: str | os.PathLike[str] | Sequence[str]) -> list[str]:
     """SHA-256 of each file of weights; "none" for one that is not there."""
-    return [digest(path) if Path(path).is_file() else "none" for path in weight_files(weights)]
+    return [hash_file(path) if Path(path).is_file() else "none" for path in list_weight_files(weights)]
 
 
-def fingerprint(weights: str | os.PathLike[str] | Sequence[str]) -> str:
+def fingerprint_weights(weights: str | os.PathLike[str] | Sequence[str]) -> str:
     """What a calibration belongs to: the SHA-256 of one file, or that of the sorted SHA-256 of several."""
-    each = digests(weights)
+    each = hash_weight_files(weights)
     return each[0] if len(each) == 1 else sha256("\n".join(sorted(each)).encode()).hexdigest()
 
 
@@ -74,7 +74,7 @@ def read_state(path: str | os.PathLike[str], device: torch.device | str = "cpu")
     with path.open("rb") as file:
         if file.read(len(POINTER)) == POINTER:
             raise WeightsError(f"{path} is a Git LFS pointer, not the weights: run `git lfs pull`.")
-    if not _sound(path):
+    if not _has_valid_checksums(path):
         raise WeightsError(f"{path} is damaged: a checksum in it is wrong. Fetch it again.")
     try:
         state = torch.load(path, map_location=device, weights_only=True)  # noqa: TID251
@@ -87,7 +87,7 @@ def read_state(path: str | os.PathLike[str], device: torch.device | str = "cpu")
     return state
 
 
-def _sound(path: Path) -> bool:
+def _has_valid_checksums(path: Path) -> bool:
     """Whether every part of a zip has its checksum; torch looks at none: a flipped bit is another network."""
     try:
         if not zipfile.is_zipfile(path):
@@ -134,11 +134,11 @@ def load_weights(
         logger.warning("%s was written before release 2.0.0: its parameters are renamed.", path)
         state = rename_legacy(state)
     own = network.state_dict()
-    lost = [layer for layer in fresh if not any(_within(name, [layer]) for name in (*own, *state))]
+    lost = [layer for layer in fresh if not any(_belongs_to(name, [layer]) for name in (*own, *state))]
     if lost:
         raise WeightsError(f"`fresh` names {lost}: neither the network nor {path} has such layers.")
-    new = [name for name in own if _within(name, fresh)]
-    kept = {name: value for name, value in state.items() if not _within(name, fresh)}
+    new = [name for name in own if _belongs_to(name, fresh)]
+    kept = {name: value for name, value in state.items() if not _belongs_to(name, fresh)}
     try:
         network.load_state_dict({**kept, **{name: own[name] for name in new}}, strict=True)
     except RuntimeError as problem:
@@ -149,7 +149,7 @@ def load_weights(
     return new
 
 
-def _within(name: str, layers: Sequence[str]) -> bool:
+def _belongs_to(name: str, layers: Sequence[str]) -> bool:
     return any(name == layer or name.startswith(f"{layer}.") for layer in layers)
 
 
@@ -183,7 +183,7 @@ class LoadWeights:
         Raises:
             WeightsError: a file is unusable, or there are more files than networks.
         """
-        files = weight_files(self.path)
+        files = list_weight_files(self.path)
         members = [self.network] if len(files) == 1 else list(getattr(self.network, "members", ()))
         if len(members) != len(files):
             raise WeightsError(

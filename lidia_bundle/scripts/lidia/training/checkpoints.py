@@ -16,7 +16,7 @@ import torch
 from ignite.engine import Engine, Events
 from monai.engines import Evaluator
 
-from scripts.lidia.atomic import replacing, sweep
+from scripts.lidia.atomic import remove_stale_files, write_atomically
 from scripts.lidia.runtime.weights import WeightsError, load_weights, read_state
 
 PATTERN = re.compile(r"state_epoch=(\d+)\.pt")
@@ -60,7 +60,7 @@ class SaveState:
         path = self.folder / f"state_epoch={engine.state.epoch}.pt"
         if path in collect_states(self.folder)[:1]:
             return
-        with replacing(path) as beside:
+        with write_atomically(path) as beside:
             torch.save({name: part.state_dict() for name, part in self.parts.items()}, beside)
         for old in collect_states(self.folder)[self.keep :]:
             old.unlink(missing_ok=True)
@@ -108,7 +108,7 @@ class LoadState:
             WeightsError: states exist but none can be loaded, or the state belongs to another training.
         """
         if self.folder.is_dir():
-            sweep(self.folder)
+            remove_stale_files(self.folder)
         states = collect_states(self.folder)
         if not self.resume:
             for old in states:
@@ -187,7 +187,7 @@ class SaveBest:
         if value > self.best and getattr(self.network, "decoding", True):
             self.best, self.epoch = value, int(engine.state.epoch)
             if idist.get_rank() == 0:
-                with replacing(self.path) as beside:
+                with write_atomically(self.path) as beside:
                     torch.save(self.network.state_dict(), beside)
             engine.logger.info(f"{self.metric} {value:.4f} is the best so far: {self.path}")
 

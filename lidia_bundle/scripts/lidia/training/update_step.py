@@ -16,9 +16,9 @@ from monai.engines import SupervisedTrainer
 from monai.engines.utils import IterationEvents
 from monai.utils import CommonKeys as Keys
 
-from scripts.lidia.contract import in_float32
+from scripts.lidia.contract import to_float32
 from scripts.lidia.optim.sharpness import SharpnessAware
-from scripts.lidia.recorded_randomness import recording, replaying
+from scripts.lidia.recorded_randomness import record_choices, replay_choices
 from scripts.lidia.runtime.precision import uses_bf16
 
 
@@ -52,12 +52,12 @@ class UpdateStep:
             loss = compute_gradient(engine, inputs, targets, args, kwargs, bf16=half)
             parts = dict(getattr(criterion, "parts", {}))
         else:
-            with recording(*modules):
+            with record_choices(*modules):
                 loss = compute_gradient(engine, inputs, targets, args, kwargs, bf16=half)
             parts = dict(getattr(criterion, "parts", {}))
             if self.sam.climb(engine.optimizer):
                 try:
-                    with replaying(*modules):
+                    with replay_choices(*modules):
                         compute_gradient(engine, inputs, targets, args, kwargs, bf16=half)
                 finally:
                     self.sam.descend()
@@ -91,7 +91,7 @@ def compute_gradient(
     with torch.autocast(inputs.device.type, **engine.amp_kwargs) if engine.amp else nullcontext():
         with torch.autocast(inputs.device.type, dtype=torch.bfloat16) if bf16 else nullcontext():
             prediction = engine.inferer(inputs, engine.network, *args, **kwargs)
-        prediction = in_float32(prediction) if bf16 else prediction
+        prediction = to_float32(prediction) if bf16 else prediction
         loss = engine.loss_function(prediction, targets).mean()
     (loss if engine.scaler is None else engine.scaler.scale(loss)).backward()
     return loss.detach()

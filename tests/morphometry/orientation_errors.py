@@ -1,6 +1,6 @@
 """How often the anatomy is said to contradict a header that is right, and how often one that is wrong.
 
-    PYTHONPATH=lidia_bundle:tests python tests/morphometry/bearing_errors.py 20 505
+    PYTHONPATH=lidia_bundle:tests python tests/morphometry/orientation_errors.py 20 505
 
 Looks at all phases of so many phantom patients of either cohort and a seed, as they are and flipped along
 each axis; the outline of the liver is the true one. Prints a table in Markdown;
@@ -17,7 +17,7 @@ import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
-from scripts.lidia.inference.header_contradictions import contradicted_header
+from scripts.lidia.inference.header_contradictions import check_header_orientation
 from scripts.lidia.phantom.case import Case, Volume, sample_case
 from scripts.lidia.vocabulary import PHASES
 
@@ -55,7 +55,7 @@ def main(patients: int, seed: int) -> None:
                 volumes += 1
                 for axes in FLIPS:
                     flipped = np.flip(image, [axis + 1 for axis in axes]), np.flip(liver, axes)
-                    warnings = contradicted_header(*flipped, WINDOW, (STEP_MM,) * 3)
+                    warnings = check_header_orientation(*flipped, WINDOW, (STEP_MM,) * 3)
                     counts[axes] += bool(warnings)
     lines = ["| flipped | warned |", "|---|---|"]
     for axes in FLIPS:

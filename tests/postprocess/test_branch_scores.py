@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from scripts.lidia.metrics.patient_rows import SCORES
+from scripts.lidia.postprocess.branch_scores import BRANCH_SCORES, branch_scores, split_branch
 from scripts.lidia.postprocess.diagnosis import diagnose
-from scripts.lidia.postprocess.patient_branch import BRANCH_SCORES, branch_scores, split_branch
 
 SHAPE = (20, 20, 20)
 

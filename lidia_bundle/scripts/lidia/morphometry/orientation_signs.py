@@ -24,7 +24,7 @@ LUNG_CM2 = 25.0
 """Air within the body on either side of the spine, in one slice, from which on it is lung."""
 
 
-class Bearings(NamedTuple):
+class OrientationSigns(NamedTuple):
     """What lies where; None is unknown.
 
     Attributes:
@@ -42,9 +42,9 @@ class Bearings(NamedTuple):
     thickness: float | None
 
 
-def find_bearings(
+def measure_orientation_signs(
     hu: NDArray[np.floating], liver: NDArray[np.bool_] | None, spacing: Sequence[float]
-) -> Bearings:
+) -> OrientationSigns:
     """Looks where spine, liver and lungs lie.
 
     Args:
@@ -52,9 +52,9 @@ def find_bearings(
         liver: (X, Y, Z) mask; None leaves `liver_mm` unknown.
         spacing: mm.
     """
-    body = _body(hu)
+    body = _find_body(hu)
     if body is None:
-        return Bearings(None, None, None, None)
+        return OrientationSigns(None, None, None, None)
     voxel_ml = float(np.prod(spacing)) / 1000
     xs = np.flatnonzero(body.any((1, 2)))
     centre, width = (xs[0] + xs[-1]) / 2, xs[-1] - xs[0] + 1
@@ -67,18 +67,21 @@ def find_bearings(
         middle = float(np.median(bone[:, 0])) + strip.start
     side = None
     if liver is not None and liver.sum() * voxel_ml >= LEAST_LIVER_ML:
-        side = float((np.argwhere(liver.any((1, 2))).ravel() * _weights(liver)).sum() - middle) * spacing[0]
-    thickness = _thickness(hu, body, middle, spacing)
-    return Bearings(spine, side, _lungs(hu, body, round(middle), spacing), thickness)
+        side = (
+            float((np.argwhere(liver.any((1, 2))).ravel() * _slice_weights(liver)).sum() - middle)
+            * spacing[0]
+        )
+    thickness = _compare_thickness(hu, body, middle, spacing)
+    return OrientationSigns(spine, side, _compare_lungs(hu, body, round(middle), spacing), thickness)
 
 
-def _weights(liver: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _slice_weights(liver: NDArray[np.bool_]) -> NDArray[np.float64]:
     counts = liver.sum((1, 2))
     counts = counts[counts > 0].astype(float)
     return counts / counts.sum()
 
 
-def _body(hu: NDArray[np.floating]) -> NDArray[np.bool_] | None:
+def _find_body(hu: NDArray[np.floating]) -> NDArray[np.bool_] | None:
     """The largest thing, with the air within it; the table is cut off by an opening."""
     flesh = ndimage.binary_opening(hu > FLESH_HU, iterations=2)
     parts, count = ndimage.label(flesh)
@@ -92,7 +95,7 @@ def _body(hu: NDArray[np.floating]) -> NDArray[np.bool_] | None:
     return body
 
 
-def _thickness(
+def _compare_thickness(
     hu: NDArray[np.floating], body: NDArray[np.bool_], middle: float, spacing: Sequence[float]
 ) -> float | None:
     step = [max(1, round(DEEP_STEP_MM / size)) for size in spacing]
@@ -106,7 +109,7 @@ def _thickness(
     return (right + 1) / (left + 1) if max(right, left) >= LEAST_LIVER_ML else None
 
 
-def _lungs(
+def _compare_lungs(
     hu: NDArray[np.floating], body: NDArray[np.bool_], middle: int, spacing: Sequence[float]
 ) -> float | None:
     air = ndimage.binary_opening((hu <= FLESH_HU) & body, iterations=1)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from scripts.lidia.inference.header_contradictions import contradicted_header
-from scripts.lidia.morphometry.anatomy_bearings import find_bearings
+from scripts.lidia.inference.header_contradictions import check_header_orientation
+from scripts.lidia.morphometry.orientation_signs import measure_orientation_signs
 from scripts.lidia.vocabulary import PHASES
 
 STEP, WINDOW, SHAPE = (4.0, 4.0, 4.0), (-200.0, 400.0), (90, 66, 60)
@@ -30,14 +30,14 @@ def body() -> tuple[np.ndarray, np.ndarray]:
 
 def test_bearings_of_a_known_body() -> None:
     hu, liver = body()
-    found = find_bearings(hu, liver, STEP)
+    found = measure_orientation_signs(hu, liver, STEP)
     assert found.thickness == pytest.approx(1, abs=0.2), "both halves of this body are as thick"
     assert found.spine == pytest.approx((112 - 72) / 224, abs=0.03)
     assert found.liver_mm == pytest.approx(70, abs=3)
     assert found.lungs == pytest.approx(np.pi * 4.8 * 6.0, rel=0.1)  # the area of one ellipse, cm2
-    nothing = find_bearings(np.full(SHAPE, -200.0), liver, STEP)
+    nothing = measure_orientation_signs(np.full(SHAPE, -200.0), liver, STEP)
     assert nothing == (None, None, None, None)
-    assert find_bearings(np.minimum(hu, 100), None, STEP)[:2] == (None, None)
+    assert measure_orientation_signs(np.minimum(hu, 100), None, STEP)[:2] == (None, None)
 
 
 def contradictions(
@@ -46,7 +46,7 @@ def contradictions(
     image = np.full((len(PHASES), *hu.shape), np.nan, np.float32)
     image[1] = np.clip((hu + 200) / 300 - 1, -1, 1)
     flipped = np.flip(image, [axis + 1 for axis in axes]), np.flip(liver, axes)
-    return contradicted_header(*flipped, WINDOW, step)
+    return check_header_orientation(*flipped, WINDOW, step)
 
 
 WORDS = ("the liver lies on the left", "the spine lies in front", "the lungs lie below")
