@@ -87,7 +87,7 @@ def component_stats(instances: ArrayLike, spacing: Sequence[float]) -> list[Comp
 
     Args:
         instances: `(X, Y, Z)`, 0 is none.
-        spacing: mm a voxel along X, Y, Z.
+        spacing: mm per voxel along X, Y, Z.
 
     Raises:
         ValueError: the volume does not have three axes.
@@ -233,7 +233,7 @@ def diameter_mm(mask: ArrayLike, spacing: Sequence[float], axial: int = 2) -> fl
 
     Args:
         mask: `(X, Y, Z)`, true inside; the crop of one component.
-        spacing: mm a voxel along X, Y, Z.
+        spacing: mm per voxel along X, Y, Z.
         axial: the axis across the axial planes (see `axial_axis`).
 
     Raises:

@@ -38,7 +38,7 @@ def make_lesion_rows(
         records: of the predicted lesions.
         predicted: `(X, Y, Z)` numbers of predicted lesions.
         true: `(X, Y, Z)` numbers of true lesions.
-        spacing: mm a voxel along X, Y, Z.
+        spacing: mm per voxel along X, Y, Z.
         affine: `(4, 4)` from voxel indices to RAS mm.
 
     Returns:

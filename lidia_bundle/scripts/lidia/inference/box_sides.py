@@ -43,7 +43,7 @@ def measure_contact_mm2(region: NDArray[np.bool_], side: Side, spacing: Sequence
     Args:
         region: `(X, Y, Z)` mask.
         side: of the volume.
-        spacing: mm a voxel along X, Y, Z.
+        spacing: mm per voxel along X, Y, Z.
     """
     voxels = np.count_nonzero(np.take(region, -side.end, axis=side.axis))
     return float(voxels * prod(spacing) / spacing[side.axis])
@@ -62,7 +62,7 @@ def find_touched_sides(
         region: `(x, y, z)` mask in the box.
         box: of a volume, in voxels.
         shape: of that volume.
-        spacing: mm a voxel.
+        spacing: mm per voxel.
         contact_cm2: area from which on a contact counts.
     """
     room = [(part.start, size - part.stop) for part, size in zip(box, shape, strict=True)]
@@ -102,7 +102,7 @@ def measure_neck_mm(region: NDArray[np.bool_], side: Side, spacing: Sequence[flo
     Args:
         region: `(X, Y, Z)` mask.
         side: of the volume.
-        spacing: mm a voxel along X, Y, Z.
+        spacing: mm per voxel along X, Y, Z.
     """
     plane = np.pad(np.take(region, -side.end, axis=side.axis), 1)
     steps = [step for axis, step in enumerate(spacing) if axis != side.axis]
@@ -119,7 +119,7 @@ def liver_ends_beyond(
     Args:
         classes: `(X, Y, Z)` of the liver and its lesions, 0 elsewhere.
         beyond: the part of the volume beyond the side.
-        spacing: mm a voxel.
+        spacing: mm per voxel.
         contact_mm2: area of the liver on the side.
     """
     return bool(np.count_nonzero(classes[tuple(beyond)]) * prod(spacing) < THIN_MM * contact_mm2)
@@ -144,7 +144,7 @@ def has_liver_hu(
         before: `(X, Y, Z)` classes of the liver and its lesions as seen in the box, 0 elsewhere.
         after: the same, seen in the extended box.
         beyond: the part of the extended box beyond the side, in voxels of the volume.
-        spacing: mm a voxel.
+        spacing: mm per voxel.
         alike: 0..1.
     """
     added, liver = after[tuple(beyond)] == LIVER, before == LIVER

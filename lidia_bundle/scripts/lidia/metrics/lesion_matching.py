@@ -119,7 +119,7 @@ def find_lesions(
 
     Args:
         classes: `(X, Y, Z)`, lesions are 2..9.
-        spacing: mm a voxel along X, Y, Z.
+        spacing: mm per voxel along X, Y, Z.
         instances: `(X, Y, Z)` drawn lesion numbers; lesion voxels without one form components of equal class.
         smallest_mm3: volume from which on a lesion is one.
 

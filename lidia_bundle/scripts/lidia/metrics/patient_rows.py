@@ -99,7 +99,7 @@ def measure_patient(
         predicted: the prediction.
         classes: `(X, Y, Z)` true classes 0..9.
         instances: `(X, Y, Z)` drawn lesion numbers, 0 where there are none.
-        spacing: mm a voxel along X, Y, Z.
+        spacing: mm per voxel along X, Y, Z.
         malignant: whether a lesion of `others` is malignant, by its instance number as a string.
         protocol: thresholds.
 

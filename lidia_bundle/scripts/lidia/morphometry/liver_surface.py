@@ -20,7 +20,7 @@ class LiverSurface:
 
     Args:
         liver: `(X, Y, Z)`, true inside, lesions included.
-        spacing: mm a voxel along X, Y, Z.
+        spacing: mm per voxel along X, Y, Z.
 
     Raises:
         ValueError: the volume does not have three axes.

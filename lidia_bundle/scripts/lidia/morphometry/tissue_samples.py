@@ -45,7 +45,7 @@ def sample_parenchyma(liver: ArrayLike, lesions: ArrayLike, spacing: Sequence[fl
     Args:
         liver: `(X, Y, Z)`, true inside.
         lesions: `(X, Y, Z)`, true or positive inside a lesion.
-        spacing: mm a voxel along X, Y, Z.
+        spacing: mm per voxel along X, Y, Z.
 
     Returns:
         `(N, 3)` indices, N at most `MAX_SAMPLES`; none where no voxel is that deep.

@@ -12,13 +12,13 @@ from scripts.lidia.vocabulary import CLASSES
 
 
 def as_probabilities(probabilities: ArrayLike) -> NDArray[Any]:
-    """The class map as an array without a copy where that is possible.
+    """Convert a class map to a NumPy array, without a copy where possible.
 
     Args:
         probabilities: `(C, X, Y, Z)` tensor, MetaTensor or array of one patient.
 
     Raises:
-        ValueError: it does not have one channel a class and three axes.
+        ValueError: the map does not have one channel per class and three axes.
     """
     if isinstance(probabilities, torch.Tensor):
         plain = probabilities.detach().cpu().as_subclass(torch.Tensor)
@@ -34,7 +34,7 @@ def as_probabilities(probabilities: ArrayLike) -> NDArray[Any]:
 
 
 def argmax_classes(maps: NDArray[Any]) -> NDArray[np.uint8]:
-    """The class of each voxel: the first of the largest probabilities.
+    """Compute the class of each voxel; of equal probabilities the first class wins.
 
     Args:
         maps: `(C, X, Y, Z)`.
@@ -45,13 +45,13 @@ def argmax_classes(maps: NDArray[Any]) -> NDArray[np.uint8]:
     Raises:
         ValueError: a value is not finite.
     """
-    # A running maximum reads the channels one after another: several times faster than argmax across them.
-    top = maps[0].copy()
-    classes = np.zeros(top.shape, np.uint8)
+    # A running maximum reads one channel after another: several times faster than argmax across them.
+    maximum = maps[0].copy()
+    classes = np.zeros(maximum.shape, np.uint8)
     for index in range(1, len(maps)):
-        larger = maps[index] > top
+        larger = maps[index] > maximum
         classes[larger] = index
-        np.maximum(top, maps[index], out=top)
-    if not np.isfinite(top).all():  # maximum hands a NaN on, so one look at the end sees all channels
+        np.maximum(maximum, maps[index], out=maximum)
+    if not np.isfinite(maximum).all():  # np.maximum propagates NaN, so one check covers all channels
         raise ValueError("The class map is not finite: no lesion and no score can be read from it.")
     return classes

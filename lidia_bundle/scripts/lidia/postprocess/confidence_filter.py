@@ -1,7 +1,7 @@
 """Remove lesions of low confidence from the class map.
 
-In the arg-max, a lesion class needs only a slightly larger probability than background and liver, as may
-occur in a bowel loop next to the liver. This filter is ours, neither the paper's nor PLAN's: choose the
+In the arg-max, a lesion class needs only a slightly larger probability than background and liver, which can
+happen in a bowel loop next to the liver. This filter is ours, neither the paper's nor PLAN's: choose the
 threshold on validation patients; 0 is the plain arg-max. LiverMax still uses the unfiltered map.
 """
 
@@ -31,18 +31,20 @@ def drop_low_confidence_lesions(
         confidence: threshold, 0..1; 0 disables the filter.
 
     Returns:
-        `(X, Y, Z)` classes, a copy where something changes.
+        `(X, Y, Z)` classes; the input itself if the filter is disabled.
     """
     if confidence <= 0.0:
         return classes
-    parts = join_components(classes >= FIRST_LESION)
-    inside = parts > 0
-    surest = np.zeros(int(parts.max(initial=0)) + 1, maps.dtype)
-    np.maximum.at(surest, parts[inside], maps[FIRST_LESION:, inside].sum(axis=0))
-    doubtful = inside & (surest < confidence)[parts]
-    kept = classes.copy()
-    kept[doubtful] = np.where(maps[LIVER, doubtful] > maps[BACKGROUND, doubtful], LIVER, BACKGROUND)
-    return kept
+    labels = join_components(classes >= FIRST_LESION)
+    inside = labels > 0
+    peak_probability = np.zeros(int(labels.max(initial=0)) + 1, maps.dtype)
+    np.maximum.at(peak_probability, labels[inside], maps[FIRST_LESION:, inside].sum(axis=0))
+    low_confidence = inside & (peak_probability < confidence)[labels]
+    filtered = classes.copy()
+    filtered[low_confidence] = np.where(
+        maps[LIVER, low_confidence] > maps[BACKGROUND, low_confidence], LIVER, BACKGROUND
+    )
+    return filtered
 
 
 def mean_binary_entropy(probabilities: Iterable[float]) -> float:

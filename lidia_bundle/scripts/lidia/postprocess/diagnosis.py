@@ -24,7 +24,7 @@ NO_LIVER = "no liver was found: every patient probability is 0 and says nothing"
 
 
 class Diagnosis(NamedTuple):
-    """What inference writes and evaluation measures."""
+    """Lesions, liver mask and patient scores of one patient."""
 
     classes: NDArray[np.uint8]
     """`(X, Y, Z)` lesion classes 2..9, 0 elsewhere."""
@@ -33,16 +33,16 @@ class Diagnosis(NamedTuple):
     liver: NDArray[np.bool_]
     """`(X, Y, Z)` liver and lesions, not grown."""
     records: list[dict[str, Any]]
-    """One a lesion, see `extract_lesions`."""
+    """One record per lesion, see `extract_lesions`."""
     livermax: dict[str, float]
     """Score by lesion type and group, 0..1."""
     pixelcount: dict[str, float]
     """Volume by lesion type and group, mm3."""
     warnings: list[str]
     branch: dict[str, float] | None = None
-    """Score by the network's patient branch, 0..1; None where it has none."""
+    """Scores of the network's patient branch, 0..1; None if the network has none."""
     left_out: Mapping[str, int] = MappingProxyType({})
-    """Number of candidates that are no lesions by reason: `doubtful`, `outside_liver`, `small`."""
+    """Number of rejected candidates by reason: `doubtful`, `outside_liver`, `small`."""
 
 
 def diagnose(
@@ -61,34 +61,33 @@ def diagnose(
     given_share: float = 0.1,
     groups: Mapping[str, Sequence[int]] = GROUPS,
 ) -> Diagnosis:
-    """Read a patient's class map.
+    """Compute the diagnosis of one patient from the class map.
 
     Args:
-        probabilities: `(C, X, Y, Z)`, classes in the order of the vocabulary; behind them the scores of a
-            patient branch where the network has one (see `split_branch`).
-        spacing: mm a voxel along X, Y, Z.
+        probabilities: `(C, X, Y, Z)`, classes in the order of the vocabulary; the score maps of a patient
+            branch follow if the network has one (see `split_branch`).
+        spacing: mm per voxel along X, Y, Z.
         affine: `(4, 4)` from voxel indices to RAS mm.
-        user_liver: `(X, Y, Z)` liver mask of the user, in place of class 1.
-        grow_mm: how far 'inside the liver' reaches beyond it.
-        smooth: LiverMax over the mean of 3x3x3 voxels.
-        smallest_mm3: volume from which on a component is a lesion.
-        confidence: lesion probability that a component must reach somewhere, see
-            `drop_low_confidence_lesions`.
-        shell_mm: thickness of what surrounds a candidate, see `reject_outside_liver`.
-        liver_share: share of it that has to be liver for a lesion; 0 asks for none.
-        attached_cm2: contact with the liver by which a candidate is kept with a smaller share.
-        given_share: share of a candidate in `user_liver` by which it is kept with a smaller share.
+        user_liver: `(X, Y, Z)` liver mask of the user; it replaces class 1.
+        grow_mm: margin in mm by which the liver region extends beyond the liver.
+        smooth: whether LiverMax uses the mean over 3x3x3 voxels.
+        smallest_mm3: minimum volume of a lesion.
+        confidence: minimum peak lesion probability of a component, see `drop_low_confidence_lesions`.
+        shell_mm: thickness of the shell around a candidate, see `reject_outside_liver`.
+        liver_share: minimum share of liver in the shell; 0 disables the filter.
+        attached_cm2: contact area with the liver from which a candidate is kept despite a smaller share.
+        given_share: share of a candidate in `user_liver` from which it is kept despite a smaller share.
         groups: names of group scores and their classes.
 
     Raises:
         ValueError: the shapes do not fit, or the class map is not finite.
     """
-    class_map, painted = split_branch(probabilities)
+    class_map, branch_maps = split_branch(probabilities)
     maps = as_probabilities(class_map)
-    likeliest = argmax_classes(maps)
-    sure = drop_low_confidence_lesions(likeliest, maps, confidence)
-    judged = reject_outside_liver(
-        sure,
+    argmax = argmax_classes(maps)
+    confident = drop_low_confidence_lesions(argmax, maps, confidence)
+    candidates = reject_outside_liver(
+        confident,
         spacing,
         user_liver=user_liver,
         shell_mm=shell_mm,
@@ -97,41 +96,43 @@ def diagnose(
         given_share=given_share,
         smallest_mm3=smallest_mm3,
     )
-    voted = judged.classes
-    core = liver_region(voted, spacing, grow_mm=0.0, user_liver=user_liver)
-    region = dilate(core, spacing, grow_mm) & ~(judged.rejected & ~core)
-    lesions = extract_lesions(maps, spacing, affine, classes=voted, region=region, smallest_mm3=smallest_mm3)
+    filtered = candidates.classes
+    liver = liver_region(filtered, spacing, grow_mm=0.0, user_liver=user_liver)
+    region = dilate(liver, spacing, grow_mm) & ~(candidates.rejected & ~liver)
+    lesions = extract_lesions(
+        maps, spacing, affine, classes=filtered, region=region, smallest_mm3=smallest_mm3
+    )
     warnings = [] if region.any() else [NO_LIVER]
-    if judged.volumes_mm3:
-        warnings.append(_describe_rejected(judged.volumes_mm3, liver_share))
+    if candidates.volumes_mm3:
+        warnings.append(_describe_rejected(candidates.volumes_mm3, liver_share))
     return Diagnosis(
         lesions.classes,
         lesions.instances,
-        # Lesions that reach out of the liver's component by a gap of less than the growth still belong to it.
-        core | (lesions.classes > 0),
+        # Lesions separated from the liver by a gap of less than `grow_mm` belong to the liver mask too.
+        liver | (lesions.classes > 0),
         lesions.records,
         livermax(maps, region, smooth=smooth, groups=groups),
         pixel_count(lesions.classes, spacing, groups=groups),
         warnings,
-        None if painted is None else branch_scores(painted, lesions.classes),
+        None if branch_maps is None else branch_scores(branch_maps, lesions.classes),
         {
-            "doubtful": _count_removed(likeliest, sure),
-            "outside_liver": len(judged.volumes_mm3) + lesions.outside,
+            "doubtful": _count_removed(argmax, confident),
+            "outside_liver": len(candidates.volumes_mm3) + lesions.outside,
             "small": lesions.small,
         },
     )
 
 
 def _count_removed(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> int:
-    """Count the candidates that are lesions before and not afterwards."""
-    gone = (before >= FIRST_LESION) & (after < FIRST_LESION)
-    return int(join_components(gone).max(initial=0))
+    """Count the lesion components that a filter removed."""
+    removed = (before >= FIRST_LESION) & (after < FIRST_LESION)
+    return int(join_components(removed).max(initial=0))
 
 
 def _describe_rejected(volumes_mm3: Sequence[float], liver_share: float) -> str:
-    many = len(volumes_mm3)
-    named = "1 candidate lesion was" if many == 1 else f"{many} candidate lesions were"
+    count = len(volumes_mm3)
+    subject = "1 candidate lesion was" if count == 1 else f"{count} candidate lesions were"
     return (
-        f"{named} left out ({sum(volumes_mm3) / 1000:.1f} ml): less than {liver_share:.0%} of what surrounds "
-        "a candidate there is liver"
+        f"{subject} left out ({sum(volumes_mm3) / 1000:.1f} ml): less than {liver_share:.0%} of the tissue "
+        "around a candidate is liver"
     )

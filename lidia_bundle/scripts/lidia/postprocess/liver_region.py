@@ -1,7 +1,7 @@
 """Compute the region 'inside the liver' (LIDIA, section 2.2, 'LiverMax'), which the paper does not define.
 
-The largest component of liver and lesions together, its holes filled, grown by 3 mm. A bare liver label would
-cut the lesions out, and with them every maximum that LiverMax looks for.
+The region is the largest component of liver and lesions together, with filled holes, dilated by 3 mm. The
+liver class alone would exclude the lesions, and with them the maxima that LiverMax takes.
 """
 
 from __future__ import annotations
@@ -21,81 +21,82 @@ Mask = NDArray[np.bool_]
 def liver_region(
     classes: ArrayLike, spacing: Sequence[float], *, grow_mm: float = 3.0, user_liver: ArrayLike | None = None
 ) -> Mask:
-    """Voxels inside the liver.
+    """Compute the mask of voxels inside the liver.
 
     Args:
         classes: `(X, Y, Z)` arg-max of the class map.
-        spacing: mm a voxel along X, Y, Z.
-        grow_mm: how far the region reaches beyond the liver, in mm; 0 for the liver itself.
+        spacing: mm per voxel along X, Y, Z.
+        grow_mm: margin beyond the liver in mm; 0 gives the liver itself.
         user_liver: `(X, Y, Z)` liver mask of the user; it replaces class 1, and lesions that touch it are
             added to it.
 
     Returns:
-        `(X, Y, Z)` mask; empty where there is neither liver nor lesion.
+        `(X, Y, Z)` mask; empty if there is neither liver nor lesion.
 
     Raises:
-        ValueError: a volume does not have three axes, or the given mask has another shape.
+        ValueError: a volume does not have three axes, or `user_liver` has another shape.
     """
     class_map = as_array(classes)
     lesions = class_map >= FIRST_LESION
     if user_liver is None:
         liver = _keep_largest((class_map == LIVER) | lesions)
     else:
-        drawn = as_array(user_liver) > 0
-        if drawn.shape != class_map.shape:
+        user_mask = as_array(user_liver) > 0
+        if user_mask.shape != class_map.shape:
             raise ValueError(
-                f"The liver mask has shape {drawn.shape}, the image {class_map.shape}: give one on its grid."
+                f"The liver mask has shape {user_mask.shape}, the image {class_map.shape}: "
+                "pass a mask on the grid of the image."
             )
-        liver = _keep_touching(drawn | lesions, drawn)
+        liver = _keep_touching(user_mask | lesions, user_mask)
     return dilate(fill_holes(liver), spacing, grow_mm)
 
 
 def dilate(mask: Mask, spacing: Sequence[float], grow_mm: float) -> Mask:
-    """A mask dilated by a ball, within its volume.
+    """Dilate a mask by a ball, within its volume.
 
     Args:
         mask: `(X, Y, Z)`.
-        spacing: mm a voxel along X, Y, Z.
+        spacing: mm per voxel along X, Y, Z.
         grow_mm: radius of the ball.
     """
     box = bounding_box(mask)
     reach = [int(np.floor(grow_mm / step + 1e-6)) for step in spacing]
     if box is None or not any(reach):
         return mask
-    # Work on the mask's box alone: it is a fraction of the volume.
-    wide = tuple(
-        slice(max(side.start - by, 0), min(side.stop + by, size))
-        for side, by, size in zip(box, reach, mask.shape, strict=True)
+    # Only the box of the mask is processed: it is a fraction of the volume.
+    padded = tuple(
+        slice(max(side.start - pad, 0), min(side.stop + pad, size))
+        for side, pad, size in zip(box, reach, mask.shape, strict=True)
     )
     region = np.zeros_like(mask)
-    region[wide] = _paint_ball(mask[wide], spacing, grow_mm, reach)
+    region[padded] = _paint_ball(mask[padded], spacing, grow_mm, reach)
     return region
 
 
 def fill_holes(mask: Mask) -> Mask:
-    """A mask with what no path through faces connects to the outside, `(X, Y, Z)`."""
+    """Fill the holes of a mask `(X, Y, Z)`: background not connected to the outside through faces."""
     box = bounding_box(mask)
     if box is None:
         return mask
-    outside = join_components(~np.pad(mask[box], 1), connectivity=6)
+    labels = join_components(~np.pad(mask[box], 1), connectivity=6)
     filled = np.zeros_like(mask)
-    filled[box] = (outside != outside[0, 0, 0])[1:-1, 1:-1, 1:-1]
+    filled[box] = (labels != labels[0, 0, 0])[1:-1, 1:-1, 1:-1]
     return filled
 
 
 def limit_length(mask: Mask, spacing: Sequence[float], longest_mm: float) -> Mask:
-    """The largest part of a mask that is short enough once its thin connections are cut.
+    """Cut thin connections of a mask until its largest part is short enough.
 
-    A network that was trained round the liver may call muscles and bladder liver, which the abdominal wall
-    joins to it. Openings with larger and larger balls cut such bridges.
+    A network trained on crops around the liver may classify muscle or bladder as liver, and the abdominal
+    wall connects them to it. Morphological openings with increasing balls cut such connections.
 
     Args:
         mask: `(X, Y, Z)`.
-        spacing: mm a voxel along X, Y, Z.
-        longest_mm: of the part's box along each axis.
+        spacing: mm per voxel along X, Y, Z.
+        longest_mm: maximum length of the part's box along each axis.
 
     Returns:
-        `(X, Y, Z)` mask: the same where it is short enough, the thickest part where no opening makes it so.
+        `(X, Y, Z)` mask: the input if it is short enough; the thickest part if no opening suffices.
     """
     if _longest_side_mm(mask, spacing) <= longest_mm:
         return mask
@@ -111,53 +112,53 @@ def limit_length(mask: Mask, spacing: Sequence[float], longest_mm: float) -> Mas
 
 
 def _longest_side_mm(mask: Mask, spacing: Sequence[float]) -> float:
-    """Longest side of a mask's box in mm."""
+    """Compute the longest side of a mask's box in mm."""
     box = bounding_box(mask) or (slice(0, 0),) * 3
     return max((side.stop - side.start) * step for side, step in zip(box, spacing, strict=True))
 
 
 def iterate_filled_components(mask: Mask) -> Iterator[Mask]:
-    """The components (26 neighbours) of a mask with their holes filled, from the largest to the smallest.
+    """Iterate over the components (26 neighbours) of a mask with filled holes, the largest first.
 
     Args:
         mask: `(X, Y, Z)`.
     """
-    parts = join_components(mask)
-    sizes = np.bincount(parts.ravel())
+    labels = join_components(mask)
+    sizes = np.bincount(labels.ravel())
     sizes[0] = 0
-    for part in np.argsort(-sizes, kind="stable")[: np.count_nonzero(sizes)]:
-        yield fill_holes(parts == part)
+    for number in np.argsort(-sizes, kind="stable")[: np.count_nonzero(sizes)]:
+        yield fill_holes(labels == number)
 
 
 def _keep_largest(mask: Mask) -> Mask:
-    parts = join_components(mask)
-    sizes = np.bincount(parts.ravel())
+    labels = join_components(mask)
+    sizes = np.bincount(labels.ravel())
     sizes[0] = 0
-    return parts == sizes.argmax() if sizes.any() else np.zeros_like(mask)
+    return labels == sizes.argmax() if sizes.any() else np.zeros_like(mask)
 
 
-def _keep_touching(mask: Mask, core: Mask) -> Mask:
-    parts = join_components(mask)
-    kept = np.zeros(int(parts.max()) + 1, bool)
-    kept[parts[core]] = True
-    kept[0] = False
-    return kept[parts]
+def _keep_touching(mask: Mask, seeds: Mask) -> Mask:
+    labels = join_components(mask)
+    touching = np.zeros(int(labels.max()) + 1, bool)
+    touching[labels[seeds]] = True
+    touching[0] = False
+    return touching[labels]
 
 
 def _paint_ball(mask: Mask, spacing: Sequence[float], grow_mm: float, reach: list[int]) -> Mask:
-    """Dilate by a ball of `grow_mm`: paint it round every surface voxel, cheaper than a distance map."""
-    inner = np.pad(mask, 1, mode="edge")
-    core = mask.copy()
+    """Dilate by a ball of `grow_mm`, set around each surface voxel: faster than a distance map."""
+    padded = np.pad(mask, 1, mode="edge")
+    interior = mask.copy()
     for axis in range(3):
         for shift in (-1, 1):
-            core &= np.roll(inner, shift, axis)[1:-1, 1:-1, 1:-1]
-    surface = np.argwhere(mask & ~core)
+            interior &= np.roll(padded, shift, axis)[1:-1, 1:-1, 1:-1]
+    surface = np.argwhere(mask & ~interior)
     offsets = np.stack(
-        np.meshgrid(*[np.arange(-by, by + 1) for by in reach], indexing="ij"), axis=-1
+        np.meshgrid(*[np.arange(-pad, pad + 1) for pad in reach], indexing="ij"), axis=-1
     ).reshape(-1, 3)
     offsets = offsets[np.linalg.norm(offsets * np.asarray(spacing), axis=1) <= grow_mm + 1e-6]
-    grown = np.pad(mask, [(by, by) for by in reach])
+    grown = np.pad(mask, [(pad, pad) for pad in reach])
     for offset in offsets:
         x, y, z = (surface + offset + np.asarray(reach)).T
         grown[x, y, z] = True
-    return grown[tuple(slice(by, by + size) for by, size in zip(reach, mask.shape, strict=True))]
+    return grown[tuple(slice(pad, pad + size) for pad, size in zip(reach, mask.shape, strict=True))]

@@ -5,9 +5,9 @@
 S: `(C, X, Y, Z)` softmax output of the semantic map; c: a lesion type. A group of types takes the maximum of
     its summed channels, so that a lesion with similar probabilities of HCC and ICC is still malignant.
 
-Differs from the print: the paper does not define the liver region (see `region`) or the scores of its two
-groups. An option takes the mean of 3x3x3 voxels first, because a maximum over a million voxels is sensitive
-to noise.
+Differs from the print: the paper does not define the liver region (see `liver_region`) or the scores of its
+two groups. With `smooth`, the mean over 3x3x3 voxels is taken first, because a maximum over a million voxels
+is sensitive to noise.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ GROUPS: Mapping[str, Sequence[int]] = MappingProxyType({
     "benign": BENIGN,
     "benign_authors": AUTHORS_BENIGN,
 })
-"""Sides of AUC-2 by the classes that stand on them; `others` stands on neither. The authors leave cyst and
-calcification out of the benign side; their variant of AUC-2 stands beside ours."""
+"""Classes of the two groups of AUC-2; `others` belongs to neither. The authors leave cyst and calcification
+out of the benign group; their variant of AUC-2 is reported beside ours."""
 
 
 def livermax(
@@ -40,22 +40,21 @@ def livermax(
     smooth: bool = False,
     groups: Mapping[str, Sequence[int]] = GROUPS,
 ) -> dict[str, float]:
-    """Patient scores: the maximum of each lesion type's map inside the liver.
+    """Compute patient scores: the maximum of each lesion type's map inside the liver.
 
-    With an empty region (no liver was found) every score is 0: there is nothing inside the liver to look at.
-    What lies outside never counts.
+    With an empty region (no liver was found) every score is 0. Voxels outside the region never count.
 
     Args:
         probabilities: `(C, X, Y, Z)`, classes in the order of the vocabulary.
         region: `(X, Y, Z)` mask, see `liver_region`.
-        smooth: whether to take the mean over 3x3x3 voxels first.
-        groups: names of further scores and the classes whose summed map they are the maximum of.
+        smooth: whether the mean over 3x3x3 voxels is taken first.
+        groups: classes by name of a group score: the maximum of their summed map.
 
     Returns:
         Score by lesion type, then by group, each in 0..1.
 
     Raises:
-        ValueError: the shapes do not fit, or a score is not finite.
+        ValueError: the shapes differ, or a score is not finite.
     """
     maps = as_probabilities(probabilities)
     inside = np.asarray(region).astype(bool, copy=False)
@@ -72,12 +71,12 @@ def livermax(
         ])
     values = [channel[box] for channel in lesions]
     score_maps = [*values, *(_sum_channels(values, classes) for classes in groups.values())]
-    tops = [score_map.max(where=inside[box], initial=-np.inf) for score_map in score_maps]
-    scores = {name: float(np.float32(top)) for name, top in zip(names, tops, strict=True)}
-    broken = [name for name, score in scores.items() if not np.isfinite(score)]
-    if broken:
+    maxima = [score_map.max(where=inside[box], initial=-np.inf) for score_map in score_maps]
+    scores = {name: float(np.float32(maximum)) for name, maximum in zip(names, maxima, strict=True)}
+    not_finite = [name for name, score in scores.items() if not np.isfinite(score)]
+    if not_finite:
         raise ValueError(
-            f"Scores that are not finite: {', '.join(broken)}. The class map has NaN inside the liver."
+            f"Scores that are not finite: {', '.join(not_finite)}. The class map has NaN inside the liver."
         )
     return {name: min(score, 1.0) for name, score in scores.items()}
 

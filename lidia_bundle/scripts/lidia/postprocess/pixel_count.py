@@ -2,8 +2,8 @@
 
     score_c = volume of class c after post-processing, mm3
 
-Without a threshold, since an area under the curve needs none. Its weakness is the reason for LiverMax: a
-lesion that wins no voxel in the arg-max, or is cleaned away, scores as if it were not there.
+There is no threshold, since an area under the curve needs none. Its weakness motivates LiverMax: a lesion
+without a voxel in the arg-max, or one that post-processing removes, does not change the score.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from scripts.lidia.vocabulary import CLASSES, FIRST_LESION, LESION_TYPES
 def pixel_count(
     classes: ArrayLike, spacing: Sequence[float], *, groups: Mapping[str, Sequence[int]] = GROUPS
 ) -> dict[str, float]:
-    """Patient scores: the volume of each lesion type in mm3, for groups the sum.
+    """Compute patient scores: the volume in mm3 of each lesion type and group.
 
     Args:
         classes: `(X, Y, Z)` lesion classes after post-processing, 0 elsewhere.
-        spacing: mm a voxel along X, Y, Z.
-        groups: names of further scores and the classes that they sum.
+        spacing: mm per voxel along X, Y, Z.
+        groups: classes by name of a group score, which is their total volume.
 
     Returns:
         Volume by lesion type, then by group, in mm3.

@@ -1,9 +1,9 @@
 """Restrict the class map to the lesion types that can occur, e.g. the four types that a hospital labels.
 
-    S'[c] = S[c] / Σ_k S[k]   over background, liver and the types asked for;   S'[c] = 0 for all others
+    S'[c] = S[c] / Σ_k S[k]   over background, liver and the selected types;   S'[c] = 0 for all others
 
-What a network says of a type that it never saw in training is no answer, and neither is the share of a voxel
-that it gives away to it. Ours, neither the paper's nor PLAN's.
+A network's probability of a type that its training data lacked carries no information, and it lowers the
+probabilities of the other classes. This step is ours, neither the paper's nor PLAN's.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from scripts.lidia.vocabulary import BACKGROUND, CLASSES, FIRST_LESION, LESION_T
 
 
 def check_types(types: Sequence[str]) -> tuple[str, ...]:
-    """Names of lesion types in the order of the vocabulary.
+    """Check names of lesion types and sort them in the order of the vocabulary.
 
     Raises:
-        ValueError: there are none, or one is no lesion type.
+        ValueError: the list is empty, or a name is not a lesion type.
     """
     unknown = [types] if isinstance(types, str) else sorted(set(types) - set(LESION_TYPES))
     if unknown or not types:
@@ -28,19 +28,19 @@ def check_types(types: Sequence[str]) -> tuple[str, ...]:
 
 
 def restrict_to_types(probabilities: Tensor, types: Sequence[str]) -> Tensor:
-    """Gives the share of all other lesion types to the classes that are left, in proportion.
+    """Set all other lesion types to 0 and renormalise the remaining classes.
 
     Args:
-        probabilities: (C, X, Y, Z) of one patient; channels behind the classes stay as they are.
-        types: of `check_types`.
+        probabilities: (C, X, Y, Z) of one patient; channels after the classes are not changed.
+        types: result of `check_types`.
 
     Returns:
-        A new tensor; a voxel that nothing is left of is background.
+        A new tensor; a voxel whose remaining probabilities are all 0 becomes background.
     """
     maps = probabilities.clone()
-    maps[[at for at in range(FIRST_LESION, len(CLASSES)) if CLASSES[at] not in types]] = 0.0
+    maps[[channel for channel in range(FIRST_LESION, len(CLASSES)) if CLASSES[channel] not in types]] = 0.0
     classes = maps[: len(CLASSES)]
-    left = classes.sum(dim=0)
-    classes /= left.clamp(min=1e-6)
-    classes[BACKGROUND] += left < 1e-6
+    remaining = classes.sum(dim=0)
+    classes /= remaining.clamp(min=1e-6)
+    classes[BACKGROUND] += remaining < 1e-6
     return maps
