@@ -109,7 +109,7 @@ bench-quick: .venv/.dev  ## the same in small, in minutes: all rows, no meaning
 		--output_dir $(BENCH)_quick $(LOG)
 	@printf '\nThe page of the benchmark:\n%s\n' '$(CURDIR)/$(BENCH)_quick/page/performance.md'
 
-bench-flames: .venv/.dev  ## where the time of a patient and of a training epoch goes: two flame graphs
+bench-flames: .venv/.dev  ## where the time of a patient and of a training epoch goes: two profiles
 	$(BUNDLE) flames --config_file $(EXPERIMENTS)/bench.json --output_dir $(BENCH) $(LOG)
 
 LABEL := runs/label

@@ -1,53 +1,33 @@
-"""A flame graph is made of the stacks that were seen, and a busy call is seen."""
+"""A profile names the call that takes the time, for a browser and for speedscope."""
 
 from __future__ import annotations
 
+import json
 import time
-from collections import Counter
 from pathlib import Path
 
-from experiments.bench.flame_graphs import draw_icicle, list_bars, sample_stacks, shorten_stack, to_speedscope
+import pytest
 
-STACKS = Counter({("a", "b"): 3, ("a", "c"): 1, ("d",): 2})
-
-
-def test_a_stack_keeps_our_calls_and_the_innermost() -> None:
-    ours = ("scripts.lidia.data.read_volume", "read_nifti")
-    measuring = ("experiments.bench.worker", "timed")
-    assert shorten_stack([("__main__", "main"), measuring, ours, ("nibabel", "load"), ("zlib", "z")]) == (
-        "data.read_volume.read_nifti",
-        "zlib.z",
-    )
-    assert shorten_stack([ours]) == ("data.read_volume.read_nifti",)
-    assert shorten_stack([]) == ()
+pytest.importorskip("pyinstrument")
+from experiments.bench.flame_graphs import write_profile
 
 
-def test_callees_lie_below_their_callers() -> None:
-    assert list_bars(STACKS) == [(0, 0.0, 4, "a"), (1, 0.0, 3, "b"), (1, 3.0, 1, "c"), (0, 4.0, 2, "d")]
+def sleep_long() -> None:
+    time.sleep(0.3)
 
 
-def test_speedscope_s_file_holds_every_stack_with_its_seconds() -> None:
-    told = to_speedscope(STACKS, "case", interval=0.5)
-    names = [frame["name"] for frame in told["shared"]["frames"]]
-    profile = told["profiles"][0]
-    found = [tuple(names[index] for index in sample) for sample in profile["samples"]]
-    assert dict(zip(found, profile["weights"], strict=True)) == {
-        ("a", "b"): 1.5,
-        ("a", "c"): 0.5,
-        ("d",): 1.0,
-    }
-    assert profile["endValue"] == 3.0
+def sleep_briefly() -> None:
+    time.sleep(0.1)
 
 
-def waits() -> None:
-    time.sleep(0.2)
-
-
-def test_what_takes_the_time_is_seen() -> None:
-    seen = sample_stacks(waits, interval=0.01)
-    assert any(stack and stack[-1].endswith("waits") for stack in seen)
-
-
-def test_the_picture_is_drawn(tmp_path: Path) -> None:
-    draw_icicle(tmp_path / "flame.png", STACKS, "a title")
-    assert (tmp_path / "flame.png").read_bytes().startswith(b"\x89PNG")
+def test_the_seconds_of_every_call_are_written(tmp_path: Path) -> None:
+    page = write_profile(lambda: (sleep_long(), sleep_briefly()), tmp_path, "case")
+    assert page == tmp_path / "flame_case.html" and "sleep_long" in page.read_text(encoding="utf-8")
+    record = json.loads((tmp_path / "flame_case.json").read_text(encoding="utf-8"))
+    names = [frame["name"] for frame in record["shared"]["frames"]]
+    seconds: dict[str, float] = {}
+    for event in record["profiles"][0]["events"]:
+        name = names[event["frame"]]
+        seconds[name] = seconds.get(name, 0.0) + (event["at"] if event["type"] == "C" else -event["at"])
+    assert 0.25 < seconds["sleep_long"] < 0.6 and 0.05 < seconds["sleep_briefly"] < 0.3
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["flame_case.html", "flame_case.json"]
