@@ -1,4 +1,4 @@
-"""Compute the metrics of a cohort and of its bootstrap draws from rows of patients."""
+"""Compute the metrics of a cohort and of its bootstrap draws from the rows of its patients."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from scripts.lidia.metrics.platt_scaling import (
 from scripts.lidia.vocabulary import LESION_TYPES
 
 Table = Mapping[str, NDArray[np.float64]]
-"""`(N,)` columns by name, one entry a patient."""
+"""Columns `(N,)` by name, one entry per patient."""
 
 
 class Summary(NamedTuple):
     """Metrics of a cohort."""
 
     values: dict[str, NDArray[np.float64]]
-    """`(D,)` by metric: one value a draw, nan where it has none."""
+    """`(D,)` by metric: one value per draw, nan if undefined."""
     counts: dict[str, int]
-    """Patients or lesions behind each metric."""
+    """Number of patients or lesions behind each metric."""
     notes: dict[str, str]
-    """What to know about a metric before believing it."""
+    """Remarks on the interpretation of a metric."""
 
 
 def summarise_cohort(
@@ -40,13 +40,13 @@ def summarise_cohort(
     protocol: Protocol = AUTHORS,
     calibration: Mapping[str, Platt] | None = None,
 ) -> Summary:
-    """All metrics of a cohort.
+    """Compute all metrics of a cohort.
 
     Args:
         table: columns of `measure_patient`'s rows.
-        weights: `(D, N)` how often each patient stands in each draw; the first row holds each once.
+        weights: `(D, N)` number of times each patient occurs in each draw; all 1 in the first row.
         protocol: thresholds.
-        calibration: a line a type; the calibration errors are then those of the calibrated scores.
+        calibration: Platt line of each type; calibration errors are then those of the calibrated scores.
 
     Raises:
         ValueError: a score is not finite.
@@ -63,7 +63,7 @@ def summarise_cohort(
 def summarise_patient_scores(
     table: Table, weights: NDArray[np.float64], *, protocol: Protocol = AUTHORS
 ) -> Summary:
-    """The areas of all rules alone, from scores and true volumes; arguments as in `summarise_cohort`."""
+    """Compute only the areas under the curve of all rules; arguments as in `summarise_cohort`."""
     summary = Summary({}, {}, {})
     for rule in list_rules(table):
         _add_patient_areas(summary, table, weights, rule, protocol.present_mm3)
@@ -71,34 +71,38 @@ def summarise_patient_scores(
 
 
 def weighted_ratio(
-    weights: NDArray[np.float64], above: NDArray[np.float64], below: NDArray[np.float64]
+    weights: NDArray[np.float64], numerator: NDArray[np.float64], denominator: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Weighted sum over weighted sum, `(D,)`; nan where nothing was counted."""
-    top, bottom = weights @ above, weights @ below
-    return np.divide(top, bottom, out=np.full(len(weights), np.nan), where=bottom > 0)
+    """Divide one weighted sum by another, `(D,)`; nan if the denominator is 0."""
+    numerator_sums, denominator_sums = weights @ numerator, weights @ denominator
+    return np.divide(
+        numerator_sums, denominator_sums, out=np.full(len(weights), np.nan), where=denominator_sums > 0
+    )
 
 
 def _add_patient_areas(
     summary: Summary, table: Table, weights: NDArray[np.float64], rule: str, present: float
 ) -> None:
     prefix = RULES[rule]
-    everybody = np.ones(weights.shape[1], bool)
+    all_patients = np.ones(weights.shape[1], bool)
 
-    def area(name: str, score: str, truth: NDArray[np.bool_], among: NDArray[np.bool_]) -> None:
-        values = area_under_curve(table[f"{rule}_{score}"][among], truth[among], weights[:, among])
-        positives = int(truth[among].sum())
-        summary.values[name], summary.counts[name] = values, int(among.sum())
-        summary.notes[name] = f"{positives} with, {int(among.sum()) - positives} without"
+    def area(name: str, score: str, truth: NDArray[np.bool_], subset: NDArray[np.bool_]) -> None:
+        values = area_under_curve(table[f"{rule}_{score}"][subset], truth[subset], weights[:, subset])
+        positives = int(truth[subset].sum())
+        summary.values[name], summary.counts[name] = values, int(subset.sum())
+        summary.notes[name] = f"{positives} with, {int(subset.sum()) - positives} without"
 
     def mean(name: str, parts: list[str]) -> None:
         summary.values[name] = mean_area({part: summary.values[part] for part in parts})
         summary.counts[name] = min(summary.counts[part] for part in parts)
-        lost = [part for part in parts if np.isnan(summary.values[part][0])]
-        if lost:
-            summary.notes[name] = "left out: " + ", ".join(f"{part} ({summary.notes[part]})" for part in lost)
+        undefined = [part for part in parts if np.isnan(summary.values[part][0])]
+        if undefined:
+            summary.notes[name] = "left out: " + ", ".join(
+                f"{part} ({summary.notes[part]})" for part in undefined
+            )
 
     for name in LESION_TYPES:
-        area(f"{prefix}auc_{name}", name, table[f"mm3_{name}"] > present, everybody)
+        area(f"{prefix}auc_{name}", name, table[f"mm3_{name}"] > present, all_patients)
     mean(f"{prefix}auc8", [f"{prefix}auc_{name}" for name in LESION_TYPES])
     malignant, benign = table["mm3_malignant"] > present, table["mm3_benign"] > present
     unclear = ~malignant & ~benign & (table["mm3_unsided"] > present)
@@ -109,7 +113,7 @@ def _add_patient_areas(
         note = f"{int(unclear.sum())} patients left out: 'others' of unknown side alone"
         summary.notes[f"{prefix}auc2"] = "; ".join(filter(None, [summary.notes.get(f"{prefix}auc2"), note]))
     for side, score in (("malignant_authors", "malignant"), ("benign_authors", "benign_authors")):
-        area(f"{prefix}auc_{side}", score, table[f"mm3_{side}"] > present, everybody)
+        area(f"{prefix}auc_{side}", score, table[f"mm3_{side}"] > present, all_patients)
     mean(f"{prefix}auc2_authors", [f"{prefix}auc_malignant_authors", f"{prefix}auc_benign_authors"])
 
 
@@ -182,11 +186,11 @@ def _add_ratio(
     summary: Summary,
     weights: NDArray[np.float64],
     name: str,
-    above: NDArray[np.float64],
-    below: NDArray[np.float64],
+    numerator: NDArray[np.float64],
+    denominator: NDArray[np.float64],
 ) -> None:
-    summary.values[name] = weighted_ratio(weights, above, below)
-    summary.counts[name] = int(below.sum())
+    summary.values[name] = weighted_ratio(weights, numerator, denominator)
+    summary.counts[name] = int(denominator.sum())
 
 
 def _sum_columns(table: Table, names: Iterable[str]) -> NDArray[np.float64]:
@@ -194,7 +198,7 @@ def _sum_columns(table: Table, names: Iterable[str]) -> NDArray[np.float64]:
 
 
 def _mean_over_types(values: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Mean over the types that a draw knows."""
+    """Average over the types that are defined in a draw."""
     table = np.stack(values)
     finite = np.isfinite(table)
     total = np.where(finite, table, 0).sum(axis=0)

@@ -1,9 +1,9 @@
-"""Dice of voxels: all lesions as one class, each type, and the liver.
+"""Compute the Dice of voxels: all lesions as one class, each type, and the liver.
 
-    Dice = 2 |P and T| / (|P| + |T|)        nan where both are empty, 0 where one is
+    Dice = 2 |P and T| / (|P| + |T|)        nan if both are empty, 0 if one is
 
-Lesions of the truth too small to count are left out of both sides for lesions and types; for the liver they
-are liver.
+True lesions too small to count are excluded from both masks for lesions and types; for the liver they count
+as liver.
 """
 
 from __future__ import annotations
@@ -15,53 +15,55 @@ from scripts.lidia.components import as_array
 from scripts.lidia.vocabulary import CLASSES, FIRST_LESION, LESION_TYPES, LIVER
 
 
-def dice_from_counts(shared: float, one: float, other: float) -> float:
-    """Dice from voxel counts; nan where both volumes are empty."""
-    return float(2 * shared / (one + other)) if one + other > 0 else float("nan")
+def dice_from_counts(shared: float, predicted: float, truth: float) -> float:
+    """Compute Dice from voxel counts; nan if both volumes are empty."""
+    return float(2 * shared / (predicted + truth)) if predicted + truth > 0 else float("nan")
 
 
 def compute_dice(
     predicted: ArrayLike, truth: ArrayLike, ignored: ArrayLike | None = None
 ) -> dict[str, float]:
-    """Dice of a patient.
+    """Compute the Dice values of a patient.
 
     Args:
         predicted: `(X, Y, Z)` classes, liver included.
         truth: `(X, Y, Z)` classes, liver included.
-        ignored: `(X, Y, Z)` mask of voxels that count neither for lesions nor for types.
+        ignored: `(X, Y, Z)` mask of voxels excluded for lesions and types.
 
     Returns:
-        Dice of `lesions`, `liver` (with lesions; nan where the truth has none) and each type.
+        Dice of `lesions`, `liver` (with lesions; nan if the truth has none) and each type.
 
     Raises:
-        ValueError: the volumes do not have one shape.
+        ValueError: the shapes of the volumes differ.
     """
-    guess, label = as_array(predicted), as_array(truth)
-    if guess.shape != label.shape:
-        raise ValueError(f"The prediction has shape {guess.shape}, the label {label.shape}: invert it first.")
-    everything = _count_class_pairs(guess, label)
-    counted = everything
+    prediction, label = as_array(predicted), as_array(truth)
+    if prediction.shape != label.shape:
+        raise ValueError(
+            f"The prediction has shape {prediction.shape}, the label {label.shape}: invert it first."
+        )
+    all_counts = _count_class_pairs(prediction, label)
+    counts = all_counts
     if ignored is not None:
-        left_out = as_array(ignored) > 0
-        counted = everything - _count_class_pairs(guess[left_out], label[left_out])
+        excluded = as_array(ignored) > 0
+        counts = all_counts - _count_class_pairs(prediction[excluded], label[excluded])
     lesions = slice(FIRST_LESION, len(CLASSES))
     result = {
         "lesions": dice_from_counts(
-            counted[lesions, lesions].sum(), counted[lesions].sum(), counted[:, lesions].sum()
+            counts[lesions, lesions].sum(), counts[lesions].sum(), counts[:, lesions].sum()
         ),
         "liver": float("nan"),
     }
-    if everything[:, LIVER].sum() > 0:
+    if all_counts[:, LIVER].sum() > 0:
         result["liver"] = dice_from_counts(
-            everything[1:, 1:].sum(), everything[1:].sum(), everything[:, 1:].sum()
+            all_counts[1:, 1:].sum(), all_counts[1:].sum(), all_counts[:, 1:].sum()
         )
     for index, name in enumerate(LESION_TYPES, FIRST_LESION):
-        result[name] = dice_from_counts(counted[index, index], counted[index].sum(), counted[:, index].sum())
+        result[name] = dice_from_counts(counts[index, index], counts[index].sum(), counts[:, index].sum())
     return result
 
 
 def _count_class_pairs(predicted: NDArray[np.integer], truth: NDArray[np.integer]) -> NDArray[np.int64]:
-    """Voxels by predicted class (rows) and true class (columns)."""
+    """Count voxels by predicted class (rows) and true class (columns)."""
     size = len(CLASSES)
     pairs = predicted.astype(np.int16).ravel() * size + truth.astype(np.int16).ravel()
     return np.bincount(pairs, minlength=size * size).reshape(size, size)

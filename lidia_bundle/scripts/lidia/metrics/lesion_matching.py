@@ -1,16 +1,16 @@
 """Match predicted and true lesions by the protocol of the authors' earlier network.
 
-Truths under 25 mm3 are dropped, under 113 mm3 (a ball of 6 mm) ignored; predictions count from 113 mm3. Two
-lesions match when their Dice is at least 0.2, blind to type. A prediction may hit several truths, each truth
-is found once:
+True lesions under 25 mm3 are dropped, those under 113 mm3 (a ball of 6 mm diameter) are ignored; predictions
+count from 113 mm3. Two lesions match if their Dice is at least 0.2, regardless of type. A prediction may hit
+several truths; each truth is assigned once:
 
-    precision   = TP / (TP + FP)             TP: hits a truth that nobody hit before; FP: matches nothing
+    precision   = TP / (TP + FP)             TP: hits a truth not hit before; FP: matches nothing
     sensitivity = truths hit / truths
     accuracy    = right type / predictions whose best truth is not ignored
 
-A prediction that hits nothing but ignored truths, or truths that others have hit, is ignored itself.
+A prediction that hits only ignored truths, or only truths that other predictions have hit, is ignored.
 
-Predictions are read from the best match downwards, so that the order of a label map decides nothing.
+Predictions are processed in order of decreasing Dice, so that the numbering of a label map has no influence.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ from scripts.lidia.components import (
 from scripts.lidia.vocabulary import CLASSES, FIRST_LESION
 
 COUNTED_MM3 = 113.0
-"""A ball of 6 mm: smaller predictions do not count, smaller truths are ignored."""
+"""A ball of 6 mm diameter: smaller predictions do not count, smaller truths are ignored."""
 OVERLAP = 0.2
-"""Dice from which on a prediction and a truth are the same lesion."""
+"""Minimum Dice of a match."""
 
 
 class Lesion(NamedTuple):
     """A lesion of a label map."""
 
     number: int
-    """Its value in the map of numbers."""
+    """Its value in the map of lesion numbers."""
     kind: int
-    """Its class, 2..9: that of most of its voxels."""
+    """Its class 2..9: the class of most of its voxels."""
     component: Component
 
 
@@ -58,24 +58,26 @@ class LesionMap:
     """The lesions of one volume."""
 
     shape: tuple[int, ...]
-    """X, Y, Z."""
+    """Size X, Y, Z of the volume."""
     box: tuple[slice, ...]
-    """The smallest box that holds whatever is drawn as a lesion; empty where nothing is."""
+    """Bounding box of all lesion voxels; empty if there are none."""
     labels: Numbers
-    """Numbers in that box, 0 outside the lesions of the list."""
+    """Lesion numbers in that box, 0 outside the lesions of the list."""
     lesions: list[Lesion]
 
     @cached_property
     def numbers(self) -> NDArray[np.uint32]:
-        """`(X, Y, Z)`, 0 outside the lesions of the list."""
+        """Lesion numbers `(X, Y, Z)` of the whole volume, 0 outside the lesions of the list."""
         whole = np.zeros(self.shape, np.uint32)
         whole[self.box] = self.labels
         return whole
 
     def crop(self, box: Sequence[slice]) -> Numbers:
-        """Numbers in a box of the volume that lies in `self.box`."""
-        at = zip(box, self.box, strict=True)
-        return self.labels[tuple(slice(side.start - own.start, side.stop - own.start) for side, own in at)]
+        """Crop the lesion numbers to a box of the volume that lies in `self.box`."""
+        sides = zip(box, self.box, strict=True)
+        return self.labels[
+            tuple(slice(side.start - outer.start, side.stop - outer.start) for side, outer in sides)
+        ]
 
 
 class TrueLesion(NamedTuple):
@@ -99,7 +101,7 @@ class PredictedLesion(NamedTuple):
     """Number of the truth with the largest Dice, 0 for none."""
     dice: float
     kind: int
-    """Class of the best truth where it counts for the accuracy, else 0."""
+    """Class of the best truth if it counts for the accuracy, else 0."""
 
 
 class LesionMatch(NamedTuple):
@@ -120,8 +122,9 @@ def find_lesions(
     Args:
         classes: `(X, Y, Z)`, lesions are 2..9.
         spacing: mm per voxel along X, Y, Z.
-        instances: `(X, Y, Z)` drawn lesion numbers; lesion voxels without one form components of equal class.
-        smallest_mm3: volume from which on a lesion is one.
+        instances: `(X, Y, Z)` annotated lesion numbers; lesion voxels without a number form components of
+            equal class.
+        smallest_mm3: minimum volume of a lesion.
 
     Raises:
         ValueError: a volume does not have three axes.
@@ -130,50 +133,55 @@ def find_lesions(
     box = bounding_box(whole, above=FIRST_LESION - 1)
     if box is None:
         return LesionMap(whole.shape, (slice(0, 0),) * 3, np.zeros((0, 0, 0), np.uint32), [])
-    # Lesions fill a small part of a scan: nothing else is looked at more than once
-    kinds = np.fmax(whole[box], FIRST_LESION - 1).astype(np.uint8, copy=False)  # NaN is no lesion
+    # Lesions fill a small part of a scan: all further steps read their box only.
+    kinds = np.fmax(whole[box], FIRST_LESION - 1).astype(np.uint8, copy=False)  # NaN is background
     kinds -= FIRST_LESION - 1
     inside = _number_lesions(kinds, None if instances is None else as_array(instances)[box])
-    found = []
-    for part in component_stats(inside, spacing):
-        here = inside[part.box] == part.instance
-        if is_smaller(part.volume_mm3, smallest_mm3):
-            inside[part.box][here] = 0
+    lesions = []
+    for component in component_stats(inside, spacing):
+        mask = inside[component.box] == component.instance
+        if is_smaller(component.volume_mm3, smallest_mm3):
+            inside[component.box][mask] = 0
             continue
-        kind = int(np.bincount(kinds[part.box][here]).argmax()) + FIRST_LESION - 1
-        found.append(Lesion(part.instance, kind, shift_component(part, box)))
-    return LesionMap(whole.shape, box, inside, found)
+        kind = int(np.bincount(kinds[component.box][mask]).argmax()) + FIRST_LESION - 1
+        lesions.append(Lesion(component.instance, kind, shift_component(component, box)))
+    return LesionMap(whole.shape, box, inside, lesions)
 
 
-def _number_lesions(kinds: NDArray[np.uint8], drawn: NDArray[Any] | None) -> Numbers:
-    """Lesion numbers: as drawn, and behind them components of equal class of what nobody numbered."""
-    if drawn is None:
+def _number_lesions(kinds: NDArray[np.uint8], instances: NDArray[Any] | None) -> Numbers:
+    """Number the lesions as annotated; unnumbered lesion voxels form components with higher numbers."""
+    if instances is None:
         return label_components(kinds)
-    numbers = np.where((drawn > 0) & (kinds > 0), drawn, 0).astype(np.uint32)
-    rest = label_components(np.where(numbers == 0, kinds, 0))
-    numbers[rest > 0] = rest[rest > 0] + numbers.max(initial=0)
+    numbers = np.where((instances > 0) & (kinds > 0), instances, 0).astype(np.uint32)
+    components = label_components(np.where(numbers == 0, kinds, 0))
+    numbers[components > 0] = components[components > 0] + numbers.max(initial=0)
     return numbers
 
 
 def count_shared_voxels(predicted: LesionMap, truth: LesionMap) -> NDArray[np.int64]:
-    """Voxels that predictions (rows) and truths (columns) have in common, in the order of their lists."""
+    """Count the voxels that predictions (rows) and truths (columns) share, in the order of their lists."""
     counts = np.zeros((len(predicted.lesions), len(truth.lesions)), np.int64)
     if counts.size == 0:
         return counts
-    guesses, truths = _stack_corners(predicted.lesions), _stack_corners(truth.lesions)
-    low = np.maximum(guesses[:, None, 0], truths[None, :, 0])  # of what each pair of boxes has in common
-    high = np.minimum(guesses[:, None, 1], truths[None, :, 1])
+    predictions, truths = _stack_corners(predicted.lesions), _stack_corners(truth.lesions)
+    low = np.maximum(
+        predictions[:, None, 0], truths[None, :, 0]
+    )  # corners of the overlap of each pair of boxes
+    high = np.minimum(predictions[:, None, 1], truths[None, :, 1])
     for row, column in np.argwhere((low < high).all(axis=2)).tolist():
         box = tuple(map(slice, low[row, column].tolist(), high[row, column].tolist()))
-        guess, real = predicted.lesions[row].number, truth.lesions[column].number
-        counts[row, column] = np.count_nonzero((predicted.crop(box) == guess) & (truth.crop(box) == real))
+        predicted_number, true_number = predicted.lesions[row].number, truth.lesions[column].number
+        counts[row, column] = np.count_nonzero(
+            (predicted.crop(box) == predicted_number) & (truth.crop(box) == true_number)
+        )
     return counts
 
 
 def _stack_corners(lesions: Sequence[Lesion]) -> NDArray[np.int64]:
-    """First voxels of the boxes of lesions, and those behind their last: `(n, 2, 3)`."""
+    """Stack the start and stop indices of the lesions' boxes, `(n, 2, 3)`."""
     return np.array([
-        [[s.start for s in one.component.box], [s.stop for s in one.component.box]] for one in lesions
+        [[s.start for s in lesion.component.box], [s.stop for s in lesion.component.box]]
+        for lesion in lesions
     ])
 
 
@@ -184,89 +192,96 @@ def match_lesions(
     overlap: float = OVERLAP,
     counted_mm3: float = COUNTED_MM3,
 ) -> LesionMatch:
-    """Match by the authors' protocol.
+    """Match predicted and true lesions by the authors' protocol.
 
     Args:
         predicted: lesions of the post-processed prediction.
         truth: lesions of the label.
-        overlap: Dice from which on two lesions match.
-        counted_mm3: volume from which on predictions count and truths are not ignored.
+        overlap: minimum Dice of a match.
+        counted_mm3: minimum volume of counted predictions and of truths that are not ignored.
     """
     dice = _compute_dice(predicted, truth)
     counted = np.array(
-        [not is_smaller(one.component.volume_mm3, counted_mm3) for one in predicted.lesions], bool
+        [not is_smaller(lesion.component.volume_mm3, counted_mm3) for lesion in predicted.lesions], bool
     )
-    ignored = np.array([is_smaller(one.component.volume_mm3, counted_mm3) for one in truth.lesions], bool)
+    ignored = np.array(
+        [is_smaller(lesion.component.volume_mm3, counted_mm3) for lesion in truth.lesions], bool
+    )
     hits = (dice >= overlap) & counted[:, None]
-    outcomes = ["false" if one else "small" for one in counted]
-    taken = np.zeros(len(truth.lesions), bool)
+    outcomes = ["false" if is_counted else "small" for is_counted in counted]
+    matched = np.zeros(len(truth.lesions), bool)
     for row in np.argsort(-dice.max(axis=1, initial=0), kind="stable"):
         if hits[row].any():
-            fresh = hits[row] & ~taken & ~ignored
-            outcomes[row] = "true" if fresh.any() else "ignored"
-            taken |= fresh
-    rivals = np.where(counted[:, None], dice, 0)
+            new_hits = hits[row] & ~matched & ~ignored
+            outcomes[row] = "true" if new_hits.any() else "ignored"
+            matched |= new_hits
+    counted_dice = np.where(counted[:, None], dice, 0)
     truths = [
         TrueLesion(
-            one, bool(ignored[column]), bool(taken[column]), *_find_best(rivals[:, column], predicted.lesions)
+            lesion,
+            bool(ignored[column]),
+            bool(matched[column]),
+            *_find_best(counted_dice[:, column], predicted.lesions),
         )
-        for column, one in enumerate(truth.lesions)
+        for column, lesion in enumerate(truth.lesions)
     ]
-    guesses = []
-    for row, one in enumerate(predicted.lesions):
+    predictions = []
+    for row, lesion in enumerate(predicted.lesions):
         number, largest = _find_best(dice[row], truth.lesions)
         column = int(dice[row].argmax()) if number else -1
-        typed = number > 0 and bool(hits[row, column]) and not ignored[column]
-        guesses.append(
-            PredictedLesion(one, outcomes[row], number, largest, truth.lesions[column].kind if typed else 0)
-        )
-    return LesionMatch(truths, guesses)
+        has_type = number > 0 and bool(hits[row, column]) and not ignored[column]
+        kind = truth.lesions[column].kind if has_type else 0
+        predictions.append(PredictedLesion(lesion, outcomes[row], number, largest, kind))
+    return LesionMatch(truths, predictions)
 
 
 def match_one_to_one(
     predicted: LesionMap, truth: LesionMap, *, iou: float, counted_mm3: float = COUNTED_MM3
 ) -> tuple[int, int, int]:
-    """True positives, false positives and misses when each lesion may be used once.
+    """Count true positives, false positives and misses of a one-to-one matching.
 
-    As many pairs as possible, then the largest IoU in all. Small lesions are treated as in `match_lesions`.
+    The matching has as many pairs as possible and, among these, the largest total IoU. Small lesions are
+    treated as in `match_lesions`.
 
     Args:
         predicted: lesions of the post-processed prediction.
         truth: lesions of the label.
-        iou: intersection over union from which on two lesions match.
-        counted_mm3: volume from which on predictions count and truths are not ignored.
+        iou: minimum intersection over union of a match.
+        counted_mm3: minimum volume of counted predictions and of truths that are not ignored.
     """
     dice = _compute_dice(predicted, truth)
     overlap = dice / (2 - dice)
     counted = np.array(
-        [not is_smaller(one.component.volume_mm3, counted_mm3) for one in predicted.lesions], bool
+        [not is_smaller(lesion.component.volume_mm3, counted_mm3) for lesion in predicted.lesions], bool
     )
-    ignored = np.array([is_smaller(one.component.volume_mm3, counted_mm3) for one in truth.lesions], bool)
+    ignored = np.array(
+        [is_smaller(lesion.component.volume_mm3, counted_mm3) for lesion in truth.lesions], bool
+    )
     fits = overlap >= iou - 1e-12
-    real = fits[counted][:, ~ignored]
-    worth = np.where(real, 1 + overlap[counted][:, ~ignored] / (1 + len(truth.lesions)), 0)
-    rows, columns = linear_sum_assignment(worth, maximize=True)
-    pairs = real[rows, columns]
+    allowed = fits[counted][:, ~ignored]
+    score = np.where(allowed, 1 + overlap[counted][:, ~ignored] / (1 + len(truth.lesions)), 0)
+    rows, columns = linear_sum_assignment(score, maximize=True)
+    valid = allowed[rows, columns]
     matched = np.zeros(int(counted.sum()), bool)
-    matched[rows[pairs]] = True
-    excused = fits[counted][:, ignored].any(axis=1) & ~matched
-    hit = int(pairs.sum())
-    return hit, int((~matched & ~excused).sum()), int((~ignored).sum()) - hit
+    matched[rows[valid]] = True
+    hits_ignored = fits[counted][:, ignored].any(axis=1) & ~matched
+    hit = int(valid.sum())
+    return hit, int((~matched & ~hits_ignored).sum()), int((~ignored).sum()) - hit
 
 
 def cross_tabulate_types(match: LesionMatch) -> NDArray[np.int64]:
-    """Counts `(9, 9)`: true type (rows) by predicted type (columns).
+    """Count lesions by true type (rows) and predicted type (columns), `(9, 9)`.
 
-    The last row holds predictions that match nothing, the last column truths that were missed. A prediction
-    stands in the row of its best truth; two predictions on one truth stand there twice.
+    The last row counts predictions that match nothing, the last column missed truths. A prediction is
+    counted in the row of its best truth; two predictions of one truth are both counted.
     """
     kinds = len(CLASSES) - FIRST_LESION
     table = np.zeros((kinds + 1, kinds + 1), np.int64)
-    for guess in match.predictions:
-        if guess.kind:
-            table[guess.kind - FIRST_LESION, guess.lesion.kind - FIRST_LESION] += 1
-        elif guess.outcome == "false":
-            table[kinds, guess.lesion.kind - FIRST_LESION] += 1
+    for prediction in match.predictions:
+        if prediction.kind:
+            table[prediction.kind - FIRST_LESION, prediction.lesion.kind - FIRST_LESION] += 1
+        elif prediction.outcome == "false":
+            table[kinds, prediction.lesion.kind - FIRST_LESION] += 1
     for truth in match.truths:
         if not truth.ignored and not truth.hit:
             table[truth.lesion.kind - FIRST_LESION, kinds] += 1
@@ -274,13 +289,13 @@ def cross_tabulate_types(match: LesionMatch) -> NDArray[np.int64]:
 
 
 def _compute_dice(predicted: LesionMap, truth: LesionMap) -> NDArray[np.float64]:
-    rows = np.array([one.component.voxels for one in predicted.lesions], np.float64)
-    columns = np.array([one.component.voxels for one in truth.lesions], np.float64)
+    rows = np.array([lesion.component.voxels for lesion in predicted.lesions], np.float64)
+    columns = np.array([lesion.component.voxels for lesion in truth.lesions], np.float64)
     return 2 * count_shared_voxels(predicted, truth) / (rows[:, None] + columns[None, :])
 
 
 def _find_best(dice: NDArray[np.float64], lesions: list[Lesion]) -> tuple[int, float]:
     if dice.size == 0 or dice.max() <= 0:
         return 0, 0.0
-    at = int(dice.argmax())
-    return lesions[at].number, float(dice[at])
+    index = int(dice.argmax())
+    return lesions[index].number, float(dice[index])

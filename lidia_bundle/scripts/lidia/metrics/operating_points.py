@@ -1,7 +1,7 @@
-"""Choose operating points: the probabilities below and above which a type is ruled out and ruled in.
+"""Choose operating points: the probabilities below which a type is ruled out and above which it is ruled in.
 
-Chosen on validation alone, so that 95 % of the patients with a type are not ruled out, and 95 % of those
-without are not ruled in. On other patients the shares will differ: an evaluation says by how much.
+They are chosen on validation patients so that 95 % of the patients with a type are not ruled out, and 95 % of
+those without it are not ruled in. On other patients the shares differ; an evaluation reports them.
 """
 
 from __future__ import annotations
@@ -27,17 +27,18 @@ class OperatingPoint(NamedTuple):
 
 
 class Triage(NamedTuple):
-    """What an operating point does on a cohort; shares are of the patients named, with Wilson's interval."""
+    """Result of an operating point on a cohort; shares have Wilson's interval."""
 
     patients: int
     positives: int
     sensitivity: tuple[float, float, float]
-    """Of those with the type, how many are not ruled out: value, low, high."""
+    """Share of the patients with the type who are not ruled out: value, low, high."""
     specificity: tuple[float, float, float]
-    """Of those without, how many are not ruled in."""
+    """Share of the patients without the type who are not ruled in: value, low, high."""
     ruled_out: float
-    """Of all patients."""
+    """Share of all patients."""
     ruled_in: float
+    """Share of all patients."""
 
 
 def choose_operating_point(
@@ -49,34 +50,34 @@ def choose_operating_point(
 ) -> OperatingPoint:
     """Choose the point that decides the most patients and meets both limits.
 
-    It lies midway to the next patient, so that no last bit of a score decides.
-
-    Where types part so well that both hold on a whole range, that range stays open.
+    Each limit lies midway to the next patient's probability, so that rounding of a score has no influence. If
+    both limits hold on a whole range of probabilities, that range stays open.
 
     Args:
         probabilities: `(N,)`.
         truth: `(N,)`, true for patients with the type.
-        sensitivity: least share of them above or at `rule_out`.
-        specificity: least share of the others below or at `rule_in`.
+        sensitivity: minimum share of patients with the type at or above `rule_out`.
+        specificity: minimum share of patients without the type at or below `rule_in`.
 
     Raises:
-        ValueError: all patients are on one side.
+        ValueError: all patients have the type, or none has it.
     """
-    chances, positive = np.asarray(probabilities, np.float64), np.asarray(truth, bool)
-    with_it, without = np.sort(chances[positive]), np.sort(chances[~positive])[::-1]
-    if not len(with_it) or not len(without):
+    values, positive = np.asarray(probabilities, np.float64), np.asarray(truth, bool)
+    positives, negatives = np.sort(values[positive]), np.sort(values[~positive])[::-1]
+    if not len(positives) or not len(negatives):
         raise ValueError(
-            f"An operating point needs patients with and without: here are {len(with_it)} and {len(without)}."
+            "An operating point needs patients with and without the type; "
+            f"there are {len(positives)} and {len(negatives)}."
         )
-    low = with_it[int((1 - sensitivity) * len(with_it) + 1e-9)]
-    high = without[int((1 - specificity) * len(without) + 1e-9)]
-    low = (low + chances[chances < low].max(initial=0.0)) / 2
-    high = (high + chances[chances > high].min(initial=1.0)) / 2
+    low = positives[int((1 - sensitivity) * len(positives) + 1e-9)]
+    high = negatives[int((1 - specificity) * len(negatives) + 1e-9)]
+    low = (low + values[values < low].max(initial=0.0)) / 2
+    high = (high + values[values > high].min(initial=1.0)) / 2
     return OperatingPoint(float(min(low, high)), float(max(low, high)))
 
 
 def apply_operating_point(probability: float, point: OperatingPoint) -> str:
-    """RULED_OUT, OPEN or RULED_IN."""
+    """Classify a probability as RULED_OUT, OPEN or RULED_IN."""
     if probability < point.rule_out:
         return RULED_OUT
     return RULED_IN if probability > point.rule_in else OPEN
@@ -91,17 +92,17 @@ def evaluate_operating_point(probabilities: ArrayLike, truth: ArrayLike, point: 
         point: the operating point.
 
     Raises:
-        ValueError: all patients are on one side.
+        ValueError: all patients have the type, or none has it.
     """
-    chances, positive = np.asarray(probabilities, np.float64), np.asarray(truth, bool)
-    out, into = chances < point.rule_out, chances > point.rule_in
+    values, positive = np.asarray(probabilities, np.float64), np.asarray(truth, bool)
+    ruled_out, ruled_in = values < point.rule_out, values > point.rule_in
 
-    def share(kept: ArrayLike) -> tuple[float, float, float]:
-        hits, count = int(np.sum(kept)), len(np.asarray(kept))
+    def share(flags: ArrayLike) -> tuple[float, float, float]:
+        hits, count = int(np.sum(flags)), len(np.asarray(flags))
         return hits / max(count, 1), *wilson(hits, count)
 
     return Triage(
-        *(len(chances), int(positive.sum())),
-        *(share(~out[positive]), share(~into[~positive])),
-        *(float(out.mean()), float(into.mean())),
+        *(len(values), int(positive.sum())),
+        *(share(~ruled_out[positive]), share(~ruled_in[~positive])),
+        *(float(ruled_out.mean()), float(ruled_in.mean())),
     )

@@ -1,9 +1,9 @@
 """Compute the true types of a patient and the area under the ROC curve of patient scores.
 
-A patient has a type with more than 113 mm3 of it. AUC-8 is the unweighted mean of the areas of the eight
-types; AUC-2 that of 'has a malignant lesion' and 'has a benign lesion'. `others` are a mixture: a flag of the
-datalist puts a lesion of them on its side, and patients whose only lesions are `others` without a flag are
-left out of AUC-2.
+A patient has a type if its lesions exceed 113 mm3. AUC-8 is the unweighted mean of the areas of the eight
+types, AUC-2 the mean of 'has a malignant lesion' and 'has a benign lesion'. `others` is a mixture: a flag in
+the datalist assigns such a lesion to a group, and patients whose only lesions are `others` without a flag are
+excluded from AUC-2.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from scripts.lidia.metrics.lesion_matching import Lesion
 from scripts.lidia.vocabulary import AUTHORS_BENIGN, BENIGN, FIRST_LESION, LESION_TYPES, MALIGNANT, OTHERS
 
 PRESENT_MM3 = 113.0
-"""A patient has a type with more than this volume of it."""
+"""A patient has a type if the volume of its lesions exceeds this value."""
 SIDES = ("malignant", "benign", "malignant_authors", "benign_authors", "unsided")
-"""What a patient's lesions add up to besides the types. The authors know no flags, and put cyst and
-calcification on neither side; `unsided` are `others` without a flag."""
+"""Groups whose volumes are summed besides the types. The authors' variants use no flags and assign cyst and
+calcification to neither group; `unsided` counts `others` without a flag."""
 
 
 def sum_true_volumes(
     lesions: Iterable[Lesion], malignant: Mapping[str, bool] | None = None
 ) -> dict[str, float]:
-    """Volume of each type and side in mm3.
+    """Sum the volume of each lesion type and group in mm3.
 
     Args:
         lesions: the true lesions of a patient.
@@ -50,49 +50,52 @@ def sum_true_volumes(
 def area_under_curve(
     scores: ArrayLike, truth: ArrayLike, weights: NDArray[np.float64] | None = None
 ) -> NDArray[np.float64]:
-    """Area under the ROC curve: the chance that a positive scores above a negative, ties counting half.
+    """Compute the area under the ROC curve; ties count half.
 
     Args:
         scores: `(N,)`.
         truth: `(N,)`, true for positives.
-        weights: `(D, N)` how often each patient stands in each of D draws; by default once in one draw.
+        weights: `(D, N)` number of times each patient occurs in each of D draws; by default one draw, each
+            once.
 
     Returns:
         `(D,)`, nan for a draw without positives or negatives.
 
     Raises:
-        ValueError: a score is not finite; no area may be taken of it.
+        ValueError: a score is not finite.
     """
     values = np.asarray(scores, np.float64)
     positive = np.asarray(truth, bool)
     if not np.isfinite(values).all():
-        at = np.flatnonzero(~np.isfinite(values))
-        raise ValueError(f"{len(at)} of {len(values)} scores are not finite, the first of patient {at[0]}.")
+        invalid = np.flatnonzero(~np.isfinite(values))
+        raise ValueError(
+            f"{len(invalid)} of {len(values)} scores are not finite, the first of patient {invalid[0]}."
+        )
     counts = np.ones((1, len(values))) if weights is None else np.asarray(weights, np.float64)
     order = np.argsort(values, kind="stable")
     values, positive, counts = values[order], positive[order], counts[:, order]
     negatives = counts * ~positive
-    # Negatives strictly below a value end where its run of ties starts, those tied where it ends.
+    # The start of a run of ties counts the negatives strictly below, its end those below or tied.
     below = np.concatenate([np.zeros((len(counts), 1)), negatives.cumsum(axis=1)], axis=1)
     first = np.searchsorted(values, values[positive], side="left")
     last = np.searchsorted(values, values[positive], side="right")
-    won = (counts[:, positive] * (below[:, first] + below[:, last]) / 2).sum(axis=1)
+    concordant = (counts[:, positive] * (below[:, first] + below[:, last]) / 2).sum(axis=1)
     pairs = counts[:, positive].sum(axis=1) * below[:, -1]
-    return np.divide(won, pairs, out=np.full(len(counts), np.nan), where=pairs > 0)
+    return np.divide(concordant, pairs, out=np.full(len(counts), np.nan), where=pairs > 0)
 
 
 def mean_area(areas: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Unweighted mean of several areas, over draws whose first one holds every patient once.
+    """Compute the unweighted mean of several areas; the first draw is the cohort itself.
 
-    An area that the first draw cannot give is left out. One that only a later draw cannot give, since a rare
-    type vanished from it, takes the mean change of the others there: averaging over the rest alone would jump
-    by how hard the lost type is.
+    An area that is undefined in the first draw is excluded. An area that is undefined in a later draw,
+    because a rare type does not occur in it, is assigned the mean change of the other areas: the mean over
+    the others alone would shift by the difficulty of the missing type.
 
     Args:
         areas: `(D,)` by name.
 
     Returns:
-        `(D,)`, nan where there is no area at all.
+        `(D,)`, nan if no area is defined.
     """
     table = np.stack(list(areas.values()))
     table = table[np.isfinite(table[:, 0])]
