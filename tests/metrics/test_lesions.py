@@ -10,8 +10,8 @@ from scripts.lidia.metrics.lesion_matching import (
     cross_tabulate_types,
     find_lesions,
     match_lesions,
-    match_one_to_one,
 )
+from scripts.lidia.metrics.one_to_one_matching import match_one_to_one
 
 SPACING = (2.0, 2.0, 2.0)
 SHAPE = (40, 30, 20)

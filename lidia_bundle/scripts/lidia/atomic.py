@@ -1,4 +1,4 @@
-"""A file is whole or not there: written beside its place under another name, then renamed."""
+"""Write files atomically: under a temporary name in the same folder, then renamed."""
 
 from __future__ import annotations
 
@@ -14,45 +14,46 @@ MARK = ".writing-"
 
 @contextmanager
 def write_atomically(path: str | os.PathLike[str], *, sync: bool = True) -> Iterator[Path]:
-    """Gives a name in the same folder to write to; on success that file takes the place of `path`.
+    """Provides a temporary path in the same folder; on success that file replaces `path`.
 
-    The name keeps all endings of `path` (`.nii.gz` tells writers what to do). On failure nothing is left
-    behind, and after a kill the old file still stands.
+    The temporary name keeps all extensions of `path`, since writers choose the format by them (`.nii.gz`). On
+    failure no file remains, and after a kill the old file is unchanged.
 
     Args:
-        path: the file to be written; its folder is made.
-        sync: wait until it lies on the disk: a power cut then leaves the old file or the new one.
+        path: the file to write; its folder is created.
+        sync: wait until the data are on the disk, so that a power failure leaves either the old or the new
+            file.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{MARK}{os.getpid()}-{path.name}")
+    temporary = path.with_name(f"{MARK}{os.getpid()}-{path.name}")
     try:
-        yield beside
+        yield temporary
         if sync:
-            with beside.open("rb") as file:
+            with temporary.open("rb") as file:
                 os.fsync(file.fileno())
-        beside.replace(path)
+        temporary.replace(path)
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Writes a text as UTF-8, whole or not at all; what is no character is written as its escape."""
-    with write_atomically(path) as beside:
-        beside.write_text(text, encoding="utf-8", errors="backslashreplace")
+    """Writes a text atomically as UTF-8; lone surrogates are escaped."""
+    with write_atomically(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path: str | os.PathLike[str], content: Any, indent: int | None = 1) -> None:
-    """Writes JSON, whole or not at all.
+    """Writes JSON atomically.
 
     Raises:
-        ValueError: a number is not finite, for which JSON has no word.
+        ValueError: a number is not finite; JSON cannot express it.
     """
     write_text(path, json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def remove_stale_files(folder: str | os.PathLike[str]) -> None:
-    """Removes what killed writers left behind in `folder`; a writer that still runs keeps its file."""
+    """Removes temporary files of killed processes from `folder`; files of running processes stay."""
     for path in Path(folder).glob(f"{MARK}*"):
         process = path.name[len(MARK) :].split("-")[0]
         if not Path(f"/proc/{process}").exists():

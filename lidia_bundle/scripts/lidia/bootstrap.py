@@ -1,7 +1,8 @@
-"""Makes `scripts.lidia` importable from wherever a config is read; is run by path, before any import.
+"""Makes `scripts.lidia` importable wherever a config is read; executed by path, before any import.
 
-Every entry config runs this file in its header, because MONAI's `load`, `create_workflow` and exporters never
-put the bundle's folder on the import path, and another bundle's package `scripts` may already be imported.
+Every entry config runs this file in its header, because MONAI's `load`, `create_workflow` and exporters do
+not add the bundle's folder to the import path, and the package `scripts` of another bundle may already be
+imported.
 """
 
 from __future__ import annotations
@@ -20,21 +21,21 @@ package = importlib.import_module("scripts")
 if str(folder) not in package.__path__:
     package.__path__.append(str(folder))
 
-# torch then puts large tensors on large pages: to touch small ones anew costs a CPU a tenth of its time
+# torch then allocates large tensors on huge pages; page faults of small pages cost a tenth of the CPU time
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 
 def report_error(kind: type[BaseException], problem: BaseException, trace: TracebackType | None) -> None:
-    """Ends a failed command with the bundle's own error alone, or with what the machine lacks."""
-    seen: BaseException | None = problem
-    while seen is not None:
-        if type(seen).__module__.startswith("scripts.lidia."):
-            sys.stderr.write(f"\n{type(seen).__name__}: {seen}\n")
+    """Reports a failed command by the bundle's own error alone, or by what the machine lacks."""
+    cause: BaseException | None = problem
+    while cause is not None:
+        if type(cause).__module__.startswith("scripts.lidia."):
+            sys.stderr.write(f"\n{type(cause).__name__}: {cause}\n")
             return
-        seen = seen.__cause__ or seen.__context__
-    lack = importlib.import_module("scripts.lidia.environment").explain_error(problem)
-    if lack is not None:
-        sys.stderr.write(f"\nCannot go on: {lack}\n")
+        cause = cause.__cause__ or cause.__context__
+    message = importlib.import_module("scripts.lidia.environment").explain_error(problem)
+    if message is not None:
+        sys.stderr.write(f"\nCannot go on: {message}\n")
         return
     sys.__excepthook__(kind, problem, trace)
 
@@ -44,5 +45,5 @@ COMMANDS = ("monai.bundle.__main__", "monailabel.interfaces.utils.app")
 if getattr(sys.modules["__main__"].__spec__, "name", "") in COMMANDS:
     sys.excepthook = report_error
 
-# options are read where they were typed or given, before anything of a job is made
+# Options are applied to the caller's frame before any component is built.
 importlib.import_module("scripts.lidia.options.apply_options").apply_options(sys._getframe())

@@ -1,6 +1,7 @@
 """Find connected components and measure them in millimetres, for targets, post-processing and metrics.
 
-Arrays are indexed `X Y Z` in the order of their affine. Volumes are mm3, lengths mm, places RAS mm.
+Arrays are indexed `X Y Z` in the order of their affine. Volumes are in mm3, lengths in mm, positions in RAS
+mm.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from numpy.typing import ArrayLike, NDArray
 Numbers: TypeAlias = NDArray[np.unsignedinteger[Any]]
 """A map of instance numbers."""
 SMALLEST_MM3 = 25.0
-"""A lesion below this volume counts as noise of the drawing (as in the authors' earlier network, PLAN)."""
+"""A lesion below this volume is treated as annotation noise (as in the authors' earlier network, PLAN)."""
 
 
 class Component(NamedTuple):
-    """One connected component, or one instance of a drawn instance map."""
+    """One connected component, or one instance of an annotated instance map."""
 
     instance: int
     """Its value in the map."""
@@ -32,7 +33,7 @@ class Component(NamedTuple):
 
 
 def as_array(volume: ArrayLike) -> NDArray[Any]:
-    """A NumPy view of a tensor, a MetaTensor or an array.
+    """Convert a tensor, a MetaTensor or an array to a NumPy view.
 
     Raises:
         ValueError: the volume does not have three axes.
@@ -49,14 +50,14 @@ def as_array(volume: ArrayLike) -> NDArray[Any]:
 
 
 def label_components(classes: ArrayLike, connectivity: int = 26) -> Numbers:
-    """Components of equal class, numbered from 1; touching classes stay apart, values of 0 and less are none.
+    """Label components of equal class from 1; different classes are never joined, values <= 0 are background.
 
     Args:
         classes: `(X, Y, Z)`, whole numbers.
         connectivity: 6, 18 or 26 neighbours.
 
     Returns:
-        `(X, Y, Z)` instance numbers 1..K, 0 elsewhere, of two bytes where they fit.
+        `(X, Y, Z)` instance numbers 1..K, 0 elsewhere, in uint16 if they fit.
 
     Raises:
         ValueError: the volume does not have three axes.
@@ -67,14 +68,14 @@ def label_components(classes: ArrayLike, connectivity: int = 26) -> Numbers:
 
 
 def join_components(mask: ArrayLike, connectivity: int = 26) -> Numbers:
-    """Components of a mask, blind to the classes in it, numbered from 1.
+    """Label components of a mask from 1, regardless of classes.
 
     Args:
         mask: `(X, Y, Z)`, true or positive inside.
         connectivity: 6, 18 or 26 neighbours.
 
     Returns:
-        `(X, Y, Z)` instance numbers 1..K, 0 elsewhere, of two bytes where they fit.
+        `(X, Y, Z)` instance numbers 1..K, 0 elsewhere, in uint16 if they fit.
 
     Raises:
         ValueError: the volume does not have three axes.
@@ -83,10 +84,10 @@ def join_components(mask: ArrayLike, connectivity: int = 26) -> Numbers:
 
 
 def component_stats(instances: ArrayLike, spacing: Sequence[float]) -> list[Component]:
-    """The components of an instance map in rising order of their numbers; gaps in the numbering are allowed.
+    """Measure the components of an instance map in order of their numbers; gaps are allowed.
 
     Args:
-        instances: `(X, Y, Z)`, 0 is none.
+        instances: `(X, Y, Z)`, 0 is background.
         spacing: mm per voxel along X, Y, Z.
 
     Raises:
@@ -95,52 +96,54 @@ def component_stats(instances: ArrayLike, spacing: Sequence[float]) -> list[Comp
     numbers = as_array(instances)
     order = _sort_axes_by_stride(numbers)
     value, low, high = _find_runs(numbers.transpose(order))
-    names, which = np.unique(value, return_inverse=True)
+    ids, index = np.unique(value, return_inverse=True)
     lengths = high[2] - low[2] + 1
-    voxels = np.bincount(which, weights=lengths, minlength=len(names))
-    first, last = np.full((3, len(names)), numbers.size), np.zeros((3, len(names)), int)
-    centre = np.empty((3, len(names)))
+    voxels = np.bincount(index, weights=lengths, minlength=len(ids))
+    first, last = np.full((3, len(ids)), numbers.size), np.zeros((3, len(ids)), int)
+    centre = np.empty((3, len(ids)))
     for axis, start, stop in zip(order, low, high, strict=True):
-        np.minimum.at(first[axis], which, start)
-        np.maximum.at(last[axis], which, stop)
-        centre[axis] = np.bincount(which, weights=(start + stop) / 2 * lengths, minlength=len(names)) / voxels
+        np.minimum.at(first[axis], index, start)
+        np.maximum.at(last[axis], index, stop)
+        centre[axis] = np.bincount(index, weights=(start + stop) / 2 * lengths, minlength=len(ids)) / voxels
     voxel = float(np.prod(np.asarray(spacing, dtype=np.float64)))
     return [
         Component(
-            int(name),
+            int(number),
             int(voxels[k]),
             int(voxels[k]) * voxel,
             (float(centre[0][k]), float(centre[1][k]), float(centre[2][k])),
             _make_box(first[:, k], last[:, k]),
         )
-        for k, name in enumerate(names)
+        for k, number in enumerate(ids)
     ]
 
 
 def _sort_axes_by_stride(volume: NDArray[Any]) -> list[int]:
-    """The axes as they lie in memory, the one with the longest steps first."""
+    """Sort the axes by their stride in memory, the largest first."""
     return [int(axis) for axis in np.argsort(np.abs(volume.strides), kind="stable")[::-1]]
 
 
 def _find_runs(volume: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp], NDArray[np.intp]]:
-    """Runs of one positive value along the last axis: a volume has a dozen times fewer of them than voxels.
+    """Find runs of one positive value along the last axis: about 12 times fewer items than voxels.
 
     Returns:
         Values `(R,)`, first and last voxels `(3, R)`.
     """
-    across, width = volume.shape[1:]
+    rows, width = volume.shape[1:]
     lines = volume.reshape(-1, width)
     flat = lines.reshape(-1)
-    through = 1 + np.flatnonzero((lines[1:, 0] > 0) & (lines[1:, 0] == lines[:-1, -1]))  # from line to line
-    turns = 1 + np.flatnonzero(flat[1:] != flat[:-1])
-    at = np.concatenate([[0], turns, through * width, [flat.size]])
-    at.sort(kind="stable")
-    value = flat[at[:-1]]
+    carried = 1 + np.flatnonzero(
+        (lines[1:, 0] > 0) & (lines[1:, 0] == lines[:-1, -1])
+    )  # runs that continue in the next line
+    changes = 1 + np.flatnonzero(flat[1:] != flat[:-1])
+    bounds = np.concatenate([[0], changes, carried * width, [flat.size]])
+    bounds.sort(kind="stable")
+    value = flat[bounds[:-1]]
     is_positive = value > 0
-    line, start = np.divmod(at[:-1][is_positive], width)
-    low = np.stack([*np.divmod(line, across), start])
+    line, start = np.divmod(bounds[:-1][is_positive], width)
+    low = np.stack([*np.divmod(line, rows), start])
     high = low.copy()
-    high[2] += np.diff(at)[is_positive] - 1
+    high[2] += np.diff(bounds)[is_positive] - 1
     return value[is_positive], low, high
 
 
@@ -150,91 +153,94 @@ def _make_box(first: NDArray[np.intp], last: NDArray[np.intp]) -> tuple[slice, s
 
 
 def _clip_to_unsigned(values: NDArray[Any], kind: type[np.unsignedinteger]) -> NDArray[Any]:
-    """Whole numbers of an unsigned kind, 0 where they were negative; no copy where none is needed."""
+    """Convert to an unsigned type, with 0 for negative values; without a copy where possible."""
     if values.dtype.kind not in "ub":
         values = np.where(values > 0, values, 0)
     return values.astype(kind, copy=False)
 
 
 def bounding_box(volume: ArrayLike, above: int = 0) -> tuple[slice, slice, slice] | None:
-    """The smallest box (X, Y, Z) that holds a mask, or whatever is above a value; None where nothing is.
+    """Compute the bounding box (X, Y, Z) of the voxels above a value; None if there are none.
 
-    The volume is read once, in the order that it has in memory.
+    The volume is read once, in memory order.
     """
     voxels = as_array(volume)
     if voxels.dtype.kind not in "bui":
-        voxels, above = voxels > above, 0  # a maximum would be NaN where one voxel is
+        voxels, above = voxels > above, 0  # NaN would propagate through the maximum
     slowest, *others = _sort_axes_by_stride(voxels)
-    shadow = voxels.max(axis=slowest) > above
-    if not shadow.any():
+    projection = voxels.max(axis=slowest) > above
+    if not projection.any():
         return None
     box = [slice(None)] * 3
     for axis in others:
-        box[axis] = _find_span(shadow.any(axis=int(axis < max(others))))
+        box[axis] = _find_span(projection.any(axis=int(axis < max(others))))
     box[slowest] = _find_span(voxels[tuple(box)].max(axis=tuple(others)) > above)
     return box[0], box[1], box[2]
 
 
 def _find_span(line: NDArray[np.bool_]) -> slice:
-    at = np.flatnonzero(line)
-    return slice(int(at[0]), int(at[-1]) + 1)
+    indices = np.flatnonzero(line)
+    return slice(int(indices[0]), int(indices[-1]) + 1)
 
 
 def union_box(boxes: Iterable[Sequence[slice]]) -> tuple[slice, ...]:
-    """The smallest box that holds all boxes, of which there is one at least."""
+    """Compute the smallest box that contains all boxes (at least one)."""
     return tuple(
         slice(min(s.start for s in sides), max(s.stop for s in sides)) for sides in zip(*boxes, strict=True)
     )
 
 
-def shift_component(part: Component, box: Sequence[slice]) -> Component:
-    """A component of the volume whose box it was found in.
+def shift_component(component: Component, box: Sequence[slice]) -> Component:
+    """Shift a component from the coordinates of a box to those of the whole volume.
 
     Args:
-        part: with places in the box.
-        box: where that lies in the volume, in voxel indices.
+        component: component in coordinates of the box.
+        box: position of the box in the volume, in voxel indices.
     """
     starts = [side.start for side in box]
-    x, y, z = (slice(side.start + at, side.stop + at) for side, at in zip(part.box, starts, strict=True))
-    centre = _to_triple(np.asarray(part.centre) + starts)
-    return part._replace(centre=centre, box=(x, y, z))
+    x, y, z = (
+        slice(side.start + offset, side.stop + offset)
+        for side, offset in zip(component.box, starts, strict=True)
+    )
+    centre = _to_triple(np.asarray(component.centre) + starts)
+    return component._replace(centre=centre, box=(x, y, z))
 
 
 def is_smaller(volume_mm3: float, limit_mm3: float) -> bool:
-    """Whether a volume is under a limit, forgiving the rounding of a spacing kept in float32."""
+    """Check whether a volume is below a limit, with tolerance for a spacing rounded to float32."""
     return volume_mm3 < limit_mm3 * (1 - 1e-6)
 
 
 def centroid_mm(component: Component, affine: ArrayLike) -> tuple[float, float, float]:
-    """The centroid in RAS mm.
+    """Compute the centroid of a component in RAS mm.
 
     Args:
-        component: one of `component_stats`.
+        component: item of `component_stats`.
         affine: `(4, 4)` from voxel indices to RAS mm.
     """
-    place = np.asarray(affine, dtype=np.float64) @ np.array([*component.centre, 1.0])
-    return _to_triple(place)
+    position = np.asarray(affine, dtype=np.float64) @ np.array([*component.centre, 1.0])
+    return _to_triple(position)
 
 
-def _to_triple(place: NDArray[np.float64]) -> tuple[float, float, float]:
-    return (float(place[0]), float(place[1]), float(place[2]))
+def _to_triple(position: NDArray[np.float64]) -> tuple[float, float, float]:
+    return (float(position[0]), float(position[1]), float(position[2]))
 
 
 def axial_axis(affine: ArrayLike) -> int:
-    """The array axis that runs closest to foot-head, so that the other two span the axial planes."""
+    """Find the array axis closest to inferior-superior; the other two axes span the axial planes."""
     matrix = np.asarray(affine, dtype=np.float64)[:3, :3]
     return int(np.argmax(np.abs(matrix[2]) / np.linalg.norm(matrix, axis=0)))
 
 
 def diameter_mm(mask: ArrayLike, spacing: Sequence[float], axial: int = 2) -> float:
-    """The longest diameter in one axial plane, as radiologists measure it (RECIST), 0 for an empty mask.
+    """Compute the longest diameter in an axial plane (RECIST); 0 for an empty mask.
 
-    It runs between the outer faces of voxels, so that a single voxel is as wide as it is.
+    It is measured between the outer faces of voxels, so a single voxel has its own width.
 
     Args:
-        mask: `(X, Y, Z)`, true inside; the crop of one component.
+        mask: `(X, Y, Z)`, true inside; usually cropped to one component.
         spacing: mm per voxel along X, Y, Z.
-        axial: the axis across the axial planes (see `axial_axis`).
+        axial: axis normal to the axial planes (see `axial_axis`).
 
     Raises:
         ValueError: the volume does not have three axes.
@@ -242,14 +248,14 @@ def diameter_mm(mask: ArrayLike, spacing: Sequence[float], axial: int = 2) -> fl
     planes = np.moveaxis(as_array(mask) > 0, axial, 0)
     steps = np.delete(np.asarray(spacing, dtype=np.float64), axial)
     rims = [_find_rim(plane, steps) for plane in planes if plane.any()]
-    # The box of a plane bounds its diameter: most planes need no distances once the widest has been measured.
+    # The box of a plane bounds its diameter: once the widest plane is measured, most others can be skipped.
     rims.sort(key=_diagonal_mm, reverse=True)
     longest = 0.0
     for rim in rims:
         if _diagonal_mm(rim) <= longest:
             break
-        across = rim[:, None, :] - rim[None, :, :]
-        longest = max(longest, float(np.sqrt(np.einsum("ijk,ijk->ij", across, across).max())))
+        differences = rim[:, None, :] - rim[None, :, :]
+        longest = max(longest, float(np.sqrt(np.einsum("ijk,ijk->ij", differences, differences).max())))
     return longest
 
 
@@ -258,14 +264,14 @@ def _diagonal_mm(rim: NDArray[np.float64]) -> float:
 
 
 def _find_rim(plane: NDArray[np.bool_], steps: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Outer face centres of the first and last voxel of every row and column, in mm."""
+    """Find the outer face centres in mm of the first and last voxel of every row and column."""
     ends = []
     for axis in (0, 1):
         lines = np.moveaxis(plane, axis, 1)
-        at = np.flatnonzero(lines.any(axis=1))
-        first = lines[at].argmax(axis=1) - 0.5
-        last = lines.shape[1] - lines[at][:, ::-1].argmax(axis=1) - 0.5
-        for along in (first, last):
-            pair = (along, at) if axis == 0 else (at, along)
+        occupied = np.flatnonzero(lines.any(axis=1))
+        first = lines[occupied].argmax(axis=1) - 0.5
+        last = lines.shape[1] - lines[occupied][:, ::-1].argmax(axis=1) - 0.5
+        for edge in (first, last):
+            pair = (edge, occupied) if axis == 0 else (occupied, edge)
             ends.append(np.stack(pair, axis=1) * steps)
     return np.concatenate(ends)

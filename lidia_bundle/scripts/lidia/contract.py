@@ -54,7 +54,7 @@ class Prediction(NamedTuple):
     def from_semantic_head(
         cls, semantic_logits: Tensor, liver_logits: Tensor | None, mask_features: Tensor
     ) -> Prediction:
-        """Makes the prediction of a pass without queries."""
+        """Builds the prediction of a pass without queries."""
         b, device = len(mask_features), mask_features.device
         return cls(
             layers=[],
@@ -79,7 +79,7 @@ class SemanticPrediction(NamedTuple):
 
 
 def to_float32(prediction: Any) -> Any:
-    """The same named tensors in float32, in which matching and losses are taken."""
+    """Converts named tensors to float32, the precision of matching and losses."""
     if isinstance(prediction, Tensor):
         return prediction.float() if prediction.is_floating_point() else prediction
     if isinstance(prediction, list):
@@ -90,17 +90,17 @@ def to_float32(prediction: Any) -> Any:
 
 
 def is_exporting() -> bool:
-    """Whether a graph is drawn for ONNX or `torch.export`, which can neither branch on values nor raise."""
-    if not torch.jit.is_scripting():  # TorchScript skips the branch only so
+    """Checks whether a graph is exported (ONNX, `torch.export`): it cannot branch on values or raise."""
+    if not torch.jit.is_scripting():  # TorchScript skips the branch only with this test
         return torch.compiler.is_exporting()
     return False
 
 
 def check_image(image: Tensor, phases: int, stride: int) -> None:
-    """Refuses a network input that is not (B, phases, X, Y, Z) with spatial sizes divisible by `stride`.
+    """Checks that a network input is (B, phases, X, Y, Z) with spatial sizes divisible by `stride`.
 
     Raises:
-        ValueError: naming the shape that came and the shape that is wanted.
+        ValueError: the shape is wrong.
     """
     if image.dim() != 5 or image.shape[1] != phases:
         raise ValueError(
@@ -115,10 +115,10 @@ def check_image(image: Tensor, phases: int, stride: int) -> None:
 
 
 def check_target(target: Tensor) -> None:
-    """Refuses a training target that is not (B, 2, X, Y, Z): class map and instance map.
+    """Checks that a training target is (B, 2, X, Y, Z): class map and instance map.
 
     Raises:
-        ValueError: naming the shape that came.
+        ValueError: the shape is wrong.
     """
     if target.dim() != 5 or target.shape[1] != 2:
         raise ValueError(

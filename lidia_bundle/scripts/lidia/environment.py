@@ -31,7 +31,7 @@ SIGNS: tuple[tuple[str, str], ...] = (
         "there is no home folder: set the variable HOME, or write paths without ~",
     ),
 )
-"""Words of errors of PyTorch and Python, and what they mean to a user."""
+"""Patterns of error messages of PyTorch and Python, and the message for the user."""
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 LOCKED = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -39,13 +39,13 @@ NO_FOLDER = (errno.ENOTDIR, errno.EEXIST)
 
 
 def explain_error(problem: BaseException) -> str | None:
-    """Finds what the machine lacks behind an exception.
+    """Explains an exception that was caused by a limit of the machine.
 
     Args:
-        problem: with its causes, of which the innermost counts first.
+        problem: exception; its innermost cause is examined first.
 
     Returns:
-        One line that names what is lacking and the remedy; None if the exception tells of something else.
+        One line with problem and remedy; None if the exception has another reason.
     """
     for error in reversed(list(_iterate_causes(problem))):
         line = _explain_one(error)
@@ -55,18 +55,18 @@ def explain_error(problem: BaseException) -> str | None:
 
 
 def _iterate_causes(problem: BaseException | None) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    while problem is not None and id(problem) not in seen:
-        seen.add(id(problem))
+    visited: set[int] = set()
+    while problem is not None and id(problem) not in visited:
+        visited.add(id(problem))
         yield problem
         problem = problem.__cause__ or problem.__context__
 
 
 def _explain_one(error: BaseException) -> str | None:
     text = str(error)
-    shared = isinstance(error, OSError) and "/dev/shm" in text
-    for sign, line in SIGNS:
-        if re.search(sign, text) or (shared and line is SIGNS[0][1]):
+    is_shared_memory = isinstance(error, OSError) and "/dev/shm" in text
+    for pattern, line in SIGNS:
+        if re.search(pattern, text) or (is_shared_memory and line is SIGNS[0][1]):
             return line
     if not isinstance(error, OSError):
         return None

@@ -8,14 +8,14 @@ from typing import NamedTuple
 
 
 class FolderListing(NamedTuple):
-    """What lies below a folder.
+    """Content of a folder and its sub-folders.
 
     Attributes:
         files: regular files, and links to them, sorted.
-        folders: the folders that were entered, the first included, sorted.
-        broken: links that lead nowhere, and what is neither file nor folder, sorted.
+        folders: the folders that were entered, including the first, sorted.
+        broken: dangling links, and entries that are neither file nor folder, sorted.
         repeated: links to a folder that was entered under another name; its files are not listed twice.
-        unreadable: folders that cannot be read, with the system's words.
+        unreadable: folders that cannot be read, with the system's message.
     """
 
     files: list[Path]
@@ -29,30 +29,30 @@ def list_files(folder: str | Path) -> FolderListing:
     """Lists a folder with its sub-folders; symbolic links to files and folders are followed.
 
     Data sets of DataLad and Nextflow consist of links. `Path.rglob` of Python before 3.13 does not enter them
-    (https://github.com/python/cpython/issues/77609). A folder is entered once: by its own name, where it has
-    one below `folder`, else by its first link. So a link to a folder above ends there.
+    (https://github.com/python/cpython/issues/77609). A folder is entered once: by its own path if that lies
+    below `folder`, else by its first link. A link to a parent folder is therefore not followed.
 
     Args:
-        folder: where to begin. If it is a file, that file alone is listed.
+        folder: the folder to list. If it is a file, only that file is listed.
     """
-    found = FolderListing([], [], [], [], {})
+    listing = FolderListing([], [], [], [], {})
     root = Path(folder)
     if root.is_file():
-        found.files.append(root)
-        return found
+        listing.files.append(root)
+        return listing
     entered: set[tuple[int, int]] = set()
-    linked: list[Path] = []
-    _enter_folder(root, found, entered, linked)
-    while linked:  # a folder's own name goes before a link to it
-        link = min(linked)
-        linked.remove(link)
+    links: list[Path] = []
+    _enter_folder(root, listing, entered, links)
+    while links:  # a folder's own path takes precedence over a link to it
+        link = min(links)
+        links.remove(link)
         if _identify_folder(link) in entered:
-            found.repeated.append(link)
+            listing.repeated.append(link)
         else:
-            _enter_folder(link, found, entered, linked)
-    for part in (found.files, found.folders, found.broken, found.repeated):
+            _enter_folder(link, listing, entered, links)
+    for part in (listing.files, listing.folders, listing.broken, listing.repeated):
         part.sort()
-    return found
+    return listing
 
 
 def find_paths(folder: str | Path, pattern: str, *, folders: bool = False) -> list[Path]:
@@ -68,44 +68,44 @@ def find_paths(folder: str | Path, pattern: str, *, folders: bool = False) -> li
     """
     listing = list_files(folder)
 
-    def matching(part: FolderListing) -> list[Path]:
-        return [path for path in (part.folders if folders else part.files) if path.match(pattern)]
+    def matching(content: FolderListing) -> list[Path]:
+        return [path for path in (content.folders if folders else content.files) if path.match(pattern)]
 
-    found = matching(listing)
-    resolved = {path.resolve() for path in found} if listing.repeated else set()
-    for link in listing.repeated:  # a pattern may fit the name of the link alone
+    matches = matching(listing)
+    resolved = {path.resolve() for path in matches} if listing.repeated else set()
+    for link in listing.repeated:  # a pattern may match only the name of the link
         for path in matching(list_files(link)):
             if path.resolve() not in resolved:
                 resolved.add(path.resolve())
-                found.append(path)
-    return sorted(found)
+                matches.append(path)
+    return sorted(matches)
 
 
 def _enter_folder(
-    start: Path, found: FolderListing, entered: set[tuple[int, int]], linked: list[Path]
+    start: Path, listing: FolderListing, entered: set[tuple[int, int]], links: list[Path]
 ) -> None:
-    waiting = [start]
-    while waiting:
-        folder = waiting.pop()
+    queue = [start]
+    while queue:
+        folder = queue.pop()
         try:
             entered.add(_identify_folder(folder))
             with os.scandir(folder) as entries:
-                listed = list(entries)
+                children = list(entries)
         except OSError as error:
-            found.unreadable[folder] = error.strerror or str(error)
+            listing.unreadable[folder] = error.strerror or str(error)
             continue
-        found.folders.append(folder)
-        for entry in listed:
+        listing.folders.append(folder)
+        for entry in children:
             path = folder / entry.name
             if entry.is_symlink():
                 if path.is_dir():
-                    linked.append(path)
+                    links.append(path)
                 else:
-                    (found.files if path.is_file() else found.broken).append(path)
+                    (listing.files if path.is_file() else listing.broken).append(path)
             elif entry.is_dir(follow_symlinks=False):
-                waiting.append(path)
+                queue.append(path)
             else:
-                (found.files if entry.is_file(follow_symlinks=False) else found.broken).append(path)
+                (listing.files if entry.is_file(follow_symlinks=False) else listing.broken).append(path)
 
 
 def _identify_folder(folder: Path) -> tuple[int, int]:

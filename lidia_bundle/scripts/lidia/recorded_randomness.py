@@ -1,8 +1,8 @@
 """Record the random choices of a forward pass and repeat them in a second pass.
 
-Sharpness-aware minimisation takes the gradient twice for one batch. What the first pass chose at random or by
-its own weights (proposals, pilots, points, matching) must stand in the second, or the two passes answer
-different questions.
+Sharpness-aware minimisation computes the gradient twice for one batch. Choices that the first pass made at
+random or by its weights (proposals, pilots, points, matching) are reused in the second pass; otherwise the
+two passes would differentiate different losses.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from torch import nn
 
 
 class RecordedChoices:
-    """Makes choices; while recording keeps them, while replaying gives them back in the same order."""
+    """Makes choices; records them, or replays the recorded ones in the same order."""
 
     def __init__(self) -> None:
         self.mode = "off"
         self.recorded: list[Any] = []
 
     def choose(self, make: Callable[[], Any]) -> Any:
-        """Returns `make()`, or in a replay what the recorded pass returned here.
+        """Returns `make()`, or in a replay the value of the recorded pass.
 
         Raises:
-            RuntimeError: a replay asks for more choices than were recorded.
+            RuntimeError: a replay makes more choices than were recorded.
         """
         if self.mode == "replay":
             if not self.recorded:
@@ -33,10 +33,10 @@ class RecordedChoices:
                     "The replayed pass makes more choices than the recorded one: the batch differs."
                 )
             return self.recorded.pop(0)
-        made = make()
+        choice = make()
         if self.mode == "record":
-            self.recorded.append(made)
-        return made
+            self.recorded.append(choice)
+        return choice
 
 
 @contextmanager
@@ -57,10 +57,10 @@ def _set_mode(mode: str, modules: tuple[nn.Module, ...]) -> Iterator[None]:
 
 
 def record_choices(*modules: nn.Module) -> Any:
-    """Context in which all `RecordedChoices` inside `modules` are kept, replacing what was kept before."""
+    """Returns a context that records all `RecordedChoices` inside `modules`; earlier records are deleted."""
     return _set_mode("record", modules)
 
 
 def replay_choices(*modules: nn.Module) -> Any:
-    """Context in which all `RecordedChoices` inside `modules` are repeated in order, each once."""
+    """Returns a context that replays all `RecordedChoices` inside `modules` in order, each once."""
     return _set_mode("replay", modules)

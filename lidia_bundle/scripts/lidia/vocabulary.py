@@ -6,7 +6,7 @@ PHASES = ("nc", "arterial", "venous", "delayed")
 """Contrast phases in temporal order: the channel order of every image and the order of Eq. 2."""
 
 GRID_ORDER = ("venous", "delayed", "arterial", "nc")
-"""The first of these that is present gives a case its grid."""
+"""The first of these phases that is present defines the grid of a case."""
 
 CLASSES = (
     "background",
@@ -20,7 +20,7 @@ CLASSES = (
     "calcification",
     "others",
 )
-"""Channel order of every probability map; lesion types 2-9 stand in the order of the paper's Table 2."""
+"""Channel order of every probability map; lesion types 2-9 are in the order of the paper's Table 2."""
 
 BACKGROUND, LIVER = 0, 1
 FIRST_LESION = 2
@@ -28,15 +28,15 @@ CYST, CALCIFICATION, OTHERS = 7, 8, 9
 LESION_CLASSES = range(FIRST_LESION, len(CLASSES))
 LESION_TYPES = CLASSES[FIRST_LESION:]
 COMMON_CLASSES = range(FIRST_LESION, OTHERS)
-"""Lesion types that are kinds of their own; `others` is a mixture of rare ones (section 2.2, ACL)."""
+"""All lesion types but `others`, which is a mixture of rare types (section 2.2, ACL)."""
 
 MALIGNANT = (2, 3, 4)
 BENIGN = (5, 6, 7, 8)
 AUTHORS_BENIGN = (5, 6)
-"""The benign group of the authors' earlier network, PLAN: cyst and calcification on neither side."""
+"""Benign group of the authors' earlier network, PLAN, without cyst and calcification."""
 
 IGNORED = -1
-"""Class value of voxels that belong to no target: nobody drew them, or their lesion is too small to count."""
+"""Class value of voxels without target: not annotated, or part of a lesion too small to count."""
 
 PRECISIONS = ("fp32", "bf16", "fp16")
 """Precisions in which a network can be trained and applied."""

@@ -22,7 +22,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import linear_sum_assignment
 
 from scripts.lidia.components import (
     SMALLEST_MM3,
@@ -200,7 +199,7 @@ def match_lesions(
         overlap: minimum Dice of a match.
         counted_mm3: minimum volume of counted predictions and of truths that are not ignored.
     """
-    dice = _compute_dice(predicted, truth)
+    dice = compute_pairwise_dice(predicted, truth)
     counted = np.array(
         [not is_smaller(lesion.component.volume_mm3, counted_mm3) for lesion in predicted.lesions], bool
     )
@@ -235,40 +234,6 @@ def match_lesions(
     return LesionMatch(truths, predictions)
 
 
-def match_one_to_one(
-    predicted: LesionMap, truth: LesionMap, *, iou: float, counted_mm3: float = COUNTED_MM3
-) -> tuple[int, int, int]:
-    """Count true positives, false positives and misses of a one-to-one matching.
-
-    The matching has as many pairs as possible and, among these, the largest total IoU. Small lesions are
-    treated as in `match_lesions`.
-
-    Args:
-        predicted: lesions of the post-processed prediction.
-        truth: lesions of the label.
-        iou: minimum intersection over union of a match.
-        counted_mm3: minimum volume of counted predictions and of truths that are not ignored.
-    """
-    dice = _compute_dice(predicted, truth)
-    overlap = dice / (2 - dice)
-    counted = np.array(
-        [not is_smaller(lesion.component.volume_mm3, counted_mm3) for lesion in predicted.lesions], bool
-    )
-    ignored = np.array(
-        [is_smaller(lesion.component.volume_mm3, counted_mm3) for lesion in truth.lesions], bool
-    )
-    fits = overlap >= iou - 1e-12
-    allowed = fits[counted][:, ~ignored]
-    score = np.where(allowed, 1 + overlap[counted][:, ~ignored] / (1 + len(truth.lesions)), 0)
-    rows, columns = linear_sum_assignment(score, maximize=True)
-    valid = allowed[rows, columns]
-    matched = np.zeros(int(counted.sum()), bool)
-    matched[rows[valid]] = True
-    hits_ignored = fits[counted][:, ignored].any(axis=1) & ~matched
-    hit = int(valid.sum())
-    return hit, int((~matched & ~hits_ignored).sum()), int((~ignored).sum()) - hit
-
-
 def cross_tabulate_types(match: LesionMatch) -> NDArray[np.int64]:
     """Count lesions by true type (rows) and predicted type (columns), `(9, 9)`.
 
@@ -288,7 +253,8 @@ def cross_tabulate_types(match: LesionMatch) -> NDArray[np.int64]:
     return table
 
 
-def _compute_dice(predicted: LesionMap, truth: LesionMap) -> NDArray[np.float64]:
+def compute_pairwise_dice(predicted: LesionMap, truth: LesionMap) -> NDArray[np.float64]:
+    """Compute the Dice of each predicted (rows) with each true lesion (columns)."""
     rows = np.array([lesion.component.voxels for lesion in predicted.lesions], np.float64)
     columns = np.array([lesion.component.voxels for lesion in truth.lesions], np.float64)
     return 2 * count_shared_voxels(predicted, truth) / (rows[:, None] + columns[None, :])

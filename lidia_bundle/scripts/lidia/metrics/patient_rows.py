@@ -19,8 +19,8 @@ from scripts.lidia.metrics.lesion_matching import (
     cross_tabulate_types,
     find_lesions,
     match_lesions,
-    match_one_to_one,
 )
+from scripts.lidia.metrics.one_to_one_matching import match_one_to_one
 from scripts.lidia.metrics.patient_auc import PRESENT_MM3, sum_true_volumes
 from scripts.lidia.vocabulary import FIRST_LESION, LESION_TYPES, LIVER
 

@@ -14,9 +14,9 @@ from scripts.lidia.components import as_array, bounding_box
 class LiverSurface:
     """The surface of a liver mask, fissures and hilum included.
 
-    Distances run between the faces of voxels, so that a lesion that reaches the surface is 0 mm away, and one
-    voxel of liver between them is as thick as it is. Where the scan ends the liver is cut, not bounded: these
-    faces are none.
+    Distances are measured between faces of voxels: a lesion that reaches the surface has distance 0, and one
+    voxel of liver between them counts with its full thickness. Faces at the border of the scan, where the
+    liver is cut, do not belong to the surface.
 
     Args:
         liver: `(X, Y, Z)`, true inside, lesions included.
@@ -32,25 +32,25 @@ class LiverSurface:
         self.tree = cKDTree(faces) if len(faces) else None
 
     def distance_mm(self, lesion: ArrayLike, start: Sequence[int] = (0, 0, 0)) -> float | None:
-        """The shortest way from a lesion's surface to the liver's; None without a lesion or a surface.
+        """Compute the shortest distance between the surfaces of lesion and liver; None if one is empty.
 
         Args:
-            lesion: `(x, y, z)`, true inside: the lesion on the liver's grid, or its box alone.
-            start: where that box begins in the liver's grid.
+            lesion: `(x, y, z)`, true inside: on the grid of the liver, or cropped to a box of it.
+            start: first voxel of that box in the grid of the liver.
 
         Raises:
             ValueError: the volume does not have three axes.
         """
-        rim = (_find_faces(as_array(lesion) > 0, whole=True) + np.asarray(start)) * self.spacing
-        if self.tree is None or not len(rim):
+        faces = (_find_faces(as_array(lesion) > 0, whole=True) + np.asarray(start)) * self.spacing
+        if self.tree is None or not len(faces):
             return None
-        return float(self.tree.query(rim)[0].min())
+        return float(self.tree.query(faces)[0].min())
 
 
 def _find_faces(mask: NDArray[np.bool_], whole: bool = False) -> NDArray[np.float64]:
-    """Centres (N, 3) in voxel indices of the faces between inside and outside.
+    """Find the faces between inside and outside; returns their centres (N, 3) in voxel indices.
 
-    With `whole` those at the end of the volume count too.
+    With `whole`, faces at the border of the volume count too.
     """
     box = bounding_box(mask)
     if box is None:
@@ -59,9 +59,9 @@ def _find_faces(mask: NDArray[np.bool_], whole: bool = False) -> NDArray[np.floa
     start = np.array([side.start for side in box], dtype=np.float64) - 1
     centres = []
     for axis in range(3):
-        at = np.argwhere(np.diff(part, axis=axis)) + start
-        at[:, axis] += 0.5
+        positions = np.argwhere(np.diff(part, axis=axis)) + start
+        positions[:, axis] += 0.5
         if not whole:
-            at = at[(at[:, axis] > 0) & (at[:, axis] < mask.shape[axis] - 1)]
-        centres.append(at)
+            positions = positions[(positions[:, axis] > 0) & (positions[:, axis] < mask.shape[axis] - 1)]
+        centres.append(positions)
     return np.concatenate(centres)

@@ -1,10 +1,10 @@
 """Assign lesions to the left or right lobe from the liver mask alone.
 
-The lobes part at the plane from the gallbladder's bed to the vena cava (Cantlie's line). Neither is outlined
-here, so a plane of the same course stands in for it: upright, its front end turned `TURN` degrees to the
-patient's right, with `LEFT_SHARE` of the liver's volume to its left, about what the left lobe has as a rule
-(the caudate lobe is not told apart). Livers differ, so lesions whose centre is within `MIDDLE_MM` of the
-plane are given to neither lobe.
+The plane from the gallbladder fossa to the vena cava separates the lobes (Cantlie's line). Neither structure
+is segmented here, so a plane of similar course approximates it: vertical, its anterior end rotated by `TURN`
+degrees to the patient's right, with `LEFT_SHARE` of the liver's volume to its left, a typical share of the
+left lobe (the caudate lobe is not separated). Livers differ, so a lesion whose centre is within `MIDDLE_MM`
+of the plane is assigned to neither lobe.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from numpy.typing import ArrayLike, NDArray
 from scripts.lidia.components import as_array
 
 TURN = 30.0
-"""Degrees between the plane and the sagittal one."""
+"""Degrees between the plane and the sagittal plane."""
 LEFT_SHARE = 1 / 3
 """Share of the liver's volume to the left of the plane."""
 MIDDLE_MM = 15.0
-"""From the plane; nearer than that the rule does not know."""
+"""Distance from the plane below which no lobe is assigned."""
 
 
-def _project_to_right(places: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How far places (..., 3) in RAS mm lie to the right, across the plane."""
+def _project_to_right(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Project points (..., 3) in RAS mm onto the normal of the plane, positive to the right."""
     turn = np.deg2rad(TURN)
-    return places[..., 0] * np.cos(turn) - places[..., 1] * np.sin(turn)
+    return points[..., 0] * np.cos(turn) - points[..., 1] * np.sin(turn)
 
 
 def find_lobe_plane(liver: ArrayLike, affine: ArrayLike) -> float | None:
-    """Where the plane lies, in mm along its normal; None without a liver.
+    """Find the position of the plane in mm along its normal; None without a liver.
 
     Args:
         liver: `(X, Y, Z)`, true inside.
@@ -48,13 +48,13 @@ def find_lobe_plane(liver: ArrayLike, affine: ArrayLike) -> float | None:
 
 
 def assign_lobe(centre_mm: Sequence[float], plane: float) -> str:
-    """`right`, `left`, or `middle` where the rule does not know.
+    """Assign a lesion to `right`, `left` or, close to the plane, `middle`.
 
     Args:
-        centre_mm: the lesion's centroid, RAS mm.
-        plane: of `find_lobe_plane`.
+        centre_mm: centroid of the lesion, RAS mm.
+        plane: result of `find_lobe_plane`.
     """
-    beyond = float(_project_to_right(np.asarray(centre_mm, dtype=np.float64))) - plane
-    if abs(beyond) < MIDDLE_MM:
+    offset = float(_project_to_right(np.asarray(centre_mm, dtype=np.float64))) - plane
+    if abs(offset) < MIDDLE_MM:
         return "middle"
-    return "right" if beyond > 0 else "left"
+    return "right" if offset > 0 else "left"

@@ -1,7 +1,6 @@
 """Locate spine, liver and lungs to check the orientation in a volume's header.
 
-None of it needs a network, but for the outline of the liver. Each sign stays unknown where there is too
-little of its organ.
+Only the outline of the liver needs a network. A sign is unknown (None) if too little of its organ is visible.
 """
 
 from __future__ import annotations
@@ -17,23 +16,23 @@ FLESH_HU, BONE_HU = -150.0, 250.0
 LEAST_BONE_ML, LEAST_LIVER_ML = 5.0, 100.0
 SOFT_HU, DEEP_MM, DEEP_STEP_MM = (-20.0, 250.0), 20.0, 5.0
 MIDDLE = 0.2
-"""Half width of the strip that the spine is looked for in, as a share of the body's width."""
+"""Half width of the strip that is searched for the spine, as a share of the body's width."""
 END_SHARE = 0.2
-"""Share of the slices at either end that lungs are looked for in."""
+"""Share of the slices at either end that are searched for lungs."""
 LUNG_CM2 = 25.0
-"""Air within the body on either side of the spine, in one slice, from which on it is lung."""
+"""Minimum air in cm2 within the body, on either side of the spine in one slice, that counts as lung."""
 
 
 class OrientationSigns(NamedTuple):
-    """What lies where; None is unknown.
+    """Positions of spine, liver and lungs; None is unknown.
 
     Attributes:
-        spine: of the bone in the middle strip the median place, 0 at the back of the body, 1 at the front.
-        liver_mm: from the spine to the middle of the liver, positive to the right.
-        lungs: air on the side of the spine that has less of it, in the slice with the most: cm2 at the upper
-            end minus cm2 at the lower end.
-        thickness: of soft tissue that lies deeper than 20 mm, as most of a liver and little else does, the
-            volume right of the spine over that on its left.
+        spine: median position of the bone in the middle strip, 0 at the back of the body, 1 at the front.
+        liver_mm: distance from the spine to the centre of the liver, positive to the right.
+        lungs: air area at the upper end minus that at the lower end in cm2; the area of an end is that of its
+            slice with the most air, on the side of the spine with less air.
+        thickness: volume of deep soft tissue right of the spine over that on its left; deep is more than 20
+            mm from the surface, as most of the liver and little else is.
     """
 
     spine: float | None
@@ -45,19 +44,19 @@ class OrientationSigns(NamedTuple):
 def measure_orientation_signs(
     hu: NDArray[np.floating], liver: NDArray[np.bool_] | None, spacing: Sequence[float]
 ) -> OrientationSigns:
-    """Looks where spine, liver and lungs lie.
+    """Measure the positions of spine, liver and lungs.
 
     Args:
-        hu: (X, Y, Z) in RAS order: to the right, the front, the head. HU may be clipped from -200 to 400.
-        liver: (X, Y, Z) mask; None leaves `liver_mm` unknown.
-        spacing: mm.
+        hu: (X, Y, Z) HU in RAS order (right, anterior, superior); may be clipped to -200..400.
+        liver: (X, Y, Z) mask; with None `liver_mm` is unknown.
+        spacing: mm per voxel.
     """
     body = _find_body(hu)
     if body is None:
         return OrientationSigns(None, None, None, None)
     voxel_ml = float(np.prod(spacing)) / 1000
-    xs = np.flatnonzero(body.any((1, 2)))
-    centre, width = (xs[0] + xs[-1]) / 2, xs[-1] - xs[0] + 1
+    columns = np.flatnonzero(body.any((1, 2)))
+    centre, width = (columns[0] + columns[-1]) / 2, columns[-1] - columns[0] + 1
     strip = slice(max(0, round(centre - MIDDLE * width)), round(centre + MIDDLE * width) + 1)
     bone = np.argwhere((hu[strip] > BONE_HU) & body[strip])
     spine, middle = None, float(centre)
@@ -65,14 +64,14 @@ def measure_orientation_signs(
     if len(bone) * voxel_ml >= LEAST_BONE_ML and len(rows) > 1:
         spine = float((np.median(bone[:, 1]) - rows[0]) / (rows[-1] - rows[0]))
         middle = float(np.median(bone[:, 0])) + strip.start
-    side = None
+    liver_mm = None
     if liver is not None and liver.sum() * voxel_ml >= LEAST_LIVER_ML:
-        side = (
+        liver_mm = (
             float((np.argwhere(liver.any((1, 2))).ravel() * _slice_weights(liver)).sum() - middle)
             * spacing[0]
         )
     thickness = _compare_thickness(hu, body, middle, spacing)
-    return OrientationSigns(spine, side, _compare_lungs(hu, body, round(middle), spacing), thickness)
+    return OrientationSigns(spine, liver_mm, _compare_lungs(hu, body, round(middle), spacing), thickness)
 
 
 def _slice_weights(liver: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -82,14 +81,14 @@ def _slice_weights(liver: NDArray[np.bool_]) -> NDArray[np.float64]:
 
 
 def _find_body(hu: NDArray[np.floating]) -> NDArray[np.bool_] | None:
-    """The largest thing, with the air within it; the table is cut off by an opening."""
-    flesh = ndimage.binary_opening(hu > FLESH_HU, iterations=2)
-    parts, count = ndimage.label(flesh)
+    """Segment the body: the largest component with the air in it; an opening removes the table."""
+    tissue = ndimage.binary_opening(hu > FLESH_HU, iterations=2)
+    labels, count = ndimage.label(tissue)
     if not count:
         return None
-    sizes = np.bincount(parts.ravel())
+    sizes = np.bincount(labels.ravel())
     sizes[0] = 0
-    body = parts == sizes.argmax()
+    body = labels == sizes.argmax()
     for number in range(body.shape[2]):
         body[:, :, number] = ndimage.binary_fill_holes(body[:, :, number])
     return body
@@ -98,15 +97,15 @@ def _find_body(hu: NDArray[np.floating]) -> NDArray[np.bool_] | None:
 def _compare_thickness(
     hu: NDArray[np.floating], body: NDArray[np.bool_], middle: float, spacing: Sequence[float]
 ) -> float | None:
-    step = [max(1, round(DEEP_STEP_MM / size)) for size in spacing]
-    every = tuple(slice(None, None, size) for size in step)
-    coarse, mm = ndimage.uniform_filter(hu, step)[every], np.multiply(step, spacing)
-    soft = (coarse > SOFT_HU[0]) & (coarse < SOFT_HU[1]) & body[every]
-    deep = ndimage.distance_transform_edt(soft, mm) > DEEP_MM
-    x = np.arange(len(deep)) * step[0]
-    ml = deep.sum((1, 2)) * float(np.prod(mm)) / 1000
-    right, left = float(ml[x > middle].sum()), float(ml[x < middle].sum())
-    return (right + 1) / (left + 1) if max(right, left) >= LEAST_LIVER_ML else None
+    stride = [max(1, round(DEEP_STEP_MM / size)) for size in spacing]
+    subsample = tuple(slice(None, None, size) for size in stride)
+    coarse, coarse_mm = ndimage.uniform_filter(hu, stride)[subsample], np.multiply(stride, spacing)
+    soft = (coarse > SOFT_HU[0]) & (coarse < SOFT_HU[1]) & body[subsample]
+    deep = ndimage.distance_transform_edt(soft, coarse_mm) > DEEP_MM
+    x = np.arange(len(deep)) * stride[0]
+    ml = deep.sum((1, 2)) * float(np.prod(coarse_mm)) / 1000
+    right_ml, left_ml = float(ml[x > middle].sum()), float(ml[x < middle].sum())
+    return (right_ml + 1) / (left_ml + 1) if max(right_ml, left_ml) >= LEAST_LIVER_ML else None
 
 
 def _compare_lungs(

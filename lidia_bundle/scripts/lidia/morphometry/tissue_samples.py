@@ -11,19 +11,19 @@ from scipy.ndimage import binary_erosion
 from scripts.lidia.components import as_array, bounding_box
 
 MAX_SAMPLES = 20_000
-"""Voxels from which on a mean gets no better."""
+"""Maximum number of sampled voxels; more do not improve a mean."""
 MARGIN_MM = 3.0
-"""How far the liver's own voxels keep from its surface and from lesions."""
+"""Minimum distance of parenchyma voxels from the liver's surface and from lesions."""
 
 
 def sample_mask(mask: ArrayLike) -> NDArray[np.int64]:
-    """Voxels of a mask.
+    """Sample voxels of a mask.
 
     Args:
         mask: `(X, Y, Z)`, true inside.
 
     Returns:
-        `(N, 3)` indices, N at most `MAX_SAMPLES`: of a larger mask a draw that is the same every time.
+        `(N, 3)` indices, N at most `MAX_SAMPLES`; a larger mask is sampled with a fixed seed.
 
     Raises:
         ValueError: the volume does not have three axes.
@@ -31,16 +31,16 @@ def sample_mask(mask: ArrayLike) -> NDArray[np.int64]:
     index = np.argwhere(as_array(mask) > 0)
     if len(index) <= MAX_SAMPLES:
         return index
-    # Every nth voxel would be those of a few planes where n fits the volume's shape
-    drawn = np.random.default_rng(0).choice(len(index), MAX_SAMPLES, replace=False, shuffle=False)
-    selected: NDArray[np.int64] = index[np.sort(drawn)]
+    # Every n-th voxel would lie in a few planes if n divides the size of the volume
+    chosen = np.random.default_rng(0).choice(len(index), MAX_SAMPLES, replace=False, shuffle=False)
+    selected: NDArray[np.int64] = index[np.sort(chosen)]
     return selected
 
 
 def sample_parenchyma(liver: ArrayLike, lesions: ArrayLike, spacing: Sequence[float]) -> NDArray[np.int64]:
-    """Voxels of the liver's own tissue: inside, without lesions, `MARGIN_MM` from its surface and from them.
+    """Sample voxels of the parenchyma, at least `MARGIN_MM` from the liver's surface and from lesions.
 
-    Vessels stay in: take the median of what is read there.
+    Vessels are included, so the median of the HU should be used.
 
     Args:
         liver: `(X, Y, Z)`, true inside.
@@ -48,18 +48,18 @@ def sample_parenchyma(liver: ArrayLike, lesions: ArrayLike, spacing: Sequence[fl
         spacing: mm per voxel along X, Y, Z.
 
     Returns:
-        `(N, 3)` indices, N at most `MAX_SAMPLES`; none where no voxel is that deep.
+        `(N, 3)` indices, N at most `MAX_SAMPLES`; empty if no voxel is that deep.
 
     Raises:
         ValueError: the volume does not have three axes.
     """
-    own = (as_array(liver) > 0) & ~(as_array(lesions) > 0)
-    box = bounding_box(own)
+    tissue = (as_array(liver) > 0) & ~(as_array(lesions) > 0)
+    box = bounding_box(tissue)
     if box is None:
         return np.zeros((0, 3), np.int64)
-    # Every few voxels of a fine grid tell as much as all of them
+    # On a fine grid a subset of the voxels is sufficient
     steps = np.array([max(1, int(MARGIN_MM / size)) for size in spacing])
-    coarse = own[box][tuple(slice(None, None, step) for step in steps)]
+    coarse = tissue[box][tuple(slice(None, None, step) for step in steps)]
     for axis, step in enumerate(steps):
         reach = max(1, int(np.ceil(MARGIN_MM / (spacing[axis] * step) - 1e-6)))
         line = np.ones([2 * reach + 1 if other == axis else 1 for other in range(3)], bool)
