@@ -9,10 +9,10 @@ from experiments.bench.benchmark_row import BenchmarkRow
 
 HEAD = """# Performance
 
-What LIDIA costs beside its peers, on the same input and the same machine, made by the command below ([what
-each row does](../README.md#the-benchmark)). Each row is a ratio of two sides that take turns, a median with
-the smallest and the largest round in brackets: compare ratios with other machines, not seconds. The patients
-are computed phantoms (synthetic).
+This page compares time and memory of LIDIA and of other implementations, on the same input and the same
+machine. The command below writes it ([description of the rows](../README.md#the-benchmark)). Each row is the
+ratio of two implementations that run alternately: the median, with the smallest and the largest round in
+brackets. Compare ratios with other machines, not seconds. The patients are phantoms (synthetic).
 """
 
 
@@ -78,7 +78,7 @@ def render_page(
         command,
         "```",
         "",
-        "| row | work | against | ratio of | measured | wanted | change |",
+        "| row | work | against | ratio of | measured | target | change |",
     ]
     text.append("|---|---|---|---|---|---|---|")
     for row, one in lines.items():
@@ -88,7 +88,7 @@ def render_page(
     judged = [one.holds for one in lines.values() if one.holds is not None]
     text += [
         "",
-        f"{sum(judged)} of {len(judged)} claims hold. `change` is against the `performance.json` before.",
+        f"{sum(judged)} of {len(judged)} targets are reached. `change` compares with the previous `performance.json`.",
     ]
     short = [
         f"`{row}` {format_ratio(one)}, {format_target(one)}"
@@ -96,7 +96,7 @@ def render_page(
         if one.holds is False
     ]
     if short:
-        text += ["", "What does not hold:", "", *(f"- {said}" for said in short)]
+        text += ["", "Targets that are not reached:", "", *(f"- {said}" for said in short)]
     if missing:
         text += ["", f"Not measured yet: {', '.join(missing)}."]
     text += [

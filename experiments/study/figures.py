@@ -55,7 +55,7 @@ def _draw_areas(archive: Path, study: Study) -> list[str]:
     title = f"External cohort, {count} synthetic patients; value and 95 % interval"
     path = draw_areas(archive / "figures/external_areas.png", there, title)
     words = "Area under the curve of each class, external cohort, synthetic patients"
-    note = "The paper's Fig. 2; LIDIA's mean there, on 828 real patients: *0.893*."
+    note = "This is the paper's Fig. 2. There LIDIA's mean on 828 real patients is *0.893*."
     return ["### Fig. 2: areas under the curve", "", _link_image(archive, path, words), "", note, ""]
 
 
@@ -78,7 +78,7 @@ def _draw_subsets(archive: Path, study: Study, draws: int, seed: int) -> list[st
     ]
     title = f"{patients} synthetic patients who have all phases, internal cohort; LiverMax, 95 % interval"
     path = draw_subsets(archive / "figures/phases.png", systems, subsets, title)
-    words = "AUC-8 by the phases that were read, synthetic patients"
+    words = "AUC-8 for each subset of phases, synthetic patients"
     said = render_list(study.remarks.get("phases", ()))
     return ["### Every subset of the phases", "", _link_image(archive, path, words), "", *said]
 
@@ -91,7 +91,7 @@ def _list_cases(archive: Path, name: str) -> list[str]:
     lines = [
         f"### Cases of {name}",
         "",
-        "The first patients by number who have all phases; nobody picked them.",
+        "The first patients by number who have all phases. They were not selected by hand.",
         "",
     ]
     for case, words in cases.items():

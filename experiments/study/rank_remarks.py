@@ -67,7 +67,7 @@ def compare_order(rows: list[RankedRow], metric: str) -> list[str]:
             f"paper: {second.label} {second.printed[metric]:.3f} > {first.label} {first.printed[metric]:.3f}"
         )
         sentences.append(f"{name}: {ours}; {paper}; {_judge_difference(gap['p'])}.")
-    return sentences or [f"{name}: the {len(known)} rows stand in the paper's order."]
+    return sentences or [f"{name}: the {len(known)} rows have the paper's order."]
 
 
 def _format_row(row: RankedRow, metric: str) -> str:
@@ -76,7 +76,7 @@ def _format_row(row: RankedRow, metric: str) -> str:
 
 def _judge_difference(p: float | None) -> str:
     if p is None:
-        return "no test can be given of our difference"
+        return "our difference cannot be tested"
     if p > NOISE:
         return f"our difference is within noise: p = {p:.2f}"
     return f"our difference is more than the noise of the patients: p = {p:.3f}"

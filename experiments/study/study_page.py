@@ -84,9 +84,9 @@ def render_paper_table(study: Study, number: int, cohort: str) -> list[str]:
     page += render_table(["method", "", *(_get_title(key) for key in columns)], lines)
     if cohort == "internal":
         said = [w for key in (columns if number == 1 else ("auc8",)) for w in compare_order(placed, key)]
-        page += ["Our order beside the paper's:", "", *render_list(said)] if said else []
+        page += ["Comparison of our order with the paper's order:", "", *render_list(said)] if said else []
         why = study.remarks.get(str(number), ()) if said else ()
-        page += ["Why, as far as we know:", "", *render_list(why)] if why else []
+        page += ["Possible reasons:", "", *render_list(why)] if why else []
         page += _list_missing_rows(study, number)
     return page
 
@@ -121,10 +121,10 @@ def render_budget(study: Study) -> list[str]:
             seeds = ", ".join(map(str, said["seeds"])) or DASH
             lines.append([system, str(said["steps"] or DASH), hours, seeds, said["phantom"] or DASH])
     page = [
-        "### What each method was given",
+        "### The budget of each method",
         "",
-        "Budgets were fixed beforehand, as steps. CPU hours are those of one seed's steps, on the machine "
-        "that ran it. Synthetic patients.",
+        "Budgets were fixed before the study, as a number of steps. CPU hours are those of the steps of one "
+        "seed, on the machine that ran them. Synthetic patients.",
         "",
     ]
     return page + render_table(["method", "steps", "CPU hours", "seeds", "phantom"], lines)
@@ -149,15 +149,16 @@ def render_page(study: Study, pictures: Sequence[str]) -> str:
 def _render_introduction(study: Study) -> list[str]:
     done = sorted({name for found in study.found.values() for name in found})
     said = [
-        "**All patients here are synthetic** (the phantom). The paper's numbers, in italics, are of real "
-        "patients: only the order of methods can be compared. Intervals are 95 % percentiles of a bootstrap "
-        "over patients. A paired test takes the same patients for both methods. Its p says nothing of the "
-        "luck of a training, which the SD over seeds shows where there are several, and is not corrected for "
-        "the number of comparisons. Differences below 0.03 in AUC-8 on some 300 patients are noise.",
+        "**All patients here are synthetic** (the phantom). The paper's numbers, in italics, are from real "
+        "patients. Only the order of methods can be compared. Intervals are 95 % percentiles of a bootstrap "
+        "over patients. A paired test uses the same patients for both methods. Its p does not include the "
+        "variation between trainings, which the SD over seeds shows if there are several seeds. It is not "
+        "corrected for the number of comparisons. Differences below 0.03 in AUC-8 on some 300 patients are "
+        "noise.",
         "",
-        "Patients are scored by LiverMax, by pixel count, or by a patient branch; lesions do not depend on "
-        "it. Oracle and floor read the true masks and no network's output: a random forest on rich features, "
-        "a logistic regression on four mean differences.",
+        "Patients are scored by LiverMax, by pixel count, or by a patient branch. The lesions do not depend "
+        "on this choice. Oracle and floor use the true masks and no output of a network: the oracle is a "
+        "random forest on many features, the floor is a logistic regression on four mean differences.",
         "",
         f"Finished: {len(done)} methods." if done else "Nothing is finished yet.",
         "",

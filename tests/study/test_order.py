@@ -35,7 +35,7 @@ def test_equal_figures_are_not_called_the_paper_s_order() -> None:
 
 def test_the_same_order_is_told_once_and_one_row_has_none() -> None:
     assert compare_order([placed("A", 0.9, 0.9), placed("B", 0.8, 0.8)], "auc8") == [
-        "AUC-8: the 2 rows stand in the paper's order."
+        "AUC-8: the 2 rows have the paper's order."
     ]
     assert compare_order([placed("A", 0.9, 0.9)], "auc8") == []
 

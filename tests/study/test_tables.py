@@ -134,8 +134,8 @@ def test_the_page_has_the_paper_s_numbers_and_names_what_is_missing(page: str) -
     assert page.count("synthetic patients of the internal cohort") == 4
     for table in ("Table 1", "Table 2", "Table 3"):
         assert f"### {table}" in page
-    assert "AUC-8: the 2 rows stand in the paper's order." in page
-    assert "Why, as far as we know:\n\n- Because.\n" in page
+    assert "AUC-8: the 2 rows have the paper's order." in page
+    assert "Possible reasons:\n\n- Because.\n" in page
     assert "- No." not in page, "a table without two rows has no order to explain"
     assert "Rows of the paper without a counterpart here: Baseline nnU-Net, HEMIS, ConvLSTM, IFM." in page
 
