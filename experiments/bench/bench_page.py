@@ -88,7 +88,8 @@ def render_page(
     judged = [one.holds for one in lines.values() if one.holds is not None]
     text += [
         "",
-        f"{sum(judged)} of {len(judged)} targets are reached. `change` compares with the previous `performance.json`.",
+        f"{sum(judged)} of {len(judged)} targets are reached. "
+        "`change` compares with the previous `performance.json`.",
     ]
     short = [
         f"`{row}` {format_ratio(one)}, {format_target(one)}"
