@@ -11,13 +11,13 @@ from scripts.lidia.phantom.patient import LOOKS
 from scripts.lidia.phantom.rare import RARE
 from scripts.lidia.phantom.recipes import RECIPES
 from scripts.lidia.phantom.tissues import LIVERS
-from scripts.lidia.vocabulary import BENIGN, COMMON_CLASSES, LESION_CLASSES, MALIGNANT, OTHERS
+from scripts.lidia.vocabulary import BENIGN, LESION_CLASSES, MALIGNANT, OTHERS
 
 
 def test_forty_four_rare_looks_and_every_common_class() -> None:
     assert len(RARE) == 44
     assert {look.group for look in RARE} == {OTHERS}
-    assert {look.group for look in COMMON} == set(COMMON_CLASSES)
+    assert {look.group for look in COMMON} == set(LESION_CLASSES) - {OTHERS}
     assert len({look.name for look in LOOKS}) == len(LOOKS)
 
 

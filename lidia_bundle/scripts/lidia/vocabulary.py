@@ -27,8 +27,6 @@ FIRST_LESION = 2
 CYST, CALCIFICATION, OTHERS = 7, 8, 9
 LESION_CLASSES = range(FIRST_LESION, len(CLASSES))
 LESION_TYPES = CLASSES[FIRST_LESION:]
-COMMON_CLASSES = range(FIRST_LESION, OTHERS)
-"""All lesion types but `others`, which is a mixture of rare types (section 2.2, ACL)."""
 
 MALIGNANT = (2, 3, 4)
 BENIGN = (5, 6, 7, 8)

@@ -14,8 +14,8 @@ import torch
 from monai.networks.nets import DynUNet
 from torch import Tensor, nn
 
+from scripts.lidia.baselines.unet import SemanticCriterion
 from scripts.lidia.contract import check_image, check_target
-from scripts.lidia.loss.semantic_loss import SemanticLoss
 from scripts.lidia.net.hounsfield_path import HounsfieldPath, stretch_soft_tissue
 
 
@@ -105,15 +105,12 @@ class NNUNet(nn.Module):
         return logits[:, 0].softmax(dim=1)
 
 
-class DeepSupervision(nn.Module):
+class DeepSupervision(SemanticCriterion):
     """Σ_l w_l (CE + Dice), w_l = 1, 1/2, 1/4, ... over their sum, with the face of LIDIA's `Criterion`."""
 
-    def __init__(self, *, semantic: SemanticLoss | None = None) -> None:
-        super().__init__()
-        self.semantic = semantic or SemanticLoss()
-        self.parts: dict[str, float] = {}
-
-    def forward(self, prediction: DeepPrediction, target: Tensor) -> Tensor:
+    def forward(  # type: ignore[override]
+        self, prediction: DeepPrediction, target: Tensor
+    ) -> Tensor:
         """Scalar loss for a target (B, 2, X, Y, Z)."""
         check_target(target)
         points = self.semantic.draw(target)
@@ -122,6 +119,3 @@ class DeepSupervision(nn.Module):
         weights = torch.tensor([0.5**i for i in range(len(levels))]).to(losses)
         self.parts = {"semantic": float(losses[0].detach())}
         return (losses * weights).sum() / weights.sum()
-
-    def fill_bank(self) -> None:
-        """Nothing to remember."""
