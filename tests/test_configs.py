@@ -258,6 +258,6 @@ def test_default_windows_fit_the_network(name: str) -> None:
 
 
 def test_the_header_is_the_same_everywhere() -> None:
-    keys = ("callers", "asked", "places", "folders", "bundle_root", "bootstrap")
+    keys = ("_comment", "bundle_root", "bootstrap")
     headers = [[plain(name)[key] for key in keys] for name in TYPES]
     assert headers[0] == headers[1] == headers[2]

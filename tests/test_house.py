@@ -26,7 +26,9 @@ CONFIGS = config_files()
 ENTRIES = [path for path in CONFIGS if path.parent == BUNDLE / "configs" and path.suffix == ".json"]
 LAID_OVER = ("metadata.json", "multi_gpu_train.json", "multi_gpu_evaluate.json", "mlflow.json")
 ENTRIES = [path for path in ENTRIES if path.name not in LAID_OVER]
-HEADER = ("callers", "asked", "places", "folders", "bundle_root", "bootstrap")
+HEADER = ("_comment", "bundle_root", "bootstrap")
+FINDERS = ("bundle_root", "repository")
+"""Keys whose one expression finds the folder, and may be long."""
 PAGES = [ROOT / "README.md", *(BUNDLE / "docs").glob("*.md"), *(ROOT / "experiments").rglob("*.md")]
 TOO_LONG = 300
 BLOCK = 12
@@ -94,7 +96,9 @@ def test_expressions_are_short_and_plain(path: Path) -> None:
     for key, value in leaves(read(path)):
         if not (isinstance(value, str) and value.startswith("$")):
             continue
-        assert len(value) <= 80, f"{name(path)} {key}: {len(value)} characters: write a factory"
+        assert len(value) <= 80 or key in FINDERS, (
+            f"{name(path)} {key}: {len(value)} characters: write a factory"
+        )
         assert "lambda" not in value, f"{name(path)} {key}: no lambda in a config"
         both = re.search(r"\bimport\b|__import__", value) and "@" in value
         assert not both, f"{name(path)} {key}: `import` with an `@` reference is a SyntaxError in MONAI"
@@ -125,6 +129,8 @@ def test_no_config_block_stands_twice() -> None:
     places = defaultdict(list)
     for path in CONFIGS:
         for key, content in blocks(read(path)):
+            if key == "network_def":  # stands in three files; tests/test_configs.py compares them
+                continue
             places[content].append(f"{path.name}:{key}")
     twice = [where for where in places.values() if len(where) > 1]
     assert not twice, "the same long block in several places: make it a factory"

@@ -65,52 +65,82 @@ def test_saved_labels_replace_the_weights_by_better_ones_alone(toys: Path, tmp_p
 
 
 def test_plain_steps_at_paper_scale() -> None:
-    with_sam = workflow("train", "recipes/paper_scale.yaml", dataset_dir="nowhere")
+    with_sam = workflow(
+        "train", "networks/paper_scale.yaml", "recipes/paper_scale.yaml", dataset_dir="nowhere"
+    )
     assert with_sam.parser["train"]["sam"]["rho"] == 0.05
-    without = workflow("train", "recipes/paper_scale.yaml", "ablations/no_sam.yaml", dataset_dir="nowhere")
+    without = workflow(
+        "train",
+        "networks/paper_scale.yaml",
+        "recipes/paper_scale.yaml",
+        "ablations/no_sam.yaml",
+        dataset_dir="nowhere",
+    )
     assert without.parser["train"]["sam"] is None
 
 
-def test_paper_scale_is_evaluated_by_a_list_of_three() -> None:
-    files = [CONFIGS / "train.json", CONFIGS / "evaluate.json", CONFIGS / "overlays/recipes/paper_scale.yaml"]
+NETWORKS = sorted(path.name for path in (CONFIGS / "overlays/networks").iterdir())
+
+
+@pytest.mark.parametrize("overlay", NETWORKS)
+@pytest.mark.parametrize("entry", ["train", "evaluate", "inference"])
+def test_an_overlay_of_a_network_fits_every_job(entry: str, overlay: str) -> None:
     parser = ConfigParser()
-    parser.read_config(files)
-    assert parser["network_def"]["learned_queries"] == 50
-    assert parser["run"] == "%evaluating"
+    parser.read_config(CONFIGS / f"{entry}.json")
+    before = set(parser.get())
+    for key, value in ConfigParser.load_config_file(CONFIGS / "overlays/networks" / overlay).items():
+        assert key.split("#")[0] in before, f"{entry}.json has no {key}"
+        parser[key] = value
+    assert parser["network_def"]["_target_"].startswith("scripts.lidia.")
 
 
 def test_plain_unet_through_the_same_configs(toys: Path, tmp_path: Path) -> None:
-    workflow("train", "baselines/unet.yaml", **TRAINING, **places(toys, tmp_path)).run()
+    workflow("train", "networks/unet.yaml", "baselines/unet.yaml", **TRAINING, **places(toys, tmp_path)).run()
     load_weights(PlainUNet(channels=(8, 8, 8, 8)), tmp_path / "model.pt")
     options = {"dataset_dir": str(toys), "output_dir": str(tmp_path)}
     options["model_file"] = str(tmp_path / "model.pt")
-    workflow("evaluate", "baselines/unet.yaml", **NATIVE, **options).run()
+    workflow("evaluate", "networks/unet.yaml", **NATIVE, **options).run()
     assert (tmp_path / "metrics.json").is_file()
 
 
 SYSTEMS = {
-    "nnunet": ["baselines/nnunet.yaml"],
-    "nnunet, AdamW": ["baselines/nnunet.yaml", "baselines/nnunet_adamw.yaml"],
-    "plan": ["baselines/plan.yaml"],
-    "plan, ifm": ["baselines/plan.yaml", "baselines/fusion_ifm.yaml"],
-    "mask2former": ["baselines/mask2former.yaml"],
-    "mask2former, plain": ["baselines/mask2former.yaml", "ablations/no_aids.yaml"],
-    "mpformer": ["baselines/mask2former.yaml", "ablations/no_aids.yaml", "baselines/mpformer.yaml"],
-    "cross-entropy": ["baselines/mask2former.yaml", "ablations/cross_entropy.yaml"],
-    "no aids": ["ablations/no_aids.yaml"],
+    "nnunet": ["networks/nnunet.yaml", "baselines/nnunet.yaml"],
+    "nnunet, AdamW": ["networks/nnunet.yaml", "baselines/nnunet.yaml", "baselines/nnunet_adamw.yaml"],
+    "plan": ["networks/plan.yaml", "baselines/plan.yaml"],
+    "plan, ifm": ["networks/plan.yaml", "baselines/plan.yaml", "networks/fusion_ifm.yaml"],
+    "mask2former": ["networks/fusion_early.yaml", "baselines/mask2former.yaml"],
+    "mask2former, plain": [
+        "networks/fusion_early.yaml",
+        "baselines/mask2former.yaml",
+        "networks/no_aids.yaml",
+        "ablations/no_aids.yaml",
+    ],
+    "mpformer": [
+        "networks/fusion_early.yaml",
+        "baselines/mask2former.yaml",
+        "networks/no_aids.yaml",
+        "ablations/no_aids.yaml",
+        "baselines/mpformer.yaml",
+    ],
+    "cross-entropy": [
+        "networks/fusion_early.yaml",
+        "baselines/mask2former.yaml",
+        "ablations/cross_entropy.yaml",
+    ],
+    "no aids": ["networks/no_aids.yaml", "ablations/no_aids.yaml"],
     "no acl": ["ablations/no_acl.yaml"],
-    "early": ["baselines/fusion_early.yaml"],
-    "hemis": ["baselines/fusion_hemis.yaml"],
-    "hemis, U-Net": ["baselines/unet.yaml", "baselines/fusion_hemis.yaml"],
-    "convlstm, U-Net": ["baselines/unet.yaml", "baselines/fusion_convlstm.yaml"],
-    "ifm, U-Net": ["baselines/unet.yaml", "baselines/fusion_ifm.yaml"],
+    "early": ["networks/fusion_early.yaml"],
+    "hemis": ["networks/fusion_hemis.yaml"],
+    "hemis, U-Net": ["networks/unet.yaml", "baselines/unet.yaml", "networks/fusion_hemis.yaml"],
+    "convlstm, U-Net": ["networks/unet.yaml", "baselines/unet.yaml", "networks/fusion_convlstm.yaml"],
+    "ifm, U-Net": ["networks/unet.yaml", "baselines/unet.yaml", "networks/fusion_ifm.yaml"],
 }
 
 
 @pytest.mark.parametrize("overlays", SYSTEMS.values(), ids=SYSTEMS)
 def test_every_system_trains_is_evaluated_and_infers(overlays: list[str], toys: Path, tmp_path: Path) -> None:
     options = {**TRAINING, "max_epochs": 2, **places(toys, tmp_path)}
-    if "baselines/nnunet.yaml" in overlays:
+    if "networks/nnunet.yaml" in overlays:
         del options["network_def#channels"]
         options["network_def#filters"] = [4, 4, 8, 8]
     workflow("train", *overlays, **options).run()
@@ -118,7 +148,7 @@ def test_every_system_trains_is_evaluated_and_infers(overlays: list[str], toys: 
         del options[name]
     options["model_file"] = str(tmp_path / "model.pt")
     for job, kind in (("evaluate.json", "evaluation"), ("inference.json", "infer")):
-        files = ["train.json", job, *(f"overlays/{name}" for name in overlays)]
+        files = [job, *(f"overlays/{name}" for name in overlays if name.startswith("networks/"))]
         built = create_workflow(
             config_file=[str(CONFIGS / name) for name in files],
             workflow_type=kind,
@@ -131,7 +161,7 @@ def test_every_system_trains_is_evaluated_and_infers(overlays: list[str], toys: 
         built.run()
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     result = json.loads((tmp_path / "toy_05.json").read_text())
-    assert ("branch_auc_HCC" in metrics) == ("branch" in result) == ("baselines/plan.yaml" in overlays)
+    assert ("branch_auc_HCC" in metrics) == ("branch" in result) == ("networks/plan.yaml" in overlays)
     assert sum(path.suffix == ".gz" for path in tmp_path.iterdir()) == 2 * 3
 
 
@@ -149,7 +179,9 @@ def test_paper_scale_takes_a_step(toys: Path, tmp_path: Path) -> None:
         "train#crop#size": [64, 32, 32],
         "train#batches#size": 1,
     }
-    built = workflow("train", "recipes/paper_scale.yaml", **options, **places(toys, tmp_path))
+    built = workflow(
+        "train", "networks/paper_scale.yaml", "recipes/paper_scale.yaml", **options, **places(toys, tmp_path)
+    )
     network, trainer = built.network_def, built.trainer
     before = [p.detach().clone() for p in network.parameters()]
     batch = next(iter(trainer.data_loader))
@@ -189,7 +221,7 @@ def test_two_processes_train_one_network(toys: Path, tmp_path: Path) -> None:
 
 
 def test_a_state_of_the_other_network_is_refused(toys: Path, tmp_path: Path) -> None:
-    workflow("train", "baselines/unet.yaml", **TRAINING, **places(toys, tmp_path)).run()
+    workflow("train", "networks/unet.yaml", "baselines/unet.yaml", **TRAINING, **places(toys, tmp_path)).run()
     with pytest.raises(RuntimeError) as raised:
         workflow("train", **TRAINING, **places(toys, tmp_path)).run()
     assert "does not fit this training" in str(reason(raised.value))

@@ -14,8 +14,12 @@ from test_configs import CONFIGS
 pytestmark = pytest.mark.filterwarnings("ignore:parsing config_file")
 
 TABLE_3 = {
-    "mask2former_ce": ["baselines/mask2former.yaml", "ablations/cross_entropy.yaml"],
-    "mask2former": ["baselines/mask2former.yaml"],
+    "mask2former_ce": [
+        "networks/fusion_early.yaml",
+        "baselines/mask2former.yaml",
+        "ablations/cross_entropy.yaml",
+    ],
+    "mask2former": ["networks/fusion_early.yaml", "baselines/mask2former.yaml"],
     "no_acl": ["ablations/no_acl.yaml"],
     "lidia": [],
     "sam_equal_steps": ["recipes/sam.yaml"],
@@ -55,11 +59,19 @@ def test_the_rows_stand_in_the_study_with_one_length() -> None:
     for name in (*TABLE_3, "plan", "mpformer"):
         assert "training" not in systems[name], f"{name} is trained as long as LIDIA"
     assert {name: systems[name]["overlays"] for name in TABLE_3} == TABLE_3
-    assert systems["plan"]["overlays"] == ["baselines/plan.yaml"]
+    assert systems["plan"]["overlays"] == ["networks/plan.yaml", "baselines/plan.yaml"]
 
 
 def test_mpformer_is_mask2former_without_aids_but_its_pilots() -> None:
-    plain, piloted = merged("baselines/mask2former.yaml", "ablations/no_aids.yaml"), merged(*MPFORMER)
+    plain, piloted = (
+        merged(
+            "networks/fusion_early.yaml",
+            "baselines/mask2former.yaml",
+            "networks/no_aids.yaml",
+            "ablations/no_aids.yaml",
+        ),
+        merged(*MPFORMER),
+    )
     assert changed(plain, piloted) == ["network_def#mask_pilots"]
     network, loss = piloted["network_def"], piloted["loss"]
     assert network["fusion"]["_target_"].endswith("EarlyFusion") and network["mask_pilots"] is True
@@ -70,7 +82,13 @@ def test_mpformer_is_mask2former_without_aids_but_its_pilots() -> None:
     assert piloted["train"]["stages"]["semantic"]["decoding"] is True
 
 
-MPFORMER = ("baselines/mask2former.yaml", "ablations/no_aids.yaml", "baselines/mpformer.yaml")
+MPFORMER = (
+    "networks/fusion_early.yaml",
+    "baselines/mask2former.yaml",
+    "networks/no_aids.yaml",
+    "ablations/no_aids.yaml",
+    "baselines/mpformer.yaml",
+)
 
 
 def test_the_aids_come_off_in_any_order_before_the_pilots() -> None:
@@ -79,7 +97,7 @@ def test_the_aids_come_off_in_any_order_before_the_pilots() -> None:
 
 
 def test_plan_keeps_the_aids_and_has_its_own_losses() -> None:
-    lidia, plan = merged(), merged("baselines/plan.yaml")
+    lidia, plan = merged(), merged("networks/plan.yaml", "baselines/plan.yaml")
     assert not [key for key in changed(lidia, plan) if key.startswith(("train#stages", "validate"))]
     assert plan["network_def"]["_target_"].endswith("build_plan")
     assert plan["network_def"].get("mask_pilots", True) and plan["network_def"].get("hounsfield", True)

@@ -19,7 +19,7 @@ from scripts.lidia.net.build_lidia import build_lidia
 from scripts.lidia.runtime.weights import load_weights
 from scripts.lidia.vocabulary import CLASSES, PHASES
 
-SCALES = {"compact": "configs/inference.json", "paper": "configs/overlays/recipes/paper_scale.yaml"}
+SCALES = {"compact": "configs/inference.json", "paper": "configs/overlays/networks/paper_scale.yaml"}
 
 
 def read_network_options(bundle: str | Path, scale: str) -> dict[str, Any]:

@@ -24,7 +24,10 @@ from scripts.lidia.training.gradient_clipping import ClipGradients
 from scripts.lidia.training.optimizer import weight_groups
 from scripts.lidia.training.update_step import UpdateStep
 
-CONFIGS = {"compact": [], "paper": ["configs/overlays/recipes/paper_scale.yaml"]}
+CONFIGS = {
+    "compact": [],
+    "paper": ["configs/overlays/networks/paper_scale.yaml", "configs/overlays/recipes/paper_scale.yaml"],
+}
 
 
 def read_training_config(bundle: str, scale: str, **options: Any) -> ConfigParser:

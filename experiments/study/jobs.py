@@ -15,8 +15,10 @@ from experiments.study.systems import Run
 from scripts.lidia.inference.phase_ablation import list_phase_subsets
 from scripts.lidia.runtime.weights import hash_file as file_digest
 
-HEADER = {"imports", "callers", "asked", "places", "folders", "repository", "bundle_root", "bootstrap"}
+HEADER = {"imports", "_comment", "repository", "bundle_root", "bootstrap"}
 """Keys of a config that only find the bundle."""
+NETWORKS = "networks/"
+"""Overlays in this folder change the network and apply to every job; the others apply to a training alone."""
 
 
 class Job(NamedTuple):
@@ -193,8 +195,9 @@ def _make_evaluation_job(
     here = {"dataset_dir": places.cohorts[cohort].folder, "output_dir": places.output / name}
     here["model_file"] = weights.file
     chosen = {**options, **run.system.evaluation, **more}
-    first, *overlays = _list_training_files(places, run)
-    files = [first, places.bundle / "configs" / config, *overlays]
+    configs = places.bundle / "configs"
+    networks = [name for name in run.system.overlays if name.startswith(NETWORKS)]
+    files = [configs / config, *(configs / "overlays" / name for name in networks)]
     made_from = [weights.key, places.cohorts[cohort].digest]
     return _make_job(places, name, kind, "evaluating", files, here, chosen, made_from, weights.after, cost)
 

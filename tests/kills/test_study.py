@@ -17,7 +17,7 @@ from experiments.study import jobs
 from experiments.study.runner import run_study
 
 BUNDLE = Path(__file__).parents[2] / "lidia_bundle"
-SYSTEMS = {"lidia": {"seeds": 2}, "unet": {"overlays": ["baselines/unet.yaml"]}}
+SYSTEMS = {"lidia": {"seeds": 2}, "unet": {"overlays": ["networks/unet.yaml", "baselines/unet.yaml"]}}
 RESULTS = ("model.pt", "metrics.json", "difficulty.json")
 PHASES = {"systems": ["lidia"], "patients": 1, "subsets": [["nc"], ["nc", "venous"]]}
 

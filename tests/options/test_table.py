@@ -15,10 +15,6 @@ OBJECTS = frozenset({
     # where the bundle lies, and what a run does
     *(
         "imports",
-        "callers",
-        "asked",
-        "places",
-        "folders",
         "bundle_root",
         "repository",
         "bootstrap",

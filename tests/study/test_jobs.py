@@ -41,14 +41,20 @@ def of(name: str, where: StudyPaths, options: dict | None = None, **said: object
 
 def test_an_overlay_and_its_options_reach_every_process() -> None:
     said = {"training": {"max_epochs": 7}, "evaluation": {"overlap": 0.5}}
-    training, *judged = of("unet", places(), {"steps_per_epoch": 3}, overlays=["baselines/unet.yaml"], **said)
+    training, *judged = of(
+        "unet",
+        places(),
+        {"steps_per_epoch": 3},
+        overlays=["networks/unet.yaml", "baselines/unet.yaml"],
+        **said,
+    )
     assert training.command[-4:] == ["--steps_per_epoch", "3", "--max_epochs", "7"]
     for job, cohort in zip(judged, COHORTS, strict=True):
         assert job.name == f"unet/{cohort}" and job.after == "unet/training"
         assert job.command[job.command.index("--dataset_dir") + 1] == f"/a/{cohort}"
         assert job.command[-2:] == ["--overlap", "0.5"]
         assert job.cost == 20.0
-    assert all("baselines/unet.yaml" in job.command[6] for job in (training, *judged))
+    assert all("networks/unet.yaml" in job.command[6] for job in (training, *judged))
     assert training.said.endswith("--steps_per_epoch 3 --max_epochs 7") and "/a" not in training.said
 
 
@@ -59,7 +65,7 @@ def test_the_hash_knows_configs_options_and_cohorts_but_no_folders(tmp_path: Pat
     for other in (
         of("lidia", places(digest="two")),
         of("lidia", places(), {"steps_per_epoch": 3}),
-        of("lidia", places(), overlays=["baselines/unet.yaml"]),
+        of("lidia", places(), overlays=["networks/unet.yaml", "baselines/unet.yaml"]),
     ):
         assert not {job.key for job in other} & set(keys)
     evaluated = of("lidia", places(), evaluation={"overlap": 0.5})

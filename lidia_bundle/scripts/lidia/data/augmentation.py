@@ -16,18 +16,19 @@ from scripts.lidia.vocabulary import GRID_ORDER, PHASES
 
 def augmentation(
     *,
-    crop: CropLesions | Sequence[int] = (48, 48, 48),
+    crop: CropLesions | Sequence[int] = (64, 64, 48),
     samples: int = 1,
-    lesion_share: float = 0.85,
-    shift: float = 0.6,
+    lesion_share: float = 0.75,
+    shift: float = 0.4,
     gain: float = 0.05,
-    offset: float = 0.04,
-    gamma: float = 0.05,
-    noise: float = 0.04,
+    offset: float = 0.012,
+    gamma: float = 0.02,
+    noise: float = 0.015,
     flips: bool = True,
     lose: Mapping[str, float] | None = None,
-    random_subset_prob: float = 0.1,
-    other_scanner: float = 0.0,
+    random_subset_prob: float = 0.06,
+    other_scanner: float = 0.2,
+    extra: Sequence[Transform] = (),
 ) -> Compose:
     """Builds the random transform from a cached case to training crops.
 
@@ -45,6 +46,7 @@ def augmentation(
         lose: probability of dropping a phase, by phase; if None 0.15 for delayed and 0.05 for others.
         random_subset_prob: probability that a uniformly drawn non-empty subset is kept instead.
         other_scanner: share of crops with the appearance of another scanner (domain randomisation).
+        extra: more dictionary transforms of `image` and `label`, applied last. A dropped phase is NaN there.
 
     Returns:
         A Compose that turns `image` (4, X, Y, Z) into float32 crops and `label` (2, X, Y, Z) into theirs.
@@ -60,7 +62,7 @@ def augmentation(
     if flips:
         steps += [RandFlipd(("image", "label"), prob=0.5, spatial_axis=axis) for axis in range(3)]
     # plain tensors: these transforms are never inverted
-    return Compose([*steps, EnsureTyped(("image", "label"), track_meta=False)])
+    return Compose([*steps, *extra, EnsureTyped(("image", "label"), track_meta=False)])
 
 
 class DropPhases(Randomizable, Transform):
@@ -71,7 +73,7 @@ class DropPhases(Randomizable, Transform):
         random_subset_prob: probability of drawing uniformly from all non-empty subsets of the present phases.
     """
 
-    def __init__(self, lose: Mapping[str, float] | None = None, random_subset_prob: float = 0.1) -> None:
+    def __init__(self, lose: Mapping[str, float] | None = None, random_subset_prob: float = 0.06) -> None:
         chances = {"nc": 0.05, "arterial": 0.05, "venous": 0.05, "delayed": 0.15} if lose is None else lose
         unknown = set(chances) - set(PHASES)
         if unknown:
@@ -110,7 +112,7 @@ class ShiftPhases(Randomizable, Transform):
         prob: share of the other phases that are shifted.
     """
 
-    def __init__(self, shift: float = 0.6, prob: float = 0.5) -> None:
+    def __init__(self, shift: float = 0.4, prob: float = 0.5) -> None:
         if not 0 <= shift <= 1:
             raise ValueError(f"shift {shift} must lie between 0 and 1 voxel")
         self.shift = shift
@@ -159,9 +161,9 @@ class JitterIntensity(RandomizableTransform):
     def __init__(
         self,
         gain: float = 0.05,
-        offset: float = 0.04,
-        gamma: float = 0.05,
-        noise: float = 0.04,
+        offset: float = 0.012,
+        gamma: float = 0.02,
+        noise: float = 0.015,
         prob: float = 0.9,
     ) -> None:
         RandomizableTransform.__init__(self, prob)

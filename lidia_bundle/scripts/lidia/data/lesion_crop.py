@@ -58,9 +58,9 @@ class CropLesions(Randomizable, Transform):
 
     def __init__(
         self,
-        size: Sequence[int] = (48, 48, 48),
+        size: Sequence[int] = (64, 64, 48),
         samples: int = 1,
-        lesion_share: float = 0.85,
+        lesion_share: float = 0.75,
         liver_share: float = 0.7,
         jitter: float = 0.7,
     ) -> None:

@@ -55,7 +55,7 @@ class Criterion(nn.Module):
         seg_weight: float = 5.0,
         focal_weight: float = 5.0,
         acl_weight: float = 0.01,
-        semantic_weight: float = 2.0,
+        semantic_weight: float = 30.0,
         pilot_weight: float = 0.5,
     ) -> None:
         super().__init__()

@@ -23,7 +23,7 @@ class FocalLoss(nn.Module):
             probabilities low and the class map predicts background; train.json has 0.1.
     """
 
-    def __init__(self, *, gamma: float = 2.0, no_object: float = 1.0) -> None:
+    def __init__(self, *, gamma: float = 2.0, no_object: float = 0.1) -> None:
         super().__init__()
         self.gamma, self.no_object = gamma, no_object
 

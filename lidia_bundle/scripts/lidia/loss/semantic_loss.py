@@ -19,7 +19,7 @@ class SemanticLoss(nn.Module):
         foreground: fraction of the points inside lesions, divided equally among them.
     """
 
-    def __init__(self, *, points: int = 8192, foreground: float = 0.25) -> None:
+    def __init__(self, *, points: int = 8192, foreground: float = 0.05) -> None:
         super().__init__()
         self.points, self.foreground = points, foreground
         self.loss = DiceCELoss(to_onehot_y=True, softmax=True, batch=True, smooth_nr=1.0, smooth_dr=1.0)

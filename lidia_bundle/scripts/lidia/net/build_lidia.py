@@ -46,7 +46,7 @@ def build_lidia(
 ) -> LIDIA:
     """Build the network.
 
-    The paper's values stand in `overlays/recipes/paper_scale.yaml`. To disable every addition to the paper,
+    The paper's values stand in `overlays/networks/paper_scale.yaml`. To disable every addition to the paper,
     set `stem_stride` 1, `focus` None, `hounsfield`, `liver_context`, `mask_pooling`, `mask_pilots` and
     `max_over_queries` False, `proposals` 0, `semantic_share` 0.
 

@@ -35,7 +35,7 @@ class UpdateStep:
             `fp16` is the trainer's `amp`, with its loss scaler.
     """
 
-    def __init__(self, *, sam: SharpnessAware | None = None, precision: str = "fp32") -> None:
+    def __init__(self, *, sam: SharpnessAware | None = None, precision: str = "bf16") -> None:
         self.sam, self.precision = sam, precision
 
     def __call__(self, engine: SupervisedTrainer, batchdata: dict[str, Any]) -> list[dict[str, Any]]:
