@@ -18,7 +18,7 @@ def focal(p, gamma):
 
 @pytest.mark.parametrize("gamma", [0.0, 2.0])
 def test_by_hand(gamma):
-    loss = FocalLoss(gamma=gamma)(P.log(), CLASSES, ONE)
+    loss = FocalLoss(gamma=gamma, no_object=1.0)(P.log(), CLASSES, ONE)
     assert float(loss) == pytest.approx(sum(focal(p, gamma) for p in (0.7, 0.3, 0.6)) / 2, rel=1e-9)
 
 

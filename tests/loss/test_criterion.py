@@ -74,7 +74,7 @@ def test_an_empty_target_works():
 
 
 def test_the_warm_up_is_the_semantic_loss_alone():
-    net, criterion, truth = network(), Criterion(), target((3, 4))
+    net, criterion, truth = network(), Criterion(semantic_weight=2.0), target((3, 4))
     net.decoding = False
     loss = criterion(net(image(), truth), truth)
     assert set(criterion.parts) == {"semantic"}

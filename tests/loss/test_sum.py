@@ -95,7 +95,7 @@ def test_pilots_add_their_share_and_padding_adds_nothing() -> None:
         parts.append(loss.parts)
     assert parts[1]["seg"] - parts[0]["seg"] == pytest.approx(0.25 * (seg(0.5) + seg(-0.5)) / 2, rel=1e-4)
     assert parts[1]["focal"] - parts[0]["focal"] == pytest.approx(0.25 * focal(SURE), rel=1e-4)
-    assert Criterion().pilot_weight == 0.5 and Criterion().semantic_weight == 2.0
+    assert Criterion().pilot_weight == 0.5 and Criterion().semantic_weight == 30.0
 
 
 def test_the_bank_takes_the_embedding_of_the_query_that_was_matched() -> None:
