@@ -55,7 +55,7 @@ def locate(target: str) -> Any:
 
 
 def collect_values() -> dict[tuple[str, str], list[Any]]:
-    """Values of each (target, argument with a default) in the three configs; its default where none is set."""
+    """Collects the values of each (target, argument) in the three configs; the default where none is set."""
     values: dict[tuple[str, str], list[Any]] = defaultdict(list)
     for entry in ENTRIES:
         parser = ConfigParser()

@@ -90,12 +90,11 @@ def test_ten_channels_for_everybody_and_the_branch_for_who_asks():
     image[:, 3] = torch.nan
     other = image.clone()
     other[:, 3, 1:] = 7.0
-    out, asked = network(image), network.predict_with_branch(image)
-    assert out.shape == (1, 10, 32, 32, 32) and asked.shape == (1, 21, 32, 32, 32)
-    torch.testing.assert_close(asked[:, :10], out)
+    out, (probabilities, scores) = network(image), network.predict_patient(image)
+    assert out.shape == (1, 10, 32, 32, 32) and scores.shape == (1, len(BRANCH_SCORES))
+    torch.testing.assert_close(probabilities, out)
     torch.testing.assert_close(out.sum(1), torch.ones(1, 32, 32, 32), atol=1e-5, rtol=0)
-    painted = asked[0, 10:].flatten(1)
-    assert torch.equal(painted.amin(1), painted.amax(1)) and (painted > 0).all() and (painted < 1).all()
+    assert (scores > 0).all() and (scores < 1).all()
     assert torch.equal(network(other), out)
 
 
@@ -105,7 +104,10 @@ def test_the_window_inferer_blends_the_painted_scores():
     image = torch.cat([scan(), scan(size=32).roll(5, 2)], dim=2)
     both = WindowInferer(roi_size=(32, 32, 32), overlap=0.0)(image, network)
     assert both.shape == (1, 21, 64, 32, 32)
-    torch.testing.assert_close(both[:, :, :32], network.predict_with_branch(image[:, :, :32]))
+    probabilities, scores = network.predict_patient(image[:, :, :32])
+    torch.testing.assert_close(both[:, :10, :32], probabilities)
+    maps = both[0, 10:, :32].flatten(1)
+    torch.testing.assert_close(maps, scores[0, :, None].expand_as(maps))
 
 
 @torch.no_grad()
@@ -232,7 +234,5 @@ def test_it_learns_what_a_crop_holds():
         loss.backward()
         optimizer.step()
     with torch.no_grad():
-        scores = network.eval().predict_with_branch(image)[
-            :, 10 + list(BRANCH_SCORES).index("hemangioma"), 0, 0, 0
-        ]
+        scores = network.eval().predict_patient(image)[1][:, list(BRANCH_SCORES).index("hemangioma")]
     assert scores[0] > 0.6 and scores[1] < 0.4

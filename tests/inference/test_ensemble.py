@@ -74,9 +74,10 @@ def test_a_patient_branch_is_averaged_too() -> None:
     networks = [build_plan(spacing=(2.5, 2.5, 2.5), channels=(8, 8, 8, 8)).eval() for _ in range(2)]
     both = Ensemble(networks[0], 2).eval()
     both.members[1].load_state_dict(networks[1].state_dict())
-    expected = sum(network.predict_with_branch(image()) for network in networks) / 2
-    assert torch.equal(both.predict_with_branch(image()), expected)
-    assert not hasattr(Ensemble(small(), 2), "predict_with_branch")
+    maps, scores = zip(*(network.predict_patient(image()) for network in networks), strict=True)
+    probabilities, patient = both.predict_patient(image())
+    assert torch.equal(probabilities, sum(maps) / 2) and torch.equal(patient, sum(scores) / 2)
+    assert not hasattr(Ensemble(small(), 2), "predict_patient")
 
 
 def test_a_wrong_file_names_itself(tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from scripts.lidia.baselines.anchor_queries import AnchorQueries
@@ -32,7 +31,7 @@ from scripts.lidia.postprocess.branch_scores import BRANCH_SCORES
 class PLAN(nn.Module):
     """PLAN with LIDIA's tensor contract.
 
-    `WindowInferer` calls `predict_with_branch`, which returns the branch's patient scores too.
+    `WindowInferer` calls `predict_patient`, which returns the branch's patient scores beside the map.
 
     Args:
         network: mask transformer with `AnchorQueries`.
@@ -78,22 +77,20 @@ class PLAN(nn.Module):
         logits = self.read_patient(features, semantic[1]) if self.decoding else None
         return PatientPrediction(prediction, logits)  # type: ignore[return-value]
 
-    def predict_with_branch(self, image: Tensor) -> Tensor:
-        """Probabilities with the branch's scores painted on all voxels behind them.
+    def predict_patient(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Predicts the class map and, beside it, the scores of the patient branch.
 
         Args:
             image: (B, P, X, Y, Z), NaN where a phase is absent.
 
         Returns:
-            (B, C + len(BRANCH_SCORES), X, Y, Z).
+            Probabilities (B, C, X, Y, Z) and scores (B, len(BRANCH_SCORES)) in 0..1.
         """
         features = self.network.encode(image)
         semantic = self.network.semantic_head(features.pixels)
         probabilities = self.network.predict_map(features, semantic)
         logits = self.read_patient(features, semantic[1])
-        scores = logits.sigmoid()[:, [LABELS.index(name) for name in BRANCH_SCORES]]
-        painted = scores[:, :, None, None, None].expand(-1, -1, *probabilities.shape[2:])
-        return torch.cat([probabilities, painted.to(probabilities.dtype)], dim=1)
+        return probabilities, logits.sigmoid()[:, [LABELS.index(name) for name in BRANCH_SCORES]]
 
     def read_patient(self, features: Features, descriptors: Tensor) -> Tensor:
         """Gives the logits (B, len(LABELS)) of the patient branch.

@@ -28,23 +28,26 @@ class Ensemble(nn.Module):
     def __init__(self, network: nn.Module, count: int) -> None:
         super().__init__()
         self.members = nn.ModuleList([network, *(deepcopy(network) for _ in range(count - 1))])
-        if hasattr(network, "predict_with_branch"):  # `WindowInferer` looks it up
-            self.predict_with_branch = self._predict_with_branch
+        if hasattr(network, "predict_patient"):  # the inferer looks it up
+            self.predict_patient = self._predict_patient
 
     def forward(self, image: Tensor) -> Tensor:
         """Probabilities (B, C, X, Y, Z) of an image (B, 4, X, Y, Z), in evaluation."""
-        return self._mean(image, lambda member: member)
+        return self._average(lambda member: (member(image),))[0]
 
-    def _predict_with_branch(self, image: Tensor) -> Tensor:
-        return self._mean(image, lambda member: member.predict_with_branch)
+    def _predict_patient(self, image: Tensor) -> tuple[Tensor, ...]:
+        return self._average(lambda member: member.predict_patient(image))
 
-    def _mean(self, image: Tensor, ask: Callable[[Any], Callable[[Tensor], Tensor]]) -> Tensor:
-        total: Tensor | None = None
+    def _average(self, predict: Callable[[Any], tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+        totals: list[Tensor] = []
         for member in self.members:
-            one = ask(member)(image).float()  # half precision would round the sum
-            total = one if total is None else total.add_(one)
-        assert total is not None
-        return total.div_(len(self.members))
+            outputs = [output.float() for output in predict(member)]  # half precision would round the sum
+            if totals:
+                for total, output in zip(totals, outputs, strict=True):
+                    total.add_(output)
+            else:
+                totals = outputs
+        return tuple(total.div_(len(self.members)) for total in totals)
 
 
 def build_ensemble(network: nn.Module, weights: str | Sequence[str]) -> nn.Module:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from functools import partial
 from itertools import combinations
 from math import gcd, prod
 from typing import Any
@@ -31,6 +32,23 @@ from scripts.lidia.runtime.precision import uses_bf16
 from scripts.lidia.vocabulary import BACKGROUND, CLASSES
 
 Network = Callable[..., torch.Tensor]
+
+
+def predict_with_score_maps(
+    predict: Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]], window: torch.Tensor
+) -> torch.Tensor:
+    """Predict a window; its patient scores become channels, so that windows blend them as they blend the map.
+
+    Args:
+        predict: gives probabilities (B, C, X, Y, Z) and scores (B, S).
+        window: (B, P, X, Y, Z).
+
+    Returns:
+        (B, C + S, X, Y, Z); `postprocess.branch_scores` reads the scores where the lesions are.
+    """
+    probabilities, scores = predict(window)
+    maps = scores[:, :, None, None, None].expand(-1, -1, *probabilities.shape[2:])
+    return torch.cat([probabilities, maps.to(probabilities.dtype)], dim=1)
 
 
 class WindowInferer(Inferer):
@@ -110,7 +128,8 @@ class WindowInferer(Inferer):
         # all of it
         boxes = self.propose_boxes(image, network)
         network = network if self.runtime is None else self.runtime(network)
-        network = getattr(network, "predict_with_branch", network)
+        if hasattr(network, "predict_patient"):
+            network = partial(predict_with_score_maps, network.predict_patient)
         box, first = self.select_box(image, network, boxes, *args, **kwargs)
         if box is None:
             total = self.average_mirrored(image, network, *args, first=first, **kwargs)
