@@ -19,7 +19,8 @@ from scipy import ndimage
 from experiments.bench.benchmark_row import BenchmarkRow, make_row
 from experiments.bench.paired_timing import BenchContext, Side, compute_median, compute_ratios, run_rounds
 from scripts.lidia.inference.result_files import write_volume
-from scripts.lidia.metrics.lesion_matching import find_lesions, match_one_to_one
+from scripts.lidia.metrics.lesion_matching import find_lesions
+from scripts.lidia.metrics.one_to_one_matching import match_one_to_one
 from scripts.lidia.postprocess.livermax import livermax
 from scripts.lidia.vocabulary import CLASSES, FIRST_LESION, LESION_CLASSES
 

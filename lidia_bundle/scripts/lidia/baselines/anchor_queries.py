@@ -1,7 +1,8 @@
-"""Anchor queries (PLAN, Yan et al. 2023): one query for each lesion that the semantic head suspects.
+"""Generate anchor queries (PLAN, Yan et al. 2023): one query per lesion that the semantic head suspects.
 
-Differs from PLAN: the number of slots for anchors is fixed, and a slot without a component holds a learned
-query of its own, so that a sample's answer does not depend on its batch; background and liver have none.
+Differs from PLAN: the number of anchor slots is fixed, and a slot without a component holds a learned query
+of its own, so that the prediction of a sample does not depend on its batch; background and liver have no
+anchor.
 """
 
 from __future__ import annotations
@@ -18,19 +19,19 @@ from scripts.lidia.vocabulary import FIRST_LESION
 
 
 class AnchorQueries(nn.Module):
-    """Anchors first, then learned queries, in place of LIDIA's `ProposalQueries`.
+    """Generates anchor queries, followed by learned queries, in place of LIDIA's `ProposalQueries`.
 
-    Its components are found by cc3d, so that it cannot be exported to TorchScript.
+    The components are computed by cc3d, so the module cannot be exported to TorchScript.
 
     Args:
-        anchors: slots of anchor queries (PLAN: 20), each with a learned query for want of a component.
+        anchors: slots of anchor queries (PLAN: 20); a slot without a component holds a learned query.
         learned_queries: number of learned queries.
-        classes: C, whose probabilities stand last in the descriptors.
+        classes: C; their probabilities are the last channels of the descriptors.
         descriptor_dim: W.
         hidden_dim: D.
-        stem_stride: voxels of the network's grid in one feature voxel.
-        threshold: lesion probability above which the semantic head suspects one.
-        smallest: voxels of the feature grid that a suspected component has at least.
+        stem_stride: voxels of the network's grid per feature voxel.
+        threshold: lesion probability above which a voxel is suspected.
+        smallest: minimum voxels of a suspected component on the feature grid.
     """
 
     def __init__(
@@ -57,21 +58,21 @@ class AnchorQueries(nn.Module):
         self.choices = RecordedChoices()
 
     def forward(self, semantic_logits: Tensor, descriptors: Tensor) -> Queries:
-        """Semantic logits (not read) and descriptors (B, W, x, y, z) -> queries, none of them seeded."""
+        """Maps semantic logits (not read) and descriptors (B, W, x, y, z) to queries without seeds."""
         descriptors = descriptors.detach()
         probabilities = descriptors[:, -self.classes :]
-        parts = self.choices.choose(
+        components = self.choices.choose(
             lambda: find_suspected_lesions(
                 probabilities, count=self.anchors, threshold=self.threshold, smallest=self.smallest
             )
         ).flatten(1)
         b, _, x, y, z = descriptors.shape
-        means, filled = component_means(descriptors.flatten(2), parts, self.anchors)
-        places = voxel_positions(x, y, z, self.stem_stride, descriptors.device)
-        centres, _ = component_means(places.T.expand(b, -1, -1), parts, self.anchors)
+        means, occupied = component_means(descriptors.flatten(2), components, self.anchors)
+        positions = voxel_positions(x, y, z, self.stem_stride, descriptors.device)
+        centres, _ = component_means(positions.T.expand(b, -1, -1), components, self.anchors)
         seeded = self.seed_embedding(means, centres)
-        feat = torch.where(filled[..., None], seeded[0], self.anchor_feat)
-        embed = torch.where(filled[..., None], seeded[1], self.anchor_embed)
+        feat = torch.where(occupied[..., None], seeded[0], self.anchor_feat)
+        embed = torch.where(occupied[..., None], seeded[1], self.anchor_embed)
         feat = torch.cat([feat, self.query_feat.expand(b, -1, -1)], dim=1)
         embed = torch.cat([embed, self.query_embed.expand(b, -1, -1)], dim=1)
         seeds = torch.full((b, feat.shape[1], 3), -1, dtype=torch.long, device=feat.device)
@@ -81,13 +82,13 @@ class AnchorQueries(nn.Module):
 def find_suspected_lesions(
     probabilities: Tensor, *, count: int, threshold: float = 0.1, smallest: float = 1.0
 ) -> Tensor:
-    """Components (26 neighbours) of the summed lesion probability, the largest first.
+    """Finds components (26 neighbours) of the summed lesion probability, the largest first.
 
     Args:
         probabilities: (B, C, x, y, z) of the semantic head.
-        count: at most so many a sample.
-        threshold: a voxel above it is suspected.
-        smallest: voxels that a component has at least.
+        count: maximum number per sample.
+        threshold: probability above which a voxel is suspected.
+        smallest: minimum voxels of a component.
 
     Returns:
         (B, x, y, z) component numbers 1..count from the largest to the smallest, 0 elsewhere.
@@ -95,32 +96,32 @@ def find_suspected_lesions(
     suspected = probabilities[:, FIRST_LESION:].sum(dim=1) > threshold
     samples = []
     for mask in suspected:
-        parts = join_components(mask)
-        sizes = np.bincount(parts.ravel())
+        labels = join_components(mask)
+        sizes = np.bincount(labels.ravel())
         sizes[0] = 0
         order = np.argsort(-sizes, kind="stable")[:count]
         order = order[sizes[order] >= max(smallest, 1.0)]
-        names = np.zeros(len(sizes), np.int64)
-        names[order] = np.arange(1, len(order) + 1)
-        samples.append(torch.from_numpy(names[parts]))
+        new_numbers = np.zeros(len(sizes), np.int64)
+        new_numbers[order] = np.arange(1, len(order) + 1)
+        samples.append(torch.from_numpy(new_numbers[labels]))
     return torch.stack(samples).to(probabilities.device)
 
 
-def component_means(values: Tensor, parts: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Means of voxel values over each component.
+def component_means(values: Tensor, components: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Averages voxel values over each component.
 
     Args:
         values: (B, W, N) voxel values.
-        parts: (B, N) component numbers 0..count.
-        count: of components.
+        components: (B, N) component numbers 0..count.
+        count: number of components.
 
     Returns:
-        (B, count, W), 0 where there is no such component, and (B, count) bool: which are there.
+        Means (B, count, W), 0 for a missing component; (B, count) bool, true for an existing one.
     """
     values = values.float()  # sums over many voxels, in half precision too
     b, w, _ = values.shape
-    slots = parts + torch.arange(b, device=parts.device)[:, None] * (count + 1)
-    sums = values.new_zeros((b * (count + 1), w)).index_add(0, slots.flatten(), values.mT.flatten(0, 1))
-    voxels = torch.bincount(slots.flatten(), minlength=b * (count + 1)).unflatten(0, (b, count + 1))[:, 1:]
+    index = components + torch.arange(b, device=components.device)[:, None] * (count + 1)
+    sums = values.new_zeros((b * (count + 1), w)).index_add(0, index.flatten(), values.mT.flatten(0, 1))
+    voxels = torch.bincount(index.flatten(), minlength=b * (count + 1)).unflatten(0, (b, count + 1))[:, 1:]
     means = sums.unflatten(0, (b, count + 1))[:, 1:] / voxels.clamp(min=1)[..., None]
     return means, voxels > 0

@@ -1,8 +1,8 @@
 """Fuse phases by early fusion, HeMIS or ConvLSTM, baselines of the iterative fusion module (Eq. 2).
 
-All take what `IterativeFusion` takes, (B, P, X, Y, Z) without NaN and (B, P) bool, and give what it gives,
-(B, C, x, y, z), so that LIDIA and the plain U-Net run with any of them (the rows of Table 2). What stands in
-an absent phase is never used.
+All map (B, P, X, Y, Z) without NaN and (B, P) bool to (B, C, x, y, z), as `IterativeFusion` does, so that
+LIDIA and the plain U-Net run with any of them (the rows of Table 2). The values of an absent phase are never
+used.
 
 Sources: HeMIS, Havaei et al., MICCAI 2016; ConvLSTM over phases, Yao et al., MICCAI 2020 (CE-ConvLSTM).
 """
@@ -17,12 +17,12 @@ from scripts.lidia.net.ifm import PhaseBlock
 
 
 class EarlyFusion(nn.Module):
-    """Phases as channels with a flag of presence each; absent ones hold the window's lower end.
+    """Stacks phases and presence flags as channels; an absent phase holds the window's lower end.
 
     Args:
         phases: number of phases P.
         channels: width C of the fused feature.
-        stride: space-to-depth factor in front of the two blocks.
+        stride: space-to-depth factor before the two blocks.
     """
 
     def __init__(self, *, phases: int, channels: int, stride: int = 1) -> None:
@@ -33,21 +33,21 @@ class EarlyFusion(nn.Module):
 
     def forward(self, image: Tensor, present: Tensor) -> Tensor:
         """(B, P, X, Y, Z) and (B, P) -> (B, C, x, y, z)."""
-        here = present[:, :, None, None, None]
-        image = torch.where(here, image, torch.full_like(image, -1.0))
-        return self.blocks(torch.cat([image, here.to(image.dtype).expand_as(image)], dim=1))
+        mask = present[:, :, None, None, None]
+        image = torch.where(mask, image, torch.full_like(image, -1.0))
+        return self.blocks(torch.cat([image, mask.to(image.dtype).expand_as(image)], dim=1))
 
 
 class HeMIS(nn.Module):
-    """Mean and variance of the present phases' features, voxel by voxel; then one block.
+    """Computes mean and variance of the features of present phases per voxel, then one block.
 
-    The order of the phases leaves no trace but in their own blocks. The variance of a single phase is 0.
-    Differs from Havaei et al.: the biased variance, which needs no case for one phase.
+    The order of the phases matters only through their separate blocks. The variance of a single phase is 0.
+    Differs from Havaei et al.: the biased variance, which needs no special case for one phase.
 
     Args:
         phases: number of phases P.
-        channels: width C of every phase's feature and of the fused one.
-        stride: space-to-depth factor in front of the phases' blocks.
+        channels: width C of the phase features and of the fused feature.
+        stride: space-to-depth factor before the phase blocks.
     """
 
     def __init__(self, *, phases: int, channels: int, stride: int = 1) -> None:
@@ -58,16 +58,16 @@ class HeMIS(nn.Module):
     def forward(self, image: Tensor, present: Tensor) -> Tensor:
         """(B, P, X, Y, Z) and (B, P) -> (B, C, x, y, z)."""
         features = torch.stack([f(image[:, p : p + 1]) for p, f in enumerate(self.phase_blocks)], dim=1)
-        here = present[:, :, None, None, None, None]
-        features = torch.where(here, features, torch.zeros_like(features))
+        mask = present[:, :, None, None, None, None]
+        features = torch.where(mask, features, torch.zeros_like(features))
         count = present.sum(dim=1)[:, None, None, None, None].to(features.dtype)
         mean = features.sum(dim=1) / count
-        apart = torch.where(here, features - mean[:, None], torch.zeros_like(features))
-        return self.fuse(torch.cat([mean, apart.square().sum(dim=1) / count], dim=1))
+        deviation = torch.where(mask, features - mean[:, None], torch.zeros_like(features))
+        return self.fuse(torch.cat([mean, deviation.square().sum(dim=1) / count], dim=1))
 
 
 class ConvLSTM(nn.Module):
-    """A convolutional LSTM that reads the present phases in temporal order; its last state is the feature.
+    """Runs a convolutional LSTM over the present phases in temporal order; the last state is the feature.
 
         i, f, o = sigmoid(W [x_t, h_{t-1}] + b),  g = tanh(W [x_t, h_{t-1}] + b)
         c_t = f·c_{t-1} + i·g,  h_t = o·tanh(c_t),  h_0 = c_0 = 0
@@ -76,8 +76,8 @@ class ConvLSTM(nn.Module):
 
     Args:
         phases: number of phases P.
-        channels: width C of every phase's feature and of the state.
-        stride: space-to-depth factor in front of the phases' blocks.
+        channels: width C of the phase features and of the state.
+        stride: space-to-depth factor before the phase blocks.
     """
 
     def __init__(self, *, phases: int, channels: int, stride: int = 1) -> None:
@@ -93,8 +93,8 @@ class ConvLSTM(nn.Module):
         state = cell = torch.zeros_like(features[0])
         for p, feature in enumerate(features):
             i, f, o, g = self.gates(torch.cat([feature, state], dim=1)).chunk(4, dim=1)
-            grown = f.sigmoid() * cell + i.sigmoid() * g.tanh()
-            here = present[:, p, None, None, None, None]
-            cell = torch.where(here, grown, cell)
-            state = torch.where(here, o.sigmoid() * grown.tanh(), state)
+            new_cell = f.sigmoid() * cell + i.sigmoid() * g.tanh()
+            mask = present[:, p, None, None, None, None]
+            cell = torch.where(mask, new_cell, cell)
+            state = torch.where(mask, o.sigmoid() * new_cell.tanh(), state)
         return state

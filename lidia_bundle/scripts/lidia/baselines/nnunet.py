@@ -1,7 +1,8 @@
-"""nnU-Net, the baseline of Tables 1 to 3: MONAI's `DynUNet` as Isensee et al. (Nature Methods 2021) have it.
+"""Define nnU-Net, the baseline of Tables 1 to 3, by MONAI's `DynUNet` (Isensee et al., Nature Methods 2021).
 
-Early fusion, instance norm, deep supervision of every level but the two coarsest, cross-entropy and Dice. Its
-planning from a data set's fingerprint is not rebuilt: spacing, window and crops are the study's own.
+It has early fusion, instance norm, deep supervision of every level but the two coarsest, cross-entropy and
+Dice. nnU-Net's planning from a data set's fingerprint is not implemented: spacing, window and crops are the
+study's.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ class DeepPrediction(NamedTuple):
     """Output of nnU-Net in training mode.
 
     Attributes:
-        logits: (B, L, C, X, Y, Z), the finest level first, all brought to the input's size.
+        logits: (B, L, C, X, Y, Z), the finest level first, all at the input's size.
     """
 
     logits: Tensor
@@ -36,8 +37,8 @@ class NNUNet(nn.Module):
         phases: input channels.
         classes: output channels.
         filters: features of the stages, finest first; each stage after the first halves the resolution.
-        seen: phases that it looks at, by number; the paper's nnU-Net leaves out the delayed one. None is all.
-        focus: soft-tissue focus, as in LIDIA; None leaves the image.
+        seen: indices of the input phases; the paper's nnU-Net omits the delayed phase. None is all.
+        focus: soft-tissue focus, as in LIDIA; None disables it.
         hounsfield: adds logits of LIDIA's norm-free path of absolute HU.
     """
 
@@ -78,11 +79,11 @@ class NNUNet(nn.Module):
         )
 
     def forward(self, image: Tensor, target: Tensor | None = None) -> Tensor:
-        """Probabilities in evaluation, a `DeepPrediction` in training; `target` is not read.
+        """Returns probabilities in evaluation, a `DeepPrediction` in training.
 
         Args:
             image: (B, phases, X, Y, Z), NaN where a phase is absent.
-            target: takes LIDIA's place.
+            target: not read; part of LIDIA's signature.
         """
         check_image(image, self.phases, self.stride)
         image = image[:, self.seen]
@@ -90,7 +91,7 @@ class NNUNet(nn.Module):
         if self.focus is not None:
             image = stretch_soft_tissue(image, self.focus[0], self.focus[1])
         image = torch.where(present[:, :, None, None, None], image, torch.full_like(image, -1.0))
-        # oneDNN's bfloat16 gradient reads beyond maps of two voxels, see `net.blocks.ConvBlock`
+        # The bfloat16 gradient of oneDNN reads beyond maps of two voxels, see `net.blocks.ConvBlock`
         exact = min(image.shape[2:]) // self.stride < 3
         with torch.autocast(image.device.type, enabled=False) if exact else nullcontext():
             logits = self.network(image)
@@ -106,12 +107,12 @@ class NNUNet(nn.Module):
 
 
 class DeepSupervision(SemanticCriterion):
-    """Σ_l w_l (CE + Dice), w_l = 1, 1/2, 1/4, ... over their sum, with the face of LIDIA's `Criterion`."""
+    """Computes Σ_l w_l (CE + Dice), w_l = 1, 1/2, 1/4, ... over their sum; interface of `Criterion`."""
 
     def forward(  # type: ignore[override]
         self, prediction: DeepPrediction, target: Tensor
     ) -> Tensor:
-        """Scalar loss for a target (B, 2, X, Y, Z)."""
+        """Computes the scalar loss for a target (B, 2, X, Y, Z)."""
         check_target(target)
         points = self.semantic.draw(target)
         levels = prediction.logits.unbind(dim=1)

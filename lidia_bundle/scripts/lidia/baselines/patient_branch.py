@@ -1,14 +1,14 @@
-"""The patient branch (PLAN, Yan et al. 2023): memory tokens that read the features of a whole window.
+"""Define the patient branch (PLAN, Yan et al. 2023): memory tokens that attend to the features of a window.
 
-Dual-path blocks (MaX-DeepLab, Wang et al. 2021, without the way back to the pixels), one a feature level; the
-mean memory token says which kinds of lesion the window holds, several at once.
+It has one dual-path block (MaX-DeepLab, Wang et al. 2021, without the path back to the pixels) per feature
+level. The mean memory token predicts which lesion types the window contains (multi-label).
 
-Differs from PLAN, whose branch has hundreds of thousands of steps to learn in: fewer and narrower tokens,
-which start near 0; the token of a cell is the maximum over its voxels instead of a strided convolution, for a
-lesion fills little of a cell; tokens are normed each by itself, since an instance norm takes the mean of all
-tokens away, and that is what an untrained attention reads. The place of a voxel is LIDIA's sine code instead
-of a learned one, so that windows of any size can be read; no dropout, so that the second pass of
-sharpness-aware minimisation answers the same question as the first.
+Differs from PLAN, which trains its branch for hundreds of thousands of steps: fewer and narrower tokens, with
+initial values near 0; the token of a cell is the maximum over its voxels instead of a strided convolution,
+because a lesion fills a small part of a cell; each token is normalised separately, because an instance norm
+would remove the mean of all tokens, which an untrained attention reads. Positions use LIDIA's sine encoding
+instead of a learned one, so that windows of any size are possible. There is no dropout, so that both passes
+of sharpness-aware minimisation compute the same function.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from scripts.lidia.net.blocks import SinePosition, voxel_positions
 
 
 class DualPathBlock(nn.Module):
-    """Memory tokens look at voxels and at one another in one attention; pre-norm, then an MLP."""
+    """Lets memory tokens attend to voxels and to one another in one attention; pre-norm, then an MLP."""
 
     def __init__(self, *, width: int, heads: int) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class DualPathBlock(nn.Module):
         self.feedforward = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
 
     def forward(self, memory: Tensor, voxels: Tensor) -> Tensor:
-        """(B, M, D) memory and (B, N, D) voxels -> (B, M, D)."""
+        """Maps memory (B, M, D) and voxels (B, N, D) to memory (B, M, D)."""
         query = self.norm_memory(memory)
         context = torch.cat([voxels, query], dim=1)
         attended, _ = self.attention(query, context, context, need_weights=False)
@@ -40,16 +40,16 @@ class DualPathBlock(nn.Module):
 
 
 class PatientBranch(nn.Module):
-    """Logits of what a window holds.
+    """Predicts logits of the lesion types in a window.
 
     Args:
-        channels: widths of the feature levels that are read, one block each, in this order.
-        factors: by how much each of them is folded, so that all give the same grid of tokens.
-        stride: of that grid, in voxels of the network's grid.
+        channels: widths of the input feature levels, one block each, in this order.
+        factors: pooling factor of each level, so that all levels have the same token grid.
+        stride: spacing of that grid in voxels of the network's grid.
         outputs: number of logits.
-        memory: tokens (PLAN: 192).
-        width: of a token (PLAN: 128).
-        heads: of attention.
+        memory: number of memory tokens (PLAN: 192).
+        width: width of a token (PLAN: 128).
+        heads: number of attention heads.
     """
 
     def __init__(
@@ -77,11 +77,11 @@ class PatientBranch(nn.Module):
         self.classify = nn.Linear(width, outputs)
 
     def forward(self, levels: list[Tensor]) -> Tensor:
-        """Feature levels (B, C_i, x_i, y_i, z_i) -> (B, outputs) logits."""
+        """Maps feature levels (B, C_i, x_i, y_i, z_i) to logits (B, outputs)."""
         memory = self.memory.expand(len(levels[0]), -1, -1)
         for level, fold, norm, block in zip(levels, self.folds, self.norms, self.blocks, strict=True):
             tokens = fold(level)
             x, y, z = tokens.shape[2:]
-            places = self.sine(voxel_positions(x, y, z, self.stride, tokens.device))
-            memory = block(memory, norm(tokens.flatten(2).mT) + places)
+            positions = self.sine(voxel_positions(x, y, z, self.stride, tokens.device))
+            memory = block(memory, norm(tokens.flatten(2).mT) + positions)
         return self.classify(self.norm(memory.mean(dim=1)))

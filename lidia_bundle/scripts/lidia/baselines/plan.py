@@ -1,12 +1,12 @@
-"""PLAN (Yan et al., MICCAI 2023), the baseline [16] of LIDIA's Table 1, out of LIDIA's own parts.
+"""Build PLAN (Yan et al., MICCAI 2023), the baseline [16] of LIDIA's Table 1, from LIDIA's parts.
 
-Early fusion; anchor queries in the place of LIDIA's proposals; a patient branch beside the mask transformer.
-Foreground-enhanced sampling is in LIDIA's own loss. It trains by LIDIA's aids (semantic warm-up, mask-piloted
-queries, norm-free path of absolute HU), as the other mask transformers of the study do; the branch reads the
-descriptors last, since absolute HU stand nowhere else.
+It has early fusion, anchor queries in place of LIDIA's proposals, and a patient branch beside the mask
+transformer. Foreground-enhanced sampling is part of LIDIA's loss. PLAN is trained with LIDIA's training aids
+(semantic warm-up, mask-piloted queries, norm-free path of absolute HU), as the other mask transformers of the
+study are; the branch reads the descriptors last, since only they contain absolute HU.
 
-Differs from PLAN: see `anchor_queries` and `patient_branch`; the class head and the positions are LIDIA's;
-sizes are in mm3.
+Differs from PLAN: see `anchor_queries` and `patient_branch`; class head and positions are LIDIA's; sizes are
+in mm3.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class PLAN(nn.Module):
     Args:
         network: mask transformer with `AnchorQueries`.
         branch: patient branch.
-        encoder_levels: levels of the encoder that the branch reads first, 0 being the finest.
-        pyramid_levels: levels of the pixel decoder that it reads then; the descriptors come last.
+        encoder_levels: encoder levels that the branch reads first; 0 is the finest.
+        pyramid_levels: pixel decoder levels that it reads next; the descriptors are last.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class PLAN(nn.Module):
 
     @property
     def decoding(self) -> bool:
-        """Whether the queries are decoded; False while the semantic head warms up alone."""
+        """Whether the queries are decoded; False while only the semantic head is trained."""
         return self.network.decoding
 
     @decoding.setter
@@ -63,7 +63,7 @@ class PLAN(nn.Module):
         self.network.decoding = value
 
     def forward(self, image: Tensor, target: Tensor | None = None) -> Tensor:
-        """Gives probabilities (B, C, X, Y, Z) in evaluation, a `PatientPrediction` in training.
+        """Returns probabilities (B, C, X, Y, Z) in evaluation, a `PatientPrediction` in training.
 
         Args:
             image: (B, P, X, Y, Z), NaN where a phase is absent.
@@ -93,10 +93,10 @@ class PLAN(nn.Module):
         return probabilities, logits.sigmoid()[:, [LABELS.index(name) for name in BRANCH_SCORES]]
 
     def read_patient(self, features: Features, descriptors: Tensor) -> Tensor:
-        """Gives the logits (B, len(LABELS)) of the patient branch.
+        """Computes the logits (B, len(LABELS)) of the patient branch.
 
         Args:
-            features: of `LIDIA.encode`.
+            features: result of `LIDIA.encode`.
             descriptors: (B, W, x, y, z) of the semantic head.
         """
         levels = [features.levels[i] for i in self.encoder_levels]
@@ -131,17 +131,17 @@ def build_plan(
         spacing: mm per voxel of the network's grid.
         anchors: slots of anchor queries.
         learned_queries: number of learned queries.
-        threshold: lesion probability above which the semantic head suspects one.
-        smallest_mm3: of a suspected component.
+        threshold: lesion probability above which a voxel is suspected.
+        smallest_mm3: minimum volume of a suspected component.
         encoder_levels: see `PLAN`.
         pyramid_levels: see `PLAN`.
-        memory: tokens of the branch.
-        branch_width: of a token.
+        memory: number of memory tokens of the branch.
+        branch_width: width of a token.
         phases: see `build_lidia`.
         classes: see `build_lidia`.
         stem_stride: see `build_lidia`.
         channels: see `build_lidia`.
-        fusion: of the phases; None is early fusion.
+        fusion: fusion of the phases; None is early fusion.
         hidden_dim: see `build_lidia`.
         mask_dim: see `build_lidia`.
         liver_context: see `build_lidia`.

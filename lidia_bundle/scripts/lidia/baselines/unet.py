@@ -1,7 +1,6 @@
 """Segment with a plain semantic U-Net that has LIDIA's encoder (baseline).
 
-Early fusion of the phases by default; with HeMIS, ConvLSTM or LIDIA's own fusion in its place it is the
-network of Table 2.
+The phases are fused early by default; with HeMIS, ConvLSTM or LIDIA's fusion it is the network of Table 2.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ from scripts.lidia.net.hounsfield_path import HounsfieldPath, stretch_soft_tissu
 
 
 class PlainUNet(nn.Module):
-    """Encoder, skip connections, one convolution to classes; the same tensor contract as LIDIA.
+    """U-Net of encoder, skip connections and one convolution to classes, with LIDIA's tensor contract.
 
     Args:
         phases: input channels.
         classes: output channels.
         stem_stride: space-to-depth factor of the first stage.
         channels: widths of the encoder's levels, as in LIDIA.
-        fusion: of the phases, to `channels[0]` features; None is early fusion.
+        fusion: fusion of the phases to `channels[0]` features; None is early fusion.
         mask_dim: width of the last features.
         focus: soft-tissue focus, as in LIDIA.
         hounsfield: adds LIDIA's norm-free path of absolute HU.
@@ -53,10 +52,13 @@ class PlainUNet(nn.Module):
         self.fusion = fusion or EarlyFusion(phases=phases, channels=channels[0], stride=stem_stride)
         self.encoder = Encoder(channels)
         coarse_first = list(channels)[::-1]
-        outs = [*coarse_first[1:-1], mask_dim]
-        ins = [a + b for a, b in zip([coarse_first[0], *outs[:-1]], coarse_first[1:], strict=True)]
+        out_widths = [*coarse_first[1:-1], mask_dim]
+        in_widths = [
+            a + b for a, b in zip([coarse_first[0], *out_widths[:-1]], coarse_first[1:], strict=True)
+        ]
         self.merges = nn.ModuleList(
-            nn.Sequential(ConvBlock(a, b), ConvBlock(b, b)) for a, b in zip(ins, outs, strict=True)
+            nn.Sequential(ConvBlock(a, b), ConvBlock(b, b))
+            for a, b in zip(in_widths, out_widths, strict=True)
         )
         self.hounsfield = (
             HounsfieldPath(phases=phases, width=mask_dim, stride=stem_stride) if hounsfield else None
@@ -64,7 +66,7 @@ class PlainUNet(nn.Module):
         self.classify = nn.Conv3d(mask_dim, classes, 1)
 
     def forward(self, image: Tensor, target: Tensor | None = None) -> Tensor:
-        """Probabilities in evaluation, a `SemanticPrediction` in training; `target` is not read."""
+        """Returns probabilities in evaluation, a `SemanticPrediction` in training; `target` is not read."""
         check_image(image, self.phases, self.stride)
         present = torch.isnan(image).flatten(2).any(dim=2).logical_not()
         if self.focus is not None:
@@ -80,7 +82,7 @@ class PlainUNet(nn.Module):
         if self.hounsfield is not None:
             features = features + self.hounsfield(image, present)
         logits = self.classify(features).float()
-        if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript skips the branch only so)
+        if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript skips the branch only in this form)
             if self.training:
                 return SemanticPrediction(logits)  # type: ignore[return-value]
         if self.stem_stride > 1:
@@ -90,7 +92,7 @@ class PlainUNet(nn.Module):
 
 
 class SemanticCriterion(nn.Module):
-    """LIDIA's semantic loss alone, with the face of LIDIA's `Criterion`; it has no bank to fill."""
+    """Computes only LIDIA's semantic loss, with the interface of `Criterion`."""
 
     def __init__(self, *, semantic: SemanticLoss | None = None) -> None:
         super().__init__()
@@ -98,11 +100,11 @@ class SemanticCriterion(nn.Module):
         self.parts: dict[str, float] = {}
 
     def forward(self, prediction: SemanticPrediction, target: Tensor) -> Tensor:
-        """Scalar loss for a target (B, 2, X, Y, Z)."""
+        """Computes the scalar loss for a target (B, 2, X, Y, Z)."""
         check_target(target)
         loss = self.semantic(prediction.semantic_logits, target, self.semantic.draw(target))
         self.parts = {"semantic": float(loss.detach())}
         return loss
 
     def fill_bank(self) -> None:
-        """Nothing to remember."""
+        """Does nothing; the interface of `Criterion` requires it."""

@@ -46,23 +46,23 @@ NOISE = "Differences below 0.03 in AUC-8 on some 300 patients are noise."
 
 
 class EvaluationFiles:
-    """Handler that writes metrics, tables of patients, lesions and triage, and two pictures; logs a table.
+    """Handler that writes metrics, tables of patients, lesions and triage, and two figures; logs a table.
 
-    Put it among the handlers of the evaluator whose `PatientTable` holds `scores`. On several ranks it writes
-    on the first one alone.
+    It belongs to the evaluator whose `PatientTable` has the same `scores`. With several ranks only the first
+    one writes.
 
     Args:
-        scores: the same object that measures the patients.
-        folder: where the files go.
-        draws: of the bootstrap behind the intervals.
-        seed: of the draws; methods compared on one cohort want the same.
+        scores: object that measures the patients.
+        folder: folder for the files.
+        draws: number of bootstrap draws of the intervals.
+        seed: seed of the draws; methods compared on one cohort need the same seed.
     """
 
     def __init__(self, *, scores: PatientScores, folder: str, draws: int = DRAWS, seed: int = 0) -> None:
         self.scores, self.folder, self.draws, self.seed = scores, Path(folder), draws, seed
 
     def attach(self, engine: Engine) -> None:
-        """Writes when the evaluation is over."""
+        """Writes when the evaluation is completed."""
         engine.add_event_handler(Events.COMPLETED, self)
 
     def __call__(self, engine: Engine) -> None:
@@ -75,17 +75,17 @@ class EvaluationFiles:
 def write_evaluation(
     folder: str | Path, rows: PatientRows, scores: PatientScores, *, draws: int = DRAWS, seed: int = 0
 ) -> dict[str, dict[str, Any]]:
-    """Writes the files of an evaluation, each whole or not at all, and logs its table.
+    """Writes the files of an evaluation atomically and logs its table.
 
     Args:
-        folder: where the files go.
+        folder: folder for the files.
         rows: patients and lesions.
-        scores: what made them.
-        draws: of the bootstrap.
-        seed: of the draws.
+        scores: object that measured them.
+        draws: number of bootstrap draws.
+        seed: seed of the draws.
 
     Returns:
-        What stands in `metrics.json`.
+        Content of `metrics.json`.
     """
     folder = Path(folder)
     summary = scores.summary(draws, seed)
@@ -98,8 +98,8 @@ def write_evaluation(
     present = scores.protocol.present_mm3
     draw_reliability(folder / "reliability.png", rows, present, scores.calibration)
     if scores.calibration is not None and scores.calibration.points:
-        decided = format_triage(rows, present, scores.calibration)
-        write_table(folder / "triage.csv", decided, TRIAGE_COLUMNS)
+        triage = format_triage(rows, present, scores.calibration)
+        write_table(folder / "triage.csv", triage, TRIAGE_COLUMNS)
     logging.getLogger(__name__).info("%s\n%s", folder, format_report(metrics, len(rows.ids)))
     return metrics
 
@@ -107,13 +107,13 @@ def write_evaluation(
 def make_report(
     summary: Summary, rows: PatientRows, present_mm3: float, calibration: Calibration | None
 ) -> dict[str, dict[str, Any]]:
-    """`{metric: {value, low, high, n}}`, with notes, other intervals and the rules compared with LiverMax.
+    """Builds `{metric: {value, low, high, n}}` with notes, further intervals and comparisons with LiverMax.
 
     Args:
-        summary: of the cohort and its draws.
-        rows: the patients.
-        present_mm3: a patient has a type with more than this volume of it.
-        calibration: slopes are taken after it; None leaves LiverMax as it is.
+        summary: metrics of the cohort and its draws.
+        rows: rows of the patients.
+        present_mm3: a patient has a type if the volume of its lesions exceeds this value.
+        calibration: applied before slopes are computed; None uses plain LiverMax.
     """
     metrics = {}
     for name, values in summary.values.items():
@@ -147,61 +147,61 @@ def _add_type_intervals(
     truth: NDArray[np.bool_],
     scores: Mapping[str, NDArray[np.float64]],
 ) -> None:
-    """DeLong's interval of a type's area by each rule, and the p of the differences to LiverMax."""
-    best, own = scores["livermax"], metrics[f"auc_{name}"]
+    """Adds DeLong's interval of a type's area for each rule, and the p-value against LiverMax."""
+    livermax, type_metric = scores["livermax"], metrics[f"auc_{name}"]
     for rule, values in scores.items():
         bounds = delong_interval(values, truth)
         metrics[f"{RULES[rule]}auc_{name}"]["delong"] = None if bounds is None else list(bounds)
         if rule != "livermax" and min(truth.sum(), (~truth).sum()) >= 2:
-            own[f"p_against_{rule}"] = delong_test(best, values, truth)[1]
+            type_metric[f"p_against_{rule}"] = delong_test(livermax, values, truth)[1]
 
 
 def make_patient_rows(rows: PatientRows) -> Iterable[dict[str, str]]:
-    """One line a patient: scores by each rule, true volumes, counts, Dice; not the confusion of types."""
-    for at, name in enumerate(rows.ids):
-        line = {"id": name}
+    """Builds one row per patient: scores of each rule, true volumes, counts, Dice; without type confusion."""
+    for index, name in enumerate(rows.ids):
+        row = {"id": name}
         for column, values in rows.columns.items():
             if column.startswith(("called_", "false_")) and "iou" not in column:
                 continue
-            line[column] = "" if np.isnan(values[at]) else f"{values[at]:.9g}"
-        bits = int(rows.columns["phases"][at])
-        line["phases"] = "+".join(phase for bit, phase in enumerate(PHASES) if bits >> bit & 1)
-        yield line
+            row[column] = "" if np.isnan(values[index]) else f"{values[index]:.9g}"
+        bits = int(rows.columns["phases"][index])
+        row["phases"] = "+".join(phase for bit, phase in enumerate(PHASES) if bits >> bit & 1)
+        yield row
 
 
 def write_table(path: Path, lines: Iterable[Mapping[str, str]], names: Sequence[str] | None = None) -> None:
-    """A CSV file with a header.
+    """Writes a CSV file with a header.
 
     Args:
-        path: the file.
-        lines: by column name.
-        names: columns; by default those of the first line.
+        path: CSV file.
+        lines: rows, each by column name.
+        names: columns; by default those of the first row.
     """
     table = list(lines)
     header = list(names if names is not None else table[0] if table else ["id"])
-    with write_atomically(path) as beside, beside.open("w", newline="", encoding="utf-8") as file:
+    with write_atomically(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, header)
         writer.writeheader()
         writer.writerows(table)
 
 
 def count_confusion(rows: PatientRows) -> NDArray[np.int64]:
-    """Lesions `(9, 9)`: true type (rows) by predicted type; last row 'false', last column 'missed'."""
+    """Counts lesions by true type (rows) and predicted type, `(9, 9)`; last row false, last column missed."""
     table = np.zeros((len(LESION_TYPES) + 1,) * 2, np.int64)
     for row, name in enumerate(LESION_TYPES):
-        for column, called in enumerate(LESION_TYPES):
-            table[row, column] = rows.columns[f"called_{name}_{called}"].sum()
+        for column, predicted_type in enumerate(LESION_TYPES):
+            table[row, column] = rows.columns[f"called_{name}_{predicted_type}"].sum()
         table[row, -1] = (rows.columns[f"truths_{name}"] - rows.columns[f"hits_{name}"]).sum()
         table[-1, row] = rows.columns[f"false_{name}"].sum()
     return table
 
 
 def draw_confusion(path: Path, table: NDArray[np.int64]) -> None:
-    """The confusion matrix as a picture, coloured by the share of each row.
+    """Draws the confusion matrix, coloured by the share of each row.
 
     Args:
-        path: a PNG file.
-        table: `(9, 9)` of `count_confusion`.
+        path: PNG file.
+        table: `(9, 9)`, see `count_confusion`.
     """
     share = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
     figure = Figure(figsize=(7.5, 6.5), layout="constrained")
@@ -215,8 +215,8 @@ def draw_confusion(path: Path, table: NDArray[np.int64]) -> None:
     axes.set_xticks(ticks, [*LESION_TYPES, "missed"], rotation=45, ha="right")
     axes.set_yticks(ticks, [*LESION_TYPES, "false"])
     axes.set(xlabel="predicted type", ylabel="true type", title="Lesions by true and predicted type")
-    with write_atomically(path) as beside:
-        figure.savefig(beside, dpi=120, metadata={"Software": None})
+    with write_atomically(path) as temporary:
+        figure.savefig(temporary, dpi=120, metadata={"Software": None})
 
 
 RULE_TITLES = {"livermax": "LiverMax", "pixelcount": "pixel count", "branch": "patient branch"}
@@ -235,14 +235,14 @@ OTHER_ROWS = (
 
 
 def format_report(metrics: Mapping[str, Mapping[str, Any]], patients: int) -> str:
-    """The paper's metrics with their intervals as text, the rules for patients side by side."""
-    shown = [rule for rule, prefix in RULES.items() if f"{prefix}auc8" in metrics]
+    """Formats the paper's metrics with their intervals as text, with one column per patient rule."""
+    rules = [rule for rule, prefix in RULES.items() if f"{prefix}auc8" in metrics]
     lines = [
         f"{patients} patients; value [95 % interval by patients] (n)",
-        f"{'':32}" + "".join(f"{RULE_TITLES[rule]:34}" for rule in shown).rstrip(),
+        f"{'':32}" + "".join(f"{RULE_TITLES[rule]:34}" for rule in rules).rstrip(),
     ]
     for title, name in ROWS:
-        cells = "".join(f"{_format_metric(metrics[RULES[rule] + name]):34}" for rule in shown)
+        cells = "".join(f"{_format_metric(metrics[RULES[rule] + name]):34}" for rule in rules)
         lines.append(f"{title:32}{cells}".rstrip())
     lines += [f"{title:32}{_format_metric(metrics[name])}" for title, name in OTHER_ROWS if name in metrics]
     lines += [f"{name}: {metrics[name]['note']}" for name in ("auc8", "auc2") if "note" in metrics[name]]

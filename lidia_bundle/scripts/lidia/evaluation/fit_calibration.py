@@ -26,18 +26,18 @@ from scripts.lidia.runtime.weights import fingerprint_weights
 from scripts.lidia.vocabulary import LESION_TYPES
 
 NAMES = (*LESION_TYPES, "malignant", "benign")
-"""Scores that get a line."""
+"""Scores that are calibrated."""
 
 
 def fit_calibration(rows: PatientRows, present_mm3: float) -> Calibration:
-    """A line and an operating point for every score that patients on both sides allow.
+    """Fits a Platt line and an operating point for every score with both positive and negative patients.
 
-    A score that falls where the type is present knows nothing of it: its line is flat, at the prevalence,
-    and it decides nothing.
+    If the fitted slope is not positive, the score carries no information: its line is flat at the
+    prevalence, and it has no operating point.
 
     Args:
         rows: patients of the validation section.
-        present_mm3: a patient has a type with more than this volume of it.
+        present_mm3: a patient has a type if the volume of its lesions exceeds this value.
     """
     lines: dict[str, Platt] = {}
     spreads: dict[str, PlattCovariance] = {}
@@ -59,10 +59,10 @@ class FitCalibration:
     """Handler that fits the calibration on the patients of an evaluation; the first process writes the file.
 
     Args:
-        scores: the object that measures the patients.
+        scores: object that measures the patients.
         path: `calibration.json`.
         weights: file or files of the weights in use.
-        subsets: measured every subset of phases on some of the patients; None leaves that out.
+        subsets: scores of phase subsets on some of the patients; None omits them.
     """
 
     def __init__(
@@ -76,11 +76,11 @@ class FitCalibration:
         self.scores, self.path, self.weights, self.subsets = scores, Path(path), weights, subsets
 
     def attach(self, engine: Engine) -> None:
-        """Fits when the evaluation is over."""
+        """Fits when the evaluation is completed."""
         engine.add_event_handler(Events.COMPLETED, self)
 
     def __call__(self, engine: Engine) -> None:
-        """Fits and writes."""
+        """Fits the calibration and writes the file."""
         rows = self.scores.rows()
         if idist.get_rank():
             return

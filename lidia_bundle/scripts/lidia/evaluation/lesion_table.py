@@ -13,14 +13,14 @@ from scripts.lidia.metrics.lesion_matching import Lesion, LesionMatch
 from scripts.lidia.vocabulary import FIRST_LESION, LESION_TYPES
 
 OUTCOMES = ("found", "missed", "ignored truth", "true", "false", "ignored", "small")
-"""What became of a lesion: three for truths, four for predictions."""
+"""Outcomes of lesions: three of truths, four of predictions."""
 LESION_COLUMNS = (
     *("predicted", "instance", "type", "volume_mm3", "diameter_mm", "x_mm", "y_mm", "z_mm"),
     *("outcome", "partner", "dice", "partner_type"),
     *(f"p_{name}" for name in LESION_TYPES),
 )
-"""`type` and `partner_type` are classes, `outcome` a place in OUTCOMES, x y z RAS mm; `partner` is the lesion
-of the other side with the largest Dice, 0 for none; probabilities are nan for truths."""
+"""`type` and `partner_type` are classes, `outcome` is an index of OUTCOMES, x y z are RAS mm; `partner` is
+the lesion of the other map with the largest Dice, 0 for none; probabilities of truths are nan."""
 
 
 def make_lesion_rows(
@@ -31,11 +31,11 @@ def make_lesion_rows(
     spacing: Sequence[float],
     affine: ArrayLike,
 ) -> NDArray[np.float64]:
-    """Lines of a patient's lesions, truths first.
+    """Build the rows of a patient's lesions, truths first.
 
     Args:
-        match: lesions of the patient after matching.
-        records: of the predicted lesions.
+        match: matched lesions of the patient.
+        records: records of the predicted lesions.
         predicted: `(X, Y, Z)` numbers of predicted lesions.
         true: `(X, Y, Z)` numbers of true lesions.
         spacing: mm per voxel along X, Y, Z.
@@ -44,37 +44,51 @@ def make_lesion_rows(
     Returns:
         `(K, len(LESION_COLUMNS))`.
     """
-    kinds = {truth.lesion.number: truth.lesion.kind for truth in match.truths}
-    called = {guess.lesion.number: guess.lesion.kind for guess in match.predictions}
-    chances = {
+    true_kinds = {truth.lesion.number: truth.lesion.kind for truth in match.truths}
+    predicted_kinds = {prediction.lesion.number: prediction.lesion.kind for prediction in match.predictions}
+    probabilities = {
         record["instance"]: [record["probabilities"][name] for name in LESION_TYPES] for record in records
     }
-    unknown = [float("nan")] * len(LESION_TYPES)
-    lines: list[list[float]] = []
+    no_probabilities = [float("nan")] * len(LESION_TYPES)
+    rows: list[list[float]] = []
     for truth in match.truths:
         outcome = OUTCOMES.index("ignored truth" if truth.ignored else "found" if truth.hit else "missed")
         size = _measure_lesion(truth.lesion, true, spacing, affine)
-        lines.append([0, *size, outcome, truth.best, truth.dice, called.get(truth.best, 0), *unknown])
-    for guess in match.predictions:
-        size = _measure_lesion(guess.lesion, predicted, spacing, affine)
-        outcome = OUTCOMES.index(guess.outcome)
-        partner = [guess.best, guess.dice, kinds.get(guess.best, 0)]
-        lines.append([1, *size, outcome, *partner, *chances.get(guess.lesion.number, unknown)])
-    return np.array(lines, np.float64).reshape(len(lines), len(LESION_COLUMNS))
+        rows.append([
+            0,
+            *size,
+            outcome,
+            truth.best,
+            truth.dice,
+            predicted_kinds.get(truth.best, 0),
+            *no_probabilities,
+        ])
+    for prediction in match.predictions:
+        size = _measure_lesion(prediction.lesion, predicted, spacing, affine)
+        outcome = OUTCOMES.index(prediction.outcome)
+        partner = [prediction.best, prediction.dice, true_kinds.get(prediction.best, 0)]
+        rows.append([
+            1,
+            *size,
+            outcome,
+            *partner,
+            *probabilities.get(prediction.lesion.number, no_probabilities),
+        ])
+    return np.array(rows, np.float64).reshape(len(rows), len(LESION_COLUMNS))
 
 
 def _measure_lesion(
     lesion: Lesion, numbers: NDArray[np.uint32], spacing: Sequence[float], affine: ArrayLike
 ) -> tuple[float, ...]:
-    part = lesion.component
-    crop = numbers[part.box] == part.instance
-    across = diameter_mm(crop, spacing, axial_axis(affine))
-    return (part.instance, lesion.kind, part.volume_mm3, across, *centroid_mm(part, affine))
+    component = lesion.component
+    crop = numbers[component.box] == component.instance
+    diameter = diameter_mm(crop, spacing, axial_axis(affine))
+    return (component.instance, lesion.kind, component.volume_mm3, diameter, *centroid_mm(component, affine))
 
 
-def to_csv_row(line: NDArray[np.float64]) -> dict[str, str]:
-    """A line in words, for people and spreadsheets; nan and 0 of a partner become empty."""
-    row = dict(zip(LESION_COLUMNS, line, strict=True))
+def to_csv_row(numbers: NDArray[np.float64]) -> dict[str, str]:
+    """Format a row as text for the CSV file; nan and a missing partner become empty cells."""
+    row = dict(zip(LESION_COLUMNS, numbers, strict=True))
     cells = {name: "" if np.isnan(value) else f"{value:.6g}" for name, value in row.items()}
     cells["predicted"] = "prediction" if row["predicted"] else "truth"
     cells["outcome"] = OUTCOMES[int(row["outcome"])]

@@ -29,38 +29,36 @@ HEADLINE = (
     *("branch_auc8", "branch_auc2"),
     *("precision", "sensitivity", "accuracy", "dice", "liver_dice", "ece", "brier_skill"),
 )
-"""Metrics that a validation shows."""
+"""Metrics that a validation reports."""
 
 
 class PatientRows(NamedTuple):
-    """The patients of all ranks in the order of their ids."""
+    """Rows of the patients of all ranks, sorted by id."""
 
     ids: list[str]
     columns: dict[str, NDArray[np.float64]]
     """`(N,)` by name: columns of `measure_patient` (those of a patient branch only if the network has one)
     and `phases`, one bit per phase."""
     lesions: list[tuple[str, NDArray[np.float64]]]
-    """Id of the patient and the LESION_COLUMNS of a true or a predicted lesion."""
+    """Patient id and LESION_COLUMNS of each true or predicted lesion."""
 
 
 class PatientScores(CumulativeIterationMetric):
-    """Collects a row of fixed length a patient and makes the metrics of the cohort.
+    """Collects one row of fixed length per patient and computes the metrics of the cohort.
 
-    A patient is a dictionary: `label` (2, X, Y, Z) class and instance on the native grid, and either
-    `diagnosis` (see `postprocess.diagnose`) or `pred`, (C, X, Y, Z) probabilities on the same grid; with them
-    `id`, `malignant` ({instance: bool}) and `phases_used` where they are known. Only numbers are kept, never
-    the tensors.
+    A patient is a dictionary with `label` (2, X, Y, Z), class and instance on the native grid, and either
+    `diagnosis` (see `postprocess.diagnosis.diagnose`) or `pred`, (C, X, Y, Z) probabilities on the same grid;
+    optional are `id`, `malignant` ({instance: bool}) and `phases_used`. Only numbers are stored, no tensors.
 
     Args:
-        grow_mm: how far 'inside the liver' reaches beyond it; as `smooth`, only for patients without
-            `diagnosis`.
-        smooth: LiverMax over the mean of 3x3x3 voxels.
-        smallest_mm3: smaller lesions are noise.
-        counted_mm3: smaller true lesions are ignored, smaller predicted ones do not count.
-        overlap: Dice from which on two lesions match.
-        present_mm3: a patient has a type with more than this volume of it.
-        ious: of the strict variants, where each lesion is used once.
-        calibration: whose lines the calibration errors are measured after.
+        grow_mm: margin of the liver region in mm; as `smooth`, used only for patients without `diagnosis`.
+        smooth: whether LiverMax uses the mean over 3x3x3 voxels.
+        smallest_mm3: smaller lesions are treated as noise.
+        counted_mm3: smaller true lesions are ignored; smaller predicted lesions do not count.
+        overlap: minimum Dice of a match.
+        present_mm3: a patient has a type if the volume of its lesions exceeds this value.
+        ious: minimum IoU of each one-to-one variant.
+        calibration: applied before the calibration errors are measured.
     """
 
     def __init__(
@@ -84,7 +82,7 @@ class PatientScores(CumulativeIterationMetric):
         super().__init__()
 
     def reset(self) -> None:
-        """Forgets all patients."""
+        """Deletes all patients."""
         super().reset()
         self._patients: list[torch.Tensor] = []
         self._lesions: list[torch.Tensor] = []
@@ -92,7 +90,7 @@ class PatientScores(CumulativeIterationMetric):
         self._rows: PatientRows | None = None
 
     def __call__(self, patients: Sequence[Mapping[str, Any]]) -> torch.Tensor:
-        """Measures patients and keeps their rows.
+        """Measures patients and stores their rows.
 
         Args:
             patients: decollated dictionaries.
@@ -101,7 +99,7 @@ class PatientScores(CumulativeIterationMetric):
             `(B, W)` float64 rows.
 
         Raises:
-            ValueError: a prediction does not lie on the grid of its label, or is not finite.
+            ValueError: a prediction is not on the grid of its label, or is not finite.
         """
         rows = [self._compute_tensor(patient) for patient in patients]
         return torch.stack(rows) if rows else torch.zeros((0, len(self.names)), dtype=torch.float64)
@@ -114,17 +112,17 @@ class PatientScores(CumulativeIterationMetric):
         classes, instances = _split_label(patient["label"])
         classes, prediction = _blank_unannotated(classes, _to_prediction(diagnosis))
         flags = {str(key): bool(flag) for key, flag in (patient.get("malignant") or {}).items()}
-        measured = measure_patient(
+        measurement = measure_patient(
             prediction, classes, instances, spacing, malignant=flags, protocol=self.protocol
         )
-        row = dict(measured.row)
+        row = dict(measurement.row)
         row["phases"] = sum(2 ** PHASES.index(phase) for phase in patient.get("phases_used") or ())
         numbers = torch.tensor([row.get(name, np.nan) for name in self.names], dtype=torch.float64)
         lesions = make_lesion_rows(
-            measured.match,
+            measurement.match,
             diagnosis.records,
-            measured.predicted.numbers,
-            measured.truth.numbers,
+            measurement.predicted.numbers,
+            measurement.truth.numbers,
             spacing,
             affine,
         )
@@ -139,56 +137,58 @@ class PatientScores(CumulativeIterationMetric):
     def _sync(self) -> None:
         if self._synced:
             return
-        blank = torch.zeros((0, len(self.names)), dtype=torch.float64)
-        patients = gather_rows(torch.stack(self._patients) if self._patients else blank)
-        blank = torch.zeros((0, 1 + len(LESION_COLUMNS)), dtype=torch.float64)
-        lesions = gather_rows(torch.cat([blank, *self._lesions]))
-        words = gather_strings(self._ids)
-        # A sampler that fills the last batch repeats patients; each counts once.
-        places = {name: (rank, at) for rank, ids in enumerate(words) for at, name in enumerate(ids)}
-        order = sorted(places)
-        table = [patients[rank][at].numpy() for rank, at in (places[name] for name in order)]
+        empty = torch.zeros((0, len(self.names)), dtype=torch.float64)
+        patients = gather_rows(torch.stack(self._patients) if self._patients else empty)
+        empty = torch.zeros((0, 1 + len(LESION_COLUMNS)), dtype=torch.float64)
+        lesions = gather_rows(torch.cat([empty, *self._lesions]))
+        ids_by_rank = gather_strings(self._ids)
+        # A sampler that fills the last batch repeats patients; each patient counts once.
+        positions = {
+            name: (rank, index) for rank, ids in enumerate(ids_by_rank) for index, name in enumerate(ids)
+        }
+        order = sorted(positions)
+        table = [patients[rank][index].numpy() for rank, index in (positions[name] for name in order)]
         stacked = np.stack(table, axis=1) if table else np.zeros((len(self.names), 0))
-        listed = []
+        all_lesions = []
         for name in order:
-            rank, at = places[name]
-            mine = lesions[rank][lesions[rank][:, 0] == at, 1:].numpy()
-            listed += [(name, line) for line in mine]
+            rank, index = positions[name]
+            patient_lesions = lesions[rank][lesions[rank][:, 0] == index, 1:].numpy()
+            all_lesions += [(name, line) for line in patient_lesions]
         self._rows = PatientRows(
-            order, _drop_empty_branch_columns(dict(zip(self.names, stacked, strict=True))), listed
+            order, _drop_empty_branch_columns(dict(zip(self.names, stacked, strict=True))), all_lesions
         )
         self._synced_tensors = [torch.from_numpy(stacked.T.copy())]
         self._synced = True
 
     def rows(self) -> PatientRows:
-        """Patients and lesions of all ranks; every rank has to ask once after the last patient."""
+        """Gathers patients and lesions of all ranks; every rank must call it after the last patient."""
         self._sync()
         assert self._rows is not None
         return self._rows
 
     def summary(self, draws: int = 0, seed: int = 0) -> Summary:
-        """Metrics of the cohort and of `draws` bootstrap draws of it."""
+        """Computes the metrics of the cohort and of `draws` bootstrap draws of it."""
         rows = self.rows()
         weights = draw_patients(len(rows.ids), draws, seed)
         lines = None if self.calibration is None else self.calibration.lines
         return summarise_cohort(rows.columns, weights, protocol=self.protocol, calibration=lines)
 
     def aggregate(self) -> dict[str, float]:
-        """Every metric of the cohort that it can give, by name."""
+        """Computes all defined metrics of the cohort, by name."""
         values = {name: float(value[0]) for name, value in self.summary().values.items()}
         return {name: value for name, value in values.items() if np.isfinite(value)}
 
 
 class PatientTable(IgniteMetricHandler):
-    """Handler that measures every patient of an evaluator and puts several numbers into `state.metrics`.
+    """Handler that measures every patient of an evaluator and writes metrics to `state.metrics`.
 
-    Its name among the evaluator's metrics chooses the key metric. A key metric that the cohort cannot give
-    (no type with patients on both sides) stands as 0 with a warning: MONAI would keep nan as the best for
-    ever.
+    Its name in the evaluator's metrics selects the key metric. A key metric that is undefined for the cohort
+    (no type with both positive and negative patients) is reported as 0 with a warning, because MONAI would
+    keep nan as the best value forever.
 
     Args:
         scores: collects the rows; by default with the authors' thresholds.
-        shown: metrics that go into `state.metrics`; by default HEADLINE.
+        shown: metrics that are written to `state.metrics`; by default HEADLINE.
     """
 
     def __init__(self, *, scores: PatientScores | None = None, shown: Sequence[str] = HEADLINE) -> None:
@@ -198,11 +198,11 @@ class PatientTable(IgniteMetricHandler):
 
     @torch.no_grad()
     def iteration_completed(self, engine: Engine) -> None:
-        """Measures the patients of a batch; an evaluator of cohorts notes a faulty one and goes on.
+        """Measures the patients of a batch; a `CohortEvaluator` lists a faulty patient and continues.
 
         Raises:
             TypeError: the batch was not decollated.
-            ValueError: a patient cannot be measured, and the evaluator is not one of cohorts.
+            ValueError: a patient cannot be measured, and the evaluator is no `CohortEvaluator`.
         """
         batch, output = engine.state.batch, engine.state.output
         if not isinstance(batch, list) or not isinstance(output, list):
@@ -216,12 +216,12 @@ class PatientTable(IgniteMetricHandler):
                 engine.add_failure(to_case_error(problem, patient))
 
     def completed(self, engine: Engine, name: str) -> None:
-        """Puts the numbers into the engine's state."""
+        """Writes the metrics to the engine's state."""
         values = self.scores.aggregate()
         self._is_reduced = True
         if name not in values:
             logging.getLogger(__name__).warning("%s cannot be given on these patients and counts as 0", name)
-        engine.state.metrics.update({one: values[one] for one in self.shown if one in values})
+        engine.state.metrics.update({key: values[key] for key in self.shown if key in values})
         engine.state.metrics[name] = values.get(name, 0.0)
         engine.state.metric_details[name] = self.scores.get_buffer()
 
@@ -240,17 +240,17 @@ def _to_prediction(diagnosis: Diagnosis) -> Prediction:
 def _blank_unannotated(
     classes: NDArray[np.int16], prediction: Prediction
 ) -> tuple[NDArray[np.int16], Prediction]:
-    """Blanks a prediction where nobody drew: there it is neither right nor wrong."""
-    undrawn = classes == IGNORED
-    if not undrawn.any():
+    """Clears a prediction where the label is not annotated: it is neither right nor wrong there."""
+    unannotated = classes == IGNORED
+    if not unannotated.any():
         return classes, prediction
-    kept = ~undrawn
-    parts = {"classes": prediction.classes * kept, "instances": prediction.instances * kept}
-    return np.where(undrawn, 0, classes), prediction._replace(**parts)
+    annotated = ~unannotated
+    fields = {"classes": prediction.classes * annotated, "instances": prediction.instances * annotated}
+    return np.where(unannotated, 0, classes), prediction._replace(**fields)
 
 
 def _drop_empty_branch_columns(columns: dict[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
-    """The columns without those of a patient branch that nobody has."""
+    """Drops the columns of a patient branch if the network has none."""
     return {
         name: values
         for name, values in columns.items()
@@ -259,25 +259,25 @@ def _drop_empty_branch_columns(columns: dict[str, NDArray[np.float64]]) -> dict[
 
 
 def _read_native_grid(patient: Mapping[str, Any]) -> tuple[NDArray[np.float64], list[float]]:
-    """Affine and spacing of the native grid.
+    """Reads affine and spacing of the native grid.
 
     Raises:
-        ValueError: neither volume has an affine, or they differ.
+        ValueError: no volume has an affine, or the affines differ.
     """
-    found = [patient[key] for key in ("label", "pred") if isinstance(patient.get(key), MetaTensor)]
-    if not found:
-        raise ValueError("Neither `label` nor `pred` knows its affine: evaluation needs MetaTensors.")
-    affines = [np.asarray(one.affine, dtype=np.float64) for one in found]
+    volumes = [patient[key] for key in ("label", "pred") if isinstance(patient.get(key), MetaTensor)]
+    if not volumes:
+        raise ValueError("Neither `label` nor `pred` has an affine: evaluation needs MetaTensors.")
+    affines = [np.asarray(volume.affine, dtype=np.float64) for volume in volumes]
     if len(affines) == 2 and not np.allclose(affines[0], affines[1], atol=1e-3):
         raise ValueError("`pred` and `label` lie on different grids: invert the preprocessing first.")
     return affines[0], np.linalg.norm(affines[0][:3, :3], axis=0).tolist()
 
 
 def _split_label(label: torch.Tensor) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
-    """Classes and instances, `(X, Y, Z)` each.
+    """Splits a label into classes and instances, `(X, Y, Z)` each.
 
     Raises:
-        ValueError: the label does not hold these two.
+        ValueError: the label does not have two channels.
     """
     if label.ndim != 4 or label.shape[0] != 2:
         raise ValueError(

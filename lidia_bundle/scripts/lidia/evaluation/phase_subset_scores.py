@@ -15,11 +15,11 @@ from scripts.lidia.vocabulary import LESION_TYPES, PHASES
 
 
 class SubsetScores:
-    """Handler that scores patients who have all phases by every subset of them.
+    """Handler that scores patients with all phases on every subset of the phases.
 
     Args:
-        hidden: asks the network again, 14 times a patient.
-        patients: the first so many who have all phases.
+        hidden: repeats the inference without some phases, 14 times per patient.
+        patients: maximum number of patients with all phases.
     """
 
     def __init__(self, hidden: HidePhases, patients: int = 100) -> None:
@@ -37,28 +37,29 @@ class SubsetScores:
             if len(self.scores) == self.patients or tuple(data["result"]["phases_used"]) != PHASES:
                 continue
             self.scores[data["id"]] = {
-                "+".join(kept): dict(self.hidden(data, kept, engine.state.device)["diagnosis"].livermax)
-                for kept in list_phase_subsets()
-                if kept != PHASES
+                "+".join(subset): dict(self.hidden(data, subset, engine.state.device)["diagnosis"].livermax)
+                for subset in list_phase_subsets()
+                if subset != PHASES
             } | {"+".join(PHASES): dict(data["diagnosis"].livermax)}
 
     def compute_areas(self, rows: PatientRows, present_mm3: float) -> dict[str, Any]:
-        """AUC-8 of each subset on the same patients: `{patients, auc8: {"nc+venous": value}}`.
+        """Computes AUC-8 of each subset on the same patients: `{patients, auc8: {"nc+venous": value}}`.
 
         Args:
             rows: all patients of the evaluation.
-            present_mm3: a patient has a type with more than this volume of it.
+            present_mm3: a patient has a type if the volume of its lesions exceeds this value.
         """
-        at = [rows.ids.index(case) for case in self.scores]
-        truth = {name: rows.columns[f"mm3_{name}"][at] > present_mm3 for name in LESION_TYPES}
+        index = [rows.ids.index(case) for case in self.scores]
+        truth = {name: rows.columns[f"mm3_{name}"][index] > present_mm3 for name in LESION_TYPES}
         subsets = list(next(iter(self.scores.values()), {}))
         auc8 = {}
         for subset in subsets:
-            scores = [one[subset] for one in self.scores.values()]
+            scores = [patient_scores[subset] for patient_scores in self.scores.values()]
             areas = {
-                name: area_under_curve([one[name] for one in scores], known) for name, known in truth.items()
+                name: area_under_curve([patient_scores[name] for patient_scores in scores], is_present)
+                for name, is_present in truth.items()
             }
             mean = mean_area(areas)[0]
             if np.isfinite(mean):
                 auc8[subset] = round(float(mean), 4)
-        return {"patients": len(at), "auc8": auc8}
+        return {"patients": len(index), "auc8": auc8}

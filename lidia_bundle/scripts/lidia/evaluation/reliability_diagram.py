@@ -27,12 +27,12 @@ _BLUE, _GREY, _INK = "#0072B2", "#9AA3AE", "#22262B"
 
 
 class ReliabilityBin(NamedTuple):
-    """Patients of similar probability."""
+    """Bin of patients with similar probability."""
 
     chance: float
     """Mean probability."""
     share: float
-    """How many have the type."""
+    """Share of patients with the type."""
     low: float
     high: float
     """Wilson's interval of `share`."""
@@ -42,31 +42,33 @@ class ReliabilityBin(NamedTuple):
 def group_scores(
     chances: NDArray[np.float64], truth: NDArray[np.bool_], bins: int = BINS
 ) -> list[ReliabilityBin]:
-    """Patients in bins of equal mass; equal probabilities stay together.
+    """Group patients into bins of equal mass; equal probabilities share a bin.
 
     Args:
         chances: `(N,)` probabilities.
-        truth: `(N,)` whether the type is there.
-        bins: how many at most.
+        truth: `(N,)` whether the type is present.
+        bins: maximum number of bins.
     """
-    places = np.searchsorted(np.quantile(chances, np.arange(1, bins) / bins), chances, side="right")
-    found = []
-    for number in np.unique(places):
-        among = places == number
-        hits, count = int(truth[among].sum()), int(among.sum())
-        found.append(ReliabilityBin(float(chances[among].mean()), hits / count, *wilson(hits, count), count))
-    return found
+    bin_index = np.searchsorted(np.quantile(chances, np.arange(1, bins) / bins), chances, side="right")
+    groups = []
+    for number in np.unique(bin_index):
+        in_bin = bin_index == number
+        hits, count = int(truth[in_bin].sum()), int(in_bin.sum())
+        groups.append(
+            ReliabilityBin(float(chances[in_bin].mean()), hits / count, *wilson(hits, count), count)
+        )
+    return groups
 
 
 def collect_scores(
     rows: PatientRows, present_mm3: float, calibration: Calibration | None
 ) -> Iterator[tuple[str, NDArray[np.float64], NDArray[np.bool_]]]:
-    """Name, probabilities and truth of every score that has patients on both sides.
+    """Collect name, probabilities and truth of every score with both positive and negative patients.
 
     Args:
         rows: patients of an evaluation.
-        present_mm3: a patient has a type with more than this volume of it.
-        calibration: its lines are applied; None leaves LiverMax as it is.
+        present_mm3: a patient has a type if the volume of its lesions exceeds this value.
+        calibration: its lines are applied; None uses plain LiverMax.
     """
     lines = {} if calibration is None else calibration.lines
     for name in (*LESION_TYPES, "malignant", "benign"):
@@ -78,46 +80,46 @@ def collect_scores(
 def format_triage(
     rows: PatientRows, present_mm3: float, calibration: Calibration
 ) -> Iterator[dict[str, str]]:
-    """Lines of `triage.csv`: what each operating point does on these patients."""
+    """Format the rows of `triage.csv`: the result of each operating point on these patients."""
     for name, chances, truth in collect_scores(rows, present_mm3, calibration):
         point = calibration.points.get(name)
         if point is None:
             continue
-        found = evaluate_operating_point(chances, truth, point)
-        numbers = (point.rule_out, *found.sensitivity, point.rule_in, *found.specificity)
-        values = [name, str(found.patients), str(found.positives), *(f"{value:.4f}" for value in numbers)]
-        values += [f"{found.ruled_out:.4f}", f"{found.ruled_in:.4f}"]
+        triage = evaluate_operating_point(chances, truth, point)
+        numbers = (point.rule_out, *triage.sensitivity, point.rule_in, *triage.specificity)
+        values = [name, str(triage.patients), str(triage.positives), *(f"{value:.4f}" for value in numbers)]
+        values += [f"{triage.ruled_out:.4f}", f"{triage.ruled_in:.4f}"]
         yield dict(zip(TRIAGE_COLUMNS, values, strict=True))
 
 
 def draw_reliability(
     path: Path, rows: PatientRows, present_mm3: float, calibration: Calibration | None
 ) -> None:
-    """The reliability diagram: how many patients have what they are said to have, by probability.
+    """Draw the reliability diagram: share of patients with the type by predicted probability.
 
     Args:
-        path: a PNG file.
+        path: PNG file.
         rows: patients of an evaluation.
-        present_mm3: a patient has a type with more than this volume of it.
-        calibration: of the weights.
+        present_mm3: a patient has a type if the volume of its lesions exceeds this value.
+        calibration: calibration of the weights.
     """
     canvas = Figure(figsize=(13, 5.6), layout="constrained")
     panels = canvas.subplots(2, 5, sharex=True, sharey=True)
     points = {} if calibration is None else calibration.points
-    shown = {
+    scores = {
         name: (chances, truth) for name, chances, truth in collect_scores(rows, present_mm3, calibration)
     }
     for axes, name in zip(panels.flat, (*LESION_TYPES, "malignant", "benign"), strict=True):
         axes.set_title(name, loc="left", fontsize=10, color=_INK)
-        if name in shown:
-            _draw_panel(axes, *shown[name], points.get(name))
+        if name in scores:
+            _draw_panel(axes, *scores[name], points.get(name))
         else:
             axes.text(0.5, 0.5, "all patients on one side", ha="center", color=_GREY, fontsize=8)
     kind = "calibrated probability" if calibration is not None else "LiverMax, not calibrated"
     canvas.supxlabel(f"{kind} (small marks: patients with the type above, without below)", fontsize=10)
     canvas.supylabel("share of patients with the type", fontsize=10)
-    with write_atomically(path) as beside:
-        canvas.savefig(beside, dpi=110, metadata={"Software": None})
+    with write_atomically(path) as temporary:
+        canvas.savefig(temporary, dpi=110, metadata={"Software": None})
 
 
 def _draw_panel(
@@ -128,9 +130,9 @@ def _draw_panel(
         axes.axvspan(0, point.rule_out, color="#56B4E9", alpha=0.22, linewidth=0)
         axes.axvspan(point.rule_in, 1, color="#E69F00", alpha=0.22, linewidth=0)
     bins = group_scores(chances, truth)
-    at, share, low, high = np.array([one[:4] for one in bins]).T
+    mean_chance, share, low, high = np.array([patients[:4] for patients in bins]).T
     axes.errorbar(
-        at, share, np.clip([share - low, high - share], 0, None), fmt="o-", color=_BLUE, markersize=4
+        mean_chance, share, np.clip([share - low, high - share], 0, None), fmt="o-", color=_BLUE, markersize=4
     )
     axes.plot(chances[truth], np.full(truth.sum(), 1.05), "|", color=_INK, markersize=5, alpha=0.4)
     axes.plot(chances[~truth], np.full((~truth).sum(), -0.05), "|", color=_INK, markersize=5, alpha=0.4)

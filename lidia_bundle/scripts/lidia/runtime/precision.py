@@ -1,4 +1,4 @@
-"""Chooses the precision of a network: fp32, bf16 where the processor has it, fp16 on a GPU.
+"""Choose the precision of a network: fp32, bf16 if the processor supports it, fp16 on a GPU.
 
 A CPU without bfloat16 emulates it, dozens of times slower than float32.
 """
@@ -15,25 +15,27 @@ from scripts.lidia.vocabulary import PRECISIONS
 
 @cache
 def supports_bf16(device: torch.device) -> bool:
-    """Whether bfloat16 pays on a device; says so once where it does not."""
+    """Check whether a device supports bfloat16; warn once if not."""
     if device.type == "cpu":
-        found = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+        supported = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
     else:
-        found = device.type != "cuda" or torch.cuda.is_bf16_supported()
-    if not found:
-        logging.getLogger("lidia").warning("bf16 is asked for, %s has none: float32 is used", device)
-    return found
+        supported = device.type != "cuda" or torch.cuda.is_bf16_supported()
+    if not supported:
+        logging.getLogger("lidia").warning(
+            "precision bf16 was requested, but %s does not support it: float32 is used", device
+        )
+    return supported
 
 
 def uses_bf16(precision: str, device: torch.device) -> bool:
-    """Whether the network runs in bfloat16 autocast on a device.
+    """Check whether the network runs in bfloat16 autocast on a device.
 
     Args:
         precision: `fp32`, `bf16` or `fp16`.
-        device: of the network's input.
+        device: device of the network's input.
 
     Raises:
-        ValueError: there is no such precision.
+        ValueError: the precision is unknown.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision is {precision!r}; choose one of {', '.join(PRECISIONS)}")
@@ -41,14 +43,14 @@ def uses_bf16(precision: str, device: torch.device) -> bool:
 
 
 def uses_amp(*, precision: str, device: torch.device | str) -> bool:
-    """Whether MONAI's engine runs in automatic mixed precision, which is fp16 with a loss scaler on a GPU.
+    """Check whether MONAI's engine uses automatic mixed precision (fp16 with a loss scaler on a GPU).
 
     Args:
         precision: `fp32`, `bf16` or `fp16`.
-        device: of the engine.
+        device: device of the engine.
 
     Raises:
-        ValueError: fp16 was set for a device that is no GPU.
+        ValueError: fp16 was set for a device that is not a GPU.
     """
     kind = torch.device(device).type
     if precision == "fp16" and kind != "cuda":

@@ -22,19 +22,19 @@ POINTER = b"version https://git-lfs"
 
 
 class WeightsError(RuntimeError):
-    """A file of weights or of a training's state that cannot be used; says which, and what to do."""
+    """Error of a file of weights or training state; names the file and the remedy."""
 
 
 def hash_file(path: str | os.PathLike[str]) -> str:
-    """SHA-256 of a file."""
+    """Computes the SHA-256 of a file."""
     return sha256(Path(path).read_bytes()).hexdigest()
 
 
 def list_weight_files(weights: str | os.PathLike[str] | Sequence[str]) -> tuple[str, ...]:
-    """The files of weights in use: one, or several of an ensemble.
+    """Lists the files of weights in use: one, or several of an ensemble.
 
     Raises:
-        WeightsError: none is named, or one of them twice.
+        WeightsError: no file is named, or one is named twice.
     """
     files = (str(weights),) if isinstance(weights, str | os.PathLike) else tuple(map(str, weights))
     if not files or len(set(files)) < len(files):
@@ -43,25 +43,25 @@ def list_weight_files(weights: str | os.PathLike[str] | Sequence[str]) -> tuple[
 
 
 def hash_weight_files(weights: str | os.PathLike[str] | Sequence[str]) -> list[str]:
-    """SHA-256 of each file of weights; "none" for one that is not there."""
+    """Computes the SHA-256 of each file of weights; "none" for a missing file."""
     return [hash_file(path) if Path(path).is_file() else "none" for path in list_weight_files(weights)]
 
 
 def fingerprint_weights(weights: str | os.PathLike[str] | Sequence[str]) -> str:
-    """What a calibration belongs to: the SHA-256 of one file, or that of the sorted SHA-256 of several."""
-    each = hash_weight_files(weights)
-    return each[0] if len(each) == 1 else sha256("\n".join(sorted(each)).encode()).hexdigest()
+    """Computes the key of a calibration: the SHA-256 of one file, or of the sorted SHA-256 of several."""
+    digests = hash_weight_files(weights)
+    return digests[0] if len(digests) == 1 else sha256("\n".join(sorted(digests)).encode()).hexdigest()
 
 
 def read_state(path: str | os.PathLike[str], device: torch.device | str = "cpu") -> dict[str, Any]:
-    """Content of a file of tensors and plain values; nothing in it is executed.
+    """Reads a file of tensors and plain values; no code in it is executed.
 
     Args:
         path: the file.
-        device: where tensors go.
+        device: device of the tensors.
 
     Raises:
-        WeightsError: it is missing, empty, a Git LFS pointer, torn, or holds more than data.
+        WeightsError: the file is missing, empty, a Git LFS pointer, damaged, or contains more than data.
     """
     path = Path(path)
     if not path.is_file():
@@ -88,13 +88,13 @@ def read_state(path: str | os.PathLike[str], device: torch.device | str = "cpu")
 
 
 def _has_valid_checksums(path: Path) -> bool:
-    """Whether every part of a zip has its checksum; torch looks at none: a flipped bit is another network."""
+    """Checks the checksums of a zip file; torch does not, and would load a flipped bit."""
     try:
         if not zipfile.is_zipfile(path):
-            return True  # of another kind: torch says whether it can read it
+            return True  # another format: torch decides whether it is readable
         with zipfile.ZipFile(path) as parts:
             return parts.testzip() is None
-    except Exception:  # a broken zip can break its reader anywhere: zlib, struct, codecs
+    except Exception:  # a damaged zip raises errors of zlib, struct or codecs
         return False
 
 
@@ -104,49 +104,49 @@ def load_weights(
     device: torch.device | str = "cpu",
     fresh: Sequence[str] = (),
 ) -> list[str]:
-    """Fills a network from a plain state dict, every key and shape but those of the layers in `fresh`.
+    """Loads a plain state dict into a network; all keys and shapes must match, except layers in `fresh`.
 
     Args:
-        network: filled in place.
+        network: network to fill in place.
         path: a file such as `models/model.pt`.
-        device: where tensors go on the way.
-        fresh: layers that stay as they are, e.g. `transformer_decoder.heads.class_embed`, whether the file
-            has them or not.
+        device: device on which tensors are loaded.
+        fresh: layers that are not loaded, e.g. `transformer_decoder.heads.class_embed`, whether or not the
+            file contains them.
 
     Returns:
-        Names of the network's values that were not loaded.
+        Names of the parameters and buffers that were not loaded.
 
     Raises:
-        WeightsError: the file is unusable, its keys or shapes are not the network's, a value is not finite,
-            or `fresh` names a layer that neither has.
+        WeightsError: the file is unusable, its keys or shapes differ from the network's, a value is not
+            finite, or `fresh` names a layer that neither has.
     """
     state = read_state(path, device)
-    odd = sorted(name for name, value in state.items() if not isinstance(value, torch.Tensor))
-    if odd:
+    not_tensors = sorted(name for name, value in state.items() if not isinstance(value, torch.Tensor))
+    if not_tensors:
         raise WeightsError(
-            f"{path} is not a plain state dict: {odd[:3]} are no tensors. A training's state is for "
+            f"{path} is not a plain state dict: {not_tensors[:3]} are no tensors. A training's state is for "
             "--resume; weights stand beside it in model.pt."
         )
-    sick = sorted(name for name, value in state.items() if not torch.isfinite(value).all())
-    if sick:
-        raise WeightsError(f"{path}: not finite: {sick[:3]}. Fetch or train the weights again.")
+    not_finite = sorted(name for name, value in state.items() if not torch.isfinite(value).all())
+    if not_finite:
+        raise WeightsError(f"{path}: not finite: {not_finite[:3]}. Fetch or train the weights again.")
     if has_legacy_names(state):
         logger.warning("%s was written before release 2.0.0: its parameters are renamed.", path)
         state = rename_legacy(state)
-    own = network.state_dict()
-    lost = [layer for layer in fresh if not any(_belongs_to(name, [layer]) for name in (*own, *state))]
-    if lost:
-        raise WeightsError(f"`fresh` names {lost}: neither the network nor {path} has such layers.")
-    new = [name for name in own if _belongs_to(name, fresh)]
-    kept = {name: value for name, value in state.items() if not _belongs_to(name, fresh)}
+    current = network.state_dict()
+    unknown = [layer for layer in fresh if not any(_belongs_to(name, [layer]) for name in (*current, *state))]
+    if unknown:
+        raise WeightsError(f"`fresh` names {unknown}: neither the network nor {path} has such layers.")
+    not_loaded = [name for name in current if _belongs_to(name, fresh)]
+    loaded = {name: value for name, value in state.items() if not _belongs_to(name, fresh)}
     try:
-        network.load_state_dict({**kept, **{name: own[name] for name in new}}, strict=True)
+        network.load_state_dict({**loaded, **{name: current[name] for name in not_loaded}}, strict=True)
     except RuntimeError as problem:
         raise WeightsError(
             f"{path} does not fit this network: {problem}\nTake the network that it was trained with; in a "
             "training, layers that shall start anew can be named by `fresh` of LoadWeights."
         ) from problem
-    return new
+    return not_loaded
 
 
 def _belongs_to(name: str, layers: Sequence[str]) -> bool:
@@ -154,12 +154,12 @@ def _belongs_to(name: str, layers: Sequence[str]) -> bool:
 
 
 class LoadWeights:
-    """Handler that fills a network before an evaluation or a fine-tuning starts, and logs what it left out.
+    """Handler that loads weights before an evaluation or a fine-tuning, and logs the layers not loaded.
 
     Args:
-        network: filled in place.
-        path: plain state dict; a list of them for an `Ensemble`, one a member.
-        device: where tensors go on the way.
+        network: network to fill in place.
+        path: plain state dict; for an `Ensemble` a list, one per member.
+        device: device on which tensors are loaded.
         fresh: layers that are not loaded, see `load_weights`.
     """
 
@@ -174,11 +174,11 @@ class LoadWeights:
         self.network, self.path, self.device, self.fresh = network, path, device, tuple(fresh)
 
     def attach(self, engine: Engine) -> None:
-        """Loads when the run starts."""
+        """Loads the weights when the run starts."""
         engine.add_event_handler(Events.STARTED, self)
 
     def __call__(self, engine: Engine) -> None:
-        """Loads, strictly.
+        """Loads the weights.
 
         Raises:
             WeightsError: a file is unusable, or there are more files than networks.
@@ -192,6 +192,8 @@ class LoadWeights:
                 "or name one file."
             )
         for member, file in zip(members, files, strict=True):
-            new = load_weights(member, file, self.device, self.fresh)
-            message = f"; not loaded, as `fresh` says: {', '.join(new)}" if new else ", all of them"
+            not_loaded = load_weights(member, file, self.device, self.fresh)
+            message = (
+                f"; not loaded, as `fresh` says: {', '.join(not_loaded)}" if not_loaded else ", all of them"
+            )
             engine.logger.info(f"Weights from {file}{message}")
