@@ -43,15 +43,16 @@ def prepare_network_pass(*, bundle: str, kind: str, scale: str, size: Sequence[i
     network: Any = build_network(bundle, kind, scale).eval()
     image, spent = make_image(size), [0.0]
     if kind == "lidia":
-        decode = network._decode
+        decoder, started = network.transformer_decoder, [0.0]
 
-        def timed(*args: Any) -> Any:
-            start = time.perf_counter()
-            found = decode(*args)
-            spent[0] = time.perf_counter() - start
-            return found
+        def start(*_: Any) -> None:
+            started[0] = time.perf_counter()
 
-        network._decode = timed
+        def stop(*_: Any) -> None:
+            spent[0] = time.perf_counter() - started[0]
+
+        decoder.register_forward_pre_hook(start)
+        decoder.register_forward_hook(stop)
 
     def go() -> dict[str, float]:
         with torch.no_grad():

@@ -24,7 +24,8 @@ weights = load("lidia_bundle", bundle_dir="bundles", device="cpu", workflow_type
 by_hand = load("lidia_bundle", bundle_dir="bundles", device="cpu", workflow_type="train")
 by_hand.load_state_dict(weights)
 small = load("lidia_bundle", bundle_dir="bundles", device="cpu", net_override={"learned_queries": 3})
-own = type(network)(semantic_share=0.85, type_share=0.15)
+from scripts.lidia.net.build_lidia import build_lidia
+own = build_lidia()
 given = load("lidia_bundle", model=own, bundle_dir="bundles", device="cpu")
 sums = probabilities.sum(dim=1)
 print(json.dumps({

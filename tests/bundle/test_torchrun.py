@@ -44,7 +44,7 @@ STILL = {
     "train#augmentation#flips": False,
     "random_subset_prob": 0.0,
     **{f"train#augmentation#{name}": 0.0 for name in ("shift", "gain", "offset", "gamma", "noise")},
-    **{f"train#augmentation#{name}": 0.0 for name in ("other_scanner")},
+    "train#augmentation#other_scanner": 0.0,
 }
 """Nothing at random but the points at which losses are taken: the crop is larger than the patient."""
 
@@ -93,7 +93,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "model.pt"
     torch.manual_seed(3)
     network = build_lidia(channels=(8, 8, 8, 8), semantic_share=0.7)
-    network.state_dict()["semantic.classify.1.bias"][LIVER] = 3.0  # without a liver all scores were 0
+    network.state_dict()["semantic_head.classify.1.bias"][LIVER] = 3.0  # without a liver all scores were 0
     torch.save(network.state_dict(), path)
     return path
 

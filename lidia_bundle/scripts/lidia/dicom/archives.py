@@ -26,8 +26,16 @@ OTHER_ARCHIVES = {
 }
 """First bytes of archives that are not read."""
 TAR_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
-READ_ERRORS = (EOFError, ValueError, RuntimeError, OSError, tarfile.TarError,
-          zipfile.BadZipFile, lzma.LZMAError, zlib.error)  # fmt: skip
+READ_ERRORS = (
+    EOFError,
+    ValueError,
+    RuntimeError,
+    OSError,
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    lzma.LZMAError,
+    zlib.error,
+)
 """Exceptions that the archive readers raise for damaged archives."""
 
 
