@@ -27,6 +27,7 @@ CONTENT = (
     "models/model.pt",
     "models/calibration.json",
     "scripts/**/*.css",
+    "scripts/**/*.jinja",
     "scripts/**/*.js",
     "scripts/**/*.py",
 )

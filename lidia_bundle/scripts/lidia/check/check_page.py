@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from html import escape
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from markupsafe import Markup
 
 from scripts.lidia.report.html_page import build_section
 from scripts.lidia.report.tables import render_table
@@ -13,7 +14,9 @@ from scripts.lidia.vocabulary import LESION_TYPES, PHASES
 MAX_ROWS = 500
 
 
-def check_sections(file: str, summary: Mapping[str, Any], faults: Sequence[Mapping[str, str]]) -> list[str]:
+def check_sections(
+    file: str, summary: Mapping[str, Any], faults: Sequence[Mapping[str, str]]
+) -> list[Markup]:
     """Returns the HTML blocks of the page.
 
     Args:
@@ -23,9 +26,9 @@ def check_sections(file: str, summary: Mapping[str, Any], faults: Sequence[Mappi
     """
     errors = [fault for fault in faults if fault["severity"] == "error"]
     warnings = [fault for fault in faults if fault["severity"] != "error"]
-    counts = f"{len(errors)} errors and {len(warnings)} remarks in {escape(file)}."
+    counts = f"{len(errors)} errors and {len(warnings)} remarks in {file}."
     verdict = "No fault prevents a training." if not errors else "Correct the errors before you continue."
-    blocks = [build_section("Summary", f"<p>{counts} {verdict}</p>")]
+    blocks = [build_section("Summary", Markup("<p>{} {}</p>").format(counts, verdict))]
     if errors:
         blocks.append(build_section("Errors", _faults("Errors", errors)))
     if warnings:
@@ -35,21 +38,15 @@ def check_sections(file: str, summary: Mapping[str, Any], faults: Sequence[Mappi
     return blocks
 
 
-def _table(caption: str, header: Iterable[str], rows: Iterable[Sequence[object]]) -> str:
-    """Returns a table of escaped text; `caption` is its accessible name."""
-    cells = [[escape(str(cell)) for cell in row] for row in rows]
-    return render_table([escape(cell) for cell in header], cells, words=caption)
-
-
-def _faults(caption: str, faults: Sequence[Mapping[str, str]]) -> str:
+def _faults(caption: str, faults: Sequence[Mapping[str, str]]) -> Markup:
     rows = [
         [fault[key] for key in ("case", "code", "problem", "remedy", "file")] for fault in faults[:MAX_ROWS]
     ]
-    more = f"<p>and {len(faults) - MAX_ROWS} more in errors.json</p>" if len(faults) > MAX_ROWS else ""
-    return _table(caption, ("case", "code", "problem", "remedy", "file"), rows) + more
+    more = _count_rest(len(faults), "errors.json")
+    return render_table(("case", "code", "problem", "remedy", "file"), rows, words=caption) + more
 
 
-def _counts(sections: Mapping[str, Mapping[str, Any]]) -> str:
+def _counts(sections: Mapping[str, Mapping[str, Any]]) -> Markup:
     header = ("section", "patients", *PHASES, "labelled", "without lesion", *LESION_TYPES)
     rows = [
         [
@@ -64,13 +61,11 @@ def _counts(sections: Mapping[str, Mapping[str, Any]]) -> str:
         ]
         for name, row in sections.items()
     ]
-    return (
-        _table("Counts by section", header, rows)
-        + '<p class="soft">For each type: number of lesions in number of patients.</p>'
-    )
+    note = Markup('<p class="soft">For each type: number of lesions in number of patients.</p>')
+    return render_table(header, rows, words="Counts by section") + note
 
 
-def _grids(sections: Mapping[str, Mapping[str, Any]]) -> str:
+def _grids(sections: Mapping[str, Mapping[str, Any]]) -> Markup:
     header = ("section", "finest mm", "coarsest mm", "axes", "liver ml", *(f"liver HU, {p}" for p in PHASES))
     rows = [
         [
@@ -80,16 +75,15 @@ def _grids(sections: Mapping[str, Mapping[str, Any]]) -> str:
         ]
         for name, ranges in sections.items()
     ]
-    return (
-        _table("Grids and livers by section", header, rows) + '<p class="soft">Minimum, median, maximum.</p>'
-    )
+    note = Markup('<p class="soft">Minimum, median, maximum.</p>')
+    return render_table(header, rows, words="Grids and livers by section") + note
 
 
 def _span(values: Sequence[float] | None) -> str:
     return "-" if values is None else ", ".join(f"{value:g}" for value in values)
 
 
-def _patients(patients: Mapping[str, Mapping[str, Any]]) -> str:
+def _patients(patients: Mapping[str, Mapping[str, Any]]) -> Markup:
     header = ("patient", "phases", "lesions", "liver ml", "liver HU")
     rows = [
         [
@@ -101,5 +95,9 @@ def _patients(patients: Mapping[str, Mapping[str, Any]]) -> str:
         ]
         for case, measured in list(patients.items())[:MAX_ROWS]
     ]
-    more = f"<p>and {len(patients) - MAX_ROWS} more in summary.json</p>" if len(patients) > MAX_ROWS else ""
-    return _table("Patients", header, rows) + more
+    return render_table(header, rows, words="Patients") + _count_rest(len(patients), "summary.json")
+
+
+def _count_rest(count: int, file: str) -> Markup:
+    words = Markup("<p>and {} more in {}</p>").format(count - MAX_ROWS, file)
+    return words if count > MAX_ROWS else Markup("")

@@ -1,15 +1,17 @@
 """Render the section on certainty: absent phases, warnings, effect of each phase, registration, files.
 
-All text comes from headers and from JSON and is escaped.
+All text comes from headers and from JSON; `render_template` escapes it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
 
+from markupsafe import Markup
+
 from scripts.lidia.report.probability_bars import GROUPS, format_number, get_mapping, to_finite
+from scripts.lidia.report.render_template import render_template
 from scripts.lidia.report.tables import render_table
 from scripts.lidia.vocabulary import PHASES
 
@@ -17,24 +19,27 @@ NOTABLE_CHANGE = 0.05
 """Smallest change of a probability that is written out."""
 
 
-def render_certainty(result: Mapping[str, Any]) -> str:
+def render_certainty(result: Mapping[str, Any]) -> Markup:
     """Render the blocks on certainty; a block whose key is missing is left out.
 
     Args:
         result: content of `ID.json`.
     """
-    blocks = [
-        _render_phases(result),
-        _render_warnings(result),
-        _render_ablation(result),
-        _render_registration(result),
-        _render_series(result),
-    ]
-    blocks.append(_render_files(result))
-    return "".join(blocks)
+    account = get_mapping(result, "files")
+    return render_template(
+        "certainty",
+        sentences=_describe_phases(result),
+        warnings=result.get("warnings"),
+        notable=NOTABLE_CHANGE,
+        ablation=_render_ablation(result),
+        registration=_render_registration(result),
+        series=_render_series(result),
+        account={"total": None, "used": None, "left_out": None, **account},
+        files=_render_files(account),
+    )
 
 
-def _render_phases(result: Mapping[str, Any]) -> str:
+def _describe_phases(result: Mapping[str, Any]) -> list[str]:
     used = [str(phase) for phase in result.get("phases_used") or ()]
     absent = [phase for phase in PHASES if phase not in used]
     if not absent:
@@ -49,26 +54,16 @@ def _render_phases(result: Mapping[str, Any]) -> str:
             f"phases, {auc8_all:.3f} with all four ({auc8 - auc8_all:+.3f})."
         )
     if result.get("grid_phase") and result["grid_phase"] != "venous":
-        sentences.append(
-            f"Without the venous phase, the grid is that of the {escape(str(result['grid_phase']))} one."
-        )
+        sentences.append(f"Without the venous phase, the grid is that of the {result['grid_phase']} one.")
     if not result.get("calibrated"):
         sentences.append(
             "The probabilities are as the network gives them: there is no calibration for its weights."
         )
-    return f"<p>{' '.join(sentences)}</p>"
+    return sentences
 
 
 def _join_names(names: Sequence[str]) -> str:
-    return escape(", ".join(names)) or "none"
-
-
-def _render_warnings(result: Mapping[str, Any]) -> str:
-    warnings = [str(warning) for warning in result.get("warnings") or ()]
-    if not warnings:
-        return ""
-    lines = "".join(f"<li>{escape(warning)}</li>" for warning in warnings)
-    return f'<h3>Warnings</h3><ul class="warn">{lines}</ul>'
+    return ", ".join(names) or "none"
 
 
 def _render_ablation(result: Mapping[str, Any]) -> str:
@@ -77,7 +72,7 @@ def _render_ablation(result: Mapping[str, Any]) -> str:
         return ""
     names = [*GROUPS, *result["probabilities"]]
     unchanged = {**result["probabilities"], **{name: result[name] for name in GROUPS}}
-    head = ["", *(escape(name) for name in names)]
+    head = ["", *names]
     rows = [["as scanned", *(format_number(unchanged[name], 2) for name in names)]]
     for phase in [
         *(one for one in PHASES if one in ablation),
@@ -86,19 +81,16 @@ def _render_ablation(result: Mapping[str, Any]) -> str:
         one = get_mapping(ablation, phase)
         scores = {**get_mapping(one, "probabilities"), **{name: one.get(name) for name in GROUPS}}
         cells = [_format_change(scores.get(name), unchanged[name]) for name in names]
-        rows.append([f"without {escape(str(phase))}", *cells])
-    words = f"As if a phase had not been scanned; changes of {NOTABLE_CHANGE} or more in brackets."
-    grid = render_table(
-        head, rows, numbers=range(1, len(head)), words="Probabilities without each phase", style="tight"
-    )
-    return f'<h3>What each phase changed</h3><p class="soft">{words}</p>{grid}'
+        rows.append([f"without {phase}", *cells])
+    words = "Probabilities without each phase"
+    return render_table(head, rows, numbers=range(1, len(head)), words=words, style="tight")
 
 
 def _format_change(value: Any, unchanged: Any) -> str:
     now, before = to_finite(value), to_finite(unchanged)
     if now is None or before is None or abs(now - before) < NOTABLE_CHANGE:
         return format_number(value, 2)
-    return f"{now:.2f} <strong>({now - before:+.2f})</strong>"
+    return Markup("{:.2f} <strong>({:+.2f})</strong>").format(now, now - before)
 
 
 def _render_registration(result: Mapping[str, Any]) -> str:
@@ -109,15 +101,14 @@ def _render_registration(result: Mapping[str, Any]) -> str:
     for phase in registration:
         record = get_mapping(registration, phase)
         rows.append((
-            escape(str(phase)),
-            escape(str(record.get("method") or "–")),
+            phase,
+            record.get("method") or "–",
             " to ".join(format_number(record.get(f"quality_{time}"), 2) for time in ("before", "after")),
-            "yes" if record.get("accepted") is True else "<strong>no</strong>",
-            escape(str(record.get("said") or "")),
+            "yes" if record.get("accepted") is True else Markup("<strong>no</strong>"),
+            record.get("said") or "",
         ))
     head = ("phase", "method", "quality", "accepted", "")
-    grid = render_table(head, rows, words="Registration of the phases", style="tight told")
-    return f"<h3>Registration of the phases</h3>{grid}"
+    return render_table(head, rows, words="Registration of the phases", style="tight told")
 
 
 def _render_series(result: Mapping[str, Any]) -> str:
@@ -131,23 +122,21 @@ def _render_series(result: Mapping[str, Any]) -> str:
         spacing = spacing if isinstance(spacing, list | tuple) else [spacing]
         size = " x ".join(format_number(step, 2) for step in spacing)
         rows.append((
-            escape(str(record.get("description") or "–")),
-            escape(str(record.get("phase") or "–")),
+            record.get("description") or "–",
+            record.get("phase") or "–",
             "yes" if record.get("taken") is True else "no",
-            escape(str(record.get("number") if record.get("number") is not None else "–")),
-            escape(str(record.get("slices") if record.get("slices") is not None else "–")),
+            record.get("number") if record.get("number") is not None else "–",
+            record.get("slices") if record.get("slices") is not None else "–",
             size,
-            escape(str(record.get("time") or "–")),
+            record.get("time") or "–",
             format_number(record.get("confidence"), 2),
-            escape(str(record.get("why") or "")),
+            record.get("why") or "",
         ))
     head = ("series", "phase", "taken", "no.", "slices", "mm", "time", "sure", "why")
-    grid = render_table(head, rows, words="Series of the study", style="tight told")
-    return f"<h3>Series of the study</h3>{grid}"
+    return render_table(head, rows, words="Series of the study", style="tight told")
 
 
-def _render_files(result: Mapping[str, Any]) -> str:
-    account = get_mapping(result, "files")
+def _render_files(account: Mapping[str, Any]) -> str:
     if not account:
         return ""
     rows = []
@@ -157,17 +146,13 @@ def _render_files(result: Mapping[str, Any]) -> str:
         is_left_out = "what" in entry
         words = str(entry["what"] if is_left_out else f"used: {entry.get('use')}")
         rows.append((
-            f"<strong>{escape(words)}</strong>" if entry.get("warning") is True else escape(words),
-            escape(str(entry.get("files"))),
-            escape(", ".join(map(str, series))) or "–",
-            escape("; ".join(map(str, entry.get("details") or ()))),
+            Markup("<strong>{}</strong>").format(words) if entry.get("warning") is True else words,
+            entry.get("files"),
+            ", ".join(map(str, series)) or "–",
+            "; ".join(map(str, entry.get("details") or ())),
         ))
-    counts = (escape(str(account.get(key))) for key in ("total", "used", "left_out"))
-    words = "{} files were given: {} were used, {} left out.".format(*counts)
-    grid = render_table(
-        ("", "files", "series", ""), rows, (1,), words="Files of the study", style="tight told"
-    )
-    return f"<h3>Files of the study</h3><p>{words}</p>{grid}"
+    head = ("", "files", "series", "")
+    return render_table(head, rows, (1,), words="Files of the study", style="tight told")
 
 
 def _select_mappings(entries: Any) -> list[Mapping[str, Any]]:

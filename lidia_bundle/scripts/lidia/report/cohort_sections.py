@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 from pathlib import Path
 
 import numpy as np
+from markupsafe import Markup
 
 from scripts.lidia.metrics.lesion_matching import LesionMap
-from scripts.lidia.report.html_page import build_section
 from scripts.lidia.report.line_charts import draw_curve
 from scripts.lidia.report.loss_curves import LOSS_TITLES, Points
 from scripts.lidia.report.phase_pictures import Outlines, draw_phases, encode_png
 from scripts.lidia.report.probability_bars import render_patient_probabilities
 from scripts.lidia.report.read_results import Patient, read_truth
+from scripts.lidia.report.render_template import render_template
 from scripts.lidia.report.slice_choice import Plane, choose_slices, find_box, sample_plane
-from scripts.lidia.report.tables import render_legend, render_lesion_table
-from scripts.lidia.vocabulary import CLASSES, PHASES
+from scripts.lidia.report.tables import render_lesion_table, render_name
+from scripts.lidia.vocabulary import CLASSES, LESION_TYPES, PHASES
 
 
-def render_patient_card(patient: Patient, *, slices: int = 1) -> str:
+def render_patient_card(patient: Patient, *, slices: int = 1) -> Markup:
     """Render one patient: phases side by side with contours, probabilities beside the truth, lesions.
 
     Args:
@@ -30,21 +30,21 @@ def render_patient_card(patient: Patient, *, slices: int = 1) -> str:
     Returns:
         An HTML block.
     """
-    result, truth = patient.result, read_truth(patient)
-    used = result["phases_used"]
-    absent = [phase for phase in PHASES if phase not in used]
-    facts = f"Phases: {', '.join(used)}" + (f"; absent: {', '.join(absent)}" if absent else "")
-    facts += f". Grid: {result['grid_phase']}. Probabilities "
-    facts += "calibrated." if result.get("calibrated") else "as LiverMax gives them, not calibrated."
-    blocks = [f'<h3>{escape(str(result["id"]))}</h3><p class="soft">{escape(facts)}</p>']
-    blocks += [f'<p class="warn">{escape(str(warning))}</p>' for warning in result.get("warnings", [])]
-    if patient.phases:
-        blocks += [_render_picture(patient, index) for index in _choose_slices(patient, slices)]
-    bars, lesions = render_patient_probabilities(result, truth), render_lesion_table(patient)
-    return f'<article class="card">{"".join(blocks)}<div class="pair">{bars}{lesions}</div></article>'
+    result, used = patient.result, patient.result["phases_used"]
+    return render_template(
+        "patient_card",
+        result={"calibrated": False, "warnings": [], **result},
+        used=used,
+        absent=[phase for phase in PHASES if phase not in used],
+        pictures=[draw_slice(patient, level) for level in _choose_slices(patient, slices)],
+        bars=render_patient_probabilities(result, read_truth(patient)),
+        lesions=render_lesion_table(patient),
+    )
 
 
 def _choose_slices(patient: Patient, count: int) -> list[int]:
+    if not patient.phases:
+        return []
     lesions = patient.truth if patient.truth is not None and patient.truth.lesions else patient.found
     if not lesions.lesions and patient.liver.any():
         return [int(patient.liver.sum(axis=(0, 1)).argmax())]
@@ -74,11 +74,6 @@ def draw_slice(patient: Patient, level: int) -> tuple[str, str]:
     return draw_phases(plane, rows), alt
 
 
-def _render_picture(patient: Patient, level: int) -> str:
-    source, alt = draw_slice(patient, level)
-    return f'<figure><img src="{source}" alt="{escape(alt)}"><figcaption>{escape(alt)}</figcaption></figure>'
-
-
 def _select_outlines(lesions: LesionMap, plane: Plane) -> Outlines:
     kinds = {lesion.number: lesion.kind for lesion in lesions.lesions}
     return Outlines(lesions.numbers[(*plane.box, plane.level)], kinds)
@@ -89,15 +84,13 @@ def _list_types(lines: Outlines) -> str:
     return ", ".join(CLASSES[kind] for kind in visible) or "no lesion"
 
 
-def render_training(curves: Mapping[str, Points]) -> str:
+def render_training(curves: Mapping[str, Points]) -> Markup:
     """Render the training losses, one chart each."""
-    note = "Each chart begins with the step at which its loss joined the training."
-    charts = "".join(draw_curve(points, LOSS_TITLES[name]) for name, points in curves.items())
-    words = note if charts else "No loss was logged."
-    return build_section("Training", f'<p class="soft">{words}</p><div class="pair">{charts}</div>')
+    charts = [draw_curve(points, LOSS_TITLES[name]) for name, points in curves.items()]
+    return render_template("training", title="Training", charts=charts)
 
 
-def render_cohort(table: str, confusion: Path | None) -> str:
+def render_cohort(table: str, confusion: Path | None) -> Markup:
     """Render the cohort's metrics with intervals, and the confusion matrix.
 
     Args:
@@ -107,20 +100,11 @@ def render_cohort(table: str, confusion: Path | None) -> str:
     Returns:
         An HTML block.
     """
-    note = "Intervals are 95 % percentiles of a bootstrap over patients; few patients give wide ones."
-    picture = ""
-    if confusion is not None:
-        source = encode_png(confusion.read_bytes())
-        words = "Lesions by true type (rows) and by the type that LIDIA gave them (columns)."
-        picture = f'<img src="{source}" alt="{words}"><figcaption>{words}</figcaption>'
-        picture = f'<figure class="matrix">{picture}</figure>'
-    return build_section("The cohort", f'<p class="soft">{note}</p>', table, picture)
+    picture = None if confusion is None else encode_png(confusion.read_bytes())
+    return render_template("cohort", title="The cohort", table=table, confusion=picture)
 
 
-def render_reading_notes() -> str:
-    """Render the notes on how to read the pictures."""
-    words = (
-        "The patient's right is on your left. Contours carry the colour and the short name of their type. "
-        "A phase that was not scanned is shown as absent. Window -60 to 240 HU."
-    )
-    return build_section("The first patients in pictures", f'<p class="soft">{words}</p>', render_legend())
+def render_reading_notes() -> Markup:
+    """Render the notes on how to read the pictures, and the eight types with their colours."""
+    names = [render_name(name) for name in LESION_TYPES]
+    return render_template("reading_notes", title="The first patients in pictures", names=names)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 import numpy as np
+from markupsafe import Markup
 
 from scripts.lidia.metrics.lesion_matching import LesionMap
 from scripts.lidia.report.contours import find_label_position, trace_outline
@@ -17,7 +18,7 @@ _NAME_SIZE = 0.05
 """Height of a lesion's number as a share of the shown width."""
 
 
-def draw_contours(patient: Patient, layout: Layout, level: int, *, liver: bool = True) -> str:
+def draw_contours(patient: Patient, layout: Layout, level: int, *, liver: bool = True) -> Markup:
     """Draw the contours of a slice as SVG elements in half voxels of the layout's box.
 
     Args:
@@ -51,7 +52,7 @@ def draw_contours(patient: Patient, layout: Layout, level: int, *, liver: bool =
             f'<text x="{x}" y="{y - 4}">{number}</text>'
         )
     parts.append(_wrap_group("found", predicted))
-    return "".join(parts)
+    return Markup("".join(parts))  # numbers and colours only
 
 
 def _wrap_group(name: str, elements: Iterable[str]) -> str:

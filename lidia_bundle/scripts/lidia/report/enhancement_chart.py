@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from markupsafe import Markup
+
 from scripts.lidia.report.tables import render_table
 from scripts.lidia.vocabulary import PHASES
 
@@ -28,7 +30,7 @@ class Curve(NamedTuple):
     hu: Mapping[str, float]
 
 
-def draw_chart(curves: Sequence[Curve], title: str) -> str:
+def draw_chart(curves: Sequence[Curve], title: str) -> Markup:
     """Draw the curves over the phases.
 
     Lesion and liver define the range; a brighter aorta is cut off at the top.
@@ -48,7 +50,7 @@ def draw_chart(curves: Sequence[Curve], title: str) -> str:
         if _is_known(curve, phase)
     ]
     if not values:
-        return '<p class="soft">No HU: the lesion lies beyond what was scanned.</p>'
+        return Markup('<p class="soft">No HU: the lesion lies beyond what was scanned.</p>')
     middle, half = (min(values) + max(values)) / 2, max(max(values) - min(values), LEAST_RANGE) * 0.6
     low, high = middle - half, middle + half
     across = {
@@ -81,14 +83,14 @@ def draw_chart(curves: Sequence[Curve], title: str) -> str:
         f'points="1,5 29,5"/><circle class="c-{curve.style}" cx="15" cy="5" r="3.5"/></svg>{curve.name}</li>'
         for curve in curves
     )
-    return (
+    return Markup(
         f'<svg class="curves" viewBox="0 0 {_WIDTH:.0f} {_HEIGHT:.0f}" role="img" '
         f'aria-label="{title}, HU by phase; the numbers stand in the table below">{"".join(parts)}</svg>'
         f'<ul class="legend">{legend_items}</ul>'
     )
 
 
-def render_hu_table(curves: Sequence[Curve]) -> str:
+def render_hu_table(curves: Sequence[Curve]) -> Markup:
     """Render the curves as a table, with the difference of the first and the second."""
     rows = [
         (curve.name, *(f"{curve.hu[phase]:.0f}" if _is_known(curve, phase) else "–" for phase in PHASES))

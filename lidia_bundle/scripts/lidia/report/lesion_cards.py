@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 from typing import Any
+
+from markupsafe import Markup
 
 from scripts.lidia.morphometry.liver_surface import LiverSurface
 from scripts.lidia.morphometry.lobes import MIDDLE_MM, assign_lobe, find_lobe_plane
 from scripts.lidia.report.contour_overlays import compute_view_box, draw_contours
 from scripts.lidia.report.enhancement_chart import Curve, draw_chart, render_hu_table
-from scripts.lidia.report.probability_bars import format_number, render_lesion_probabilities, render_name
+from scripts.lidia.report.probability_bars import format_number, render_lesion_probabilities
 from scripts.lidia.report.read_results import Patient, match_true_lesions
+from scripts.lidia.report.render_template import render_template
 from scripts.lidia.report.scan_layout import AORTA, LIVER, Layout, Scan
-from scripts.lidia.report.tables import render_class_name, render_table
+from scripts.lidia.report.tables import render_name, render_table
 from scripts.lidia.report.viewer import find_nearest_slice
-from scripts.lidia.vocabulary import PHASES
+from scripts.lidia.vocabulary import CLASSES, PHASES
 
 MAX_PICTURED = 24
 """Number of lesions (the largest) that get a card with pictures; the others are listed in a table."""
@@ -59,7 +61,7 @@ class LesionLocations:
 
 def render_lesion_cards(
     patient: Patient, layout: Layout, scans: Mapping[str, Scan], locations: LesionLocations
-) -> str:
+) -> Markup:
     """Render cards of the larger lesions, a table of the smaller ones, and the missed true lesions.
 
     Args:
@@ -74,31 +76,23 @@ def render_lesion_cards(
     rows = {int(row["instance"]): row for row in patient.result["lesions"]}
     truth = _find_true_types(patient)
     order = sorted(rows, key=lambda name: -rows[name]["volume_mm3"])
-    blocks = [
-        _render_card(patient, layout, scans, rows[name], locations, truth.get(name))
+    cards = [
+        _make_card(patient, layout, scans, rows[name], locations, truth.get(name))
         for name in order[:MAX_PICTURED]
     ]
-    if len(order) > MAX_PICTURED:
-        lines = [
-            (
-                str(name),
-                render_name(str(row["type"])),
-                format_number(row["volume_mm3"] / 1000, 2),
-                format_number(row["diameter_mm"], 0),
-            )
-            for name in order[MAX_PICTURED:]
-            for row in [rows[name]]
-        ]
-        blocks.append("<h3>Smaller lesions</h3>")
-        blocks.append(
-            render_table(
-                ("no.", "type", "ml", "mm"), lines, numbers=(2, 3), words="Smaller lesions", style="tight"
-            )
+    lines = [
+        (
+            name,
+            render_name(str(rows[name]["type"])),
+            format_number(rows[name]["volume_mm3"] / 1000, 2),
+            format_number(rows[name]["diameter_mm"], 0),
         )
-    if not rows:
-        blocks.append('<p class="soft">No lesion was found.</p>')
-    blocks.append(_render_missed(patient, layout, scans))
-    return "".join(blocks)
+        for name in order[MAX_PICTURED:]
+    ]
+    head = ("no.", "type", "ml", "mm")
+    smaller = render_table(head, lines, numbers=(2, 3), words="Smaller lesions", style="tight")
+    missed = _list_missed(patient, layout, scans)
+    return render_template("lesions", cards=cards, smaller=smaller if lines else "", missed=missed)
 
 
 def _find_true_types(patient: Patient) -> dict[int, str]:
@@ -110,66 +104,53 @@ def _find_true_types(patient: Patient) -> dict[int, str]:
         {lesion.number: lesion.kind for lesion in patient.truth.lesions},
     )
     names = [lesion.number for lesion in patient.found.lesions]
-    return {name: render_class_name(kinds[pairs[name]]) if name in pairs else "nothing" for name in names}
+    return {name: render_name(CLASSES[kinds[pairs[name]]]) if name in pairs else "nothing" for name in names}
 
 
-def _render_card(
+def _make_card(
     patient: Patient,
     layout: Layout,
     scans: Mapping[str, Scan],
     row: Mapping[str, Any],
     locations: LesionLocations,
     truth: str | None,
-) -> str:
+) -> dict[str, Any]:
+    """Make the content of a card for the template."""
     name, kind = int(row["instance"]), str(row["type"])
-    facts = [
-        ("Longest diameter", f"{format_number(row['diameter_mm'], 0)} mm (axial)"),
-        ("Volume", f"{format_number(row['volume_mm3'] / 1000, 2)} ml"),
-        ("Location", escape(locations.describe(row))),
-    ]
-    facts += [("Truth", truth)] if truth is not None else []
-    listed = "".join(f"<div><dt>{term}</dt><dd>{value}</dd></div>" for term, value in facts)
-    button = ""
-    if scans and name in layout.crops:
-        index = find_nearest_slice(layout, layout.crops[name].level)
-        button = (
-            f'<button type="button" data-slice="{index}" hidden>Show lesion {name} in the slices</button>'
-        )
-    right = ""
+    facts = {
+        "Longest diameter": f"{format_number(row['diameter_mm'], 0)} mm (axial)",
+        "Volume": f"{format_number(row['volume_mm3'] / 1000, 2)} ml",
+        "Location": locations.describe(row),
+    }
+    card: dict[str, Any] = {
+        "number": name,
+        "type": render_name(kind),
+        "probability": format_number(row["probabilities"].get(kind), 2),
+        "facts": facts if truth is None else {**facts, "Truth": truth},
+        "bars": render_lesion_probabilities(row["probabilities"]),
+        "slice": None,
+        "panes": [],
+        "chart": "",
+    }
     if scans:
         curves = _collect_curves(scans, name)
-        right = f"<div>{draw_chart(curves, f'Enhancement of lesion {name}')}{render_hu_table(curves)}</div>"
-    return (
-        f'<article class="card lesion" id="lesion-{name}"><h3>Lesion {name}: {render_name(kind)} '
-        f'<span class="soft">{format_number(row["probabilities"].get(kind), 2)}</span></h3>'
-        f"{_render_pictures(patient, layout, scans, name, kind)}"
-        f'<div class="columns"><div><dl>{listed}</dl>{button}</div>'
-        f"<div>{render_lesion_probabilities(row['probabilities'])}</div>{right}</div></article>"
-    )
-
-
-def _render_pictures(
-    patient: Patient, layout: Layout, scans: Mapping[str, Scan], name: int, kind: str
-) -> str:
-    window = layout.crops.get(name)
-    if not scans or window is None:
-        return ""
-    box, letters = compute_view_box(layout, window)
-    lines = draw_contours(patient, layout, window.level, liver=False)
-    panes = []
-    for phase in PHASES:
-        if phase not in scans:
-            panes.append(f'<figure><div class="frame none square">not scanned</div><figcaption>{phase}')
-        else:
-            alt = f"Lesion {name}, {kind}, {phase} phase, slice {window.level + patient.first}"
-            panes.append(
-                f'<figure><div class="frame square"><img alt="{escape(alt)}" '
-                f'src="{scans[phase].crops[name]}">'
-                f'<svg class="over" viewBox="{box}" preserveAspectRatio="none" aria-hidden="true" '
-                f'style="font-size:{letters:.0f}px">{lines}</svg></div><figcaption>{phase}'
+        card["chart"] = draw_chart(curves, f"Enhancement of lesion {name}")
+        card["hu_table"] = render_hu_table(curves)
+    if scans and name in layout.crops:
+        window = layout.crops[name]
+        box, letters = compute_view_box(layout, window)
+        card |= {"box": box, "letters": f"{letters:.0f}", "slice": find_nearest_slice(layout, window.level)}
+        card["contours"] = draw_contours(patient, layout, window.level, liver=False)
+        place = f"slice {window.level + patient.first}"
+        card["panes"] = [
+            (
+                phase,
+                scans[phase].crops[name] if phase in scans else "",
+                f"Lesion {name}, {kind}, {phase} phase, {place}",
             )
-        panes.append("</figcaption></figure>")
-    return f'<div class="four">{"".join(panes)}</div>'
+            for phase in PHASES
+        ]
+    return card
 
 
 def _collect_curves(scans: Mapping[str, Scan], name: int) -> list[Curve]:
@@ -181,24 +162,18 @@ def _collect_curves(scans: Mapping[str, Scan], name: int) -> list[Curve]:
     ]
 
 
-def _render_missed(patient: Patient, layout: Layout, scans: Mapping[str, Scan]) -> str:
-    """Render the true lesions that no prediction matches."""
+def _list_missed(
+    patient: Patient, layout: Layout, scans: Mapping[str, Scan]
+) -> list[tuple[str, str, int | None]]:
+    """List type, volume in ml and slice of the true lesions that no prediction matches."""
     if patient.truth is None:
-        return ""
+        return []
     hit = set(match_true_lesions(patient).values())
-    lines = []
+    missed: list[tuple[str, str, int | None]] = []
     for lesion in patient.truth.lesions:
-        if lesion.number in hit:
-            continue
-        level = int(lesion.component.box[2].start + lesion.component.box[2].stop) // 2
-        button = ""
-        if scans:
-            index = find_nearest_slice(layout, level)
-            button = f'<button type="button" data-slice="{index}" hidden>Show the slice</button>'
-        volume = format_number(lesion.component.volume_mm3 / 1000, 2)
-        lines.append(f"<li>{render_class_name(lesion.kind)}, {volume} ml {button}</li>")
-    if not lines:
-        return ""
-    return (
-        f'<h3>Not found</h3><p class="soft">Lesions of the label.</p><ul class="missed">{"".join(lines)}</ul>'
-    )
+        if lesion.number not in hit:
+            side = lesion.component.box[2]
+            index = find_nearest_slice(layout, int(side.start + side.stop) // 2) if scans else None
+            volume = format_number(lesion.component.volume_mm3 / 1000, 2)
+            missed.append((render_name(CLASSES[lesion.kind]), volume, index))
+    return missed

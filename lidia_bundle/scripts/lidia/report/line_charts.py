@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
 import numpy as np
+from markupsafe import Markup, escape
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 640.0, 240.0, 46.0, 34.0
 
 
-def draw_curve(points: Sequence[tuple[float, float]], label: str, unit: str = "step") -> str:
+def draw_curve(points: Sequence[tuple[float, float]], label: str, unit: str = "step") -> Markup:
     """Draw a training curve: all values in a pale colour, their moving mean in a strong one.
 
     Args:
@@ -23,7 +23,7 @@ def draw_curve(points: Sequence[tuple[float, float]], label: str, unit: str = "s
     """
     data = np.asarray([point for point in points if np.isfinite(point).all()], dtype=float).reshape(-1, 2)
     if len(data) < 2:
-        return f'<p class="soft">{escape(label)}: fewer than two values were logged.</p>'
+        return Markup('<p class="soft">{}: fewer than two values were logged.</p>').format(label)
     x, y = data.T
     low, high = float(y.min()), float(y.max())
     padding = (high - low) * 0.05 or 1.0
@@ -46,7 +46,7 @@ def draw_curve(points: Sequence[tuple[float, float]], label: str, unit: str = "s
         line = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(across, values, strict=True))
         parts.append(f'<polyline class="{name}" points="{line}"/>')
     title = f"{label}: {smooth[0]:.3g} at the start, {smooth[-1]:.3g} at the end"
-    return (
+    return Markup(
         f'<figure><svg viewBox="0 0 {_WIDTH:.0f} {_HEIGHT:.0f}" role="img" aria-label="{escape(title)}">'
         f"{''.join(parts)}</svg><figcaption>{escape(title)}.</figcaption></figure>"
     )

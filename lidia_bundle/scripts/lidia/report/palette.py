@@ -21,5 +21,8 @@ SHORT_NAMES = dict(zip(LESION_CLASSES, _SHORT_NAMES, strict=True))
 TYPE_COLOURS = {CLASSES[number]: colour for number, colour in COLOURS.items()}
 """Type name -> colour."""
 
+GROUP_COLOUR = "#8a94a3"
+"""Colour of malignant and benign."""
+
 LABEL_COLOURS = {"liver": "#DD8265"} | {name.lower(): colour for name, colour in TYPE_COLOURS.items()}
 """Name of a label as MONAI Label writes it -> colour; the liver's is 3D Slicer's own."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 from pathlib import Path
 from typing import Any
 
 from ignite.engine import Engine
+from markupsafe import Markup
 from monai.engines.utils import IterationEvents
 
 from scripts.lidia.inference.result_files import label_volumes, native_affine, page_file
@@ -21,6 +21,7 @@ from scripts.lidia.report.probability_bars import (
     render_patient_probabilities,
 )
 from scripts.lidia.report.read_results import Patient, make_patient, read_truth
+from scripts.lidia.report.render_template import render_template
 from scripts.lidia.report.scan_layout import lay_out, read_scans
 from scripts.lidia.report.viewer import SCRIPT, render_viewer
 
@@ -78,7 +79,7 @@ def write_patient_page(folder: str | Path, patient: Patient, *, synthetic: bool 
     )
 
 
-def build_patient_sections(patient: Patient) -> list[str]:
+def build_patient_sections(patient: Patient) -> list[Markup]:
     """The sections of a patient's page.
 
     Args:
@@ -87,53 +88,39 @@ def build_patient_sections(patient: Patient) -> list[str]:
     result = patient.result
     layout = lay_out(patient, len(patient.phases), MAX_PICTURED)
     scans, locations = read_scans(patient, layout), LesionLocations(patient)
-    links = [("patient", "Patient"), ("slices", "Slices"), ("lesions", "Lesions")]
-    links += [("certainty", "Certainty"), ("reading", "How to read it")]
-    link_items = "".join(
-        f'<li><a href="#{name}">{title}</a></li>' for name, title in links if scans or name != "slices"
-    )
+    links = {"patient": "Patient", "slices": "Slices", "lesions": "Lesions"}
+    links |= {"certainty": "Certainty", "reading": "How to read it"}
+    if not scans:
+        del links["slices"]
+    bars = render_patient_probabilities(result, read_truth(patient))
     return [
-        f'<nav aria-label="Sections"><ul>{link_items}</ul></nav>',
-        build_section(
-            "Patient",
-            f'<p class="lead">{_summarise(result)}</p>',
-            render_patient_probabilities(result, read_truth(patient)),
-            name="patient",
-        ),
+        render_template("navigation", links=links),
+        build_section("Patient", _render_summary(result), bars, name="patient"),
         render_viewer(patient, layout, scans),
         build_section("Lesions", render_lesion_cards(patient, layout, scans, locations), name="lesions"),
         build_section("Certainty", render_certainty(result), name="certainty"),
         build_section(
             "How to read it",
-            *(f"<p>{words}</p>" for words in READING_NOTES),
+            *(Markup("<p>{}</p>").format(note) for note in READING_NOTES),
             _render_versions(result),
             name="reading",
         ),
     ]
 
 
-def _summarise(result: Mapping[str, Any]) -> str:
-    """The answer in two sentences."""
+def _render_summary(result: Mapping[str, Any]) -> Markup:
     likeliest = max(result["probabilities"], key=result["probabilities"].get)
-    triage = get_mapping(result, "triage").get("malignant")
-    word = f", {escape(str(triage))}" if triage else ""
-    lesions = result["lesions"]
-    sizes = [lesion["diameter_mm"] for lesion in lesions]
-    lesion_words = "No lesion was found."
-    if lesions:
-        lesion_words = (
-            f"One lesion, {sizes[0]:.0f} mm."
-            if len(lesions) == 1
-            else (f"{len(lesions)} lesions, the largest {max(sizes):.0f} mm.")
-        )
-    malignant, highest = (format_probability(result, name) for name in ("malignant", likeliest))
-    return (
-        f"Malignant lesion: <strong>{malignant}</strong>{word}. "
-        f"Likeliest type: <strong>{escape(likeliest)} {highest}</strong>. {lesion_words}"
+    return render_template(
+        "summary",
+        malignant=format_probability(result, "malignant"),
+        triage=get_mapping(result, "triage").get("malignant"),
+        likeliest=likeliest,
+        highest=format_probability(result, likeliest),
+        sizes=[lesion["diameter_mm"] for lesion in result["lesions"]],
     )
 
 
-def _render_versions(result: Mapping[str, Any]) -> str:
+def _render_versions(result: Mapping[str, Any]) -> Markup:
     versions = {k: v if isinstance(v, list) else [v] for k, v in get_mapping(result, "versions").items()}
     listed = ", ".join(f"{name} {' and '.join(map(str, value))}" for name, value in versions.items())
-    return f'<p class="soft made">Made by: {escape(listed)}.</p>' if listed else ""
+    return Markup('<p class="soft made">Made by: {}.</p>').format(listed) if listed else Markup("")

@@ -5,25 +5,27 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from markupsafe import Markup
+
 from scripts.lidia.inference.result_files import result_files
-from scripts.lidia.report.html_page import build_section
 from scripts.lidia.report.probability_bars import (
     format_number,
     format_probability,
     get_mapping,
-    render_name,
     to_finite,
 )
+from scripts.lidia.report.render_template import render_template
+from scripts.lidia.report.tables import render_name
 
 SCRIPT = "sorting.js"
 COLUMNS = (
     "patient",
     "malignant",
+    "triage",
     "benign",
     "likeliest type",
     "probability",
@@ -32,10 +34,10 @@ COLUMNS = (
     "phases",
     "warnings",
 )
-_NUMBER_COLUMNS = {1, 2, 4, 5, 6, 7, 8}
+_TEXT_COLUMNS = {"patient", "triage", "likeliest type"}
 
 
-def render_patients(results_dir: str | Path, output_dir: str | Path, cases: Sequence[str]) -> str:
+def render_patients(results_dir: str | Path, output_dir: str | Path, cases: Sequence[str]) -> Markup:
     """Render the table, with a link to each patient's page that exists.
 
     Args:
@@ -51,39 +53,30 @@ def render_patients(results_dir: str | Path, output_dir: str | Path, cases: Sequ
         results[case] = json.loads(result_files(results_dir, case)["result"].read_text(encoding="utf-8"))
     order = sorted(results, key=lambda case: -(to_finite(results[case]["malignant"]) or 0.0))
     triage = any(get_mapping(result, "triage") for result in results.values())
-    rows = "".join(
-        _render_row(results[case], _link_page(results_dir, output_dir, case), triage) for case in order
-    )
-    heads = [*COLUMNS[:2], "triage", *COLUMNS[2:]] if triage else list(COLUMNS)
-    cells = "".join(
-        f'<th scope="col"{_align_column(name)}{" aria-sort=descending" if name == "malignant" else ""}>'
-        f'<button type="button" class="sort">{name}</button></th>'
-        for name in heads
-    )
-    note = "A heading sorts the table by its column, a second press the other way round."
-    return build_section(
-        "All patients",
-        f'<p class="soft screen">{note}</p>',
-        '<div class="scroll" role="region" aria-label="All patients" tabindex="0"><table class="sortable">'
-        f"<thead><tr>{cells}</tr></thead><tbody>{rows}</tbody></table></div>",
+    patients = [
+        {"case": case, "link": _link_page(results_dir, output_dir, case), "cells": _make_cells(results[case])}
+        for case in order
+    ]
+    return render_template(
+        "patients",
+        title="All patients",
         name="patients",
+        columns=[column for column in COLUMNS if triage or column != "triage"],
+        texts=_TEXT_COLUMNS,
+        patients=patients,
     )
-
-
-def _align_column(name: str) -> str:
-    return ' class="number"' if name in COLUMNS and COLUMNS.index(name) in _NUMBER_COLUMNS else ""
 
 
 def _link_page(results_dir: str | Path, output_dir: str | Path, case: str) -> str:
     page = Path(results_dir) / f"{case}.html"
     if not page.is_file():
-        return escape(case)
+        return ""
     path = os.path.relpath(page.resolve(), Path(output_dir).resolve())
-    # "./" because a name with a colon would be read as a URL scheme
-    return f'<a href="{escape("./" + quote(Path(path).as_posix()))}">{escape(case)}</a>'
+    return "./" + quote(Path(path).as_posix())  # a name with a colon would be read as a URL scheme
 
 
-def _render_row(result: Mapping[str, Any], name: str, triage: bool) -> str:
+def _make_cells(result: Mapping[str, Any]) -> dict[str, tuple[str, float | None]]:
+    """Make text and sort key of each column but the first."""
     probabilities, lesions = result["probabilities"], result["lesions"]
     likeliest = max(probabilities, key=lambda item: to_finite(probabilities[item]) or 0.0)
     sizes = [to_finite(item.get("diameter_mm")) or 0.0 for item in lesions]
@@ -91,7 +84,7 @@ def _render_row(result: Mapping[str, Any], name: str, triage: bool) -> str:
     phases = result.get("phases_used") or ()
     cells = {
         "malignant": (format_probability(result, "malignant"), result["malignant"]),
-        "triage": (escape(str(get_mapping(result, "triage").get("malignant", ""))), None),
+        "triage": (str(get_mapping(result, "triage").get("malignant", "")), None),
         "benign": (format_probability(result, "benign"), result["benign"]),
         "likeliest type": (render_name(likeliest), None),
         "probability": (format_number(probabilities[likeliest], 2), probabilities[likeliest]),
@@ -100,15 +93,4 @@ def _render_row(result: Mapping[str, Any], name: str, triage: bool) -> str:
         "phases": (f"{len(phases)} of 4", len(phases)),
         "warnings": (str(len(warnings)), len(warnings)),
     }
-    if not triage:
-        del cells["triage"]
-    row_cells = "".join(
-        f"<td{_align_column(column)}{_make_sort_key(value)}>{words}</td>"
-        for column, (words, value) in cells.items()
-    )
-    return f'<tr><th scope="row">{name}</th>{row_cells}</tr>'
-
-
-def _make_sort_key(value: Any) -> str:
-    number = to_finite(value)
-    return "" if number is None else f' data-key="{number!r}"'
+    return {column: (text, to_finite(key)) for column, (text, key) in cells.items()}

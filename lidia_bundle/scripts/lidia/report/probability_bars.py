@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from html import escape
 from typing import Any
 
-from scripts.lidia.report.palette import TYPE_COLOURS
-from scripts.lidia.report.tables import render_table
+from markupsafe import Markup
+
+from scripts.lidia.report.palette import GROUP_COLOUR, TYPE_COLOURS
+from scripts.lidia.report.tables import render_name, render_table
 
 GROUPS = ("malignant", "benign")
-_GROUP_COLOUR = "#8a94a3"
+_ENDS = Markup('<span class="ends"><span>0</span><span>1</span></span>')
 _CHIPS = {"ruled in": "in", "open": "open", "ruled out": "out"}
 
 
@@ -50,7 +51,7 @@ def format_probability(result: Mapping[str, Any], name: str) -> str:
     return format_number(value, 2) + (f" ({pair[0]:.2f} to {pair[1]:.2f})" if pair else "")
 
 
-def render_patient_probabilities(result: Mapping[str, Any], truth: Mapping[str, bool] | None) -> str:
+def render_patient_probabilities(result: Mapping[str, Any], truth: Mapping[str, bool] | None) -> Markup:
     """Render a patient's probabilities: the groups first, then the types in decreasing order.
 
     Args:
@@ -63,7 +64,7 @@ def render_patient_probabilities(result: Mapping[str, Any], truth: Mapping[str, 
     probabilities = result["probabilities"]
     names = [*GROUPS, *sorted(probabilities, key=lambda name: -(to_finite(probabilities[name]) or 0.0))]
     triage = get_mapping(result, "triage")
-    head, rows = ["", '<span class="ends"><span>0</span><span>1</span></span>', "probability"], []
+    head, rows = ["", _ENDS, "probability"], []
     if get_mapping(result, "intervals"):
         head[2] += " (95 % interval)"
     head += ["triage"] if triage else []
@@ -77,43 +78,35 @@ def render_patient_probabilities(result: Mapping[str, Any], truth: Mapping[str, 
         ]
         if triage:
             verdict = str(triage.get(name, ""))
-            row.append(
-                f'<span class="chip {_CHIPS.get(verdict, "open")}">{escape(verdict)}</span>'
-                if verdict
-                else ""
-            )
+            chip = Markup('<span class="chip {}">{}</span>').format(_CHIPS.get(verdict, "open"), verdict)
+            row.append(chip if verdict else "")
         if truth is not None:
-            row.append('<span class="truth">yes</span>' if truth.get(name) else "no")
+            row.append(Markup('<span class="truth">yes</span>') if truth.get(name) else "no")
         rows.append(row)
     return render_table(head, rows, words="Probabilities of the patient", style="chances")
 
 
-def render_lesion_probabilities(probabilities: Mapping[str, Any]) -> str:
+def render_lesion_probabilities(probabilities: Mapping[str, Any]) -> Markup:
     """Render the type probabilities of a lesion in decreasing order."""
     names = sorted(probabilities, key=lambda name: -(to_finite(probabilities[name]) or 0.0))
     rows = [
         (render_name(name), render_bar(probabilities[name], name), format_number(probabilities[name], 2))
         for name in names
     ]
-    head = ("", '<span class="ends"><span>0</span><span>1</span></span>', "probability")
+    head = ("", _ENDS, "probability")
     return render_table(head, rows, words="Type probabilities", style="chances")
 
 
-def render_name(name: str) -> str:
-    """Render the name of a type or group with its colour."""
-    colour = TYPE_COLOURS.get(name, _GROUP_COLOUR)
-    return f'<span class="swatch" style="background:{colour}"></span>{escape(name)}'
-
-
-def render_bar(value: Any, name: str, interval: tuple[float, float] | None = None) -> str:
+def render_bar(value: Any, name: str, interval: tuple[float, float] | None = None) -> Markup:
     """Render a bar from 0 to 1 with a line for the interval; screen readers skip it and read the number."""
     width = 100 * min(max(to_finite(value) or 0.0, 0.0), 1.0)
-    colour = TYPE_COLOURS.get(name, _GROUP_COLOUR)
-    line = ""
+    line = Markup("")
     if interval is not None:
         low, high = (100 * min(max(end, 0.0), 1.0) for end in interval)
-        line = f'<span class="reach" style="left:{low:.1f}%;width:{high - low:.1f}%"></span>'
-    return (
+        line = Markup('<span class="reach" style="left:{:.1f}%;width:{:.1f}%"></span>').format(
+            low, high - low
+        )
+    return Markup(
         '<span class="track" aria-hidden="true">'
-        f'<span class="fill" style="width:{width:.1f}%;background:{colour}"></span>{line}</span>'
-    )
+        '<span class="fill" style="width:{:.1f}%;background:{}"></span>{}</span>'
+    ).format(width, TYPE_COLOURS.get(name, GROUP_COLOUR), line)

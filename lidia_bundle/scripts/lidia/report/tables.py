@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from html import escape
 from typing import Any
 
-from scripts.lidia.report.palette import COLOURS
+from markupsafe import Markup
+
+from scripts.lidia.report.palette import GROUP_COLOUR, TYPE_COLOURS
 from scripts.lidia.report.read_results import Patient, match_true_lesions
-from scripts.lidia.vocabulary import CLASSES, LESION_CLASSES
+from scripts.lidia.report.render_template import render_template
+from scripts.lidia.vocabulary import CLASSES
 
 
 def render_table(
-    head: Sequence[str],
-    rows: Iterable[Sequence[str]],
+    head: Sequence[object],
+    rows: Iterable[Sequence[object]],
     numbers: Sequence[int] = (),
     *,
     words: str = "",
     style: str = "",
-) -> str:
+) -> Markup:
     """Render an HTML table; the first cell of a row is its heading.
 
     Args:
-        head: headings of the columns, HTML.
-        rows: cells, HTML.
+        head: headings of the columns, text or `Markup`.
+        rows: cells, text or `Markup`.
         numbers: right-aligned columns.
         words: label for screen readers.
         style: CSS class of the table.
@@ -31,42 +33,16 @@ def render_table(
     Returns:
         The table in a box that scrolls (also by keyboard) on a narrow page.
     """
-
-    def line(cells: Sequence[str], *kinds: str) -> str:
-        marked = []
-        for column, cell in enumerate(cells):
-            kind = kinds[min(column, len(kinds) - 1)]
-            right = ' class="number"' if column in numbers else ""
-            scope = {"row": ' scope="row"', "col": ' scope="col"'}.get(kind, "")
-            # Screen readers announce an empty heading
-            name = "td" if kind == "td" or not cell else "th"
-            marked.append(f"<{name}{right}{scope if name == 'th' else ''}>{cell}</{name}>")
-        return f"<tr>{''.join(marked)}</tr>"
-
-    body = "".join(line(row, "row", "td") for row in rows)
-    name = f' role="group" aria-label="{escape(words)}" tabindex="0"' if words else ""
-    mark = f' class="{style}"' if style else ""
-    return (
-        f'<div class="scroll"{name}><table{mark}><thead>{line(head, "col")}</thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )
+    return render_template("table", head=head, rows=rows, numbers=numbers, words=words, style=style)
 
 
-def render_class_name(kind: int) -> str:
-    """Render the colour and name of a class."""
-    return f'<span class="swatch" style="background:{COLOURS[kind]}"></span>{CLASSES[kind]}'
+def render_name(name: str) -> Markup:
+    """Render the name of a type or group with its colour."""
+    colour = TYPE_COLOURS.get(name, GROUP_COLOUR)
+    return Markup('<span class="swatch" style="background:{}"></span>{}').format(colour, name)
 
 
-def render_legend() -> str:
-    """Render the eight types with their colours."""
-    return (
-        '<ul class="legend">'
-        + "".join(f"<li>{render_class_name(kind)}</li>" for kind in LESION_CLASSES)
-        + "</ul>"
-    )
-
-
-def render_lesion_table(patient: Patient) -> str:
+def render_lesion_table(patient: Patient) -> Markup:
     """Render the predicted lesions with their true counterparts, then the missed true lesions."""
     pairs, rows = match_true_lesions(patient), []
     true_lesions = (
@@ -74,16 +50,18 @@ def render_lesion_table(patient: Patient) -> str:
     )
     for row in patient.result["lesions"]:
         other = true_lesions.get(pairs.get(int(row["instance"]), 0))
-        truth = "" if patient.truth is None else "nothing" if other is None else render_class_name(other.kind)
+        truth = (
+            "" if patient.truth is None else "nothing" if other is None else render_name(CLASSES[other.kind])
+        )
         share = float(row["probabilities"][row["type"]])
-        cells = (str(row["instance"]), render_class_name(CLASSES.index(row["type"])), f"{share:.2f}")
+        cells = (str(row["instance"]), render_name(row["type"]), f"{share:.2f}")
         rows.append((*cells, f"{row['volume_mm3'] / 1000:.2f}", f"{row['diameter_mm']:.0f}", truth))
     for number, lesion in true_lesions.items():
         if number not in pairs.values():
             volume = f"{lesion.component.volume_mm3 / 1000:.2f}"
-            rows.append(("", "not found", "", volume, "", render_class_name(lesion.kind)))
+            rows.append(("", "not found", "", volume, "", render_name(CLASSES[lesion.kind])))
     if not rows:
-        return '<p class="soft">No lesion.</p>'
+        return Markup('<p class="soft">No lesion.</p>')
     head = ("no.", "found", "probability", "ml", "mm", "truth" if patient.truth is not None else "")
     return render_table(head, rows, numbers=(2, 3, 4), words="Lesions")
 
@@ -98,7 +76,7 @@ def format_interval(metric: Mapping[str, Any]) -> str:
     return text
 
 
-def render_metric_table(names: Mapping[str, str], metrics: Mapping[str, Mapping[str, Any]]) -> str:
+def render_metric_table(names: Mapping[str, str], metrics: Mapping[str, Mapping[str, Any]]) -> Markup:
     """Render one row for each metric that is present.
 
     Args:
@@ -109,12 +87,7 @@ def render_metric_table(names: Mapping[str, str], metrics: Mapping[str, Mapping[
         The table: value with 95 % interval, sample size, and note.
     """
     rows = [
-        (
-            escape(words),
-            format_interval(metrics[key]),
-            str(metrics[key]["n"]),
-            escape(metrics[key].get("note", "")),
-        )
+        (words, format_interval(metrics[key]), metrics[key]["n"], metrics[key].get("note", ""))
         for key, words in names.items()
         if key in metrics
     ]
