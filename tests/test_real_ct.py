@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from monai.bundle import create_workflow
 
-from scripts.lidia.phase_id.image_evidence import brightness_likelihood
+from scripts.lidia.phase_id.image_evidence import compute_brightness_likelihood
 from scripts.lidia.phase_id.organ_landmarks import find_landmarks
 from scripts.lidia.vocabulary import CLASSES, LESION_TYPES, PHASES
 
@@ -111,4 +111,4 @@ def test_real_ct_without_contrast_looks_so(real_ct: Path, name: str) -> None:
     found = find_landmarks(np.asarray(image.dataobj, np.float32), image.affine)
     assert set(found) == {"aorta", "liver", "spleen", "kidney_left", "kidney_right"}
     assert 30 < found["aorta"].hu < 60 and 35 < found["liver"].hu < 60
-    assert PHASES[int(brightness_likelihood(found).argmax())] == "nc"
+    assert PHASES[int(compute_brightness_likelihood(found).argmax())] == "nc"

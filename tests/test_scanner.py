@@ -44,8 +44,8 @@ def test_phases_are_named_by_what_they_show(answered: tuple[Path, dict[str, Any]
     _, result = answered
     assert result["phases_used"] == list(PHASES) and result["grid_phase"] == "venous"
     for phase, words in WRONG.items():
-        said = f"series {NUMBER[phase]} ({words}) is called"
-        assert any(said in warning and f"taken for {phase}" in warning for warning in result["warnings"])
+        title = f"series {NUMBER[phase]} ({words})"
+        assert any(title in warning and f"as {phase}: check it" in warning for warning in result["warnings"])
 
 
 def test_all_phases_were_brought_onto_the_venous_one(answered: tuple[Path, dict[str, Any]]) -> None:
@@ -65,4 +65,4 @@ def test_segmentation_and_report_refer_to_the_venous_series(answered: tuple[Path
         assert made.Modality == modality and made.PatientID == "ID 17/4"
         assert f"1.2.3.{NUMBER['venous']}" in str(made)
     page = (folder / f"{NAME}.html").read_text(encoding="utf-8")
-    assert "greedy" in page and "is called" in page
+    assert "greedy" in page and "check it" in page

@@ -9,7 +9,7 @@ from ct_files import write_ct
 
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.datalist.read_datalist import load_datalist, read_sections
-from scripts.lidia.datalist.read_item import case_name, complete_item
+from scripts.lidia.datalist.read_item import complete_item, make_case_name
 from scripts.lidia.datalist.write_datalist import write_datalist
 
 
@@ -169,7 +169,7 @@ def test_a_faulty_list_is_never_written(tmp_path: Path) -> None:
 
 
 def test_names() -> None:
-    assert [case_name(n) for n in ("a/P1.2.nii.gz", "P.nii", "folder")] == ["P1.2", "P", "folder"]
+    assert [make_case_name(n) for n in ("a/P1.2.nii.gz", "P.nii", "folder")] == ["P1.2", "P", "folder"]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from dicom.tagged import ALL, study
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.datalist.read_datalist import read_sections
 from scripts.lidia.dicom import archives
-from scripts.lidia.dicom.archives import ArchiveError, archive_kind, unpack
+from scripts.lidia.dicom.archives import ArchiveError, detect_archive_kind, unpack
 from scripts.lidia.inference.inputs import resolve_inputs
 from scripts.lidia.prepare.prepare_data import prepare
 
@@ -86,7 +86,7 @@ def test_members_that_lead_elsewhere_stay_packed_and_are_counted(tmp_path: Path)
         archive.writestr(link, "/etc/passwd")
     item = item_of(tmp_path, made)
     assert reasons(item) == {"unpacked": 1, "packed": 5}
-    assert any("leads out" in warning for warning in item["notes"]["warnings"])
+    assert any("outside the archive" in warning for warning in item["notes"]["warnings"])
     assert not list(tmp_path.glob("*.dcm"))
     made = tmp_path / "links.tar"
     with tarfile.open(made, "w") as archive:
@@ -157,8 +157,8 @@ def test_documents_are_no_archives(tmp_path: Path) -> None:
     for name in ("letter.docx", "t.nii.gz", "plain.txt"):
         with zipfile.ZipFile(tmp_path / name, "w") as archive:
             archive.writestr("a", b"b")
-    assert archive_kind(tmp_path / "letter.docx") == archive_kind(tmp_path / "t.nii.gz") == ""
-    assert archive_kind(tmp_path / "plain.txt") == "ZIP"
+    assert detect_archive_kind(tmp_path / "letter.docx") == detect_archive_kind(tmp_path / "t.nii.gz") == ""
+    assert detect_archive_kind(tmp_path / "plain.txt") == "ZIP"
 
 
 def test_a_packed_series_named_for_a_phase_says_what_to_do(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from dicom.findings import RESULT, SECRETS, drawn, patient
 
 from scripts.lidia.dicom.deidentify import deidentify
 from scripts.lidia.dicom.provenance import make_origin
-from scripts.lidia.dicom.write_seg import write_segments
-from scripts.lidia.dicom.write_sr import write_measurements
+from scripts.lidia.dicom.write_seg import make_segmentation
+from scripts.lidia.dicom.write_sr import make_report
 
 KNOWN_TO_ALL = ("Manufacturer", "ManufacturerModelName")
 """Which model of scanner it was stays: the profile does not count it as identity."""
@@ -21,8 +21,8 @@ def pair(folder: Path) -> tuple[Path, Path]:
     """SEG and SR of the made-up patient."""
     liver, instances = drawn()
     origin = make_origin(patient(), liver, instances, RESULT)
-    seg = write_segments(liver, instances, RESULT["lesions"], origin)
-    report = write_measurements(RESULT, float(liver.sum()), seg, origin)
+    seg = make_segmentation(liver, instances, RESULT["lesions"], origin)
+    report = make_report(RESULT, float(liver.sum()), seg, origin)
     seg.save_as(folder / "seg.dcm")
     report.save_as(folder / "sr.dcm")
     return folder / "seg.dcm", folder / "sr.dcm"

@@ -177,7 +177,7 @@ def test_passes_that_are_series_of_their_own_are_named(tmp_path: Path, pause: st
     [item] = resolve_inputs(dicom_dir=str(tmp_path / "in"), output_dir=str(tmp_path / "out"))
     [entry] = [e for e in item["notes"]["files"]["reasons"] if e["reason"] == "other_pass"]
     assert entry["files"] in (13, 14) and entry["warning"]
-    assert any("goes on where one that was read ends" in warning for warning in item["notes"]["warnings"])
+    assert any("continues a scan that was read" in warning for warning in item["notes"]["warnings"])
 
 
 def test_the_real_series_in_two_passes(real_ct: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from dicom_files import write_series
 from scripts.lidia.dicom.provenance import make_origin
 from scripts.lidia.dicom.series import read_series
 from scripts.lidia.dicom.source_series import find_source_files, make_stack, read_source, resample_to_stack
-from scripts.lidia.dicom.write_seg import write_segments
+from scripts.lidia.dicom.write_seg import make_segmentation
 
 
 def write(folder: Path, source: Path, **changes: Any) -> tuple[Path, dict[int, np.ndarray]]:
@@ -25,7 +25,9 @@ def write(folder: Path, source: Path, **changes: Any) -> tuple[Path, dict[int, n
     liver, instances = drawn()
     headers = read_source(find_source_files({"phases": {"venous": str(source)}}), case="P1")
     result = {**RESULT, **changes}
-    made = write_segments(liver, instances, result["lesions"], make_origin(headers, liver, instances, result))
+    made = make_segmentation(
+        liver, instances, result["lesions"], make_origin(headers, liver, instances, result)
+    )
     made.save_as(folder / "seg.dcm")
     return folder / "seg.dcm", {1: liver, **{n + 1: instances == n for n in (1, 2)}}
 
@@ -95,7 +97,7 @@ def test_without_findings_it_is_still_a_segmentation(tmp_path: Path, liver: bool
     source, mask = scan(tmp_path / "ct"), drawn()[0] & liver
     nothing, result = np.zeros(SHAPE, np.uint16), {**RESULT, "lesions": []}
     headers = read_source(sorted(source.iterdir()), case="P1")
-    made = write_segments(mask, nothing, [], make_origin(headers, mask, nothing, result))
+    made = make_segmentation(mask, nothing, [], make_origin(headers, mask, nothing, result))
     made.save_as(tmp_path / "seg.dcm")
     back = by_pydicom(tmp_path / "seg.dcm", SHAPE)
     assert set(back) == {1}
@@ -117,7 +119,7 @@ def test_findings_in_one_slice_keep_the_spacing_of_the_series(tmp_path: Path, ch
     headers = read_source(sorted(source.iterdir()), case="P1")
     result = {**RESULT, "lesions": []}
     nothing = np.zeros(SHAPE, np.uint16)
-    write_segments(mask, nothing, [], make_origin(headers, mask, nothing, result)).save_as(
+    make_segmentation(mask, nothing, [], make_origin(headers, mask, nothing, result)).save_as(
         tmp_path / "seg.dcm"
     )
     np.testing.assert_array_equal(by_highdicom(tmp_path / "seg.dcm", source)[1] > 0, mask)

@@ -19,8 +19,8 @@ from pydicom import Dataset
 
 from scripts.lidia.dicom.codes import PROBABILITIES
 from scripts.lidia.dicom.provenance import make_origin
-from scripts.lidia.dicom.write_seg import write_segments
-from scripts.lidia.dicom.write_sr import write_measurements
+from scripts.lidia.dicom.write_seg import make_segmentation
+from scripts.lidia.dicom.write_sr import make_report
 
 VOXEL = float(np.abs(np.linalg.det(AFFINE[:3, :3])))
 
@@ -32,9 +32,9 @@ def write(folder: Path, headers: list[Dataset] | None = None, **changes: Any) ->
     if not result["lesions"]:
         instances = np.zeros(SHAPE, np.uint16)
     origin = make_origin(headers, liver, instances, result)
-    seg = write_segments(liver, instances, result["lesions"], origin)
+    seg = make_segmentation(liver, instances, result["lesions"], origin)
     volume = float(liver.sum() * VOXEL) if result["malignant"] else 0.0
-    report = write_measurements(result, volume, seg, origin)
+    report = make_report(result, volume, seg, origin)
     seg.save_as(folder / "seg.dcm")
     report.save_as(folder / "sr.dcm")
     return folder / "seg.dcm", folder / "sr.dcm"

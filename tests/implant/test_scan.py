@@ -7,7 +7,7 @@ import pytest
 from scipy.ndimage import gaussian_filter1d
 
 from scripts.lidia.implant.anatomy import Anatomy
-from scripts.lidia.implant.edge_preserving import Shares, denoise
+from scripts.lidia.implant.edge_preserving import TissueShares, denoise
 from scripts.lidia.implant.scan_noise import measure_noise, synthesize_noise
 from scripts.lidia.implant.scan_sharpness import USUAL, measure_blur
 
@@ -61,7 +61,7 @@ def test_denoising_keeps_edges_and_says_what_noise_stays() -> None:
 def test_a_voxel_half_of_each_gets_half_of_each() -> None:
     share = np.clip((np.arange(60) - 29.5) / 3 + 0.5, 0, 1).astype(np.float32)
     hu = (-100 + 250 * share)[:, None, None] * np.ones((1, 40, 9), np.float32)
-    found = Shares(hu, SPACING, 5.0)(hu > 100)[:, 20, 4].astype(np.float32)
+    found = TissueShares(hu, SPACING, 5.0)(hu > 100)[:, 20, 4].astype(np.float32)
     np.testing.assert_allclose(found, share, atol=0.12)
 
 

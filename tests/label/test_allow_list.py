@@ -9,7 +9,7 @@ import pytest
 from label.hostile import KEYS, NESTED, NUMBERS, TEXTS
 
 from scripts.lidia.label_app import label_values
-from scripts.lidia.label_app.allow_list import check_options, check_query, choose_source, find_endpoint
+from scripts.lidia.label_app.allow_list import check_options, check_query, find_endpoint, select_source
 from scripts.lidia.label_app.endpoints import ENDPOINTS, Endpoint
 from scripts.lidia.label_app.values import Refusal, ServerState
 
@@ -27,7 +27,7 @@ OFFER = ServerState(
     has_session=lambda name: name == SESSION,
 )
 # A user's name and password go to the realm, and to nobody else.
-FREE = {label_values.user, label_values.secret}
+FREE = {label_values.check_user, label_values.check_secret}
 OPEN = [(key, endpoint) for key, endpoint in ENDPOINTS.items() if not endpoint.closed]
 
 
@@ -117,24 +117,24 @@ def test_options_of_viewers_are_taken_and_devices_get_their_names() -> None:
     "name", [*IMAGES, "P#1", "3: Thorax 5.0 B30f", "a+b=c", "O(1)", "x~y,z", "1.2.840.1"]
 )
 def test_names_of_patients_are_taken(name: str) -> None:
-    assert label_values.image("image", name, OFFER) == name
+    assert label_values.check_image("image", name, OFFER) == name
     assert check_query(ENDPOINTS["PUT", "/datastore/image"], [("image", name)], OFFER) == {"image": name}
 
 
 def test_an_image_comes_from_one_source() -> None:
     infer = ENDPOINTS["POST", "/infer/{model}"]
     named = {"image": "P1", "output": "json"}
-    assert choose_source(infer, dict(named), [], OFFER) == named
+    assert select_source(infer, dict(named), [], OFFER) == named
     # Slicer sends the name of its volume, slash and all, beside the session that holds it
     query = check_query(infer, [("image", "3: Thorax/Abdomen 50%"), ("session_id", SESSION)], OFFER)
-    assert choose_source(infer, query, [], OFFER) == {"session_id": SESSION}
-    assert choose_source(infer, {"image": "P1"}, ["file"], OFFER) == {}
+    assert select_source(infer, query, [], OFFER) == {"session_id": SESSION}
+    assert select_source(infer, {"image": "P1"}, ["file"], OFFER) == {}
     for lost in ({"image": "nobody"}, {"session_id": SESSION.replace("2", "3")}):
         with pytest.raises(Refusal) as caught:
-            choose_source(infer, lost, [], OFFER)
+            select_source(infer, lost, [], OFFER)
         assert caught.value.status == 404
     with pytest.raises(Refusal, match="image"):
-        choose_source(infer, {}, [], OFFER)
+        select_source(infer, {}, [], OFFER)
 
 
 def test_a_query_holds_each_key_once_and_what_is_needed() -> None:
@@ -186,4 +186,4 @@ def test_the_proxy_leads_to_dicomweb_alone(path: str) -> None:
     with pytest.raises(Refusal):
         find_endpoint("GET", f"/proxy/dicom/wado/{path}", remote)
     with pytest.raises(Refusal):
-        label_values.image("image", "P1", remote)
+        label_values.check_image("image", "P1", remote)

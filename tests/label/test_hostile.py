@@ -18,7 +18,7 @@ from label.hostile import KEYS, MARKER, NESTED, TEXTS
 from label.serving import PYTHON, Server, form
 
 from scripts.lidia.label_app.endpoints import ENDPOINTS, Endpoint
-from scripts.lidia.label_app.label_values import secret, user
+from scripts.lidia.label_app.label_values import check_secret, check_user
 
 pytestmark = [pytest.mark.label, pytest.mark.slow]
 
@@ -290,6 +290,9 @@ def test_the_process_that_trains_checks_again(server: Server) -> None:
 
 
 def test_a_user_s_name_and_password_are_the_only_free_texts() -> None:
-    free = {check for endpoint in ENDPOINTS.values() for check in endpoint.fields.values()} & {user, secret}
-    assert free == {user, secret}
+    free = {check for endpoint in ENDPOINTS.values() for check in endpoint.fields.values()} & {
+        check_user,
+        check_secret,
+    }
+    assert free == {check_user, check_secret}
     assert ENDPOINTS["POST", "/auth/token"].fields.keys() == {"username", "password", "grant_type"}

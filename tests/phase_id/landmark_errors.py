@@ -18,7 +18,7 @@ from phase_id.phantom_organs import organs_of, truth_in
 from scripts.lidia.geometry.volume import Volume
 from scripts.lidia.phantom.case import Case
 from scripts.lidia.phase_id.aorta import find_blood_points
-from scripts.lidia.phase_id.image_evidence import brightness_likelihood
+from scripts.lidia.phase_id.image_evidence import compute_brightness_likelihood
 from scripts.lidia.phase_id.organ_landmarks import find_landmarks
 from scripts.lidia.phase_id.select_series import MIN_CONFIDENCE
 from scripts.lidia.report.phase_sampling import sample_hu
@@ -38,7 +38,7 @@ def main(patients: int, seed: int) -> None:
             for phase, volume in case.volumes.items():
                 truth = truth_in(volume, PHASES.index(phase), case, organs, frame)
                 found = find_landmarks(volume.data, volume.affine)
-                odds = brightness_likelihood(found)
+                odds = compute_brightness_likelihood(found)
                 best = PHASES[int(odds.argmax())]
                 counts[cohort, phase, best] += 1
                 sure[best == phase] += bool(odds.max() / odds.sum() >= MIN_CONFIDENCE)

@@ -54,7 +54,7 @@ def test_words_that_lie_are_overruled_by_the_image_and_said_to(tmp_path: Path, c
     turned = dict(zip(PHASES, reversed(WORDS.values()), strict=True))
     choice = chosen(write_study(tmp_path, case, turned))
     assert numbers(choice) == TRUE
-    assert sum("check it" in warning and "is called" in warning for warning in choice.warnings) == 4
+    assert sum("check it" in warning and "description" in warning for warning in choice.warnings) == 4
 
 
 def test_patients_whose_ids_differ_in_signs_that_files_cannot_have_get_different_names() -> None:

@@ -22,8 +22,8 @@ from scripts.lidia.geometry.volume import Volume
 from scripts.lidia.phantom.write_cohort import write_cohort
 from scripts.lidia.registration import register_case, select_transform
 from scripts.lidia.registration.lattice import make_lattice
-from scripts.lidia.registration.liver_roi import guess_liver
-from scripts.lidia.registration.quality import folded_fraction, local_correlation
+from scripts.lidia.registration.liver_roi import estimate_liver
+from scripts.lidia.registration.quality import compute_folded_fraction, compute_local_correlation
 from scripts.lidia.registration.register_case import register_phases
 
 SEED, SPACING = 5, (4.0, 4.0, 4.0)
@@ -226,30 +226,30 @@ def test_the_liver_is_roughly_found_in_every_phase(patient: dict[str, Any]) -> N
     guesses = {}
     for phase in ("venous", "delayed"):
         hu = np.asarray(nib.load(patient["phases"][phase]).dataobj, dtype=np.float32)
-        guesses[phase] = guess_liver(hu, 4.0)
+        guesses[phase] = estimate_liver(hu, 4.0)
         assert guesses[phase] is not None
         assert 0.6 < guesses[phase].sum() / truth.sum() < 1.5, phase
     overlap = 2 * (guesses["venous"] & truth).sum() / (guesses["venous"].sum() + truth.sum())
     assert overlap > 0.7
-    assert guess_liver(np.full((40, 40, 40), -1000, np.float32), 4.0) is None
+    assert estimate_liver(np.full((40, 40, 40), -1000, np.float32), 4.0) is None
 
 
 def test_likeness_is_blind_to_contrast_and_low_by_chance() -> None:
     draw = np.random.default_rng(0)
     image = draw.normal(0, 50, (30, 30, 30)).astype(np.float32)
     where = np.ones(image.shape, bool)
-    assert local_correlation(image, image * -0.5 + 100, where) == pytest.approx(1, abs=1e-3)
-    assert local_correlation(image, draw.normal(0, 50, image.shape).astype(np.float32), where) < 0.02
-    assert local_correlation(image, image, np.zeros_like(where)) == 0
+    assert compute_local_correlation(image, image * -0.5 + 100, where) == pytest.approx(1, abs=1e-3)
+    assert compute_local_correlation(image, draw.normal(0, 50, image.shape).astype(np.float32), where) < 0.02
+    assert compute_local_correlation(image, image, np.zeros_like(where)) == 0
 
 
 def test_folding_is_measured() -> None:
     x = np.arange(20, dtype=np.float32)
     field = np.zeros((3, 20, 20, 20), np.float32)
     where = np.ones((20, 20, 20), bool)
-    assert folded_fraction(field, 2.0, where) == 0
+    assert compute_folded_fraction(field, 2.0, where) == 0
     field[1] = (-3.0 * x)[None, :, None]  # y becomes -y/2 at 2 mm a voxel
-    assert folded_fraction(field, 2.0, where) == 1
+    assert compute_folded_fraction(field, 2.0, where) == 1
 
 
 def test_a_lattice_covers_a_turned_volume() -> None:

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from scripts.lidia.atomic import write_json
-from scripts.lidia.check.check_page import check_sections
+from scripts.lidia.check.check_page import build_check_sections
 from scripts.lidia.check.check_patient import PatientCheck, check_patient
 from scripts.lidia.check.check_summary import summarize
 from scripts.lidia.check.patient_leaks import find_leaks
@@ -75,7 +75,7 @@ def check(
     for name, content in (("errors.json", faults), ("summary.json", summary)):
         write_json(folder / name, content)
     synthetic = bool(items) and all(item.get("synthetic") for item in items)
-    blocks = check_sections(str(file), summary, faults)
+    blocks = build_check_sections(str(file), summary, faults)
     page = write_page(folder / "check.html", "Check of a datalist", blocks, synthetic=synthetic)
     errors = [CaseError(**fault) for fault in faults if fault["severity"] == "error"]
     logger.info(

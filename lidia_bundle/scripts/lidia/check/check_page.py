@@ -14,7 +14,7 @@ from scripts.lidia.vocabulary import LESION_TYPES, PHASES
 MAX_ROWS = 500
 
 
-def check_sections(
+def build_check_sections(
     file: str, summary: Mapping[str, Any], faults: Sequence[Mapping[str, str]]
 ) -> list[Markup]:
     """Returns the HTML blocks of the page.
@@ -27,26 +27,30 @@ def check_sections(
     errors = [fault for fault in faults if fault["severity"] == "error"]
     warnings = [fault for fault in faults if fault["severity"] != "error"]
     counts = f"{len(errors)} errors and {len(warnings)} remarks in {file}."
-    verdict = "No fault prevents a training." if not errors else "Correct the errors before you continue."
+    verdict = "No error prevents a training." if not errors else "Correct the errors before you continue."
     blocks = [build_section("Summary", Markup("<p>{} {}</p>").format(counts, verdict))]
     if errors:
-        blocks.append(build_section("Errors", _faults("Errors", errors)))
+        blocks.append(build_section("Errors", _build_fault_table("Errors", errors)))
     if warnings:
-        blocks.append(build_section("Warnings", _faults("Warnings", warnings)))
-    blocks.append(build_section("Content", _counts(summary["sections"]), _grids(summary["sections"])))
-    blocks.append(build_section("Patients", _patients(summary["patients"])))
+        blocks.append(build_section("Warnings", _build_fault_table("Warnings", warnings)))
+    blocks.append(
+        build_section(
+            "Content", _build_count_table(summary["sections"]), _build_grid_table(summary["sections"])
+        )
+    )
+    blocks.append(build_section("Patients", _build_patient_table(summary["patients"])))
     return blocks
 
 
-def _faults(caption: str, faults: Sequence[Mapping[str, str]]) -> Markup:
+def _build_fault_table(caption: str, faults: Sequence[Mapping[str, str]]) -> Markup:
     rows = [
         [fault[key] for key in ("case", "code", "problem", "remedy", "file")] for fault in faults[:MAX_ROWS]
     ]
-    more = _count_rest(len(faults), "errors.json")
+    more = _note_omitted_rows(len(faults), "errors.json")
     return render_table(("case", "code", "problem", "remedy", "file"), rows, words=caption) + more
 
 
-def _counts(sections: Mapping[str, Mapping[str, Any]]) -> Markup:
+def _build_count_table(sections: Mapping[str, Mapping[str, Any]]) -> Markup:
     header = ("section", "patients", *PHASES, "labelled", "without lesion", *LESION_TYPES)
     rows = [
         [
@@ -65,13 +69,16 @@ def _counts(sections: Mapping[str, Mapping[str, Any]]) -> Markup:
     return render_table(header, rows, words="Counts by section") + note
 
 
-def _grids(sections: Mapping[str, Mapping[str, Any]]) -> Markup:
+def _build_grid_table(sections: Mapping[str, Mapping[str, Any]]) -> Markup:
     header = ("section", "finest mm", "coarsest mm", "axes", "liver ml", *(f"liver HU, {p}" for p in PHASES))
     rows = [
         [
-            *(name, _span(ranges["spacing_mm"]), _span(ranges["slice_mm"])),
+            *(name, _format_range(ranges["spacing_mm"]), _format_range(ranges["slice_mm"])),
             ", ".join(f"{axes} {count}" for axes, count in ranges["orientations"].items()) or "-",
-            *(_span(ranges["liver_ml"]), *(_span(ranges["liver_hu"][phase]) for phase in PHASES)),
+            *(
+                _format_range(ranges["liver_ml"]),
+                *(_format_range(ranges["liver_hu"][phase]) for phase in PHASES),
+            ),
         ]
         for name, ranges in sections.items()
     ]
@@ -79,11 +86,11 @@ def _grids(sections: Mapping[str, Mapping[str, Any]]) -> Markup:
     return render_table(header, rows, words="Grids and livers by section") + note
 
 
-def _span(values: Sequence[float] | None) -> str:
+def _format_range(values: Sequence[float] | None) -> str:
     return "-" if values is None else ", ".join(f"{value:g}" for value in values)
 
 
-def _patients(patients: Mapping[str, Mapping[str, Any]]) -> Markup:
+def _build_patient_table(patients: Mapping[str, Mapping[str, Any]]) -> Markup:
     header = ("patient", "phases", "lesions", "liver ml", "liver HU")
     rows = [
         [
@@ -95,9 +102,9 @@ def _patients(patients: Mapping[str, Mapping[str, Any]]) -> Markup:
         ]
         for case, measured in list(patients.items())[:MAX_ROWS]
     ]
-    return render_table(header, rows, words="Patients") + _count_rest(len(patients), "summary.json")
+    return render_table(header, rows, words="Patients") + _note_omitted_rows(len(patients), "summary.json")
 
 
-def _count_rest(count: int, file: str) -> Markup:
+def _note_omitted_rows(count: int, file: str) -> Markup:
     words = Markup("<p>and {} more in {}</p>").format(count - MAX_ROWS, file)
     return words if count > MAX_ROWS else Markup("")

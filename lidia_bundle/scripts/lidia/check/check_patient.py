@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 
 from scripts.lidia.data.load_phases import measure_overlap, sample_liver_points, to_meta_tensor
-from scripts.lidia.data.phase_order import find_phase_disorder, liver_hu
+from scripts.lidia.data.phase_order import find_phase_disorder, measure_liver_hu
 from scripts.lidia.data.read_volume import Volume, read_phase
 from scripts.lidia.data.targets import Annotation, read_annotation, read_liver
 from scripts.lidia.datalist.case_error import CaseError
@@ -97,7 +97,8 @@ class _Reading:
         measurements: dict[str, Any] = {}
         if points is not None:
             medians = {
-                phase: liver_hu(voxels, affine, points) for phase, (voxels, affine, _) in volumes.items()
+                phase: measure_liver_hu(voxels, affine, points)
+                for phase, (voxels, affine, _) in volumes.items()
             }
             levels = {phase: value for phase, value in medians.items() if value is not None}
             measurements["liver_hu"] = {phase: round(value) for phase, value in levels.items()}

@@ -24,7 +24,7 @@ def summarize(
         faults: entries of `errors.json`.
     """
     return {
-        "sections": {name: _section(items, measured) for name, items in sections.items()},
+        "sections": {name: _summarize_section(items, measured) for name, items in sections.items()},
         "faults": dict(Counter(fault["code"] for fault in faults if fault["severity"] == "error")),
         "warnings": dict(Counter(fault["code"] for fault in faults if fault["severity"] != "error")),
         "patients": {
@@ -33,7 +33,9 @@ def summarize(
     }
 
 
-def _section(items: Sequence[Mapping[str, Any]], measured: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _summarize_section(
+    items: Sequence[Mapping[str, Any]], measured: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
     records = [measured.get(item["id"], {}) for item in items]
     volumes = [volume for record in records for volume in record.get("phases", {}).values() if volume]
     lesions: Counter[str] = Counter()
@@ -50,12 +52,12 @@ def _section(items: Sequence[Mapping[str, Any]], measured: Mapping[str, Mapping[
         "without_lesion": sum("lesions" in record and not record["lesions"] for record in records),
         "lesions": {name: lesions[name] for name in LESION_TYPES},
         "patients_with": {name: patients[name] for name in LESION_TYPES},
-        "spacing_mm": _range(min(volume["spacing_mm"]) for volume in volumes),
-        "slice_mm": _range(max(volume["spacing_mm"]) for volume in volumes),
+        "spacing_mm": _compute_range(min(volume["spacing_mm"]) for volume in volumes),
+        "slice_mm": _compute_range(max(volume["spacing_mm"]) for volume in volumes),
         "orientations": dict(Counter(volume["orientation"] for volume in volumes)),
-        "liver_ml": _range(record["liver_ml"] for record in records if "liver_ml" in record),
+        "liver_ml": _compute_range(record["liver_ml"] for record in records if "liver_ml" in record),
         "liver_hu": {
-            phase: _range(
+            phase: _compute_range(
                 record["liver_hu"][phase] for record in records if phase in record.get("liver_hu", {})
             )
             for phase in PHASES
@@ -63,7 +65,7 @@ def _section(items: Sequence[Mapping[str, Any]], measured: Mapping[str, Mapping[
     }
 
 
-def _range(values: Iterable[float]) -> list[float] | None:
+def _compute_range(values: Iterable[float]) -> list[float] | None:
     """Returns minimum, median and maximum, or None without values."""
     array = np.array(list(values), float)
     if not len(array):

@@ -56,7 +56,7 @@ class CachedCases(PersistentDataset):
         self.pack = to_cache if labels == "network" else to_cache_with_affine
         key = sha256(json.dumps(transform.settings, sort_keys=True, default=str).encode()).hexdigest()[:12]
         folder = None if cache_dir is None else Path(cache_dir) / key
-        super().__init__(data, transform, folder, hash_func=fingerprint)
+        super().__init__(data, transform, folder, hash_func=hash_case)
         self.augmentation = augmentation
         if folder is not None:
             about = json.dumps(transform.settings, indent=1, sort_keys=True, default=str)
@@ -94,7 +94,7 @@ class CachedCases(PersistentDataset):
         return from_cache(case)
 
 
-def fingerprint(item: Mapping[str, Any]) -> bytes:
+def hash_case(item: Mapping[str, Any]) -> bytes:
     """Names a case by its item and by size and time of its files: a changed file is another case."""
     item = complete_item(item, Path.cwd())
     parts = [json.dumps(item, sort_keys=True, default=str)]

@@ -20,7 +20,7 @@ RULES = (
 """Least difference in HU of the liver between the first and the second phase."""
 
 
-def liver_hu(
+def measure_liver_hu(
     voxels: NDArray[np.float32], affine: NDArray[np.float64], points: NDArray[np.float64]
 ) -> float | None:
     """Measures the median HU of a phase at points of the liver.

@@ -96,7 +96,7 @@ def _make_id(raw_id: Any, first: str, case: str) -> str:
     if raw_id is not None and not (isinstance(raw_id, str) or type(raw_id) is int):
         problem = f"the id {raw_id!r} is not a text, so it may differ from what the file says"
         raise CaseError(case, first, problem, 'write it in quotes, as "id": "..."', "bad_id")
-    identity = case_name(first) if raw_id is None else str(raw_id)
+    identity = make_case_name(first) if raw_id is None else str(raw_id)
     problem = ""
     if identity.strip() in ("", ".", "..") or any(c in '/\\:*?"<>|' or ord(c) < 32 for c in identity):
         problem = f"the id {identity!r} cannot be part of a file name"
@@ -109,7 +109,7 @@ def _make_id(raw_id: Any, first: str, case: str) -> str:
     return identity
 
 
-def case_name(path: str | Path) -> str:
+def make_case_name(path: str | Path) -> str:
     """Returns a file's name without .nii or .nii.gz (other dots are kept), the default id of a case."""
     name = Path(path).name
     for ending in (".nii.gz", ".nii"):

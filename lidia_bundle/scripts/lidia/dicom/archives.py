@@ -55,7 +55,7 @@ class UnpackedFiles(NamedTuple):
     refused: dict[str, str]
 
 
-def archive_kind(path: Path) -> str:
+def detect_archive_kind(path: Path) -> str:
     """Returns the kind of an archive: "ZIP", "TAR", a kind that is not read, or "" for any other file.
 
     Raises:
@@ -89,25 +89,26 @@ def unpack(path: Path, folder: Path, *, room: int = MAX_BYTES) -> UnpackedFiles:
     Raises:
         ArchiveError: if the archive is encrypted, damaged, of another kind, or holds too much.
     """
-    kind = archive_kind(path)
+    kind = detect_archive_kind(path)
     if kind not in ("ZIP", "TAR"):
-        raise ArchiveError(f"{kind or 'no'} archive: unpack it, and name the folder")
+        what = f"a {kind} archive cannot be read" if kind else "the file is not an archive"
+        raise ArchiveError(f"{what}: unpack it, and pass the folder")
     unpacked = UnpackedFiles([], {})
     folder.mkdir(parents=True, exist_ok=True)
     try:
         for name, member in (_zip_members if kind == "ZIP" else _tar_members)(path, unpacked.refused):
             target = _target_path(folder, name)
             if target is None:
-                unpacked.refused[name] = "its name leads out of the archive"
+                unpacked.refused[name] = "its path lies outside the archive"
                 continue
             if target.exists():
-                unpacked.refused[name] = "the archive holds it twice"
+                unpacked.refused[name] = "the archive holds this name twice"
                 continue
             target.parent.mkdir(parents=True, exist_ok=True)
             room -= _write_member(member, target, room)
             unpacked.files.append(target)
             if len(unpacked.files) > MAX_FILES:
-                raise ArchiveError(f"more than {MAX_FILES} files: unpack it, and name the folder")
+                raise ArchiveError(f"more than {MAX_FILES} files: unpack it, and pass the folder")
     except ArchiveError:
         raise
     except READ_ERRORS as error:
@@ -121,7 +122,7 @@ def _zip_members(path: Path, refused: dict[str, str]) -> Iterator[tuple[str, IO[
     with zipfile.ZipFile(path) as archive:
         members = [member for member in archive.infolist() if not member.is_dir()]
         if any(member.flag_bits & 1 for member in members):
-            raise ArchiveError("the archive is encrypted: unpack it with its password, and name the folder")
+            raise ArchiveError("the archive is encrypted: unpack it with its password, and pass the folder")
         for member in members:
             if member.external_attr >> 28 == 0o12:
                 refused[member.filename] = "a link"
@@ -156,6 +157,6 @@ def _write_member(member: IO[bytes], target: Path, room: int) -> int:
             written += len(part)
             if written > room:
                 size = f"more than {MAX_BYTES / 2**30:.0f} GiB unpacked"
-                raise ArchiveError(f"{size}: unpack it yourself, and name the folder of one study")
+                raise ArchiveError(f"{size}: unpack it yourself, and pass the folder of one study")
             file.write(part)
     return written

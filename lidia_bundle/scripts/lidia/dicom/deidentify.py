@@ -29,11 +29,11 @@ REPLACEMENTS = {"ContentDate": UNKNOWN_TIME[0], "ContentTime": UNKNOWN_TIME[1]}
 """Values for attributes that must not be empty."""
 
 
-def deidentify(made: Dataset, *, uids: Literal["keep", "replace"] = "keep") -> None:
+def deidentify(dataset: Dataset, *, uids: Literal["keep", "replace"] = "keep") -> None:
     """Removes patient identity, and the time, place and staff of the scan, from an object, in place.
 
     Args:
-        made: SEG or SR.
+        dataset: SEG or SR.
         uids: "keep" leaves study, series, slices and segments connected (Retain UIDs Option);
             "replace" replaces every UID. An old UID gets the same new one in every object and every run.
     """
@@ -50,18 +50,19 @@ def deidentify(made: Dataset, *, uids: Literal["keep", "replace"] = "keep") -> N
         ("U_TAGS", "rename" if uids == "replace" else "keep"),
     ):
         actions.update(dict.fromkeys(table[group], action))
-    # one patient's studies stay apart in a viewer; a kept study UID is told anyway
-    pseudonym = sha256(str(made.StudyInstanceUID).encode()).hexdigest()[:16]
-    made.remove_private_tags()
-    _clean(made, actions, own=OWN_ATTRIBUTES)
-    made.PatientID = pseudonym
-    made.PatientIdentityRemoved, made.LongitudinalTemporalInformationModified = "YES", "REMOVED"
-    kept = [codes.KEEP_UIDS] if uids == "keep" else []
-    made.DeidentificationMethodCodeSequence = [
+    # a hash of the study's UID: a viewer does not join the studies of a patient, and the hash reveals no more
+    # than the UID itself
+    pseudonym = sha256(str(dataset.StudyInstanceUID).encode()).hexdigest()[:16]
+    dataset.remove_private_tags()
+    _clean(dataset, actions, own=OWN_ATTRIBUTES)
+    dataset.PatientID = pseudonym
+    dataset.PatientIdentityRemoved, dataset.LongitudinalTemporalInformationModified = "YES", "REMOVED"
+    uid_option = [codes.KEEP_UIDS] if uids == "keep" else []
+    dataset.DeidentificationMethodCodeSequence = [
         CodedConcept.from_code(code)
-        for code in (codes.PROFILE, codes.CLEAN_CONTENT, codes.KEEP_DEVICE, *kept)
+        for code in (codes.PROFILE, codes.CLEAN_CONTENT, codes.KEEP_DEVICE, *uid_option)
     ]
-    made.file_meta.MediaStorageSOPInstanceUID = made.SOPInstanceUID
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
 
 
 def _clean(dataset: Dataset, actions: Mapping[tuple[int, ...], str], own: tuple[str, ...] = ()) -> None:

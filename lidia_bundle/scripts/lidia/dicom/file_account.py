@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from scripts.lidia.atomic import write_text
-from scripts.lidia.dicom.archives import MAX_BYTES, ArchiveError, archive_kind, unpack
+from scripts.lidia.dicom.archives import MAX_BYTES, ArchiveError, detect_archive_kind, unpack
 from scripts.lidia.dicom.read_file import has_dicom_mark
 from scripts.lidia.input_folders import list_files
 
@@ -36,16 +36,16 @@ class Reason(NamedTuple):
 
 
 REASONS = {
-    "not_dicom": Reason("no DICOM"),
+    "not_dicom": Reason("not DICOM"),
     "index": Reason("an index of other files (DICOMDIR)"),
     "hidden": Reason("hidden"),
-    "hidden_dicom": Reason("hidden, and DICOM: rename it to have it read", True),
-    "volume": Reason("a volume, and no DICOM: name NIfTI by --venous, --arterial and so on", True),
-    "unpacked": Reason("an archive; the files in it are counted by themselves"),
+    "hidden_dicom": Reason("hidden DICOM: rename the file so that it is read", True),
+    "volume": Reason("a volume, not DICOM: pass NIfTI files by --venous, --arterial and so on", True),
+    "unpacked": Reason("an archive; the files in it are counted separately"),
     "packed": Reason("an archive that was not unpacked", True),
-    "link": Reason("a link that leads nowhere, or no regular file", True),
+    "link": Reason("a link without a target, or not a regular file", True),
     "damaged": Reason("DICOM that cannot be read", True),
-    "other_kind": Reason("DICOM, and no CT image"),
+    "other_kind": Reason("DICOM, but not a CT image"),
     "localizer": Reason("a localizer"),
     "single_slices": Reason("bolus tracking or single slices"),
     "dose_report": Reason("a dose report"),
@@ -53,20 +53,20 @@ REASONS = {
     "computed_map": Reason("a computed map"),
     "reformat": Reason("a reformat of another orientation"),
     "short": Reason("too short to show the liver"),
-    "geometry": Reason("CT slices that are no regular volume", True),
-    "bad_value": Reason("CT slices of which an attribute or a stored value has no meaning", True),
+    "geometry": Reason("CT slices that are not a regular volume", True),
+    "bad_value": Reason("CT slices with an invalid attribute or stored value", True),
     "no_liver": Reason("a scan that shows no liver"),
     "reconstruction": Reason("another reconstruction of a scan that was read"),
     "same_phase": Reason("another scan of a phase that was read", True),
-    "other_pass": Reason("a scan that goes on where one that was read ends: store both in one series", True),
-    "not_chosen": Reason("a CT scan that was taken for no phase", True),
-    "not_wanted": Reason("of a phase that was not wanted"),
-    "copy": Reason("the same slice once more"),
-    "overlap": Reason("a slice at a place that an earlier pass shows"),
+    "other_pass": Reason("a scan that continues a scan that was read: store both in one series", True),
+    "not_chosen": Reason("a CT scan that was not selected for any phase", True),
+    "not_wanted": Reason("of a phase that was not requested"),
+    "copy": Reason("a copy of a slice"),
+    "overlap": Reason("a slice at a position that an earlier pass covers"),
     "stray": Reason("a slice of another shape or acquisition than its series", True),
-    "failed": Reason("of a patient at fault", True),
+    "failed": Reason("of a patient with an error", True),
     "not_needed": Reason("not among the files that are read of this data set"),
-    "unknown": Reason("not looked at", True),
+    "unknown": Reason("not examined", True),
 }
 """The closed list of reasons."""
 
@@ -121,11 +121,11 @@ class Account:
     def unpack(self, path: Path) -> None:
         """Unpacks an archive, adds its files, and records the archive and its refused members as left out."""
         if self.temporary is None:
-            self.leave_out([path], "packed", detail=archive_kind(path))
+            self.leave_out([path], "packed", detail=detect_archive_kind(path))
             return
         depth = next((d for folder, d in self.depths.items() if folder in path.parents), 0) + 1
         if depth > MAX_DEPTH:
-            self.leave_out([path], "packed", detail=f"archives in one another, {depth} deep: unpack them")
+            self.leave_out([path], "packed", detail=f"archives nested {depth} deep: unpack them")
             return
         folder = self.temporary / str(len(self.names))
         try:
@@ -145,9 +145,9 @@ class Account:
 
     def iterate_unread(self) -> Iterator[Path]:
         """Yields the files without a record; files that are added meanwhile come last."""
-        seen: set[Path] = set()
-        while pending := [path for path in self.names if path not in seen and path not in self.fates]:
-            seen.update(pending)
+        yielded: set[Path] = set()
+        while pending := [path for path in self.names if path not in yielded and path not in self.fates]:
+            yielded.update(pending)
             yield from pending
 
     def is_hidden(self, path: Path) -> bool:
@@ -196,11 +196,11 @@ class Account:
                 groups[fate.reason].append(path)
             else:
                 uses[fate.use, fate.series] += 1
-        left, used = sum(map(len, groups.values())), sum(uses.values())
+        left_out, used = sum(map(len, groups.values())), sum(uses.values())
         return {
-            "total": used + left,
+            "total": used + left_out,
             "used": used,
-            "left_out": left,
+            "left_out": left_out,
             "uses": [{"use": use, "series": series, "files": n} for (use, series), n in uses.items()],
             "reasons": [
                 self._summarize_reason(reason, groups[reason]) for reason in REASONS if reason in groups
@@ -232,7 +232,7 @@ class Account:
         write_text(path, text.getvalue())
 
 
-def reason_without_header(path: Path, account: Account) -> str:
+def find_reason_without_header(path: Path, account: Account) -> str:
     """Returns why a file is not part of a study, as far as that is known without its header; empty otherwise.
 
     Raises:
@@ -242,7 +242,7 @@ def reason_without_header(path: Path, account: Account) -> str:
         return "hidden_dicom" if has_dicom_mark(path) and not account.is_linked(path) else "hidden"
     if path.name.upper() == "DICOMDIR":
         return "index"
-    if archive_kind(path):
+    if detect_archive_kind(path):
         return "packed"
     return "volume" if path.name.lower().endswith(VOLUMES) else ""
 

@@ -176,7 +176,7 @@ def check_pixels(header: Dataset) -> None:
     for keyword in PIXELS:
         (read_words if ATTRIBUTES[keyword].terms else read_numbers)(header, keyword)
     if "ModalityLUTSequence" in header:
-        problem = "ModalityLUTSequence is there: a CT image has RescaleSlope and RescaleIntercept instead"
+        problem = "it has a ModalityLUTSequence: a CT image has RescaleSlope and RescaleIntercept instead"
         _refuse(header, problem, "bad_value")
     stored = require_numbers(header, "BitsStored")[0]
     if stored > require_numbers(header, "BitsAllocated")[0]:
@@ -252,13 +252,13 @@ def _check_date(digits: str, form: str) -> str:
 def _check_absent(header: Dataset, row: Attribute) -> None:
     if row.absent == "refuse":
         what = "is empty" if row.keyword in header else "is missing"
-        _refuse(header, f"{row.keyword} {what}: HU or place are unknown", "no_tags")
+        _refuse(header, f"{row.keyword} {what}: HU or positions are unknown", "no_tags")
 
 
-def _refuse_value(header: Dataset, row: Attribute, values: Any, wanted: str) -> NoReturn:
-    shown = "\\".join(map(str, values))
-    shown = shown if len(shown) <= _MAX_SHOWN else f"{shown[:_MAX_SHOWN]} (cut)"
-    _refuse(header, f"{row.keyword} is {shown!r}, not {wanted}", "bad_value")
+def _refuse_value(header: Dataset, row: Attribute, values: Any, expected: str) -> NoReturn:
+    text = "\\".join(map(str, values))
+    text = text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]} (cut)"
+    _refuse(header, f"{row.keyword} is {text!r}, not {expected}", "bad_value")
 
 
 def _refuse(header: Dataset, problem: str, code: str) -> NoReturn:

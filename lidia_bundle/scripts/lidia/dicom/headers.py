@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.dicom.attributes import TAGS
-from scripts.lidia.dicom.file_account import Account, reason_without_header
+from scripts.lidia.dicom.file_account import Account, find_reason_without_header
 from scripts.lidia.dicom.header_values import CT, read_text
 from scripts.lidia.dicom.read_file import read_file
 
@@ -49,7 +49,7 @@ def read_headers(
         raise CaseError("dicom", str(folder), "there is no such folder", remedy, "missing")
     account = Account(folder) if account is None else account
     for path, words in account.closed.items():
-        remedy = "get the right to read it, or move it away"
+        remedy = "change the permissions so that it can be read, or move it away"
         _raise_or_append(
             CaseError("dicom", str(path), f"it cannot be read ({words})", remedy, "closed"), unreadable
         )
@@ -79,7 +79,7 @@ def _read_study_header(path: Path, account: Account, more: Sequence[str]) -> Dat
     try:
         reason, header = _find_reason(path, account, more)
     except OSError as error:
-        remedy = "get the right to read it, or copy the study again"
+        remedy = "change the permissions so that it can be read, or copy the study again"
         problem = f"the file cannot be read ({error.strerror or error})"
         raise CaseError("dicom", str(path), problem, remedy, "damaged") from error
     if reason == "packed":
@@ -92,10 +92,10 @@ def _read_study_header(path: Path, account: Account, more: Sequence[str]) -> Dat
 def _find_reason(path: Path, account: Account, more: Sequence[str]) -> tuple[str, Dataset | None]:
     """Returns a key of `REASONS` if a file is not part of a study; otherwise an empty text and its header."""
     if account.is_hidden(path) or path.name.upper() == "DICOMDIR":
-        return reason_without_header(path, account), None
+        return find_reason_without_header(path, account), None
     header = _read_header(path, more)
     if header is None:
-        return reason_without_header(path, account) or "not_dicom", None
+        return find_reason_without_header(path, account) or "not_dicom", None
     kind = header.file_meta.get("MediaStorageSOPClassUID")
     return ("index", None) if kind == MEDIA_STORAGE_DIRECTORY else ("", header)
 
@@ -108,16 +108,16 @@ def _read_header(path: Path, more: Sequence[str]) -> Dataset | None:
     """
     from pydicom.uid import MediaStorageDirectoryStorage
 
-    named, remedy = path.suffix.lower() in (".dcm", ".ima"), "copy the study again"
-    if path.stat().st_size == 0 and (named or not path.suffix):
+    has_dicom_ending, remedy = path.suffix.lower() in (".dcm", ".ima"), "copy the study again"
+    if path.stat().st_size == 0 and (has_dicom_ending or not path.suffix):
         raise CaseError("dicom", str(path), "the file is empty (0 bytes)", remedy, "empty_file")
     try:
         header = read_file(path, stop_before_pixels=True, specific_tags=[*TAGS, *more])
     except Exception as error:  # a broken file can break its reader anywhere
         problem = f"the file cannot be read ({error})"
         raise CaseError("dicom", str(path), problem, remedy, "damaged") from error
-    if header is None and named:
-        raise CaseError("dicom", str(path), "the file is no DICOM", remedy, "damaged")
+    if header is None and has_dicom_ending:
+        raise CaseError("dicom", str(path), "the file is not DICOM", remedy, "damaged")
     if header is None:
         return None
     kind = header.file_meta.get("MediaStorageSOPClassUID") or read_text(header, "SOPClassUID")

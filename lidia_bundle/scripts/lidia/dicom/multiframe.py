@@ -38,7 +38,7 @@ def split_frames(header: Dataset) -> list[Dataset]:
     from pydicom import Dataset
 
     shared = _first_item(header, "SharedFunctionalGroupsSequence")
-    made = []
+    frames = []
     for number, groups in enumerate(_items(header, "PerFrameFunctionalGroupsSequence")):
         frame = Dataset()
         frame.filename, frame.SOPInstanceUID = header.filename, f"2.25.{number + 1}"
@@ -54,8 +54,8 @@ def split_frames(header: Dataset) -> list[Dataset]:
             return []
         moment = read_datetime(_first_item(groups, "FrameContentSequence"), "FrameAcquisitionDateTime")
         frame.AcquisitionDateTime = moment or read_datetime(header, "AcquisitionDateTime")
-        made.append(frame)
-    return made
+        frames.append(frame)
+    return frames
 
 
 def _items(dataset: Dataset, keyword: str) -> Sequence[Dataset]:

@@ -1,4 +1,4 @@
-"""Defines what SEG and SR share: source, software, and identifiers and times that are equal in every run."""
+"""Defines the attributes that SEG and SR share: source, software, and reproducible UIDs and times."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ class Origin(NamedTuple):
     content: str
     """SHA-256 of the findings; other findings make another object."""
 
-    def uid(self, what: str, *, content: bool = True) -> UID:
+    def make_uid(self, what: str, *, content: bool = True) -> UID:
         """Makes a UID from the series, the purpose `what` and, if `content`, the findings."""
         series = str(self.source[0].SeriesInstanceUID)
         return generate_uid(entropy_srcs=[series, NAME, what, self.content if content else ""])
 
-    def common(self, kind: str, number: int) -> dict[str, Any]:
+    def make_common_arguments(self, kind: str, number: int) -> dict[str, Any]:
         """Makes the arguments that highdicom's classes share; the content time is that of the source.
 
         Args:
@@ -61,8 +61,8 @@ class Origin(NamedTuple):
         """
         date, time = _content_time(self.source[0])
         return {
-            "series_instance_uid": self.uid(f"{kind} series", content=False),
-            "sop_instance_uid": self.uid(kind),
+            "series_instance_uid": self.make_uid(f"{kind} series", content=False),
+            "sop_instance_uid": self.make_uid(kind),
             "series_number": 10 * int(self.source[0].get("SeriesNumber") or 0) + number,
             "instance_number": 1,
             "manufacturer": MAKER,
@@ -74,7 +74,7 @@ class Origin(NamedTuple):
             "content_time": time,
         }
 
-    def algorithm(self) -> AlgorithmIdentificationSequence:
+    def make_algorithm(self) -> AlgorithmIdentificationSequence:
         """Describes the network and its weights."""
         return AlgorithmIdentificationSequence(
             name=NAME, family=FAMILY, version=self.version, parameters={"weights_sha256": self.weights}
@@ -100,18 +100,18 @@ def make_origin(
     return Origin(source, versions["bundle"], weights_text, content.hexdigest())
 
 
-def complete_object(made: Dataset, origin: Origin) -> Dataset:
+def complete_object(dataset: Dataset, origin: Origin) -> Dataset:
     """Removes the random and clock-dependent values that highdicom writes into an object."""
     for keyword in ("InstanceCreationDate", "InstanceCreationTime"):
-        delattr(made, keyword)
-    for equipment in made.get("ContributingEquipmentSequence", ()):
+        delattr(dataset, keyword)
+    for equipment in dataset.get("ContributingEquipmentSequence", ()):
         if "ContributionDateTime" in equipment:
             del equipment.ContributionDateTime
-    dimensions = origin.uid("dimensions")
-    for element in made.iterall():
+    dimensions = origin.make_uid("dimensions")
+    for element in dataset.iterall():
         if element.keyword == "DimensionOrganizationUID":
             element.value = dimensions
-    return made
+    return dataset
 
 
 def _content_time(source: Dataset) -> tuple[str, str]:

@@ -73,13 +73,13 @@ def _read_head(path: Path) -> bytes:
 
 
 def _is_genuine(dataset: Dataset) -> bool:
-    named = re.fullmatch(r"1\.2\.840\.10008\.[0-9.]+", read_text(dataset, "SOPClassUID"))
+    has_sop_class = re.fullmatch(r"1\.2\.840\.10008\.[0-9.]+", read_text(dataset, "SOPClassUID"))
     image = all(isinstance(dataset.get(size), int) for size in ("Rows", "Columns"))
-    return bool(named) or image and bool(read_text(dataset, "Modality"))
+    return bool(has_sop_class) or image and bool(read_text(dataset, "Modality"))
 
 
 def _complete_syntax(dataset: Dataset) -> Dataset:
-    """Adds the transfer syntax of uncompressed pixels; a compressed one stands in the file meta alone."""
+    """Adds the transfer syntax of uncompressed pixels; only the file meta can name a compressed one."""
     from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
     if "TransferSyntaxUID" not in dataset.file_meta:

@@ -24,10 +24,10 @@ from scripts.lidia.dicom.read_file import read_file
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-Volume = tuple[NDArray[np.float32], NDArray[np.float64], list[str]]
+DecodedVolume = tuple[NDArray[np.float32], NDArray[np.float64], list[str]]
 
 
-def read_voxels(slices: Sequence[Dataset]) -> Volume:
+def read_voxels(slices: Sequence[Dataset]) -> DecodedVolume:
     """Reads the voxels of single slices.
 
     Args:
@@ -40,16 +40,16 @@ def read_voxels(slices: Sequence[Dataset]) -> Volume:
         CaseError: if a slice cannot be decoded, or its values cannot be HU.
     """
 
-    def pixels() -> Iterator[SlicePixels]:
+    def convert_slices() -> Iterator[SlicePixels]:
         for slice_ in slices:
             stored, words = _decode(slice_)
-            made = convert_to_hu(slice_, stored)
-            yield made._replace(remarks=words + made.remarks)
+            converted = convert_to_hu(slice_, stored)
+            yield converted._replace(remarks=words + converted.remarks)
 
-    return _stack_slices(slices, pixels())
+    return _stack_slices(slices, convert_slices())
 
 
-def read_frames(frames: Sequence[Dataset], every: int = 1) -> Volume:
+def read_frames(frames: Sequence[Dataset], every: int = 1) -> DecodedVolume:
     """Reads the voxels of one enhanced multi-frame file.
 
     Args:
@@ -65,7 +65,7 @@ def read_frames(frames: Sequence[Dataset], every: int = 1) -> Volume:
     file = Path(frames[0].filename)
     header = read_file(file)
     if header is None:
-        raise CaseError("dicom", str(file), "the file is no DICOM", "copy the file again", "damaged")
+        raise CaseError("dicom", str(file), "the file is not DICOM", "copy the file again", "damaged")
     stored, words = _decode(header)
     stored = stored.reshape(-1, *stored.shape[-2:])
     if len(stored) != len(frames):
@@ -75,12 +75,12 @@ def read_frames(frames: Sequence[Dataset], every: int = 1) -> Volume:
     positions = _positions(frames) @ np.cross(*orientation)
     order = np.argsort(positions)[::every]
 
-    def pixels() -> Iterator[SlicePixels]:
+    def convert_frames() -> Iterator[SlicePixels]:
         for number in order:
-            made = convert_to_hu(header, stored[number], frames[number])
-            yield made._replace(remarks=words + made.remarks)
+            converted = convert_to_hu(header, stored[number], frames[number])
+            yield converted._replace(remarks=words + converted.remarks)
 
-    return _stack_slices([frames[number] for number in order], pixels())
+    return _stack_slices([frames[number] for number in order], convert_frames())
 
 
 def _decode(header: Dataset) -> tuple[NDArray[np.integer], tuple[str, ...]]:
@@ -94,7 +94,7 @@ def _decode(header: Dataset) -> tuple[NDArray[np.integer], tuple[str, ...]]:
         raise CaseError("dicom", str(header.filename), problem, remedy, "damaged") from error
 
 
-def _stack_slices(slices: Sequence[Dataset], pixels: Iterator[SlicePixels]) -> Volume:
+def _stack_slices(slices: Sequence[Dataset], pixels: Iterator[SlicePixels]) -> DecodedVolume:
     rows, columns = (int(require_numbers(slices[0], keyword)[0]) for keyword in ("Rows", "Columns"))
     voxels = np.empty((columns, rows, len(slices)), np.float32, order="F")
     counts, remarks = [], []

@@ -82,8 +82,8 @@ def split_scans(slices: Sequence[Dataset]) -> list[Scan]:
     for parts in _partitions(placed):
         if not any(_has_repeated_position(part.slices) for part in parts):
             return _make_scans(_join_passes(parts), copies)
-    kept, same = _split_same_pixels(placed)
-    return _make_scans([_Pass(kept)], [*copies, *same])
+    distinct, same = _split_same_pixels(placed)
+    return _make_scans([_Pass(distinct)], [*copies, *same])
 
 
 class _Pass:
@@ -114,7 +114,7 @@ class _Pass:
         return float(np.median(np.diff(self.heights))) if len(self.slices) > 1 else 0.0
 
     @property
-    def even(self) -> bool:
+    def is_even(self) -> bool:
         """Whether the slices are evenly spaced."""
         steps = np.diff(self.heights)
         return not len(steps) or bool(np.abs(steps - self.step).max() <= SAME_PLACE_MM)
@@ -134,31 +134,31 @@ class _Pass:
         same_grid = beside <= near and np.abs(shift[:2]).max() <= OFF_GRID_MM
         alike = all(abs(part.step - step) <= SAME_PLACE_MM for part in (self, other) if part.step)
         most = max(OVERLAP_SLICES, OVERLAP_SHARE * min(len(here), len(there)))
-        few = len(self.shared(other)) <= most
+        few = len(self.find_shared(other)) <= most
         return bool(reaches and apart < 1.5 * step and same_grid and alike and few)
 
-    def shared(self, other: _Pass) -> set[int]:
+    def find_shared(self, other: _Pass) -> set[int]:
         """Returns the numbers of the slices of `other` at whose position this pass has a slice."""
         nearest = np.abs(other.heights[:, None] - self.heights[None]).min(1)
         return set(np.flatnonzero(nearest < max(self.step, other.step) / 2).tolist())
 
     def add(self, other: _Pass) -> None:
         """Joins a further pass and leaves out its slices at positions that this pass has."""
-        shared = self.shared(other)
+        shared = self.find_shared(other)
         starts = [start for start in (self.start, other.start) if start is not None]
         pause = max(starts) - min(starts) if len(starts) == 2 else 0.0
         pause = min(pause, DAY_S - pause)
         self.remarks += other.remarks
         both = f"passes {self.name} and {other.name}"
         if shared:
-            left = f"{len(shared)} slices of {other.name} left out at places of {self.name}"
-            self.remarks.append(("overlap", f"{both} overlap: they were joined, and {left}"))
+            omission = f"{len(shared)} slices of {other.name} were left out at positions of {self.name}"
+            self.remarks.append(("overlap", f"{both} overlap and were joined: {omission}"))
         if pause > LONG_PAUSE_S:
             doubt = f"began {pause:.0f} s apart: their contrast may differ"
             self.remarks.append(("pause", f"{both} were joined and {doubt}"))
         self.spare += [*other.spare, *((other.slices[index].header, "overlap") for index in sorted(shared))]
-        kept = [item for index, item in enumerate(other.slices) if index not in shared]
-        self.slices = sorted([*self.slices, *kept], key=lambda item: float(item.position[2]))
+        new_slices = [item for index, item in enumerate(other.slices) if index not in shared]
+        self.slices = sorted([*self.slices, *new_slices], key=lambda item: float(item.position[2]))
         self.start = min((s for s in (self.start, other.start) if s is not None), default=None)
         self.name = f"{self.name}+{other.name}"
 
@@ -209,13 +209,13 @@ def _are_interleaved(parts: Sequence[_Pass], whole: _Pass) -> bool:
 
     Interleaved passes of one scan begin together and make one even stack.
     """
-    if min(len(part.slices) for part in parts) < MIN_SLICES or not all(part.even for part in parts):
+    if min(len(part.slices) for part in parts) < MIN_SLICES or not all(part.is_even for part in parts):
         return False
     ends = [(part.heights[0], part.heights[-1]) for part in parts]
     shared = min(high for _, high in ends) - max(low for low, _ in ends)
     starts = [part.start for part in parts if part.start is not None]
     later = len(starts) == len(parts) and max(starts) - min(starts) > SAME_SCAN_S
-    return shared > OVERLAP_SHARE * min(high - low for low, high in ends) and (later or not whole.even)
+    return shared > OVERLAP_SHARE * min(high - low for low, high in ends) and (later or not whole.is_even)
 
 
 def _partitions(placed: Sequence[PositionedSlice]) -> Iterator[list[_Pass]]:
@@ -251,28 +251,30 @@ def _split_identical(
     placed: Sequence[PositionedSlice],
 ) -> tuple[list[PositionedSlice], list[PositionedSlice]]:
     """Separates copies, which have the UID and the position of another slice."""
-    kept: dict[tuple[object, ...], PositionedSlice] = {}
+    first_by_key: dict[tuple[object, ...], PositionedSlice] = {}
     copies = []
     for item in placed:
         uid = read_text(item.header, "SOPInstanceUID") or str(item.header.filename)
-        if kept.setdefault((uid, *np.round(item.position, 2)), item) is not item:
+        if first_by_key.setdefault((uid, *np.round(item.position, 2)), item) is not item:
             copies.append(item)
-    return list(kept.values()), copies
+    return list(first_by_key.values()), copies
 
 
 def _split_same_pixels(
     placed: Sequence[PositionedSlice],
 ) -> tuple[list[PositionedSlice], list[PositionedSlice]]:
     """Separates slices whose pixels equal those of another slice at their position."""
-    kept: list[PositionedSlice] = []
+    distinct: list[PositionedSlice] = []
     same: list[PositionedSlice] = []
     for item in sorted(placed, key=lambda item: float(item.position[2])):
-        neighbours = [k for k in kept[-MAX_PARTS:] if abs(k.position[2] - item.position[2]) < SAME_PLACE_MM]
+        neighbours = [
+            k for k in distinct[-MAX_PARTS:] if abs(k.position[2] - item.position[2]) < SAME_PLACE_MM
+        ]
         pixels = _read_pixel_data(item.header) if neighbours else b""
-        (same if pixels and any(pixels == _read_pixel_data(k.header) for k in neighbours) else kept).append(
-            item
-        )
-    return kept, same
+        (
+            same if pixels and any(pixels == _read_pixel_data(k.header) for k in neighbours) else distinct
+        ).append(item)
+    return distinct, same
 
 
 def _read_pixel_data(header: Dataset) -> bytes:

@@ -28,7 +28,7 @@ def _parse(stamp: str) -> datetime | None:
         return None
 
 
-def nearest_datetime(clock: str, near: datetime) -> datetime | None:
+def find_nearest_datetime(clock: str, near: datetime) -> datetime | None:
     """Gives a time of day the date that brings it nearest to another time; midnight may lie between them."""
     time = _parse(near.strftime("%Y%m%d") + clock)
     if time is None:

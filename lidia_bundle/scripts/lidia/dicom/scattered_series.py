@@ -31,13 +31,13 @@ def pool_scattered(groups: Iterable[Group]) -> list[tuple[Group, str]]:
     Returns:
         Groups, each with a remark for the user; the remark of an unchanged group is empty.
     """
-    kept: list[tuple[Group, str]] = []
+    pooled: list[tuple[Group, str]] = []
     scattered: list[Group] = []
     for group in groups:
         is_small = len(group) < MIN_SLICES and all(
             is_slice(header) and not is_multiframe(header) for header in group
         )
-        (scattered.append(group) if is_small else kept.append((group, "")))
+        (scattered.append(group) if is_small else pooled.append((group, "")))
     frames = {read_text(group[0], "FrameOfReferenceUID") for group in scattered}
     shared = len(frames) < len(scattered)  # otherwise each slice has its own, too
     pools: dict[tuple[object, ...], list[Group]] = defaultdict(list)
@@ -46,8 +46,8 @@ def pool_scattered(groups: Iterable[Group]) -> list[tuple[Group, str]]:
     for pool in pools.values():
         slices = [header for group in pool for header in group]
         remark = f"{len(pool)} series of a few slices each were joined" if len(pool) > 1 else ""
-        kept.append((slices, remark))
-    return kept
+        pooled.append((slices, remark))
+    return pooled
 
 
 def is_scattered(groups: Sequence[Sequence[Dataset]]) -> bool:

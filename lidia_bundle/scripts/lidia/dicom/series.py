@@ -14,7 +14,7 @@ from scripts.lidia.dicom.file_account import Account, format_reason
 from scripts.lidia.dicom.header_values import check_pixels, check_slice, read_text, require_numbers
 from scripts.lidia.dicom.multiframe import split_frames
 from scripts.lidia.dicom.read_voxels import read_frames
-from scripts.lidia.dicom.slices import SliceSelection, position_along_normal
+from scripts.lidia.dicom.slices import SliceSelection, compute_position
 from scripts.lidia.input_folders import list_files
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def read_series(folder: str | Path, *, case: str = "") -> SeriesVolume:
     """
     series, account = SliceSelection(str(folder), case or Path(folder).name), Account(folder)
     for path, words in account.closed.items():
-        remedy = "get the right to read it, or move it away"
+        remedy = "change the permissions so that it can be read, or move it away"
         raise series.make_error("closed", f"the folder cannot be read ({words})", remedy, str(path))
     voxels, affine, remarks = _read(series, list_dicom_paths(folder), look=True)
     for entry in series.close_account(account)["reasons"]:
@@ -76,7 +76,7 @@ def _read(
     except CaseError as fault:  # an error of a header names its file, not the case
         raise fault.of_case(series.case) from fault
     except Exception as error:  # pydicom parses values on access, and raises many kinds of errors
-        problem = f"a header cannot be understood ({type(error).__name__}: {error})"
+        problem = f"a header cannot be parsed ({type(error).__name__}: {error})"
         raise series.make_error("damaged", problem, "copy the series again") from error
 
 
@@ -95,7 +95,7 @@ def _read_volume(series: SliceSelection, paths: Sequence[Path], step_mm: float, 
     slices = series.select_volume(series.read_files(paths))
     if look:
         series.remark_kind(slices[0], slices)
-    every = max(1, int(step_mm / (position_along_normal(slices[1]) - position_along_normal(slices[0]))))
+    every = max(1, int(step_mm / (compute_position(slices[1]) - compute_position(slices[0]))))
     return (*series.read_volume(slices[::every]), series.remarks)
 
 
@@ -115,14 +115,14 @@ def check_stack(headers: Sequence[Dataset], *, case: str) -> tuple[tuple[float, 
     series = SliceSelection(str(Path(headers[0].filename).parent), case)
     for header in headers:
         check_slice(header)
-    unique = list({(read_text(s, "SOPInstanceUID"), position_along_normal(s)): s for s in headers}.values())
-    if len({round(position_along_normal(header), 2) for header in unique}) < len(unique):
+    unique = list({(read_text(s, "SOPInstanceUID"), compute_position(s)): s for s in headers}.values())
+    if len({round(compute_position(header), 2) for header in unique}) < len(unique):
         if len({header.filename for header in headers}) < len(headers):
             problem = "several frames at one position: more than one phase in the file"
             raise series.make_error("two_acquisitions", problem, "export each phase as a series of its own")
         unique = series.drop_copies(series.read_files([Path(header.filename) for header in unique]))
     ordered = series.check_regular(unique)
-    extent = position_along_normal(ordered[-1]) - position_along_normal(ordered[0])
+    extent = compute_position(ordered[-1]) - compute_position(ordered[0])
     rows, columns = require_numbers(ordered[0], "PixelSpacing")
     return (columns, rows, extent / (len(ordered) - 1)), extent
 

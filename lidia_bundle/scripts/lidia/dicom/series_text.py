@@ -84,22 +84,24 @@ def find_phases(text: str) -> dict[str, str]:
         The matched word of each phase; empty if the text names none.
     """
     rest = BOTH.sub(" ", f" {normalize_text(text)} ")
-    found: dict[str, str] = {}
+    word_of_phase: dict[str, str] = {}
     for word, phase in sorted(PHASE_OF_WORD.items(), key=lambda pair: -len(pair[0])):
         pattern = word if ord(word[0]) > 0x3000 else f" {word} "
         if pattern in rest:
-            found.setdefault(phase, word)
+            word_of_phase.setdefault(phase, word)
             rest = rest.replace(pattern, "  ")
     late = next((word for word in LATE if f" {word} " in rest), None)
-    if late and "arterial" not in found:
-        found = {"delayed": late}
-    if found.get("delayed") == "del" and len(found) > 1:  # "del" is also Spanish and Italian for "of the"
-        del found["delayed"]
+    if late and "arterial" not in word_of_phase:
+        word_of_phase = {"delayed": late}
+    if (
+        word_of_phase.get("delayed") == "del" and len(word_of_phase) > 1
+    ):  # "del" is also Spanish and Italian for "of the"
+        del word_of_phase["delayed"]
     delay = max([int(number) * 60 for number in MINUTES.findall(rest)], default=0)
     delay = delay or max(map(int, SECONDS.findall(rest)), default=0)
-    if not found:
-        found = {p: f"{delay} s" for p, (low, high) in AFTER_INJECTION.items() if low <= delay < high}
-    return found
+    if not word_of_phase:
+        word_of_phase = {p: f"{delay} s" for p, (low, high) in AFTER_INJECTION.items() if low <= delay < high}
+    return word_of_phase
 
 
 def match_phase_name(name: str) -> str | None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.datalist.header_checks import MIN_SLICES
 from scripts.lidia.dicom.even_grid import align_to_grid
-from scripts.lidia.dicom.file_account import Account, reason_without_header
+from scripts.lidia.dicom.file_account import Account, find_reason_without_header
 from scripts.lidia.dicom.header_values import (
     check_pixels,
     check_slice,
@@ -49,7 +49,7 @@ class SliceSelection:
     def __init__(self, folder: str, case: str) -> None:
         self.folder, self.case = folder, case
         self.remarks: list[CaseError] = []
-        self.left: list[tuple[Path, str]] = []
+        self.left_out: list[tuple[Path, str]] = []
         self.used: list[Path] = []
 
     def make_error(self, code: str, problem: str, remedy: str, file: str | None = None) -> CaseError:
@@ -62,15 +62,15 @@ class SliceSelection:
 
     def leave_out(self, slices: Sequence[Dataset], reason: str) -> None:
         """Records slices as left out, by a key of `file_account.REASONS`."""
-        self.left += [(Path(slice_.filename), reason) for slice_ in slices]
+        self.left_out += [(Path(slice_.filename), reason) for slice_ in slices]
 
     def close_account(self, account: Account) -> dict[str, Any]:
         """Records the use of every file of the folder; returns the summary of the account."""
         account.use(self.used, "phase")
-        for path, reason in self.left:
+        for path, reason in self.left_out:
             account.leave_out([path], reason)
         for path in list(account.iterate_unread()):
-            account.leave_out([path], reason_without_header(path, account) or "not_dicom")
+            account.leave_out([path], find_reason_without_header(path, account) or "not_dicom")
         account.close()
         return account.summary()
 
@@ -78,13 +78,13 @@ class SliceSelection:
         """Adds a remark if a series looks like no phase; it is used, since the user named its folder."""
         self.used = sorted({Path(slice_.filename) for slice_ in slices})
         kind, words = classify_series(first, slices)
-        extent = position_along_normal(max(slices, key=position_along_normal)) - position_along_normal(
-            min(slices, key=position_along_normal)
+        extent = compute_position(max(slices, key=compute_position)) - compute_position(
+            min(slices, key=compute_position)
         )
         if not kind and extent < MIN_EXTENT_MM:
             words = f"only {extent:.0f} mm long"
         if words:
-            self.add_remark("looks_unlike", f"the series looks like no phase: {words}")
+            self.add_remark("looks_unlike", f"the series does not look like a contrast phase: {words}")
 
     def select_volume(self, datasets: Sequence[Dataset]) -> list[Dataset]:
         """Selects the slices of one regular volume, sorted along their normal."""
@@ -121,10 +121,10 @@ class SliceSelection:
             if slice_ is not None:
                 datasets.append(slice_)
             elif path.suffix.lower() in (".dcm", ".ima"):
-                raise self.make_error("damaged", "the file is no DICOM", "copy the series again", str(path))
+                raise self.make_error("damaged", "the file is not DICOM", "copy the series again", str(path))
         if not datasets:
             raise self.make_error(
-                "no_dicom", "no DICOM file in the folder", "name the folder of one CT series"
+                "no_dicom", "no DICOM file in the folder", "pass the folder of one CT series"
             )
         return datasets
 
@@ -135,18 +135,18 @@ class SliceSelection:
             modalities = ", ".join({read_text(d, "Modality") or "none" for d in slices})
             problem = f"no CT slices: {modalities or 'no image with a position'}"
             raise self.make_error("not_ct", problem, "name the folder of one CT series")
-        kept = [d for d in datasets if is_slice(d)]
+        ct_slices = [d for d in datasets if is_slice(d)]
         self.leave_out([d for d in datasets if not is_slice(d)], "other_kind")
-        if len(kept) < len(datasets):
+        if len(ct_slices) < len(datasets):
             self.add_remark(
                 "left_out",
-                f"{len(datasets) - len(kept)} files are not CT slices (localizers and others); left out",
+                f"{len(datasets) - len(ct_slices)} files are not CT slices (localizers and others); left out",
             )
-        if not kept:
+        if not ct_slices:
             raise self.make_error("not_ct", "localizers only", "name the folder of one CT series")
-        for slice_ in kept:
+        for slice_ in ct_slices:
             _check_complete(self, slice_)
-        return kept
+        return ct_slices
 
     def require_one_series(self, slices: Sequence[Dataset]) -> list[Dataset]:
         """Checks that the folder holds one series."""
@@ -154,7 +154,7 @@ class SliceSelection:
         for slice_ in slices:
             series[read_text(slice_, "SeriesInstanceUID")].append(slice_)
         if len(series) > 1 and is_scattered(list(series.values())):
-            self.add_remark("scattered", f"{len(series)} series of a few slices each were taken for one")
+            self.add_remark("scattered", f"{len(series)} series of a few slices each were joined to one")
         elif len(series) > 1:
             names = [
                 f"{read_text(g[0], 'SeriesDescription')!r} "
@@ -207,11 +207,11 @@ class SliceSelection:
 
     def drop_copies(self, slices: Sequence[Dataset]) -> list[Dataset]:
         """Leaves out copies of a slice; two different slices at one position are two acquisitions."""
-        kept: dict[float, Dataset] = {}
+        first_by_position: dict[float, Dataset] = {}
         copies, clashes = 0, 0
         for slice_ in slices:
-            place = round(position_along_normal(slice_), 2)
-            other = kept.setdefault(place, slice_)
+            position = round(compute_position(slice_), 2)
+            other = first_by_position.setdefault(position, slice_)
             if other is slice_:
                 continue
             same = _is_copy(other, slice_)
@@ -223,15 +223,15 @@ class SliceSelection:
             raise self.make_error("two_acquisitions", problem, "separate the phases into folders")
         if copies:
             self.add_remark("copies", f"{copies} copies of slices were left out")
-        return list(kept.values())
+        return list(first_by_position.values())
 
     def check_regular(self, slices: Sequence[Dataset]) -> list[Dataset]:
         """Sorts the slices and checks that they are evenly spaced along their normal."""
         if len(slices) < MIN_SLICES:
             problem = f"{len(slices)} slices, fewer than {MIN_SLICES}"
             raise self.make_error("too_flat", problem, "give the whole series")
-        ordered = sorted(slices, key=position_along_normal)
-        places = np.array([position_along_normal(s) for s in ordered])
+        ordered = sorted(slices, key=compute_position)
+        places = np.array([compute_position(s) for s in ordered])
         corners = np.array([require_numbers(s, "ImagePositionPatient") for s in ordered])
         steps = np.diff(places)
         step = float(np.median(steps))
@@ -269,7 +269,7 @@ class SliceSelection:
         return voxels, affine
 
 
-def position_along_normal(slice_: Dataset) -> float:
+def compute_position(slice_: Dataset) -> float:
     """Returns the position of a slice along its normal, in mm."""
     orientation = np.asarray(require_numbers(slice_, "ImageOrientationPatient"))
     corner = require_numbers(slice_, "ImagePositionPatient")
@@ -290,10 +290,10 @@ def _check_complete(series: SliceSelection, slice_: Dataset) -> None:
     check_pixels(slice_)
     file = str(slice_.filename)
     size = [require_numbers(slice_, keyword)[0] for keyword in ("Rows", "Columns", "BitsAllocated")]
-    wanted = int(np.prod(size)) // 8
+    expected_bytes = int(np.prod(size)) // 8
     plain = not slice_.file_meta.TransferSyntaxUID.is_compressed
-    if "PixelData" not in slice_ or (plain and len(slice_.PixelData) < wanted):
-        held = len(slice_.get("PixelData", b""))
+    if "PixelData" not in slice_ or (plain and len(slice_.PixelData) < expected_bytes):
+        present_bytes = len(slice_.get("PixelData", b""))
         raise series.make_error(
-            "truncated", f"{held} of {wanted} bytes of pixels", "copy the series again", file
+            "truncated", f"{present_bytes} of {expected_bytes} bytes of pixels", "copy the series again", file
         )

@@ -107,15 +107,15 @@ def resample_to_stack(labels: NDArray[Any], affine: NDArray[np.float64], stack: 
     between = np.linalg.inv(stack.affine) @ affine
     turns = nib.io_orientation(between)
     turned = nib.apply_orientation(labels, turns)
-    left = between @ nib.orientations.inv_ornt_aff(turns, labels.shape)
-    if turned.shape == stack.shape and np.abs(_corner_shifts(left, stack.shape)).max() < MAX_CORNER_SHIFT:
+    residual = between @ nib.orientations.inv_ornt_aff(turns, labels.shape)
+    if turned.shape == stack.shape and np.abs(_corner_shifts(residual, stack.shape)).max() < MAX_CORNER_SHIFT:
         return np.ascontiguousarray(turned)
     from scipy.ndimage import affine_transform
 
     return affine_transform(labels, np.linalg.inv(between), output_shape=stack.shape, order=0)
 
 
-def _corner_shifts(left: NDArray[np.float64], shape: Sequence[int]) -> NDArray[np.float64]:
+def _corner_shifts(residual: NDArray[np.float64], shape: Sequence[int]) -> NDArray[np.float64]:
     """Returns the shifts of the corners of a grid under an affine, in voxels."""
     ends = np.array(np.meshgrid(*[(0, size - 1) for size in shape])).reshape(3, -1)
-    return left[:3, :3] @ ends + left[:3, 3:] - ends
+    return residual[:3, :3] @ ends + residual[:3, 3:] - ends

@@ -27,12 +27,12 @@ from scripts.lidia.dicom.header_values import (
 from scripts.lidia.dicom.headers import read_headers
 from scripts.lidia.dicom.multiframe import is_multiframe, split_frames
 from scripts.lidia.dicom.scan_passes import Scan, split_scans
-from scripts.lidia.dicom.scan_times import nearest_datetime, read_scan_time
+from scripts.lidia.dicom.scan_times import find_nearest_datetime, read_scan_time
 from scripts.lidia.dicom.scattered_series import pool_scattered
 from scripts.lidia.dicom.series import check_stack
 from scripts.lidia.dicom.series_kinds import MIN_EXTENT_MM, classify_series
 from scripts.lidia.dicom.series_text import is_sharp
-from scripts.lidia.dicom.slices import position_along_normal
+from scripts.lidia.dicom.slices import compute_position
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -173,14 +173,14 @@ def refuse_series(study: Study, fault: CaseError) -> Study | None:
 
 def _no_dicom_error(account: Account) -> CaseError:
     """Makes the error of a folder without DICOM files; names archives and volumes that it holds instead."""
-    for reason, remedy in (("packed", "unpack it, and name the folder"), ("volume", REASONS["volume"].words)):
+    for reason, remedy in (("packed", "unpack it, and pass the folder"), ("volume", REASONS["volume"].words)):
         for path, fate in account.fates.items():
             if fate.reason == reason:
                 detail = f": {fate.detail}" if fate.detail else ""
                 problem = f"no DICOM file; {REASONS[reason].words}{detail}"
                 return CaseError(account.folder.name, str(path), problem, remedy, "no_dicom")
     what = "the folder" if account.folder.is_dir() else "it"
-    remedy = "name the folder of a study"
+    remedy = "pass the folder of a study"
     return CaseError(account.folder.name, str(account.folder), f"no DICOM file in {what}", remedy, "no_dicom")
 
 
@@ -252,7 +252,7 @@ def _describe_series(files: Sequence[Dataset], frames: Sequence[Dataset]) -> Ser
         slices=len(frames or files),
         time=start,
         contrast=read_text(first, "ContrastBolusAgent"),
-        injected=nearest_datetime(injected, start) if injected and start else None,
+        injected=find_nearest_datetime(injected, start) if injected and start else None,
     )
     kind, reason = classify_series(first, frames)
     if reason:
@@ -261,7 +261,7 @@ def _describe_series(files: Sequence[Dataset], frames: Sequence[Dataset]) -> Ser
         spacing, extent = check_stack(frames, case=f"series {series.name}")
     except CaseError as fault:
         return replace(series, refused=fault.problem, kind="geometry", file=fault.file)
-    heights = [position_along_normal(frame) for frame in frames]
+    heights = [compute_position(frame) for frame in frames]
     series = replace(series, spacing=spacing, extent=extent, ends=(min(heights), max(heights)))
     if extent < MIN_EXTENT_MM:
         return replace(series, refused=f"only {extent:.0f} mm long: no liver", kind="short")

@@ -18,7 +18,7 @@ MAX_LABEL_LENGTH = 64
 """Characters of a DICOM long string (LO); highdicom accepts more."""
 
 
-def write_segments(
+def make_segmentation(
     liver: NDArray[Any], instances: NDArray[Any], records: Sequence[Mapping[str, Any]], origin: Origin
 ) -> Segmentation:
     """Makes the BINARY SEG of a patient; without findings the liver segment is empty.
@@ -44,7 +44,7 @@ def write_segments(
         source = [source[number] for number in np.flatnonzero(has_finding)]
         masks = [mask[has_finding] for mask in masks]
     with silence_warnings():
-        made = Segmentation(
+        segmentation = Segmentation(
             source_images=source,
             pixel_array=np.stack(masks, axis=-1).astype(np.uint8),
             segmentation_type="BINARY",
@@ -52,10 +52,10 @@ def write_segments(
             content_label=NAME,
             content_description=NOTE,
             further_source_images=further,
-            **origin.common("SEG", 1),
+            **origin.make_common_arguments("SEG", 1),
         )
-    made.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence = _pixel_measures(stack)
-    return complete_object(made, origin)
+    segmentation.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence = _pixel_measures(stack)
+    return complete_object(segmentation, origin)
 
 
 def _pixel_measures(stack: Stack) -> PixelMeasuresSequence:
@@ -67,7 +67,7 @@ def _pixel_measures(stack: Stack) -> PixelMeasuresSequence:
 def _descriptions(records: Sequence[Mapping[str, Any]], origin: Origin) -> list[SegmentDescription]:
     choices: dict[str, Any] = {
         "algorithm_type": "AUTOMATIC",
-        "algorithm_identification": origin.algorithm(),
+        "algorithm_identification": origin.make_algorithm(),
         "anatomic_regions": [codes.LIVER],
     }
     liver = SegmentDescription(1, "liver", codes.ORGAN, codes.LIVER, **{**choices, "anatomic_regions": None})
@@ -75,12 +75,12 @@ def _descriptions(records: Sequence[Mapping[str, Any]], origin: Origin) -> list[
         liver,
         *(
             SegmentDescription(
-                segment_number(record),
+                get_segment_number(record),
                 f"lesion {record['instance']}: {record['type']}"[:MAX_LABEL_LENGTH],
                 codes.LESION,
                 codes.TYPES[record["type"]],
-                tracking_id=tracking_id(record),
-                tracking_uid=tracking_uid(record, origin),
+                tracking_id=make_tracking_id(record),
+                tracking_uid=make_tracking_uid(record, origin),
                 **choices,
             )
             for record in records
@@ -88,16 +88,16 @@ def _descriptions(records: Sequence[Mapping[str, Any]], origin: Origin) -> list[
     ]
 
 
-def segment_number(record: Mapping[str, Any]) -> int:
+def get_segment_number(record: Mapping[str, Any]) -> int:
     """Returns the segment number of a lesion."""
     return int(record["instance"]) + 1
 
 
-def tracking_id(record: Mapping[str, Any]) -> str:
+def make_tracking_id(record: Mapping[str, Any]) -> str:
     """Returns the name of a lesion within the series, equal in SEG and SR, without patient data."""
     return f"{NAME} lesion {record['instance']}"
 
 
-def tracking_uid(record: Mapping[str, Any], origin: Origin) -> str:
+def make_tracking_uid(record: Mapping[str, Any], origin: Origin) -> str:
     """Returns the globally unique identifier of a lesion, equal in SEG and SR."""
-    return str(origin.uid(tracking_id(record)))
+    return str(origin.make_uid(make_tracking_id(record)))

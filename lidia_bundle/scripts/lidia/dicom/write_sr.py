@@ -16,13 +16,13 @@ from pydicom.sr.coding import Code
 
 from scripts.lidia.dicom import codes
 from scripts.lidia.dicom.provenance import MAKER, NAME, NOTE, Origin, complete_object, silence_warnings
-from scripts.lidia.dicom.write_seg import segment_number, tracking_id, tracking_uid
+from scripts.lidia.dicom.write_seg import get_segment_number, make_tracking_id, make_tracking_uid
 
 DECIMALS = 9
 """Decimals that a DICOM decimal string (16 characters) holds for numbers below a million."""
 
 
-def write_measurements(
+def make_report(
     result: Mapping[str, Any], liver_mm3: float, segmentation: Segmentation, origin: Origin
 ) -> sr.Comprehensive3DSR:
     """Makes the SR of a patient.
@@ -30,7 +30,7 @@ def write_measurements(
     Args:
         result: content of `ID.json`.
         liver_mm3: volume of the liver with its lesions; the liver has no group where it is 0.
-        segmentation: the SEG that holds the segments, see `write_segments`.
+        segmentation: the SEG that holds the segments, see `make_segmentation`.
         origin: from `make_origin`.
 
     Returns:
@@ -38,22 +38,22 @@ def write_measurements(
     """
     groups = [_patient_group(result, origin)]
     if liver_mm3 > 0:
-        tracking = sr.TrackingIdentifier(origin.uid("liver"), f"{NAME} liver")
+        tracking = sr.TrackingIdentifier(origin.make_uid("liver"), f"{NAME} liver")
         measures = [_make_measure(codes.VOLUME, liver_mm3, codes.MM3)]
         groups.append(_region_group(tracking, 1, codes.LIVER, measures, segmentation, origin))
     for record in result["lesions"]:
-        tracking = sr.TrackingIdentifier(tracking_uid(record, origin), tracking_id(record))
+        tracking = sr.TrackingIdentifier(make_tracking_uid(record, origin), make_tracking_id(record))
         measures = [
             _make_measure(codes.VOLUME, record["volume_mm3"], codes.MM3),
             _make_measure(codes.LONG_AXIS, record["diameter_mm"], codes.MM),
             *_probability_measures(record["probabilities"]),
         ]
-        kind, segment = codes.TYPES[record["type"]], segment_number(record)
+        kind, segment = codes.TYPES[record["type"]], get_segment_number(record)
         groups.append(_region_group(tracking, segment, kind, measures, segmentation, origin))
     observer = sr.ObserverContext(
         observer_type=codes.DEVICE,
         observer_identifying_attributes=sr.DeviceObserverIdentifyingAttributes(
-            uid=origin.uid("device"), name=NAME, manufacturer_name=MAKER, model_name=origin.version
+            uid=origin.make_uid("device"), name=NAME, manufacturer_name=MAKER, model_name=origin.version
         ),
     )
     report = sr.MeasurementReport(
@@ -64,14 +64,14 @@ def write_measurements(
     )
     report[0].ContentSequence.append(_comments([NOTE, *result["warnings"]]))
     with silence_warnings():
-        made = sr.Comprehensive3DSR(
+        dataset = sr.Comprehensive3DSR(
             evidence=[segmentation, *origin.source],
             content=report,
             is_complete=True,
-            **origin.common("SR", 2),
+            **origin.make_common_arguments("SR", 2),
         )
-    made.CodingSchemeIdentificationSequence = [_own_scheme()]
-    return complete_object(made, origin)
+    dataset.CodingSchemeIdentificationSequence = [_own_scheme()]
+    return complete_object(dataset, origin)
 
 
 def _patient_group(result: Mapping[str, Any], origin: Origin) -> sr.MeasurementsAndQualitativeEvaluations:
@@ -82,7 +82,7 @@ def _patient_group(result: Mapping[str, Any], origin: Origin) -> sr.Measurements
         f"phases used {', '.join(result['phases_used'])}",
     ]
     return sr.MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=sr.TrackingIdentifier(origin.uid("patient"), f"{NAME} patient"),
+        tracking_identifier=sr.TrackingIdentifier(origin.make_uid("patient"), f"{NAME} patient"),
         finding_type=codes.TYPES["others"],
         finding_sites=[sr.FindingSite(codes.LIVER)],
         algorithm_id=sr.AlgorithmIdentification(NAME, origin.version, parameters=made_by),

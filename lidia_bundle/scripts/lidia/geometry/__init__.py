@@ -1,1 +1,1 @@
-"""Volumes and grids in space: one grid onto another."""
+"""Volumes and grids in space, and resampling between grids."""

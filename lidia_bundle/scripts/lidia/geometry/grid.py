@@ -1,4 +1,4 @@
-"""Voxel grids in space: affine and shape, boxes and points of them, and whether two grids agree."""
+"""Defines voxel grids in space, and compares, crops and samples them."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ class Grid(NamedTuple):
         return np.linalg.norm(np.asarray(self.affine, dtype=float)[:3, :3], axis=0)
 
     def corners(self) -> NDArray[np.float64]:
-        """The centres of the eight corner voxels, (3, 8) RAS mm."""
+        """Returns the centres of the eight corner voxels, (3, 8) RAS mm."""
         return to_mm(self.affine, _corner_indices(self.shape))
 
     def points(self) -> NDArray[np.float64]:
-        """The centres of all voxels, (3, X * Y * Z) RAS mm, the last axis running fastest."""
+        """Returns the centres of all voxels, (3, X * Y * Z) RAS mm; the last axis varies fastest."""
         return to_mm(self.affine, np.indices(self.shape, dtype=np.float64).reshape(3, -1))
 
     def contains(self, points_mm: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Tells which points (3, N), RAS mm, lie in the field of view (edge voxels are whole)."""
+        """Returns which points (3, N), RAS mm, lie in the field of view, which includes whole edge voxels."""
         index = to_index(self.affine, points_mm)
         return np.asarray(~is_outside(index, np.reshape(self.shape, (3, 1))).any(axis=0))
 
     def crop(self, box: Sequence[slice]) -> Grid:
-        """Gives the grid of a box; the box has start and stop, and may reach beyond this grid."""
+        """Returns the grid of a box; its slices have start and stop and may lie outside this grid."""
         return Grid(crop_affine(self.affine, box), tuple(side.stop - side.start for side in box))
 
 
 def same_grid(affine: ArrayLike, shape: Sequence[int], other: ArrayLike, other_shape: Sequence[int]) -> bool:
-    """Tells whether two grids agree within 1 % of a voxel (affines RAS mm, shapes X Y Z)."""
+    """Returns whether two grids agree within 1 % of a voxel (affines RAS mm, shapes X Y Z)."""
     if tuple(shape) != tuple(other_shape):
         return False
     first, second = np.asarray(affine, dtype=float), np.asarray(other, dtype=float)
@@ -54,7 +54,7 @@ def same_grid(affine: ArrayLike, shape: Sequence[int], other: ArrayLike, other_s
 
 
 def crop_affine(affine: ArrayLike, box: Sequence[slice]) -> NDArray[np.float64]:
-    """Gives the affine (4, 4) of a box of a grid from the affine of the grid."""
+    """Returns the affine (4, 4) of the cropped grid."""
     matrix = np.array(affine, dtype=np.float64)
     matrix[:3, 3] += matrix[:3, :3] @ [float(side.start) for side in box]
     return matrix
@@ -63,8 +63,8 @@ def crop_affine(affine: ArrayLike, box: Sequence[slice]) -> NDArray[np.float64]:
 def orthogonalize_affine(affine: ArrayLike) -> NDArray[np.float64]:
     """Makes the axes of an affine orthogonal to float64 precision.
 
-    A header stores an oblique axis in float32. MONAI's Spacingd then finds no corner to begin at and begins
-    in the middle of the volume. That grid lies a fraction of a voxel off: another image to a network.
+    A header stores oblique axes in float32. MONAI's Spacingd then finds no corner from which the grid can
+    start, and centres it. The grid is shifted by a fraction of a voxel, which changes the network's input.
 
     Args:
         affine: (4, 4), RAS mm; one that is sheared by more than rounding is returned unchanged.
@@ -78,7 +78,7 @@ def orthogonalize_affine(affine: ArrayLike) -> NDArray[np.float64]:
 
 
 def coverage(points_mm: NDArray[np.float64], affine: ArrayLike, shape: Sequence[int]) -> float:
-    """Gives the share of points that lie in a grid's field of view.
+    """Computes the share of points that lie in a grid's field of view.
 
     Args:
         points_mm: (3, N) RAS mm.
@@ -94,7 +94,7 @@ def coverage(points_mm: NDArray[np.float64], affine: ArrayLike, shape: Sequence[
 
 
 def sample_grid_points(affine: ArrayLike, shape: Sequence[int], points: int = 16) -> NDArray[np.float64]:
-    """Gives evenly spaced points of a grid's field of view, at most `points` per axis: (3, N) RAS mm."""
+    """Returns evenly spaced points of a grid's field of view, at most `points` per axis: (3, N) RAS mm."""
     steps = [(np.arange(min(points, n)) + 0.5) * n / min(points, n) - 0.5 for n in shape]
     index = np.array(np.meshgrid(*steps, indexing="ij")).reshape(3, -1)
     return to_mm(affine, index)
@@ -112,12 +112,12 @@ def to_index(affine: ArrayLike, points_mm: NDArray[np.float64]) -> NDArray[np.fl
 
 
 def is_outside(index: NDArray[np.floating], size: ArrayLike, edge: float = 0.5) -> NDArray[np.bool_]:
-    """Tells which voxel indices along an axis lie outside `size` voxels.
+    """Returns which voxel indices along an axis lie outside `size` voxels.
 
     Args:
         index: of any shape.
         size: voxels along the axis.
-        edge: voxels that the field of view reaches beyond the outermost voxel centres.
+        edge: extent of the field of view beyond the outermost voxel centres, in voxels.
     """
     reach = edge + 1e-3  # a thousandth of a voxel of tolerance: affines are stored in float32
     return (index < -reach) | (index > np.asarray(size) - 1 + reach)

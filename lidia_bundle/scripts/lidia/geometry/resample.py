@@ -1,7 +1,7 @@
-"""Sample a volume on another grid: the one place where this project resamples by an affine.
+"""Resamples a volume to another grid; all code of the project that resamples by an affine uses this module.
 
-Between grids with parallel axes, in any order and direction, smoothing and linear sampling are one small
-matrix per axis. All other cases go through MONAI's SpatialResample.
+If the axes of the two grids are parallel, in any order and direction, smoothing and linear sampling are one
+small matrix per axis. In all other cases MONAI's SpatialResample is used.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from scripts.lidia.geometry.grid import Grid, coverage, is_outside
 from scripts.lidia.geometry.smoothing import blur_axis, smooth_for_spacing
 
 DRIFT = 1e-3
-"""Voxels that axes may drift apart over the whole grid and still count as parallel."""
+"""Largest deviation, in voxels over the whole grid, of axes that count as parallel."""
 
 
 def resample(
@@ -31,7 +31,7 @@ def resample(
     antialias: bool = False,
     outside: float | None,
 ) -> torch.Tensor:
-    """Samples a volume on another grid.
+    """Resamples a volume to another grid.
 
     Args:
         volume: (C, X, Y, Z) with its affine.
@@ -39,8 +39,8 @@ def resample(
         nearest: nearest neighbour (masks) instead of linear.
         antialias: smooth first along axes where the target grid is coarser; for linear sampling of one
             channel.
-        outside: value beyond the volume's field of view, not blended with edge voxels; None continues the
-            edge.
+        outside: value outside the volume's field of view, not blended with edge voxels; None repeats the
+            edge voxels.
 
     Returns:
         Plain float32 tensor (C, *grid.shape).
@@ -66,17 +66,17 @@ def resample_axis_aligned(
 ) -> torch.Tensor | None:
     """Smooths a volume and samples it linearly on a grid with parallel axes, in any order and direction.
 
-    It equals smoothing and SpatialResample, in a fraction of their time: only the values that the coarser
-    grid needs are computed.
+    The result equals smoothing and SpatialResample in a fraction of the time, because only the values that
+    the coarser grid needs are computed.
 
     Args:
         volume: (1, X, Y, Z) with its affine.
         grid: the target grid.
         antialias: smooth first along axes where the target grid is coarser.
-        outside: value beyond the volume's field of view; None continues the edge.
+        outside: value outside the volume's field of view; None repeats the edge voxels.
 
     Returns:
-        Plain float32 tensor (1, *grid.shape); None where the axes are not parallel.
+        Plain float32 tensor (1, *grid.shape); None if the axes are not parallel.
     """
     shape = grid.shape
     chain = np.linalg.solve(volume.affine.numpy().astype(float), np.asarray(grid.affine, dtype=float))
@@ -91,7 +91,7 @@ def resample_axis_aligned(
     lines = [
         chain[s, t] * np.arange(n) + chain[s, 3] for t, (s, n) in enumerate(zip(sources, shape, strict=True))
     ]
-    # The axis that shrinks most goes first, so that the others have less to do
+    # the axis that shrinks most is first, so that the others have less data
     for axis in np.argsort([n / size for n, size in zip(shape, values.shape, strict=True)]):
         weights = _sampling_weights(lines[axis], values.shape[axis], steps[axis], targets[axis])
         values = _contract_axis(values, int(axis), weights)
@@ -110,13 +110,13 @@ def _contract_axis(values: NDArray, axis: int, weights: csr_array) -> NDArray:
 
 
 def _sampling_weights(line: NDArray[np.float64], size: int, step: float, target: float) -> csr_array:
-    """(N, size): the weight of each voxel of a line in the smoothed values at N indices of it.
+    """Computes the weights (N, size) of the voxels of a line in the smoothed values at N indices.
 
     Args:
-        line: (N,) voxel indices; beyond the ends the end voxels are continued.
-        size: voxels of the line.
+        line: (N,) voxel indices; outside the line the end voxels are repeated.
+        size: number of voxels of the line.
         step: mm per voxel.
-        target: mm of the target grid, which the line is smoothed for first.
+        target: mm per voxel of the target grid; it determines the smoothing.
     """
     index = np.clip(line, 0, size - 1)
     low = np.minimum(index.astype(int), max(size - 2, 0))
@@ -128,7 +128,7 @@ def _sampling_weights(line: NDArray[np.float64], size: int, step: float, target:
 
 
 def _mark_outside(volume: MetaTensor, grid: Grid) -> torch.Tensor | None:
-    """Marks the voxels of a grid that lie beyond the volume's field of view; None if there are none."""
+    """Marks the voxels of a grid that lie outside the volume's field of view; None if there are none."""
     size: Sequence[int] = tuple(volume.shape[1:])
     if coverage(grid.corners(), volume.affine.numpy(), size) == 1.0:
         return None

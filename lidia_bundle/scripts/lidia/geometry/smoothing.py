@@ -1,4 +1,4 @@
-"""Smooth voxels before they are sampled on a coarser grid, so that noise is averaged and not picked."""
+"""Smooths voxels before they are sampled on a coarser grid, to prevent aliasing of noise."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from scipy.ndimage import gaussian_filter1d
 
 
 def blur_axis(array: NDArray[Any], axis: int, step: float, target: float, output: Any = None) -> NDArray[Any]:
-    """Smooths one axis by a Gaussian of half the surplus voxels (scikit-image's rule).
+    """Smooths along one axis by a Gaussian with sigma (target / step - 1) / 2 voxels, as scikit-image does.
 
     Args:
         array: voxels, `step` mm apart along the axis.
         axis: the axis to smooth.
         step: mm.
-        target: mm of the target grid; where that is hardly coarser, the array itself is returned.
+        target: mm of the target grid; if sigma is at most 0.2 voxels, the array itself is returned.
         output: array to write into; it may be `array`.
     """
     sigma = (target / step - 1) / 2
@@ -39,7 +39,7 @@ def blur_axes(array: NDArray[Any], steps: Sequence[float], targets: Sequence[flo
     for axis, step, target in zip((-3, -2, -1), steps, targets, strict=True):
         smooth = blur_axis(array, axis, float(step), float(target), result)
         if smooth is not array:
-            array = result = smooth  # later axes are written in place: a second copy may take gigabytes
+            array = result = smooth  # later axes are smoothed in place: a second copy may need gigabytes
     return array
 
 
@@ -48,7 +48,7 @@ def smooth_for_spacing(volume: MetaTensor, spacing: Sequence[float]) -> MetaTens
 
     Args:
         volume: (1, X, Y, Z) with its affine.
-        spacing: mm of the target grid along the same axes; axes that do not get coarser stay as they are.
+        spacing: mm of the target grid along the same axes; axes that do not become coarser are unchanged.
     """
     array = blur_axes(volume.numpy(), volume.pixdim.tolist(), spacing)
     return MetaTensor(torch.as_tensor(array), meta=volume.meta, applied_operations=volume.applied_operations)

@@ -1,4 +1,4 @@
-"""A volume: voxels and their place in space."""
+"""Defines a volume: voxels and their position in space."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from scripts.lidia.geometry.resample import resample
 
 
 class Volume(NamedTuple):
-    """Voxels with the affine that places them.
+    """Voxels and their affine.
 
     Attributes:
         voxels: (X, Y, Z), HU of a CT or whole numbers of a mask.
@@ -33,7 +33,7 @@ class Volume(NamedTuple):
 
     @property
     def grid(self) -> Grid:
-        """Affine and shape."""
+        """Grid of the voxels."""
         return Grid(self.affine, self.voxels.shape)
 
     @property
@@ -42,18 +42,18 @@ class Volume(NamedTuple):
         return self.grid.spacing
 
     def same_grid(self, other: Volume | Grid) -> bool:
-        """Tells whether another volume or grid agrees with this one within 1 % of a voxel."""
+        """Returns whether another volume or grid agrees with this one within 1 % of a voxel."""
         return same_grid(self.affine, self.shape, other.affine, other.shape)
 
     def crop(self, box: Sequence[slice]) -> Volume:
-        """Gives a box of the volume, a view of its voxels; every slice has a start and a stop."""
+        """Returns a box of the volume as a view of its voxels; every slice has a start and a stop."""
         return Volume(self.voxels[tuple(box)], self.grid.crop(box).affine)
 
     def resample(
         self, grid: Grid, *, nearest: bool = False, antialias: bool = False, outside: float | None
     ) -> NDArray[np.float32]:
-        """Samples the volume on another grid, see `geometry.resample.resample`: float32 (X, Y, Z)."""
-        voxels = np.require(self.voxels, requirements="W")  # torch takes no read-only arrays
+        """Resamples the volume to another grid, see `geometry.resample.resample`: float32 (X, Y, Z)."""
+        voxels = np.require(self.voxels, requirements="W")  # torch does not accept read-only arrays
         image = MetaTensor(torch.as_tensor(voxels)[None], affine=torch.as_tensor(self.affine))
         return resample(image, grid, nearest=nearest, antialias=antialias, outside=outside).numpy()[0]
 
@@ -64,8 +64,8 @@ class Volume(NamedTuple):
 
         Args:
             points_mm: (3, N) RAS mm.
-            outside: value beyond the field of view.
-            edge: voxels that the field of view reaches beyond the outermost voxel centres.
+            outside: value outside the field of view.
+            edge: extent of the field of view beyond the outermost voxel centres, in voxels.
 
         Returns:
             (N,) float32.

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
 from scripts.lidia.implant.background import Background
-from scripts.lidia.implant.edge_preserving import Shares, denoise, smooth
+from scripts.lidia.implant.edge_preserving import TissueShares, denoise, smooth
 from scripts.lidia.implant.mask_morphology import Mask, bounding_box_with_margin, open_mask
 from scripts.lidia.implant.scan_noise import Noise, measure_noise
 from scripts.lidia.implant.scan_sharpness import measure_blur
-from scripts.lidia.implant.tissue_map import Levels, find_tissues, liver_level, local_level
+from scripts.lidia.implant.tissue_map import Levels, find_tissues, measure_liver_level, measure_local_level
 from scripts.lidia.phantom.shapes import Box, Field, Frame
 from scripts.lidia.phantom.vessels import CROWN, PORTA
 
@@ -80,7 +80,7 @@ def measure_anatomy(background: Background) -> Anatomy:
     to_porta, to_crown = (np.sqrt((x - a) ** 2 + (y - b) ** 2 + (z - c) ** 2) for a, b, c in (PORTA, CROWN))
     tissues = find_tissues(reference.clean, liver, spacing, phase, to_crown - to_porta)
     body = _body_box(reference.clean, spacing)
-    shares_of = Shares(reference.clean[body], spacing, reference.noise.level)
+    shares_of = TissueShares(reference.clean[body], spacing, reference.noise.level)
     shares = {name: shares_of(mask[body]) for name, mask in tissues.parts.items()}
     box = bounding_box_with_margin(liver)
     box = frame.box(
@@ -110,15 +110,15 @@ def _measure_scan(hu: Field, liver: Mask, background: Background) -> ScanMeasure
     box = bounding_box_with_margin(liver, 2)
     inside = liver[box]
     rough = smooth(hu[box], spacing, 2.0, 1.0)
-    level = liver_level(rough, inside, spacing)
+    level = measure_liver_level(rough, inside, spacing)
     even = inside & (np.abs(rough - level) < 15)
     deep = even & (distance_transform_edt(inside, sampling=spacing) > 5)
     noise = measure_noise(hu[box], deep if deep.sum() > 500 else even, spacing)
     clean, kept = denoise(hu, spacing, noise.level)
     deep &= kept[box] < 0.3
     noise = measure_noise((hu - clean)[box], deep if deep.sum() > 500 else even, spacing)
-    level = liver_level(clean[box], inside, spacing)
-    uneven = local_level(clean, liver, spacing, level) - np.float32(level)
+    level = measure_liver_level(clean[box], inside, spacing)
+    uneven = measure_local_level(clean, liver, spacing, level) - np.float32(level)
     return ScanMeasurements(clean, kept, noise, measure_blur(hu, spacing), level, uneven)
 
 

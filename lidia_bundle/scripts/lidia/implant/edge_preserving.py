@@ -54,7 +54,7 @@ def denoise(hu: Field, spacing: Sequence[float], noise: float) -> tuple[Field, F
     return clean + np.float32(100), slope
 
 
-class Shares:
+class TissueShares:
     """Turns hard tissue masks into the shares (0-1) of tissue that the HU of each voxel tell of.
 
     Args:

@@ -35,7 +35,7 @@ def fit_patient(
     """
     patient = sample_patient(rng, recipe, looks)
     number = PHASES.index(phase)
-    kind = _kind(rng, recipe, levels.liver, number)
+    kind = _draw_liver_kind(rng, recipe, levels.liver, number)
     liver = draw(rng, LIVERS[kind])
     liver = liver + np.float32(levels.liver - liver[number])
     vessels = dict(patient.vessels)
@@ -56,7 +56,7 @@ def fit_patient(
     return patient._replace(kind=kind, liver=liver, vessels=vessels, organs=organs, dose=dose, plan=plan)
 
 
-def _kind(rng: np.random.Generator, recipe: Recipe, level: float, number: int) -> str:
+def _draw_liver_kind(rng: np.random.Generator, recipe: Recipe, level: float, number: int) -> str:
     """Draws a kind of liver, weighted by how well its HU in the phase `number` fit the level."""
     kinds = [kind for kind in LIVERS if kind != CIRRHOTIC]
     odds = []

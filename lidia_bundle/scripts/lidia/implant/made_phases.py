@@ -67,7 +67,7 @@ def _convert_reference(
     box, number = anatomy.box, PHASES.index(phase)
     source = anatomy.source.reference
     scan = anatomy.scanned[source]
-    image = scan.clean + _tissue_change(anatomy, patient, PHASES.index(source), number)
+    image = scan.clean + _compute_tissue_change(anatomy, patient, PHASES.index(source), number)
     through = np.ones(image.shape, np.float32)
     through[box] = matte.through[number]
     image[box] = through[box] * image[box] + matte.paint[number] + matte.beside * scan.uneven[box]
@@ -79,17 +79,17 @@ def _convert_reference(
     return loud * image + (1 - loud) * anatomy.source.phases[source]
 
 
-def _tissue_change(anatomy: Anatomy, patient: Patient, here: int, there: int) -> Field:
+def _compute_tissue_change(anatomy: Anatomy, patient: Patient, here: int, there: int) -> Field:
     """Returns the change (X, Y, Z) in HU of each voxel from phase number `here` to `there`."""
     change = np.zeros(anatomy.source.liver.shape, np.float32)
     for name, share in anatomy.shares.items():
-        values = _tissue_hu(patient, name)
+        values = _get_tissue_hu(patient, name)
         now = anatomy.levels.veins if name in ("portal", "hepatic") else values[here]
         change[anatomy.body] += share * np.float32(values[there] - now)
     return change
 
 
-def _tissue_hu(patient: Patient, name: str) -> NDArray:
+def _get_tissue_hu(patient: Patient, name: str) -> NDArray:
     if name == "parenchyma":
         return patient.liver
     if name == "lesion":

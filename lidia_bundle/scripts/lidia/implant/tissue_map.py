@@ -78,7 +78,7 @@ def find_tissues(
         phase: name of the phase.
         near_porta: (X, Y, Z), positive where a vessel in the liver is more likely portal than hepatic.
     """
-    level = liver_level(clean, liver, spacing)
+    level = measure_liver_level(clean, liver, spacing)
     table = VESSELS["aorta"].hu[PHASES.index(phase)]
     if phase == "nc":
         levels = Levels(level, table, False, table)
@@ -94,7 +94,7 @@ def find_tissues(
     return Tissues(inside | outside, large, levels)
 
 
-def liver_level(clean: Field, liver: Mask, spacing: Sequence[float]) -> float:
+def measure_liver_level(clean: Field, liver: Mask, spacing: Sequence[float]) -> float:
     """Measures the HU of the parenchyma: the median deep in the mask, without vessels."""
     deep = distance_transform_edt(liver, sampling=spacing) > 6
     values = clean[deep if deep.sum() > 500 else liver]
@@ -104,7 +104,7 @@ def liver_level(clean: Field, liver: Mask, spacing: Sequence[float]) -> float:
     return level
 
 
-def local_level(clean: Field, liver: Mask, spacing: Sequence[float], level: float) -> Field:
+def measure_local_level(clean: Field, liver: Mask, spacing: Sequence[float], level: float) -> Field:
     """Measures the HU (X, Y, Z) of the parenchyma around each voxel of the liver; `level` far from it."""
     even = liver & (np.abs(clean - level) < 15)
     box = bounding_box_with_margin(liver, 4)
@@ -125,7 +125,7 @@ def _segment_liver(
         vessel = (np.sign(contrast) * (calm - levels.liver - contrast / 2) > 0) & (abs(contrast) > 8)
         vessel &= liver & (np.abs(calm - levels.blood) < 14)
     else:
-        even = local_level(clean, liver, spacing, levels.liver)
+        even = measure_local_level(clean, liver, spacing, levels.liver)
         vessel = liver & (calm > even + np.clip(0.45 * contrast, 11, 25))
     vessel &= ~open_mask(vessel, spacing, WIDEST_VESSEL)
     lesion = open_mask(liver & ~vessel & (np.abs(calm - levels.liver) > 22), spacing, 2.5)

@@ -77,8 +77,8 @@ class WriteDicom:
         # DICOM's libraries load slowly, and a MONAI Label server has an older pydicom that never gets here.
         from scripts.lidia.dicom.deidentify import deidentify
         from scripts.lidia.dicom.provenance import make_origin
-        from scripts.lidia.dicom.write_seg import write_segments
-        from scripts.lidia.dicom.write_sr import write_measurements
+        from scripts.lidia.dicom.write_seg import make_segmentation
+        from scripts.lidia.dicom.write_sr import make_report
 
         try:
             source = read_source(paths, case=case)
@@ -97,8 +97,8 @@ class WriteDicom:
         origin = make_origin(source, liver, instances, result)
         # a warning may name a file, and a file its patient
         shown = {**result, "warnings": []} if self.deidentify else result
-        seg = write_segments(liver, instances, result["lesions"], origin)
-        report = write_measurements(shown, volume, seg, origin)
+        seg = make_segmentation(liver, instances, result["lesions"], origin)
+        report = make_report(shown, volume, seg, origin)
         for made, path in zip((seg, report), dicom_files(self.folder, case).values(), strict=True):
             if self.deidentify:
                 deidentify(made, uids="replace" if self.deidentify == "uids" else "keep")

@@ -13,56 +13,56 @@ from scripts.lidia.label_app.values import Refusal, ServerState, check_group
 
 
 @cache
-def _pattern(template: str) -> re.Pattern[str]:
+def _compile_template(template: str) -> re.Pattern[str]:
     form = re.escape(template).replace(r"\{", "{").replace(r"\}", "}").replace(r"\:", ":")
     form = re.sub(r"\{(\w+):path\}", r"(?P<\1>.*)", form)
     return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", form), re.DOTALL)
 
 
-def find_endpoint(method: str, path: str, offer: ServerState) -> Endpoint:
+def find_endpoint(method: str, path: str, state: ServerState) -> Endpoint:
     """Finds the endpoint of a request and checks the values in its path.
 
     Args:
         method: HTTP method.
         path: without the query, percent-decoded.
-        offer: state of the server.
+        state: state of the server.
 
     Raises:
         Refusal: there is no such endpoint (404), no such method there (405), it is closed (403), or a part
-            of the path is not taken (422).
+            of the path is invalid (422).
     """
     methods = []
     for (endpoint_method, template), endpoint in ENDPOINTS.items():
-        match = _pattern(template).fullmatch(path)
+        match = _compile_template(template).fullmatch(path)
         if match and endpoint_method == method:
             if endpoint.closed:
                 raise Refusal(path, endpoint.closed, 403)
-            if endpoint.dicomweb and not offer.dicomweb:
-                raise Refusal(path, "the study is no DICOMweb server", 404)
+            if endpoint.dicomweb and not state.dicomweb:
+                raise Refusal(path, "the datastore is not a DICOMweb server", 404)
             for key, value in match.groupdict().items():
-                endpoint.path[key](key, value, offer)
+                endpoint.path[key](key, value, state)
             return endpoint
         methods += [endpoint_method] if match else []
     if methods:
-        raise Refusal(path, f"{method} is not taken here, but {', '.join(methods)}", 405)
-    raise Refusal(path, "this server has no such address", 404)
+        raise Refusal(path, f"{method} is not allowed; allowed methods are {', '.join(methods)}", 405)
+    raise Refusal(path, "this server has no such endpoint", 404)
 
 
 def has_endpoint(method: str, path: str) -> bool:
     """Returns whether an endpoint has this address."""
     return any(
-        endpoint_method == method and _pattern(template).fullmatch(path)
+        endpoint_method == method and _compile_template(template).fullmatch(path)
         for endpoint_method, template in ENDPOINTS
     )
 
 
-def check_query(endpoint: Endpoint, pairs: list[tuple[str, str]], offer: ServerState) -> dict[str, str]:
+def check_query(endpoint: Endpoint, pairs: list[tuple[str, str]], state: ServerState) -> dict[str, str]:
     """Checks the parameters of a request.
 
     Args:
         endpoint: that of the request.
         pairs: the parameters of its query.
-        offer: state of the server.
+        state: state of the server.
 
     Raises:
         Refusal: a parameter is unknown, missing, repeated or has an invalid value.
@@ -78,18 +78,18 @@ def check_query(endpoint: Endpoint, pairs: list[tuple[str, str]], offer: ServerS
     query = {key: value for key, value in query.items() if value}
     checks = dict(endpoint.query)
     if "session_id" in checks and "session_id" in query:
-        checks["image"] = label_values.title
-    query = check_group(checks, query, offer, "query")
+        checks["image"] = label_values.check_title
+    query = check_group(checks, query, state, "query")
     for key in endpoint.required:
         if key not in query:
             raise Refusal(key, "is missing")
-    if query.get("output") == "dicom_seg" and not offer.dicomweb:
+    if query.get("output") == "dicom_seg" and not state.dicomweb:
         raise Refusal("output", "dicom_seg needs a study on a DICOMweb server")
     return query
 
 
-def choose_source(
-    endpoint: Endpoint, query: dict[str, str], uploads: Collection[str], offer: ServerState
+def select_source(
+    endpoint: Endpoint, query: dict[str, str], uploads: Collection[str], state: ServerState
 ) -> dict[str, str]:
     """Keeps one source of the image in a query: a session, an uploaded file, or the datastore.
 
@@ -97,14 +97,14 @@ def choose_source(
         endpoint: that of the request.
         query: the checked parameters.
         uploads: keys of the files that came with the request.
-        offer: state of the server.
+        state: state of the server.
 
     Raises:
         Refusal: the image or the session does not exist (404), or no source is given.
     """
     if "session_id" in endpoint.query:
         if "session_id" in query:
-            if not offer.has_session(query["session_id"]):
+            if not state.has_session(query["session_id"]):
                 raise Refusal("session_id", "there is no such session", 404)
             return {key: value for key, value in query.items() if key != "image"}
         if "file" in uploads:
@@ -112,11 +112,11 @@ def choose_source(
         if "image" not in query:
             raise Refusal("image", "is missing")
     if endpoint.image in query:
-        label_values.require_image(endpoint.image, query[endpoint.image], offer)
+        label_values.require_image(endpoint.image, query[endpoint.image], state)
     return query
 
 
-def check_options(endpoint: Endpoint, content: Any, offer: ServerState) -> dict[str, Any]:
+def check_options(endpoint: Endpoint, content: Any, state: ServerState) -> dict[str, Any]:
     """Checks the JSON of a request, key by key.
 
     Raises:
@@ -124,6 +124,6 @@ def check_options(endpoint: Endpoint, content: Any, offer: ServerState) -> dict[
     """
     options = dict(endpoint.options or {})
     if endpoint.nested:
-        for name in endpoint.nested(offer):
-            options[name] = lambda key, value, offer: check_group(endpoint.options or {}, value, offer, key)
-    return check_group(options, content, offer, endpoint.document or "body")
+        for name in endpoint.nested(state):
+            options[name] = lambda key, value, state: check_group(endpoint.options or {}, value, state, key)
+    return check_group(options, content, state, endpoint.document or "body")

@@ -1,4 +1,4 @@
-"""Defines the MONAI Label app with the model `lidia`; faulty input is answered with an error in words."""
+"""Defines the MONAI Label app with the model `lidia`; invalid input gets an error with problem and remedy."""
 
 from __future__ import annotations
 
@@ -40,21 +40,21 @@ SERVER_KEYS = ("model", "image", "description", "result_write_to_file")
 
 
 def select_options(
-    request: dict[str, Any], checks: Mapping[str, Check], offer: ServerState, more: Collection[str] = ()
+    request: dict[str, Any], checks: Mapping[str, Check], state: ServerState, more: Collection[str] = ()
 ) -> dict[str, Any]:
     """Selects and checks the options of a task in a request; the gate has refused unknown keys before.
 
     Args:
-        request: as MONAI Label hands it over, with the server's own keys.
+        request: the request from MONAI Label, with the server's own keys.
         checks: check of each option.
-        offer: what the server has.
+        state: state of the server.
         more: keys that the server sets.
 
     Raises:
-        Refusal: an option has a value that is not taken.
+        Refusal: an option has an invalid value.
     """
     options = {key: value for key, value in request.items() if key in checks}
-    return check_group(checks, options, offer, "request") | {
+    return check_group(checks, options, state, "request") | {
         key: request[key] for key in more if key in request
     }
 
@@ -65,12 +65,12 @@ class Inference(BundleInferTask):
     Args:
         path: the bundle.
         conf: options of the server.
-        offer: returns the state of the server.
+        get_state: returns the state of the server.
     """
 
-    def __init__(self, path: str, conf: dict[str, str], offer: Callable[[], ServerState]) -> None:
+    def __init__(self, path: str, conf: dict[str, str], get_state: Callable[[], ServerState]) -> None:
         super().__init__(path, conf, load_strict=True)
-        self.offer = offer
+        self.get_state = get_state
 
     def __call__(self, request: dict[str, Any], callbacks: Any = None) -> tuple[Any, dict[str, Any]]:
         """Returns the label file and the JSON result.
@@ -83,7 +83,7 @@ class Inference(BundleInferTask):
         try:
             with BUNDLE_LOCK:
                 file, result = super().__call__(
-                    select_options(request, INFER, self.offer(), SERVER_KEYS), callbacks
+                    select_options(request, INFER, self.get_state(), SERVER_KEYS), callbacks
                 )
         except Exception as problem:
             if (fault := CaseError.find(problem)) is None:
@@ -113,12 +113,12 @@ class Training(BundleTrainTask):
     Args:
         path: the bundle.
         conf: options of the server.
-        offer: returns the state of the server.
+        get_state: returns the state of the server.
     """
 
-    def __init__(self, path: str, conf: dict[str, str], offer: Callable[[], ServerState]) -> None:
+    def __init__(self, path: str, conf: dict[str, str], get_state: Callable[[], ServerState]) -> None:
         super().__init__(path, conf)
-        self.offer = offer
+        self.get_state = get_state
 
     def _load_bundle_config(self, path: str, config: str) -> Any:
         self.bundle_config_path = [config, f"{path}/configs/overlays/recipes/label.yaml"]
@@ -131,7 +131,7 @@ class Training(BundleTrainTask):
     def __call__(self, request: dict[str, Any], datastore: Any) -> dict[str, Any]:
         """Trains; only numbers, booleans and a known device reach the config."""
         checks = {key: TRAIN[key] for key in TRAINING_OPTIONS}
-        return super().__call__(select_options(request, checks, self.offer(), ("model",)), datastore)
+        return super().__call__(select_options(request, checks, self.get_state(), ("model",)), datastore)
 
     def _load_checkpoint(self, path: str, pretrained: bool, handlers: list[Any]) -> None:
         handlers[:] = [name for name in handlers if pretrained or name != "%train::load_weights"]
@@ -181,9 +181,12 @@ class LidiaApp(MONAILabelApp):
     def __init__(self, app_dir: str, studies: str, conf: dict[str, str]) -> None:
         super().__init__(app_dir, studies, conf, "LIDIA", "Liver lesions on multi-phase CT, research only")
         bundle = str(Path(__file__).resolve().parents[3])
-        self.model = Inference(bundle, conf, self.offer)
-        self._infers, self._trainers = {"lidia": self.model}, {"lidia": Training(bundle, conf, self.offer)}
-        self._strategies = {"least_certain": LeastCertain("Of whom the network is least certain")}
+        self.model = Inference(bundle, conf, self.get_state)
+        self._infers, self._trainers = (
+            {"lidia": self.model},
+            {"lidia": Training(bundle, conf, self.get_state)},
+        )
+        self._strategies = {"least_certain": LeastCertain("The patient with the largest uncertainty")}
         self._scoring_methods, self._batch_infer = {"uncertainty": Uncertainty(self.model)}, Batch()
         write_list_atomically(self._datastore)
         confine_to_folder(self._datastore)
@@ -199,9 +202,11 @@ class LidiaApp(MONAILabelApp):
             size = int(float(self.conf.get("upload_mb", UPLOAD_MB)) * 1e6)
             tokens = authenticate if settings.MONAI_LABEL_AUTH_ENABLE else None
             stack = app.router.middleware_stack
-            app.router.middleware_stack = Gate(stack, self.offer, size, settings.MONAI_LABEL_API_STR, tokens)
+            app.router.middleware_stack = Gate(
+                stack, self.get_state, size, settings.MONAI_LABEL_API_STR, tokens
+            )
 
-    def offer(self) -> ServerState:
+    def get_state(self) -> ServerState:
         """Returns the current state of the server."""
         kinds = {name: name_to_device(name) for name in ("cpu", "cuda")}
         return ServerState(

@@ -97,14 +97,14 @@ class CheckedBody:
 
 
 async def read_body(
-    request: Request, endpoint: Endpoint, offer: ServerState, folder: Path, max_bytes: int
+    request: Request, endpoint: Endpoint, state: ServerState, folder: Path, max_bytes: int
 ) -> CheckedBody:
     """Reads a body and checks it.
 
     Args:
         request: the request.
         endpoint: its endpoint.
-        offer: state of the server.
+        state: state of the server.
         folder: temporary folder for uploaded files.
         max_bytes: largest unpacked volume.
 
@@ -114,7 +114,7 @@ async def read_body(
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     takes_form = bool(endpoint.document or endpoint.fields or endpoint.uploads)
     if takes_form and kind in FORMS:
-        return await _read_form(request, endpoint, offer, folder, max_bytes)
+        return await _read_form(request, endpoint, state, folder, max_bytes)
     raw = b""
     async for part in request.stream():
         raw += part
@@ -128,11 +128,11 @@ async def read_body(
     if kind != "application/json":
         raise Refusal("content-type", f"application/json is needed, not {values.shorten(kind)}")
     content = parse_json("body", raw)
-    return CheckedBody(None if content is None else allow_list.check_options(endpoint, content, offer))
+    return CheckedBody(None if content is None else allow_list.check_options(endpoint, content, state))
 
 
 async def _read_form(
-    request: Request, endpoint: Endpoint, offer: ServerState, folder: Path, max_bytes: int
+    request: Request, endpoint: Endpoint, state: ServerState, folder: Path, max_bytes: int
 ) -> CheckedBody:
     try:
         form = await request.form(max_files=MAX_PARTS, max_fields=MAX_PARTS, max_part_size=MAX_JSON_BYTES)
@@ -144,7 +144,9 @@ async def _read_form(
             if key in content.texts or key in content.files:
                 raise Refusal(key, "is given twice")
             if isinstance(value, UploadFile) != (key in endpoint.uploads):
-                raise Refusal(key, "a file is needed" if key in endpoint.uploads else "no file is taken here")
+                raise Refusal(
+                    key, "a file is needed" if key in endpoint.uploads else "a file is not accepted"
+                )
             if isinstance(value, UploadFile):
                 suffix = check_ending(key, value.filename)
                 content.stem = Path(str(value.filename)).name[: -len(suffix)]
@@ -152,10 +154,10 @@ async def _read_form(
                 await run_in_threadpool(_store_upload, value, path)
                 await run_in_threadpool(check_upload, path, key, endpoint.uploads[key], max_bytes)
             elif key == endpoint.document:
-                options = allow_list.check_options(endpoint, parse_json(key, value.encode() or b"{}"), offer)
+                options = allow_list.check_options(endpoint, parse_json(key, value.encode() or b"{}"), state)
                 content.texts[key] = json.dumps(options, allow_nan=False)
             else:
-                content.texts |= values.check_group(endpoint.fields, {key: value}, offer, "form")
+                content.texts |= values.check_group(endpoint.fields, {key: value}, state, "form")
     finally:
         await form.close()
     _require_files(endpoint, content.files)
@@ -180,16 +182,16 @@ def parse_json(key: str, raw: bytes) -> Any:
         Refusal: it is not valid JSON.
     """
 
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    def refuse_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         content = dict(pairs)
         if len(content) < len(pairs):
             raise ValueError("a key is given twice")
         return content
 
     try:
-        return json.loads(raw, object_pairs_hook=once)
+        return json.loads(raw, object_pairs_hook=refuse_repeated_keys)
     except (ValueError, RecursionError) as problem:
-        raise Refusal(key, f"is no JSON that can be read ({type(problem).__name__})") from problem
+        raise Refusal(key, f"is not valid JSON ({type(problem).__name__})") from problem
 
 
 def _store_upload(upload: UploadFile, path: Path) -> None:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
-from scripts.lidia.label_app import label_values as named
+from scripts.lidia.label_app import label_values as checks
 from scripts.lidia.label_app.values import (
     Checks,
     ServerState,
-    boolean,
-    choice,
-    from_query_text,
-    integer,
-    number,
-    one_of_offer,
+    check_boolean,
+    make_choice_check,
+    make_integer_check,
+    make_number_check,
+    make_query_check,
+    make_server_name_check,
 )
 
 NO_WEIGHTS = "weights are not accepted from clients: put them into models/model.pt on the server"
@@ -22,29 +22,29 @@ NO_SLIDES = "no model accepts pathology slides"
 NO_RELOAD = "restart the server instead"
 
 
-def models(offer: ServerState) -> Collection[str]:
+def list_models(state: ServerState) -> Collection[str]:
     """Returns the names of the inference models."""
-    return offer.models
+    return state.models
 
 
-def trainers(offer: ServerState) -> Collection[str]:
+def list_trainers(state: ServerState) -> Collection[str]:
     """Returns the names of the training models."""
-    return offer.trainers
+    return state.trainers
 
 
-def strategies(offer: ServerState) -> Collection[str]:
+def list_strategies(state: ServerState) -> Collection[str]:
     """Returns the names of the active learning strategies."""
-    return offer.strategies
+    return state.strategies
 
 
-def methods(offer: ServerState) -> Collection[str]:
+def list_methods(state: ServerState) -> Collection[str]:
     """Returns the names of the scoring methods."""
-    return offer.methods
+    return state.methods
 
 
-def weights(offer: ServerState) -> Collection[str]:
+def list_weights(state: ServerState) -> Collection[str]:
     """Returns the names of the weight files."""
-    return offer.weights
+    return state.weights
 
 
 @dataclass(frozen=True)
@@ -86,64 +86,70 @@ class Endpoint:
     page: bool = False
 
 
-CLIENT: Checks = {"client_id": named.client}
+CLIENT: Checks = {"client_id": checks.check_client}
 RESULT: Checks = {
-    "device": named.device,
-    "model_filename": one_of_offer(weights),
-    "result_extension": choice(".nrrd", ".nii.gz", ".nii"),
-    "result_dtype": choice("uint8", "uint16", "int16", "int32", "float32"),
-    "result_compress": boolean,
-    "restore_label_idx": boolean,
-    "save_label": boolean,
-    "label_tag": named.tag,
-    "logging": choice("DEBUG", "INFO", "WARNING", "ERROR"),
+    "device": checks.check_device,
+    "model_filename": make_server_name_check(list_weights),
+    "result_extension": make_choice_check(".nrrd", ".nii.gz", ".nii"),
+    "result_dtype": make_choice_check("uint8", "uint16", "int16", "int32", "float32"),
+    "result_compress": check_boolean,
+    "restore_label_idx": check_boolean,
+    "save_label": check_boolean,
+    "label_tag": checks.check_tag,
+    "logging": make_choice_check("DEBUG", "INFO", "WARNING", "ERROR"),
 }
-INFER = CLIENT | RESULT | {"label_info": named.segments}
+INFER = CLIENT | RESULT | {"label_info": checks.check_segments}
 BATCH = CLIENT | RESULT
-BATCH |= {"multi_gpu": boolean, "gpus": named.gpus, "max_workers": integer(0, 64)}
-BATCH |= {"max_batch_size": integer(0, 1_000_000), "images": named.images}
+BATCH |= {"multi_gpu": check_boolean, "gpus": checks.check_gpus, "max_workers": make_integer_check(0, 64)}
+BATCH |= {"max_batch_size": make_integer_check(0, 1_000_000), "images": checks.check_images}
 TRAINING_OPTIONS: Checks = {
-    "device": named.device,
-    "pretrained": boolean,
-    "max_epochs": integer(1, 100_000),
-    "val_split": number(-1, 0.9),
-    "multi_gpu": boolean,
-    "gpus": named.gpus,
+    "device": checks.check_device,
+    "pretrained": check_boolean,
+    "max_epochs": make_integer_check(1, 100_000),
+    "val_split": make_number_check(-1, 0.9),
+    "multi_gpu": check_boolean,
+    "gpus": checks.check_gpus,
 }
 TRAIN = CLIENT | TRAINING_OPTIONS
 # viewers send these defaults of MONAI Label back; no other value is accepted
-TRAIN |= {"tracking": choice("None", ""), "tracking_uri": choice(""), "tracking_experiment_name": choice("")}
-TRAIN |= {"run_id": choice("", "run"), "model_filename": choice("model.pt")}
-LABEL = CLIENT | {"label_info": named.segments}
+TRAIN |= {
+    "tracking": make_choice_check("None", ""),
+    "tracking_uri": make_choice_check(""),
+    "tracking_experiment_name": make_choice_check(""),
+}
+TRAIN |= {"run_id": make_choice_check("", "run"), "model_filename": make_choice_check("model.pt")}
+LABEL = CLIENT | {"label_info": checks.check_segments}
 
-STATUS = Endpoint(query={"all": from_query_text(boolean), "check_if_running": from_query_text(boolean)})
-SYNC = {"run_sync": from_query_text(boolean)}
-ANY_PATH: Checks = {"path": named.page}
+STATUS = Endpoint(
+    query={"all": make_query_check(check_boolean), "check_if_running": make_query_check(check_boolean)}
+)
+SYNC = {"run_sync": make_query_check(check_boolean)}
+ANY_PATH: Checks = {"path": checks.check_page}
 PAGE = Endpoint(page=True, public=True)
 FILES = Endpoint(path=ANY_PATH, page=True, public=True)
-DICOM = Endpoint(path={"path": named.dicomweb_path}, dicomweb=True, page=True)
-STORE = Endpoint(path={"path": named.dicomweb_path}, dicomweb=True, stream=True)
-MODEL = Endpoint(path={"model": one_of_offer(models)})
-SESSION: Checks = {"session_id": named.matching(named.SESSION, "the id of a session")}
-TAGGED = {"label": named.image, "tag": named.tag}
+DICOM = Endpoint(path={"path": checks.check_dicomweb_path}, dicomweb=True, page=True)
+STORE = Endpoint(path={"path": checks.check_dicomweb_path}, dicomweb=True, stream=True)
+MODEL = Endpoint(path={"model": make_server_name_check(list_models)})
+SESSION: Checks = {"session_id": checks.matching(checks.SESSION, "the id of a session")}
+TAGGED = {"label": checks.check_image, "tag": checks.check_tag}
 UPLOAD = Endpoint(
-    query={"image": named.name},
+    query={"image": checks.check_name},
     names_image=True,
     options=CLIENT,
     document="params",
     uploads={"file": "image"},
 )
-REMOVE = Endpoint(query={"id": named.image}, required=("id",), image="id")
-IMAGE = Endpoint(query={"image": named.image}, required=("image",), image="image")
+REMOVE = Endpoint(query={"id": checks.check_image}, required=("id",), image="id")
+IMAGE = Endpoint(query={"image": checks.check_image}, required=("image",), image="image")
 LABEL_INFO = Endpoint(query=TAGGED, required=("label", "tag"), image="label")
 
 ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     ("GET", "/auth/"): PAGE,
     ("POST", "/auth/token"): Endpoint(
         fields={
-            "username": named.user,
-            "password": named.secret,
-            "grant_type": choice("password"),
+            "username": checks.check_user,
+            "password": checks.check_secret,
+            "grant_type": make_choice_check("password"),
         },
         public=True,
     ),
@@ -154,11 +160,11 @@ ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     ("PUT", "/model/{model}"): Endpoint(closed=NO_WEIGHTS),
     ("DELETE", "/model/{model}"): Endpoint(closed=NO_WEIGHTS),
     ("POST", "/infer/{model}"): Endpoint(
-        path={"model": one_of_offer(models)},
+        path={"model": make_server_name_check(list_models)},
         query={
-            "image": named.image,
-            "session_id": named.session,
-            "output": choice("image", "json", "all", "dicom_seg"),
+            "image": checks.check_image,
+            "session_id": checks.check_session,
+            "output": make_choice_check("image", "json", "all", "dicom_seg"),
         },
         image="image",
         options=INFER,
@@ -170,34 +176,36 @@ ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     ("GET", "/batch/infer"): STATUS,
     ("DELETE", "/batch/infer"): Endpoint(),
     ("POST", "/batch/infer/{model}"): Endpoint(
-        path={"model": one_of_offer(models)},
-        query={"images": choice("all", "labeled", "unlabeled")} | SYNC,
+        path={"model": make_server_name_check(list_models)},
+        query={"images": make_choice_check("all", "labeled", "unlabeled")} | SYNC,
         options=BATCH,
     ),
     ("GET", "/train/"): STATUS,
     ("DELETE", "/train/"): Endpoint(),
-    ("POST", "/train/"): Endpoint(query=SYNC, options=TRAIN, nested=trainers),
+    ("POST", "/train/"): Endpoint(query=SYNC, options=TRAIN, nested=list_trainers),
     ("POST", "/train/{model}"): Endpoint(
-        path={"model": one_of_offer(trainers)},
-        query=SYNC | {"enqueue": from_query_text(boolean)},
+        path={"model": make_server_name_check(list_trainers)},
+        query=SYNC | {"enqueue": make_query_check(check_boolean)},
         options=TRAIN,
     ),
     ("POST", "/activelearning/{strategy}"): Endpoint(
-        path={"strategy": one_of_offer(strategies)}, options=CLIENT
+        path={"strategy": make_server_name_check(list_strategies)}, options=CLIENT
     ),
     ("GET", "/scoring/"): STATUS,
     ("DELETE", "/scoring/"): Endpoint(),
-    ("POST", "/scoring/"): Endpoint(query=SYNC, options=CLIENT, nested=methods),
+    ("POST", "/scoring/"): Endpoint(query=SYNC, options=CLIENT, nested=list_methods),
     ("POST", "/scoring/{method}"): Endpoint(
-        path={"method": one_of_offer(methods)}, query=SYNC, options=CLIENT
+        path={"method": make_server_name_check(list_methods)}, query=SYNC, options=CLIENT
     ),
-    ("GET", "/datastore/"): Endpoint(query={"output": choice("train", "stats", "all")}),
+    ("GET", "/datastore/"): Endpoint(query={"output": make_choice_check("train", "stats", "all")}),
     ("PUT", "/datastore/"): UPLOAD,
     ("PUT", "/datastore/image"): UPLOAD,
     ("DELETE", "/datastore/"): REMOVE,
     ("DELETE", "/datastore/image"): REMOVE,
     ("HEAD", "/datastore/image"): Endpoint(
-        query={"image": named.image, "check_sum": named.checksum}, required=("image",), image="image"
+        query={"image": checks.check_image, "check_sum": checks.check_checksum},
+        required=("image",),
+        image="image",
     ),
     ("GET", "/datastore/image"): IMAGE,
     ("GET", "/datastore/image/info"): IMAGE,
@@ -205,7 +213,7 @@ ENDPOINTS: dict[tuple[str, str], Endpoint] = {
         query=IMAGE.query, required=("image",), image="image", options=CLIENT, document="info"
     ),
     ("PUT", "/datastore/label"): Endpoint(
-        query={"image": named.image, "tag": named.tag},
+        query={"image": checks.check_image, "tag": checks.check_tag},
         required=("image",),
         image="image",
         options=LABEL,
@@ -213,10 +221,10 @@ ENDPOINTS: dict[tuple[str, str], Endpoint] = {
         uploads={"label": "label"},
     ),
     ("DELETE", "/datastore/label"): Endpoint(
-        query={"id": named.image, "tag": named.tag}, required=("id", "tag"), image="id"
+        query={"id": checks.check_image, "tag": checks.check_tag}, required=("id", "tag"), image="id"
     ),
     ("HEAD", "/datastore/label"): Endpoint(
-        query={"image": named.image, "tag": named.tag}, required=("image", "tag"), image="image"
+        query={"image": checks.check_image, "tag": checks.check_tag}, required=("image", "tag"), image="image"
     ),
     ("GET", "/datastore/label"): LABEL_INFO,
     ("GET", "/datastore/label/info"): LABEL_INFO,
@@ -226,24 +234,27 @@ ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     ("PUT", "/datastore/updatelabelinfo"): Endpoint(
         query=TAGGED, required=("label", "tag"), image="label", options=LABEL, document="params"
     ),
-    ("GET", "/datastore/dataset"): Endpoint(query={"limit_cases": from_query_text(integer(0, 1_000_000))}),
+    ("GET", "/datastore/dataset"): Endpoint(
+        query={"limit_cases": make_query_check(make_integer_check(0, 1_000_000))}
+    ),
     ("GET", "/logs/"): Endpoint(
         query={
-            "lines": from_query_text(integer(1, 100_000)),
-            "html": from_query_text(boolean),
-            "text": from_query_text(boolean),
-            "refresh": from_query_text(integer(0, 86_400)),
+            "lines": make_query_check(make_integer_check(1, 100_000)),
+            "html": make_query_check(check_boolean),
+            "text": make_query_check(check_boolean),
+            "refresh": make_query_check(make_integer_check(0, 86_400)),
         }
     ),
     ("GET", "/logs/gpu"): Endpoint(),
     ("GET", "/session/{session_id}"): Endpoint(
-        path=SESSION, query={"update_ts": from_query_text(boolean), "image": from_query_text(boolean)}
+        path=SESSION,
+        query={"update_ts": make_query_check(check_boolean), "image": make_query_check(check_boolean)},
     ),
     ("DELETE", "/session/{session_id}"): Endpoint(path=SESSION),
     ("PUT", "/session/"): Endpoint(
         query={
-            "uncompress": choice("false", "False", "0"),
-            "expiry": from_query_text(integer(0, 31_536_000)),
+            "uncompress": make_choice_check("false", "False", "0"),
+            "expiry": make_query_check(make_integer_check(0, 31_536_000)),
         },
         fields=CLIENT,
         uploads={"files": "image"},

@@ -30,7 +30,7 @@ class Gate:
 
     Args:
         app: receives the accepted requests.
-        offer: returns the current state of the server.
+        get_state: returns the current state of the server.
         max_bytes: largest body, and largest unpacked volume.
         prefix: path prefix of MONAI Label (`MONAI_LABEL_API_STR`).
         authenticate: raises an HTTPException unless the header `Authorization` holds a valid token; None if
@@ -40,12 +40,12 @@ class Gate:
     def __init__(
         self,
         app: Any,
-        offer: Callable[[], ServerState],
+        get_state: Callable[[], ServerState],
         max_bytes: int,
         prefix: str = "",
         authenticate: Callable[[str], Any] | None = None,
     ) -> None:
-        self.app, self.offer, self.max_bytes, self.prefix = app, offer, max_bytes, prefix
+        self.app, self.get_state, self.max_bytes, self.prefix = app, get_state, max_bytes, prefix
         self.authenticate = authenticate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Any) -> None:
@@ -80,18 +80,18 @@ class Gate:
             except RequestException as problem:
                 answer = problem.response if isinstance(problem, HTTPError) else None
                 wrong = answer is not None and answer.status_code in (400, 401)
-                words = "refuses this" if answer is not None else "does not answer"
+                words = "refuses the request" if answer is not None else "does not respond"
                 raise HTTPException(401 if wrong else 502, f"the server behind this one {words}") from problem
 
     def _find(self, scope: Scope) -> Endpoint | RedirectResponse:
-        path, root, offer = scope["path"], scope.get("root_path", ""), self.offer()
+        path, root, state = scope["path"], scope.get("root_path", ""), self.get_state()
         for before in (root, self.prefix):
             path = path[len(before) :] if before and path.startswith(f"{before}/") else path
         try:
-            return allow_list.find_endpoint(scope["method"], path, offer)
+            return allow_list.find_endpoint(scope["method"], path, state)
         except Refusal as refusal:
-            method, known = scope["method"], allow_list.has_endpoint
-            if refusal.status != 404 or known(method, path) or not known(method, f"{path}/"):
+            method, has_endpoint = scope["method"], allow_list.has_endpoint
+            if refusal.status != 404 or has_endpoint(method, path) or not has_endpoint(method, f"{path}/"):
                 raise
         query = scope["query_string"].decode("latin-1")
         return RedirectResponse(quote(scope["path"]) + "/" + (f"?{query}" if query else ""))
@@ -104,18 +104,18 @@ class Gate:
     async def _rewrite(
         self, scope: Scope, incoming: CountedBody, endpoint: Endpoint, folder: Path
     ) -> tuple[Scope, Receive]:
-        offer = self.offer()
-        query = allow_list.check_query(endpoint, _parse_query(scope["query_string"]), offer)
+        state = self.get_state()
+        query = allow_list.check_query(endpoint, _parse_query(scope["query_string"]), state)
         if endpoint.stream:
             kind = dict(scope["headers"]).get(b"content-type", b"")
             if not kind.startswith(b"multipart/related"):
                 raise Refusal("content-type", "multipart/related with DICOM files is needed")
             headers = [entry for entry in scope["headers"] if entry[0] not in CONNECTION_HEADERS]
             return scope | {"headers": [*headers, (b"content-type", kind)]}, incoming.receive
-        content = await read_body(Request(scope, incoming.receive), endpoint, offer, folder, self.max_bytes)
+        content = await read_body(Request(scope, incoming.receive), endpoint, state, folder, self.max_bytes)
         if endpoint.names_image and "image" not in query:
-            query["image"] = label_values.name("file", content.stem, offer)
-        query = allow_list.choose_source(endpoint, query, list(content.files), offer)
+            query["image"] = label_values.check_name("file", content.stem, state)
+        query = allow_list.select_source(endpoint, query, list(content.files), state)
         kind_of_body, length, parts = content.write()
         headers = [entry for entry in scope["headers"] if entry[0] not in BODY_HEADERS]
         headers.append((b"content-length", str(length).encode()))

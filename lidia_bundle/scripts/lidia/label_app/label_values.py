@@ -12,8 +12,8 @@ from scripts.lidia.label_app.values import (
     Refusal,
     ServerState,
     check_group,
-    integer,
-    matching,
+    make_integer_check,
+    make_pattern_check,
     shorten,
 )
 
@@ -38,16 +38,20 @@ DICOMWEB = re.compile(r"(?:studies|series|instances)(?:/[A-Za-z0-9][A-Za-z0-9._,
 
 PAGE = re.compile(r"(?:[\w-][\w.-]*(?:/[\w-][\w.-]*)*/?)?")
 
-tag = matching(TAG, "a tag of letters, digits, _, - and single dots")
-title = matching(TITLE, "a name of letters, digits, spaces and .,:;+=#^~&()[]/%_-")
-session = matching(SESSION, "the id of a session", optional=True)
-client = matching(CLIENT, "a client's name of letters, digits, _, -, +, @ and single dots", optional=True)
-checksum = matching(CHECKSUM, "a checksum in hexadecimal digits")
-page = matching(PAGE, "a file of a page")
-dicomweb_path = matching(DICOMWEB, "a DICOMweb path below studies, series or instances", longest=2000)
+check_tag = make_pattern_check(TAG, "a tag of letters, digits, _, - and single dots")
+check_title = make_pattern_check(TITLE, "a name of letters, digits, spaces and .,:;+=#^~&()[]/%_-")
+check_session = make_pattern_check(SESSION, "the id of a session", optional=True)
+check_client = make_pattern_check(
+    CLIENT, "a client's name of letters, digits, _, -, +, @ and single dots", optional=True
+)
+check_checksum = make_pattern_check(CHECKSUM, "a checksum in hexadecimal digits")
+check_page = make_pattern_check(PAGE, "a file of a page")
+check_dicomweb_path = make_pattern_check(
+    DICOMWEB, "a DICOMweb path below studies, series or instances", longest=2000
+)
 
 
-def user(key: str, value: Any, offer: ServerState) -> str:
+def check_user(key: str, value: Any, state: ServerState) -> str:
     """Checks a user name, which is passed to the realm only.
 
     Raises:
@@ -58,7 +62,7 @@ def user(key: str, value: Any, offer: ServerState) -> str:
     return value
 
 
-def secret(key: str, value: Any, offer: ServerState) -> str:
+def check_secret(key: str, value: Any, state: ServerState) -> str:
     """Checks a password, which is passed to the realm only and never to a message.
 
     Raises:
@@ -69,7 +73,7 @@ def secret(key: str, value: Any, offer: ServerState) -> str:
     return value
 
 
-def name(key: str, value: Any, offer: ServerState) -> str:
+def check_name(key: str, value: Any, state: ServerState) -> str:
     """Checks a name that may become a file name: no path, no expression, no compatibility characters.
 
     Raises:
@@ -77,8 +81,8 @@ def name(key: str, value: Any, offer: ServerState) -> str:
     """
     fits = isinstance(value, str) and len(value.encode("utf-8", "replace")) <= MAX_NAME_BYTES
     if not fits or not NAME.fullmatch(value) or ".." in value or "::" in value:
-        wanted = "a name of letters, digits, spaces and .,:;+=#^~&()[]_- that begins with a letter or digit"
-        raise Refusal(key, f"{wanted}, not {shorten(value)}")
+        expected = "a name of letters, digits, spaces and .,:;+=#^~&()[]_- that begins with a letter or digit"
+        raise Refusal(key, f"{expected}, not {shorten(value)}")
     if unicodedata.normalize("NFKC", value) != value:
         raise Refusal(
             key, f"{shorten(value)} has compatibility characters of Unicode; write it in plain ones"
@@ -86,20 +90,20 @@ def name(key: str, value: Any, offer: ServerState) -> str:
     return value
 
 
-def image(key: str, value: Any, offer: ServerState) -> str:
+def check_image(key: str, value: Any, state: ServerState) -> str:
     """Checks the name of an existing or a new image.
 
     Raises:
         Refusal: the value is not of this type.
     """
-    if offer.dicomweb and not (isinstance(value, str) and UID.fullmatch(value)):
+    if state.dicomweb and not (isinstance(value, str) and UID.fullmatch(value)):
         raise Refusal(key, f"the UID of a series, not {shorten(value)}")
-    if isinstance(value, str) and len(value) <= MAX_NAME_BYTES and offer.has_image(value):
+    if isinstance(value, str) and len(value) <= MAX_NAME_BYTES and state.has_image(value):
         return value
-    return name(key, value, offer)
+    return check_name(key, value, state)
 
 
-def images(key: str, value: Any, offer: ServerState) -> list[str]:
+def check_images(key: str, value: Any, state: ServerState) -> list[str]:
     """Checks a list of names of existing images.
 
     Raises:
@@ -107,33 +111,33 @@ def images(key: str, value: Any, offer: ServerState) -> list[str]:
     """
     if not isinstance(value, list) or len(value) > MAX_LIST:
         raise Refusal(key, f"a list of at most {MAX_LIST} names of images, not {shorten(value)}")
-    return [require_image(key, image(key, entry, offer), offer) for entry in value]
+    return [require_image(key, check_image(key, entry, state), state) for entry in value]
 
 
-def require_image(key: str, value: str, offer: ServerState) -> str:
+def require_image(key: str, value: str, state: ServerState) -> str:
     """Checks that an image exists.
 
     Raises:
         Refusal: with status 404.
     """
-    if not offer.has_image(value):
+    if not state.has_image(value):
         lists = "GET /datastore/?output=all lists them"
         raise Refusal(key, f"the datastore has no such image as {shorten(value)}: {lists}", 404)
     return value
 
 
-def device(key: str, value: Any, offer: ServerState) -> str:
+def check_device(key: str, value: Any, state: ServerState) -> str:
     """Checks a device and returns PyTorch's name of it.
 
     Raises:
         Refusal: the value is not of this type.
     """
-    if not isinstance(value, str) or value not in offer.devices:
-        raise Refusal(key, f"one of {', '.join(offer.devices)}, not {shorten(value)}")
-    return offer.devices[value]
+    if not isinstance(value, str) or value not in state.devices:
+        raise Refusal(key, f"one of {', '.join(state.devices)}, not {shorten(value)}")
+    return state.devices[value]
 
 
-def gpus(key: str, value: Any, offer: ServerState) -> str:
+def check_gpus(key: str, value: Any, state: ServerState) -> str:
     """Checks `all`, or the numbers of GPUs, separated by commas.
 
     Raises:
@@ -141,13 +145,13 @@ def gpus(key: str, value: Any, offer: ServerState) -> str:
     """
     if value == "all":
         return value
-    numbers = {str(number) for number in range(offer.gpus)}
+    numbers = {str(number) for number in range(state.gpus)}
     if not isinstance(value, str) or len(value) > 100 or not set(value.split(",")) <= numbers:
-        raise Refusal(key, f"all, or numbers below {offer.gpus} with commas, not {shorten(value)}")
+        raise Refusal(key, f"all, or numbers below {state.gpus} with commas, not {shorten(value)}")
     return value
 
 
-def segments(key: str, value: Any, offer: ServerState) -> list[dict[str, Any]]:
+def check_segments(key: str, value: Any, state: ServerState) -> list[dict[str, Any]]:
     """Checks the names and numbers of the segments of a label.
 
     Raises:
@@ -158,10 +162,10 @@ def segments(key: str, value: Any, offer: ServerState) -> list[dict[str, Any]]:
     for part in value:
         if not isinstance(part, dict) or not {"name", "idx"} <= part.keys():
             raise Refusal(key, f"each segment has a name and an idx, not {shorten(part)}")
-    return [check_group(SEGMENT, part, offer, key) for part in value]
+    return [check_group(SEGMENT, part, state, key) for part in value]
 
 
-def colour(key: str, value: Any, offer: ServerState) -> list[int]:
+def check_colour(key: str, value: Any, state: ServerState) -> list[int]:
     """Checks a colour: red, green, blue and an optional opacity.
 
     Raises:
@@ -169,13 +173,13 @@ def colour(key: str, value: Any, offer: ServerState) -> list[int]:
     """
     if not isinstance(value, list) or not 3 <= len(value) <= 4:
         raise Refusal(key, f"three or four numbers from 0 to 255, not {shorten(value)}")
-    return [integer(0, 255)(key, part, offer) for part in value]
+    return [make_integer_check(0, 255)(key, part, state) for part in value]
 
 
 SEGMENT: Mapping[str, Check] = {
-    "name": name,
-    "idx": integer(0, 255),
-    "description": name,
-    "model_name": name,
-    "color": colour,
+    "name": check_name,
+    "idx": make_integer_check(0, 255),
+    "description": check_name,
+    "model_name": check_name,
+    "color": check_colour,
 }

@@ -59,7 +59,7 @@ def check_upload(path: Path, key: str, kind: str, max_bytes: int) -> None:
     except CaseError as fault:
         raise Refusal(key, f"{fault.problem}; {fault.remedy}") from fault
     except (ValueError, KeyError, OSError, EOFError, ArithmeticError, zlib.error, HeaderDataError) as problem:
-        raise Refusal(key, f"the file is no whole NIfTI file ({problem})") from problem
+        raise Refusal(key, f"the file is not a complete NIfTI file ({problem})") from problem
 
 
 def _check_length(path: Path, max_bytes: int) -> None:
@@ -76,20 +76,22 @@ def _check_length(path: Path, max_bytes: int) -> None:
         raise ValueError("it is shorter than a header")
     header = header_class(first[:size], check=False)
     if bytes(header["magic"])[:3] not in (b"n+1", b"n+2"):
-        raise ValueError("its header does not say that the voxels are in this file")
+        raise ValueError("according to its header the voxels are in another file")
     start, shape = float(header["vox_offset"]), header.get_data_shape()
     if not 0 <= start <= MAX_EXTRA_BYTES or any(length < 0 for length in shape):
-        raise ValueError("its header promises voxels at an impossible place")
-    promised = int(start) + math.prod(int(length) for length in shape) * header.get_data_dtype().itemsize
-    if promised > max_bytes:
-        raise ValueError(f"its header promises {promised} bytes; at most {max_bytes} are taken")
+        raise ValueError("the offset or shape in its header is invalid")
+    declared_bytes = (
+        int(start) + math.prod(int(length) for length in shape) * header.get_data_dtype().itemsize
+    )
+    if declared_bytes > max_bytes:
+        raise ValueError(f"its header declares {declared_bytes} bytes; at most {max_bytes} are accepted")
     count = len(first)
     for part in parts:
         count += len(part)
-        if count > promised + MAX_EXTRA_BYTES:
-            raise ValueError("it holds more than its header promises")
-    if count < promised:
-        raise ValueError(f"it is truncated: {count} bytes instead of {promised}")
+        if count > declared_bytes + MAX_EXTRA_BYTES:
+            raise ValueError("it holds more bytes than its header declares")
+    if count < declared_bytes:
+        raise ValueError(f"it is truncated: {count} bytes instead of {declared_bytes}")
 
 
 def _read_chunks(path: Path) -> Iterator[bytes]:

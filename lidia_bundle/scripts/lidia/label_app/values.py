@@ -79,7 +79,7 @@ def shorten(value: Any) -> str:
     return ascii(value)[:40]
 
 
-def boolean(key: str, value: Any, offer: ServerState) -> bool:
+def check_boolean(key: str, value: Any, state: ServerState) -> bool:
     """Checks a boolean.
 
     Raises:
@@ -90,10 +90,10 @@ def boolean(key: str, value: Any, offer: ServerState) -> bool:
     return value
 
 
-def number(low: float, high: float) -> Check:
+def make_number_check(low: float, high: float) -> Check:
     """Makes a check for a finite number within bounds."""
 
-    def check(key: str, value: Any, offer: ServerState) -> float:
+    def check(key: str, value: Any, state: ServerState) -> float:
         plain = isinstance(value, int | float) and not isinstance(value, bool)
         if not plain or not low <= value <= high or not math.isfinite(value):
             raise Refusal(key, f"a number from {low:g} to {high:g}, not {shorten(value)}")
@@ -102,10 +102,10 @@ def number(low: float, high: float) -> Check:
     return check
 
 
-def integer(low: int, high: int) -> Check:
+def make_integer_check(low: int, high: int) -> Check:
     """Makes a check for an integer within bounds."""
 
-    def check(key: str, value: Any, offer: ServerState) -> int:
+    def check(key: str, value: Any, state: ServerState) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
             raise Refusal(key, f"a whole number from {low} to {high}, not {shorten(value)}")
         return value
@@ -113,48 +113,50 @@ def integer(low: int, high: int) -> Check:
     return check
 
 
-def choice(*names: str) -> Check:
+def make_choice_check(*names: str) -> Check:
     """Makes a check for one of a list of texts."""
 
-    def check(key: str, value: Any, offer: ServerState) -> str:
+    def check(key: str, value: Any, state: ServerState) -> str:
         if not isinstance(value, str) or value not in names:
-            wanted = ", ".join(name or "nothing" for name in names)
-            raise Refusal(key, f"one of {wanted}, not {shorten(value)}")
+            accepted = ", ".join(name or "nothing" for name in names)
+            raise Refusal(key, f"one of {accepted}, not {shorten(value)}")
         return value
 
     return check
 
 
-def one_of_offer(names: Callable[[ServerState], Collection[str]]) -> Check:
+def make_server_name_check(names: Callable[[ServerState], Collection[str]]) -> Check:
     """Makes a check for one of the names in the current server state."""
 
-    def check(key: str, value: Any, offer: ServerState) -> str:
-        return choice(*names(offer))(key, value, offer)
+    def check(key: str, value: Any, state: ServerState) -> str:
+        return make_choice_check(*names(state))(key, value, state)
 
     return check
 
 
-def matching(form: re.Pattern[str], wanted: str, optional: bool = False, longest: int = 255) -> Check:
+def make_pattern_check(
+    form: re.Pattern[str], expected: str, optional: bool = False, longest: int = 255
+) -> Check:
     """Makes a check for a text that matches a pattern and has no two adjacent dots."""
 
-    def check(key: str, value: Any, offer: ServerState) -> str | None:
+    def check(key: str, value: Any, state: ServerState) -> str | None:
         if optional and value in (None, ""):
             return value
         fits = isinstance(value, str) and len(value) <= longest and ".." not in value
         if not fits or not form.fullmatch(value):
-            raise Refusal(key, f"{wanted}, not {shorten(value)}")
+            raise Refusal(key, f"{expected}, not {shorten(value)}")
         return value
 
     return check
 
 
-def check_group(checks: Mapping[str, Check], values: Any, offer: ServerState, key: str) -> dict[str, Any]:
+def check_group(checks: Mapping[str, Check], values: Any, state: ServerState, key: str) -> dict[str, Any]:
     """Checks the values of a JSON object, each by its key.
 
     Args:
         checks: the check of each accepted key.
         values: the values from the client.
-        offer: state of the server.
+        state: state of the server.
         key: name of the object, for messages.
 
     Raises:
@@ -164,21 +166,21 @@ def check_group(checks: Mapping[str, Check], values: Any, offer: ServerState, ke
         raise Refusal(key, f"an object with keys, not {shorten(values)}")
     for entry in values:
         if entry not in checks:
-            wanted = ", ".join(checks) or "none"
-            raise Refusal(entry, f"this request has no such key; it has {wanted}")
-    return {entry: checks[entry](entry, value, offer) for entry, value in values.items()}
+            accepted = ", ".join(checks) or "none"
+            raise Refusal(entry, f"the request does not accept this key; it accepts {accepted}")
+    return {entry: checks[entry](entry, value, state) for entry, value in values.items()}
 
 
-def from_query_text(check: Check) -> Check:
+def make_query_check(check: Check) -> Check:
     """Makes the check for a query, where numbers and booleans are texts; it returns a text."""
 
-    def read(key: str, value: Any, offer: ServerState) -> str:
+    def read(key: str, value: Any, state: ServerState) -> str:
         plain: Any = value
         if re.fullmatch(r"-?[0-9]{1,15}", value):
             plain = int(value)
-        if check is boolean and value.lower() in YES + NO:
+        if check is check_boolean and value.lower() in YES + NO:
             plain = value.lower() in YES
-        plain = check(key, plain, offer)
+        plain = check(key, plain, state)
         return str(plain).lower() if isinstance(plain, bool) else str(plain)
 
     return read

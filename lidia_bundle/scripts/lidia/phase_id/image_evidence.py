@@ -50,14 +50,14 @@ def weigh_image(scan: Acquisition, case: str) -> bool:
     landmarks = find_landmarks(hu, affine)
     if "liver" not in landmarks or landmarks["liver"].sure < MIN_LIVER_SCORE:
         return False
-    likelihood = brightness_likelihood(landmarks)
+    likelihood = compute_brightness_likelihood(landmarks)
     best = PHASES[int(likelihood.argmax())]
     values = ", ".join(f"{name} {mark.hu:.0f} HU" for name, mark in landmarks.items())
-    scan.weigh(dict(zip(PHASES, likelihood, strict=True)), f"looks {best} ({values})")
+    scan.weigh(dict(zip(PHASES, likelihood, strict=True)), f"HU are most like {best} ({values})")
     return True
 
 
-def brightness_likelihood(landmarks: Mapping[str, Landmark]) -> NDArray[np.float64]:
+def compute_brightness_likelihood(landmarks: Mapping[str, Landmark]) -> NDArray[np.float64]:
     """Computes the likelihood (4,) of the landmarks for each phase; the largest is 1.
 
     Args:

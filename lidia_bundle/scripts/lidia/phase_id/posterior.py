@@ -50,13 +50,13 @@ class Acquisition:
         series: the reconstructions, the best for the liver first.
         likelihood: (4,) of the evidence, for each phase.
         why: the evidence, in words.
-        named: the phase that the user gave it; empty if none.
+        user_phase: the phase that the user named for it; empty if none.
     """
 
     series: list[Series]
     likelihood: NDArray[np.float64] = field(default_factory=lambda: np.ones(len(PHASES)))
     why: list[str] = field(default_factory=list)
-    named: str = ""
+    user_phase: str = ""
 
     @property
     def time(self) -> datetime | None:
@@ -159,8 +159,8 @@ def compute_posterior(scans: Sequence[Acquisition]) -> NDArray[np.float64]:
 
 
 def _scan_likelihood(scan: Acquisition) -> NDArray[np.float64]:
-    if scan.named:
-        return np.array([float(phase == scan.named) for phase in PHASES])
+    if scan.user_phase:
+        return np.array([float(phase == scan.user_phase) for phase in PHASES])
     return np.maximum(scan.likelihood / scan.likelihood.max(), 1e-6)
 
 
@@ -186,7 +186,7 @@ def _forward_backward(
     return total, marginals / total if total > 0 else marginals
 
 
-def choose_naming(scans: Sequence[Acquisition], odds: NDArray[np.float64]) -> dict[str, int]:
+def select_acquisitions(scans: Sequence[Acquisition], odds: NDArray[np.float64]) -> dict[str, int]:
     """Selects the acquisition of each phase, where there is one.
 
     Of several scans of one phase the most probable is selected, and of equally probable ones the later: the
@@ -198,12 +198,12 @@ def choose_naming(scans: Sequence[Acquisition], odds: NDArray[np.float64]) -> di
     """
     selected: dict[str, int] = {}
     for number, row in enumerate(odds):
-        phase = scans[number].named or PHASES[int(row.argmax())]
+        phase = scans[number].user_phase or PHASES[int(row.argmax())]
         other = selected.get(phase)
         if other is None:
             selected[phase] = number
             continue
         column = PHASES.index(phase)
-        ranks = [(bool(scans[i].named), round(float(odds[i, column]), 1), i) for i in (other, number)]
+        ranks = [(bool(scans[i].user_phase), round(float(odds[i, column]), 1), i) for i in (other, number)]
         selected[phase] = max(ranks)[2]
     return selected

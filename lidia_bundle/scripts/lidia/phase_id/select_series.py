@@ -15,9 +15,9 @@ from scripts.lidia.dicom.study import Series, Study
 from scripts.lidia.phase_id.image_evidence import weigh_image
 from scripts.lidia.phase_id.posterior import (
     Acquisition,
-    choose_naming,
     compute_posterior,
     group_acquisitions,
+    select_acquisitions,
     weigh_tags,
 )
 from scripts.lidia.phase_id.user_naming import (
@@ -36,7 +36,7 @@ REJECTION_TEXTS = {
     "reconstruction": "another reconstruction is better",
     "same_phase": "another scan of this phase is better",
     "not_wanted": "left out by --phase_map",
-    "other_pass": "another part of the body was taken for this phase",
+    "other_pass": "another part of the body was selected for this phase",
 }
 """Why a series that may be a phase was not selected."""
 COLUMNS = ("phase", "number", "description", "slices", "time", "confidence", "why")
@@ -93,36 +93,40 @@ def select_series(
     Raises:
         CaseError: if no series can be a phase, or `phase_map` names none or several.
     """
-    named = match_named_series(study, phase_map or {}, case, private)
-    renamed = {series.paths: series for series in named.values() if series is not None}
+    user_series = match_named_series(study, phase_map or {}, case, private)
+    renamed = {series.paths: series for series in user_series.values() if series is not None}
     study = replace(study, series=tuple(renamed.get(s.paths, s) for s in study.series))
     usable = [series for series in study.series if not series.refused]
     if not usable:
-        listed = "; ".join(f"{format_title(s, private)}: {format_reason(s, private)}" for s in study.series)
+        reasons = "; ".join(f"{format_title(s, private)}: {format_reason(s, private)}" for s in study.series)
         remedy = "export the axial series of the liver, evenly spaced and upright"
-        raise CaseError(case, find_folder(study), f"no series can be a phase: {listed}", remedy, "no_series")
+        raise CaseError(case, find_folder(study), f"no series can be a phase: {reasons}", remedy, "no_series")
     scans = group_acquisitions(usable)
-    for phase, series in named.items():
+    for phase, series in user_series.items():
         if series is not None:
             place = next(number for number, scan in enumerate(scans) if series in scan.series)
             scan = scans[place]
-            if scan.named or (series.kind and len(scan.series) > 1):  # the others may be another phase
+            if scan.user_phase or (series.kind and len(scan.series) > 1):  # the others may be another phase
                 scan.series.remove(series)
                 scan = Acquisition([series])
                 scans.insert(place + 1, scan)
-            scan.named, scan.why = phase, ["named by the user"]
+            scan.user_phase, scan.why = phase, ["named by the user"]
             scan.series.sort(key=lambda other: other != series)
-    weigh_tags([scan for scan in scans if not scan.named])
-    silent = [scan for scan in scans if not scan.named]
+    weigh_tags([scan for scan in scans if not scan.user_phase])
+    silent = [scan for scan in scans if not scan.user_phase]
     blind = [scan for scan in silent if not weigh_image(scan, case)]
     if 0 < len(blind) < len(silent):
         scans = [scan for scan in scans if scan not in blind]
     odds = compute_posterior(scans)
-    taken = {p: n for p, n in choose_naming(scans, odds).items() if p not in named or named[p] is not None}
-    phases = {p: scans[taken[p]].series[0] for p in PHASES if p in taken}
+    selected = {
+        p: n
+        for p, n in select_acquisitions(scans, odds).items()
+        if p not in user_series or user_series[p] is not None
+    }
+    phases = {p: scans[selected[p]].series[0] for p in PHASES if p in selected}
     if not phases:
-        remedy = "take the phase off --phase_map"
-        raise CaseError(case, find_folder(study), "no phase is left", remedy, "no_phase")
+        remedy = "remove the phase from --phase_map"
+        raise CaseError(case, find_folder(study), "--phase_map leaves out every phase", remedy, "no_phase")
     rows, warnings = [], []
     left_out: list[tuple[Series, str]] = []
     for number, scan in enumerate(scans):
@@ -130,23 +134,23 @@ def select_series(
         confidence = float(odds[number].max())
         used = phases.get(best) is scan.series[0]
         for series in scan.series:
-            taken_here = used and series is scan.series[0]
+            is_selected = used and series is scan.series[0]
             why = list(scan.why) if scan.why else ["no evidence for any phase"]
-            if not taken_here:
+            if not is_selected:
                 reason = "reconstruction" if used else "same_phase" if best in phases else "not_wanted"
                 if best in phases and series.continues(phases[best]):
                     reason = "other_pass"
                 left_out.append((series, reason))
                 why.append(REJECTION_TEXTS[reason])
-            rows.append(_make_row(series, study, private, best, why, confidence, taken_here))
+            rows.append(_make_row(series, study, private, best, why, confidence, is_selected))
         if used:
             warnings += _doubt_warnings(scan, best, confidence, private)
-    unseen = [
+    without_liver = [
         replace(s, refused="shows no liver") for scan in blind if scan not in scans for s in scan.series
     ]
-    left_out += [(series, "no_liver") for series in unseen]
+    left_out += [(series, "no_liver") for series in without_liver]
     left_out += [(series, series.kind) for series in study.series if series.refused]
-    out = [*unseen, *(series for series in study.series if series.refused)]
+    out = [*without_liver, *(series for series in study.series if series.refused)]
     rows += [
         _make_row(series, study, private, "", [format_reason(series, private)], None, False) for series in out
     ]
@@ -187,7 +191,7 @@ def _make_row(
     phase: str,
     why: Sequence[str],
     confidence: float | None,
-    taken: bool,
+    is_selected: bool,
 ) -> dict[str, Any]:
     first = min((s.time for s in study.series if s.time is not None), default=None)
     time = ""
@@ -204,7 +208,7 @@ def _make_row(
         "time": time,
         "why": "; ".join(why),
         "confidence": None if confidence is None else round(confidence, 3),
-        "taken": taken,
+        "taken": is_selected,
     }
 
 
@@ -212,10 +216,13 @@ def _doubt_warnings(scan: Acquisition, phase: str, confidence: float, private: b
     """Makes warnings on a selected series with a low confidence or a contradicting description."""
     title, warnings = format_title(scan.series[0], private), []
     if confidence < MIN_CONFIDENCE:
-        warnings.append(f"{title} was taken for {phase} with a confidence of {confidence:.2f}: check it")
+        warnings.append(f"{title} was selected as {phase} with a confidence of {confidence:.2f}: check it")
     phases = find_phases(scan.series[0].description)
-    if len(phases) == 1 and phase not in phases and not scan.named:
-        warnings.append(f"{title} is called {next(iter(phases))} and was taken for {phase}: check it")
+    if len(phases) == 1 and phase not in phases and not scan.user_phase:
+        text_phase = next(iter(phases))
+        warnings.append(
+            f"the description of {title} names {text_phase}; it was selected as {phase}: check it"
+        )
     return warnings
 
 
@@ -223,10 +230,10 @@ def _loss_warnings(out: Sequence[Series], phases: Mapping[str, Series], private:
     """Makes warnings on refused series that name a missing phase or have an invalid header."""
     warnings = []
     for series in out:
-        named = find_phases(series.description)
-        is_missing = len(named) == 1 and next(iter(named)) not in phases
+        phases_in_text = find_phases(series.description)
+        is_missing = len(phases_in_text) == 1 and next(iter(phases_in_text)) not in phases
         if series.slices >= 8 and (is_missing or Path(series.file) in series.paths):
-            what = f"no {next(iter(named))} phase: " if is_missing else ""
+            what = f"no {next(iter(phases_in_text))} phase: " if is_missing else ""
             warnings.append(
                 f"{what}{format_title(series, private)} was left out, {format_reason(series, private)}"
             )

@@ -29,8 +29,8 @@ def format_title(series: Series, private: bool) -> str:
 
 def format_reason(series: Series, private: bool) -> str:
     """Formats why a series was left out; names the file unless its name may identify the patient."""
-    named = not private and Path(series.file) in series.paths
-    return f"{series.refused} (file {series.file})" if named else series.refused
+    shows_file = not private and Path(series.file) in series.paths
+    return f"{series.refused} (file {series.file})" if shows_file else series.refused
 
 
 def find_folder(study: Study) -> str:
@@ -41,7 +41,7 @@ def find_folder(study: Study) -> str:
 def match_named_series(
     study: Study, phase_map: Mapping[str, Any], case: str, private: bool
 ) -> dict[str, Series | None]:
-    """Finds the series that the user names for each phase, also one that looks like no phase.
+    """Finds the series that the user names for each phase, also one that does not look like a phase.
 
     Args:
         study: of one patient.
@@ -63,9 +63,9 @@ def match_named_series(
             continue
         matches = _find_matches(study, text)
         if len(matches) != 1:
-            what = f"{len(matches)} series fit" if matches else "no series fits"
-            listed = ", ".join(format_title(series, private) for series in matches or study.series)
-            remedy = f"name one by its number: {listed}"
+            what = f"{len(matches)} series match" if matches else "no series matches"
+            candidates = ", ".join(format_title(series, private) for series in matches or study.series)
+            remedy = f"name one by its number: {candidates}"
             raise CaseError(case, find_folder(study), f"{what} {phase} = {text!r}", remedy, "bad_phase_map")
         twice = next(
             (p for p, series in selected.items() if series is not None and series.paths == matches[0].paths),
@@ -85,7 +85,7 @@ def match_named_series(
 
 
 def _accept_named(series: Series, phase: str, case: str, private: bool) -> Series:
-    """Accepts a series that looks like no phase as the phase that the user names.
+    """Accepts a series that does not look like a phase as the phase that the user names.
 
     Raises:
         CaseError: if it cannot be read as a volume.
@@ -97,7 +97,7 @@ def _accept_named(series: Series, phase: str, case: str, private: bool) -> Serie
         file = str(series.paths[0].parent) if private else fault.file
         raise CaseError(case, file, problem, "name another series", "bad_phase_map") from fault
     columns, rows, slices = map(float, np.linalg.norm(affine[:3, :3], axis=0))
-    remark = f"named for {phase}, and looks like no phase: {series.refused}"
+    remark = f"named for {phase}, but does not look like a contrast phase: {series.refused}"
     return replace(
         series,
         refused="",

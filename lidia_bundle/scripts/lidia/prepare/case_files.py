@@ -20,7 +20,7 @@ from scripts.lidia.dicom.series import read_files, read_series
 from scripts.lidia.geometry.grid import Grid, coverage, same_grid, to_mm
 from scripts.lidia.geometry.resample import resample
 from scripts.lidia.inference.result_files import write_volume
-from scripts.lidia.prepare.output_folder import is_fresh, logger
+from scripts.lidia.prepare.output_folder import is_up_to_date, logger
 from scripts.lidia.prepare.read_mask_file import read_mask_file
 from scripts.lidia.vocabulary import CLASSES, FIRST_LESION, GRID_ORDER, LIVER, OTHERS, PHASES
 
@@ -93,7 +93,7 @@ def convert_case(patient: SourcePatient, folder: Path) -> dict[str, Any]:
         return item
     files = [folder / part / f"{patient.id}.nii.gz" for part in ("labels", "instances")]
     sources = [*phases.values(), *patient.tables, *(mask.path for mask in patient.masks)]
-    if is_fresh(files, sources):
+    if is_up_to_date(files, sources):
         label, instances = (np.asarray(nib.load(file).dataobj) for file in files)
     else:
         label, instances, affine = _merge_masks(patient.id, patient.masks, phases)
@@ -118,7 +118,7 @@ def _prepare_phase(path: Path | tuple[Path, ...], phase: str, case: str, folder:
     """
     written = folder / "phases" / case / f"{phase}.nii.gz"
     if isinstance(path, tuple):
-        if not is_fresh([written], path):
+        if not is_up_to_date([written], path):
             voxels, affine, warnings = read_files(path, case=case)
             for warning in warnings:
                 logger.warning(f"{case}: {warning.problem}")
@@ -131,7 +131,7 @@ def _prepare_phase(path: Path | tuple[Path, ...], phase: str, case: str, folder:
     if len(shape) <= 3 or max(shape[3:]) == 1:
         check_header(path, case=case)
         return path
-    if not is_fresh([written], [path]):
+    if not is_up_to_date([written], [path]):
         logger.warning(f"{case}: {path.name} holds {shape[3]} volumes; the first is used")
         first = np.asarray(image.dataobj[(..., *[0] * (len(shape) - 3))])
         write_volume(written, first.astype(np.float32), np.asarray(image.affine, float))

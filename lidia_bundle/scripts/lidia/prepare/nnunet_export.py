@@ -23,7 +23,7 @@ from scripts.lidia.geometry.grid import Grid
 from scripts.lidia.geometry.resample import resample
 from scripts.lidia.inference.result_files import write_volume
 from scripts.lidia.prepare.cross_validation import Sections, make_folds
-from scripts.lidia.prepare.output_folder import claim, is_fresh, logger, process_cases
+from scripts.lidia.prepare.output_folder import is_up_to_date, logger, process_cases, record_settings
 from scripts.lidia.vocabulary import CLASSES, IGNORED, PHASES
 
 FILE_ENDING = ".nii.gz"
@@ -71,7 +71,7 @@ def export_nnunet(
     if not chosen["training"]:
         problem = f"no training case with {'all of ' if complete else ''}{', '.join(phase_names)}"
         raise CaseError("datalist", source, problem, "give other phases, or another list", "no_phase")
-    claim(folder, {"source": source, "phases": phase_names, "complete": complete, "to": "nnunet"})
+    record_settings(folder, {"source": source, "phases": phase_names, "complete": complete, "to": "nnunet"})
     cases = [(item, FOLDER_SUFFIX[name]) for name, items in chosen.items() for item in items]
     _refuse_foreign_files(
         folder, [path for item, place in cases for path in list_case_files(item, place, folder, phase_names)]
@@ -125,7 +125,7 @@ def _write_case(case: tuple[dict[str, Any], str], *, folder: Path, phases: Seque
     item, place = case
     files = list_case_files(item, place, folder, phases)
     sources = [*item["phases"].values(), *(item[k] for k in ("label", "liver", "instances") if k in item)]
-    if is_fresh(files, sources):
+    if is_up_to_date(files, sources):
         return
     labelled = len(files) > len(phases)
     loaded = LoadPhases("native" if labelled else None)(item)

@@ -19,7 +19,7 @@ from scripts.lidia.datalist.read_text_file import read_text
 from scripts.lidia.inference.result_files import write_volume
 from scripts.lidia.prepare.cross_validation import Sections
 from scripts.lidia.prepare.foreign_names import map_class, map_phase
-from scripts.lidia.prepare.output_folder import is_fresh, logger, process_cases
+from scripts.lidia.prepare.output_folder import is_up_to_date, logger, process_cases
 from scripts.lidia.vocabulary import LIVER, PHASES
 
 ENDINGS = (".nii.gz", ".nii")
@@ -248,7 +248,7 @@ def _convert_label(path: Path, case: str, raw: RawFolder, dataset_dir: Path) -> 
     """
     written = dataset_dir.absolute() / "labels" / f"{case}.nii.gz"
     same = all(value == class_index for value, class_index in raw.classes.items())
-    if not same and is_fresh([written], [path, raw.folder / "dataset.json"]):
+    if not same and is_up_to_date([written], [path, raw.folder / "dataset.json"]):
         return written
     voxels, affine, _ = read_mask(path, case, max(raw.classes))
     unknown = [int(value) for value in np.unique(voxels) if int(value) not in raw.classes]

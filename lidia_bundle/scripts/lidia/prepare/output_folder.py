@@ -20,10 +20,10 @@ ERRORS = "errors.json"
 logger = logging.getLogger("lidia.prepare")
 
 Case = TypeVar("Case")
-Done = TypeVar("Done")
+Result = TypeVar("Done")
 
 
-def claim(folder: Path, settings: Mapping[str, Any]) -> None:
+def record_settings(folder: Path, settings: Mapping[str, Any]) -> None:
     """Creates the folder and records the settings in it, so that it holds results of one set only.
 
     Raises:
@@ -50,7 +50,7 @@ def _differences(note: Path, settings: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} was {previous.get(key)!r}, now {current.get(key)!r}" for key in keys)
 
 
-def is_fresh(made: Iterable[Path], sources: Iterable[str | Path]) -> bool:
+def is_up_to_date(made: Iterable[Path], sources: Iterable[str | Path]) -> bool:
     """Whether all files exist and none is older than its sources."""
     made = list(made)
     if not all(path.is_file() for path in made):
@@ -68,10 +68,10 @@ def _modified_ns(path: Path) -> int:
 
 def process_cases(
     cases: Sequence[Case],
-    work: Callable[[Case], Done],
+    work: Callable[[Case], Result],
     describe: Callable[[Case], Mapping[str, Any]],
     folder: Path,
-) -> list[Done]:
+) -> list[Result]:
     """Processes every case, continues after a fault, and then reports all faults.
 
     Args:
@@ -86,7 +86,7 @@ def process_cases(
     Raises:
         CaseError: if cases failed, after all others are done.
     """
-    results: list[Done] = []
+    results: list[Result] = []
     faults: list[CaseError] = []
     for case in tqdm(cases, unit="case", disable=None):
         try:

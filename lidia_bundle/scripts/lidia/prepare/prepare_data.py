@@ -19,7 +19,7 @@ from scripts.lidia.prepare.dataset_account import close_account
 from scripts.lidia.prepare.dicom_archive import read_archive
 from scripts.lidia.prepare.nnunet_export import export_nnunet
 from scripts.lidia.prepare.nnunet_import import import_nnunet
-from scripts.lidia.prepare.output_folder import claim, logger, process_cases
+from scripts.lidia.prepare.output_folder import logger, process_cases, record_settings
 from scripts.lidia.prepare.readers import DATASET_TERMS, RAW, READERS, REFUSED, Layout
 from scripts.lidia.prepare.register_cohort import register_cohort
 
@@ -94,7 +94,7 @@ def prepare(
             return _write_folds(_make_folds(sections, folds or 0, seed, str(file)), write, str(file))
         if source == "register":
             register_settings = {"input_dir": str(read), "datalist": datalist, "register": register}
-            claim(write, {"source": source, **register_settings})
+            record_settings(write, {"source": source, **register_settings})
             done = register_cohort(sections, write, method=register, limit_s=register_limit_s)
             return write_datalist(write / "dataset.json", done, description=f"{register}: {read}")
         options: dict[str, Any] = {"phases": phases, "complete": complete, "ct": ct}
@@ -106,7 +106,7 @@ def prepare(
     settings: dict[str, Any] = {"phase_map": phase_map, "class_map": class_map, "masks": masks}
     if source == "dicom":
         settings["deidentify"] = deidentify
-    claim(write, {"source": source, "input_dir": str(read), **settings})
+    record_settings(write, {"source": source, "input_dir": str(read), **settings})
     if source == "dicom":
         sections = read_archive(read, write, phase_map=phase_map, private=deidentify)
         return write_datalist(write / "dataset.json", sections, description="found in a DICOM archive")

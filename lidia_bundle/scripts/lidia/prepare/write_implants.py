@@ -13,7 +13,7 @@ from tqdm import tqdm
 from scripts.lidia.data.read_background import read_background
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.datalist.read_datalist import read_sections
-from scripts.lidia.datalist.read_item import case_name
+from scripts.lidia.datalist.read_item import make_case_name
 from scripts.lidia.implant.anatomy import Anatomy, measure_anatomy
 from scripts.lidia.implant.implant_case import implant_case
 from scripts.lidia.phantom.fingerprint import recipe_hash
@@ -121,7 +121,8 @@ def _list_sources(
         remedy = "give the liver mask of each background by --liver, in the same order"
         raise CaseError("background", str(paths[0]) if paths else "", problem, remedy, "no_liver_mask")
     return tuple(
-        (case_name(path), ((phase, str(path)),), str(mask)) for path, mask in zip(paths, masks, strict=True)
+        (make_case_name(path), ((phase, str(path)),), str(mask))
+        for path, mask in zip(paths, masks, strict=True)
     )
 
 

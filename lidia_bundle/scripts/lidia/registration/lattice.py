@@ -1,4 +1,7 @@
-"""The grid that two phases are compared on: axes along R, A, S, one spacing of a few millimetres."""
+"""Makes the isotropic grid on which two phases are compared, and warps a volume by a field on that grid.
+
+The axes of the grid are R, A, S; its spacing is a few millimetres.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,11 @@ from scripts.lidia.geometry.smoothing import blur_axes
 from scripts.lidia.geometry.volume import Volume
 
 SLAB = 16
-"""Slices that are warped at a time: the points of a whole clinical volume would fill the memory."""
+"""Number of slices that are warped at one time, because the points of a whole volume need gigabytes."""
 
 
 def make_lattice(volume: Volume, spacing: float) -> Grid:
-    """Makes the lattice over a volume's whole field of view.
+    """Makes a lattice that covers the field of view of a volume.
 
     Args:
         volume: HU and affine.
@@ -31,14 +34,14 @@ def make_lattice(volume: Volume, spacing: float) -> Grid:
 def warp_to_grid(
     moving: Volume, grid: Grid, field: NDArray[np.float32], lattice: Grid, *, outside: float
 ) -> NDArray[np.int16]:
-    """Samples a moving volume on the grid of a fixed one, through a displacement known on a lattice.
+    """Warps a moving volume to the grid of a fixed volume by a displacement field on a lattice.
 
     Args:
         moving: HU and affine.
         grid: the grid of the fixed volume.
-        field: (3, X, Y, Z) RAS mm from a point of the fixed volume to that of the moving one; beyond the
-            lattice its edge is continued.
-        lattice: where the field is known.
+        field: (3, X, Y, Z) RAS mm from a point of the fixed volume to that of the moving one; outside the
+            lattice the value at its edge is used.
+        lattice: grid of the field.
         outside: HU beyond the moving volume's field of view.
 
     Returns:

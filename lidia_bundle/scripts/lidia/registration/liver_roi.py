@@ -16,7 +16,7 @@ MIN_LIVER_ML = 300.0
 MARGIN_MM = 15.0
 
 
-def guess_liver(hu: NDArray[np.float32], spacing: float) -> NDArray[np.bool_] | None:
+def estimate_liver(hu: NDArray[np.float32], spacing: float) -> NDArray[np.bool_] | None:
     """Finds the largest compact region of soft tissue on the right side of the patient.
 
     Args:
@@ -50,7 +50,7 @@ def find_liver_roi(hu: NDArray[np.float32], spacing: float) -> NDArray[np.bool_]
         hu: (X, Y, Z) with axes along R, A, S.
         spacing: mm, the same along all axes.
     """
-    guess = guess_liver(hu, spacing)
+    guess = estimate_liver(hu, spacing)
     if guess is not None:
         return binary_dilation(guess, iterations=round(MARGIN_MM / spacing))
     body = hu > -300

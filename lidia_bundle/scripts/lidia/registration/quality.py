@@ -12,8 +12,8 @@ MIN_STRUCTURE_HU = 12.0
 """Standard deviation in a window of the fixed image above which it shows structure."""
 
 
-def local_correlation(
-    fixed: NDArray[np.float32], moved: NDArray[np.float32], where: NDArray[np.bool_]
+def compute_local_correlation(
+    fixed: NDArray[np.float32], warped: NDArray[np.float32], where: NDArray[np.bool_]
 ) -> float:
     """Computes the mean squared local correlation: 1 is equal up to contrast, chance gives a few hundredths.
 
@@ -21,21 +21,21 @@ def local_correlation(
 
     Args:
         fixed: (X, Y, Z) HU.
-        moved: (X, Y, Z) HU on the same grid.
+        warped: (X, Y, Z) HU on the same grid.
         where: (X, Y, Z) mask; windows without structure are ignored.
 
     Returns:
         0..1; 0 if no window shows structure.
     """
-    a, b = fixed.astype(np.float64), moved.astype(np.float64)
+    a, b = fixed.astype(np.float64), warped.astype(np.float64)
     mean_a, mean_b = uniform_filter(a, WINDOW_VOXELS), uniform_filter(b, WINDOW_VOXELS)
     var_a = uniform_filter(a * a, WINDOW_VOXELS) - mean_a**2
     var_b = uniform_filter(b * b, WINDOW_VOXELS) - mean_b**2
     both = uniform_filter(a * b, WINDOW_VOXELS) - mean_a * mean_b
-    counted = where & (var_a > MIN_STRUCTURE_HU**2)
-    if not counted.any():
+    structured = where & (var_a > MIN_STRUCTURE_HU**2)
+    if not structured.any():
         return 0.0
-    square = both[counted] ** 2 / (var_a[counted] * np.maximum(var_b[counted], 1.0))
+    square = both[structured] ** 2 / (var_a[structured] * np.maximum(var_b[structured], 1.0))
     return float(np.clip(square, 0, 1).mean())
 
 
@@ -51,7 +51,7 @@ def warp(moving: NDArray[np.float32], field: NDArray[np.float32], spacing: float
     return map_coordinates(moving, index, order=1, mode="nearest")
 
 
-def folded_fraction(field: NDArray[np.float32], spacing: float, where: NDArray[np.bool_]) -> float:
+def compute_folded_fraction(field: NDArray[np.float32], spacing: float, where: NDArray[np.bool_]) -> float:
     """Computes the share of the voxels `where` at which a displacement folds space (Jacobian <= 0).
 
     Args:
@@ -64,6 +64,6 @@ def folded_fraction(field: NDArray[np.float32], spacing: float, where: NDArray[n
     return float((np.linalg.det(jacobian)[where] <= 0).mean()) if where.any() else 0.0
 
 
-def max_displacement(field: NDArray[np.float32], where: NDArray[np.bool_]) -> float:
+def compute_max_displacement(field: NDArray[np.float32], where: NDArray[np.bool_]) -> float:
     """Computes the largest displacement (mm) in the voxels `where`; field (3, X, Y, Z) mm."""
     return float(np.sqrt((field[:, where].astype(np.float64) ** 2).sum(0)).max(initial=0.0))

@@ -79,7 +79,7 @@ def register_phases(
 
 
 def _format_warning(phase: str, record: Mapping[str, Any]) -> str:
-    outcome = "was moved rigidly" if record["method"] == "rigid" else "was taken as it came"
+    outcome = "was aligned rigidly" if record["method"] == "rigid" else "was not aligned"
     return f"registration: the {phase} phase {outcome}: {record['said']}"
 
 

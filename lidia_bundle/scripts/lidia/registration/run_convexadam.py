@@ -22,7 +22,7 @@ ALGORITHM_SETTINGS = {
     "selected_niter": 80,
     "selected_smooth": 7,
 }
-SEEN = {"lambda_weight": 1.25, "grid_sp_adam": 2}
+ADAM_SETTINGS = {"lambda_weight": 1.25, "grid_sp_adam": 2}
 MULTIPLE = 8
 """Both grids must divide the image shape, so it is padded with its edge values."""
 
@@ -44,7 +44,7 @@ def main(folder: str) -> None:
     images = [torch.from_numpy(np.pad(task[name], pads, mode="edge")) for name in ("fixed", "moving")]
     torch.manual_seed(0)
     displacement = convex_adam_pt(
-        *images, **ALGORITHM_SETTINGS, **SEEN, dtype=torch.float32, device=torch.device("cpu")
+        *images, **ALGORITHM_SETTINGS, **ADAM_SETTINGS, dtype=torch.float32, device=torch.device("cpu")
     )
     inner = tuple(slice(0, n) for n in shape)
     field = np.moveaxis(displacement, -1, 0)[(slice(None), *inner)] * spacing
@@ -57,10 +57,10 @@ def _fit_rigid(field: np.ndarray, near: np.ndarray, spacing: float) -> np.ndarra
     start = np.argwhere(near).T * spacing
     end = start + field[:, near]
     middle, goal = start.mean(1, keepdims=True), end.mean(1, keepdims=True)
-    left, _, right = np.linalg.svd((end - goal) @ (start - middle).T)
-    turn = left @ np.diag([1.0, 1.0, np.sign(np.linalg.det(left @ right))]) @ right
+    u, _, vt = np.linalg.svd((end - goal) @ (start - middle).T)
+    rotation = u @ np.diag([1.0, 1.0, np.sign(np.linalg.det(u @ vt))]) @ vt
     matrix = np.eye(4)
-    matrix[:3, :3], matrix[:3, 3:] = turn, goal - turn @ middle
+    matrix[:3, :3], matrix[:3, 3:] = rotation, goal - rotation @ middle
     return matrix
 
 

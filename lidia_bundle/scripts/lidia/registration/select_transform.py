@@ -22,7 +22,12 @@ from scripts.lidia.geometry.grid import Grid
 from scripts.lidia.geometry.volume import Volume
 from scripts.lidia.registration.lattice import make_lattice
 from scripts.lidia.registration.liver_roi import find_liver_roi
-from scripts.lidia.registration.quality import folded_fraction, local_correlation, max_displacement, warp
+from scripts.lidia.registration.quality import (
+    compute_folded_fraction,
+    compute_local_correlation,
+    compute_max_displacement,
+    warp,
+)
 
 PACKAGES = {
     "greedy": ("picsl_greedy", "picsl-greedy==1.4.0.3"),
@@ -45,7 +50,7 @@ class Alignment(NamedTuple):
     Attributes:
         method: the requested method, "rigid", or "none".
         field: (3, X, Y, Z) RAS mm on the lattice from fixed to moving points; None for "none".
-        before: similarity without a transform (see `quality.local_correlation`).
+        before: similarity without a transform (see `quality.compute_local_correlation`).
         after: similarity with the selected transform.
         reason: why it was selected, in words.
         finished: False if the method failed or exceeded its time limit.
@@ -117,7 +122,7 @@ def align_pair(target: Target, moving: Volume, *, method: str, limit_s: float) -
     lattice, spacing = target.lattice, float(target.lattice.spacing[0])
     covered = moving.grid.contains(lattice.points()).reshape(lattice.shape) & target.near
     image = np.clip(moving.resample(lattice, antialias=True, outside=None), *CLIP_HU)
-    before = local_correlation(target.image, image, covered)
+    before = compute_local_correlation(target.image, image, covered)
     share = covered.sum() / target.near.sum()
     if share < MIN_COVERAGE:
         return Alignment("none", None, before, before, f"shows {share:.0%} of the liver's neighbourhood")
@@ -130,21 +135,22 @@ def align_pair(target: Target, moving: Volume, *, method: str, limit_s: float) -
         candidates.append((
             "rigid",
             rigid,
-            local_correlation(target.image, warp(image, rigid, spacing), covered),
+            compute_local_correlation(target.image, warp(image, rigid, spacing), covered),
         ))
     if field is not None and not problem:
         candidates.append((
             method,
             field,
-            local_correlation(target.image, warp(image, field, spacing), covered),
+            compute_local_correlation(target.image, warp(image, field, spacing), covered),
         ))
     name, selected, after = max(candidates, key=lambda candidate: candidate[2])
     if after < MIN_QUALITY:
         name, selected, after = candidates[0]
         problem = problem or "the phases are not similar with any transform"
     elif name != method:
-        problem = problem or f"{method} fitted worse than {'a rigid shift' if name == 'rigid' else 'nothing'}"
-    reason = problem or "fits better than before"
+        best = "the rigid transform" if name == "rigid" else "no transform"
+        problem = problem or f"{method} gave a lower similarity than {best}"
+    reason = problem or "the similarity increased"
     return Alignment(name, selected, before, after, reason, finished=not fault)
 
 
@@ -189,16 +195,20 @@ def _make_field(matrix: NDArray | None, lattice: Grid) -> NDArray[np.float32] | 
     points = lattice.points().reshape(3, *lattice.shape) - lattice.affine[:3, 3].reshape(3, 1, 1, 1)
     targets = np.tensordot(matrix[:3, :3], points, 1) + matrix[:3, 3].reshape(3, 1, 1, 1)
     field = (targets - points).astype(np.float32)
-    return field if max_displacement(field, np.ones(lattice.shape, bool)) <= 2 * MAX_DISPLACEMENT_MM else None
+    return (
+        field
+        if compute_max_displacement(field, np.ones(lattice.shape, bool)) <= 2 * MAX_DISPLACEMENT_MM
+        else None
+    )
 
 
 def _find_fault(field: NDArray[np.float32] | None, spacing: float, near: NDArray[np.bool_]) -> str:
     """Returns the fault of a displacement; empty if it is valid."""
     if field is None:
-        return "the method gave no displacement"
+        return "the method returned no displacement"
     if not np.isfinite(field).all():
         return "the displacement is not finite"
-    far, folds = max_displacement(field, near), folded_fraction(field, spacing, near)
+    far, folds = compute_max_displacement(field, near), compute_folded_fraction(field, spacing, near)
     if far > MAX_DISPLACEMENT_MM:
         return f"the displacement reaches {far:.0f} mm"
     return f"the displacement folds {folds:.1%} of the liver's neighbourhood" if folds > MAX_FOLDED else ""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from scripts.lidia.datalist.case_error import CaseError
-from scripts.lidia.datalist.read_item import case_name
+from scripts.lidia.datalist.read_item import make_case_name
 from scripts.lidia.input_folders import find_paths
 from scripts.lidia.prepare.case_files import MaskFile, SourcePatient
 from scripts.lidia.prepare.readers.dataset_layout import Layout
@@ -27,15 +27,17 @@ def read_lits(layout: Layout) -> Iterator[SourcePatient | CaseError]:
     files = find_paths(layout.root, "*.nii*")
     labels: dict[str, Path] = {}
     for path in files:
-        if match := re.fullmatch(r"segmentation-(\d+)", case_name(path)):
+        if match := re.fullmatch(r"segmentation-(\d+)", make_case_name(path)):
             labels.setdefault(match[1], path)
     volumes = [
-        (match[1], match[2], path) for path in files if (match := re.fullmatch(VOLUME_NAME, case_name(path)))
+        (match[1], match[2], path)
+        for path in files
+        if (match := re.fullmatch(VOLUME_NAME, make_case_name(path)))
     ]
     layout.require_any(volumes, "file volume-N.nii")
     classes, phase = layout.map_values(layout.root), layout.to_phase("CT", layout.root)
     for test, number, path in volumes:
-        case = case_name(path)
+        case = make_case_name(path)
         if test:
             yield SourcePatient(case, {phase: path}, None, section="test")
         elif number in labels:

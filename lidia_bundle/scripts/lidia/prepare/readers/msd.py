@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 
 from scripts.lidia.datalist.case_error import CaseError
-from scripts.lidia.datalist.read_item import case_name
+from scripts.lidia.datalist.read_item import make_case_name
 from scripts.lidia.datalist.read_text_file import read_text
 from scripts.lidia.prepare.case_files import MaskFile, SourcePatient
 from scripts.lidia.prepare.readers.dataset_layout import Layout
@@ -35,4 +35,6 @@ def read_msd(layout: Layout) -> Iterator[SourcePatient]:
     classes = {value: layout.to_class(name, file) for value, name in names.items()}
     phase = layout.to_phase("CT", file)
     for image, label in cases:
-        yield SourcePatient(case_name(image), {phase: image}, (MaskFile(label, classes),), tables=(file,))
+        yield SourcePatient(
+            make_case_name(image), {phase: image}, (MaskFile(label, classes),), tables=(file,)
+        )

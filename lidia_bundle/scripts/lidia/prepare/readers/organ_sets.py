@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from scripts.lidia.datalist.case_error import CaseError
-from scripts.lidia.datalist.read_item import case_name
+from scripts.lidia.datalist.read_item import make_case_name
 from scripts.lidia.input_folders import find_paths
 from scripts.lidia.prepare.case_files import MaskFile, SourcePatient
 from scripts.lidia.prepare.readers.dataset_layout import Layout
@@ -30,12 +30,12 @@ def read_amos(layout: Layout) -> Iterator[SourcePatient | CaseError]:
     layout.require_any(files, "file imagesTr/amos_NNNN.nii.gz")
     scans, labels = {}, {path.name: path for path in find_paths(layout.root, "labels*/amos_*.nii.gz")}
     for path in files:
-        number = re.fullmatch(r"amos_(\d+)", case_name(path))
+        number = re.fullmatch(r"amos_(\d+)", make_case_name(path))
         if number and int(number[1]) > LAST_CT:
             problem, remedy = "MR by its number: values are not HU", "no action is needed"
-            yield CaseError(case_name(path), str(path), problem, remedy, "not_ct", "warning")
+            yield CaseError(make_case_name(path), str(path), problem, remedy, "not_ct", "warning")
         else:
-            scans[case_name(path)] = path
+            scans[make_case_name(path)] = path
     yield from _liver_patients(
         layout, scans, {case: labels[path.name] for case, path in scans.items() if path.name in labels}
     )
@@ -54,9 +54,11 @@ def read_flare(layout: Layout) -> Iterator[SourcePatient | CaseError]:
         CaseError: if there is no volume.
     """
     files = find_paths(layout.root, "*.nii.gz")
-    scans = {case_name(p).removesuffix("_0000"): p for p in files if case_name(p).endswith("_0000")}
+    scans = {make_case_name(p).removesuffix("_0000"): p for p in files if make_case_name(p).endswith("_0000")}
     layout.require_any(list(scans), "file <case>_0000.nii.gz")
-    yield from _liver_patients(layout, scans, {case_name(p): p for p in files if case_name(p) in scans})
+    yield from _liver_patients(
+        layout, scans, {make_case_name(p): p for p in files if make_case_name(p) in scans}
+    )
 
 
 def _liver_patients(
