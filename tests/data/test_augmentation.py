@@ -74,7 +74,7 @@ def test_classes_are_drawn_evenly_among_those_present() -> None:
     cut.set_random_state(0)
     marks = cached_case()["landmarks"].numpy()
     label = cached_case()["label"]
-    kinds = np.array([int(label[(0, *cut.choose(marks))]) for _ in range(2000)])
+    kinds = np.array([int(label[(0, *cut.draw_voxel(marks))]) for _ in range(2000)])
     assert abs((kinds >= 2).mean() - 0.85) < 0.03
     shares = [(kinds == kind).sum() / (kinds >= 2).sum() for kind in (2, 7, 9)]
     np.testing.assert_allclose(shares, 1 / 3, atol=0.05)
@@ -128,7 +128,7 @@ def test_every_subset_of_phases_occurs() -> None:
     drop.set_random_state(0)
     subsets: dict[tuple[int, ...], int] = {}
     for _ in range(4000):
-        kept = tuple(drop.choose([0, 1, 2, 3]))
+        kept = tuple(drop.choose_phases([0, 1, 2, 3]))
         subsets[kept] = subsets.get(kept, 0) + 1
     assert len(subsets) == 15 and () not in subsets
     assert subsets[(0, 1, 2, 3)] > 0.5 * 4000 and subsets[(0, 1, 2)] > 1.5 * subsets[(1, 2, 3)]

@@ -55,7 +55,7 @@ def check(
         lists, list_faults = {}, [fault]
     unknown = sorted(set(sections or ()) - set(lists)) if lists else []
     if unknown:
-        problem = f"no section {', '.join(unknown)}; there are: {', '.join(lists)}"
+        problem = f"the list has no section {', '.join(unknown)}; its sections are {', '.join(lists)}"
         list_faults.append(
             CaseError("datalist", str(file), problem, "give one of these sections", "no_section")
         )
@@ -64,7 +64,9 @@ def check(
     measurements: dict[str, Any] = {}
     digests: dict[str, str] = {}
     faults: list[dict[str, Any]] = [fault.as_dict() for fault in list_faults]
-    loader = DataLoader(_Patients(items, voxels), None, num_workers=int(workers), collate_fn=_identity)
+    loader = DataLoader(
+        _Patients(items, voxels), None, num_workers=int(workers), collate_fn=_return_unchanged
+    )
     bar = tqdm(loader, total=len(items), unit="patient", desc="check")
     for item, result in zip(items, bar, strict=True):
         faults += result.faults
@@ -100,5 +102,5 @@ class _Patients(Dataset):
         return check_patient(self.items[index], voxels=self.voxels)
 
 
-def _identity(result: Any) -> Any:
+def _return_unchanged(result: Any) -> Any:
     return result

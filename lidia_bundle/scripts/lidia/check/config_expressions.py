@@ -73,7 +73,7 @@ def _walk(part: Any, place: str) -> Iterator[ConfigCode]:
 
 
 def list_expressions(config: str | Path | None) -> list[ConfigCode]:
-    """Logs everything that a config would run; `!` marks the entries that a reader should check.
+    """Logs all code that a config would run; `!` marks the entries that a reader should check.
 
     Args:
         config: a JSON or YAML config.
@@ -89,5 +89,5 @@ def list_expressions(config: str | Path | None) -> list[ConfigCode]:
         for reference in references
     ]
     listing = "\n".join(lines) or "nothing"
-    logger.info("%s would run, if MONAI read it:\n%s", config, listing)
+    logger.info("code that MONAI would run when it reads %s:\n%s", config, listing)
     return references

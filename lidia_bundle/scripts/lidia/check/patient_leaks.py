@@ -29,7 +29,7 @@ def find_leaks(
         for item in items:
             patient = item.get("patient")
             if patient is not None and section_of.setdefault(str(patient), section) != section:
-                problem = f"the patient {patient} stands in {section_of[str(patient)]} and in {section}"
+                problem = f"the patient {patient} is in section {section_of[str(patient)]} and in {section}"
                 remedy = "keep all cases of a patient in one section (prepare.json --source folds does)"
                 faults.append(CaseError(item["id"], file, problem, remedy, "leak"))
             for path in item["phases"].values():

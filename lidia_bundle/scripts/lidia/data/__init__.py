@@ -1,1 +1,1 @@
-"""From files to tensors: loading, one grid for all phases, targets, augmentation, cache."""
+"""Converts files to tensors: loads a case, resamples its phases to one grid, augments and caches it."""

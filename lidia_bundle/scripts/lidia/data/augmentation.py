@@ -33,8 +33,8 @@ def augmentation(
     """Builds the random transform from a cached case to training crops.
 
     Args:
-        crop: size of a crop in voxels, or a CropLesions that a handler adjusts (`samples`, `lesion_share`
-            are then taken from it).
+        crop: size of a crop in voxels, or a CropLesions that a handler adjusts (`samples` and
+            `lesion_share` are then those of the CropLesions).
         samples: crops per visit of a case.
         lesion_share: share of crops that hold a lesion.
         shift: largest shift of a phase against the reference phase, in voxels per axis.
@@ -81,14 +81,14 @@ class DropPhases(Randomizable, Transform):
         self.lose = [float(chances.get(phase, 0.0)) for phase in PHASES]
         self.random_subset_prob = random_subset_prob
 
-    def choose(self, present: Sequence[int]) -> list[int]:
-        """Draws which of the present channels are kept; at least one."""
+    def choose_phases(self, present: Sequence[int]) -> list[int]:
+        """Draws the channels that are kept, at least one of those present."""
         if self.R.random_sample() < self.random_subset_prob:
             bits = self.R.randint(1, 2 ** len(present))
             return [channel for bit, channel in enumerate(present) if bits >> bit & 1]
         draws = self.R.random_sample(len(present))
-        kept = [c for c, draw in zip(present, draws, strict=True) if draw >= self.lose[c]]
-        return kept or list(present)
+        channels = [c for c, draw in zip(present, draws, strict=True) if draw >= self.lose[c]]
+        return channels or list(present)
 
     def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """Drops phases of `image` (4, X, Y, Z)."""
@@ -96,8 +96,8 @@ class DropPhases(Randomizable, Transform):
         image = item["image"]
         # one voxel is enough: a present phase holds no NaN
         present = torch.nonzero(~torch.isnan(image[:, 0, 0, 0])).flatten().tolist()
-        kept = self.choose(present)
-        for channel in set(present) - set(kept):
+        channels = self.choose_phases(present)
+        for channel in set(present) - set(channels):
             image[channel] = torch.nan
         return item
 
@@ -119,7 +119,7 @@ class ShiftPhases(Randomizable, Transform):
         self.prob = prob
 
     def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        """Moves phases of `image` (4, X, Y, Z)."""
+        """Shifts phases of `image` (4, X, Y, Z)."""
         item = dict(data)
         image = item["image"]
         order = [PHASES.index(phase) for phase in GRID_ORDER]

@@ -1,4 +1,4 @@
-"""Cases kept on disk as plain tensors, so that an epoch neither unzips nor resamples again."""
+"""Caches preprocessed cases on disk as plain tensors, so that each case is read and resampled only once."""
 
 from __future__ import annotations
 
@@ -23,24 +23,25 @@ from scripts.lidia.datalist.read_item import MASKS, complete_item
 
 
 class CachedCases(PersistentDataset):
-    """Cases that are prepared once: MONAI's PersistentDataset, with atomic writes.
+    """PersistentDataset with atomic writes, which prepares a case again if one of its files has changed.
 
-    A changed file of a case is prepared again, and `set_data` leaves the cache as it is. MONAI's own class
-    moves a file in from another disk (a kill leaves half of it), does not notice that a file of the case has
-    changed, and empties the whole folder on `set_data`.
+    It differs from MONAI's class in three points. A file is written atomically, so that an interrupted
+    process leaves no partial file. The cache key includes size and time of the source files. `set_data` does
+    not empty the cache folder.
 
-    An element holds `image`, `label` and `id`; for evaluation all that preprocessing gives, the tensors being
-    MetaTensors that Invertd can lead back.
+    An element holds `image`, `label` and `id`; for evaluation it holds all results of preprocessing, with
+    MetaTensors that Invertd can map back.
 
     Args:
         data: items of a datalist or of MONAI Label.
         transform: `preprocessing(...)` with labels="network" for training, "native" for evaluation.
-        augmentation: the random part, run on every visit; without it whole cases are given, image float32.
+        augmentation: random transform, applied on every visit; without it whole cases are returned, with a
+            float32 image.
         cache_dir: folder of the cache, one sub-folder for each set of settings; None prepares cases on each
             visit.
 
     Raises:
-        ValueError: if `transform` makes no labels, or crops are wanted of labels on another grid.
+        ValueError: if `transform` makes no labels, or `augmentation` is used with labels on the native grid.
     """
 
     def __init__(
@@ -63,28 +64,28 @@ class CachedCases(PersistentDataset):
             write_text(folder / "settings.json", about)
 
     def set_data(self, data: Sequence[Mapping[str, Any]]) -> None:
-        """Takes another list of cases; what is cached stays."""
+        """Replaces the list of cases and keeps the cache."""
         self.data = data
 
     def _cachecheck(self, item: Mapping[str, Any]) -> dict[str, Any]:
         path = None if self.cache_dir is None else self.cache_dir / f"{self.hash_func(item).decode()}.pt"
         if path is not None and path.is_file():
             try:
-                # mapped, not read: a crop touches a few pages of the file only (cases, no weights: TID251)
+                # memory-mapped: a crop needs only a few pages of the file (cases, no weights: TID251)
                 return torch.load(path, weights_only=True, mmap=True)  # noqa: TID251
             except (RuntimeError, OSError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile):
                 path.unlink(missing_ok=True)
-        made = self.pack(self.transform(item))
+        prepared = self.pack(self.transform(item))
         if path is not None:
-            with write_atomically(path, sync=False) as beside:
-                torch.save(made, beside)
-        return made
+            with write_atomically(path, sync=False) as temporary:
+                torch.save(prepared, temporary)
+        return prepared
 
     def _transform(self, index: int) -> Any:
         try:
             case = dict(self._cachecheck(self.data[index]))
         except RuntimeError as error:
-            # free of MONAI's wrapping, a fault comes out of a worker in its own few lines
+            # without MONAI's wrapping, a worker reports the fault in a few lines
             fault = CaseError.find(error)
             if fault is None:
                 raise
@@ -95,7 +96,7 @@ class CachedCases(PersistentDataset):
 
 
 def hash_case(item: Mapping[str, Any]) -> bytes:
-    """Names a case by its item and by size and time of its files: a changed file is another case."""
+    """Computes the cache key of a case from its item and from size and time of its files."""
     item = complete_item(item, Path.cwd())
     parts = [json.dumps(item, sort_keys=True, default=str)]
     for path in (*item["phases"].values(), *(item[key] for key in MASKS if isinstance(item.get(key), str))):

@@ -70,8 +70,10 @@ def from_cache(cached: Mapping[str, Any]) -> dict[str, Any]:
 def _to_plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         # a stored trace belongs to no existing transform: MONAI's TraceKeys.NONE skips the comparison of ids
-        named = {str(k.value if isinstance(k, Enum) else k): v for k, v in value.items()}
-        return {k: str(TraceKeys.NONE.value) if k == TraceKeys.ID else _to_plain(v) for k, v in named.items()}
+        by_name = {str(k.value if isinstance(k, Enum) else k): v for k, v in value.items()}
+        return {
+            k: str(TraceKeys.NONE.value) if k == TraceKeys.ID else _to_plain(v) for k, v in by_name.items()
+        }
     if isinstance(value, list | tuple):
         return [_to_plain(v) for v in value]
     if isinstance(value, np.ndarray):

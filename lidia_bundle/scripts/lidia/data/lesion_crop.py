@@ -53,7 +53,7 @@ class CropLesions(Randomizable, Transform):
         samples: crops per visit of a case; with more than one, a list of items is returned.
         lesion_share: share of crops around a lesion (in cases that have one).
         liver_share: of the other crops, the share around a liver voxel; the rest is at any position.
-        jitter: largest offset of the chosen voxel from the crop's centre, as a share of half the crop.
+        jitter: largest offset of the drawn voxel from the crop's centre, as a share of half the crop.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class CropLesions(Randomizable, Transform):
         crops = [{**rest, **self._crop(data["image"], data["label"], marks)} for _ in range(self.samples)]
         return crops[0] if len(crops) == 1 else crops
 
-    def choose(self, marks: np.ndarray) -> np.ndarray:
+    def draw_voxel(self, marks: np.ndarray) -> np.ndarray:
         """Draws a voxel that the crop must contain.
 
         Args:
@@ -114,18 +114,20 @@ class CropLesions(Randomizable, Transform):
         kinds = marks[:, 3]
         lesions = np.unique(kinds[kinds >= FIRST_LESION])
         if len(lesions) and self.R.random_sample() < self.lesion_share:
-            chosen = marks[kinds == lesions[self.R.randint(len(lesions))]]
-            names = np.unique(chosen[:, 4])
-            chosen = chosen[chosen[:, 4] == names[self.R.randint(len(names))]]
+            candidates = marks[kinds == lesions[self.R.randint(len(lesions))]]
+            names = np.unique(candidates[:, 4])
+            candidates = candidates[candidates[:, 4] == names[self.R.randint(len(names))]]
         else:
-            chosen = marks[kinds == LIVER] if self.R.random_sample() < self.liver_share else marks
-            chosen = chosen if len(chosen) else marks
-        return chosen[self.R.randint(len(chosen)), :3].astype(np.int64)
+            candidates = marks[kinds == LIVER] if self.R.random_sample() < self.liver_share else marks
+            candidates = candidates if len(candidates) else marks
+        return candidates[self.R.randint(len(candidates)), :3].astype(np.int64)
 
     def _crop(self, image: torch.Tensor, label: torch.Tensor, marks: np.ndarray) -> dict[str, torch.Tensor]:
         size, shape = np.asarray(self.size), np.asarray(image.shape[1:])
         half = size * self.jitter / 2
-        start = np.rint(self.choose(marks) + self.R.uniform(-half, half) - (size - 1) / 2).astype(np.int64)
+        start = np.rint(self.draw_voxel(marks) + self.R.uniform(-half, half) - (size - 1) / 2).astype(
+            np.int64
+        )
         # inside the volume if it is large enough, else the whole volume, centred
         start = np.where(shape > size, np.clip(start, 0, np.maximum(shape - size, 0)), -((size - shape) // 2))
         low, high = np.maximum(start, 0), np.minimum(start + size, shape)

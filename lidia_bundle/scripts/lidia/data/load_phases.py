@@ -1,4 +1,4 @@
-"""Loading a case: its phases as they are on disk, its masks, and the choice of the grid they will share."""
+"""Loads the phases and masks of a case, and selects the phase whose grid all of them will have."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Labels = Literal["network", "native"] | None
 class LoadPhases(Transform):
     """Loads all phases of an item and its masks.
 
-    The item is one of a datalist, or MONAI Label's `{"image": path}`. The result holds
+    The item is an item of a datalist, or MONAI Label's `{"image": path}`. The result holds
 
     - `image`: MetaTensor (1, X, Y, Z), HU, the reference phase on its own grid;
     - `phases`: `{phase: MetaTensor (1, X, Y, Z)}`, the other phases, each on its own grid;
@@ -44,10 +44,10 @@ class LoadPhases(Transform):
       mask;
     - `id`, `grid_phase`, `phases_used` and `warnings` (lists of str), `malignant` (`{instance: bool}`).
 
-    It is no LoadImaged, which MONAI Label would wrap and whose readers take damaged files for good ones.
+    It does not use LoadImaged: MONAI Label would wrap it, and its readers accept some damaged files.
 
     Args:
-        labels: None for inference; "network" or "native" when the case must be labelled.
+        labels: None for inference; "network" or "native" if the case must be labelled.
         outside: what to do with a phase that misses half of the liver (or volume): "error", or "drop" it.
         check_hu: see `read_phase`.
         min_lesion_mm3: see `read_annotation`.
@@ -66,7 +66,11 @@ class LoadPhases(Transform):
         self.min_lesion_mm3 = min_lesion_mm3
 
     def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        """Loads one item; raises CaseError if one of its files is at fault."""
+        """Loads one item.
+
+        Raises:
+            CaseError: if a file is missing or invalid.
+        """
         item = complete_item(data, Path.cwd())
         case, paths = item["id"], item["phases"]
         remarks: list[CaseError] = []
@@ -74,25 +78,27 @@ class LoadPhases(Transform):
         volumes: dict[str, Volume] = dict(zip(paths, map_in_threads(read, paths.values()), strict=True))
         for volume in volumes.values():
             remarks += volume[2]
-        drawing = None
+        annotation = None
         if self.labels:
-            drawing = read_annotation(item, self.min_lesion_mm3 if self.labels == "network" else 0.0)
-            remarks += drawing.remarks
-        reference, image = self._reference(volumes, drawing, case, remarks)
-        if drawing is not None:
-            remarks += drawing.check(image, case, paths[reference])
-        # a labelled case's liver is part of its truth: handed on, it would help the system that is judged
-        given = "label" not in item and isinstance(item.get("liver"), str)
-        liver = read_liver(item) if given else None
-        region = sample_liver_points(drawing, liver)
+            annotation = read_annotation(item, self.min_lesion_mm3 if self.labels == "network" else 0.0)
+            remarks += annotation.remarks
+        reference, image = self._select_reference(volumes, annotation, case, remarks)
+        if annotation is not None:
+            remarks += annotation.check(image, case, paths[reference])
+        # the liver of a labelled case is ground truth: it must not help the evaluated system
+        has_liver_mask = "label" not in item and isinstance(item.get("liver"), str)
+        liver = read_liver(item) if has_liver_mask else None
+        region = sample_liver_points(annotation, liver)
         used = {reference: image}
         for phase in paths:
-            if phase != reference and self._overlaps(volumes[phase], image, region, item, phase, remarks):
+            if phase != reference and self._check_overlap(
+                volumes[phase], image, region, item, phase, remarks
+            ):
                 used[phase] = to_meta_tensor(volumes[phase], case)
         if "venous" not in used:
             problem = f"no venous phase: the grid is that of the {reference} phase"
             remarks.append(CaseError(case, paths[reference], problem, "", "no_venous", "warning"))
-        # what is read here is replaced by tensors; what a server put into the item goes on to its own steps
+        # keys that are read here are replaced by tensors; other keys of a server's item are passed on
         rest = {k: v for k, v in data.items() if "image" in data and k not in CONSUMED}
         rest.update(
             id=case,
@@ -103,30 +109,35 @@ class LoadPhases(Transform):
             warnings=[f"{Path(r.file).name}: {r.problem}" for r in remarks],
             malignant={str(k): bool(v) for k, v in (item.get("malignant") or {}).items()},
         )
-        if drawing is not None:
-            rest["drawing"] = drawing
+        if annotation is not None:
+            rest["drawing"] = annotation
         if liver is not None:
             rest["liver"] = resample_to_grid(liver, image)
         return rest
 
-    def _reference(
-        self, volumes: dict[str, Volume], drawing: Annotation | None, case: str, remarks: list[CaseError]
+    def _select_reference(
+        self, volumes: dict[str, Volume], annotation: Annotation | None, case: str, remarks: list[CaseError]
     ) -> tuple[str, MetaTensor]:
-        """Chooses the phase whose grid all share; a drawing made without venous phase brings its own grid."""
+        """Selects the reference phase; without a venous phase, the phase on the grid of the annotation.
+
+        Returns:
+            Name and volume of the reference phase. If no phase has the grid of the annotation, the first
+            phase in GRID_ORDER is resampled to that grid.
+        """
         present = [phase for phase in GRID_ORDER if phase in volumes]
-        if drawing is None or "venous" in volumes:
+        if annotation is None or "venous" in volumes:
             return present[0], to_meta_tensor(volumes[present[0]], case)
-        affine, shape = drawing.classes.affine.numpy(), drawing.classes.shape[1:]
+        affine, shape = annotation.classes.affine.numpy(), annotation.classes.shape[1:]
         for phase in present:
             if same_grid(affine, shape, volumes[phase][1], volumes[phase][0].shape):
                 return phase, to_meta_tensor(volumes[phase], case)
         volume = to_meta_tensor(volumes[present[0]], case)
-        moved = resample(volume, Grid(affine, tuple(shape)), outside=HU[0]).numpy()[0]
-        problem = f"the {present[0]} phase was brought onto the grid of the label"
+        resampled = resample(volume, Grid(affine, tuple(shape)), outside=HU[0]).numpy()[0]
+        problem = f"the {present[0]} phase was resampled to the grid of the label"
         remarks.append(CaseError(case, "label", problem, "", "label_grid", "warning"))
-        return present[0], to_meta_tensor((moved, affine, []), case)
+        return present[0], to_meta_tensor((resampled, affine, []), case)
 
-    def _overlaps(
+    def _check_overlap(
         self,
         volume: Volume,
         image: MetaTensor,
@@ -135,10 +146,10 @@ class LoadPhases(Transform):
         phase: str,
         remarks: list[CaseError],
     ) -> bool:
-        """Judges whether a phase shows the same place; a phase of the upper abdomen alone is all right.
+        """Returns whether a phase shows at least half of the liver (or volume); adds a remark otherwise.
 
         Raises:
-            CaseError: if it misses half of the liver (or volume) and may not be dropped.
+            CaseError: if it shows less than half and may not be dropped.
         """
         case, path = item["id"], item["phases"][phase]
         share, fault = measure_overlap(volume, image, region, case=case, path=path, phase=phase)
@@ -161,33 +172,33 @@ def measure_overlap(
     path: str,
     phase: str,
 ) -> tuple[float, CaseError | None]:
-    """How much of the same place a phase shows.
+    """Measures which share of the liver, or of the reference volume, a phase shows.
 
     Args:
         volume: of the phase.
         image: (1, X, Y, Z) of the reference phase.
-        region: (3, N) points of the liver in RAS mm; None where nobody has drawn it.
+        region: (3, N) points of the liver in RAS mm; None if the liver is not annotated.
         case: id of the case.
         path: file of the phase.
         phase: its name.
 
     Returns:
-        Share of the liver that is shown, or else of the smaller volume; an error below a half, a remark where
-        less than nine tenths of the reference are shown.
+        Share of the liver in the phase, or else of the smaller of the two volumes; an error if the share is
+        below 0.5, a warning if less than 0.9 of the reference is in the phase.
     """
     voxels, affine, _ = volume
     grid = image.affine.numpy(), tuple(image.shape[1:])
     points = sample_grid_points(*grid) if region is None else region
-    shown = coverage(points, affine, voxels.shape)
-    share = shown
+    shown_share = coverage(points, affine, voxels.shape)
+    share = shown_share
     if region is None:
-        share = max(shown, coverage(sample_grid_points(affine, voxels.shape), *grid))
+        share = max(shown_share, coverage(sample_grid_points(affine, voxels.shape), *grid))
     what = "volume" if region is None else "liver"
-    problem = f"the {phase} phase shows {shown:.0%} of the reference {what}"
+    problem = f"the {phase} phase shows {shown_share:.0%} of the reference {what}"
     if share < 0.5:
-        remedy = "check the affines (LPS or RAS?), or take the phase off the list"
+        remedy = "check the affines (LPS or RAS?), or remove the phase from the list"
         return share, CaseError(case, path, problem, remedy, "no_overlap")
-    if shown < 0.9:
+    if shown_share < 0.9:
         return share, CaseError(case, path, problem, "", "little_overlap", "warning")
     return share, None
 
@@ -207,7 +218,7 @@ CONSUMED = frozenset((
 
 
 def to_meta_tensor(volume: Volume, case: str) -> MetaTensor:
-    """(1, X, Y, Z) of a volume, with its place."""
+    """Converts a volume to a MetaTensor (1, X, Y, Z) with its affine."""
     voxels, affine, _ = volume
     matrix = torch.as_tensor(orthogonalize_affine(affine))
     meta = {
@@ -220,9 +231,11 @@ def to_meta_tensor(volume: Volume, case: str) -> MetaTensor:
     return MetaTensor(torch.as_tensor(voxels)[None], affine=matrix, meta=meta)
 
 
-def sample_liver_points(drawing: Annotation | None, liver: MetaTensor | None) -> NDArray[np.float64] | None:
-    """Gives a few thousand points of the liver in RAS mm; None where nobody has drawn it."""
-    mask = drawing.classes if drawing is not None else liver
+def sample_liver_points(
+    annotation: Annotation | None, liver: MetaTensor | None
+) -> NDArray[np.float64] | None:
+    """Returns up to about 8000 points (3, N) of the liver in RAS mm; None if the liver is not annotated."""
+    mask = annotation.classes if annotation is not None else liver
     if mask is None:
         return None
     index = np.argwhere(mask[0].numpy() != 0).T.astype(np.float64)

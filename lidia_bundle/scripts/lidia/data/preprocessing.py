@@ -1,4 +1,4 @@
-"""The deterministic part of every run: from the files of a case to the network's image."""
+"""Builds the deterministic transform from the files of a case to the network's input."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from scripts.lidia.geometry.smoothing import smooth_for_spacing
 from scripts.lidia.vocabulary import PHASES
 
 FORMAT = 3
-"""Part of the cache's key: count up when the same settings give other tensors."""
+"""Part of the cache key; increase it when equal settings give other tensors."""
 
 
 class Preprocessing(Compose):
-    """A Compose that knows its `settings`, so that a cache can tell two of them apart."""
+    """A Compose with its `settings`, which are part of the cache key."""
 
     settings: dict[str, Any]
 
@@ -50,27 +50,28 @@ def preprocessing(
     outside: Literal["error", "drop"] = "error",
     check_hu: bool = True,
 ) -> Preprocessing:
-    """Makes the transform from an item of a datalist (or of MONAI Label) to the tensors of the contract.
+    """Builds the transform from an item of a datalist (or of MONAI Label) to the tensors of `contract`.
 
     The result of the transform holds `image`, a MetaTensor float32 (4, X, Y, Z) in RAS order: HU mapped
-    linearly from `window` to -1..1 and clipped, one channel a phase in temporal order, an absent phase being
-    NaN. With it stand `id`, `grid_phase`, `phases_used`, `warnings`, `malignant`, the user's `liver` (1, X,
-    Y, Z) on the reference phase's own grid, and `label` as asked. The grid begins where the body does,
-    with as much air round it as `CutAir` says, unless labels="network": a wider or a shifted field of view
-    changes nothing. `Invertd("pred", transform=this, orig_keys="image")`
-    brings a prediction back to the reference phase's own grid, with zeros where there was air alone.
+    linearly from `window` to -1..1 and clipped, one channel per phase in temporal order, NaN for an absent
+    phase. It also holds `id`, `grid_phase`, `phases_used`, `warnings`, `malignant`, the user's `liver` (1, X,
+    Y, Z) on the native grid of the reference phase, and `label` according to `labels`. Unless
+    labels="network", the grid starts at the body with a margin of air (see `CutAir`), so that a wider or
+    shifted field of view does not change the result. `Invertd("pred", transform=this, orig_keys="image")`
+    maps a prediction back to the native grid of the reference phase, with zeros where air was cropped.
 
     Args:
         spacing: mm of the network's grid along R, A, S.
         window: HU that become -1 and 1.
         labels: None (inference); "network" (training): `label` int16 (2, X, Y, Z) on the network's grid,
-            class 0..9 or -1 for lesions too small to count and voxels that nobody drew, then instance; or
-            "native" (evaluation): the same, small lesions too, on the reference phase's own grid.
-        margin_mm: with labels="network", crop to the box of the liver and this margin.
+            class 0..9, or -1 for ignored voxels (small lesions, voxels that are not annotated), and
+            instance; "native" (evaluation): the same with small lesions, on the native grid of the reference
+            phase.
+        margin_mm: with labels="network", crops to the bounding box of the liver with this margin.
         min_lesion_mm3: with labels="network", lesions below this volume are ignored.
-        antialias: smooth a phase before it is sampled on a coarser grid.
+        antialias: smooths a phase before it is sampled on a coarser grid.
         outside: a phase that misses half of the liver (or volume) is an "error", or is left out ("drop").
-        check_hu: refuse volumes whose numbers cannot be HU.
+        check_hu: refuses volumes whose values cannot be HU.
 
     Raises:
         ValueError: if an argument is out of its range.
@@ -101,32 +102,32 @@ def preprocessing(
 
 
 class TargetOnNativeGrid(Transform):
-    """Turns `drawing` into `label` (2, X, Y, Z) int16 on the reference phase's own grid."""
+    """Converts `drawing` to `label` (2, X, Y, Z) int16 on the native grid of the reference phase."""
 
     def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        """Draws `label`."""
+        """Makes `label`."""
         item = dict(data)
         item["label"] = resample_to_grid(item.pop("drawing").classes, item["image"])
         return item
 
 
 class CutAir(InvertibleTransform):
-    """Cuts `image` (1, X, Y, Z, RAS order) to the box of what is more than air, whatever the field of view.
+    """Crops `image` (1, X, Y, Z, RAS order) to the bounding box of the body, whatever the field of view.
 
-    Beside, before and behind it a margin of air is left, and made where the field of view ends: crops that a
-    network learns from end in air, not at the skin. A volume of air alone stays whole.
+    A margin of air is kept along X and Y, and padded where the field of view ends, because training crops
+    also end in air and not at the skin. A volume of air only is not cropped.
 
     Args:
-        air: HU up to which nothing is seen.
-        margin_mm: air on either side along X and Y.
+        air: HU up to which a voxel counts as air.
+        margin_mm: margin of air on both sides along X and Y.
     """
 
     def __init__(self, air: float, margin_mm: float = 20.0) -> None:
         self.air, self.margin_mm = air, margin_mm
-        self.cut = CropForeground()  # its box is found here: MONAI looks at every voxel's index for it
+        self.cut = CropForeground()  # only for cropping: its search for the box visits every voxel's index
 
     def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        """Cuts `image`."""
+        """Crops `image`."""
         item = dict(data)
         image = item["image"]
         box = bounding_box((image.as_tensor()[0] > self.air).numpy())
@@ -140,16 +141,16 @@ class CutAir(InvertibleTransform):
         return item
 
     def inverse(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        """Puts zeros where `image` was cut."""
+        """Pads `image` with zeros where it was cropped."""
         return {**data, "image": self.cut.inverse(data["image"])}
 
 
 class SmoothForSpacing(Transform):
-    """Smooths `image` (1, X, Y, Z, RAS order) where the coming grid is coarser.
+    """Smooths `image` (1, X, Y, Z, RAS order) along the axes on which the target grid is coarser.
 
     Args:
-        spacing: mm of the coming grid.
-        active: False leaves the image as it is.
+        spacing: mm per voxel of the target grid.
+        active: False leaves the image unchanged.
     """
 
     def __init__(self, spacing: Sequence[float], active: bool = True) -> None:
@@ -165,24 +166,24 @@ class SmoothForSpacing(Transform):
 
 
 class TargetOnNetworkGrid(Transform):
-    """Turns `drawing` into `label` (2, X, Y, Z) int16 on the grid of `image`, and crops both.
+    """Converts `drawing` to `label` (2, X, Y, Z) int16 on the grid of `image`, and crops both.
 
     Args:
-        margin_mm: margin round the box of all that is drawn; None leaves the whole volume.
+        margin_mm: margin around the bounding box of the annotation; None does not crop.
     """
 
     def __init__(self, margin_mm: float | None = None) -> None:
         self.margin_mm = margin_mm
 
     def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        """Draws `label` and crops."""
+        """Makes `label` and crops it with `image`."""
         item = dict(data)
         label = resample_to_grid(item.pop("drawing").classes, item["image"])
         if self.margin_mm is not None:
-            drawn = torch.nonzero(label.as_tensor()[0] > 0)
+            labelled = torch.nonzero(label.as_tensor()[0] > 0)
             margin = torch.ceil(self.margin_mm / item["image"].pixdim).long()
-            low = (drawn.amin(0) - margin).clamp(min=0).tolist()
-            high = (drawn.amax(0) + 1 + margin).tolist()
+            low = (labelled.amin(0) - margin).clamp(min=0).tolist()
+            high = (labelled.amax(0) + 1 + margin).tolist()
             box = (slice(None), *(slice(a, b) for a, b in zip(low, high, strict=True)))
             label, item["image"] = _cut(label, box), _cut(item["image"], box)
         item["label"] = label
@@ -190,13 +191,12 @@ class TargetOnNetworkGrid(Transform):
 
 
 class StackPhases(Transform):
-    """Brings all `phases` onto the grid of `image` and stacks them in temporal order, NaN for absent ones.
+    """Resamples all `phases` to the grid of `image` and stacks them in temporal order; absent ones are NaN.
 
-    What lies beyond a phase's field of view is -1024 HU. The result keeps the trace of `image`, by which
-    Invertd finds the way back.
+    Voxels outside a phase's field of view are -1024 HU. The result keeps the trace of `image` for Invertd.
 
     Args:
-        antialias: smooth a phase before it is sampled on a coarser grid.
+        antialias: smooths a phase before it is sampled on a coarser grid.
     """
 
     def __init__(self, antialias: bool = True) -> None:
@@ -218,7 +218,7 @@ class StackPhases(Transform):
 
 
 def _cut(volume: MetaTensor, box: tuple[slice, ...]) -> MetaTensor:
-    """Cuts a box out of (C, X, Y, Z) and moves the affine's origin along."""
+    """Crops (C, X, Y, Z) to a box and shifts the origin of the affine."""
     affine = volume.affine.clone()
     start = torch.as_tensor([float(s.start) for s in box[1:]], dtype=affine.dtype)
     affine[:3, 3] += affine[:3, :3] @ start

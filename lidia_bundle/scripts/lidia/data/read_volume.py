@@ -1,4 +1,4 @@
-"""Reading one volume and checking its voxels: CT numbers of a phase, or whole numbers of a mask."""
+"""Reads one volume and checks its voxels: HU of a phase, or whole numbers of a mask."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.datalist.header_checks import BRIGHT_HU, BRIGHT_SHARE, COPY, check_header, open_nifti
 
 HU = (-1024.0, 3071.0)
-"""What a 12-bit CT can say; scanners pad with -2000 or -3024 outside their field of view."""
+"""HU range of a 12-bit CT; scanners pad with -2000 or -3024 outside their field of view."""
 
 METAL, MUCH_METAL_ML = 3000.0, 5.0
-"""HU from which on nothing but metal is left, and how much of it is worth a word."""
+"""HU above which a voxel is metal, and the volume of metal (ml) above which a warning is given."""
 
 Volume = tuple[NDArray[np.float32], NDArray[np.float64], list[CaseError]]
 
@@ -27,13 +27,13 @@ def read_phase(path: str | Path, case: str, check_hu: bool = True) -> Volume:
     Args:
         path: NIfTI file, or a folder with one DICOM series.
         case: id of the case, for messages.
-        check_hu: refuse volumes whose numbers cannot be HU (MRI, windowed or normalised exports).
+        check_hu: refuses volumes whose values cannot be HU (MRI, windowed or normalised exports).
 
     Returns:
         HU (X, Y, Z) within -1024..3071 and finite; the RAS affine (mm); remarks.
 
     Raises:
-        CaseError: if the file cannot be read or holds no CT.
+        CaseError: if the file cannot be read or does not hold a CT.
     """
     if Path(path).is_dir():
         from scripts.lidia.dicom.series import read_series  # a training on NIfTI never loads it
@@ -41,7 +41,7 @@ def read_phase(path: str | Path, case: str, check_hu: bool = True) -> Volume:
         voxels, affine, remarks = read_series(path, case=case)
     else:
         voxels, affine, remarks = read_nifti(path, case)
-    # NaN and infinity show in the ends, which cost less to find than a mask of all voxels
+    # NaN and infinity appear in minimum and maximum, which are cheaper than a mask of all voxels
     ends = (voxels.min(initial=HU[1]), voxels.max(initial=HU[0]))
     bad = 0 if np.isfinite(ends).all() else int(voxels.size - np.isfinite(voxels).sum())
     if bad:
@@ -49,7 +49,7 @@ def read_phase(path: str | Path, case: str, check_hu: bool = True) -> Volume:
         if share >= 0.01:
             problem = f"{share:.0%} of the voxels are not finite"
             raise CaseError(case, str(path), problem, COPY, "not_finite")
-        problem = f"{bad} voxels are not finite and were taken for air"
+        problem = f"{bad} voxels are not finite and were set to air"
         remarks.append(CaseError(case, str(path), problem, COPY, "not_finite", "warning"))
         voxels = np.nan_to_num(voxels, copy=False, nan=HU[0], posinf=HU[0], neginf=HU[0])
     metal = float((voxels >= METAL).sum() * abs(np.linalg.det(affine[:3, :3])) / 1000)
@@ -72,14 +72,14 @@ def read_mask(
         path: NIfTI file.
         case: id of the case, for messages.
         highest: highest value allowed.
-        binary: any positive number means 1 (masks are often stored as 0 and 255).
+        binary: converts any positive value to 1 (masks are often stored as 0 and 255).
         also: further values that are allowed.
 
     Returns:
         Whole numbers 0..highest, or of `also`, as float32 (X, Y, Z); the RAS affine (mm); remarks.
 
     Raises:
-        CaseError: if the file cannot be read, or holds other numbers.
+        CaseError: if the file cannot be read, or holds other values.
     """
     voxels, affine, remarks = read_nifti(path, case)
     bad = int(voxels.size - np.isfinite(voxels).sum())
@@ -92,11 +92,11 @@ def read_mask(
     whole = np.rint(voxels)
     worst = float(np.abs(voxels - whole).max(initial=0))
     if worst > 1e-3:
-        problem = f"values are no whole numbers (off by up to {worst:.3g})"
+        problem = f"values are not whole numbers (off by up to {worst:.3g})"
         remedy = "write the mask as integers, and resample masks by nearest neighbour"
         raise CaseError(case, str(path), problem, remedy, "bad_label")
     values, counts = np.unique(whole, return_counts=True)
-    more = also if set(values) - {0, *also} else ()  # a mask of 0 and 255 alone says nothing
+    more = also if set(values) - {0, *also} else ()  # a mask of 0 and 255 only does not define its class
     wrong = [
         f"{v:g} ({n} voxels)"
         for v, n in zip(values, counts, strict=True)
@@ -112,7 +112,7 @@ def read_mask(
 
 
 def read_nifti(path: str | Path, case: str) -> Volume:
-    """Reads the voxels of a NIfTI file with nibabel alone: other readers fill what is cut off with zeros.
+    """Reads the voxels of a NIfTI file by nibabel, since other readers fill truncated files with zeros.
 
     Args:
         path: .nii or .nii.gz file.
@@ -122,13 +122,13 @@ def read_nifti(path: str | Path, case: str) -> Volume:
         Scaled voxels float32 (X, Y, Z) in the order of the file; its RAS affine (mm); remarks on the header.
 
     Raises:
-        CaseError: if the header is at fault (see `check_header`) or the file is cut or damaged.
+        CaseError: if the header is invalid (see `check_header`) or the file is truncated or damaged.
     """
     remarks = check_header(path, case=case)
     image = open_nifti(path, case)
     try:
         if str(path).lower().endswith(".gz"):
-            content, checked = _unzipped(Path(path).read_bytes())
+            content, checked = _unzip(Path(path).read_bytes())
             image = type(image).from_bytes(content)
             if not checked:
                 problem = (
@@ -142,21 +142,21 @@ def read_nifti(path: str | Path, case: str) -> Volume:
         raise CaseError(case, str(path), problem, COPY, "truncated" if cut else "damaged") from error
     voxels = voxels.reshape(voxels.shape[:3])
     if isinstance(voxels, np.memmap) or not voxels.flags.writeable:
-        voxels = np.array(voxels)  # what is read from here on is changed in place, the file is not
+        voxels = np.array(voxels)  # callers change the voxels in place; the file must not change
     return voxels, np.asarray(image.affine, dtype=np.float64), remarks
 
 
-def _unzipped(raw: bytes) -> tuple[bytes, bool]:
-    """Unzips to the end, where the checksum stands; nibabel stops before it and takes spoilt voxels.
+def _unzip(raw: bytes) -> tuple[bytes, bool]:
+    """Unzips a file and verifies its checksum, which nibabel does not read.
 
     Returns:
-        The content, and whether its checksum was there.
+        The content, and whether its checksum was present.
     """
     parts, checked = [], True
     while raw:
         member = zlib.decompressobj(wbits=31)
         parts.append(member.decompress(raw))
-        # what is cut off behind the voxels is no loss; what is cut off within them is found by nibabel
+        # a file cut behind the voxels is complete; nibabel detects one that is cut within them
         raw, checked = (member.unused_data, True) if member.eof else (b"", False)
     return (
         parts[0] if len(parts) == 1 else b"".join(parts)
@@ -167,15 +167,15 @@ def _check_hu(voxels: NDArray[np.float32], case: str, path: str) -> list[CaseErr
     sample = voxels[::2, ::2, ::2]
     low, high = np.percentile(sample, (0.5, 99.5))
     spread = float(sample.std())
-    seen = f"0.5 % of the voxels lie below {low:.0f}, 0.5 % above {high:.0f}, their SD is {spread:.0f}"
+    statistics = f"0.5 % of the voxels lie below {low:.0f}, 0.5 % above {high:.0f}, their SD is {spread:.0f}"
     # every CT of an abdomen holds fat (-100 HU) or air; MRI, windowed and shifted exports start at 0
     bright = float((sample > BRIGHT_HU).mean())
     if bright > BRIGHT_SHARE:
-        seen += f", {bright:.0%} of them lie above {BRIGHT_HU:.0f}"
+        statistics += f", {bright:.0%} of them lie above {BRIGHT_HU:.0f}"
     if low > -20 or high < 50 or spread < 1 or bright > BRIGHT_SHARE:
         remedy = "give a CT in HU (check the rescale intercept), or set check_hu to false"
-        raise CaseError(case, path, f"the numbers are no HU: {seen}", remedy, "not_hu")
+        raise CaseError(case, path, f"the values are not HU: {statistics}", remedy, "not_hu")
     if low > -200:
-        problem = f"hardly any air in the volume: {seen}"
-        return [CaseError(case, path, problem, "check that the numbers are HU", "no_air", "warning")]
+        problem = f"the volume holds almost no air: {statistics}"
+        return [CaseError(case, path, problem, "check that the values are HU", "no_air", "warning")]
     return []

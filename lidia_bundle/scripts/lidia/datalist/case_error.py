@@ -56,7 +56,7 @@ class CaseError(ValueError):
         return f"{headline}\n    file: {self.file}\n    remedy: {self.remedy}"
 
     def of_case(self, case: str) -> CaseError:
-        """Returns the same fault for another case id, for callers that learn the id only later."""
+        """Returns the same fault for another case id, for callers that know the id."""
         fields = (self.file, self.problem, self.remedy, self.code, self.severity, self.members)
         return CaseError(case, *fields)
 

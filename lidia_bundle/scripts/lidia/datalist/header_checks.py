@@ -135,14 +135,15 @@ def open_nifti(path: str | Path, case: str) -> nib.Nifti1Image:
     if path.stat().st_size == 0:
         raise CaseError(case, str(path), "the file is empty (0 bytes)", COPY, "empty_file")
     if not path.name.lower().endswith((".nii", ".nii.gz")):
-        remedy = "convert it to NIfTI, or name the folder of its DICOM series"
+        remedy = "convert it to NIfTI, or pass the folder of its DICOM series"
         if path.name.lower().endswith((".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")):
-            remedy = "name it by --dicom_dir, which unpacks ZIP and TAR, or unpack it and name the folder"
+            remedy = "pass it by --dicom_dir, which unpacks ZIP and TAR, or unpack it and pass the folder"
         raise CaseError(case, str(path), "not a .nii or .nii.gz file", remedy, "not_nifti")
     with path.open("rb") as stream:
         zipped = stream.read(2) == b"\x1f\x8b"
     if zipped != path.name.lower().endswith(".gz"):
-        problem = f"the name {path.name} does not fit: the content is {'' if zipped else 'not '}gzip"
+        state = "" if zipped else "not "
+        problem = f"the content of {path.name} is {state}gzip-compressed, which its extension contradicts"
         raise CaseError(
             case, str(path), problem, "download it again, or rename it if it is NIfTI", "wrong_ending"
         )

@@ -62,10 +62,10 @@ def load_datalist(
         CaseError: if the list cannot be read, names a case or a file twice, or (with `check`) if files are
             missing or invalid; the error names all of them.
     """
-    named = {"nc": nc, "arterial": arterial, "venous": venous, "delayed": delayed}
-    named = {phase: path for phase, path in named.items() if path}
-    if named:
-        raw: dict[str, Any] = {"phases": named, "liver": liver, "id": case_id}
+    user_phases = {"nc": nc, "arterial": arterial, "venous": venous, "delayed": delayed}
+    user_phases = {phase: path for phase, path in user_phases.items() if path}
+    if user_phases:
+        raw: dict[str, Any] = {"phases": user_phases, "liver": liver, "id": case_id}
         source, items = "the command", [complete_item(raw, Path.cwd())]
     else:
         path = find_list_file(Path(dataset_dir), file)
@@ -130,10 +130,10 @@ def _restrict_phases(items: list[dict[str, Any]], only: Sequence[str]) -> list[d
         remedy = f"list some of {', '.join(PHASES)}"
         raise CaseError("datalist", "", f"unknown {phases}", remedy, "unknown_phase")
     reduced = [{**item, "phases": {p: f for p, f in item["phases"].items() if p in only}} for item in items]
-    kept = [item for item in reduced if item["phases"]]
-    if not kept:
+    non_empty = [item for item in reduced if item["phases"]]
+    if not non_empty:
         raise CaseError("datalist", "", f"no case has any of the {phases}", "give another phase", "no_phase")
-    return kept
+    return non_empty
 
 
 def read_sections(path: str | Path) -> dict[str, list[dict[str, Any]]]:

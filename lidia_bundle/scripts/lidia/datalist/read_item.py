@@ -51,10 +51,12 @@ def complete_item(
         problem = f"unknown phase {', '.join(unknown)}"
         raise CaseError(case, "", problem, f"the phases are {', '.join(PHASES)}", "unknown_phase")
     values = {**phases, **{key: item[key] for key in ("image", *MASKS) if key in item}}
-    given = {key: value for key, value in values.items() if value or (key == "image" and value is not None)}
-    invalid = [key for key, value in given.items() if not _is_path(value, several=key == "image")]
+    set_values = {
+        key: value for key, value in values.items() if value or (key == "image" and value is not None)
+    }
+    invalid = [key for key, value in set_values.items() if not _is_path(value, several=key == "image")]
     if invalid:
-        problem = f"{', '.join(invalid)}: no path of a file"
+        problem = f"{', '.join(invalid)}: not the path of a file"
         raise CaseError(case, "", problem, "write paths as text", "bad_datalist")
     paths = {p: _absolute(phases[p], folder) for p in PHASES if phases.get(p)}
     image = item.pop("image", None)
@@ -94,7 +96,7 @@ def _make_id(raw_id: Any, first: str, case: str) -> str:
     """
     remedy = "choose an id without slashes and special characters"
     if raw_id is not None and not (isinstance(raw_id, str) or type(raw_id) is int):
-        problem = f"the id {raw_id!r} is not a text, so it may differ from what the file says"
+        problem = f"the id {raw_id!r} is not text, and its conversion to text may change it"
         raise CaseError(case, first, problem, 'write it in quotes, as "id": "..."', "bad_id")
     identity = make_case_name(first) if raw_id is None else str(raw_id)
     problem = ""

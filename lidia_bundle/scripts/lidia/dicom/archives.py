@@ -96,8 +96,10 @@ def unpack(path: Path, folder: Path, *, room: int = MAX_BYTES) -> UnpackedFiles:
     unpacked = UnpackedFiles([], {})
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        for name, member in (_zip_members if kind == "ZIP" else _tar_members)(path, unpacked.refused):
-            target = _target_path(folder, name)
+        for name, member in (_iterate_zip_members if kind == "ZIP" else _iterate_tar_members)(
+            path, unpacked.refused
+        ):
+            target = _make_target_path(folder, name)
             if target is None:
                 unpacked.refused[name] = "its path lies outside the archive"
                 continue
@@ -118,7 +120,7 @@ def unpack(path: Path, folder: Path, *, room: int = MAX_BYTES) -> UnpackedFiles:
     return unpacked
 
 
-def _zip_members(path: Path, refused: dict[str, str]) -> Iterator[tuple[str, IO[bytes]]]:
+def _iterate_zip_members(path: Path, refused: dict[str, str]) -> Iterator[tuple[str, IO[bytes]]]:
     with zipfile.ZipFile(path) as archive:
         members = [member for member in archive.infolist() if not member.is_dir()]
         if any(member.flag_bits & 1 for member in members):
@@ -131,7 +133,7 @@ def _zip_members(path: Path, refused: dict[str, str]) -> Iterator[tuple[str, IO[
                 yield member.filename, file
 
 
-def _tar_members(path: Path, refused: dict[str, str]) -> Iterator[tuple[str, IO[bytes]]]:
+def _iterate_tar_members(path: Path, refused: dict[str, str]) -> Iterator[tuple[str, IO[bytes]]]:
     with tarfile.open(path) as archive:
         for member in archive:
             file = archive.extractfile(member) if member.isfile() else None
@@ -141,7 +143,7 @@ def _tar_members(path: Path, refused: dict[str, str]) -> Iterator[tuple[str, IO[
                 refused[member.name] = "a link or a device"
 
 
-def _target_path(folder: Path, name: str) -> Path | None:
+def _make_target_path(folder: Path, name: str) -> Path | None:
     """Returns the path of a member; None if its name leads out of the folder."""
     plain = PurePosixPath(name.replace("\\", "/"))
     if plain.is_absolute() or ".." in plain.parts or not plain.parts or ":" in plain.parts[0]:

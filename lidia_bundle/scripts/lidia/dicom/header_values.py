@@ -41,7 +41,7 @@ def read_numbers(header: Dataset, keyword: str) -> tuple[float, ...] | None:
     Raises:
         CaseError: if the table refuses the series; code `no_tags` if it is missing, else `bad_value`.
     """
-    row, values = ATTRIBUTES[keyword], _raw_values(header, keyword)
+    row, values = ATTRIBUTES[keyword], _read_raw_values(header, keyword)
     if not values:
         _check_absent(header, row)
         return None
@@ -90,7 +90,7 @@ def read_words(header: Dataset, keyword: str) -> tuple[str, ...]:
         CaseError: if the table refuses the series for it.
     """
     row = ATTRIBUTES[keyword]
-    words = tuple(str(value).strip(_FILL) for value in _raw_values(header, keyword))
+    words = tuple(str(value).strip(_FILL) for value in _read_raw_values(header, keyword))
     if not any(words):
         _check_absent(header, row)
         return ()
@@ -183,7 +183,7 @@ def check_pixels(header: Dataset) -> None:
         _refuse_value(header, ATTRIBUTES["BitsStored"], [int(stored)], "at most BitsAllocated")
 
 
-def _raw_values(header: Dataset, keyword: str) -> list[Any]:
+def _read_raw_values(header: Dataset, keyword: str) -> list[Any]:
     """Returns the values of an attribute as stored: texts, numbers or others; an empty list if it is empty.
 
     It reads the raw bytes, since pydicom's parsing on access raises many kinds of errors and warnings.

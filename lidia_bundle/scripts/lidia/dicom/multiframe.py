@@ -37,14 +37,14 @@ def split_frames(header: Dataset) -> list[Dataset]:
     """
     from pydicom import Dataset
 
-    shared = _first_item(header, "SharedFunctionalGroupsSequence")
+    shared = _read_first_item(header, "SharedFunctionalGroupsSequence")
     frames = []
-    for number, groups in enumerate(_items(header, "PerFrameFunctionalGroupsSequence")):
+    for number, groups in enumerate(_read_items(header, "PerFrameFunctionalGroupsSequence")):
         frame = Dataset()
         frame.filename, frame.SOPInstanceUID = header.filename, f"2.25.{number + 1}"
         copies: list[tuple[Dataset, tuple[str, ...]]] = [(header, ("Rows", "Columns"))]
         for name, keywords in GROUPS.items():
-            copies.append((_first_item(groups if name in groups else shared, name), keywords))
+            copies.append((_read_first_item(groups if name in groups else shared, name), keywords))
         for source, keywords in copies:
             for keyword in keywords:
                 element = source.get_item(keyword)
@@ -52,13 +52,13 @@ def split_frames(header: Dataset) -> list[Dataset]:
                     frame[element.tag] = element  # not parsed yet
         if "ImagePositionPatient" not in frame or "ImageOrientationPatient" not in frame:
             return []
-        moment = read_datetime(_first_item(groups, "FrameContentSequence"), "FrameAcquisitionDateTime")
+        moment = read_datetime(_read_first_item(groups, "FrameContentSequence"), "FrameAcquisitionDateTime")
         frame.AcquisitionDateTime = moment or read_datetime(header, "AcquisitionDateTime")
         frames.append(frame)
     return frames
 
 
-def _items(dataset: Dataset, keyword: str) -> Sequence[Dataset]:
+def _read_items(dataset: Dataset, keyword: str) -> Sequence[Dataset]:
     """Returns the items of a sequence; an empty list if it is missing, empty or not a sequence.
 
     Raises:
@@ -73,7 +73,7 @@ def _items(dataset: Dataset, keyword: str) -> Sequence[Dataset]:
     return [item for item in items or () if hasattr(item, "get_item")]
 
 
-def _first_item(dataset: Dataset, keyword: str) -> Dataset:
+def _read_first_item(dataset: Dataset, keyword: str) -> Dataset:
     from pydicom import Dataset
 
-    return next(iter(_items(dataset, keyword)), Dataset())
+    return next(iter(_read_items(dataset, keyword)), Dataset())

@@ -59,7 +59,7 @@ class Origin(NamedTuple):
             kind: kind of the object, e.g. "SEG".
             number: 1 to 9, added to ten times the series number of the source.
         """
-        date, time = _content_time(self.source[0])
+        date, time = _find_content_time(self.source[0])
         return {
             "series_instance_uid": self.make_uid(f"{kind} series", content=False),
             "sop_instance_uid": self.make_uid(kind),
@@ -114,7 +114,7 @@ def complete_object(dataset: Dataset, origin: Origin) -> Dataset:
     return dataset
 
 
-def _content_time(source: Dataset) -> tuple[str, str]:
+def _find_content_time(source: Dataset) -> tuple[str, str]:
     """Returns date and time of content, else of acquisition, series or study."""
     times = [
         (str(source.get(f"{kind}Date") or ""), str(source.get(f"{kind}Time") or "000000"))

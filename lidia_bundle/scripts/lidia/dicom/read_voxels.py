@@ -72,7 +72,7 @@ def read_frames(frames: Sequence[Dataset], every: int = 1) -> DecodedVolume:
         problem = f"{len(stored)} frames of pixels for {len(frames)} positions"
         raise CaseError("dicom", str(file), problem, "copy the file again", "damaged")
     orientation = np.reshape(require_numbers(frames[0], "ImageOrientationPatient"), (2, 3))
-    positions = _positions(frames) @ np.cross(*orientation)
+    positions = _read_positions(frames) @ np.cross(*orientation)
     order = np.argsort(positions)[::every]
 
     def convert_frames() -> Iterator[SlicePixels]:
@@ -110,7 +110,7 @@ def _stack_slices(slices: Sequence[Dataset], pixels: Iterator[SlicePixels]) -> D
     return voxels, _make_affine(slices), count_remarks(remarks)
 
 
-def _positions(slices: Sequence[Dataset]) -> NDArray[np.float64]:
+def _read_positions(slices: Sequence[Dataset]) -> NDArray[np.float64]:
     return np.array([require_numbers(slice_, "ImagePositionPatient") for slice_ in slices])
 
 
@@ -118,7 +118,7 @@ def _make_affine(slices: Sequence[Dataset]) -> NDArray[np.float64]:
     """Makes the affine (4, 4) from column, row and slice to RAS mm; DICOM's own axes are LPS."""
     row, column = np.reshape(require_numbers(slices[0], "ImageOrientationPatient"), (2, 3))
     between_rows, between_columns = require_numbers(slices[0], "PixelSpacing")
-    normal, corners = np.cross(row, column), _positions(slices)
+    normal, corners = np.cross(row, column), _read_positions(slices)
     positions = corners @ normal
     affine = np.eye(4)
     affine[:3, 0], affine[:3, 1] = row * between_columns, column * between_rows

@@ -76,10 +76,12 @@ def split_scans(slices: Sequence[Dataset]) -> list[Scan]:
         Scans in the order of their acquisition. Where slices of one scan share a position, the slice of the
         earlier pass is kept.
     """
-    placed, copies = _split_identical([PositionedSlice(header, _position(header)) for header in slices])
+    placed, copies = _split_identical([
+        PositionedSlice(header, _compute_position(header)) for header in slices
+    ])
     if not _has_repeated_position(placed):
         return _make_scans(_split_single(placed), copies)
-    for parts in _partitions(placed):
+    for parts in _iterate_partitions(placed):
         if not any(_has_repeated_position(part.slices) for part in parts):
             return _make_scans(_join_passes(parts), copies)
     distinct, same = _split_same_pixels(placed)
@@ -178,7 +180,7 @@ def _make_scans(parts: Sequence[_Pass], copies: Sequence[PositionedSlice]) -> li
 def _split_single(placed: Sequence[PositionedSlice]) -> list[_Pass]:
     """Makes passes of slices without repeated positions."""
     whole = _Pass(placed)
-    for parts in _partitions(placed):
+    for parts in _iterate_partitions(placed):
         if _are_interleaved(parts, whole):
             return sorted(parts, key=lambda part: part.start or 0.0)
         joined = _join_passes(parts)
@@ -218,7 +220,7 @@ def _are_interleaved(parts: Sequence[_Pass], whole: _Pass) -> bool:
     return shared > OVERLAP_SHARE * min(high - low for low, high in ends) and (later or not whole.is_even)
 
 
-def _partitions(placed: Sequence[PositionedSlice]) -> Iterator[list[_Pass]]:
+def _iterate_partitions(placed: Sequence[PositionedSlice]) -> Iterator[list[_Pass]]:
     """Yields partitions into acquisitions: by attributes, then where the order of numbers reverses."""
     for tags in TAGS:
         groups: dict[tuple[str, ...], list[PositionedSlice]] = defaultdict(list)
@@ -282,7 +284,7 @@ def _read_pixel_data(header: Dataset) -> bytes:
     return bytes(whole.get("PixelData") or b"") if whole is not None else b""
 
 
-def _position(header: Dataset) -> NDArray[np.float64]:
+def _compute_position(header: Dataset) -> NDArray[np.float64]:
     orientation = np.asarray(require_numbers(header, "ImageOrientationPatient"))
     axes = np.stack([orientation[:3], orientation[3:], np.cross(orientation[:3], orientation[3:])])
     return axes @ np.asarray(require_numbers(header, "ImagePositionPatient"))

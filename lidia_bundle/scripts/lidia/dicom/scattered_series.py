@@ -42,7 +42,7 @@ def pool_scattered(groups: Iterable[Group]) -> list[tuple[Group, str]]:
     shared = len(frames) < len(scattered)  # otherwise each slice has its own, too
     pools: dict[tuple[object, ...], list[Group]] = defaultdict(list)
     for number, group in enumerate(scattered):
-        pools[_scan_key(group[0], shared) or (number,)].append(group)
+        pools[_make_scan_key(group[0], shared) or (number,)].append(group)
     for pool in pools.values():
         slices = [header for group in pool for header in group]
         remark = f"{len(pool)} series of a few slices each were joined" if len(pool) > 1 else ""
@@ -55,7 +55,7 @@ def is_scattered(groups: Sequence[Sequence[Dataset]]) -> bool:
     return max(map(len, groups)) < MIN_SLICES <= sum(map(len, groups))
 
 
-def _scan_key(header: Dataset, shared: bool) -> tuple[object, ...]:
+def _make_scan_key(header: Dataset, shared: bool) -> tuple[object, ...]:
     """Returns what slices of one scan have in common; empty if the header lacks it."""
     try:
         orientation = tuple(np.round(require_numbers(header, "ImageOrientationPatient"), 3))

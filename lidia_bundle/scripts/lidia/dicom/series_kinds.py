@@ -46,7 +46,7 @@ def classify_series(first: Dataset, frames: Sequence[Dataset]) -> tuple[str, str
         return "projection", "a projection (MIP or the like)"
     if named_kind and named_kind != "bolus tracking":
         return KINDS_LEFT_OUT[named_kind], named_kind
-    positions = {_corner(frame) for frame in frames}
+    positions = {_read_corner(frame) for frame in frames}
     if len(positions) < 8:
         return "single_slices", f"bolus tracking or single slices ({len(positions)} positions)"
     orientation = np.asarray(require_numbers(frames[0], "ImageOrientationPatient"))
@@ -58,5 +58,5 @@ def classify_series(first: Dataset, frames: Sequence[Dataset]) -> tuple[str, str
     return "", ""
 
 
-def _corner(header: Dataset) -> tuple[float, ...]:
+def _read_corner(header: Dataset) -> tuple[float, ...]:
     return tuple(np.round(require_numbers(header, "ImagePositionPatient"), 2))

@@ -108,14 +108,17 @@ def resample_to_stack(labels: NDArray[Any], affine: NDArray[np.float64], stack: 
     turns = nib.io_orientation(between)
     turned = nib.apply_orientation(labels, turns)
     residual = between @ nib.orientations.inv_ornt_aff(turns, labels.shape)
-    if turned.shape == stack.shape and np.abs(_corner_shifts(residual, stack.shape)).max() < MAX_CORNER_SHIFT:
+    if (
+        turned.shape == stack.shape
+        and np.abs(_compute_corner_shifts(residual, stack.shape)).max() < MAX_CORNER_SHIFT
+    ):
         return np.ascontiguousarray(turned)
     from scipy.ndimage import affine_transform
 
     return affine_transform(labels, np.linalg.inv(between), output_shape=stack.shape, order=0)
 
 
-def _corner_shifts(residual: NDArray[np.float64], shape: Sequence[int]) -> NDArray[np.float64]:
+def _compute_corner_shifts(residual: NDArray[np.float64], shape: Sequence[int]) -> NDArray[np.float64]:
     """Returns the shifts of the corners of a grid under an affine, in voxels."""
     ends = np.array(np.meshgrid(*[(0, size - 1) for size in shape])).reshape(3, -1)
     return residual[:3, :3] @ ends + residual[:3, 3:] - ends

@@ -146,7 +146,7 @@ def find_studies(
     if not studies and unreadable:
         raise unreadable[0]
     if not studies:
-        fault = _no_dicom_error(account)
+        fault = _make_no_dicom_error(account)
         raise fault
     return sorted(studies, key=lambda study: (study.patient, study.day, study.uid))
 
@@ -171,7 +171,7 @@ def refuse_series(study: Study, fault: CaseError) -> Study | None:
     return None
 
 
-def _no_dicom_error(account: Account) -> CaseError:
+def _make_no_dicom_error(account: Account) -> CaseError:
     """Makes the error of a folder without DICOM files; names archives and volumes that it holds instead."""
     for reason, remedy in (("packed", "unpack it, and pass the folder"), ("volume", REASONS["volume"].words)):
         for path, fate in account.fates.items():
@@ -187,7 +187,7 @@ def _no_dicom_error(account: Account) -> CaseError:
 def _make_series(group: Sequence[Dataset]) -> list[Series]:
     """Makes the series of one SeriesInstanceUID: one for each acquisition, and others for further files."""
     if is_multiframe(group[0]):
-        return [_series_of_frames(header) for header in group]
+        return [_make_series_of_frames(header) for header in group]
     if not any(is_ct(header) and "ImagePositionPatient" in header for header in group):
         return [_describe_series(group, [])]
     strays, shapes = defaultdict(list), defaultdict(list)
@@ -199,11 +199,11 @@ def _make_series(group: Sequence[Dataset]) -> list[Series]:
             check_slice(header)
             check_pixels(header)
         except CaseError as fault:
-            return [_refused_series(group, fault)]
+            return [_make_refused_series(group, fault)]
         orientation = tuple(np.round(require_numbers(header, "ImageOrientationPatient"), 3))
         size = [require_numbers(header, keyword) for keyword in ("Rows", "Columns", "PixelSpacing")]
         shapes[(*size, orientation)].append(header)
-    stacks = [_series_of_scan(scan) for alike in shapes.values() for scan in split_scans(alike)]
+    stacks = [_make_series_of_scan(scan) for alike in shapes.values() for scan in split_scans(alike)]
     stacks += [_describe_series(part, part) for part in strays.values()]
     usable = [series for series in stacks if not series.refused]
     if len(usable) > 1:
@@ -212,7 +212,7 @@ def _make_series(group: Sequence[Dataset]) -> list[Series]:
     return stacks
 
 
-def _series_of_frames(header: Dataset) -> Series:
+def _make_series_of_frames(header: Dataset) -> Series:
     """Makes the series of an enhanced file."""
     try:
         frames = split_frames(header)
@@ -221,16 +221,16 @@ def _series_of_frames(header: Dataset) -> Series:
         if frames:
             check_pixels(header)
     except CaseError as fault:
-        return _refused_series([header], fault)
+        return _make_refused_series([header], fault)
     return _describe_series([header], frames)
 
 
-def _refused_series(files: Sequence[Dataset], fault: CaseError) -> Series:
+def _make_refused_series(files: Sequence[Dataset], fault: CaseError) -> Series:
     """Makes a refused series, which has an invalid attribute."""
     return replace(_describe_series(files, []), refused=fault.problem, kind="bad_value", file=fault.file)
 
 
-def _series_of_scan(scan: Scan) -> Series:
+def _make_series_of_scan(scan: Scan) -> Series:
     spare = tuple((Path(header.filename), why) for header, why in scan.spare)
     remarks = tuple(words for _, words in scan.remarks)
     return replace(_describe_series(scan.slices, scan.slices), spare=spare, remarks=remarks)

@@ -48,23 +48,23 @@ def make_segmentation(
             source_images=source,
             pixel_array=np.stack(masks, axis=-1).astype(np.uint8),
             segmentation_type="BINARY",
-            segment_descriptions=_descriptions(records, origin),
+            segment_descriptions=_make_descriptions(records, origin),
             content_label=NAME,
             content_description=NOTE,
             further_source_images=further,
             **origin.make_common_arguments("SEG", 1),
         )
-    segmentation.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence = _pixel_measures(stack)
+    segmentation.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence = _make_pixel_measures(stack)
     return complete_object(segmentation, origin)
 
 
-def _pixel_measures(stack: Stack) -> PixelMeasuresSequence:
+def _make_pixel_measures(stack: Stack) -> PixelMeasuresSequence:
     """Computes the spacing from positions: headers may be wrong; highdicom writes 1 mm for one slice."""
     columns, rows, slices = (float(step) for step in np.linalg.norm(stack.affine[:3, :3], axis=0))
     return PixelMeasuresSequence((rows, columns), slice_thickness=slices, spacing_between_slices=slices)
 
 
-def _descriptions(records: Sequence[Mapping[str, Any]], origin: Origin) -> list[SegmentDescription]:
+def _make_descriptions(records: Sequence[Mapping[str, Any]], origin: Origin) -> list[SegmentDescription]:
     choices: dict[str, Any] = {
         "algorithm_type": "AUTOMATIC",
         "algorithm_identification": origin.make_algorithm(),

@@ -36,20 +36,20 @@ def make_report(
     Returns:
         The object, ready to be saved.
     """
-    groups = [_patient_group(result, origin)]
+    groups = [_make_patient_group(result, origin)]
     if liver_mm3 > 0:
         tracking = sr.TrackingIdentifier(origin.make_uid("liver"), f"{NAME} liver")
         measures = [_make_measure(codes.VOLUME, liver_mm3, codes.MM3)]
-        groups.append(_region_group(tracking, 1, codes.LIVER, measures, segmentation, origin))
+        groups.append(_make_region_group(tracking, 1, codes.LIVER, measures, segmentation, origin))
     for record in result["lesions"]:
         tracking = sr.TrackingIdentifier(make_tracking_uid(record, origin), make_tracking_id(record))
         measures = [
             _make_measure(codes.VOLUME, record["volume_mm3"], codes.MM3),
             _make_measure(codes.LONG_AXIS, record["diameter_mm"], codes.MM),
-            *_probability_measures(record["probabilities"]),
+            *_make_probability_measures(record["probabilities"]),
         ]
         kind, segment = codes.TYPES[record["type"]], get_segment_number(record)
-        groups.append(_region_group(tracking, segment, kind, measures, segmentation, origin))
+        groups.append(_make_region_group(tracking, segment, kind, measures, segmentation, origin))
     observer = sr.ObserverContext(
         observer_type=codes.DEVICE,
         observer_identifying_attributes=sr.DeviceObserverIdentifyingAttributes(
@@ -62,7 +62,7 @@ def make_report(
         imaging_measurements=groups,
         title=codes.REPORT,
     )
-    report[0].ContentSequence.append(_comments([NOTE, *result["warnings"]]))
+    report[0].ContentSequence.append(_make_comments([NOTE, *result["warnings"]]))
     with silence_warnings():
         dataset = sr.Comprehensive3DSR(
             evidence=[segmentation, *origin.source],
@@ -70,11 +70,13 @@ def make_report(
             is_complete=True,
             **origin.make_common_arguments("SR", 2),
         )
-    dataset.CodingSchemeIdentificationSequence = [_own_scheme()]
+    dataset.CodingSchemeIdentificationSequence = [_make_own_scheme()]
     return complete_object(dataset, origin)
 
 
-def _patient_group(result: Mapping[str, Any], origin: Origin) -> sr.MeasurementsAndQualitativeEvaluations:
+def _make_patient_group(
+    result: Mapping[str, Any], origin: Origin
+) -> sr.MeasurementsAndQualitativeEvaluations:
     scores = {**result["probabilities"], "malignant": result["malignant"], "benign": result["benign"]}
     made_by = [
         f"weights SHA-256 {origin.weights}",
@@ -86,14 +88,14 @@ def _patient_group(result: Mapping[str, Any], origin: Origin) -> sr.Measurements
         finding_type=codes.TYPES["others"],
         finding_sites=[sr.FindingSite(codes.LIVER)],
         algorithm_id=sr.AlgorithmIdentification(NAME, origin.version, parameters=made_by),
-        measurements=_probability_measures(scores),
+        measurements=_make_probability_measures(scores),
         qualitative_evaluations=[
             sr.QualitativeEvaluation(codes.CALIBRATED, codes.YES if result["calibrated"] else codes.NO)
         ],
     )
 
 
-def _region_group(
+def _make_region_group(
     tracking: sr.TrackingIdentifier,
     segment: int,
     kind: Code,
@@ -116,7 +118,7 @@ def _region_group(
     )
 
 
-def _probability_measures(probabilities: Mapping[str, float]) -> list[sr.Measurement]:
+def _make_probability_measures(probabilities: Mapping[str, float]) -> list[sr.Measurement]:
     return [_make_measure(codes.PROBABILITIES[name], p, codes.NO_UNITS) for name, p in probabilities.items()]
 
 
@@ -124,7 +126,7 @@ def _make_measure(name: Code, value: float, unit: Code) -> sr.Measurement:
     return sr.Measurement(name=name, value=round(float(value), DECIMALS), unit=unit)
 
 
-def _own_scheme() -> Dataset:
+def _make_own_scheme() -> Dataset:
     """Identifies the private coding scheme."""
     scheme = Dataset()
     scheme.CodingSchemeDesignator = codes.OWN_SCHEME
@@ -132,7 +134,7 @@ def _own_scheme() -> Dataset:
     return scheme
 
 
-def _comments(texts: list[str]) -> sr.ContainerContentItem:
+def _make_comments(texts: list[str]) -> sr.ContainerContentItem:
     """Makes the text comments of the report (TID 1500, row 12)."""
     container = sr.ContainerContentItem(
         name=codes.EVALUATIONS, relationship_type=sr.RelationshipTypeValues.CONTAINS

@@ -1,1 +1,1 @@
-"""The phantom's lesions in real CT: synthetic tumours for training without labels (Hu et al., CVPR 2023)."""
+"""Implants lesions of the phantom into real CT, for training without labels (Hu et al., CVPR 2023)."""

@@ -28,7 +28,7 @@ class ScanMeasurements(NamedTuple):
 
     Attributes:
         clean: (X, Y, Z) denoised HU.
-        kept: share (0-1) of the noise that stayed in `clean`.
+        noise_share: share (0-1) of the noise that remains in `clean`.
         noise: strength and correlation of the removed noise.
         blur: in-plane blur in mm (sigma).
         level: HU of the parenchyma.
@@ -36,7 +36,7 @@ class ScanMeasurements(NamedTuple):
     """
 
     clean: Field
-    kept: Field
+    noise_share: Field
     noise: Noise
     blur: float
     level: float
@@ -79,7 +79,7 @@ def measure_anatomy(background: Background) -> Anatomy:
     x, y, z = frame.open()
     to_porta, to_crown = (np.sqrt((x - a) ** 2 + (y - b) ** 2 + (z - c) ** 2) for a, b, c in (PORTA, CROWN))
     tissues = find_tissues(reference.clean, liver, spacing, phase, to_crown - to_porta)
-    body = _body_box(reference.clean, spacing)
+    body = _find_body_box(reference.clean, spacing)
     shares_of = TissueShares(reference.clean[body], spacing, reference.noise.level)
     shares = {name: shares_of(mask[body]) for name, mask in tissues.parts.items()}
     box = bounding_box_with_margin(liver)
@@ -95,7 +95,7 @@ def measure_anatomy(background: Background) -> Anatomy:
     )
 
 
-def _body_box(clean: Field, spacing: tuple[float, float, float]) -> Box:
+def _find_body_box(clean: Field, spacing: tuple[float, float, float]) -> Box:
     """Returns the box around the patient, without the table."""
     coarse = open_mask(clean[::4, ::4] > -300, (4 * spacing[0], 4 * spacing[1], spacing[2]), 12.0)
     cuts = bounding_box_with_margin(coarse, 3) if coarse.any() else bounding_box_with_margin(clean > -300)
@@ -114,20 +114,20 @@ def _measure_scan(hu: Field, liver: Mask, background: Background) -> ScanMeasure
     even = inside & (np.abs(rough - level) < 15)
     deep = even & (distance_transform_edt(inside, sampling=spacing) > 5)
     noise = measure_noise(hu[box], deep if deep.sum() > 500 else even, spacing)
-    clean, kept = denoise(hu, spacing, noise.level)
-    deep &= kept[box] < 0.3
+    clean, noise_share = denoise(hu, spacing, noise.level)
+    deep &= noise_share[box] < 0.3
     noise = measure_noise((hu - clean)[box], deep if deep.sum() > 500 else even, spacing)
     level = measure_liver_level(clean[box], inside, spacing)
     uneven = measure_local_level(clean, liver, spacing, level) - np.float32(level)
-    return ScanMeasurements(clean, kept, noise, measure_blur(hu, spacing), level, uneven)
+    return ScanMeasurements(clean, noise_share, noise, measure_blur(hu, spacing), level, uneven)
 
 
 def _make_frame(background: Background) -> Frame:
     """Returns voxel coordinates in mm, shifted so that the liver's centre is LIVER_CENTRE."""
     axes = []
-    for axis, (step, wanted) in enumerate(zip(background.spacing, LIVER_CENTRE, strict=True)):
+    for axis, (step, target) in enumerate(zip(background.spacing, LIVER_CENTRE, strict=True)):
         rest = tuple(a for a in range(3) if a != axis)
         weight = background.liver.sum(rest, dtype=float)
         place = np.arange(len(weight)) * step
-        axes.append((place - float((weight * place).sum() / weight.sum()) + wanted).astype(np.float32))
+        axes.append((place - float((weight * place).sum() / weight.sum()) + target).astype(np.float32))
     return Frame(*axes)

@@ -23,7 +23,7 @@ CONTRAST = 12.0
 
 
 def smooth(volume: NDArray, spacing: Sequence[float], sigma: float, least: float = 0.0) -> Field:
-    """Gaussian smoothing of (X, Y, Z) by `sigma` mm, in the plane by at least `least` voxels."""
+    """Smooths (X, Y, Z) by a Gaussian of `sigma` mm, within slices by at least `least` voxels."""
     out = np.asarray(volume, np.float32)
     for axis, step in enumerate(spacing):
         voxels = max(sigma / step, least if axis < 2 else 0.0)
@@ -37,7 +37,7 @@ def smooth(volume: NDArray, spacing: Sequence[float], sigma: float, least: float
 
 
 def denoise(hu: Field, spacing: Sequence[float], noise: float) -> tuple[Field, Field]:
-    """The image without most of its noise, and the share (0-1) of the noise that stayed in each voxel.
+    """Returns the image without most of its noise, and the share (0-1) of the noise that remains per voxel.
 
     Args:
         hu: (X, Y, Z) HU.
@@ -55,7 +55,7 @@ def denoise(hu: Field, spacing: Sequence[float], noise: float) -> tuple[Field, F
 
 
 class TissueShares:
-    """Turns hard tissue masks into the shares (0-1) of tissue that the HU of each voxel tell of.
+    """Converts binary tissue masks to shares (0-1) of tissue in each voxel, estimated from its HU.
 
     Args:
         clean: (X, Y, Z) denoised HU.
@@ -66,7 +66,7 @@ class TissueShares:
     def __init__(self, clean: Field, spacing: Sequence[float], noise: float) -> None:
         self._spacing = spacing
         image = np.clip(clean, -300, 600) - np.float32(100)
-        # mixed voxels lie on slopes; what they are is learnt from the pure ones around
+        # mixed voxels lie on HU slopes; their shares are estimated from the pure voxels around them
         self._weight = np.maximum(1 / (1 + self._slopes(image, noise)), np.float32(0.02))
         self._image = image
         self._total = self._smooth(self._weight)
@@ -82,7 +82,7 @@ class TissueShares:
         return (steps[0] ** 2 + steps[1] ** 2) / np.float32((0.7 * noise + 4) ** 2)
 
     def __call__(self, mask: NDArray[np.bool_]) -> NDArray[np.float16]:
-        """Share of the tissue `mask` (X, Y, Z) in each voxel."""
+        """Returns the share of the tissue `mask` (X, Y, Z) in each voxel."""
         weighted = self._weight * mask
         mean = self._smooth(weighted) / self._total
         together = self._smooth(weighted * self._image) / self._total - self._mean * mean

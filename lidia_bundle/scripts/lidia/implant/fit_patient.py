@@ -40,7 +40,7 @@ def fit_patient(
     liver = liver + np.float32(levels.liver - liver[number])
     vessels = dict(patient.vessels)
     dose = patient.dose
-    if levels.seen and phase != "nc":
+    if levels.has_vessels and phase != "nc":
         aorta = vessels["aorta"]
         factor = float(np.clip((levels.blood - aorta[0]) / (aorta[number] - aorta[0]), 0.5, 1.6))
         vessels = {name: v[0] + (v - v[0]) * np.float32(factor) for name, v in vessels.items()}

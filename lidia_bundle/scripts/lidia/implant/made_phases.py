@@ -47,12 +47,12 @@ def _blend_into_scan(
     """Blends the lesions into the real image; they replace the anatomy, and the noise stays."""
     box, number, scan = anatomy.box, PHASES.index(phase), anatomy.scanned[phase]
     image = anatomy.source.phases[phase].copy()
-    clean, kept = scan.clean[box], scan.kept[box]
+    clean, noise_share = scan.clean[box], scan.noise_share[box]
     cover = 1 - matte.through[number]
     change = matte.paint[number] - cover * clean + matte.beside * scan.uneven[box]
     # a real phase other than the reference has its own level
     change += matte.beside * np.float32(scan.level - patient.liver[number])
-    lost = cover * kept
+    lost = cover * noise_share
     noise = synthesize_noise(scan.noise, cover.shape, rng) * np.float32(scan.noise.level)
     change += np.sqrt(np.clip(2 * lost - lost * lost, 0, 1)) * noise
     touched = (cover > UNTOUCHED) | (np.abs(matte.paint[number]) > 0.05)
@@ -72,9 +72,9 @@ def _convert_reference(
     through[box] = matte.through[number]
     image[box] = through[box] * image[box] + matte.paint[number] + matte.beside * scan.uneven[box]
     louder = NOISIER[phase] / NOISIER[source]
-    left = through * scan.kept
+    remaining_noise = through * scan.noise_share
     noise = synthesize_noise(scan.noise, image.shape, rng) * np.float32(scan.noise.level)
-    image += np.sqrt(np.clip(np.float32(louder**2) - left * left, 0, None)) * noise
+    image += np.sqrt(np.clip(np.float32(louder**2) - remaining_noise * remaining_noise, 0, None)) * noise
     loud = np.clip((scan.clean - AIR_HU) / np.float32(100), 0, 1)
     return loud * image + (1 - loud) * anatomy.source.phases[source]
 

@@ -64,6 +64,6 @@ def synthesize_noise(noise: Noise, shape: Sequence[int], rng: np.random.Generato
     lags = np.ix_(*[np.arange(-(n // 2), n // 2 + 1) for n in noise.correlation.shape])
     kernel[lags] = noise.correlation
     spectrum = np.sqrt(np.maximum(rfftn(kernel).real, 0))
-    made = irfftn(rfftn(rng.standard_normal(padded, dtype=np.float32)) * spectrum, padded)
-    made = made[: shape[0], : shape[1], : shape[2]]
-    return (made / np.float32(made.std())).astype(np.float32)
+    field = irfftn(rfftn(rng.standard_normal(padded, dtype=np.float32)) * spectrum, padded)
+    field = field[: shape[0], : shape[1], : shape[2]]
+    return (field / np.float32(field.std())).astype(np.float32)

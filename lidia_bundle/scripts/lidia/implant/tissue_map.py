@@ -41,13 +41,13 @@ class Levels(NamedTuple):
     Attributes:
         liver: HU of the parenchyma.
         blood: HU of the great vessels; from the table if none are found.
-        seen: whether great vessels are found.
+        has_vessels: whether great vessels are found.
         veins: HU of the veins in the liver.
     """
 
     liver: float
     blood: float
-    seen: bool
+    has_vessels: bool
     veins: float
 
 
@@ -150,7 +150,7 @@ def _segment_outside(
     muscle, pancreas, kidney = (ORGANS[n].hu[number] for n in ("muscle", "pancreas", "kidney_cortex"))
     soft = (muscle + pancreas) / 2
     bone = _segment_bone(clean, spacing, phase)
-    x, y = _distance_from_spine(bone, clean > 0.55 * BONE[phase], liver, spacing)
+    x, y = _compute_distance_from_spine(bone, clean > 0.55 * BONE[phase], liver, spacing)
     # marrow is as dense as blood; the bone around it is denser
     spine = (np.abs(x) < 28) & (y > -90) & (y < 1)
     bone |= close_mask((clean > 0.55 * BONE[phase]) & spine, spacing, 7.0)
@@ -158,23 +158,23 @@ def _segment_outside(
     bright = free & (clean > soft) & (clean < BONE[phase])
     beside = (np.abs(x) < CORRIDOR - 8) & (y > 0) & (y < 40)
     great = clean[open_mask(bright & beside, spacing, 5.0)]
-    seen = len(great) * float(np.prod(spacing)) > 5000
-    blood = float(np.quantile(great, 0.7)) if seen else VESSELS["aorta"].hu[number]
-    levels = Levels(level, blood, seen, blood)
+    has_vessels = len(great) * float(np.prod(spacing)) > 5000
+    blood = float(np.quantile(great, 0.7)) if has_vessels else VESSELS["aorta"].hu[number]
+    levels = Levels(level, blood, has_vessels, blood)
 
     vertebra = (np.abs(x) < 18) & (y < -2)
     vessel = bright & ~vertebra & (np.abs(x) < CORRIDOR) & (clean > (blood + min(pancreas, blood - 20)) / 2)
     renal = bright & (np.abs(x) > 22) & (y < 30) & (clean > min(blood, kidney) + 18)
     renal = open_mask(renal, spacing, 4.0)
     spleen = open_mask(bright & ~renal & (x < -CORRIDOR) & (y < 25), spacing, 7.0)
-    high = _relative_height(liver) > 0.8
+    high = _compute_relative_height(liver) > 0.8
     heart = open_mask(bright & high & (y > 0), spacing, 15.0)
     vessel &= ~renal & ~heart
     behind = (y < 28) & (np.abs(x) < 28)
-    taken = vessel | renal | spleen | heart
+    assigned = vessel | renal | spleen | heart
     return {
         "muscle": free & (clean <= soft),
-        "pancreas": bright & ~taken,
+        "pancreas": bright & ~assigned,
         "spleen": spleen,
         "kidney": renal,
         "heart": heart,
@@ -189,10 +189,10 @@ def _segment_bone(clean: Field, spacing: Sequence[float], phase: str) -> Mask:
     return close_mask(clean > BONE[phase], spacing, 3.0)
 
 
-def _distance_from_spine(
+def _compute_distance_from_spine(
     bone: Mask, dense: Mask, liver: Mask, spacing: Sequence[float]
 ) -> tuple[Field, Field]:
-    """Distance (mm) of voxels to the right of the spine, (X, 1, 1), and in front of its vertebrae, (1, Y, Z).
+    """Computes mm to the right of the spine, (X, 1, 1), and in front of its vertebrae, (1, Y, Z), per voxel.
 
     The spine is the position with the most bone along z, to the left of the liver's middle.
     """
@@ -215,7 +215,7 @@ def _distance_from_spine(
     return x[:, None, None].astype(np.float32), y[None].astype(np.float32)
 
 
-def _relative_height(liver: Mask) -> Field:
+def _compute_relative_height(liver: Mask) -> Field:
     """Returns the relative height (1, 1, Z), from 0 at the liver's lower end to 1 at its upper end."""
     at = np.flatnonzero(liver.any((0, 1)))
     z = (np.arange(liver.shape[2]) - at[0]) / max(at[-1] - at[0], 1)

@@ -130,7 +130,7 @@ FILES = Endpoint(path=ANY_PATH, page=True, public=True)
 DICOM = Endpoint(path={"path": checks.check_dicomweb_path}, dicomweb=True, page=True)
 STORE = Endpoint(path={"path": checks.check_dicomweb_path}, dicomweb=True, stream=True)
 MODEL = Endpoint(path={"model": make_server_name_check(list_models)})
-SESSION: Checks = {"session_id": checks.matching(checks.SESSION, "the id of a session")}
+SESSION: Checks = {"session_id": checks.make_pattern_check(checks.SESSION, "the id of a session")}
 TAGGED = {"label": checks.check_image, "tag": checks.check_tag}
 UPLOAD = Endpoint(
     query={"image": checks.check_name},

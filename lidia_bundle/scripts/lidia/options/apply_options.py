@@ -30,12 +30,12 @@ class OptionError(ValueError):
 class OptionState(NamedTuple):
     """State of a workflow that is kept between two calls of its `initialize`."""
 
-    given: CallerOptions
+    caller: CallerOptions
     base: dict[str, Any]
     """Merged content of the bundle's own configs among the workflow's files."""
     own: dict[str, set[str]]
     """Texts in config files, by key."""
-    taken: dict[str, Any]
+    converted: dict[str, Any]
     """Values that this module wrote into the config, by key."""
 
 
@@ -48,28 +48,31 @@ def apply_options(frame: FrameType | None) -> None:
     Raises:
         OptionError: if an option is unknown, was given twice, or has an invalid value.
     """
-    workflow, given = find_workflow(frame)
+    workflow, caller = find_workflow(frame)
     if workflow is None:
         return
     state = workflow.__dict__.get(STATE_ATTRIBUTE)
     if state is None:
-        state = workflow.__dict__[STATE_ATTRIBUTE] = _make_state(workflow, given)
-        given = state.given
+        state = workflow.__dict__[STATE_ATTRIBUTE] = _make_state(workflow, caller)
+        caller = state.caller
     else:
-        given = CallerOptions(state.given.files)
-    problems = [*_unknown_options(workflow, state, given), *_convert_options(workflow.parser, state, given)]
+        caller = CallerOptions(state.caller.files)
+    problems = [
+        *_find_unknown_options(workflow, state, caller),
+        *_convert_options(workflow.parser, state, caller),
+    ]
     if problems:
         raise OptionError("\n".join(problems))
 
 
-def _make_state(workflow: ConfigWorkflow, given: CallerOptions) -> OptionState:
-    files = _candidates(workflow) if given.files is None else [Path(file) for file in given.files]
+def _make_state(workflow: ConfigWorkflow, caller: CallerOptions) -> OptionState:
+    files = _list_candidates(workflow) if caller.files is None else [Path(file) for file in caller.files]
     contents = {file: ConfigParser.load_config_file(str(file)) for file in files}
-    if given.files is None:
+    if caller.files is None:
         keys = set(workflow.parser.get())
         entries = {f: c for f, c in contents.items() if "bootstrap" in c and set(c) <= keys}
-        laid = {f: c for f, c in contents.items() if "bootstrap" not in c and _has_known_roots(c, keys)}
-        contents = {**entries, **laid}
+        overlays = {f: c for f, c in contents.items() if "bootstrap" not in c and _has_known_roots(c, keys)}
+        contents = {**entries, **overlays}
     own: dict[str, set[str]] = {}
     for content in contents.values():
         for key, value in content.items():
@@ -79,10 +82,10 @@ def _make_state(workflow: ConfigWorkflow, given: CallerOptions) -> OptionState:
     for place, (file, content) in enumerate(contents.items()):
         if place == 0 or CONFIGS in file.resolve().parents:
             _merge_config(base, content)
-    return OptionState(given, base, own, {})
+    return OptionState(caller, base, own, {})
 
 
-def _candidates(workflow: ConfigWorkflow) -> list[Path]:
+def _list_candidates(workflow: ConfigWorkflow) -> list[Path]:
     """Lists config files that a workflow may use that was not made by `create_workflow`."""
     folders = {Path(workflow.config_root_path).resolve(), CONFIGS}
     kinds, others = (".json", ".yaml", ".yml"), ("metadata.json", "mlflow.json")
@@ -106,11 +109,11 @@ def _has_known_roots(content: Mapping[str, Any], keys: set[str]) -> bool:
     return all(key.lstrip("+").replace("#", SEPARATOR).split(SEPARATOR)[0] in keys for key in content)
 
 
-def _unknown_options(workflow: ConfigWorkflow, state: OptionState, given: CallerOptions) -> list[str]:
+def _find_unknown_options(workflow: ConfigWorkflow, state: OptionState, caller: CallerOptions) -> list[str]:
     """Returns a line for each unknown or repeated option and each unknown run id."""
     problems = [
-        f"{_format_key(key, given)} was given {len(values)} times: {', '.join(map(str, values))}"
-        for key, values in given.typed.items()
+        f"{_format_key(key, caller)} was given {len(values)} times: {', '.join(map(str, values))}"
+        for key, values in caller.typed.items()
         if len(values) > 1
     ]
     ids = [str(name) for name in (workflow.init_id, workflow.run_id, workflow.final_id)]
@@ -119,16 +122,18 @@ def _unknown_options(workflow: ConfigWorkflow, state: OptionState, given: Caller
     options = ", ".join(sorted(key for key in OPTIONS if key in state.base))
     unknown = dict(find_unknown_keys(workflow.parser, state.base, ids))
     unknown |= dict.fromkeys(list_old_keys(workflow.parser.get(), state.base), "")
-    for key, near in unknown.items():
-        hint = f"did you mean {_format_key(near, given)}?" if near else f"its options are {options}"
-        new = find_new_key(key)
-        if new:
-            hint = f"since release {RELEASE} it is {_format_key(new, given)}"
-        elif near and "#" in key:
-            hint = f"did you mean {_format_key(key.rpartition('#')[0] + '#' + near, given)}?"
-        problems.append(f"{_format_key(key, given)}: there is no such option; {hint}")
-    for key, old, new in list_old_targets(workflow.parser.get()):
-        problems.append(f"{key}: there is no {old}; since release {RELEASE} its _target_ is {new}")
+    for key, suggestion in unknown.items():
+        hint = (
+            f"did you mean {_format_key(suggestion, caller)}?" if suggestion else f"its options are {options}"
+        )
+        new_key = find_new_key(key)
+        if new_key:
+            hint = f"since release {RELEASE} it is {_format_key(new_key, caller)}"
+        elif suggestion and "#" in key:
+            hint = f"did you mean {_format_key(key.rpartition('#')[0] + '#' + suggestion, caller)}?"
+        problems.append(f"{_format_key(key, caller)}: there is no such option; {hint}")
+    for key, old, new_key in list_old_targets(workflow.parser.get()):
+        problems.append(f"{key}: there is no {old}; since release {RELEASE} its _target_ is {new_key}")
     runs = [key for key, part in state.base.items() if key != "initialize" and _is_run(part)]
     for name in {workflow.init_id, workflow.run_id, workflow.final_id} - {"initialize", "finalize"}:
         if name not in workflow.parser:
@@ -142,35 +147,35 @@ def _is_run(part: Any) -> bool:
     return isinstance(part, list) and part[:1] == ["@bootstrap"]
 
 
-def _convert_options(parser: ConfigParser, state: OptionState, given: CallerOptions) -> list[str]:
+def _convert_options(parser: ConfigParser, state: OptionState, caller: CallerOptions) -> list[str]:
     """Converts every option to its kind; returns a line for each that is invalid."""
     problems = []
     for key, kind in OPTIONS.items():
-        if key not in parser.get() and key not in given.typed:
+        if key not in parser.get() and key not in caller.typed:
             continue
-        value, outside = _source_value(key, parser, given)
-        if value is None and key in given.typed:
-            problems.append(f"{_format_key(key, given)} has no value: give {kind.name}")
-        if value is None or key not in parser.get() or value == state.taken.get(key, given):
+        value, outside = _read_source(key, parser, caller)
+        if value is None and key in caller.typed:
+            problems.append(f"{_format_key(key, caller)} has no value: give {kind.name}")
+        if value is None or key not in parser.get() or value == state.converted.get(key, caller):
             continue
         if _is_kept(key, value, kind, state, outside=outside):
             continue
         try:
-            _refuse_altered_text(key, value, kind, given, outside=outside)
-            found = kind.convert(value)
+            _refuse_altered_text(key, value, kind, caller, outside=outside)
+            converted = kind.convert(value)
             if key in OUTPUT_FOLDERS and outside:
-                check_writable(found)
-            found = to_literal(found) if kind.text else found
+                check_writable(converted)
+            converted = to_literal(converted) if kind.text else converted
         except ValueError as problem:
-            problems.append(f"{_format_key(key, given)} {_shorten(value)}: give {problem}")
+            problems.append(f"{_format_key(key, caller)} {_shorten(value)}: give {problem}")
             continue
-        state.taken[key] = found
-        _replace_value(parser, key, found)
+        state.converted[key] = converted
+        _replace_value(parser, key, converted)
     return problems
 
 
 def _refuse_altered_text(
-    key: str, value: Any, kind: OptionKind, given: CallerOptions, *, outside: bool | None
+    key: str, value: Any, kind: OptionKind, caller: CallerOptions, *, outside: bool | None
 ) -> None:
     """Refuses a text that MONAI or a file reader has changed.
 
@@ -180,21 +185,21 @@ def _refuse_altered_text(
     if kind in (TEXT, PATH, PATHS) and outside is False and isinstance(value, int | float):
         raise ValueError(f'a text; write it in quotes in the config file, as {key}: "{value}"')
     whole = isinstance(value, str) and outside is True
-    if kind.text and not whole and outside is not False and key not in given.typed and "::" in str(value):
+    if kind.text and not whole and outside is not False and key not in caller.typed and "::" in str(value):
         raise ValueError(
             "a text without ::, which may have been a #; monai.bundle.create_workflow and the command line "
             "keep both in a single text"
         )
 
 
-def _source_value(key: str, parser: ConfigParser, given: CallerOptions) -> tuple[Any, bool | None]:
+def _read_source(key: str, parser: ConfigParser, caller: CallerOptions) -> tuple[Any, bool | None]:
     """Returns the original value of an option, and whether it comes from outside the config files."""
-    if key in given.typed:
-        typed = given.typed[key][-1]
+    if key in caller.typed:
+        typed = caller.typed[key][-1]
         return (True if typed is None and OPTIONS[key] is FLAG else typed), True
-    if given.options is None:
+    if caller.options is None:
         return parser.get(key), None
-    return (given.options[key], True) if key in given.options else (parser.get(key), False)
+    return (caller.options[key], True) if key in caller.options else (parser.get(key), False)
 
 
 def _is_kept(key: str, value: Any, kind: OptionKind, state: OptionState, *, outside: bool | None) -> bool:
@@ -230,8 +235,8 @@ def _add_items(parser: ConfigParser, key: str, value: Any) -> None:
     parser.ref_resolver.add_item(item)
 
 
-def _format_key(key: str, given: CallerOptions) -> str:
-    return f"--{key}" if given.typed or not given.options else f"{key}="
+def _format_key(key: str, caller: CallerOptions) -> str:
+    return f"--{key}" if caller.typed or not caller.options else f"{key}="
 
 
 def _shorten(value: Any) -> str:

@@ -44,7 +44,7 @@ def find_workflow(frame: FrameType | None) -> tuple[ConfigWorkflow | None, Calle
         The workflow, or None if there is none, and the values that its caller gave.
     """
     workflow = None
-    for caller in _callers(frame):
+    for caller in _iterate_callers(frame):
         if workflow is None:
             candidate = caller.f_locals.get("self")
             workflow = candidate if isinstance(candidate, ConfigWorkflow) else None
@@ -58,7 +58,7 @@ def find_workflow(frame: FrameType | None) -> tuple[ConfigWorkflow | None, Calle
     return workflow, CallerOptions()
 
 
-def _callers(frame: FrameType | None) -> Iterator[FrameType]:
+def _iterate_callers(frame: FrameType | None) -> Iterator[FrameType]:
     while frame is not None:
         yield frame
         frame = frame.f_back
@@ -78,7 +78,7 @@ def _read_frames(create: FrameType) -> CallerOptions:
         normal(key).removeprefix("+"): value for key, value in arguments.items() if key not in RUN_PARAMETERS
     }
     typed: dict[str, list[str | None]] = {}
-    for caller in list(_callers(create))[1:3]:
+    for caller in list(_iterate_callers(create))[1:3]:
         if caller.f_code.co_name == "_CallAndUpdateTrace" and caller.f_globals.get("__name__") == "fire.core":
             typed = read_arguments(caller.f_locals["args"])
     for key in list(typed):

@@ -77,7 +77,7 @@ def _suggest(
         return None
     blocks = [parser[SEPARATOR.join(part)] for part in above]
     if isinstance(blocks[-1], dict) and "_target_" in blocks[-1]:
-        accepted = _parameters(blocks[-1], parser)
+        accepted = _list_parameters(blocks[-1], parser)
         return None if accepted is None or key in accepted else find_nearest(key, accepted)
     data = any(isinstance(block, dict) and "_target_" in block for block in blocks)
     if data or SEPARATOR.join(above[-1]) in used:
@@ -85,7 +85,7 @@ def _suggest(
     return find_nearest(key, [name for name in blocks[-1] if name != key])
 
 
-def _parameters(component: dict[str, Any], parser: ConfigParser) -> list[str] | None:
+def _list_parameters(component: dict[str, Any], parser: ConfigParser) -> list[str] | None:
     """Returns the parameter names of a component; None if it accepts all, or cannot be inspected."""
     target = {"_target_": component["_target_"], "_mode_": "callable"}
     try:

@@ -53,24 +53,24 @@ def trace_aorta(volume: CoarseVolume) -> Tube | None:
         volume: the volume.
     """
     x, y = volume.axis(0), volume.axis(1)
-    near_x = np.flatnonzero((x > volume.middle - 50) & (x < volume.middle + 15))
-    near_y = np.flatnonzero((y > volume.back + 40) & (y < volume.back + min(165.0, 0.8 * volume.depth)))
-    if len(near_x) < 8 or len(near_y) < 8:
+    columns = np.flatnonzero((x > volume.middle - 50) & (x < volume.middle + 15))
+    rows = np.flatnonzero((y > volume.back + 40) & (y < volume.back + min(165.0, 0.8 * volume.depth)))
+    if len(columns) < 8 or len(rows) < 8:
         return None
     pad = [int(RAYS_MM[-1] / size) + 1 for size in volume.step[:2]]
-    low = [max(0, near[0] - more) for near, more in zip((near_x, near_y), pad, strict=True)]
-    part = volume.hu[low[0] : near_x[-1] + pad[0] + 1, low[1] : near_y[-1] + pad[1] + 1]
-    box = np.ix_(near_x - low[0], near_y - low[1], np.arange(part.shape[2]))
+    low = [max(0, near[0] - more) for near, more in zip((columns, rows), pad, strict=True)]
+    part = volume.hu[low[0] : columns[-1] + pad[0] + 1, low[1] : rows[-1] + pad[1] + 1]
+    box = np.ix_(columns - low[0], rows - low[1], np.arange(part.shape[2]))
     mean, fit = (field[box] for field in _score_tube(part, volume.step))
-    away = (x[near_x] - (volume.middle - LEFT_MM)) / SPREAD_MM
+    lateral_offset = (x[columns] - (volume.middle - LEFT_MM)) / SPREAD_MM
     score = (
-        np.square(fit) - 0.06 * np.square(away)[:, None, None]
+        np.square(fit) - 0.06 * np.square(lateral_offset)[:, None, None]
     )  # squared, so that a few good slices dominate
     steps = np.maximum(1, np.ceil(np.array([MAX_STEP_MM, MAX_STEP_MM]) / volume.step[:2])).astype(int)
-    ways = _find_best_path(score, int(steps[0]), int(steps[1]))
-    layers = np.arange(len(ways))
-    path = np.stack([x[near_x][ways[:, 0]], y[near_y][ways[:, 1]]], 1)
-    at = ways[:, 0], ways[:, 1], layers
+    path_indices = _find_best_path(score, int(steps[0]), int(steps[1]))
+    layers = np.arange(len(path_indices))
+    path = np.stack([x[columns][path_indices[:, 0]], y[rows][path_indices[:, 1]]], 1)
+    at = path_indices[:, 0], path_indices[:, 1], layers
     return Tube(path, mean[at].astype(float), fit[at].astype(float))
 
 

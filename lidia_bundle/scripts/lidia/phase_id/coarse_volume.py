@@ -82,10 +82,10 @@ def _average(voxels: NDArray, every: NDArray[np.int64]) -> NDArray[np.float32]:
     """Averages blocks slab by slab; two float32 copies of a large scan would need gigabytes."""
     slab = int(every[2]) * SLAB_SLICES
     slabs = [voxels[:, :, start : start + slab] for start in range(0, max(voxels.shape[2], 1), slab)]
-    return np.concatenate([_block_means(part, every) for part in slabs], axis=2)
+    return np.concatenate([_compute_block_means(part, every) for part in slabs], axis=2)
 
 
-def _block_means(voxels: NDArray, every: NDArray[np.int64]) -> NDArray[np.float32]:
+def _compute_block_means(voxels: NDArray, every: NDArray[np.int64]) -> NDArray[np.float32]:
     small = np.asarray(voxels, np.float32)
     for axis, size in enumerate(map(int, every)):
         keep = small.shape[axis] // size * size

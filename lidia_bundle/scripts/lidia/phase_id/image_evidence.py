@@ -48,7 +48,7 @@ def weigh_image(scan: Acquisition, case: str) -> bool:
     """
     hu, affine, _ = read_files(scan.series[0].paths, case=case, step_mm=STEP_MM)
     landmarks = find_landmarks(hu, affine)
-    if "liver" not in landmarks or landmarks["liver"].sure < MIN_LIVER_SCORE:
+    if "liver" not in landmarks or landmarks["liver"].confidence < MIN_LIVER_SCORE:
         return False
     likelihood = compute_brightness_likelihood(landmarks)
     best = PHASES[int(likelihood.argmax())]
@@ -67,14 +67,18 @@ def compute_brightness_likelihood(landmarks: Mapping[str, Landmark]) -> NDArray[
     kidneys = [landmarks[name] for name in ("kidney_left", "kidney_right") if name in landmarks]
     marks = {name: landmarks[name] for name in ("aorta", "spleen", "liver") if name in landmarks}
     if kidneys:
-        marks["kidney"] = max(kidneys, key=lambda mark: mark.sure)
-        weight = weight * _density(marks["kidney"].spread, KIDNEY_SPREAD_HU, marks["kidney"].sure)
+        marks["kidney"] = max(kidneys, key=lambda mark: mark.confidence)
+        weight = weight * _compute_density(
+            marks["kidney"].spread, KIDNEY_SPREAD_HU, marks["kidney"].confidence
+        )
     for name, mark in marks.items():
-        weight = weight * _density(mark.hu, ORGAN_HU[name], mark.sure)
+        weight = weight * _compute_density(mark.hu, ORGAN_HU[name], mark.confidence)
     return np.maximum(weight / weight.max(), MIN_LIKELIHOOD)
 
 
-def _density(value: float, table: tuple[tuple[float, float], ...], sure: float) -> NDArray[np.float64]:
+def _compute_density(
+    value: float, table: tuple[tuple[float, float], ...], sure: float
+) -> NDArray[np.float64]:
     """Computes the density of a value in each phase, mixed with that of a wrong landmark."""
     mean, sd = np.array(table).T
     right = np.exp(-np.square((value - mean) / sd) / 2) / (sd * np.sqrt(2 * np.pi))

@@ -30,13 +30,13 @@ class Landmark(NamedTuple):
     Attributes:
         centre_mm: centre, RAS mm.
         hu: median HU.
-        sure: confidence, 0 to 1.
+        confidence: 0 to 1.
         spread: difference of the 85th and 15th percentiles of HU; in a kidney of cortex and medulla.
     """
 
     centre_mm: tuple[float, float, float]
     hu: float
-    sure: float
+    confidence: float
     spread: float = 0.0
 
 
@@ -90,7 +90,7 @@ def _find_liver(
     if radius < 18:
         return None
     region, hu, spread = _grow_region(volume, flesh, at, 0.6 * radius, 8.0)
-    centre = _centre_of_mass(region, volume)
+    centre = _compute_centre(region, volume)
     litres = region.sum() * np.prod(volume.step) / 1e6
     sure = (
         np.clip((radius - 18) / 18, 0, 1) * np.clip(litres / 0.5, 0, 1) * np.clip((5.0 - litres) / 1.5, 0, 1)
@@ -103,7 +103,7 @@ def _grow_region(
     volume: CoarseVolume, flesh: NDArray[np.bool_], at: tuple, radius: float, open_mm: float
 ) -> tuple[NDArray[np.bool_], float, float]:
     """Grows a region of the HU in a ball at `at`; thin bridges are cut by an opening."""
-    ball = _distances(volume, np.array(at) * volume.step) < radius
+    ball = _compute_distances(volume, np.array(at) * volume.step) < radius
     inside = volume.hu[ball & flesh]
     hu, spread = float(np.median(inside)), float(np.subtract(*np.quantile(inside, (0.85, 0.15))))
     tolerance = max(22.0, 1.3 * spread)
@@ -129,7 +129,7 @@ def _find_kidney(
     grey = np.clip(grey, -110, 170)
     best = None
     usual = np.array([volume.middle + side * 63, aorta[1] - 8, liver[2] - 50])
-    prior = _squared_distances(volume, usual, (14, 17, 32))
+    prior = _compute_squared_distances(volume, usual, (14, 17, 32))
     for size in (0.8, 1.0, 1.2):
         inner, shell = _make_ellipsoid(size, 0.0, volume.step), _make_ellipsoid(size, SHELL_MM, volume.step)
         within, around = _mean_filter(grey, inner), _mean_filter(grey, shell)
@@ -144,19 +144,19 @@ def _find_kidney(
     centre = np.array(at) * volume.step
     for _ in range(3):  # moves the template to the centre of the tissue
         inside = (
-            _inside_ellipsoid(volume, centre, [1.1 * size * half for half in KIDNEY_MM])
+            _mark_ellipsoid(volume, centre, [1.1 * size * half for half in KIDNEY_MM])
             & free
             & (volume.hu > 0)
         )
         if inside.sum() < 30:
             return None
-        centre = _centre_of_mass(inside, volume)
+        centre = _compute_centre(inside, volume)
     values = volume.hu[ndimage.binary_erosion(inside)]
     if len(values) < 20:
         return None
     spread = float(np.subtract(*np.quantile(values, (0.85, 0.15))))
     sure = float(np.clip((contrast - 25) / 60, 0, 1))
-    where = _inside_ellipsoid(volume, centre, [1.25 * size * half for half in KIDNEY_MM])
+    where = _mark_ellipsoid(volume, centre, [1.25 * size * half for half in KIDNEY_MM])
     return Landmark(volume.to_world(centre), float(np.median(values)), sure, spread), where
 
 
@@ -168,36 +168,34 @@ def _find_spleen(
     shadow = np.flatnonzero(volume.body.any((1, 2)))
     edge = shadow.min() * volume.step[0]
     usual = np.array([edge + 0.36 * (volume.middle - edge), aorta[1] + 5, liver[2] + 8])
-    prior = _squared_distances(volume, usual, (18, 20, 28))
+    prior = _compute_squared_distances(volume, usual, (18, 20, 28))
     score = np.minimum(deep, 24) - 2.5 * prior
     at = np.unravel_index(int(score.argmax()), score.shape)
     radius = float(deep[at])
     if radius < 5 or float(prior[at]) > 9:
         return None
     region, hu, spread = _grow_region(volume, free, at, max(6.0, 0.8 * radius), 5.0)
-    region &= _distances(volume, np.array(at) * volume.step) < 75
-    centre = _centre_of_mass(region, volume)
+    region &= _compute_distances(volume, np.array(at) * volume.step) < 75
+    centre = _compute_centre(region, volume)
     litres = region.sum() * np.prod(volume.step) / 1e6
     sure = np.clip((radius - 3) / 8, 0, 1) * np.clip(litres / 0.06, 0, 1) * float(10 < hu < 260)
     return Landmark(volume.to_world(centre), hu, float(sure), spread)
 
 
-def _centre_of_mass(region: NDArray[np.bool_], volume: CoarseVolume) -> NDArray[Any]:
+def _compute_centre(region: NDArray[np.bool_], volume: CoarseVolume) -> NDArray[Any]:
     return np.argwhere(region).mean(0) * volume.step
 
 
-def _distances(volume: CoarseVolume, centre: NDArray[Any]) -> NDArray[np.float64]:
+def _compute_distances(volume: CoarseVolume, centre: NDArray[Any]) -> NDArray[np.float64]:
     """Returns the distance of all voxels from a point, mm."""
-    return np.sqrt(_squared_distances(volume, centre, (1.0, 1.0, 1.0)))
+    return np.sqrt(_compute_squared_distances(volume, centre, (1.0, 1.0, 1.0)))
 
 
-def _inside_ellipsoid(
-    volume: CoarseVolume, centre: NDArray[Any], halves: Sequence[float]
-) -> NDArray[np.bool_]:
-    return _squared_distances(volume, centre, halves) < 1
+def _mark_ellipsoid(volume: CoarseVolume, centre: NDArray[Any], halves: Sequence[float]) -> NDArray[np.bool_]:
+    return _compute_squared_distances(volume, centre, halves) < 1
 
 
-def _squared_distances(
+def _compute_squared_distances(
     volume: CoarseVolume, centre: NDArray[Any], halves: Sequence[float]
 ) -> NDArray[np.float64]:
     """Returns the squared distances (X, Y, Z) of all voxels from a point, in units of the half axes."""

@@ -108,7 +108,7 @@ def weigh_tags(scans: Sequence[Acquisition]) -> None:
                 [(phase, word)] = phases.items()
                 rest = (1 - trust) / (len(PHASES) - 1)
                 scan.weigh({p: trust if p == phase else rest for p in PHASES}, f"{source} says '{word}'")
-        delay = _seconds_after_injection(scan)
+        delay = _compute_seconds_after_injection(scan)
         if delay is not None:
             likelihood = {
                 p: 1.0 if low <= delay <= high else UNUSUAL_TIME_WEIGHT
@@ -122,7 +122,7 @@ def weigh_tags(scans: Sequence[Acquisition]) -> None:
             scan.weigh(likely, f"{'a' if contrast else 'no'} contrast agent in its tags")
 
 
-def _seconds_after_injection(scan: Acquisition) -> float | None:
+def _compute_seconds_after_injection(scan: Acquisition) -> float | None:
     for series in scan.series:
         if series.injected and series.time:
             seconds = (series.time - series.injected).total_seconds()
@@ -140,14 +140,14 @@ def compute_posterior(scans: Sequence[Acquisition]) -> NDArray[np.float64]:
     Returns:
         (scans, 4), rows sum to 1.
     """
-    single = np.array([_scan_likelihood(scan) for scan in scans]).reshape(len(scans), len(PHASES))
+    single = np.array([_compute_scan_likelihood(scan) for scan in scans]).reshape(len(scans), len(PHASES))
     result = single / single.sum(1, keepdims=True)
     times = {number: scan.time for number, scan in enumerate(scans) if scan.time is not None}
     if len(times) < 2:
         return result
     timed = list(times)
     steps = [
-        _transition_weights((stop - start).total_seconds())
+        _compute_transition_weights((stop - start).total_seconds())
         for start, stop in itertools.pairwise(times.values())
     ]
     weights, ordered = _forward_backward(single[timed], steps)
@@ -158,13 +158,13 @@ def compute_posterior(scans: Sequence[Acquisition]) -> NDArray[np.float64]:
     return result
 
 
-def _scan_likelihood(scan: Acquisition) -> NDArray[np.float64]:
+def _compute_scan_likelihood(scan: Acquisition) -> NDArray[np.float64]:
     if scan.user_phase:
         return np.array([float(phase == scan.user_phase) for phase in PHASES])
     return np.maximum(scan.likelihood / scan.likelihood.max(), 1e-6)
 
 
-def _transition_weights(gap: float) -> NDArray[np.float64]:
+def _compute_transition_weights(gap: float) -> NDArray[np.float64]:
     """Returns the weights (4, 4) of a phase (row) followed by another (column) after `gap` seconds."""
     step = REPEATED_PHASE_WEIGHT * np.eye(len(PHASES))
     for (early, late), (low, high) in GAPS.items():

@@ -144,7 +144,7 @@ def select_series(
                 why.append(REJECTION_TEXTS[reason])
             rows.append(_make_row(series, study, private, best, why, confidence, is_selected))
         if used:
-            warnings += _doubt_warnings(scan, best, confidence, private)
+            warnings += _make_doubt_warnings(scan, best, confidence, private)
     without_liver = [
         replace(s, refused="shows no liver") for scan in blind if scan not in scans for s in scan.series
     ]
@@ -154,7 +154,7 @@ def select_series(
     rows += [
         _make_row(series, study, private, "", [format_reason(series, private)], None, False) for series in out
     ]
-    warnings += _loss_warnings(out, phases, private)
+    warnings += _make_loss_warnings(out, phases, private)
     if silent and len(blind) == len(silent):
         warnings.append(NO_LIVER_WARNING)
     return SeriesSelection(phases, rows, warnings, left_out)
@@ -212,7 +212,7 @@ def _make_row(
     }
 
 
-def _doubt_warnings(scan: Acquisition, phase: str, confidence: float, private: bool) -> list[str]:
+def _make_doubt_warnings(scan: Acquisition, phase: str, confidence: float, private: bool) -> list[str]:
     """Makes warnings on a selected series with a low confidence or a contradicting description."""
     title, warnings = format_title(scan.series[0], private), []
     if confidence < MIN_CONFIDENCE:
@@ -226,7 +226,7 @@ def _doubt_warnings(scan: Acquisition, phase: str, confidence: float, private: b
     return warnings
 
 
-def _loss_warnings(out: Sequence[Series], phases: Mapping[str, Series], private: bool) -> list[str]:
+def _make_loss_warnings(out: Sequence[Series], phases: Mapping[str, Series], private: bool) -> list[str]:
     """Makes warnings on refused series that name a missing phase or have an invalid header."""
     warnings = []
     for series in out:

@@ -52,7 +52,7 @@ def make_folds(sections: Sections, folds: int, seed: int, source: str) -> list[S
 
 
 def get_patient_id(item: Item) -> str:
-    """Returns the patient of a scan: `patient`, for lists with several scans per patient, else `id`."""
+    """Returns the id of the patient of a scan: `patient` if the item has it, else `id`."""
     return str(item.get("patient") or item["id"])
 
 
@@ -86,26 +86,29 @@ def stratify(types: Mapping[str, set[str]], folds: int, seed: int) -> dict[str, 
         The fold of each patient, 0..folds-1.
     """
     draw = random.Random(seed)
-    left = sorted(types)
-    draw.shuffle(left)
+    remaining_patients = sorted(types)
+    draw.shuffle(remaining_patients)
     order = draw.sample(range(folds), folds)
-    room = dict.fromkeys(order, len(left) / folds)
-    counts = {kind: sum(kind in types[p] for p in left) for kind in sorted(set().union(*types.values()))}
-    wanted = {kind: dict.fromkeys(order, count / folds) for kind, count in counts.items()}
-    chosen: dict[str, int] = {}
-    while left:
-        remaining = {kind: sum(kind in types[p] for p in left) for kind in wanted}
-        kinds = [kind for kind, count in remaining.items() if count]
-        rarest = min(kinds, key=lambda kind: remaining[kind]) if kinds else None
-        for patient in [p for p in left if rarest is None or rarest in types[p]]:
-            lack = wanted[rarest] if rarest else room
+    room = dict.fromkeys(order, len(remaining_patients) / folds)
+    counts = {
+        kind: sum(kind in types[p] for p in remaining_patients)
+        for kind in sorted(set().union(*types.values()))
+    }
+    missing_counts = {kind: dict.fromkeys(order, count / folds) for kind, count in counts.items()}
+    fold_of_patient: dict[str, int] = {}
+    while remaining_patients:
+        counts_left = {kind: sum(kind in types[p] for p in remaining_patients) for kind in missing_counts}
+        kinds = [kind for kind, count in counts_left.items() if count]
+        rarest = min(kinds, key=lambda kind: counts_left[kind]) if kinds else None
+        for patient in [p for p in remaining_patients if rarest is None or rarest in types[p]]:
+            lack = missing_counts[rarest] if rarest else room
             fold = max(order, key=lambda f: (lack[f], room[f]))
-            chosen[patient] = fold
+            fold_of_patient[patient] = fold
             room[fold] -= 1
             for kind in types[patient]:
-                wanted[kind][fold] -= 1
-        left = [p for p in left if p not in chosen]
-    return chosen
+                missing_counts[kind][fold] -= 1
+        remaining_patients = [p for p in remaining_patients if p not in fold_of_patient]
+    return fold_of_patient
 
 
 def format_folds(folds: Sequence[Sections]) -> list[dict[str, int]]:

@@ -80,7 +80,8 @@ def write_summary(
     for line in format_counts(counts):
         logger.info(line)
     if left_out:
-        logger.warning(f"{len(left_out)} cases left out, see {SUMMARY}: {left_out[0].problem}, ...")
+        example = f"{left_out[0].case}, {left_out[0].problem}"
+        logger.warning(f"{len(left_out)} cases were left out; {SUMMARY} lists them. The first: {example}")
 
 
 def format_counts(counts: Mapping[str, Any]) -> list[str]:

@@ -29,7 +29,7 @@ def read_archive(
     Args:
         read: the archive; its folder structure does not matter.
         write: phases go to `phases/ID/` in it.
-        phase_map: see `choose`; holds for every study.
+        phase_map: see `select_series`; applies to every study.
         private: makes ids that do not identify the patients.
 
     Raises:
@@ -92,7 +92,7 @@ def _name_studies(studies: Sequence[Study], private: bool) -> list[NamedStudy]:
 
 
 def _find_strays(studies: Sequence[Study], unreadable: Sequence[CaseError]) -> list[CaseError]:
-    """Returns unreadable files that lie beside no study, so that their patient is unknown."""
+    """Returns unreadable files whose folder holds no study, so that their patient is unknown."""
     beside = {path.parent for study in studies for path in _list_paths(study)}
     return [fault for fault in unreadable if Path(fault.file).parent not in beside]
 

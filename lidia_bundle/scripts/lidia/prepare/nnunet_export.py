@@ -62,17 +62,17 @@ def export_nnunet(
         CaseError: if a case is invalid, or the folder holds other cases or was begun with other settings.
     """
     phase_names = _check_phases(phases)
-    chosen = {name: _restrict_phases(sections.get(name, []), phase_names) for name in FOLDER_SUFFIX}
+    exported = {name: _restrict_phases(sections.get(name, []), phase_names) for name in FOLDER_SUFFIX}
     for name in ("training", "validation"):
         if complete:
-            chosen[name] = [item for item in chosen[name] if len(item["phases"]) == len(phase_names)]
+            exported[name] = [item for item in exported[name] if len(item["phases"]) == len(phase_names)]
     for name in sorted(set(sections) - set(FOLDER_SUFFIX)):
         logger.warning(f"section {name} is left out: nnU-Net has no such section")
-    if not chosen["training"]:
+    if not exported["training"]:
         problem = f"no training case with {'all of ' if complete else ''}{', '.join(phase_names)}"
         raise CaseError("datalist", source, problem, "give other phases, or another list", "no_phase")
     record_settings(folder, {"source": source, "phases": phase_names, "complete": complete, "to": "nnunet"})
-    cases = [(item, FOLDER_SUFFIX[name]) for name, items in chosen.items() for item in items]
+    cases = [(item, FOLDER_SUFFIX[name]) for name, items in exported.items() for item in items]
     _refuse_foreign_files(
         folder, [path for item, place in cases for path in list_case_files(item, place, folder, phase_names)]
     )
@@ -80,13 +80,13 @@ def export_nnunet(
     process_cases(
         cases, partial(_write_case, folder=folder, phases=phase_names), lambda case: case[0], folder
     )
-    _write_splits(folder, chosen, folds, seed, source)
+    _write_splits(folder, exported, folds, seed, source)
     labels = {name: value for value, name in enumerate(CLASSES)}
     if any(_has_ignored(path) for path in folder.glob(f"labelsT[rs]/*{FILE_ENDING}")):
         labels["ignore"] = len(CLASSES)  # nnU-Net requires the highest value
     about = {
         "name": folder.name.partition("_")[2],
-        "channel_names": _channel_names(phase_names, chosen["training"] + chosen["validation"], ct),
+        "channel_names": _make_channel_names(phase_names, exported["training"] + exported["validation"], ct),
         "phases": {str(n): phase for n, phase in enumerate(phase_names)},
         "labels": labels,
         "numTraining": sum(place == "Tr" for _, place in cases),
@@ -102,7 +102,9 @@ def _has_ignored(path: Path) -> bool:
     return bool((voxels == len(CLASSES)).any())
 
 
-def _channel_names(phases: Sequence[str], items: Sequence[dict[str, Any]], ct: bool | None) -> dict[str, str]:
+def _make_channel_names(
+    phases: Sequence[str], items: Sequence[dict[str, Any]], ct: bool | None
+) -> dict[str, str]:
     """Returns the channel names, by which nnU-Net chooses the scaling of each channel."""
     names = {}
     for number, phase in enumerate(phases):
@@ -194,9 +196,9 @@ def _refuse_foreign_files(folder: Path, expected: Sequence[Path]) -> None:
         raise CaseError("datalist", str(foreign[0]), problem, remedy, "other_cases")
 
 
-def _write_splits(folder: Path, listed: Sections, folds: int | None, seed: int, source: str) -> None:
+def _write_splits(folder: Path, sections: Sections, folds: int | None, seed: int, source: str) -> None:
     """Writes `splits_final.json`, which nnU-Net's planner copies; no file without validation cases."""
-    parts = [listed] if folds is None else make_folds(listed, folds, seed, source)
+    parts = [sections] if folds is None else make_folds(sections, folds, seed, source)
     path = folder / "splits_final.json"
     if not parts[0]["validation"]:
         path.unlink(missing_ok=True)

@@ -32,7 +32,7 @@ def record_settings(folder: Path, settings: Mapping[str, Any]) -> None:
     note = folder / SETTINGS
     text = json.dumps(settings, indent=1, sort_keys=True) + "\n"
     if note.is_file() and note.read_text(encoding="utf-8") != text:
-        problem = f"the folder was filled with other settings: {_differences(note, settings)}"
+        problem = f"the folder was filled with other settings: {_describe_differences(note, settings)}"
         remedy = "give another folder, or remove this one"
         raise CaseError("datalist", str(note), problem, remedy, "other_settings")
     write_text(note, text)
@@ -40,7 +40,7 @@ def record_settings(folder: Path, settings: Mapping[str, Any]) -> None:
         remove_stale_files(place)
 
 
-def _differences(note: Path, settings: Mapping[str, Any]) -> str:
+def _describe_differences(note: Path, settings: Mapping[str, Any]) -> str:
     try:
         previous = json.loads(note.read_text(encoding="utf-8"))
     except json.JSONDecodeError:
@@ -50,17 +50,22 @@ def _differences(note: Path, settings: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} was {previous.get(key)!r}, now {current.get(key)!r}" for key in keys)
 
 
-def is_up_to_date(made: Iterable[Path], sources: Iterable[str | Path]) -> bool:
-    """Whether all files exist and none is older than its sources."""
-    made = list(made)
-    if not all(path.is_file() for path in made):
+def is_up_to_date(outputs: Iterable[Path], sources: Iterable[str | Path]) -> bool:
+    """Returns whether all output files exist and none is older than its sources.
+
+    Args:
+        outputs: files that were written.
+        sources: files or DICOM folders that they are made from.
+    """
+    outputs = list(outputs)
+    if not all(path.is_file() for path in outputs):
         return False
-    oldest = min((path.stat().st_mtime_ns for path in made), default=0)
-    return all(_modified_ns(Path(source)) <= oldest for source in sources)
+    oldest = min((path.stat().st_mtime_ns for path in outputs), default=0)
+    return all(_get_modified_ns(Path(source)) <= oldest for source in sources)
 
 
-def _modified_ns(path: Path) -> int:
-    """Time of the last change of a file or of a DICOM folder's files; missing files count as newest."""
+def _get_modified_ns(path: Path) -> int:
+    """Returns the time of the last change of a file or of a DICOM folder's files; missing ones are newest."""
     listing = list_files(path)
     files = [path, *listing.folders, *listing.files]
     return max((file.stat().st_mtime_ns for file in files), default=0) if path.exists() else 2**63

@@ -57,7 +57,9 @@ def read_ircadb(layout: Layout) -> Iterator[SourcePatient | CaseError]:
     phase = layout.to_phase("CT", layout.root)
     for folder in folders:
         case, masks = folder.parent.name, folder.parent / "MASKS_DICOM"
-        folders_by_organ = [(_organ_of(path.name), path) for path in sorted(masks.glob("*")) if path.is_dir()]
+        folders_by_organ = [
+            (_find_organ(path.name), path) for path in sorted(masks.glob("*")) if path.is_dir()
+        ]
         organs = [(layout.to_class(word, path), path) for word, path in folders_by_organ if word]
         if not organs:
             problem, remedy = "the masks include no liver", "unpack MASKS_DICOM.zip beside PATIENT_DICOM"
@@ -67,7 +69,7 @@ def read_ircadb(layout: Layout) -> Iterator[SourcePatient | CaseError]:
         yield SourcePatient(case, {phase: folder}, tuple(mask_files))
 
 
-def _organ_of(name: str) -> str:
+def _find_organ(name: str) -> str:
     """Returns the organ of a mask folder in the data set's terms; empty for other organs."""
     name = name.lower()
     if name == "liver":

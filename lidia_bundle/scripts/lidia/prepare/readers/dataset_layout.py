@@ -65,8 +65,8 @@ class Layout(NamedTuple):
             CaseError: if neither the data set nor the user defines the class of a value.
         """
         rest = range(1, 256) if self.terms.organs else ()
-        named = {value: self.to_class(name, file) for value, name in self.terms.values.items()}
-        return {**dict.fromkeys(rest, 0), **named}
+        class_of_value = {value: self.to_class(name, file) for value, name in self.terms.values.items()}
+        return {**dict.fromkeys(rest, 0), **class_of_value}
 
     def read_table(self, pattern: str, columns: Sequence[str]) -> tuple[Path, list[dict[str, str]]]:
         """Finds the first table of the folder that has the columns, and reads its rows.

@@ -36,7 +36,7 @@ def read_amos(layout: Layout) -> Iterator[SourcePatient | CaseError]:
             yield CaseError(make_case_name(path), str(path), problem, remedy, "not_ct", "warning")
         else:
             scans[make_case_name(path)] = path
-    yield from _liver_patients(
+    yield from _iterate_liver_patients(
         layout, scans, {case: labels[path.name] for case, path in scans.items() if path.name in labels}
     )
 
@@ -56,12 +56,12 @@ def read_flare(layout: Layout) -> Iterator[SourcePatient | CaseError]:
     files = find_paths(layout.root, "*.nii.gz")
     scans = {make_case_name(p).removesuffix("_0000"): p for p in files if make_case_name(p).endswith("_0000")}
     layout.require_any(list(scans), "file <case>_0000.nii.gz")
-    yield from _liver_patients(
+    yield from _iterate_liver_patients(
         layout, scans, {make_case_name(p): p for p in files if make_case_name(p) in scans}
     )
 
 
-def _liver_patients(
+def _iterate_liver_patients(
     layout: Layout, scans: Mapping[str, Path], labels: Mapping[str, Path]
 ) -> Iterator[SourcePatient]:
     phase, classes = layout.to_phase("CT", layout.root), layout.map_values(layout.root)

@@ -34,12 +34,13 @@ def assign_phases(stacks: Sequence[Stack], layout: Layout, first: Stack | None =
     candidates: dict[str, list[Stack]] = {}
     rest: list[Stack] = []
     for stack in stacks:
-        phase = _phase_by_name(stack, layout)
+        phase = _find_phase_by_name(stack, layout)
         candidates.setdefault(phase, []).append(stack) if phase else rest.append(stack)
-    for phase, scan in _phases_by_time(_group_scans(rest), candidates.get("arterial", [])).items():
+    for phase, scan in _assign_phases_by_time(_group_scans(rest), candidates.get("arterial", [])).items():
         candidates.setdefault(phase, []).extend(scan)
     return {
-        phase: first if first in scans else max(scans, key=_slices) for phase, scans in candidates.items()
+        phase: first if first in scans else max(scans, key=_count_slices)
+        for phase, scans in candidates.items()
     }
 
 
@@ -49,7 +50,7 @@ def describe_scan(stack: Stack) -> str:
     return f"{stack.description!r}{number}, {len(stack.paths)} slices"
 
 
-def _phase_by_name(stack: Stack, layout: Layout) -> str | None:
+def _find_phase_by_name(stack: Stack, layout: Layout) -> str | None:
     mapping = {normalize_name(key): str(phase) for key, phase in layout.phase_map.items()}
     for name in (stack.series, f"{stack.description}#{stack.acquisition}", stack.description):
         if normalize_name(name) in mapping:
@@ -63,27 +64,27 @@ def _phase_by_name(stack: Stack, layout: Layout) -> str | None:
 def _group_scans(stacks: Sequence[Stack]) -> list[list[Stack]]:
     """Groups reconstructions of one scan, in the order of time; stacks without a time are left out."""
     scans: list[list[Stack]] = []
-    for stack in sorted((s for s in stacks if s.seconds is not None), key=_start):
-        if scans and _start(stack) - _start(scans[-1][0]) <= SAME_SCAN_S:
+    for stack in sorted((s for s in stacks if s.seconds is not None), key=_get_start):
+        if scans and _get_start(stack) - _get_start(scans[-1][0]) <= SAME_SCAN_S:
             scans[-1].append(stack)
         else:
             scans.append([stack])
     return scans
 
 
-def _phases_by_time(scans: Sequence[list[Stack]], arterial: Sequence[Stack]) -> dict[str, list[Stack]]:
+def _assign_phases_by_time(scans: Sequence[list[Stack]], arterial: Sequence[Stack]) -> dict[str, list[Stack]]:
     """Assigns phases by time after the arterial scan, which may be the first of the scans."""
     assigned: dict[str, list[Stack]] = {}
-    starts = [_start(stack) for stack in arterial if stack.seconds is not None]
+    starts = [_get_start(stack) for stack in arterial if stack.seconds is not None]
     remaining = list(scans)
     if not starts:
         low, high = AFTER_ARTERIAL_S["venous"]
-        if len(remaining) < 2 or not low <= _start(remaining[1][0]) - _start(remaining[0][0]) <= high:
+        if len(remaining) < 2 or not low <= _get_start(remaining[1][0]) - _get_start(remaining[0][0]) <= high:
             return {}
         assigned["arterial"] = remaining.pop(0)
-        starts = [_start(assigned["arterial"][0])]
+        starts = [_get_start(assigned["arterial"][0])]
     for scan in remaining:
-        gap = _start(scan[0]) - min(starts)
+        gap = _get_start(scan[0]) - min(starts)
         for phase, (low, high) in AFTER_ARTERIAL_S.items():
             if low <= gap <= high:
                 assigned.setdefault(phase, scan)
@@ -91,9 +92,9 @@ def _phases_by_time(scans: Sequence[list[Stack]], arterial: Sequence[Stack]) -> 
     return assigned
 
 
-def _start(stack: Stack) -> float:
+def _get_start(stack: Stack) -> float:
     return stack.seconds or 0.0
 
 
-def _slices(stack: Stack) -> int:
+def _count_slices(stack: Stack) -> int:
     return len(stack.paths)

@@ -37,9 +37,9 @@ def read_plc_cect(layout: Layout) -> Iterator[SourcePatient | CaseError]:
             continue
         name = kinds.pop()
         kind = layout.to_class(name, table)
-        masks = _first_mask(layout.root, by_phase, "liver_mask_path", LIVER)
+        masks = _find_first_mask(layout.root, by_phase, "liver_mask_path", LIVER)
         if kind:
-            lesions = _first_mask(layout.root, by_phase, "mask_path", kind)
+            lesions = _find_first_mask(layout.root, by_phase, "mask_path", kind)
             if not lesions:
                 problem = f"the patient has {name} but no mask"
                 yield CaseError(case, str(table), problem, "add the mask, or remove the rows", "no_label")
@@ -51,7 +51,7 @@ def read_plc_cect(layout: Layout) -> Iterator[SourcePatient | CaseError]:
         yield SourcePatient(case, phases, masks, malignant, {"source_type": name, **about}, (table,))
 
 
-def _first_mask(
+def _find_first_mask(
     root: Path, by_phase: dict[str, dict[str, str]], column: str, kind: int
 ) -> tuple[MaskFile, ...]:
     """Returns the mask of the first phase in GRID_ORDER that has one."""

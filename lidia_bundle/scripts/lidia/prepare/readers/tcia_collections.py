@@ -26,7 +26,7 @@ def read_crlm(layout: Layout) -> Iterator[SourcePatient | CaseError]:
         CaseError: if there is no CT in it.
     """
     phase = layout.to_phase("CT", layout.root)
-    for entry in _patients_with_seg(layout, apart=True):
+    for entry in _iterate_patients_with_seg(layout, apart=True):
         if isinstance(entry, CaseError):
             yield entry
         else:
@@ -44,7 +44,7 @@ def read_hcc_tace_seg(layout: Layout) -> Iterator[SourcePatient | CaseError]:
     Raises:
         CaseError: if there is no CT in it.
     """
-    for entry in _patients_with_seg(layout, apart=False):
+    for entry in _iterate_patients_with_seg(layout, apart=False):
         if isinstance(entry, CaseError):
             yield entry
             continue
@@ -68,23 +68,23 @@ class _SegPatient(NamedTuple):
     scan: Stack
 
 
-def _patients_with_seg(layout: Layout, *, apart: bool) -> Iterator[_SegPatient | CaseError]:
+def _iterate_patients_with_seg(layout: Layout, *, apart: bool) -> Iterator[_SegPatient | CaseError]:
     """Yields every patient of a collection, or the fault; with `apart` each segment is one lesion."""
     stacks, segs = find_stacks(layout.root, layout.account)
     layout.require_any(stacks, "CT series")
     for case in sorted({stack.patient for stack in stacks}):
         scans = [stack for stack in stacks if stack.patient == case]
         try:
-            seg = _first_seg(case, segs, scans)
+            seg = _find_first_seg(case, segs, scans)
             masks = _group_segments(seg, case, layout, apart=apart)
         except CaseError as fault:
             yield fault
             continue
         scan = seg.find_scan(scans)
-        yield _missing_scan(case, seg) if scan is None else _SegPatient(case, scans, masks, scan)
+        yield _make_missing_scan_error(case, seg) if scan is None else _SegPatient(case, scans, masks, scan)
 
 
-def _first_seg(case: str, segs: list[Seg], stacks: list[Stack]) -> Seg:
+def _find_first_seg(case: str, segs: list[Seg], stacks: list[Stack]) -> Seg:
     """Returns the SEG of the earliest study that has both SEG and scans.
 
     Raises:
@@ -98,7 +98,7 @@ def _first_seg(case: str, segs: list[Seg], stacks: list[Stack]) -> Seg:
     return candidates[0]
 
 
-def _missing_scan(case: str, seg: Seg) -> CaseError:
+def _make_missing_scan_error(case: str, seg: Seg) -> CaseError:
     problem = "the scan that the SEG refers to is missing or ambiguous"
     return CaseError(case, str(seg.path), problem, "download all series of the study", "missing", "warning")
 
