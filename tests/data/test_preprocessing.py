@@ -93,7 +93,7 @@ def test_comes_back_through_loader_and_window(tmp_path: Path) -> None:
 def test_a_prediction_without_place_is_refused(tmp_path: Path) -> None:
     path, _ = write_ct(tmp_path / "v.nii.gz")
     item = preprocessing()({"phases": {"venous": path}})
-    with pytest.raises(ValueError, match="lost its place"):
+    with pytest.raises(ValueError, match="trace"):
         RequireMeta()({"pred": item["image"], "image": item["image"].as_tensor()})
     with pytest.raises(ValueError, match="grid"):
         RequireMeta()({"pred": torch.zeros(10, 4, 4, 4), "image": item["image"]})

@@ -269,13 +269,11 @@ def _split_same_pixels(
     distinct: list[PositionedSlice] = []
     same: list[PositionedSlice] = []
     for item in sorted(placed, key=lambda item: float(item.position[2])):
-        neighbours = [
-            k for k in distinct[-MAX_PARTS:] if abs(k.position[2] - item.position[2]) < SAME_PLACE_MM
-        ]
+        height = item.position[2]
+        neighbours = [k for k in distinct[-MAX_PARTS:] if abs(k.position[2] - height) < SAME_PLACE_MM]
         pixels = _read_pixel_data(item.header) if neighbours else b""
-        (
-            same if pixels and any(pixels == _read_pixel_data(k.header) for k in neighbours) else distinct
-        ).append(item)
+        is_same = bool(pixels) and any(pixels == _read_pixel_data(k.header) for k in neighbours)
+        (same if is_same else distinct).append(item)
     return distinct, same
 
 
