@@ -100,7 +100,7 @@ def test_a_study_whose_tags_are_silent(real_ct: Path, tmp_path: Path) -> None:
     result = json.loads((tmp_path / "CRLM-CT-1004.json").read_text())
     assert result["phases_used"] == ["venous"] and not any("series" in said for said in result["warnings"])
     [row] = result["series"]
-    assert row["taken"] and row["confidence"] > 0.9 and "looks venous" in row["why"]
+    assert row["taken"] and row["confidence"] > 0.9 and "most like venous" in row["why"]
     for ending in (".html", "_seg.dcm", "_sr.dcm"):
         assert (tmp_path / f"CRLM-CT-1004{ending}").stat().st_size > 10_000
 

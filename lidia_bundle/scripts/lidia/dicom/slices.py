@@ -75,7 +75,7 @@ class SliceSelection:
         return account.summary()
 
     def remark_kind(self, first: Dataset, slices: Sequence[Dataset]) -> None:
-        """Adds a remark if a series looks like no phase; it is used, since the user named its folder."""
+        """Adds a remark if a series does not look like a phase; it is used, because the user named it."""
         self.used = sorted({Path(slice_.filename) for slice_ in slices})
         kind, words = classify_series(first, slices)
         extent = compute_position(max(slices, key=compute_position)) - compute_position(

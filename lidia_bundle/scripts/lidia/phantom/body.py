@@ -1,4 +1,4 @@
-"""The upper abdomen around the liver, painted as a map of organ numbers (uint8)."""
+"""Paints the upper abdomen around the liver as a map of organ numbers (uint8)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FRONT, SIDE = 86.0, 128.0
 
 
 class Trunk(NamedTuple):
-    """Surfaces that organs lean on.
+    """Surfaces that bound the organs.
 
     Attributes:
         cavity: (X, Y) mm, positive inside the abdominal cavity.
@@ -90,7 +90,7 @@ def _spine(organs: NDArray[np.uint8], frame: Frame, rng: np.random.Generator, fr
 
 
 def paint_organs(organs: NDArray[np.uint8], frame: Frame, rng: np.random.Generator, trunk: Trunk) -> None:
-    """Paints what lies beside the liver: kidneys, spleen, stomach, bowel, pancreas, vessels."""
+    """Paints the organs beside the liver: kidneys, spleen, stomach, bowel, pancreas, vessels."""
     fat, lung = NUMBER["fat"], NUMBER["lung"]
 
     def put(name: str, form: Field, box: tuple[slice, slice, slice], over: tuple[int, ...] = (fat,)) -> None:
@@ -176,7 +176,7 @@ def _stomach(put: Callable[..., None], frame: Frame, rng: np.random.Generator) -
 
 
 def _bowel(put: Callable[..., None], frame: Frame, rng: np.random.Generator) -> None:
-    """Loops of bowel below and in front: fluid, gas and walls that resemble lesions, outside the liver."""
+    """Paints loops of bowel below and in front of the liver; fluid, gas and walls may resemble lesions."""
     for _ in range(int(rng.integers(10, 15))):
         centre = np.array((rng.uniform(-100, 100), rng.uniform(0, 62), rng.uniform(-112, -35)))
         radius = rng.uniform(9, 17)

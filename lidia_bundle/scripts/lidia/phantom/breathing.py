@@ -1,4 +1,4 @@
-"""How far a breath-hold moves the organs away from where they were in the venous phase."""
+"""Draws the displacement of the organs between the breath-hold of a phase and that of the venous phase."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from numpy.typing import NDArray
 from scripts.lidia.phantom.shapes import Field, Frame
 
 LIMITS = {"residual": 3.0, "raw": 20.0}
-"""Greatest displacement in mm: what registration leaves, and separate breath-holds."""
+"""Largest displacement in mm: residual after registration, and between separate breath-holds."""
 
 
 class Breathing:
-    """A smooth displacement, one draw a phase.
+    """Smooth displacement field, drawn once per phase.
 
     Args:
         mode: `residual` or `raw`.
-        rng: source of the draw.
-        front: half axis of the abdominal cavity in mm; the spine behind it does not breathe.
+        rng: random generator.
+        front: half axis of the abdominal cavity in mm; the spine behind it does not move.
 
     Raises:
-        ValueError: the mode is unknown.
+        ValueError: if the mode is unknown.
     """
 
     def __init__(self, mode: str, rng: np.random.Generator, front: float) -> None:
@@ -41,7 +41,7 @@ class Breathing:
         self._starts = rng.uniform(0, 2 * np.pi, (3, 3))
 
     def __call__(self, frame: Frame) -> tuple[Field, Field, Field]:
-        """Displacement in mm along x, y and z at the voxels of a frame, each (X, Y, Z)."""
+        """Computes the displacement in mm along x, y and z at the voxels of a frame, each (X, Y, Z)."""
         x, y, z = frame.open()
         back = np.exp(-((x / 45) ** 2) - ((y + self._front) / 45) ** 2).astype(np.float32)
         fields = []

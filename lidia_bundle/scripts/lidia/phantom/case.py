@@ -1,4 +1,4 @@
-"""One patient from seed to volumes: draw the body, paint the lesions, scan each phase."""
+"""Makes one patient from a seed: draws the body, paints the lesions and scans each phase."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TEXTURE = {"normal": 3.0, "mild_fat": 3.5, "severe_fat": 4.0, "cirrhotic": 6.5}
 
 
 class Volume(NamedTuple):
-    """A scan of one phase.
+    """Scan of one phase.
 
     Attributes:
         data: (X, Y, Z) HU, int16.
@@ -49,9 +49,9 @@ class Case(NamedTuple):
         liver: (X, Y, Z) uint8, liver and lesions.
         affine: of the venous grid.
         lesions: records of the lesions that the label holds.
-        malignant: side of the `others` among them by instance number as text, where it is known.
-        patient: what was drawn.
-        moved: greatest displacement in the liver a phase in mm.
+        malignant: whether a lesion of `others` is malignant, by instance number as text, if it is known.
+        patient: the drawn patient.
+        moved: largest displacement in the liver in mm, by phase.
     """
 
     id: str
@@ -77,7 +77,7 @@ def sample_case(
     noise: bool = True,
     looks: Sequence[str] | None = None,
 ) -> Case:
-    """Case `index` of a cohort: the same arguments give the same voxels.
+    """Makes case `index` of a cohort; the same arguments give the same voxels.
 
     Args:
         seed: of the cohort.
@@ -86,11 +86,11 @@ def sample_case(
         breathing: `residual` (up to 3 mm) or `raw` (up to 20 mm).
         spacing: voxel size in mm of all phases (x, y, z) instead of the scanner's own.
         fov: field of view in mm (x, y, z).
-        noise: False leaves blur and noise out.
-        looks: names of looks, one lesion each, instead of a drawn disease.
+        noise: False leaves out blur and noise.
+        looks: names of looks, one lesion of each, instead of a random disease.
 
     Raises:
-        ValueError: cohort, breathing or look is unknown.
+        ValueError: if cohort, breathing or a look is unknown.
     """
     if cohort not in RECIPES:
         raise ValueError(f"cohort is {cohort!r}; choose one of {', '.join(RECIPES)}")
@@ -148,7 +148,7 @@ def _draw_liver(
     frame: Frame, liver: Liver, organs: NDArray[np.uint8], patient: Patient, recipe: Recipe, grain: Grain,
     rng: np.random.Generator,
 ) -> tuple[Field, NDArray[np.uint16], list[Lesion]]:  # fmt: skip
-    """HU of all phases over the liver's box, and the lesions in it."""
+    """Makes the HU of all phases over the liver's box, and the lesions in it."""
     inner = np.moveaxis(patient.organs[organs[liver.box]], -1, 0)
     inner = np.ascontiguousarray(inner)
     name = "nodule" if patient.kind == "cirrhotic" else "lump"
@@ -164,7 +164,7 @@ def _draw_liver(
 
 
 def _moire(organs: NDArray[np.uint8], frame: Frame, rng: np.random.Generator) -> tuple[Any, Field] | None:
-    """Bands of uneven arterial enhancement in the spleen."""
+    """Adds the bands of uneven arterial enhancement of the spleen."""
     box = frame.box((-92, -34, 18), (60, 75, 80))
     spleen = organs[box] == NUMBER["spleen"]
     x, y, z = frame.open(box)
@@ -173,7 +173,7 @@ def _moire(organs: NDArray[np.uint8], frame: Frame, rng: np.random.Generator) ->
 
 
 def _stored(data: NDArray, scan: Scan, recipe: Recipe) -> Volume:
-    """Array and affine in the orientation in which the recipe's scanner stores them."""
+    """Returns array and affine in the orientation in which the recipe's scanner stores them."""
     affine = np.diag((*scan.frame.spacing, 1.0))
     affine[:3, 3] = [axis[0] for axis in scan.frame]
     if recipe.flip:
@@ -188,7 +188,7 @@ def _truth(
     frame: Frame,
     venous: Frame, layers: int, extra: int, recipe: Recipe,
 ) -> tuple:  # fmt: skip
-    """Label, instances, liver, affine, records and sides on the venous grid."""
+    """Makes label, instances, liver, affine, lesion records and malignancy on the venous grid."""
     number = np.zeros(frame.shape, np.uint16)
     number[liver.box] = instances
     whole = np.zeros(frame.shape, bool)

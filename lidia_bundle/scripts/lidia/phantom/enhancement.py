@@ -1,4 +1,4 @@
-"""HU of a lesion's parts in one patient: drawn beside the parenchyma, timed, held to the rules of reading."""
+"""Draws the HU of a lesion's parts relative to the parenchyma, and enforces the enhancement rules."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from scripts.lidia.phantom.tissues import LIVERS, VESSELS
 
 Values = NDArray[np.float32]
 SHARED_BY_LOOK = 0.8
-"""Share of a lesion's deviation that all lesions of this look in the patient have in common."""
+"""Share of a lesion's deviation that is common to all lesions of this look in the patient."""
 
 
 def part_values(
     part: Part, look: Look, patient: Patient, spread: float, shared: Values, rng: np.random.Generator
 ) -> Values:
-    """(4,) HU of a part of one lesion.
+    """Draws the HU (4,) of a part of one lesion.
 
     Args:
         part: the row of the table.
         look: the lesion's look.
-        patient: gives parenchyma, vessels and timing.
+        patient: its parenchyma, vessels and timing are used.
         spread: factor on the table's deviations.
-        shared: (4,) deviation that the patient's lesions of this look share, unit variance.
-        rng: source of the lesion's own deviation.
+        shared: (4,) deviation common to the patient's lesions of this look, with unit variance.
+        rng: random generator of the lesion's own deviation.
     """
     own = SHARED_BY_LOOK * shared + np.sqrt(1 - SHARED_BY_LOOK**2) * deviation(rng)
     if len(set(part.hu)) == 1 or part.base == "fixed":
@@ -48,13 +48,13 @@ def part_values(
 
 
 def deviation(rng: np.random.Generator) -> Values:
-    """(4,) unit deviations whose contrast phases go together."""
+    """Draws unit deviations (4,) that are correlated between the contrast phases."""
     common = rng.standard_normal()
     return (0.7 * common + np.sqrt(1 - 0.49) * rng.standard_normal(4)).astype(np.float32)
 
 
 def _washout(hu: Values, patient: Patient, width: float, rng: np.random.Generator) -> Values:
-    """Hyper-enhancing in the arterial phase, ratio of at least 1.08 in the delayed one."""
+    """Enforces arterial hyper-enhancement and a ratio of at least 1.08 in the delayed phase."""
     hu[ARTERIAL] = max(hu[ARTERIAL], patient.liver[ARTERIAL] + rng.uniform(10, 18))
     return _washout_only(hu, patient, width, rng)
 
@@ -65,20 +65,20 @@ def _washout_only(hu: Values, patient: Patient, width: float, rng: np.random.Gen
 
 
 def _progressive(hu: Values, patient: Patient, width: float, rng: np.random.Generator) -> Values:
-    """Rises from phase to phase (the fibrous centre of ICC)."""
+    """Enforces HU that rise from phase to phase (the fibrous centre of ICC)."""
     hu[VENOUS] = max(hu[VENOUS], hu[ARTERIAL] + rng.uniform(6, 12))
     hu[DELAYED] = max(hu[DELAYED], hu[VENOUS] + rng.uniform(10, 20))
     return hu
 
 
 def _isodense(hu: Values, patient: Patient, width: float, rng: np.random.Generator) -> Values:
-    """Within 9 HU of the liver in the venous phase."""
+    """Enforces HU within 9 of the liver in the venous phase."""
     hu[VENOUS] = np.clip(hu[VENOUS], patient.liver[VENOUS] - 9, patient.liver[VENOUS] + 9)
     return hu
 
 
 def _constant(hu: Values, patient: Patient, width: float, rng: np.random.Generator) -> Values:
-    """The same in all phases but for 2 HU; a cyst under 10 mm in a bright liver seems to enhance a little."""
+    """Enforces equal HU in all phases within 2 HU; a cyst under 10 mm in a bright liver seems to enhance."""
     hu = hu[0] + rng.uniform(0, 2, 4).astype(np.float32)
     if width < 10 and patient.liver[VENOUS] > 110 and hu[0] < 60:
         hu[VENOUS] += rng.uniform(3, 8)
@@ -97,4 +97,4 @@ ORDERS: dict[str, Callable[[Values, Patient, float, np.random.Generator], Values
     "constant": _constant,
     "pool": _pool,
 }
-"""Rules that the body of a lesion obeys in every patient."""
+"""Enhancement rule of each look, which the body of its lesions obeys in every patient."""

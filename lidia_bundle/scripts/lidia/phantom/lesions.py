@@ -1,4 +1,4 @@
-"""Puts a patient's lesions into the liver: places, outlines, parts, labels."""
+"""Paints a patient's lesions into the liver: positions, outlines, parts and labels."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from scripts.lidia.phantom.vessels import PORTA
 
 SURFACE = ("crescent", "plaque")
 FULLEST = 0.4
-"""Greatest share of the liver that lesions may take."""
+"""Largest share of the liver that lesions may occupy."""
 
 
 class Lesion(NamedTuple):
-    """A lesion that was painted.
+    """A painted lesion.
 
     Attributes:
         look: its look.
         instance: number in the instance map.
         centre: in mm.
-        diameter: wanted diameter in mm.
-        values: HU a phase by kind of part, body first.
+        diameter: planned diameter in mm.
+        values: HU per phase, by kind of part, the body first.
     """
 
     look: Look
@@ -41,7 +41,7 @@ class Lesion(NamedTuple):
 
 
 class Places:
-    """Free room in the liver: a coarse map of the distance to its surface.
+    """Free space in the liver: a coarse map of the distance to its surface.
 
     Args:
         frame: of the patient.
@@ -61,7 +61,7 @@ class Places:
         self._gallbladder = liver.gallbladder
 
     def find(self, look: Look, diameter: float, rng: np.random.Generator) -> tuple[NDArray, float] | None:
-        """A free centre (mm) and the radius (mm) that fits there, or nothing."""
+        """Draws a free centre (mm) and the radius (mm) that fits there; None if there is no space."""
         for _ in range(5):
             radius = diameter / 2
             free = self._fits(look, radius, rng)
@@ -106,10 +106,10 @@ def paint_lesions(
         frame: of the patient.
         liver: its box, field and mask.
         veins: share (0-1) of vessel in each voxel of the box.
-        patient: what to paint.
+        patient: the patient whose lesions are painted.
         spread: factor on the deviations of the tables.
         grain: noise tiles.
-        rng: source of places and forms.
+        rng: random generator of positions and shapes.
     """
     places = Places(frame, liver)
     instances = np.zeros(liver.mask.shape, np.uint16)

@@ -1,4 +1,4 @@
-"""The form of the liver: two lobes under the diaphragm, caudate, fissures, gallbladder, cirrhosis."""
+"""Paints the liver: two lobes under the diaphragm, caudate, fissures, gallbladder, cirrhosis."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scripts.lidia.phantom.tissues import NUMBER
 
 
 class Liver(NamedTuple):
-    """Where the liver is.
+    """Position and shape of the liver.
 
     Attributes:
         box: the part of the frame that holds it.
@@ -75,7 +75,7 @@ def paint_liver(
 
 
 def _fissures(depth: Field, grid: tuple[Field, Field, Field], rng: np.random.Generator) -> Field:
-    """Cuts the falciform, the venous ligament's fissure and the porta hepatis."""
+    """Cuts the falciform fissure, the fissure of the venous ligament and the porta hepatis."""
     x, y, z = grid
     at, tilt = rng.uniform(-6, 8), rng.uniform(-0.1, 0.1)
     width = rng.uniform(1.2, 2.6)

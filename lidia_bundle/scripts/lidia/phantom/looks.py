@@ -1,8 +1,8 @@
-"""What a lesion looks like: the grammar of the tables, and the seven common classes written in it.
+"""Defines the appearance of lesions: the columns of the tables, and the rows of the seven common classes.
 
-HU are means a phase (nc, arterial, venous, delayed) with one deviation between patients a phase. `tissue`
-values are meant beside the reference liver of the look and move with the patient's own parenchyma; `pool`
-values are shares of the aorta; `fixed` values stay what they are in every patient.
+HU are means per phase (nc, arterial, venous, delayed) with one deviation between patients per phase.
+`tissue` values are relative to the reference liver of the look and shift with the patient's parenchyma; `pool`
+values are shares of the aorta; `fixed` values are the same in every patient.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ Counts = tuple[tuple[int, int, float], ...]
 
 
 class Part(NamedTuple):
-    """One part of a lesion, painted over the parts before it.
+    """One part of a lesion, painted over the previous parts.
 
     Attributes:
         kind: name of the form in `parts.FORMS`.
-        hu: mean HU a phase.
-        sd: deviation between patients in HU a phase.
+        hu: mean HU per phase.
+        sd: standard deviation between patients in HU per phase.
         base: `tissue`, `pool` or `fixed`.
-        size: the form's own measure (mm or share), drawn uniformly from this span.
-        count: how many pieces, for forms made of pieces.
-        chance: how often a lesion has this part.
+        size: size of the form (mm or share), drawn uniformly from this range.
+        count: number of pieces, for forms made of pieces.
+        chance: probability that a lesion has this part.
         above: only in lesions at least this wide (mm).
-        fill: share that shows a phase (hemangiomas fill from the rim, halos may be arterial only).
-        mottle: deviation in HU of a texture inside the part.
+        fill: visible share per phase (hemangiomas fill from the rim, halos may be arterial only).
+        mottle: SD in HU of the texture inside the part.
     """
 
     kind: str
@@ -45,21 +45,21 @@ class Part(NamedTuple):
 
 
 class Look(NamedTuple):
-    """One recognisable appearance of a class.
+    """One appearance of the lesions of a class.
 
     Attributes:
         name: unique name.
         group: class number of `vocabulary.CLASSES`.
         parts: painted in this order.
         shape: name of the outline in `outlines.OUTLINES`.
-        diameter: median, least and greatest in mm.
-        number: (least, most, probability) of lesions in a patient.
-        weight: how often, among the looks of its class.
+        diameter: median, smallest and largest in mm.
+        number: (smallest, largest, probability) of the number of lesions in a patient.
+        weight: relative frequency among the looks of its class.
         side: `M`, `B` or `?`: malignant, benign, neither.
         liver: reference liver of the HU.
-        home: the liver that the look needs, `` for any.
-        through: vessels pass through undisturbed.
-        order: name of the enhancement rule that a drawn lesion obeys (`enhancement.ORDERS`).
+        home: kind of liver that the look requires, `` for any.
+        through: whether vessels pass through the lesion unchanged.
+        order: name of the enhancement rule that the lesion obeys (`enhancement.ORDERS`).
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Outlines of lesions: fields in mm around a centre, positive inside."""
+"""Defines outlines of lesions as fields in mm around a centre, positive inside."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Site(NamedTuple):
         box: the voxels around the lesion.
         grid: coordinates of the box in mm from the lesion's centre, open.
         centre: in mm.
-        radius: half the wanted diameter in mm.
+        radius: half the planned diameter in mm.
         capsule: field of the liver over the box in mm (distance to its surface).
         grain: noise tiles.
-        shift: piece of the tiles that belongs to this lesion.
+        shift: offset of this lesion in the tiles, in voxels.
         outwards: unit vector from the porta to the lesion.
         width: mean voxel size in mm.
     """
@@ -42,7 +42,7 @@ class Site(NamedTuple):
 def _blob(
     site: Site, rng: np.random.Generator, uneven: float, wave: float, rough: float, pitch: float = 4.0
 ) -> Field:
-    """An ellipsoid with `uneven` axes, `wave` lobulation and a `rough` margin (shares of the radius)."""
+    """Makes an ellipsoid with `uneven` axes, `wave` lobules and a `rough` margin (shares of the radius)."""
     x, y, z = site.grid
     a, b, c = (np.float32(1 / (site.radius * f)) for f in np.exp(rng.uniform(-uneven, uneven, 3)))
     turn = rng.uniform(0, np.pi)
@@ -83,7 +83,7 @@ def _geographic(site: Site, rng: np.random.Generator) -> Field:
 
 
 def _wedge(site: Site, rng: np.random.Generator) -> Field:
-    """A straight-edged cone that opens towards the liver's surface."""
+    """Makes a straight-edged cone that opens towards the liver's surface."""
     x, y, z = site.grid
     v = (site.outwards + rng.uniform(-0.2, 0.2, 3)).astype(np.float32)
     v /= np.linalg.norm(v)
@@ -96,7 +96,7 @@ def _wedge(site: Site, rng: np.random.Generator) -> Field:
 
 
 def _crescent(site: Site, rng: np.random.Generator) -> Field:
-    """What lies close under the capsule."""
+    """Makes a layer close under the capsule."""
     thick = site.radius * rng.uniform(0.45, 0.65)
     return np.minimum(_blob(site, rng, 0.1, 0.02, 0.02), np.float32(thick) - site.capsule)
 
@@ -106,7 +106,7 @@ def _plaque(site: Site, rng: np.random.Generator) -> Field:
 
 
 def _cluster(site: Site, rng: np.random.Generator) -> Field:
-    """Locules that run together."""
+    """Makes locules that merge."""
     field = _blob(site._replace(radius=site.radius * 0.6), rng, 0.1, 0.02, 0.02)
     for _ in range(int(rng.integers(5, 8))):
         way = rng.standard_normal(3)
@@ -117,7 +117,7 @@ def _cluster(site: Site, rng: np.random.Generator) -> Field:
 
 
 def _branching(site: Site, rng: np.random.Generator) -> Field:
-    """A filled duct: rods that fork."""
+    """Makes a filled duct of forked rods."""
     radius = float(np.clip(site.radius * 0.22, 2.4, 8))
     way = site.outwards + rng.uniform(-0.5, 0.5, 3)
     way = way / np.linalg.norm(way) * site.radius

@@ -1,4 +1,4 @@
-"""Forms of the parts of a lesion: which share of each voxel a rim, scar, core or septum takes."""
+"""Defines the forms of lesion parts as the share of each voxel that a rim, scar, core or septum occupies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scripts.lidia.phantom.outlines import Site
 from scripts.lidia.phantom.shapes import Field, capsule, ellipsoid, soft
 
 Shares = Field | list[Field]
-"""One field for all phases, or one a phase."""
+"""One field for all phases, or one per phase."""
 Form = Callable[[Site, Field, Part, np.random.Generator], Shares]
 
 
@@ -26,26 +26,26 @@ def _noise(site: Site, name: str, rng: np.random.Generator) -> Field:
 
 
 def _rim(site: Site, depth: Field, part: Part, rng: np.random.Generator) -> Shares:
-    """An uneven outer layer of `size` mm."""
+    """Makes an uneven outer layer of `size` mm."""
     thick = min(rng.uniform(*part.size), 0.45 * site.radius)
     uneven = np.float32(thick) * (1 + np.float32(0.22) * _noise(site, "lump", rng))
     return soft(depth, site.width) * soft(uneven - depth, site.width)
 
 
 def _shell(site: Site, depth: Field, part: Part, rng: np.random.Generator) -> Shares:
-    """A smooth capsule of `size` mm."""
+    """Makes a smooth capsule of `size` mm."""
     thick = np.float32(rng.uniform(*part.size))
     return soft(depth, site.width) * soft(thick - depth, site.width)
 
 
 def _band(site: Site, depth: Field, part: Part, rng: np.random.Generator) -> Shares:
-    """A ring under an outer halo of 2 mm."""
+    """Makes a ring under an outer halo of 2 mm."""
     thick = np.float32(min(rng.uniform(*part.size), 0.4 * site.radius))
     return soft(depth - 2, site.width) * soft(thick + 2 - depth, site.width)
 
 
 def _core(site: Site, depth: Field, part: Part, rng: np.random.Generator) -> Shares:
-    """The middle, `size` of the radius, ragged; `fill` scales it a phase."""
+    """Makes an irregular core of `size` of the radius; `fill` scales it per phase."""
     share = rng.uniform(*part.size)
     ragged = depth + np.float32(0.06 * site.radius) * _noise(site, "lump", rng)
     parts = [
@@ -56,26 +56,26 @@ def _core(site: Site, depth: Field, part: Part, rng: np.random.Generator) -> Sha
 
 
 def _clumps(site: Site, depth: Field, part: Part, rng: np.random.Generator) -> Shares:
-    """Blots that take `size` of the volume."""
+    """Makes clumps that occupy `size` of the volume."""
     limit = np.float32(ndtri(1 - rng.uniform(*part.size)))
     name = "clump" if site.radius > 14 else "lump"
     return soft(depth - 1, site.width) * soft((_noise(site, name, rng) - limit) * 5, site.width)
 
 
 def _septa(site: Site, depth: Field, part: Part, rng: np.random.Generator) -> Shares:
-    """Thin sheets, `size` of the volume: the surroundings of a random field's zero."""
+    """Makes thin septa of `size` of the volume, around the zero level of a random field."""
     limit = np.float32(ndtri(0.5 + rng.uniform(*part.size) / 2))
     sheet = limit - np.abs(_noise(site, "clump", rng))
     return soft(depth, site.width) * soft(sheet * 8, site.width)
 
 
 def _mosaic(site: Site, depth: Field, part: Part, rng: np.random.Generator) -> Shares:
-    """Nodules of another attenuation in half of the volume."""
+    """Makes nodules of another attenuation in half of the volume."""
     return soft(depth - 1, site.width) * soft(_noise(site, "lump", rng) * 4, site.width)
 
 
 def _globules(site: Site, depth: Field, part: Part, rng: np.random.Generator) -> Shares:
-    """Seeds under the rim from which `fill` of the volume is filled a phase."""
+    """Makes globules under the rim that grow to `fill` of the volume per phase."""
     spread = np.full(depth.shape, 1e3, np.float32)
     for _ in range(int(rng.integers(part.count[0], part.count[1] + 1))):
         way = rng.standard_normal(3)
@@ -94,7 +94,7 @@ def _globules(site: Site, depth: Field, part: Part, rng: np.random.Generator) ->
 
 
 def _scar(site: Site, depth: Field, part: Part, rng: np.random.Generator) -> Shares:
-    """A star: a middle from which `count` thin sheets run outwards; `size` mm wide."""
+    """Makes a stellate scar: a centre with `count` thin septa outwards, `size` mm wide."""
     x, y, z = site.grid
     wide = np.float32(rng.uniform(*part.size) * np.clip(site.radius / 25, 0.6, 1.6))
     r = np.sqrt(x * x + y * y + z * z)
@@ -128,22 +128,22 @@ def _balls(site: Site, part: Part, rng: np.random.Generator, low: float, high: f
 
 
 def _spots(site: Site, depth: Field, part: Part, rng: np.random.Generator) -> Shares:
-    """Small balls of `size` mm inside."""
+    """Makes small balls of `size` mm inside the lesion."""
     return soft(depth, site.width) * soft(_balls(site, part, rng, 0.0, 0.7, 1.0), site.width)
 
 
 def _daughters(site: Site, depth: Field, part: Part, rng: np.random.Generator) -> Shares:
-    """Balls of `size` of the radius inside."""
+    """Makes balls of `size` of the radius inside the lesion."""
     return soft(depth - 2, site.width) * soft(_balls(site, part, rng, 0.35, 0.7, site.radius), site.width)
 
 
 def _satellites(site: Site, depth: Field, part: Part, rng: np.random.Generator) -> Shares:
-    """Small balls of `size` mm just outside."""
+    """Makes small balls of `size` mm just outside the lesion."""
     return soft(_balls(site, part, rng, 1.05, 1.3, 1.0), site.width)
 
 
 def _half(site: Site, depth: Field, part: Part, rng: np.random.Generator) -> Shares:
-    """One side of the lesion."""
+    """Makes one half of the lesion."""
     x, y, z = site.grid
     n = rng.standard_normal(3).astype(np.float32)
     n /= np.linalg.norm(n)
@@ -152,25 +152,25 @@ def _half(site: Site, depth: Field, part: Part, rng: np.random.Generator) -> Sha
 
 
 def _layer(site: Site, depth: Field, part: Part, rng: np.random.Generator) -> Shares:
-    """What sinks to the back of a patient who lies on it: below `size` of the radius."""
+    """Makes a dependent layer at the back of the supine patient, below `size` of the radius."""
     level = np.float32(rng.uniform(*part.size) * site.radius)
     return soft(depth, site.width) * soft(level - site.grid[1], site.width)
 
 
 def _gas(site: Site, depth: Field, part: Part, rng: np.random.Generator) -> Shares:
-    """What rises to the front."""
+    """Makes gas that rises to the front."""
     level = np.float32(rng.uniform(*part.size) * site.radius)
     return soft(depth - 3, site.width) * soft(site.grid[1] - level, site.width)
 
 
 def _halo(site: Site, depth: Field, part: Part, rng: np.random.Generator) -> Shares:
-    """Parenchyma within `size` mm outside."""
+    """Makes a halo of the parenchyma within `size` mm of the lesion."""
     thick = np.float32(rng.uniform(*part.size))
     return soft(depth + thick, 2 * site.width) * (1 - soft(depth, site.width))
 
 
 def _wedge(site: Site, depth: Field, part: Part, rng: np.random.Generator) -> Shares:
-    """A perfusion cone behind the lesion, towards the surface."""
+    """Makes a cone of altered perfusion behind the lesion, towards the surface."""
     x, y, z = site.grid
     v = site.outwards.astype(np.float32)
     along = x * v[0] + y * v[1] + z * v[2]
@@ -180,7 +180,7 @@ def _wedge(site: Site, depth: Field, part: Part, rng: np.random.Generator) -> Sh
 
 
 def _ducts(site: Site, depth: Field, part: Part, rng: np.random.Generator) -> Shares:
-    """Dilated bile ducts upstream."""
+    """Makes dilated bile ducts upstream of the lesion."""
     field = np.full(depth.shape, -1e3, np.float32)
     for _ in range(int(rng.integers(part.count[0], part.count[1] + 1))):
         way = site.outwards + rng.uniform(-0.7, 0.7, 3)
@@ -221,4 +221,4 @@ FORMS: dict[str, Form] = {
     "track": _track,
 }
 OUTSIDE = ("halo", "wedge", "ducts", "track")
-"""Parts beyond the lesion's outline: they are not labelled."""
+"""Parts outside the lesion's outline; they are not labelled."""

@@ -1,4 +1,4 @@
-"""Draws a patient: liver, tissue attenuation, contrast timing, and which lesions there will be."""
+"""Draws a patient: liver, tissue attenuation, contrast timing and the planned lesions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MOST_LESIONS = 12
 
 
 class Patient(NamedTuple):
-    """What is drawn once a patient.
+    """Values that are drawn once per patient.
 
     Attributes:
         kind: liver kind of `tissues.LIVERS`.
@@ -31,7 +31,7 @@ class Patient(NamedTuple):
         dose: factor on vascular enhancement.
         arterial: factor on arterial enhancement of lesions.
         washout: factor on delayed washout.
-        plan: looks of the lesions wanted, the main disease first.
+        plan: looks of the planned lesions, the main disease first.
         phases: the phases that were scanned.
     """
 
@@ -47,7 +47,7 @@ class Patient(NamedTuple):
 
 
 def draw(rng: np.random.Generator, tissue: Tissue, common: float = 0.75) -> NDArray[np.float32]:
-    """(4,) HU of a tissue in one patient; contrast phases share `common` of their deviation."""
+    """Draws the HU (4,) of a tissue in one patient; contrast phases share `common` of their deviation."""
     shared = rng.standard_normal()
     own = rng.standard_normal(4)
     deviation = common * shared + np.sqrt(1 - common**2) * own
@@ -58,15 +58,15 @@ def draw(rng: np.random.Generator, tissue: Tissue, common: float = 0.75) -> NDAr
 
 
 def sample_patient(rng: np.random.Generator, recipe: Recipe, wanted: Sequence[str] | None = None) -> Patient:
-    """A patient of the given hospital.
+    """Draws a patient of a hospital.
 
     Args:
-        rng: source of the draw.
+        rng: random generator.
         recipe: the hospital.
-        wanted: names of looks, one lesion each, instead of a drawn disease; such a patient has all phases.
+        wanted: names of looks, one lesion of each, instead of a random disease; the patient has all phases.
 
     Raises:
-        ValueError: there is no look of that name.
+        ValueError: if there is no look of that name.
     """
     if wanted is None:
         looks = [_look(rng, group) for group in _diseases(rng, recipe)]
@@ -98,13 +98,13 @@ def sample_patient(rng: np.random.Generator, recipe: Recipe, wanted: Sequence[st
 
 
 def _timed(values: NDArray[np.float32], dose: float, early: float) -> NDArray[np.float32]:
-    """Scales enhancement over the unenhanced value; a late phase feels the dose only by half."""
+    """Scales enhancement over the unenhanced value; the dose has half the effect on a late phase."""
     factors = np.array([0, dose * early, (1 + dose) / 2, (1 + dose) / 2], np.float32)
     return values[0] + (values - values[0]) * np.where(np.arange(4) == 0, 1, factors).astype(np.float32)
 
 
 def _diseases(rng: np.random.Generator, recipe: Recipe) -> list[int]:
-    """Classes of a patient's lesions, the main one first, without repeats."""
+    """Draws the classes of a patient's lesions, the main one first, without repeats."""
     if rng.random() < recipe.healthy:
         return []
     weights = np.asarray(recipe.primary) / sum(recipe.primary)
@@ -128,7 +128,7 @@ def _count(rng: np.random.Generator, look: Look) -> int:
 
 
 def _liver_kind(rng: np.random.Generator, recipe: Recipe, looks: list[Look]) -> str:
-    """Most HCC sit in cirrhosis; FNH wants a healthy liver; a look may ask for a kind."""
+    """Draws the kind of liver: mostly cirrhotic for HCC, healthy for FNH, or as a look requires."""
     kinds = list(LIVERS)
     weights = np.asarray(recipe.livers)
     wanted = [look.home for look in looks if look.home]

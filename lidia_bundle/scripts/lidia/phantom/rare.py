@@ -1,4 +1,4 @@
-"""The 44 rare looks of `others` (class 9), each a row of the grammar of `looks`."""
+"""Lists the 44 rare looks of `others` (class 9), in the columns of `looks`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The numbers in which the internal and the external cohort differ: patients, scanner, contrast timing."""
+"""Defines the internal and the external cohort: patients, scanner and contrast timing."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ class Recipe(NamedTuple):
         healthy: share of patients without a lesion.
         primary: weight of each lesion type (classes 2-9) as a patient's main disease.
         second: share of patients with a second disease of any type.
-        incidental: chance of a by-the-way hemangioma, cyst, calcification (classes 5, 7, 8).
+        incidental: probability of an incidental hemangioma, cyst, calcification (classes 5, 7, 8).
         livers: weights of normal, mild fat, severe fat, cirrhotic, without HCC.
         spread: factor on the deviations between lesions of a look.
         delayed: share of patients with a delayed phase.
         in_plane: pixel size in mm.
-        slices: slice thicknesses in mm to choose from, a phase.
+        slices: slice thicknesses in mm, drawn per phase.
         noise: SD in HU of a 5 mm slice.
         kernel: in-plane correlation of the noise in mm (sigma).
         psf: in-plane blur in mm (sigma).
         dose: factor on the enhancement of vessels and vascular lesions.
-        arterial: factor on arterial enhancement that early or late timing leaves.
+        arterial: factor on arterial enhancement, for early or late timing.
         washout: factor on delayed washout (short or long delay).
         flip: volumes are stored with x to the left and y to the back, as DICOM converters often do.
     """

@@ -1,4 +1,4 @@
-"""What a scanner makes of the true attenuation: slices, blur, coloured noise, its own grid a phase."""
+"""Simulates a scanner: slices, blur, correlated noise, and a separate grid for each phase."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from scripts.lidia.vocabulary import PHASES
 FOV = (340.0, 250.0, 200.0)
 """Default field of view in mm."""
 FINEST = 2.0
-"""Slices are cut into layers at most this thick (mm) before anything is drawn: their partial volume."""
+"""Largest thickness (mm) of the layers that a slice is averaged from, which gives partial volume."""
 OUTSIDE_BODY = -990.0
-"""Below this (HU) scanners write air without noise."""
+"""HU below which air has no noise."""
 NOISIER = {"nc": 1.15, "arterial": 1.0, "venous": 1.0, "delayed": 1.1}
-"""Noise of the phases that are scanned with less current."""
+"""Factor on the noise of phases with a lower tube current."""
 
 
 class Scan(NamedTuple):
-    """How one phase is scanned.
+    """Scan settings of one phase.
 
     Attributes:
         frame: voxel centres in mm.
@@ -46,12 +46,12 @@ def plan_scans(
     spacing: Sequence[float] | None,
     fov: Sequence[float] | None,
 ) -> dict[str, Scan]:
-    """The four scans of a patient, each on its own grid.
+    """Draws the scan settings of the four phases, each with its own grid.
 
     Args:
-        rng: source of grids and noise levels.
+        rng: random generator of grids and noise levels.
         recipe: the scanner.
-        spacing: voxel size (mm) wanted for all phases; by default the recipe's own.
+        spacing: voxel size (mm) of all phases; by default that of the recipe.
         fov: field of view (mm); by default `FOV`.
     """
     pixel, level = rng.uniform(*recipe.in_plane), rng.uniform(*recipe.noise)
@@ -71,10 +71,10 @@ def plan_scans(
 
 
 def drawing_frame(venous: Frame, margin: float) -> tuple[Frame, int, int]:
-    """The frame in which the patient is drawn: the venous grid with its slices cut into layers.
+    """Makes the frame in which the patient is drawn: the venous grid with its slices divided into layers.
 
     Returns:
-        The frame, layers a slice, and the slices added at either end (`margin` mm).
+        The frame, the layers per slice, and the slices added at both ends (`margin` mm).
     """
     thickness = venous.spacing[2]
     layers = max(1, int(np.ceil(thickness / FINEST - 1e-3)))
@@ -86,7 +86,7 @@ def drawing_frame(venous: Frame, margin: float) -> tuple[Frame, int, int]:
 
 
 def to_slices(volume: Field, layers: int, extra: int) -> Field:
-    """Mean of the layers of each venous slice: (X, Y, Z)."""
+    """Averages the layers of each venous slice: (X, Y, Z)."""
     x, y, z = volume.shape
     slices = volume.reshape(x, y, z // layers, layers)
     slices = slices[:, :, extra : z // layers - extra]
@@ -97,7 +97,7 @@ def to_slices(volume: Field, layers: int, extra: int) -> Field:
 
 
 def to_scan(volume: Field, drawn: Frame, scan: Frame, moved: tuple[Field, Field, Field]) -> Field:
-    """The drawn volume on another scan's grid, displaced by `moved` mm and averaged over slice thickness."""
+    """Resamples the volume to a scan's grid, displaced by `moved` mm and averaged over slice thickness."""
     step, thickness = drawn.spacing[2], scan.spacing[2]
     reach = int(np.ceil((thickness + step) / (2 * step)))
     overlap = (thickness + step) / 2 - np.abs(np.arange(-reach, reach + 1)) * step
@@ -119,7 +119,7 @@ def to_scan(volume: Field, drawn: Frame, scan: Frame, moved: tuple[Field, Field,
 
 
 def expose(image: Field, scan: Scan, rng: np.random.Generator) -> NDArray[np.int16]:
-    """Blur and noise: (X, Y, Z) HU as int16."""
+    """Adds blur and noise: (X, Y, Z) HU as int16."""
     pixel = scan.frame.spacing[0]
     blur = np.sqrt(scan.psf**2 + (0.29 * pixel) ** 2) / pixel
     for axis in (0, 1):

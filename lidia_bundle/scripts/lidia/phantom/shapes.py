@@ -1,7 +1,7 @@
-"""Where things are (a frame of millimetres) and the implicit forms that fill it.
+"""Defines the frame (voxel centres in mm) and implicit shapes in it.
 
-Every form is a field in mm, positive inside, near the distance to the surface; the frame is RAS: x to the
-patient's right, y to the front, z to the head, origin in the middle of the upper abdomen.
+A shape is a field in mm, positive inside, that approximates the distance to the surface. The frame is RAS: x
+to the patient's right, y to the front, z to the head, origin in the middle of the upper abdomen.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Frame(NamedTuple):
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Voxels an axis (X, Y, Z)."""
+        """Number of voxels along each axis (X, Y, Z)."""
         return len(self.x), len(self.y), len(self.z)
 
     @property
@@ -43,7 +43,7 @@ class Frame(NamedTuple):
         return tuple(float(axis[1] - axis[0]) for axis in self)  # type: ignore[return-value]
 
     def box(self, centre: Sequence[float] | NDArray[Any], reach: Any) -> Box:
-        """Slices of the voxels within `reach` (mm, one value or one an axis) of `centre` (mm)."""
+        """Returns the box of voxels within `reach` (mm, one value or one per axis) of `centre` (mm)."""
         reach = np.broadcast_to(np.asarray(reach, float), 3)
         cuts = []
         for axis, middle, half in zip(self, centre, reach, strict=True):
@@ -52,13 +52,13 @@ class Frame(NamedTuple):
         return cuts[0], cuts[1], cuts[2]
 
     def open(self, box: Box | None = None) -> tuple[Field, Field, Field]:
-        """Coordinates (X,1,1), (1,Y,1), (1,1,Z) in mm of a box, ready to broadcast."""
+        """Returns the coordinates (X,1,1), (1,Y,1), (1,1,Z) in mm of a box, for broadcasting."""
         a, b, c = box or (slice(None), slice(None), slice(None))
         return self.x[a, None, None], self.y[None, b, None], self.z[None, None, c]
 
 
 def frame_of(fov: Any, spacing: Any, offset: Any) -> Frame:
-    """Frame of about `fov` mm at `spacing` mm whose middle lies at `offset` mm."""
+    """Makes a frame of about `fov` mm at `spacing` mm with its centre at `offset` mm."""
     axes = []
     for length, step, middle in zip(fov, spacing, offset, strict=True):
         count = max(2, int(round(length / step)))
@@ -67,12 +67,12 @@ def frame_of(fov: Any, spacing: Any, offset: Any) -> Frame:
 
 
 def soft(depth: Field, width: float) -> Field:
-    """Share of a voxel inside a form whose surface is `depth` mm away, for voxels `width` mm wide."""
+    """Computes the share of a voxel inside a shape with the surface `depth` mm away; voxels are `width` mm."""
     return np.clip(depth * np.float32(1 / width) + np.float32(0.5), 0, 1, dtype=np.float32)
 
 
 def ellipsoid(grid: tuple[Field, Field, Field], centre: Any, radii: Any, turn: float = 0.0) -> Field:
-    """Field of an ellipsoid, turned by `turn` radians in the axial plane."""
+    """Makes the field of an ellipsoid, rotated by `turn` radians in the axial plane."""
     x, y, z = (g - np.float32(c) for g, c in zip(grid, centre, strict=True))
     if turn:
         c, s = np.float32(np.cos(turn)), np.float32(np.sin(turn))
@@ -84,7 +84,7 @@ def ellipsoid(grid: tuple[Field, Field, Field], centre: Any, radii: Any, turn: f
 def capsule(
     grid: tuple[Field, Field, Field], start: NDArray, end: NDArray, radius: float, radius_end: float
 ) -> Field:
-    """Field of a round rod from `start` to `end` (mm) that tapers from one radius to the other."""
+    """Makes the field of a rod from `start` to `end` (mm) that tapers from one radius to the other."""
     axis = (end - start).astype(np.float32)
     length2 = np.float32(max(float(axis @ axis), 1e-6))
     x, y, z = (g - np.float32(s) for g, s in zip(grid, start, strict=True))
@@ -94,21 +94,21 @@ def capsule(
 
 
 def join(a: Field, b: Field, blend: float) -> Field:
-    """Union of two fields with a fillet of `blend` mm."""
+    """Makes the union of two fields with a fillet of `blend` mm."""
     mix = np.maximum(np.float32(blend) - np.abs(a - b), 0)
     return np.maximum(a, b) + mix * mix * np.float32(0.25 / blend)
 
 
 def meet(a: Field, b: Field, blend: float) -> Field:
-    """Intersection of two fields with a rounded edge of `blend` mm."""
+    """Makes the intersection of two fields with a rounded edge of `blend` mm."""
     return -join(-a, -b, blend)
 
 
 class Grain:
-    """Periodic random fields of unit variance: cheap texture of a given grain anywhere in the frame.
+    """Periodic random fields of unit variance, as texture of a given grain anywhere in the frame.
 
     Args:
-        rng: source of the noise.
+        rng: random generator.
         spacing: voxel size in mm (x, y, z).
         grains: correlation lengths in mm (sigma of the smoothing), named.
     """
@@ -122,6 +122,6 @@ class Grain:
             self._tiles[name] = (tile - tile.mean()) / tile.std()
 
     def __call__(self, name: str, box: Box, shift: Any = (0, 0, 0)) -> Field:
-        """The field over a box of the frame; another `shift` (voxels) gives another piece of it."""
+        """Returns the field over a box of the frame; `shift` (voxels) selects another part of it."""
         index = [(np.arange(cut.start, cut.stop) + s) % TILE for cut, s in zip(box, shift, strict=True)]
         return self._tiles[name][np.ix_(*index)]

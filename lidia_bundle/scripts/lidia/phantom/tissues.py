@@ -1,4 +1,4 @@
-"""Hounsfield units of what is not a lesion: vessels, organs and four kinds of liver, by phase.
+"""Defines the HU of vessels, organs and four kinds of liver, by phase.
 
 A row holds the mean in the order of `vocabulary.PHASES` and one standard deviation between patients (HU).
 """
@@ -15,8 +15,8 @@ class Tissue(NamedTuple):
     """Attenuation of one tissue.
 
     Attributes:
-        hu: mean a phase in HU.
-        sd: standard deviation between patients a phase in HU.
+        hu: mean per phase in HU.
+        sd: standard deviation between patients per phase in HU.
     """
 
     hu: Four
@@ -33,7 +33,7 @@ VESSELS = {
     "hepatic": Tissue((42, 65, 165, 110), (4, 12, 18, 9)),
     "cava": Tissue((42, 95, 150, 110), (4, 30, 18, 9)),
 }
-"""Vessels share the patient's contrast timing, see `patient.Timing`."""
+"""Vessels; they share the contrast timing of the patient."""
 
 LIVERS = {
     "normal": Tissue((58, 79, 118, 93), (5, 7, 9, 7)),
@@ -69,7 +69,7 @@ ORGANS = {
     "portal": VESSELS["portal"],
     "cava": VESSELS["cava"],
 }
-"""Everything that the organ map can hold, in the order of its numbers."""
+"""All organs of the organ map, in the order of their numbers."""
 
 NUMBER = {name: number for number, name in enumerate(ORGANS)}
 """Number of an organ in the organ map (uint8)."""

@@ -1,4 +1,4 @@
-"""Portal and hepatic venous trees inside the liver, grown by branching (calibres in mm)."""
+"""Grows the portal and hepatic venous trees in the liver by branching (calibres in mm)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HEPATIC_TARGETS = ((104, -18, -14), (90, -50, 8), (52, 38, 2), (66, 14, 36), (-3
 
 
 class Twig(NamedTuple):
-    """One tapering stretch of a vessel, in mm."""
+    """One tapering segment of a vessel, in mm."""
 
     start: NDArray
     end: NDArray
@@ -27,7 +27,7 @@ class Twig(NamedTuple):
 
 
 def grow_trees(rng: np.random.Generator) -> dict[str, list[Twig]]:
-    """Stretches of both trees, from the trunks outwards."""
+    """Grows the segments of both trees, from the trunks outwards."""
     portal: list[Twig] = []
     right = np.array((46, -2, -6)) + rng.uniform(-4, 4, 3)
     left = np.array((8, 12, 6)) + rng.uniform(-4, 4, 3)
@@ -44,7 +44,7 @@ def grow_trees(rng: np.random.Generator) -> dict[str, list[Twig]]:
 
 
 def _limb(rng: np.random.Generator, start: NDArray, target: NDArray, radius: float) -> list[Twig]:
-    """A bent vessel towards `target` with side branches."""
+    """Grows a curved vessel towards `target` with side branches."""
     target = target + rng.uniform(-10, 10, 3)
     bend = rng.uniform(-7, 7, 3)
     points = [start + (target - start) * t + bend * np.sin(np.pi * t) for t in (0, 0.35, 0.7, 1.0)]
@@ -62,7 +62,7 @@ def _limb(rng: np.random.Generator, start: NDArray, target: NDArray, radius: flo
 
 
 def vessel_shares(frame: Frame, liver: Liver, trees: dict[str, list[Twig]]) -> dict[str, Field]:
-    """Share (0-1) of each voxel of the liver's box that is portal or hepatic vein."""
+    """Computes the share (0-1) of each voxel of the liver's box that is portal or hepatic vein."""
     low = [cut.start for cut in liver.box]
     shares = {}
     width = float(np.mean(frame.spacing))
