@@ -1,7 +1,7 @@
 """Defines the appearance of lesions: the columns of the tables, and the rows of the seven common classes.
 
 HU are means per phase (nc, arterial, venous, delayed) with one deviation between patients per phase.
-`tissue` values are relative to the reference liver of the look and shift with the patient's parenchyma; `pool`
+`tissue` values are relative to the reference liver of the look and shift with a patient's parenchyma; `pool`
 values are shares of the aorta; `fixed` values are the same in every patient.
 """
 

@@ -67,7 +67,7 @@ def frame_of(fov: Any, spacing: Any, offset: Any) -> Frame:
 
 
 def soft(depth: Field, width: float) -> Field:
-    """Computes the share of a voxel inside a shape with the surface `depth` mm away; voxels are `width` mm."""
+    """Computes a voxel's share inside a shape with the surface `depth` mm away; voxels are `width` mm."""
     return np.clip(depth * np.float32(1 / width) + np.float32(0.5), 0, 1, dtype=np.float32)
 
 
