@@ -1,4 +1,4 @@
-"""Makes `experiments` and the bundle importable for a config of `experiments/configs`; it is run by path."""
+"""Make `experiments` and the bundle importable for a config of `experiments/configs`; run by path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the bundle costs beside its peers: `make bench` measures every claim on one machine in one run.
+"""Measure time and memory of the bundle against its peers: `make bench` runs every row on one machine.
 
-Imports nothing: a process that is measured loads what its side needs and no more.
+This file imports nothing: a measured process must load only what its side needs.
 """

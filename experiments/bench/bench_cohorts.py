@@ -1,4 +1,4 @@
-"""Phantoms that rows are measured on, written once into the output folder."""
+"""Write the phantoms that rows are measured on, once per output folder."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ SEED = 20240717
 
 
 def write_phantoms(
-    place: BenchContext,
+    context: BenchContext,
     *,
     cases: int,
     spacing: Sequence[float] | None = None,
     fov: Sequence[float] | None = None,
     section: str = "training",
 ) -> Path:
-    """Folder of a phantom cohort, all of it in one section.
+    """Write a phantom cohort with all patients in one section; return its folder.
 
     Args:
-        place: where.
-        cases: patients.
-        spacing: mm of all phases; None gives each scan its own.
-        fov: mm; None is the phantom's own.
+        context: folders and threads.
+        cases: number of patients.
+        spacing: mm, of all phases; None gives each scan its own.
+        fov: mm; None uses the phantom's own.
         section: of the datalist.
     """
     size = "own" if spacing is None else "x".join(map(str, spacing))
     size += "" if fov is None else "_" + "x".join(map(str, fov))
-    folder = place.output / "data" / f"{section}_{cases}_{size}"
+    folder = context.output / "data" / f"{section}_{cases}_{size}"
     if not (folder / "dataset.json").is_file():
         logger.info("Phantoms: %s", folder)
-        options = {"spacing": spacing, "fov": fov, "section": section, "workers": place.threads}
+        options = {"spacing": spacing, "fov": fov, "section": section, "workers": context.threads}
         write_cohort(dataset_dir=folder, cases=cases, seed=SEED, **options)  # type: ignore[arg-type]
     return folder
 
@@ -52,18 +52,18 @@ class Patient(NamedTuple):
 
 
 def write_clinical_patient(
-    place: BenchContext, *, spacing: Sequence[float], fov: Sequence[float], looks: Sequence[str]
+    context: BenchContext, *, spacing: Sequence[float], fov: Sequence[float], looks: Sequence[str]
 ) -> Patient:
-    """One patient of clinical size with four phases, who has the lesions that are named.
+    """Write one patient of clinical size with four phases and the named lesions.
 
     Args:
-        place: where.
+        context: folders and threads.
         spacing: mm of all phases.
         fov: mm.
-        looks: of the phantom's lesions, one each.
+        looks: names of looks of the phantom's lesions, one lesion each.
     """
     size = "_".join("x".join(map(str, numbers)) for numbers in (spacing, fov))
-    folder = place.output / "data" / f"patient_{size}"
+    folder = context.output / "data" / f"patient_{size}"
     if not (folder / "item.json").is_file():
         logger.info("A patient of clinical size: %s", folder)
         item = store_case(sample_case(SEED, 0, spacing=spacing, fov=fov, looks=looks), folder)

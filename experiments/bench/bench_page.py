@@ -1,4 +1,4 @@
-"""`performance.md` and `performance.json`: every line, what it has to reach, and what it was last time."""
+"""Render `performance.md`: every line with its target and its change to the previous result."""
 
 from __future__ import annotations
 
@@ -17,40 +17,40 @@ brackets. Compare ratios with other machines, not seconds. The patients are phan
 
 
 def format_figure(value: float) -> str:
-    """Three significant digits, without an exponent."""
+    """Format a number with three significant digits, without an exponent."""
     if value == 0 or abs(value) >= 100:
         return f"{value:.0f}"
     return f"{value:.3g}" if abs(value) >= 0.001 else f"{value:.5f}"
 
 
-def format_ratio(one: BenchmarkRow) -> str:
-    """`5.3 (5.1-5.6)`, or why there is none."""
-    if one.ratio is None:
-        return one.note or "-"
-    if one.low is None or one.high is None:
-        return format_figure(one.ratio)
-    return f"{format_figure(one.ratio)} ({format_figure(one.low)} to {format_figure(one.high)})"
+def format_ratio(row: BenchmarkRow) -> str:
+    """Format a ratio as `5.3 (5.1 to 5.6)`, or return the note if there is no ratio."""
+    if row.ratio is None:
+        return row.note or "-"
+    if row.low is None or row.high is None:
+        return format_figure(row.ratio)
+    return f"{format_figure(row.ratio)} ({format_figure(row.low)} to {format_figure(row.high)})"
 
 
-def format_target(one: BenchmarkRow) -> str:
-    """`at least 5: yes`."""
-    if one.wanted is None:
+def format_target(row: BenchmarkRow) -> str:
+    """Format the target of a row as `at least 5: yes`."""
+    if row.wanted is None:
         return "-"
-    said = f"at {'least' if one.better == 'more' else 'most'} {format_figure(one.wanted)}"
-    return said if one.holds is None else f"{said}: {'yes' if one.holds else '**no**'}"
+    target = f"at {'least' if row.better == 'more' else 'most'} {format_figure(row.wanted)}"
+    return target if row.holds is None else f"{target}: {'yes' if row.holds else '**no**'}"
 
 
-def format_change(one: BenchmarkRow, before: Mapping[str, Any] | None) -> str:
-    """By how much the ratio is better or worse than in an older file, in percent."""
-    old = None if before is None else before.get("ratio")
-    if not old or one.ratio is None:
+def format_change(row: BenchmarkRow, previous: Mapping[str, Any] | None) -> str:
+    """Format the change of the ratio against an older file, in percent."""
+    old = None if previous is None else previous.get("ratio")
+    if not old or row.ratio is None:
         return "-"
-    return f"{(one.ratio / old - 1) * 100:+.0f} %"
+    return f"{(row.ratio / old - 1) * 100:+.0f} %"
 
 
-def format_figures(one: BenchmarkRow) -> str:
-    """`lidia_s 0.73, dynunet_s 0.3`."""
-    return ", ".join(f"{name} {format_figure(value)}" for name, value in one.figures.items())
+def format_figures(row: BenchmarkRow) -> str:
+    """Format the figures of a row as `lidia_s 0.73, dynunet_s 0.3`."""
+    return ", ".join(f"{name} {format_figure(value)}" for name, value in row.figures.items())
 
 
 def render_page(
@@ -62,15 +62,15 @@ def render_page(
     missing: Sequence[str] = (),
     previous: Mapping[str, Any] | None = None,
 ) -> str:
-    """The page in Markdown.
+    """Render the page in Markdown.
 
     Args:
         lines: by row.
-        machine: what it ran on, by word.
-        command: that makes it.
+        machine: properties of the machine by name.
+        command: the command that makes the page.
         pictures: file names under `images/`.
-        missing: rows that have not been measured yet.
-        previous: content of an older `performance.json`, whose ratios stand beside the new ones.
+        missing: names of rows without a result.
+        previous: content of an older `performance.json`, to compare the ratios with.
     """
     text = [
         HEAD,
@@ -81,23 +81,23 @@ def render_page(
         "| row | work | against | ratio of | measured | target | change |",
     ]
     text.append("|---|---|---|---|---|---|---|")
-    for row, one in lines.items():
-        change = format_change(one, (previous or {}).get(row))
-        cells = (row, one.what, one.against, one.unit, format_ratio(one), format_target(one), change)
+    for name, row in lines.items():
+        change = format_change(row, (previous or {}).get(name))
+        cells = (name, row.what, row.against, row.unit, format_ratio(row), format_target(row), change)
         text.append("| " + " | ".join(cells) + " |")
-    judged = [one.holds for one in lines.values() if one.holds is not None]
+    verdicts = [row.holds for row in lines.values() if row.holds is not None]
     text += [
         "",
-        f"{sum(judged)} of {len(judged)} targets are reached. "
+        f"{sum(verdicts)} of {len(verdicts)} targets are reached. "
         "`change` compares with the previous `performance.json`.",
     ]
-    short = [
-        f"`{row}` {format_ratio(one)}, {format_target(one)}"
-        for row, one in lines.items()
-        if one.holds is False
+    missed = [
+        f"`{name}` {format_ratio(row)}, {format_target(row)}"
+        for name, row in lines.items()
+        if row.holds is False
     ]
-    if short:
-        text += ["", "Targets that are not reached:", "", *(f"- {said}" for said in short)]
+    if missed:
+        text += ["", "Targets that are not reached:", "", *(f"- {sentence}" for sentence in missed)]
     if missing:
         text += ["", f"Not measured yet: {', '.join(missing)}."]
     text += [
@@ -107,9 +107,9 @@ def render_page(
         "Medians over rounds: `_s` seconds, `_mb` MB, `_gmac` 1e9 multiply-adds.",
     ]
     text += ["", "| row | figures | |", "|---|---|---|"]
-    for row, one in lines.items():
-        if one.figures or one.note:
-            text.append(f"| {row} | {format_figures(one)} | {one.note} |")
+    for name, row in lines.items():
+        if row.figures or row.note:
+            text.append(f"| {name} | {format_figures(row)} | {row.note} |")
     for name in pictures:
         text += ["", f"![{name.removesuffix('.png')}](images/{name})"]
     text += ["", "## Machine and versions", "", "| | |", "|---|---|"]

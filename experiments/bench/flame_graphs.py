@@ -54,11 +54,13 @@ def draw_flames(
     Returns:
         The pages.
     """
-    place = BenchContext(Path(bundle_root).absolute(), Path(output_dir).absolute(), threads or 1, inline=True)
+    context = BenchContext(
+        Path(bundle_root).absolute(), Path(output_dir).absolute(), threads or 1, inline=True
+    )
     size = {key: rows["patient"][key] for key in ("spacing", "fov", "looks")}
-    phases = write_clinical_patient(place, **size).phases
-    folder = write_phantoms(place, cases=rows["data"]["cases"], spacing=rows["data"]["spacing"])
-    data, bundle = place.output / "data", str(place.bundle)
+    phases = write_clinical_patient(context, **size).phases
+    folder = write_phantoms(context, cases=rows["data"]["cases"], spacing=rows["data"]["spacing"])
+    data, bundle = context.output / "data", str(context.bundle)
     loop: dict[str, Any] = {"cache": str(data / "cache"), "output": str(data / "training")}
     loop |= {key: rows["data"][key] for key in ("steps", "crop")}
     runs = {
@@ -68,5 +70,5 @@ def draw_flames(
     pages = []
     for name, run in runs.items():
         run()  # what is loaded or prepared once does not count
-        pages.append(write_profile(run, place.output, name))
+        pages.append(write_profile(run, context.output, name))
     return pages

@@ -1,4 +1,4 @@
-"""Row `growth`: growth of the cost with voxels, phases, queries, lesions and patients."""
+"""Measure row `growth`: growth of the cost with voxels, phases, queries, lesions and patients."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Go = Callable[[], Any]
 
 
 def prepare_passes(*, bundle: str, kind: str, counts: Sequence[int], size: Sequence[int]) -> Go:
-    """Forward passes by `kind`: `voxels` (multiples of a volume), `phases`, or `queries`."""
+    """Prepare forward passes by `kind`: `voxels` (multiples of a volume), `phases`, or `queries`."""
     options = read_network_options(bundle, "compact")
     calls: dict[int, tuple[LIDIA, torch.Tensor]] = {}
     for count in counts:
@@ -48,62 +48,62 @@ def prepare_passes(*, bundle: str, kind: str, counts: Sequence[int], size: Seque
         image = make_image(longer, count if kind == "phases" else 4)
         calls[count] = (build_lidia(**{**options, **learned}).eval(), image)
 
-    def go() -> dict[str, float]:
+    def run() -> dict[str, float]:
         with torch.no_grad():
             return time_calls({count: partial(net, image) for count, (net, image) in calls.items()})
 
-    return go
+    return run
 
 
 def prepare_losses(*, counts: Sequence[int], size: Sequence[int]) -> Go:
-    """Mask losses of so many queries."""
+    """Prepare mask losses with each count of queries."""
     shape: dict[str, Any] = {"size": list(size), "stride": 2, "width": 32, "points": 2048}
     calls = {count: prepare_mask_loss(dense=False, queries=count, **shape) for count in counts}
     return lambda: time_calls(calls)
 
 
 def prepare_matchings(*, counts: Sequence[int], size: Sequence[int]) -> Go:
-    """Matching of so many lesions."""
+    """Prepare the matching of each count of lesions."""
     calls = {count: prepare_matching(who="lidia", shape=size, lesions=count) for count in counts}
     return lambda: time_calls(calls)
 
 
 def prepare_cohorts(*, bundle: str, dataset: str, output: str, counts: Sequence[int]) -> Go:
-    """inference.json on so many patients; also its peak memory."""
+    """Prepare inference.json on each count of patients; it also returns the peak memory."""
     cohort = {"dataset_dir": dataset, "section": "training"}
     flows = {count: create_inference_workflow(bundle, output, patients=count, **cohort) for count in counts}
     flows[min(counts)].run()  # the first run of a process loads code
 
-    def go() -> dict[str, float]:
-        found: dict[str, float] = {}
+    def run() -> dict[str, float]:
+        figures: dict[str, float] = {}
         for count, flow in flows.items():
             gc.collect()
             reset_peak_memory()
-            found |= time_calls({count: flow.run})
-            found[f"mb_{count}"] = read_peak_mb()
-        return found
+            figures |= time_calls({count: flow.run})
+            figures[f"mb_{count}"] = read_peak_mb()
+        return figures
 
-    return go
+    return run
 
 
 def time_calls(calls: Mapping[int, Go]) -> dict[str, float]:
-    """Seconds of each call."""
-    found = {}
+    """Measure the seconds of each call."""
+    seconds = {}
     for count, call in calls.items():
         start = time.perf_counter()
         call()
-        found[str(count)] = time.perf_counter() - start
-    return found
+        seconds[str(count)] = time.perf_counter() - start
+    return seconds
 
 
 def compute_growth(figures: Mapping[str, float], counts: Sequence[int]) -> float:
-    """Growth of the cost from the smallest count to the largest over that of the count: 1 is linear."""
+    """Compute the growth of the cost over the growth of the count; 1 is linear."""
     low, high = str(min(counts)), str(max(counts))
     return figures[high] / figures[low] / (max(counts) / min(counts))
 
 
 def measure_growth(
-    place: BenchContext,
+    context: BenchContext,
     *,
     pairs: int,
     voxels: Sequence[int],
@@ -115,14 +115,14 @@ def measure_growth(
     volume: Sequence[int],
     spacing: Sequence[float],
 ) -> dict[str, BenchmarkRow]:
-    """A curve for each of the five, a line on how far from linear it ends, and a plot of all."""
-    bundle = str(place.bundle)
-    folder = write_phantoms(place, cases=max(cohort), spacing=spacing)
+    """Measure a curve for each quantity, a line on its distance from linear growth, and draw all curves."""
+    bundle = str(context.bundle)
+    folder = write_phantoms(context, cases=max(cohort), spacing=spacing)
     net = {"bundle": bundle, "size": list(window)}
-    done = {
+    inference = {
         "bundle": bundle,
         "dataset": str(folder),
-        "output": str(place.output / "data" / "results" / "growth"),
+        "output": str(context.output / "data" / "results" / "growth"),
     }
     plan = {
         "voxels": (Side(prepare_passes, {**net, "kind": "voxels", "counts": list(voxels)}), voxels),
@@ -130,17 +130,17 @@ def measure_growth(
         "queries": (Side(prepare_passes, {**net, "kind": "queries", "counts": list(queries)}), queries),
         "masks": (Side(prepare_losses, {"counts": list(queries), "size": list(window)}), queries),
         "lesions": (Side(prepare_matchings, {"counts": list(lesions), "size": list(volume)}), lesions),
-        "cohort": (Side(prepare_cohorts, {**done, "counts": list(cohort)}), cohort),
+        "cohort": (Side(prepare_cohorts, {**inference, "counts": list(cohort)}), cohort),
     }
-    found: dict[str, BenchmarkRow] = {}
+    rows: dict[str, BenchmarkRow] = {}
     curves: dict[str, dict[int, float]] = {}
     for name, (side, counts) in plan.items():
-        trials = run_rounds(place, f"growth_{name}", {name: side}, pairs=1 if name == "cohort" else pairs)[
+        trials = run_rounds(context, f"growth_{name}", {name: side}, pairs=1 if name == "cohort" else pairs)[
             name
         ]
-        curves[name] = {count: median(one.figures[str(count)] for one in trials) for count in counts}
-        found[f"growth_{name}"] = make_row(
-            [compute_growth(one.figures, counts) for one in trials],
+        curves[name] = {count: median(trial.figures[str(count)] for trial in trials) for count in counts}
+        rows[f"growth_{name}"] = make_row(
+            [compute_growth(trial.figures, counts) for trial in trials],
             what=f"{UNITS[name]}: {min(counts)} to {max(counts)}",
             against="itself: 1 is linear growth",
             unit="growth of the time over that of the count",
@@ -150,8 +150,8 @@ def measure_growth(
         )
         if name == "cohort":
             low, high = min(counts), max(counts)
-            found["growth_memory"] = make_row(
-                [one.figures[f"mb_{high}"] / one.figures[f"mb_{low}"] for one in trials],
+            rows["growth_memory"] = make_row(
+                [trial.figures[f"mb_{high}"] / trial.figures[f"mb_{low}"] for trial in trials],
                 what=f"peak memory of a cohort of {high}",
                 against=f"a cohort of {low}",
                 unit="peak memory",
@@ -159,12 +159,12 @@ def measure_growth(
                 better="less",
                 figures={f"{count}_mb": trials[0].figures[f"mb_{count}"] for count in counts},
             )
-    draw_curves(place.output / "images" / "growth.png", curves)
-    return found
+    draw_curves(context.output / "images" / "growth.png", curves)
+    return rows
 
 
 def draw_curves(path: Path, curves: Mapping[str, Mapping[int, float]]) -> None:
-    """The curves, one picture each, with linear growth from the first point as a grey line."""
+    """Draw each curve in its own axes, with linear growth from the first point as a grey line."""
     canvas = Figure(figsize=(11, 6), dpi=150, layout="constrained")
     for axes, (name, curve) in zip(canvas.subplots(2, 3).flat, curves.items(), strict=True):
         counts, seconds = list(curve), list(curve.values())
@@ -182,5 +182,5 @@ def draw_curves(path: Path, curves: Mapping[str, Mapping[int, float]]) -> None:
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(color="#E4E7EB", linewidth=0.6)
     canvas.axes[0].legend(frameon=False)
-    with write_atomically(path) as beside:
-        canvas.savefig(beside, format="png")
+    with write_atomically(path) as temporary:
+        canvas.savefig(temporary, format="png")

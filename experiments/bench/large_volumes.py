@@ -1,4 +1,4 @@
-"""Rows `lesion_metrics` and `writing`: lesion matching, LiverMax and result files of a large CT."""
+"""Measure rows `lesion_metrics` and `writing`: lesion matching, LiverMax and result files of a large CT."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ LIVER = np.array([(0.63, 0.256), (0.55, 0.195), (0.65, 0.25)])
 """Centre and half axis of an ellipsoid in the right upper body, as shares of the scan: 210 x 160 x 150 mm of
 410 x 410 x 300 mm."""
 IOU = 0.5
-"""From which on two lesions are one; MONAI's and panoptica's default."""
+"""Least IoU of a match; MONAI's and panoptica's default."""
 Go = Callable[[], Any]
 
 
 def make_liver(shape: Sequence[int]) -> NDArray[np.bool_]:
-    """(X, Y, Z) mask of the ellipsoid."""
+    """Make the mask (X, Y, Z) of the ellipsoid."""
     grid = np.ogrid[tuple(slice(0, size) for size in shape)]
     parts = zip(grid, shape, LIVER, strict=True)
     return np.asarray(sum(((at / size - centre) / half) ** 2 for at, size, (centre, half) in parts) <= 1)
 
 
-def make_lesions(shape: Sequence[int], count: int, moved: int = 0) -> NDArray[np.uint8]:
-    """(X, Y, Z) classes of lesions in the liver that do not touch; moved ones overlap those at rest."""
+def make_lesions(shape: Sequence[int], count: int, shift: int = 0) -> NDArray[np.uint8]:
+    """Make a class map (X, Y, Z) of lesions in the liver that do not touch; `shift` moves them by voxels."""
     scan = np.multiply(shape, SPACING)
     across, inside = 0, np.empty((0, 3))
     while len(inside) < count:  # a lattice as fine as it takes, over the ellipsoid from -1 to 1
@@ -53,7 +53,7 @@ def make_lesions(shape: Sequence[int], count: int, moved: int = 0) -> NDArray[np
     volume = np.zeros(shape, np.uint8)
     for number, place in enumerate(inside[np.linspace(0, len(inside) - 1, count).astype(int)]):
         centre = (LIVER[:, 0] + place * LIVER[:, 1]) * scan
-        centre[0] += moved * (number % 3 - 1) * SPACING[0]
+        centre[0] += shift * (number % 3 - 1) * SPACING[0]
         ends = zip(centre - radius, centre + radius, SPACING, strict=True)
         box = tuple(slice(int(low / step), int(high / step) + 2) for low, high, step in ends)
         at = zip(np.ogrid[box], SPACING, centre, strict=True)
@@ -65,26 +65,31 @@ def make_lesions(shape: Sequence[int], count: int, moved: int = 0) -> NDArray[np
 def make_truth_and_prediction(
     shape: Sequence[int], count: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """A truth, and a prediction that misses its first lesion and is a little off with others."""
-    truth, seen = make_lesions(shape, count), make_lesions(shape, count, moved=max(min(shape) // 100, 1))
-    first = ndimage.label(seen > 0)[0] == 1
-    seen[first & (count > 1)] = 0
-    return truth, seen
+    """Make a truth, and a prediction that misses the first lesion and shifts others."""
+    truth, prediction = (
+        make_lesions(shape, count),
+        make_lesions(shape, count, shift=max(min(shape) // 100, 1)),
+    )
+    first = ndimage.label(prediction > 0)[0] == 1
+    prediction[first & (count > 1)] = 0
+    return truth, prediction
 
 
 def prepare_matching(*, who: str, shape: Sequence[int], lesions: int) -> Go:
-    """True positives, false positives and misses of one patient, by ours, MONAI or panoptica."""
-    truth, seen = make_truth_and_prediction(shape, lesions)
+    """Prepare the count of true positives, false positives and misses of one patient by one library."""
+    truth, prediction = make_truth_and_prediction(shape, lesions)
     around = np.ones((3, 3, 3))
 
-    def ours() -> tuple[float, ...]:
-        return match_one_to_one(find_lesions(seen, SPACING), find_lesions(truth, SPACING), iou=IOU)
+    def match_by_lidia() -> tuple[float, ...]:
+        return match_one_to_one(find_lesions(prediction, SPACING), find_lesions(truth, SPACING), iou=IOU)
 
-    def monai() -> tuple[float, ...]:
-        parts = [torch.from_numpy(ndimage.label(one > 0, structure=around)[0]) for one in (seen, truth)]
+    def match_by_monai() -> tuple[float, ...]:
+        parts = [
+            torch.from_numpy(ndimage.label(mask > 0, structure=around)[0]) for mask in (prediction, truth)
+        ]
         return tuple(compute_panoptic_quality(*parts, output_confusion_matrix=True).tolist()[:3])
 
-    def panoptica() -> tuple[float, ...]:
+    def match_by_panoptica() -> tuple[float, ...]:
         library = importlib.import_module("panoptica")
         evaluator = library.Panoptica_Evaluator(
             expected_input=library.InputType.SEMANTIC,
@@ -93,49 +98,51 @@ def prepare_matching(*, who: str, shape: Sequence[int], lesions: int) -> Go:
             instance_metrics=[library.Metric.IOU],
             global_metrics=[],
         )
-        result = evaluator.evaluate((seen > 0).astype(np.uint8), (truth > 0).astype(np.uint8))["ungrouped"]
+        result = evaluator.evaluate((prediction > 0).astype(np.uint8), (truth > 0).astype(np.uint8))[
+            "ungrouped"
+        ]
         return result.tp, result.fp, result.fn
 
-    call = {"lidia": ours, "monai": monai, "panoptica": panoptica}[who]
+    call = {"lidia": match_by_lidia, "monai": match_by_monai, "panoptica": match_by_panoptica}[who]
     return lambda: dict(zip(("tp", "fp", "fn"), map(float, call()), strict=True))
 
 
 def measure_lesion_metrics(
-    place: BenchContext, *, shape: Sequence[int], lesions: int, pairs: int
+    context: BenchContext, *, shape: Sequence[int], lesions: int, pairs: int
 ) -> dict[str, BenchmarkRow]:
-    """Lesion matching beside MONAI's panoptic quality and, where it is installed, panoptica."""
-    there = importlib.util.find_spec("panoptica") is not None
+    """Measure lesion matching against MONAI's panoptic quality and, if installed, panoptica."""
+    has_panoptica = importlib.util.find_spec("panoptica") is not None
     sides = {
         who: Side(prepare_matching, {"who": who, "shape": list(shape), "lesions": lesions})
-        for who in ("lidia", "monai", *(["panoptica"] if there else []))
+        for who in ("lidia", "monai", *(["panoptica"] if has_panoptica else []))
     }
-    times = run_rounds(place, "lesion_metrics", sides, pairs=pairs, warm=0)
+    times = run_rounds(context, "lesion_metrics", sides, pairs=pairs, warm=0)
     what = f"matching {lesions} lesions in a liver, {'x'.join(map(str, shape))}"
     labels = {"monai": "MONAI compute_panoptic_quality on scipy's components", "panoptica": "panoptica"}
-    found = {}
+    rows = {}
     for who, label in labels.items():
         key = "lesion_metrics" if who == "monai" else f"lesion_metrics_{who}"
-        about: dict[str, Any] = {"what": what, "against": label, "unit": "speed", "wanted": 10.0}
+        description: dict[str, Any] = {"what": what, "against": label, "unit": "speed", "wanted": 10.0}
         if who not in times:
-            found[key] = BenchmarkRow(ratio=None, note=f"{who} is not installed", **about)
+            rows[key] = BenchmarkRow(ratio=None, note=f"{who} is not installed", **description)
             continue
         mine, theirs = times["lidia"][0].figures, times[who][0].figures
-        said = "same numbers" if mine == theirs else f"other numbers: {mine} and {theirs}"
-        found[key] = make_row(
+        note = "same numbers" if mine == theirs else f"other numbers: {mine} and {theirs}"
+        rows[key] = make_row(
             compute_ratios(times[who], times["lidia"]),
             figures={
                 "lidia_s": compute_median(times["lidia"]),
                 f"{who}_s": compute_median(times[who]),
                 **mine,
             },
-            note=said,
-            **about,
+            note=note,
+            **description,
         )
-    return found
+    return rows
 
 
 def prepare_writing(*, who: str, shape: Sequence[int], output: str) -> Go:
-    """LiverMax and the three volumes of a patient, by ours, or by scipy and MONAI's SaveImage."""
+    """Prepare LiverMax and the writing of three volumes of a patient, by LIDIA or by scipy and SaveImage."""
     folder = Path(output)
     generator = np.random.default_rng(0)
     maps = generator.random((len(CLASSES), *shape), np.float32)
@@ -147,13 +154,13 @@ def prepare_writing(*, who: str, shape: Sequence[int], output: str) -> Go:
     ordered = {name: np.asfortranarray(volume) for name, volume in volumes.items()}
     tensors = {name: torch.from_numpy(volume.astype(np.int32))[None] for name, volume in volumes.items()}
 
-    def ours() -> list[float]:
+    def write_by_lidia() -> list[float]:
         scores = livermax(maps, liver, groups={})
         for name, volume in ordered.items():
             write_volume(folder / f"lidia_{name}.nii.gz", volume, AFFINE)
         return list(scores.values())
 
-    def stock() -> list[float]:
+    def write_by_monai() -> list[float]:
         scores = [float(ndimage.maximum(maps[number], liver, 1)) for number in LESION_CLASSES]
         for name, volume in volumes.items():
             save = SaveImage(
@@ -168,23 +175,23 @@ def prepare_writing(*, who: str, shape: Sequence[int], output: str) -> Go:
             save(MetaTensor(tensors[name], meta=meta))
         return scores
 
-    call = ours if who == "lidia" else stock
+    call = write_by_lidia if who == "lidia" else write_by_monai
     return lambda: {
         "highest": max(call()),
         "bytes": float(sum(f.stat().st_size for f in folder.glob("*.gz"))),
     }
 
 
-def measure_writing(place: BenchContext, *, shape: Sequence[int], pairs: int) -> dict[str, BenchmarkRow]:
-    """Patient scores and result files of a large CT."""
-    folders = {who: place.output / "data" / "written" / who for who in ("lidia", "stock")}
+def measure_writing(context: BenchContext, *, shape: Sequence[int], pairs: int) -> dict[str, BenchmarkRow]:
+    """Measure patient scores and result files of a large CT."""
+    folders = {who: context.output / "data" / "written" / who for who in ("lidia", "stock")}
     for folder in folders.values():
         folder.mkdir(parents=True, exist_ok=True)
     sides = {
         who: Side(prepare_writing, {"who": who, "shape": list(shape), "output": str(folder)})
         for who, folder in folders.items()
     }
-    times = run_rounds(place, "writing", sides, pairs=pairs)
+    times = run_rounds(context, "writing", sides, pairs=pairs)
     mine, theirs = times["lidia"][0].figures, times["stock"][0].figures
     same = abs(mine["highest"] - theirs["highest"]) < 1e-6
     return {

@@ -1,4 +1,4 @@
-"""Row `data`: an epoch from the cache against one from the files, and the time a training waits for data."""
+"""Measure row `data`: an epoch from the cache against one from files, and the time spent waiting for data."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from experiments.bench.training_step import read_training_config
 
 
 def prepare_epoch(*, bundle: str, dataset: str, cache: str | None) -> Callable[[], None]:
-    """Every case of the training's data set once, cropped and augmented; a cache is filled before."""
+    """Prepare an epoch: every training case once, cropped and augmented; a cache is filled before."""
     parser = read_training_config(bundle, "compact", dataset_dir=dataset, cache_dir=cache)
     cases = parser.get_parsed_content("train#dataset")
 
-    def go() -> None:
+    def run() -> None:
         for index in range(len(cases)):
             cases[index]
 
     if cache is not None:
-        go()
-    return go
+        run()
+    return run
 
 
 def prepare_training_loop(
     *, bundle: str, dataset: str, cache: str, output: str, steps: int, crop: Sequence[int]
 ) -> Callable[[], Any]:
-    """Share of an epoch of train.json, at its last stage, in which the loop waits for data."""
+    """Prepare an epoch of train.json at its last stage; return the share of time spent waiting for data."""
     flow = create_workflow(
         config_file=str(Path(bundle) / "configs/train.json"),
         workflow_type="train",
@@ -54,7 +54,7 @@ def prepare_training_loop(
     )
     flow.initialize()
     trainer: Any = flow.trainer
-    spent, started = [0.0], [0.0]
+    waiting, started = [0.0], [0.0]
 
     @trainer.on(Events.GET_BATCH_STARTED)
     def begin(_: Engine) -> None:
@@ -62,19 +62,19 @@ def prepare_training_loop(
 
     @trainer.on(Events.GET_BATCH_COMPLETED)
     def end(_: Engine) -> None:
-        spent[0] += time.perf_counter() - started[0]
+        waiting[0] += time.perf_counter() - started[0]
 
-    def go() -> dict[str, float]:
-        spent[0] = 0.0
+    def run() -> dict[str, float]:
+        waiting[0] = 0.0
         start = time.perf_counter()
         flow.run()
-        return {"share": spent[0] / (time.perf_counter() - start)}
+        return {"share": waiting[0] / (time.perf_counter() - start)}
 
-    return go
+    return run
 
 
 def measure_data(
-    place: BenchContext,
+    context: BenchContext,
     *,
     cases: int,
     spacing: Sequence[float] | None,
@@ -82,23 +82,23 @@ def measure_data(
     crop: Sequence[int],
     pairs: int,
 ) -> dict[str, BenchmarkRow]:
-    """The second epoch, and the share of the loop that waits."""
-    folder = write_phantoms(place, cases=cases, spacing=spacing)
-    options = {"bundle": str(place.bundle), "dataset": str(folder)}
-    cache = str(place.output / "data" / "cache")
+    """Measure the second epoch, and the share of time that the loop waits."""
+    folder = write_phantoms(context, cases=cases, spacing=spacing)
+    options = {"bundle": str(context.bundle), "dataset": str(folder)}
+    cache = str(context.output / "data" / "cache")
     sides = {
         "cached": Side(prepare_epoch, {**options, "cache": cache}),
         "uncached": Side(prepare_epoch, {**options, "cache": None}),
     }
-    times = run_rounds(place, "data", sides, pairs=pairs, warm=0)
+    times = run_rounds(context, "data", sides, pairs=pairs, warm=0)
     loop = {
         **options,
         "cache": cache,
-        "output": str(place.output / "data" / "training"),
+        "output": str(context.output / "data" / "training"),
         "steps": steps,
         "crop": list(crop),
     }
-    waits = run_rounds(place, "data_waiting", {"loop": Side(prepare_training_loop, loop)}, pairs=pairs)[
+    waits = run_rounds(context, "data_waiting", {"loop": Side(prepare_training_loop, loop)}, pairs=pairs)[
         "loop"
     ]
     grids = "own" if spacing is None else "coarse"
@@ -112,7 +112,7 @@ def measure_data(
             figures={f"{name}_s": compute_median(trials) for name, trials in times.items()},
         ),
         "data_waiting": make_row(
-            [one.figures["share"] for one in waits],
+            [trial.figures["share"] for trial in waits],
             what="the training loop waits for data",
             against="the whole epoch",
             unit="time",

@@ -30,7 +30,7 @@ PACKAGES = (
 
 
 def describe_machine() -> dict[str, Any]:
-    """Processor, cores, memory, system and versions; a package that is not installed is left out."""
+    """Return processor, cores, memory, system and versions; a package that is not installed is left out."""
     versions = {}
     for name in PACKAGES:
         try:
@@ -60,7 +60,7 @@ def _read_processor() -> str:
 
 
 def hash_source(bundle: Path) -> str:
-    """Hash of all code, configs and weights that a figure may depend on."""
+    """Hash all code, configs and weights that a figure may depend on."""
     files = [*bundle.glob("scripts/**/*.py"), *bundle.glob("configs/**/*"), bundle / "models/model.pt"]
     total = sha256()
     for path in sorted(path for path in files if path.is_file()):
@@ -69,28 +69,32 @@ def hash_source(bundle: Path) -> str:
 
 
 def prepare_gpu_pass(*, bundle: str, kind: str, size: Sequence[int]) -> Any:
-    """A forward pass on the GPU, to its end."""
+    """Prepare a synchronised forward pass on the GPU."""
     network, image = build_network(bundle, kind).eval().cuda(), make_image(size).cuda()
 
-    def go() -> dict[str, float]:
+    def run() -> dict[str, float]:
         with torch.no_grad():
             network(image)
         torch.cuda.synchronize()
         return {"mb": torch.cuda.max_memory_allocated() / 2**20}
 
-    return go
+    return run
 
 
-def measure_gpu(place: BenchContext, *, size: Sequence[int], pairs: int) -> dict[str, BenchmarkRow]:
-    """Absolute figures of a forward pass, and what DynUNet takes beside it."""
+def measure_gpu(context: BenchContext, *, size: Sequence[int], pairs: int) -> dict[str, BenchmarkRow]:
+    """Measure a forward pass on a GPU, in absolute figures and against DynUNet."""
     what = f"forward pass, 1x4x{'x'.join(map(str, size))}, compact, on a GPU"
-    about: dict[str, Any] = {"what": what, "against": "MONAI DynUNet of the same encoder", "unit": "time"}
+    description: dict[str, Any] = {
+        "what": what,
+        "against": "MONAI DynUNet of the same encoder",
+        "unit": "time",
+    }
     if not torch.cuda.is_available():
-        return {"gpu": BenchmarkRow(ratio=None, note="no GPU here", better="less", **about)}
-    options = {"bundle": str(place.bundle), "size": list(size)}
+        return {"gpu": BenchmarkRow(ratio=None, note="no GPU here", better="less", **description)}
+    options = {"bundle": str(context.bundle), "size": list(size)}
     sides = {kind: Side(prepare_gpu_pass, {**options, "kind": kind}) for kind in ("lidia", "dynunet")}
-    times = run_rounds(place, "gpu", sides, pairs=pairs, warm=3)
+    times = run_rounds(context, "gpu", sides, pairs=pairs, warm=3)
     slower = [a.seconds / b.seconds for a, b in zip(times["lidia"], times["dynunet"], strict=True)]
-    figures = {f"{kind}_s": min(one.seconds for one in trials) for kind, trials in times.items()}
+    figures = {f"{kind}_s": min(trial.seconds for trial in trials) for kind, trials in times.items()}
     figures |= {f"{kind}_mb": trials[0].figures["mb"] for kind, trials in times.items()}
-    return {"gpu": make_row(slower, better="less", figures=figures, **about)}
+    return {"gpu": make_row(slower, better="less", figures=figures, **description)}

@@ -1,4 +1,4 @@
-"""Row `mask_losses`: the mask loss at sampled points against the same loss on whole masks."""
+"""Measure row `mask_losses`: the mask loss at sampled points against the same loss on whole masks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scripts.lidia.loss.mask_loss import MaskLoss, bce_and_dice
 
 
 def make_problem(size: Sequence[int], stride: int, width: int, queries: int) -> tuple[Any, ...]:
-    """Features (E, x, y, z), embeddings (Q, E + 1) and a ball of its own for every query."""
+    """Make features (E, x, y, z), embeddings (Q, E + 1), and a ball as target of each query."""
     generator = torch.Generator().manual_seed(0)
     features = torch.randn(width, *(n // stride for n in size), generator=generator).requires_grad_()
     embeddings = (torch.randn(queries, width + 1, generator=generator) * 0.2).requires_grad_()
@@ -33,14 +33,14 @@ def make_problem(size: Sequence[int], stride: int, width: int, queries: int) -> 
 
 
 def prepare_mask_loss(*, dense: bool, uniform: bool = False, points: int, **shape: Any) -> Callable[[], Any]:
-    """The loss and its gradients; `uniform` draws all points alike: their mean is that of all voxels."""
+    """Prepare the loss and its gradients; `uniform` samples uniformly, so the mean is that of all voxels."""
     features, embeddings, instances, targets = make_problem(**shape)
     sampled = MaskLoss(points=points)
     if uniform:
         sampled = MaskLoss(points=points, uncertain=0.0, foreground=0.0, boundary_fraction=0.0)
-    answers = torch.arange(len(embeddings))
+    assignment = torch.arange(len(embeddings))
 
-    def whole() -> tuple[torch.Tensor, torch.Tensor]:
+    def compute_on_masks() -> tuple[torch.Tensor, torch.Tensor]:
         logits = (
             torch.einsum("qe,exyz->qxyz", embeddings[:, :-1], features) + embeddings[:, -1, None, None, None]
         )
@@ -48,21 +48,21 @@ def prepare_mask_loss(*, dense: bool, uniform: bool = False, points: int, **shap
         logits = F.interpolate(logits[None], size=size, mode="trilinear", align_corners=False)[0]
         return bce_and_dice(logits.flatten(1), targets.masks.flatten(1).float())
 
-    def at_points() -> tuple[torch.Tensor, torch.Tensor]:
-        at = sampled.read(features, sampled.draw(instances, targets), targets)
-        return sampled(embeddings, answers, at, sampled.pick(embeddings, at))
+    def compute_at_points() -> tuple[torch.Tensor, torch.Tensor]:
+        drawn_points = sampled.read(features, sampled.draw(instances, targets), targets)
+        return sampled(embeddings, assignment, drawn_points, sampled.pick(embeddings, drawn_points))
 
-    def go() -> dict[str, float]:
+    def run() -> dict[str, float]:
         features.grad = embeddings.grad = None
-        entropy, dice = whole() if dense else at_points()
+        entropy, dice = compute_on_masks() if dense else compute_at_points()
         (entropy + dice).mean().backward()
         return {"entropy": entropy.mean().item(), "dice": dice.mean().item()}
 
-    return go
+    return run
 
 
 def measure_mask_losses(
-    place: BenchContext,
+    context: BenchContext,
     *,
     size: Sequence[int],
     stride: int,
@@ -71,7 +71,7 @@ def measure_mask_losses(
     points: int,
     pairs: int,
 ) -> dict[str, BenchmarkRow]:
-    """Memory, time and expectation of the loss at points."""
+    """Measure memory, time and expectation of the loss at points."""
     options = {"size": list(size), "stride": stride, "width": width, "queries": queries, "points": points}
     sides = {
         "points": Side(prepare_mask_loss, {**options, "dense": False}),
@@ -79,20 +79,21 @@ def measure_mask_losses(
         "uniform": Side(prepare_mask_loss, {**options, "dense": False, "uniform": True}),
     }
     timed = {name: sides[name] for name in ("points", "dense")}
-    times = run_rounds(place, "mask_losses", timed, pairs=pairs)
-    first = run_rounds(place, "mask_losses_memory", timed, pairs=pairs, fresh=True)
-    drawn = run_rounds(
-        place, "mask_losses_expectation", {"uniform": sides["uniform"]}, pairs=4 * pairs, warm=0
+    times = run_rounds(context, "mask_losses", timed, pairs=pairs)
+    fresh_rounds = run_rounds(context, "mask_losses_memory", timed, pairs=pairs, fresh=True)
+    uniform_rounds = run_rounds(
+        context, "mask_losses_expectation", {"uniform": sides["uniform"]}, pairs=4 * pairs, warm=0
     )
-    about: dict[str, Any] = {
+    description: dict[str, Any] = {
         "what": f"mask loss, {queries} queries, {points} points",
         "against": "dense masks",
     }
     figures = {f"{name}_s": compute_median(trials) for name, trials in times.items()}
-    memory = {f"{name}_mb": compute_median(trials, "rise_mb") for name, trials in first.items()}
+    memory = {f"{name}_mb": compute_median(trials, "rise_mb") for name, trials in fresh_rounds.items()}
     exact = times["dense"][0].figures
     drawn_means = {
-        name: sum(one.figures[name] for one in drawn["uniform"]) / len(drawn["uniform"]) for name in exact
+        name: sum(trial.figures[name] for trial in uniform_rounds["uniform"]) / len(uniform_rounds["uniform"])
+        for name in exact
     }
     apart = max(abs(drawn_means[name] / exact[name] - 1.0) for name in exact)
     return {
@@ -101,14 +102,14 @@ def measure_mask_losses(
             unit="speed",
             wanted=5.0,
             figures=figures,
-            **about,
+            **description,
         ),
         "mask_losses_memory": make_row(
-            compute_ratios(first["dense"], first["points"], "rise_mb"),
+            compute_ratios(fresh_rounds["dense"], fresh_rounds["points"], "rise_mb"),
             unit="memory",
             wanted=10.0,
             figures=memory,
-            **about,
+            **description,
         ),
         "mask_losses_expectation": BenchmarkRow(
             ratio=apart,
@@ -116,7 +117,7 @@ def measure_mask_losses(
             wanted=0.02,
             better="less",
             figures={f"{name}_dense": value for name, value in exact.items()},
-            note=f"mean of {len(drawn['uniform'])} draws of uniform points",
-            **about,
+            note=f"mean of {len(uniform_rounds['uniform'])} draws of uniform points",
+            **description,
         ),
     }

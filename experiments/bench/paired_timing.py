@@ -1,7 +1,8 @@
-"""Rounds of a comparison: every side once a round, one after another, each in its own process.
+"""Time the sides of a comparison in rounds: every side runs once per round, each in its own process.
 
-A machine slows down and speeds up over minutes; sides that take turns share its moods, and the ratio within a
-round is fair where times are not. Medians over rounds, with the smallest and the largest as spread.
+The speed of a machine changes over minutes. Interleaving the sides exposes all of them to the same machine
+load, so the ratio within a round is fair although the times are not. Results are medians over rounds, with
+the smallest and the largest as spread.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from experiments.bench.worker import time_run
 
 
 class BenchError(RuntimeError):
-    """A measurement failed; the log that is named says why."""
+    """A measurement failed; the message names the log."""
 
 
 class BenchContext(NamedTuple):
@@ -33,10 +34,10 @@ class BenchContext(NamedTuple):
     threads: int
     """Of every process, unless a row says otherwise."""
     inline: bool = False
-    """Sides run in this process, for trying: no time for imports, but memory then means nothing."""
+    """Run the sides in this process, for quick trials: it saves imports, but memory is not meaningful."""
 
     def environment(self, threads: int | None = None) -> dict[str, str]:
-        """Variables of a process: threads, and where the bundle's code lies."""
+        """Return the environment of a process: threads and the path of the bundle's code."""
         count = str(threads or self.threads)
         paths = [str(self.bundle), str(self.bundle.parent)]
         paths += filter(None, [os.environ.get("PYTHONPATH")])
@@ -45,7 +46,7 @@ class BenchContext(NamedTuple):
 
 
 class Side(NamedTuple):
-    """One side: a function that sets up and returns what is timed (see `worker`), and its options."""
+    """One side: a function that prepares and returns the timed call (see `worker`), and its options."""
 
     call: Callable[..., Any]
     options: Mapping[str, Any]
@@ -63,18 +64,18 @@ class Trial(NamedTuple):
     rise_mb: float
     """The peak over what was resident before the run."""
     figures: dict[str, float]
-    """What the run itself returned."""
+    """Figures that the run returned."""
 
 
 Rounds = dict[str, list[Trial]]
 
 
 class Worker:
-    """A process of `worker` that waits for its turn."""
+    """A process of `worker` that runs its side on request."""
 
-    def __init__(self, place: BenchContext, name: str, side: Side) -> None:
+    def __init__(self, context: BenchContext, name: str, side: Side) -> None:
         self.name = name
-        self.log = place.output / "logs" / f"{name.replace('/', '_')}.log"
+        self.log = context.output / "logs" / f"{name.replace('/', '_')}.log"
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("w", encoding="utf-8") as log:
             self.process = subprocess.Popen(
@@ -82,13 +83,13 @@ class Worker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env=place.environment(side.threads),
+                env=context.environment(side.threads),
                 text=True,
             )
         try:
             call = f"{side.call.__module__}.{side.call.__qualname__}"
-            self._say({"call": call, "options": dict(side.options)})
-            self._hear()
+            self._send({"call": call, "options": dict(side.options)})
+            self._receive()
         except BenchError:
             self.__exit__()
             raise
@@ -105,15 +106,15 @@ class Worker:
 
     def run(self) -> Trial:
         """Runs the side once."""
-        self._say("go")
-        return Trial(**json.loads(self._hear()))
+        self._send("go")
+        return Trial(**json.loads(self._receive()))
 
-    def _say(self, word: Any) -> None:
+    def _send(self, word: Any) -> None:
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps(word) + "\n")
         self.process.stdin.flush()
 
-    def _hear(self) -> str:
+    def _receive(self) -> str:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
@@ -123,7 +124,7 @@ class Worker:
 
 
 class InlineWorker:
-    """The same in this process."""
+    """Runs a side on request in this process."""
 
     def __init__(self, side: Side) -> None:
         self.go = side.call(**side.options)
@@ -140,7 +141,7 @@ class InlineWorker:
 
 
 def run_rounds(
-    place: BenchContext,
+    context: BenchContext,
     row: str,
     sides: Mapping[str, Side],
     *,
@@ -148,15 +149,15 @@ def run_rounds(
     warm: int = 1,
     fresh: bool = False,
 ) -> Rounds:
-    """Runs all sides in turn.
+    """Run all sides in turn.
 
     Args:
-        place: where.
+        context: folders and threads.
         row: name of the row, for logs.
         sides: by name.
-        pairs: rounds that count.
-        warm: rounds before them that do not.
-        fresh: a new process for every run, set up outside the time; else one process a side.
+        pairs: number of timed rounds.
+        warm: number of rounds before them that are not timed.
+        fresh: start a new process for every run, its setup is not timed; else one process per side.
 
     Returns:
         The trials of each side, in the order of the rounds.
@@ -164,37 +165,37 @@ def run_rounds(
     Raises:
         BenchError: a side failed.
     """
-    found: Rounds = {name: [] for name in sides}
+    trials: Rounds = {name: [] for name in sides}
 
-    def opened(name: str) -> Worker | InlineWorker:
-        return InlineWorker(sides[name]) if place.inline else Worker(place, f"{row}/{name}", sides[name])
+    def open_worker(name: str) -> Worker | InlineWorker:
+        return InlineWorker(sides[name]) if context.inline else Worker(context, f"{row}/{name}", sides[name])
 
     if fresh:
         for _ in range(pairs):
             for name in sides:
-                with opened(name) as worker:
-                    found[name].append(worker.run())
-        return found
+                with open_worker(name) as worker:
+                    trials[name].append(worker.run())
+        return trials
     with ExitStack() as stack:
-        workers: dict[str, Any] = {name: stack.enter_context(opened(name)) for name in sides}
+        workers: dict[str, Any] = {name: stack.enter_context(open_worker(name)) for name in sides}
         for number in range(warm + pairs):
-            for name, one in workers.items():
-                trial = one.run()
+            for name, worker in workers.items():
+                trial = worker.run()
                 if number >= warm:
-                    found[name].append(trial)
-    return found
+                    trials[name].append(trial)
+    return trials
 
 
 def summarise_spread(values: Sequence[float]) -> tuple[float, float, float]:
-    """Median, smallest and largest."""
+    """Return median, smallest and largest value."""
     return median(values), min(values), max(values)
 
 
 def compute_ratios(over: Sequence[Trial], under: Sequence[Trial], what: str = "seconds") -> list[float]:
-    """Ratio within each round of a field of `Trial`."""
+    """Compute the ratio of a field of `Trial` within each round."""
     return [getattr(a, what) / getattr(b, what) for a, b in zip(over, under, strict=True)]
 
 
 def compute_median(trials: Sequence[Trial], what: str = "seconds") -> float:
-    """Median of a field of `Trial`."""
+    """Compute the median of a field of `Trial`."""
     return median(getattr(trial, what) for trial in trials)

@@ -1,4 +1,4 @@
-"""Rows `patient` and `cohort`: from NIfTI files to result files, against MONAI's stock pipeline."""
+"""Measure rows `patient` and `cohort`: NIfTI files to result files, against MONAI's stock pipeline."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ Go = Callable[[], Any]
 
 
 def read_inference_config(bundle: str | Path) -> dict[str, Any]:
-    """Values of inference.json."""
+    """Read the values of inference.json."""
     return ConfigParser.load_config_file(str(Path(bundle) / "configs/inference.json"))
 
 
 def create_inference_workflow(bundle: str, output: str, **options: Any) -> Any:
-    """inference.json as a workflow, initialised, without pages."""
+    """Create the initialised workflow of inference.json, without pages."""
     flow = create_workflow(
         config_file=str(Path(bundle) / "configs/inference.json"),
         workflow_type="infer",
@@ -67,15 +67,15 @@ def create_inference_workflow(bundle: str, output: str, **options: Any) -> Any:
 
 
 def prepare_lidia(*, bundle: str, phases: Mapping[str, str], output: str, **options: Any) -> Go:
-    """inference.json on one patient."""
+    """Prepare inference.json on one patient."""
     return create_inference_workflow(bundle, output, case_id="patient", **phases, **options).run
 
 
 def prepare_monai(*, bundle: str, network: str, phases: Mapping[str, str], output: str, native: float) -> Go:
-    """MONAI's own transforms and inferer with the same numbers; the class map is all that it writes.
+    """Prepare MONAI's own transforms and inferer with the same numbers; it writes the class map only.
 
-    Spacing alone would pick the noise of single voxels, so that GaussianSmooth goes before it where the
-    network's grid is coarser, by the same rule as LIDIA's.
+    `Spacingd` alone would sample the noise of single voxels. GaussianSmooth is therefore applied first where
+    the network's grid is coarser, by the same rule as LIDIA's.
     """
     config = read_inference_config(bundle)
     spacing, roi = config["spacing"], config["roi_size"]
@@ -85,7 +85,7 @@ def prepare_monai(*, bundle: str, network: str, phases: Mapping[str, str], outpu
     sigma = [max((step / native - 1) / 2, 0.0) if axis < 2 else 0.0 for axis, step in enumerate(spacing)]
     names = list(PHASES)
     others = [phase for phase in names if phase != "venous"]
-    before = Compose([
+    preprocessing = Compose([
         LoadImaged(names, reader="NibabelReader"),
         EnsureChannelFirstd(names),
         Orientationd(names, axcodes="RAS", labels=None),
@@ -95,8 +95,8 @@ def prepare_monai(*, bundle: str, network: str, phases: Mapping[str, str], outpu
         ScaleIntensityRanged(names, *config["window"], -1.0, 1.0, clip=True),
         ConcatItemsd(names, "image"),
     ])
-    after = Compose([
-        Invertd("pred", before, orig_keys="venous", nearest_interp=False, to_tensor=True),
+    postprocessing = Compose([
+        Invertd("pred", preprocessing, orig_keys="venous", nearest_interp=False, to_tensor=True),
         AsDiscreted("pred", argmax=True),
         SaveImaged(
             "pred",
@@ -108,42 +108,44 @@ def prepare_monai(*, bundle: str, network: str, phases: Mapping[str, str], outpu
             print_log=False,
         ),
     ])
-    slide = SlidingWindowInferer(roi, overlap=config["overlap"], mode="gaussian", cval=-1.0)
+    inferer = SlidingWindowInferer(roi, overlap=config["overlap"], mode="gaussian", cval=-1.0)
 
-    def go() -> None:
-        item: Any = before(dict(phases))
+    def run() -> None:
+        item: Any = preprocessing(dict(phases))
         with torch.no_grad():
-            pred = slide(item["image"][None], model)
+            pred = inferer(item["image"][None], model)
         item["pred"] = pred[0]
-        after(item)
+        postprocessing(item)
 
-    return go
+    return run
 
 
-def compute_lesion_dice(mine: str | Path, theirs: str | Path) -> float:
-    """Dice of all lesions as one class between two files of classes on one grid."""
-    found = np.asarray(nib.load(mine).dataobj) >= FIRST_LESION
-    other = np.asarray(nib.load(theirs).dataobj) >= FIRST_LESION
-    return float(2 * (found & other).sum() / max(found.sum() + other.sum(), 1))
+def compute_lesion_dice(path: str | Path, other_path: str | Path) -> float:
+    """Compute the Dice of all lesions as one class between two class maps on one grid."""
+    first = np.asarray(nib.load(path).dataobj) >= FIRST_LESION
+    second = np.asarray(nib.load(other_path).dataobj) >= FIRST_LESION
+    return float(2 * (first & second).sum() / max(first.sum() + second.sum(), 1))
 
 
 def measure_patient(
-    place: BenchContext, *, spacing: Sequence[float], fov: Sequence[float], looks: Sequence[str], pairs: int
+    context: BenchContext, *, spacing: Sequence[float], fov: Sequence[float], looks: Sequence[str], pairs: int
 ) -> dict[str, BenchmarkRow]:
-    """One patient end to end: LIDIA, the same network by MONAI's stock pipeline, DynUNet by it."""
-    phases, truth = write_clinical_patient(place, spacing=spacing, fov=fov, looks=looks)
-    folders = {name: str(place.output / "data" / "results" / name) for name in ("lidia", "stock", "dynunet")}
-    about = {"bundle": str(place.bundle), "phases": phases, "native": spacing[0]}
-    stock = Side(prepare_monai, {**about, "network": "lidia", "output": folders["stock"]})
+    """Measure one patient end to end: LIDIA, the same network and DynUNet in MONAI's stock pipeline."""
+    phases, truth = write_clinical_patient(context, spacing=spacing, fov=fov, looks=looks)
+    folders = {
+        name: str(context.output / "data" / "results" / name) for name in ("lidia", "stock", "dynunet")
+    }
+    options = {"bundle": str(context.bundle), "phases": phases, "native": spacing[0]}
+    stock = Side(prepare_monai, {**options, "network": "lidia", "output": folders["stock"]})
     sides = {
         "lidia": Side(
             prepare_lidia,
-            {k: v for k, v in about.items() if k != "native"} | {"output": folders["lidia"]},
+            {k: v for k, v in options.items() if k != "native"} | {"output": folders["lidia"]},
         ),
         "stock": stock,
         "dynunet": Side(stock.call, {**stock.options, "network": "stock", "output": folders["dynunet"]}),
     }
-    times = run_rounds(place, "patient", sides, pairs=pairs, warm=0)
+    times = run_rounds(context, "patient", sides, pairs=pairs, warm=0)
     classes = next(Path(folders["stock"]).glob("*_classes.nii.gz"))
     lesions = result_files(folders["lidia"], "patient")["lesions"]
     to_truth = {
@@ -156,7 +158,7 @@ def measure_patient(
     memory = {f"{name}_mb": compute_median(trials, "peak_mb") for name, trials in times.items()}
     monai = "MONAI's stock pipeline on the same network"
     peer = "MONAI DynUNet of equal width by its stock pipeline"
-    found = {
+    rows = {
         "patient_dice": BenchmarkRow(
             what=what,
             against=monai,
@@ -170,7 +172,7 @@ def measure_patient(
     }
     for name, label, faster in (("stock", monai, 5.0), ("dynunet", peer, 3.0)):
         key = "patient" if name == "stock" else "patient_dynunet"
-        found[key] = make_row(
+        rows[key] = make_row(
             compute_ratios(times[name], times["lidia"]),
             what=what,
             against=label,
@@ -178,7 +180,7 @@ def measure_patient(
             wanted=faster,
             figures=figures,
         )
-        found[f"{key}_memory"] = make_row(
+        rows[f"{key}_memory"] = make_row(
             compute_ratios(times["lidia"], times[name], "peak_mb"),
             what=what,
             against=label,
@@ -187,26 +189,26 @@ def measure_patient(
             better="less",
             figures=memory,
         )
-    return found
+    return rows
 
 
 def time_cohort(
-    place: BenchContext, folder: Path, output: Path, *, processes: int, threads: int, readers: int
+    context: BenchContext, folder: Path, output: Path, *, processes: int, threads: int, readers: int
 ) -> float:
-    """Seconds of inference.json on a cohort, from the start of the command to its end.
+    """Measure the seconds of the command of inference.json on a cohort.
 
     Args:
-        place: where.
+        context: folders and threads.
         folder: of the cohort.
         output: for the results.
-        processes: of torchrun, which share the patients out; one is a plain command.
-        threads: of each.
-        readers: processes of its data loader, which read the next patients meanwhile.
+        processes: of torchrun, which divide the patients; 1 runs a plain command.
+        threads: of each process.
+        readers: worker processes of the data loader.
 
     Raises:
-        BenchError: it failed.
+        BenchError: the command failed.
     """
-    config = place.bundle / "configs"
+    config = context.bundle / "configs"
     files = [str(config / "inference.json")]
     command = [sys.executable, "-m"]
     if processes > 1:
@@ -215,49 +217,57 @@ def time_cohort(
     command += ["monai.bundle", "run", "evaluating", "--config_file", str(files), "--section", "training"]
     command += ["--dataset_dir", str(folder), "--output_dir", str(output), "--pages", "False"]
     command += ["--num_workers", str(readers)]
-    log = place.output / "logs" / f"cohort_{processes}_{readers}.log"
+    log = context.output / "logs" / f"cohort_{processes}_{readers}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
     with log.open("w", encoding="utf-8") as file:
-        done = subprocess.run(
-            command, stdout=file, stderr=file, env=place.environment(threads), check=False, cwd=place.output
+        process = subprocess.run(
+            command,
+            stdout=file,
+            stderr=file,
+            env=context.environment(threads),
+            check=False,
+            cwd=context.output,
         )
-    if done.returncode:
+    if process.returncode:
         raise BenchError(f"cohort failed with {processes} processes and {readers} readers: {log}")
     return time.perf_counter() - start
 
 
 def measure_cohort(
-    place: BenchContext, *, cases: int, spacing: Sequence[float] | None, processes: int, pairs: int
+    context: BenchContext, *, cases: int, spacing: Sequence[float] | None, processes: int, pairs: int
 ) -> dict[str, BenchmarkRow]:
-    """A cohort by several processes, or by one with a reader beside it, against one that has all threads."""
-    folder = write_phantoms(place, cases=cases, spacing=spacing)
-    output = place.output / "data" / "results"
-    few = max(place.threads // processes, 1)
-    ways = {
-        "one": {"processes": 1, "threads": place.threads, "readers": 0},
-        "together": {"processes": processes, "threads": few, "readers": 0},
-        "reader": {"processes": 1, "threads": few, "readers": 1},
+    """Measure a cohort with several processes, and with a reader, against one process with all threads."""
+    folder = write_phantoms(context, cases=cases, spacing=spacing)
+    output = context.output / "data" / "results"
+    thread_share = max(context.threads // processes, 1)
+    settings = {
+        "one": {"processes": 1, "threads": context.threads, "readers": 0},
+        "together": {"processes": processes, "threads": thread_share, "readers": 0},
+        "reader": {"processes": 1, "threads": thread_share, "readers": 1},
     }
-    times: dict[str, list[float]] = {name: [] for name in ways}
+    times: dict[str, list[float]] = {name: [] for name in settings}
     for _ in range(pairs):
-        for name, way in ways.items():
-            times[name].append(time_cohort(place, folder, output / f"cohort_{name}", **way))
-    about: dict[str, Any] = {
-        "against": f"one process of {place.threads} thread(s), one patient at a time",
+        for name, options in settings.items():
+            times[name].append(time_cohort(context, folder, output / f"cohort_{name}", **options))
+    description: dict[str, Any] = {
+        "against": f"one process of {context.threads} thread(s), one patient at a time",
         "unit": "throughput",
         "figures": {f"{name}_s": summarise_spread(seconds)[0] for name, seconds in times.items()},
     }
     share = f"{processes} processes, threads shared"
-    reader = f"one process of {few} thread(s), another reads ahead"
+    reader = f"one process of {thread_share} thread(s), another reads ahead"
     return {
         key: make_row(
-            [one / many for one, many in zip(times["one"], times[name], strict=True)],
-            what=f"a cohort of {cases}, {words}",
-            wanted=wanted,
-            **about,
+            [
+                single_seconds / other_seconds
+                for single_seconds, other_seconds in zip(times["one"], times[name], strict=True)
+            ],
+            what=f"a cohort of {cases}, {label}",
+            wanted=claim,
+            **description,
         )
-        for key, name, words, wanted in (
+        for key, name, label, claim in (
             ("cohort", "together", share, 1.6),
             ("cohort_reader", "reader", reader, None),
         )

@@ -1,4 +1,4 @@
-"""The networks that are measured: LIDIA as the configs have it, and MONAI's DynUNet of its width."""
+"""Build the measured networks: LIDIA of the configs and MONAI's DynUNet of the same width."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ SCALES = {"compact": "configs/inference.json", "paper": "configs/overlays/networ
 
 
 def read_network_options(bundle: str | Path, scale: str) -> dict[str, Any]:
-    """Arguments of LIDIA in the config of a scale, `compact` or `paper`."""
+    """Read LIDIA's arguments from the config of a scale, `compact` or `paper`."""
     config = ConfigParser.load_config_file(str(Path(bundle) / SCALES[scale]))
     return {key: value for key, value in config["network_def"].items() if not key.startswith("_")}
 
 
 def build_network(bundle: str | Path, kind: str, scale: str = "compact") -> nn.Module:
-    """A network by its name.
+    """Build a network by its name.
 
     Args:
         bundle: the bundle's folder.
@@ -82,7 +82,7 @@ class PeerUNet(nn.Module):
 
 
 def predict_background(network: nn.Module) -> None:
-    """Makes an untrained DynUNet answer background everywhere: noise costs its writer more than labels."""
+    """Make an untrained DynUNet predict background everywhere; writing noise takes longer than labels."""
     head = [module for module in network.modules() if isinstance(module, nn.Conv3d)][-1]
     nn.init.zeros_(head.weight)
     assert head.bias is not None
@@ -92,14 +92,14 @@ def predict_background(network: nn.Module) -> None:
 
 @torch.no_grad()
 def count_multiply_adds(network: nn.Module, image: Tensor) -> float:
-    """Multiply-adds of a forward pass, in 1e9, by torch's own counter of convolutions and matrix products."""
+    """Count the multiply-adds of a forward pass, in 1e9, with torch's FlopCounterMode."""
     exact = [module for module in network.modules() if isinstance(module, Conv3)]
-    kept = [module.onednn for module in exact]
+    settings = [module.onednn for module in exact]
     for module in exact:
-        module.onednn = False  # the same convolution by the operator that the counter knows
-    network.requires_grad_(False)  # the counter follows gradients where there may be some
+        module.onednn = False  # the counter covers this operator of the same convolution
+    network.requires_grad_(False)  # the counter would follow gradients
     with FlopCounterMode(display=False) as counter:
         network(image)
-    for module, before in zip(exact, kept, strict=True):
-        module.onednn = before
+    for module, setting in zip(exact, settings, strict=True):
+        module.onednn = setting
     return counter.get_total_flops() / 2e9

@@ -1,4 +1,4 @@
-"""All rows of a benchmark, one after another; a run that was stopped goes on where it was."""
+"""Measure all rows of a benchmark one after another; an interrupted run resumes."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ PICTURE = "growth.png"
 
 
 class Outcome(NamedTuple):
-    """What a benchmark came to."""
+    """Result of a benchmark."""
 
     lines: dict[str, BenchmarkRow]
     failed: list[str]
 
     def finish(self) -> None:
-        """Ends the command: silent if every row could be measured, whether or not its claim holds.
+        """Raise an error if a row could not be measured; whether its claim holds does not matter.
 
         Raises:
             BenchError: a row failed; all others were finished first.
@@ -74,53 +74,53 @@ def run_bench(
     inline: bool = False,
     command: str = "make bench",
 ) -> Outcome:
-    """Measures all rows that are not finished yet, and writes the page.
+    """Measure all rows that are not finished yet and write the page.
 
     Args:
-        rows: options of each row, see the functions in `ROWS`; a row that is None is left out.
+        rows: options of each row, see the functions in `ROWS`; None leaves the row out.
         output_dir: phantoms, logs, finished rows, and the page as it grows.
         docs_dir: where the page, `performance.json` and the picture go at the end.
         bundle_root: the bundle.
-        pairs: rounds of a row that does not say.
-        threads: of every process; None is one a core.
-        previous: an older `performance.json` to compare with; None is the one in `docs_dir`.
+        pairs: default number of rounds of a row.
+        threads: of every process; None uses one per core.
+        previous: an older `performance.json` to compare with; None uses the one in `docs_dir`.
         only: rows to measure now; None is all.
-        inline: sides run in this process, for trying; memory then means nothing.
-        command: named on the page.
+        inline: run the sides in this process, for quick trials; memory is not meaningful then.
+        command: the command that the page names.
 
     Returns:
-        All lines that are known, and what failed.
+        All finished lines, and messages of what failed.
 
     Raises:
-        ValueError: a row has a name that nobody knows.
+        ValueError: a row has an unknown name.
     """
     plan = {name: {"pairs": pairs, **options} for name, options in rows.items() if options is not None}
     unknown = [name for name in (*plan, *(only or ())) if name not in ROWS]
     if unknown:
         raise ValueError(f"no row is called {', '.join(unknown)}; there are {', '.join(ROWS)}")
     output, docs = Path(output_dir).absolute(), Path(docs_dir).absolute()
-    place = BenchContext(Path(bundle_root).absolute(), output, threads or os.cpu_count() or 1, inline)
-    about = {
+    context = BenchContext(Path(bundle_root).absolute(), output, threads or os.cpu_count() or 1, inline)
+    description = {
         **describe_machine(),
-        "threads": place.threads,
+        "threads": context.threads,
         "inline": inline,
-        "source": hash_source(place.bundle),
+        "source": hash_source(context.bundle),
     }
-    shelf = ResultsCache(output / "rows", about)
-    older = read_previous(output, docs, about["source"], previous)
+    cache = ResultsCache(output / "rows", description)
+    previous_rows = read_previous(output, docs, description["source"], previous)
     failed = []
     for name, options in plan.items():
-        if (only is not None and name not in only) or shelf.get(name, options) is not None:
+        if (only is not None and name not in only) or cache.get(name, options) is not None:
             continue
-        begun = time.monotonic()
+        start = time.monotonic()
         try:
-            shelf.put(name, options, ROWS[name](place, **options))
-        except Exception as problem:  # the other rows are worth their time
+            cache.put(name, options, ROWS[name](context, **options))
+        except Exception as problem:  # a failed row does not stop the others
             logger.exception("%s failed", name)
             failed.append(f"{name}: {problem}")
-        logger.info("%s: %.0f s", name, time.monotonic() - begun)
-        _publish(output, shelf, plan, about, older, command)
-    lines = _publish(output, shelf, plan, about, older, command)
+        logger.info("%s: %.0f s", name, time.monotonic() - start)
+        _publish(output, cache, plan, description, previous_rows, command)
+    lines = _publish(output, cache, plan, description, previous_rows, command)
     docs.mkdir(parents=True, exist_ok=True)
     for file in (output / "performance.md", output / "performance.json"):
         shutil.copyfile(file, docs / file.name)
@@ -132,23 +132,23 @@ def run_bench(
 
 def _publish(
     output: Path,
-    shelf: ResultsCache,
+    cache: ResultsCache,
     plan: Mapping[str, Mapping[str, Any]],
-    about: Mapping[str, Any],
-    older: Mapping[str, Any],
+    description: Mapping[str, Any],
+    previous_rows: Mapping[str, Any],
     command: str,
 ) -> dict[str, BenchmarkRow]:
-    """Writes the page and its JSON into the output folder; gives all lines that are known."""
-    known = {name: shelf.get(name, options) for name, options in plan.items()}
-    lines = {row: one for part in known.values() if part for row, one in part.items()}
-    write_json(output / "performance.json", {row: one.as_dict() for row, one in lines.items()})
+    """Write the page and its JSON into the output folder; return all finished lines."""
+    finished = {name: cache.get(name, options) for name, options in plan.items()}
+    lines = {row: line for part in finished.values() if part for row, line in part.items()}
+    write_json(output / "performance.json", {row: line.as_dict() for row, line in lines.items()})
     text = render_page(
         lines,
-        machine=about,
+        machine=description,
         command=command,
         pictures=[PICTURE] if (output / "images" / PICTURE).is_file() else [],
-        missing=[name for name, part in known.items() if part is None],
-        previous=older,
+        missing=[name for name, part in finished.items() if part is None],
+        previous=previous_rows,
     )
     write_text(output / "performance.md", text)
     return lines

@@ -1,4 +1,4 @@
-"""Row `runtime`: the network's part of a patient by OpenVINO and ONNX Runtime, against torch."""
+"""Measure row `runtime`: the network's windows of a patient by OpenVINO and ONNX Runtime, against torch."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from experiments.bench.peers import build_network
 
 
 class RuntimeChoice(NamedTuple):
-    """A way to run the network, by its place in the page."""
+    """A runtime of the network and its row."""
 
     key: str
-    """Of the row."""
+    """Key of the row."""
     options: dict[str, Any]
-    """Of inference.json."""
+    """Options of inference.json."""
     parts: tuple[str, ...] = ()
-    """Packages that it needs."""
+    """Required packages."""
     wanted: float | None = None
-    """Ratio of the claim."""
+    """Target ratio; None without a claim."""
 
 
 EXPORT_PACKAGES = ("onnx", "onnxscript")
@@ -42,7 +42,7 @@ RUNTIMES = {
 
 
 def prepare_inference(*, bundle: str, phases: Mapping[str, str], output: str, name: str) -> Callable[[], Any]:
-    """The inferer of inference.json on a patient's image, which it keeps for comparison."""
+    """Prepare the inferer of inference.json on a patient's image; its output is saved for comparison."""
     folder = Path(output)
     options = {**RUNTIMES[name].options, "runtime_dir": str(folder / "onnx")}
     flow = create_inference_workflow(bundle, output, **options, **phases)
@@ -51,53 +51,58 @@ def prepare_inference(*, bundle: str, phases: Mapping[str, str], output: str, na
     with torch.no_grad():
         np.save(folder / f"{name}.npy", inferer(image, network)[0].numpy())
 
-    def go() -> None:
+    def run() -> None:
         with torch.no_grad():
             inferer(image, network)
 
-    return go
+    return run
 
 
 def measure_runtimes(
-    place: BenchContext, *, spacing: Sequence[float], fov: Sequence[float], looks: Sequence[str], pairs: int
+    context: BenchContext, *, spacing: Sequence[float], fov: Sequence[float], looks: Sequence[str], pairs: int
 ) -> dict[str, BenchmarkRow]:
-    """The network's whole part of a patient by each runtime, and how far its answers are apart."""
-    lost = {
-        name: [part for part in way.parts if importlib.util.find_spec(part) is None]
-        for name, way in RUNTIMES.items()
-        if way.parts
+    """Measure all windows of a patient by each runtime, and the differences of the outputs."""
+    missing = {
+        name: [part for part in choice.parts if importlib.util.find_spec(part) is None]
+        for name, choice in RUNTIMES.items()
+        if choice.parts
     }
-    folder = place.output / "data" / "runtime"
+    folder = context.output / "data" / "runtime"
     folder.mkdir(parents=True, exist_ok=True)
-    options: dict[str, Any] = {"bundle": str(place.bundle), "output": str(folder)}
-    present = [name for name, parts in lost.items() if not parts]
+    options: dict[str, Any] = {"bundle": str(context.bundle), "output": str(folder)}
+    present = [name for name, parts in missing.items() if not parts]
     times = {}
     if present:
-        options["phases"] = write_clinical_patient(place, spacing=spacing, fov=fov, looks=looks).phases
+        options["phases"] = write_clinical_patient(context, spacing=spacing, fov=fov, looks=looks).phases
         sides = {name: Side(prepare_inference, {**options, "name": name}) for name in ("torch", *present)}
-        times = run_rounds(place, "runtime", sides, pairs=pairs)
-    found: dict[str, BenchmarkRow] = {}
-    for name, parts in lost.items():
-        key, said, _, wanted = RUNTIMES[name]
-        words = " ".join(f"--{option} {value}" for option, value in said.items())
-        about: dict[str, Any] = {"what": f"all windows of a patient, {words}", "against": "torch, eager"}
+        times = run_rounds(context, "runtime", sides, pairs=pairs)
+    rows: dict[str, BenchmarkRow] = {}
+    for name, parts in missing.items():
+        key, settings, _, claim = RUNTIMES[name]
+        arguments = " ".join(f"--{option} {value}" for option, value in settings.items())
+        description: dict[str, Any] = {
+            "what": f"all windows of a patient, {arguments}",
+            "against": "torch, eager",
+        }
         if parts:
             note = f"{', '.join(parts)} not installed"
-            found[key] = BenchmarkRow(ratio=None, unit="speed", wanted=wanted, note=note, **about)
+            rows[key] = BenchmarkRow(ratio=None, unit="speed", wanted=claim, note=note, **description)
             continue
-        mine, theirs = (np.load(folder / f"{one}.npy", mmap_mode="r") for one in (name, "torch"))
+        mine, theirs = (np.load(folder / f"{side}.npy", mmap_mode="r") for side in (name, "torch"))
         same = float((mine.argmax(axis=0) == theirs.argmax(axis=0)).mean())
-        apart = np.abs(mine - theirs).max(axis=0)
-        figures = {f"{one}_s": compute_median(times[one]) for one in ("torch", name)}
+        differences = np.abs(mine - theirs).max(axis=0)
+        figures = {f"{side}_s": compute_median(times[side]) for side in ("torch", name)}
         faster = compute_ratios(times["torch"], times[name])
-        found[key] = make_row(faster, unit="speed", wanted=wanted, figures=figures, **about)
-        found[f"{key}_labels"] = BenchmarkRow(ratio=same, unit="voxels of equal class", wanted=0.999, **about)
-        if "precision" in said:
+        rows[key] = make_row(faster, unit="speed", wanted=claim, figures=figures, **description)
+        rows[f"{key}_labels"] = BenchmarkRow(
+            ratio=same, unit="voxels of equal class", wanted=0.999, **description
+        )
+        if "precision" in settings:
             unit = "largest difference of a probability"
-            found[f"{key}_probabilities"] = BenchmarkRow(
-                ratio=float(apart.max()), unit=unit, wanted=None, **about
+            rows[f"{key}_probabilities"] = BenchmarkRow(
+                ratio=float(differences.max()), unit=unit, wanted=None, **description
             )
         else:
-            close, unit = float((apart < 1e-3).mean()), "voxels within 1e-3"
-            found[f"{key}_probabilities"] = BenchmarkRow(ratio=close, unit=unit, wanted=0.999, **about)
-    return found
+            close, unit = float((differences < 1e-3).mean()), "voxels within 1e-3"
+            rows[f"{key}_probabilities"] = BenchmarkRow(ratio=close, unit=unit, wanted=0.999, **description)
+    return rows

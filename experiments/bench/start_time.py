@@ -1,4 +1,4 @@
-"""Row `start`: from a new process to the first output, against the imports of MONAI and torch alone."""
+"""Measure row `start`: new process to first output, against the imports of MONAI and torch alone."""
 
 from __future__ import annotations
 
@@ -20,28 +20,30 @@ with torch.no_grad():
 IMPORTS = "import torch, monai"
 
 
-def time_python(place: BenchContext, code: str, *words: str) -> float:
-    """Seconds of a new Python that runs some code.
+def time_python(context: BenchContext, code: str, *arguments: str) -> float:
+    """Measure the seconds of a new Python process that runs `code`.
 
     Raises:
-        BenchError: it failed.
+        BenchError: the process failed.
     """
     start = time.perf_counter()
-    command = [sys.executable, "-W", "ignore", "-c", code, *words]
-    done = subprocess.run(command, env=place.environment(), capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise BenchError(f"start failed: {done.stderr.strip().splitlines()[-1:]}")
+    command = [sys.executable, "-W", "ignore", "-c", code, *arguments]
+    process = subprocess.run(command, env=context.environment(), capture_output=True, text=True, check=False)
+    if process.returncode:
+        raise BenchError(f"start failed: {process.stderr.strip().splitlines()[-1:]}")
     return time.perf_counter() - start
 
 
-def measure_start(place: BenchContext, *, size: Sequence[int], pairs: int) -> dict[str, BenchmarkRow]:
-    """load() and the first answer on a small input."""
-    words = [str(place.bundle.parent), *map(str, size)]
-    times = [(time_python(place, ANSWER, *words), time_python(place, IMPORTS)) for _ in range(pairs + 1)][1:]
+def measure_start(context: BenchContext, *, size: Sequence[int], pairs: int) -> dict[str, BenchmarkRow]:
+    """Measure load() and the first output on a small input."""
+    arguments = [str(context.bundle.parent), *map(str, size)]
+    times = [
+        (time_python(context, ANSWER, *arguments), time_python(context, IMPORTS)) for _ in range(pairs + 1)
+    ][1:]
     mine, theirs = zip(*times, strict=True)
     return {
         "start": make_row(
-            [one / other for one, other in times],
+            [answer_seconds / import_seconds for answer_seconds, import_seconds in times],
             what=f"load() in a new process, to the first answer on {'x'.join(map(str, size))}",
             against="import of monai and torch alone",
             unit="time",

@@ -1,4 +1,4 @@
-"""Row `training`: a step of the trainer of train.json, against a step of DynUNet with the same encoder."""
+"""Measure row `training`: a step of the trainer, against a step of DynUNet with the same encoder."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CONFIGS = {
 
 
 def read_training_config(bundle: str, scale: str, **options: Any) -> ConfigParser:
-    """train.json with the overlay of a scale and some options, its bootstrap left out."""
+    """Read train.json with the overlay of a scale and options, without its bootstrap."""
     parser = ConfigParser()
     parser.read_config([str(Path(bundle) / file) for file in ("configs/train.json", *CONFIGS[scale])])
     parser.update({"bundle_root": bundle, "bootstrap": True, **options})
@@ -39,7 +39,7 @@ def read_training_config(bundle: str, scale: str, **options: Any) -> ConfigParse
 
 
 def read_batch(parser: ConfigParser) -> list[dict[str, Any]]:
-    """Two crops of the training's own data set."""
+    """Read two crops of the training's own data set."""
     cases = parser.get_parsed_content("train#dataset")
     return [cases[index % len(cases)] for index in range(2)]
 
@@ -55,7 +55,7 @@ def prepare_step(
     sam: bool,
     bf16: bool,
 ) -> Callable[[], None]:
-    """One step of the trainer on the same two crops: network, losses, gradients, clipping, update."""
+    """Prepare one step of the trainer on two fixed crops: network, losses, gradients, clipping, update."""
     set_determinism(0)
     options = {"dataset_dir": dataset, "cache_dir": cache, "train#crop#size": list(crop)}
     parser = read_training_config(bundle, scale, **options)
@@ -80,16 +80,21 @@ def prepare_step(
 
 
 def measure_training(
-    place: BenchContext, *, crops: Mapping[str, Sequence[int]], pairs: int, cohort: Sequence[Any], bf16: bool
+    context: BenchContext,
+    *,
+    crops: Mapping[str, Sequence[int]],
+    pairs: int,
+    cohort: Sequence[Any],
+    bf16: bool,
 ) -> dict[str, BenchmarkRow]:
-    """A step with and without SAM, and its memory, at each scale's crop."""
+    """Measure a step with and without SAM, and its memory, at each scale's crop."""
     cases, spacing = cohort
-    folder = write_phantoms(place, cases=cases, spacing=spacing)
-    found: dict[str, BenchmarkRow] = {}
+    folder = write_phantoms(context, cases=cases, spacing=spacing)
+    rows: dict[str, BenchmarkRow] = {}
     for scale, crop in crops.items():
-        about = {"bundle": str(place.bundle), "scale": scale, "dataset": str(folder), "crop": list(crop)}
-        about["cache"] = str(place.output / "data" / "cache")
-        lidia = Side(prepare_step, {**about, "kind": "lidia", "sam": False, "bf16": False})
+        options = {"bundle": str(context.bundle), "scale": scale, "dataset": str(folder), "crop": list(crop)}
+        options["cache"] = str(context.output / "data" / "cache")
+        lidia = Side(prepare_step, {**options, "kind": "lidia", "sam": False, "bf16": False})
         sides = {
             "lidia": lidia,
             "dynunet": Side(lidia.call, {**lidia.options, "kind": "dynunet"}),
@@ -97,17 +102,17 @@ def measure_training(
         compact = scale == "compact"
         if compact:
             sides["sam"] = Side(lidia.call, {**lidia.options, "sam": True})
-        half = compact and bf16 and supports_bf16(torch.device("cpu"))
-        if half:
+        has_bf16 = compact and bf16 and supports_bf16(torch.device("cpu"))
+        if has_bf16:
             sides["lidia_bf16"] = Side(lidia.call, {**lidia.options, "bf16": True})
             sides["dynunet_bf16"] = Side(lidia.call, {**lidia.options, "kind": "dynunet", "bf16": True})
-        times = run_rounds(place, f"training_{scale}", sides, pairs=pairs)
+        times = run_rounds(context, f"training_{scale}", sides, pairs=pairs)
         figures = {f"{name}_s": compute_median(trials) for name, trials in times.items()}
         memory = {f"{name}_mb": compute_median(trials, "peak_mb") for name, trials in times.items()}
         name = "training" if compact else "training_paper"
         what = f"training step, batch 2 of {'x'.join(map(str, crop))}, {scale}, float32"
         peer = "DynUNet of the same encoder, its semantic loss"
-        found[name] = make_row(
+        rows[name] = make_row(
             compute_ratios(times["lidia"], times["dynunet"]),
             what=what,
             against=peer,
@@ -117,7 +122,7 @@ def measure_training(
             figures=figures,
         )
         if compact:
-            found[f"{name}_sam"] = make_row(
+            rows[f"{name}_sam"] = make_row(
                 compute_ratios(times["sam"], times["lidia"]),
                 what=f"{what}, with SAM",
                 against="itself without SAM",
@@ -125,7 +130,7 @@ def measure_training(
                 wanted=2.05,
                 better="less",
             )
-        found[f"{name}_memory"] = make_row(
+        rows[f"{name}_memory"] = make_row(
             compute_ratios(times["lidia"], times["dynunet"], "peak_mb"),
             what=what,
             against=peer,
@@ -135,11 +140,11 @@ def measure_training(
             figures=memory,
         )
         if compact:
-            spared: dict[str, Any] = {"unit": "time", "better": "less", "against": f"{peer}, bfloat16"}
-            spared["what"] = what.replace("float32", "bfloat16, as train.json has it")
-            found[f"{name}_bf16"] = (
-                make_row(compute_ratios(times["lidia_bf16"], times["dynunet_bf16"]), **spared)
-                if half
-                else BenchmarkRow(ratio=None, note="this CPU has no bfloat16", **spared)
+            description: dict[str, Any] = {"unit": "time", "better": "less", "against": f"{peer}, bfloat16"}
+            description["what"] = what.replace("float32", "bfloat16, as train.json has it")
+            rows[f"{name}_bf16"] = (
+                make_row(compute_ratios(times["lidia_bf16"], times["dynunet_bf16"]), **description)
+                if has_bf16
+                else BenchmarkRow(ratio=None, note="this CPU has no bfloat16", **description)
             )
-    return found
+    return rows

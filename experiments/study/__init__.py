@@ -1,1 +1,1 @@
-"""Evidence: what the shipped figures rest on."""
+"""Train and compare all methods of the paper on phantom cohorts; write the published tables."""

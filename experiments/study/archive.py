@@ -1,4 +1,4 @@
-"""The small evidence of every finished run, kept where the pages are made from it alone.
+"""Store the small results of every finished run in the archive from which the pages are made.
 
     RUN/budget.json                             steps, CPU seconds, seed, command, hashes
     RUN/internal/, RUN/external/                metrics.json, patients.csv.gz, lesions.csv.gz, job.json
@@ -6,7 +6,7 @@
     RUN/cases/                                  pictures of a few patients, job.json
     oracle/internal/, oracle/external/          difficulty.json, patients.csv.gz, job.json
 
-A row that stands here, and whose hash agrees, is not run again: another machine can go on with the others.
+A row in the archive whose hash agrees is not run again, so another machine can run the remaining rows.
 """
 
 from __future__ import annotations
@@ -27,35 +27,35 @@ _EPOCH = re.compile(r"Epoch\[(\d+)\] Metrics -- .*?cpu_seconds: ([0-9.]+)")
 
 
 def is_kept(archive: Path, job: Job, trusted: Collection[str] = ()) -> bool:
-    """Whether the archive holds what a job leaves behind.
+    """Whether the archive holds the result of a job.
 
     Args:
         archive: folder of the archive.
         job: the job.
-        trusted: systems whose rows count whatever the configs say by now.
+        trusted: systems whose rows are valid although configs have changed.
     """
     path = archive / job.name.removesuffix("/training") / _RECORD_NAMES.get(job.kind, "job.json")
     if not path.is_file():
         return False
-    said = json.loads(path.read_text(encoding="utf-8"))
-    return said["key"] == job.key or job.name.split("/")[0] in trusted
+    record = json.loads(path.read_text(encoding="utf-8"))
+    return record["key"] == job.key or job.name.split("/")[0] in trusted
 
 
-def store_result(archive: Path, job: Job, places: StudyPaths, run: Run | None, steps: int) -> None:
-    """Takes what a finished job left behind into the archive; the hash comes last.
+def store_result(archive: Path, job: Job, paths: StudyPaths, run: Run | None, steps: int) -> None:
+    """Store the result of a finished job in the archive; the record with the hash is written last.
 
     Args:
         archive: folder of the archive.
         job: the finished job.
-        places: of the study.
-        run: the training that it belongs to; None for oracle and floor.
+        paths: of the study.
+        run: the run of the job; None for oracle and floor.
         steps: of that training.
     """
     folder = archive / job.name.removesuffix("/training")
-    said: dict[str, Any] = {"key": job.key, "command": job.said}
-    said["phantom"] = {name: cohort.recipe for name, cohort in places.cohorts.items()}
+    record: dict[str, Any] = {"key": job.key, "command": job.portable_command}
+    record["phantom"] = {name: cohort.recipe for name, cohort in paths.cohorts.items()}
     if job.kind == "training" and run is not None:
-        said |= {
+        record |= {
             "steps": steps,
             "cpu_seconds": read_cpu_seconds(job.folder / "training.log"),
             "seed": run.seed,
@@ -68,14 +68,14 @@ def store_result(archive: Path, job: Job, places: StudyPaths, run: Run | None, s
         copy_json(job.folder / "difficulty.json", folder)
         compress_table(job.folder / "patients.csv", folder)
     elif job.kind == "cases":
-        said["cases"] = draw_cases(job.folder, places.cohorts["internal"].folder, folder)
-    write_json(folder / _RECORD_NAMES.get(job.kind, "job.json"), said)
+        record["cases"] = draw_cases(job.folder, paths.cohorts["internal"].folder, folder)
+    write_json(folder / _RECORD_NAMES.get(job.kind, "job.json"), record)
 
 
 def read_cpu_seconds(log: Path) -> float | None:
-    """CPU seconds of all epochs of a training's log; None where it holds none.
+    """Read the CPU seconds of all epochs from a training's log; None if it has none.
 
-    An epoch that was cut off and done again counts once.
+    An epoch that was interrupted and repeated counts once.
     """
     if not log.is_file():
         return None

@@ -1,4 +1,4 @@
-"""What a phantom knows of its own breathing: where each place of the venous phase went in another phase."""
+"""Compute the true breathing displacement of a phantom between the venous phase and another phase."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from scripts.lidia.phantom.scanner import drawing_frame, plan_scans
 from scripts.lidia.phantom.shapes import Frame, Grain
 
 ROUNDS = 30
-"""Of the inversion: breathing shrinks distances by a third at most, and the error with every round."""
+"""Rounds of the fixed-point inversion: each reduces the error to at most a third."""
 
 
 class PhaseDisplacement(NamedTuple):
@@ -26,22 +26,22 @@ class PhaseDisplacement(NamedTuple):
 
     Attributes:
         frame: voxel centres of that phase's scan, RAS mm.
-        shift: (3, X, Y, Z) mm from places of that phase to those of the venous one.
+        shift: (3, X, Y, Z) mm from positions in that phase to positions in the venous one.
     """
 
     frame: Frame
     shift: NDArray[np.float32]
 
-    def places(self, venous: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Where places (3, N) of the venous phase, RAS mm, lie in this one."""
+    def locate(self, venous_positions: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Compute the positions in this phase of points (3, N) of the venous phase, RAS mm."""
         origin = np.array([[axis[0]] for axis in self.frame], float)
         spacing = np.reshape(self.frame.spacing, (3, 1))
-        found = venous.copy()
+        positions = venous_positions.copy()
         for _ in range(ROUNDS):
-            index = (found - origin) / spacing
+            index = (positions - origin) / spacing
             shift = [map_coordinates(part, index, order=1, mode="nearest") for part in self.shift]
-            found = venous - np.array(shift)
-        return found
+            positions = venous_positions - np.array(shift)
+        return positions
 
 
 def redraw_displacements(
@@ -53,15 +53,15 @@ def redraw_displacements(
     spacing: Sequence[float] | None = None,
     fov: Sequence[float] | None = None,
 ) -> dict[str, PhaseDisplacement]:
-    """Draws a phantom patient's breathing again, by the same numbers as `phantom.case.sample_case`.
+    """Compute a phantom patient's breathing again, with the random numbers of `phantom.case.sample_case`.
 
     Args:
         seed: of the cohort.
         index: of the case.
         cohort: `internal` or `external`.
         breathing: `residual` or `raw`.
-        spacing: as the cohort was made with.
-        fov: as the cohort was made with.
+        spacing: of the cohort.
+        fov: of the cohort.
 
     Returns:
         The displacement of every phase but the venous one that the patient has.
@@ -72,7 +72,7 @@ def redraw_displacements(
     patient = sample_patient(for_patient, recipe, None)
     scans = plan_scans(for_scans, recipe, spacing, fov)
     frame = drawing_frame(scans["venous"].frame, LIMITS[breathing] + 12)[0]
-    Grain(for_body, frame.spacing, GRAINS)  # the body's stream comes by this draw
+    Grain(for_body, frame.spacing, GRAINS)  # advances the random stream of the body
     front = paint_trunk(np.zeros(frame.shape, np.uint8), frame, for_body).front
     breaths = {}
     for phase, scan in scans.items():

@@ -1,4 +1,4 @@
-"""A few test patients to look at: phases side by side, the true contours above, those of a system below."""
+"""Draw test patients: all phases, with the true contours above and those of a system below."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from scripts.lidia.report.slice_choice import choose_slices
 
 
 def draw_cases(results_dir: Path, dataset_dir: str, folder: Path) -> dict[str, str]:
-    """Draws every patient of `results_dir` on the slice that shows most.
+    """Draw every patient of `results_dir` on the slice with the largest findings.
 
     Args:
-        results_dir: where inference wrote.
+        results_dir: output folder of inference.
         dataset_dir: the cohort, for images and truth.
-        folder: where the pictures go, `ID.png`.
+        folder: output folder of the pictures, `ID.png`.
 
     Returns:
-        By id, what the picture shows in words.
+        Caption of each picture by id.
 
     Raises:
-        FileNotFoundError: inference left no results.
+        FileNotFoundError: there are no results of inference.
     """
     items = {item["id"]: item for item in load_datalist(dataset_dir, "test", check=False)}
-    words = {}
+    captions = {}
     for case in find_finished(results_dir):
         patient = read_patient(results_dir, case, items[case])
-        known = patient.truth if patient.truth is not None and patient.truth.lesions else patient.found
-        source, words[case] = draw_slice(patient, choose_slices(known.numbers, 1)[0])
-        with write_atomically(folder / f"{case}.png") as beside:
-            beside.write_bytes(base64.b64decode(source.partition(",")[2]))
-    if not words:
+        findings = patient.truth if patient.truth is not None and patient.truth.lesions else patient.found
+        source, captions[case] = draw_slice(patient, choose_slices(findings.numbers, 1)[0])
+        with write_atomically(folder / f"{case}.png") as temporary:
+            temporary.write_bytes(base64.b64decode(source.partition(",")[2]))
+    if not captions:
         raise FileNotFoundError(f"{results_dir} holds no results: the inference was not finished.")
-    return words
+    return captions

@@ -1,4 +1,4 @@
-"""Charts of a study as PNG files: areas by class, and what each subset of phases is worth."""
+"""Draw the charts of a study as PNG files: AUC by class, and AUC-8 by phase subset."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from scripts.lidia.atomic import write_atomically
 from scripts.lidia.vocabulary import LESION_TYPES, PHASES
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195", "#4D4D4D")
-"""Okabe and Ito's, told apart by every common kind of colour blindness; then two more."""
+"""Okabe and Ito's palette, safe for colour blindness, and two more."""
 MARKERS = "osD^vPX*"
 _GREY, _RULE, _INK = "#9AA3AE", "#E4E7EB", "#22262B"
 _DPI = 150
 
 
 def draw_areas(path: Path, methods: Mapping[str, Mapping[str, Figure]], title: str) -> Path:
-    """The area under the curve of each class by method (the paper's Fig. 2), with 95 % intervals.
+    """Draw the AUC of each class by method (the paper's Fig. 2), with 95 % intervals.
 
     Args:
         path: a PNG file.
-        methods: metric -> value, low, high by label; `oracle` and `floor` are drawn as grey marks behind.
-        title: what the patients are.
+        methods: metric -> value, low, high by label; `oracle` and `floor` are grey lines in the background.
+        title: describes the patients.
     """
     keys = [*(f"auc_{name}" for name in LESION_TYPES), "auc8"]
-    shown = {label: one for label, one in methods.items() if label not in ("oracle", "floor")}
+    curves = {label: figures for label, figures in methods.items() if label not in ("oracle", "floor")}
     canvas = Canvas(figsize=(11, 4.8), dpi=_DPI, layout="constrained")
     axes = canvas.subplots()
     _style_axes(axes)
@@ -38,14 +38,14 @@ def draw_areas(path: Path, methods: Mapping[str, Mapping[str, Figure]], title: s
         axes.axvline(at + 0.5, color=_RULE, linewidth=0.8, zorder=0)
     for name, style in (("oracle", "-"), ("floor", ":")):
         levels = [methods.get(name, {}).get(key, [None])[0] for key in keys]
-        there = [(at, value) for at, value in enumerate(levels) if value is not None]
-        if there:
-            at, values = np.array(there, float).T
-            look = {"color": _GREY, "linestyle": style, "linewidth": 1.6}
-            axes.hlines(values, at - 0.42, at + 0.42, label=f"{name} (true masks)", **look)
-    places = (np.arange(len(shown)) - (len(shown) - 1) / 2) * min(0.16, 0.7 / max(len(shown), 1))
-    for place, (number, (label, one)) in zip(places, enumerate(shown.items()), strict=True):
-        _draw_points(axes, np.arange(len(keys)) + place, [one[key] for key in keys], number, label)
+        present = [(at, value) for at, value in enumerate(levels) if value is not None]
+        if present:
+            at, values = np.array(present, float).T
+            style_options = {"color": _GREY, "linestyle": style, "linewidth": 1.6}
+            axes.hlines(values, at - 0.42, at + 0.42, label=f"{name} (true masks)", **style_options)
+    offsets = (np.arange(len(curves)) - (len(curves) - 1) / 2) * min(0.16, 0.7 / max(len(curves), 1))
+    for offset, (number, (label, figures)) in zip(offsets, enumerate(curves.items()), strict=True):
+        _draw_points(axes, np.arange(len(keys)) + offset, [figures[key] for key in keys], number, label)
     axes.axhline(0.5, color=_GREY, linewidth=0.8)
     axes.set_xticks(range(len(keys)), [*LESION_TYPES, "mean"])
     axes.set_xlim(-0.5, len(keys) - 0.5)
@@ -59,22 +59,22 @@ def draw_areas(path: Path, methods: Mapping[str, Mapping[str, Figure]], title: s
 def draw_subsets(
     path: Path, systems: Mapping[str, Mapping[str, Figure]], subsets: Sequence[str], title: str
 ) -> Path:
-    """AUC-8 of several systems by subset of phases; dots below say which phases a column has.
+    """Draw AUC-8 of several systems by phase subset; dots below show the phases of a column.
 
     Args:
         path: a PNG file.
         systems: subset (`nc+venous`) -> value, low, high by label.
         subsets: in the order of the columns.
-        title: what the patients are.
+        title: describes the patients.
     """
     width = max(8.5, 2.2 + 0.6 * len(subsets))  # wide enough for the title
     canvas = Canvas(figsize=(width, 5.2), dpi=_DPI, layout="constrained")
     above, below = canvas.subplots(2, 1, sharex=True, height_ratios=(3.2, 1))
     _style_axes(above)
-    places = (np.arange(len(systems)) - (len(systems) - 1) / 2) * 0.24
-    for place, (number, (label, one)) in zip(places, enumerate(systems.items()), strict=True):
-        figures = [one.get(subset, [None, None, None]) for subset in subsets]
-        _draw_points(above, np.arange(len(subsets)) + place, figures, number, label)
+    offsets = (np.arange(len(systems)) - (len(systems) - 1) / 2) * 0.24
+    for offset, (number, (label, figures_by_subset)) in zip(offsets, enumerate(systems.items()), strict=True):
+        figures = [figures_by_subset.get(subset, [None, None, None]) for subset in subsets]
+        _draw_points(above, np.arange(len(subsets)) + offset, figures, number, label)
     above.set_ylabel("AUC-8")
     above.set_title(title, loc="left", fontsize=11, color=_INK)
     canvas.legend(loc="outside lower center", ncols=len(systems), frameon=False)
@@ -84,10 +84,10 @@ def draw_subsets(
     for side in below.spines.values():
         side.set_visible(False)
     for at, subset in enumerate(subsets):
-        there = [PHASES.index(phase) for phase in subset.split("+")]
+        rows = [PHASES.index(phase) for phase in subset.split("+")]
         below.scatter([at] * len(PHASES), range(len(PHASES)), s=46, color=_RULE, zorder=1)
-        below.plot([at] * len(there), there, color=_INK, linewidth=2, zorder=2)
-        below.scatter([at] * len(there), there, s=46, color=_INK, zorder=3)
+        below.plot([at] * len(rows), rows, color=_INK, linewidth=2, zorder=2)
+        below.scatter([at] * len(rows), rows, s=46, color=_INK, zorder=3)
     sizes = [subset.count("+") for subset in subsets]
     for at in range(1, len(subsets)):
         if sizes[at] != sizes[at - 1]:
@@ -97,15 +97,20 @@ def draw_subsets(
 
 
 def _draw_points(axes: Axes, at: np.ndarray, figures: Sequence[Figure], number: int, label: str) -> None:
-    """Values with their intervals; what is missing is left out."""
-    known = [
-        (x, one[0], one[1] if one[1] is not None else one[0], one[2] if one[2] is not None else one[0])
-        for x, one in zip(at, figures, strict=True)
-        if one[0] is not None
+    """Draw values with their intervals; missing ones are left out."""
+    points = [
+        (
+            x,
+            figure[0],
+            figure[1] if figure[1] is not None else figure[0],
+            figure[2] if figure[2] is not None else figure[0],
+        )
+        for x, figure in zip(at, figures, strict=True)
+        if figure[0] is not None
     ]
-    if not known:
+    if not points:
         return
-    x, value, low, high = (np.array(column, float) for column in zip(*known, strict=True))
+    x, value, low, high = (np.array(column, float) for column in zip(*points, strict=True))
     bars = np.clip([value - low, high - value], 0, None)
     axes.errorbar(
         *(x, value, bars),
@@ -121,8 +126,12 @@ def _draw_points(axes: Axes, at: np.ndarray, figures: Sequence[Figure], number: 
 
 
 def _choose_lower_limit(methods: Sequence[Mapping[str, Figure]], keys: Sequence[str]) -> float:
-    """Where the axis begins: a little below the lowest point or interval, never above 0.5."""
-    lows = [one[key][1] if one[key][1] is not None else one[key][0] for one in methods for key in keys]
+    """Choose the start of the axis: 0.02 below the lowest value or interval, at most 0.5."""
+    lows = [
+        figures[key][1] if figures[key][1] is not None else figures[key][0]
+        for figures in methods
+        for key in keys
+    ]
     return min([0.5, *(low - 0.02 for low in lows if low is not None)])
 
 
@@ -136,6 +145,6 @@ def _style_axes(axes: Axes) -> None:
 
 
 def _save_canvas(canvas: Canvas, path: Path) -> Path:
-    with write_atomically(path) as beside:
-        canvas.savefig(beside, metadata={"Software": None})
+    with write_atomically(path) as temporary:
+        canvas.savefig(temporary, metadata={"Software": None})
     return path

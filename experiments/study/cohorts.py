@@ -1,4 +1,4 @@
-"""The two cohorts of a study, known by what their datalists say."""
+"""Read the two cohorts of a study from their datalists."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ class Cohort(NamedTuple):
 
     folder: str
     recipe: str | None
-    """Fingerprint of the phantom that drew it; None for other data."""
+    """Fingerprint of the phantom; None for other data."""
     digest: str
-    """Of the recipe and all ids: rows of two studies may stand together only if it agrees."""
+    """Hash of recipe and ids; rows of two studies are comparable only if it agrees."""
     counts: dict[str, int]
-    """Patients a section."""
+    """Patients per section."""
 
 
 def read_cohort(folder: str) -> Cohort:
-    """Reads what a study needs to know of a cohort.
+    """Read the description of a cohort.
 
     Args:
         folder: with `dataset.json`.
 
     Raises:
-        FileNotFoundError: there is none.
+        FileNotFoundError: there is no `dataset.json`.
     """
     path = Path(folder) / "dataset.json"
     if not path.is_file():
@@ -38,17 +38,17 @@ def read_cohort(folder: str) -> Cohort:
         )
     content = json.loads(path.read_text(encoding="utf-8"))
     lists = {name: items for name, items in content.items() if isinstance(items, list)}
-    known: dict[str, Any] = {key: content.get(key) for key in ("recipe", "cohort", "seed", "breathing")}
-    known["ids"] = {name: [item.get("id") for item in items] for name, items in lists.items()}
+    identity: dict[str, Any] = {key: content.get(key) for key in ("recipe", "cohort", "seed", "breathing")}
+    identity["ids"] = {name: [item.get("id") for item in items] for name, items in lists.items()}
     return Cohort(
         folder,
         content.get("recipe"),
-        hash_content(known),
+        hash_content(identity),
         {name: len(items) for name, items in lists.items()},
     )
 
 
 def hash_content(content: Any) -> str:
-    """SHA-256 of something that JSON can hold, its first 16 digits."""
+    """Compute the SHA-256 of JSON content, its first 16 digits."""
     text = json.dumps(content, sort_keys=True, default=str)
     return sha256(text.encode()).hexdigest()[:16]

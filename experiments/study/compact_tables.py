@@ -1,4 +1,4 @@
-"""Tables of an evaluation made small for keeping: fewer digits, gzip with the same bytes every time."""
+"""Compress the tables of an evaluation: fewer digits, gzip with reproducible bytes."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from pathlib import Path
 from scripts.lidia.atomic import write_atomically, write_json
 
 DIGITS = {"patients.csv": 6, "lesions.csv": 4}
-"""Significant digits that are kept."""
+"""Significant digits per table."""
 
 
 def compress_table(source: Path, folder: Path) -> Path:
-    """Writes a CSV file of an evaluation as `NAME.csv.gz` into `folder`.
+    """Write a CSV file of an evaluation as `NAME.csv.gz` into `folder`.
 
     Args:
         source: `patients.csv` or `lesions.csv`.
-        folder: where to.
+        folder: output folder.
 
     Returns:
         The new file.
@@ -32,29 +32,29 @@ def compress_table(source: Path, folder: Path) -> Path:
             # The first column is the patient's id, which may look like a number
             writer.writerow([*row[:1], *(_shorten_number(cell, digits) for cell in row[1:])])
     target = folder / f"{source.name}.gz"
-    with write_atomically(target) as beside:
-        beside.write_bytes(gzip.compress(text.getvalue().encode(), compresslevel=9, mtime=0))
+    with write_atomically(target) as temporary:
+        temporary.write_bytes(gzip.compress(text.getvalue().encode(), compresslevel=9, mtime=0))
     return target
 
 
 def read_table(folder: Path, name: str) -> list[dict[str, str]]:
-    """Rows of `NAME` or `NAME.gz` in `folder`, whichever is there.
+    """Read the rows of `NAME.gz` or `NAME` in `folder`.
 
     Raises:
-        FileNotFoundError: neither is.
+        FileNotFoundError: neither exists.
     """
-    kept, whole = folder / f"{name}.gz", folder / name
-    if kept.is_file():
-        text = gzip.decompress(kept.read_bytes()).decode()
-    elif whole.is_file():
-        text = whole.read_text(encoding="utf-8")
+    compressed, plain = folder / f"{name}.gz", folder / name
+    if compressed.is_file():
+        text = gzip.decompress(compressed.read_bytes()).decode()
+    elif plain.is_file():
+        text = plain.read_text(encoding="utf-8")
     else:
-        raise FileNotFoundError(f"{whole} is not there: the evaluation is not finished; run the study again.")
+        raise FileNotFoundError(f"{plain} is not there: the evaluation is not finished; run the study again.")
     return list(csv.DictReader(io.StringIO(text)))
 
 
 def copy_json(source: Path, folder: Path) -> None:
-    """Writes a JSON file into `folder` without blanks, numbers with six digits."""
+    """Write a JSON file into `folder` without indentation, numbers with six digits."""
     text = source.read_text(encoding="utf-8")
     write_json(folder / source.name, json.loads(text, parse_float=_round_to_six_digits), indent=None)
 

@@ -1,4 +1,4 @@
-"""What a study will cost: CPU seconds a step, as configured, as an earlier run had, or by a probe."""
+"""Estimate the cost of a study: CPU seconds per step from the config, an earlier run, or a probe."""
 
 from __future__ import annotations
 
@@ -17,38 +17,43 @@ from scripts.lidia.datalist.write_datalist import write_datalist
 
 logger = logging.getLogger(__name__)
 PROBE_EPOCHS = 10
-"""So that all stages of a training, which begin at shares of its length, are in the probe."""
+"""Enough epochs to cover all stages of a training, which begin at fractions of its length."""
 
 
 def read_cost(archive: Path, run: Run) -> float | None:
-    """CPU seconds a step that the config states or a kept run of the system had."""
+    """Read the CPU seconds per step from the config or from an archived run; None if unknown."""
     if run.system.seconds_per_step is not None:
         return float(run.system.seconds_per_step)
     for path in sorted(archive.glob(f"{run.system.name}*/budget.json")):
-        said = json.loads(path.read_text(encoding="utf-8"))
-        own = path.parent.name in (run.system.name, f"{run.system.name}_seed{said['seed']}")
-        if own and said["cpu_seconds"] and said["steps"]:
-            return said["cpu_seconds"] / said["steps"]
+        budget = json.loads(path.read_text(encoding="utf-8"))
+        is_own = path.parent.name in (run.system.name, f"{run.system.name}_seed{budget['seed']}")
+        if is_own and budget["cpu_seconds"] and budget["steps"]:
+            return budget["cpu_seconds"] / budget["steps"]
     return None
 
 
 def probe_cost(
-    places: StudyPaths, run: Run, few: str, options: Mapping[str, Any], steps: int
+    paths: StudyPaths, run: Run, datalist: str, options: Mapping[str, Any], steps: int
 ) -> float | None:
-    """CPU seconds a step of a short training on four patients; None, with a warning, where it fails.
+    """Measure the CPU seconds per step in a short training on four patients; None if it fails.
 
     Args:
-        places: of the study.
-        run: the system's first.
-        few: datalist of these patients.
+        paths: of the study.
+        run: the first run of the system.
+        datalist: datalist of these patients.
         options: given to every training.
         steps: of the probe, spread over all stages.
     """
-    beside = places._replace(output=places.output / "probe")
-    each = max(1, round(steps / PROBE_EPOCHS))
-    shorter = {"steps_per_epoch": each, "max_epochs": PROBE_EPOCHS, "val_interval": 1000, "datalist": few}
-    short = run.system._replace(training={**run.system.training, **shorter})
-    job = make_training_job(beside, Run(short, 0), options, 0.0)
+    probe_paths = paths._replace(output=paths.output / "probe")
+    steps_per_epoch = max(1, round(steps / PROBE_EPOCHS))
+    limits = {
+        "steps_per_epoch": steps_per_epoch,
+        "max_epochs": PROBE_EPOCHS,
+        "val_interval": 1000,
+        "datalist": datalist,
+    }
+    system = run.system._replace(training={**run.system.training, **limits})
+    job = make_training_job(probe_paths, Run(system, 0), options, 0.0)
     try:
         if not is_done(job):
             run_job(job)
@@ -56,11 +61,11 @@ def probe_cost(
         logger.warning("The probe of %s failed, its cost is a guess: %s", run.name, problem)
         return None
     seconds = read_cpu_seconds(job.folder / "training.log")
-    return None if seconds is None else seconds / (each * PROBE_EPOCHS)
+    return None if seconds is None else seconds / (steps_per_epoch * PROBE_EPOCHS)
 
 
 def format_budget(jobs: Sequence[Job], workers: int) -> str:
-    """What is ahead, in core-hours by system and in all."""
+    """Format the core-hours of the jobs, by system and in total."""
     systems: dict[str, float] = {}
     for job in jobs:
         name = job.name.split("/")[0]
@@ -72,8 +77,8 @@ def format_budget(jobs: Sequence[Job], workers: int) -> str:
     return "\n".join([head, *lines])
 
 
-def write_probe_datalist(places: StudyPaths) -> str:
-    """A datalist of four patients to train on and one to validate on, with absolute paths."""
-    sections = read_sections(Path(places.cohorts["internal"].folder) / "dataset.json")
-    few = {"training": sections["training"][:4], "validation": sections["validation"][:1]}
-    return str(write_datalist(places.output / "probe/few.json", few))
+def write_probe_datalist(paths: StudyPaths) -> str:
+    """Write a datalist of four training patients and one for validation, with absolute paths."""
+    sections = read_sections(Path(paths.cohorts["internal"].folder) / "dataset.json")
+    sections_of_probe = {"training": sections["training"][:4], "validation": sections["validation"][:1]}
+    return str(write_datalist(paths.output / "probe/few.json", sections_of_probe))

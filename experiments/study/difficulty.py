@@ -1,8 +1,9 @@
-"""How hard a phantom cohort is, measured without any network of ours.
+"""Measure the difficulty of a phantom cohort without a network.
 
 The oracle is a random forest on rich features under the true masks; the floor is a logistic regression on the
-four mean differences to the liver. Both learn from `training` and are judged by patient on `test`: the score
-of a type is its greatest probability over the patient's lesions, AUC-8 the mean of the types' AUCs.
+four mean differences to the liver. Both are trained on `training` and evaluated on the patients of
+`test`: the score of a type is its greatest probability over the patient's lesions, AUC-8 the mean of the
+types' AUCs.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def measure_difficulty(
     section: str = "test",
     judged_dir: str | os.PathLike[str] | None = None,
 ) -> dict[str, Any]:
-    """Oracle and floor of a written cohort.
+    """Measure oracle and floor of a written cohort.
 
     Args:
         dataset_dir: folder with `dataset.json`.
@@ -51,11 +52,11 @@ def measure_difficulty(
             truth as evaluations of networks count it, so that both can stand in one table.
         seed: of the forest.
         workers: processes that read the cohort.
-        section: where the two are judged.
-        judged_dir: another cohort on whose section they are judged; by default the same.
+        section: on which both are evaluated.
+        judged_dir: another cohort for the evaluation; by default the same.
 
     Returns:
-        For `oracle` and `floor`, AUC a type and `auc8`; also counts and the phantom's hash.
+        For `oracle` and `floor`, AUC of each type and `auc8`; also counts and the phantom's hash.
 
     Raises:
         FileNotFoundError: there is no `dataset.json`.
@@ -63,9 +64,9 @@ def measure_difficulty(
     folder = Path(dataset_dir)
     datalist = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
     training = _read_features(datalist["training"], folder, workers)
-    judged = Path(judged_dir or folder)
-    tested = json.loads((judged / "dataset.json").read_text(encoding="utf-8"))
-    test = _read_features(tested[section], judged, workers)
+    judged_folder = Path(judged_dir or folder)
+    tested = json.loads((judged_folder / "dataset.json").read_text(encoding="utf-8"))
+    test = _read_features(tested[section], judged_folder, workers)
     groups = np.concatenate([d.groups for d in training])
     forest = RandomForestClassifier(
         TREES, max_features=0.25, random_state=seed, class_weight="balanced_subsample"
@@ -81,7 +82,7 @@ def measure_difficulty(
         section: {"patients": len(test), "lesions": int(sum(len(d.groups) for d in test))},
     }
     lines: list[dict[str, Any]] = [
-        {"id": one.case, **{f"mm3_{side}": mm3 for side, mm3 in one.truth.items()}} for one in test
+        {"id": case.case, **{f"mm3_{side}": mm3 for side, mm3 in case.truth.items()}} for case in test
     ]
     for name, model, key in (("oracle", forest, "rich"), ("floor", floor, "plain")):
         model.fit(np.concatenate([getattr(d, key) for d in training]), groups)
@@ -100,7 +101,7 @@ def measure_difficulty(
 def compute_patient_auc(
     cases: list[CaseFeatures], probabilities: list[NDArray[np.float64]]
 ) -> dict[str, float]:
-    """AUC a type and their mean `auc8` from probabilities (L, 8) a case; a type needs both outcomes."""
+    """Compute the AUC of each type and their mean `auc8`; a type needs both outcomes."""
     truth = np.array([[group in set(case.groups.tolist()) for group in LESION_CLASSES] for case in cases])
     scores = np.array([p.max(0) if len(p) else np.zeros(len(LESION_TYPES)) for p in probabilities])
     aucs = {}
@@ -111,7 +112,7 @@ def compute_patient_auc(
 
 
 def _score_patient(table: NDArray[np.float64]) -> dict[str, float]:
-    """Scores of a patient from the probabilities (L, 8) of his lesions: the greatest, of groups their sum."""
+    """Compute a patient's scores from (L, 8): the maximum over lesions; groups are summed."""
     columns = {name: [kind - FIRST_LESION for kind in kinds] for name, kinds in BRANCH_SCORES.items()}
     return {name: float(table[:, at].sum(axis=1).max(initial=0.0)) for name, at in columns.items()}
 
@@ -125,7 +126,7 @@ def _read_features(items: list[dict[str, Any]], folder: Path, workers: int) -> l
 
 
 def _predict_probabilities(model: Any, features: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(L, 8) probabilities in the order of the vocabulary; a class never seen in training has none."""
+    """Predict probabilities (L, 8) in the order of the vocabulary; 0 for a class that training lacks."""
     table = np.zeros((len(features), len(LESION_TYPES)))
     if len(features):
         columns = [list(LESION_CLASSES).index(group) for group in model.classes_]

@@ -1,4 +1,4 @@
-"""Reads back what the archive keeps of an evaluation: every patient's scores, counts and lesions."""
+"""Read an evaluation from the archive: scores, counts and lesions of every patient."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from scripts.lidia.metrics.patient_rows import RULES
 from scripts.lidia.vocabulary import LESION_TYPES
 
 SCORED = (*RULES, "oracle", "floor")
-"""What may stand before the scores of a table; an evaluation has some of them."""
+"""Possible prefixes of the scores of a table."""
 
 
 class Evaluation(NamedTuple):
@@ -38,7 +38,7 @@ class Evaluation(NamedTuple):
 
 
 def read_evaluation(folder: Path) -> Evaluation | None:
-    """Reads an evaluation of the archive; None where it is not finished.
+    """Read an evaluation of the archive; None if it is not finished.
 
     Args:
         folder: `RUN/internal` and the like.
@@ -57,9 +57,9 @@ def read_evaluation(folder: Path) -> Evaluation | None:
 
 
 def count_types(ids: Sequence[str], lesions: Sequence[dict[str, str]]) -> dict[str, NDArray[np.float64]]:
-    """Lesions a patient by true and predicted type, which `patients.csv` leaves out.
+    """Count the lesions of each patient by true and predicted type.
 
-    A prediction that hit something is typed unless its best truth is an ignored one.
+    A prediction that matches a lesion counts unless its best match is an ignored lesion.
 
     Args:
         ids: of the patients.
@@ -68,9 +68,9 @@ def count_types(ids: Sequence[str], lesions: Sequence[dict[str, str]]) -> dict[s
     Returns:
         `(N,)` by `called_TRUE_PREDICTED` and `false_TYPE`.
     """
-    pairs = [f"called_{true}_{said}" for true in LESION_TYPES for said in LESION_TYPES]
+    pairs = [f"called_{true}_{predicted}" for true in LESION_TYPES for predicted in LESION_TYPES]
     counts = {name: np.zeros(len(ids)) for name in (*pairs, *(f"false_{name}" for name in LESION_TYPES))}
-    place = {name: at for at, name in enumerate(ids)}
+    index_of = {name: at for at, name in enumerate(ids)}
     ignored = {
         (row["id"], row["instance"])
         for row in lesions
@@ -80,12 +80,12 @@ def count_types(ids: Sequence[str], lesions: Sequence[dict[str, str]]) -> dict[s
         if row["predicted"] == "truth":
             continue
         if row["outcome"] in ("true", "ignored") and (row["id"], row["partner"]) not in ignored:
-            counts[f"called_{row['partner_type']}_{row['type']}"][place[row["id"]]] += 1
+            counts[f"called_{row['partner_type']}_{row['type']}"][index_of[row["id"]]] += 1
         elif row["outcome"] == "false":
-            counts[f"false_{row['type']}"][place[row["id"]]] += 1
+            counts[f"false_{row['type']}"][index_of[row["id"]]] += 1
     return counts
 
 
 def count_confusion(evaluation: Evaluation) -> NDArray[np.int64]:
-    """Lesions `(9, 9)`, as the evaluation itself would tell them."""
+    """Count the confusion matrix `(9, 9)` of lesions, as the evaluation does."""
     return evaluation_files.count_confusion(PatientRows(evaluation.ids, evaluation.columns, []))

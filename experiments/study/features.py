@@ -1,4 +1,4 @@
-"""Features of a lesion under its true mask, read from a written cohort without any network."""
+"""Extract features of lesions under their true masks from a written cohort, without a network."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class CaseFeatures(NamedTuple):
 
     Attributes:
         case: its id.
-        groups: (L,) class a lesion.
+        groups: (L,) class of each lesion.
         rich: (L, F) features, NaN where a phase is absent.
-        plain: (L, 4) mean difference to the liver a phase in HU, NaN where absent.
+        plain: (L, 4) mean difference to the liver per phase in HU, NaN where absent.
         truth: volume in mm3 of each type and side, as the evaluation of a network counts it.
     """
 
@@ -42,7 +42,7 @@ class CaseFeatures(NamedTuple):
 
 
 def extract_features(item: dict[str, Any], folder: Path) -> CaseFeatures:
-    """Features of every lesion of a case of the datalist in `folder`."""
+    """Extract the features of every lesion of a case of the datalist in `folder`."""
     label_image = nib.load(folder / item["label"])
     label = np.asarray(label_image.dataobj)
     instances = np.asarray(nib.load(folder / item["instances"]).dataobj)
@@ -90,12 +90,12 @@ def extract_features(item: dict[str, Any], folder: Path) -> CaseFeatures:
         plain.append(means)
         groups.append(int(np.bincount(label[box][inside]).argmax()))
     count = len(groups)
-    many = np.full((count, 1), float(count))
+    counts = np.full((count, 1), float(count))
     table = np.array(rich, float).reshape(count, FEATURES - 1)
     return CaseFeatures(
         item["id"],
         np.array(groups, np.int64),
-        np.hstack([table, many]),
+        np.hstack([table, counts]),
         np.array(plain, float).reshape(count, 4),
         sum_true_volumes(find_lesions(label, spacing.tolist(), instances).lesions, item.get("malignant")),
     )
@@ -103,13 +103,13 @@ def extract_features(item: dict[str, Any], folder: Path) -> CaseFeatures:
 
 _ABSENT = [np.nan] * (7 + len(QUANTILES))
 FEATURES = 4 + len(PHASES) * len(_ABSENT) + 12 + len(PHASES) + 1
-"""Shape, values a phase, differences between phases, the liver itself, number of lesions."""
+"""Shape, values per phase, differences between phases, liver values, number of lesions."""
 
 
 def _describe_phase(
     volume: tuple[NDArray, NDArray], liver: float, points: NDArray, depths: NDArray, outer: NDArray
 ) -> list[float]:
-    """Mean, core, rim, SD, quantiles, surroundings, core minus rim, all in HU beside the liver."""
+    """Compute mean, core, rim, SD, quantiles, surroundings, core minus rim, in HU minus the liver."""
     values = _sample_hu(volume, points) - liver
     rim = depths <= max(RIM_MM, float(np.quantile(depths, 0.2)))
     core = depths >= min(float(np.quantile(depths, 0.75)), 2 * RIM_MM)
@@ -122,7 +122,7 @@ def _describe_phase(
 
 
 def _sample_hu(volume: tuple[NDArray, NDArray], points: NDArray) -> NDArray[np.float64]:
-    """HU at voxels (N, 3) of the label's grid, read in another phase's grid."""
+    """Sample HU of another phase at voxels (N, 3) of the label's grid."""
     data, to_voxel = volume
     at = points @ to_voxel[:3, :3].T + to_voxel[:3, 3]
     return map_coordinates(data, at.T, output=np.float64, order=1, mode="nearest")

@@ -1,4 +1,4 @@
-"""The figures of the page, drawn from the archive, and the lines that show them."""
+"""Draw the figures of the page from the archive and return the lines that show them."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from scripts.lidia.inference.phase_ablation import list_phase_subsets
 def draw_pictures(
     archive: Path, study: Study, reference: Evaluation | None, draws: int, seed: int
 ) -> list[str]:
-    """Draws what can be drawn so far into `archive/figures`.
+    """Draw the figures of all finished rows into `archive/figures`.
 
     Args:
         archive: folder of the archive.
         study: the figures.
-        reference: internal evaluation of the system whose confusion is shown; None where it is missing.
+        reference: internal evaluation of the system whose confusion matrix is drawn; None if it is missing.
         draws: of the bootstrap of the subsets.
         seed: of the draws.
 
     Returns:
-        Lines of the page, behind its tables.
+        Lines of the page, to follow its tables.
     """
     lines = ["## Figures (synthetic)", ""]
     lines += _draw_areas(archive, study)
     if reference is not None:
         path = archive / "figures/confusion.png"
         draw_confusion(path, count_confusion(reference))
-        words = "Lesions by true and predicted type, internal cohort, synthetic patients"
-        lines += [f"### Confusion matrix of {study.reference}", "", _link_image(archive, path, words), ""]
+        caption = "Lesions by true and predicted type, internal cohort, synthetic patients"
+        lines += [f"### Confusion matrix of {study.reference}", "", _link_image(archive, path, caption), ""]
     lines += _draw_subsets(archive, study, draws, seed)
     for system in study.systems:
         lines += _list_cases(archive, system.name)
@@ -44,19 +44,19 @@ def draw_pictures(
 
 
 def _draw_areas(archive: Path, study: Study) -> list[str]:
-    """Fig. 2: the methods of Table 1 on the external cohort."""
-    found = study.found["external"]
-    shown = {row.label: f"{system.name}+{row.rule}" for system, row in list_rows(study, 1)}
-    shown |= {"oracle": "oracle", "floor": "floor"}
-    there = {label: found[name].figures for label, name in shown.items() if name in found}
-    if not there:
+    """Draw Fig. 2: the methods of Table 1 on the external cohort."""
+    methods = study.methods["external"]
+    labels = {row.label: f"{system.name}+{row.rule}" for system, row in list_rows(study, 1)}
+    labels |= {"oracle": "oracle", "floor": "floor"}
+    figures = {label: methods[name].figures for label, name in labels.items() if name in methods}
+    if not figures:
         return []
-    count = next(iter(found.values())).patients
+    count = next(iter(methods.values())).patients
     title = f"External cohort, {count} synthetic patients; value and 95 % interval"
-    path = draw_areas(archive / "figures/external_areas.png", there, title)
-    words = "Area under the curve of each class, external cohort, synthetic patients"
+    path = draw_areas(archive / "figures/external_areas.png", figures, title)
+    caption = "Area under the curve of each class, external cohort, synthetic patients"
     note = "This is the paper's Fig. 2. There LIDIA's mean on 828 real patients is *0.893*."
-    return ["### Fig. 2: areas under the curve", "", _link_image(archive, path, words), "", note, ""]
+    return ["### Fig. 2: areas under the curve", "", _link_image(archive, path, caption), "", note, ""]
 
 
 def _draw_subsets(archive: Path, study: Study, draws: int, seed: int) -> list[str]:
@@ -65,22 +65,26 @@ def _draw_subsets(archive: Path, study: Study, draws: int, seed: int) -> list[st
     for system in study.systems:
         values: dict[str, Figure] = {}
         for subset in map("+".join, list_phase_subsets()):
-            one = read_evaluation(archive / system.name / "phases" / subset)
-            if one is not None:
-                values[subset] = evaluate_methods({"x": one}, draws, seed)["x+livermax"].figures["auc8"]
-                patients = len(one.ids)
+            evaluation = read_evaluation(archive / system.name / "phases" / subset)
+            if evaluation is not None:
+                values[subset] = evaluate_methods({"x": evaluation}, draws, seed)["x+livermax"].figures[
+                    "auc8"
+                ]
+                patients = len(evaluation.ids)
         if values:
             systems[system.label] = values
     if not systems:
         return []
     subsets = [
-        name for name in map("+".join, list_phase_subsets()) if any(name in one for one in systems.values())
+        name
+        for name in map("+".join, list_phase_subsets())
+        if any(name in evaluation for evaluation in systems.values())
     ]
     title = f"{patients} synthetic patients who have all phases, internal cohort; LiverMax, 95 % interval"
     path = draw_subsets(archive / "figures/phases.png", systems, subsets, title)
-    words = "AUC-8 for each subset of phases, synthetic patients"
-    said = render_list(study.remarks.get("phases", ()))
-    return ["### Every subset of the phases", "", _link_image(archive, path, words), "", *said]
+    caption = "AUC-8 for each subset of phases, synthetic patients"
+    remarks = render_list(study.remarks.get("phases", ()))
+    return ["### Every subset of the phases", "", _link_image(archive, path, caption), "", *remarks]
 
 
 def _list_cases(archive: Path, name: str) -> list[str]:
@@ -94,15 +98,15 @@ def _list_cases(archive: Path, name: str) -> list[str]:
         "The first patients by number who have all phases. They were not selected by hand.",
         "",
     ]
-    for case, words in cases.items():
+    for case, caption in cases.items():
         lines += [
-            f"Synthetic patient. {words}",
+            f"Synthetic patient. {caption}",
             "",
-            _link_image(archive, path.with_name(f"{case}.png"), words),
+            _link_image(archive, path.with_name(f"{case}.png"), caption),
             "",
         ]
     return lines
 
 
-def _link_image(archive: Path, path: Path, words: str) -> str:
-    return f"![{words}]({path.relative_to(archive.parent).as_posix()})"
+def _link_image(archive: Path, path: Path, caption: str) -> str:
+    return f"![{caption}]({path.relative_to(archive.parent).as_posix()})"

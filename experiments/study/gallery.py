@@ -1,4 +1,4 @@
-"""Pictures of the phantom: every look in its four phases, and whole sections of a few patients."""
+"""Draw pictures of the phantom: every look in four phases, and axial sections of patients."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from scripts.lidia.phantom.patient import LOOKS
 from scripts.lidia.vocabulary import LESION_TYPES, PHASES
 
 WINDOW = (-100, 240)
-"""Shown HU."""
+"""Display window in HU."""
 ABDOMENS = (("internal", 2), ("internal", 18), ("external", 0), ("external", 3))
 SEEDS = range(8)
 DPI = 70
@@ -25,12 +25,12 @@ DPI = 70
 def draw_gallery(
     *, output_dir: str | os.PathLike[str], looks: Sequence[str] | None = None, columns: int = 3
 ) -> list[Path]:
-    """Draws `abdomens.png` and `looks.png`.
+    """Draw `abdomens.png` and `looks.png`.
 
     Args:
         output_dir: folder of the pictures.
         looks: names of looks to show, one lesion each; by default all.
-        columns: looks a row.
+        columns: looks per row.
 
     Returns:
         Paths of the pictures.
@@ -73,8 +73,8 @@ def _draw_abdomens() -> Figure:
                 ax.set_title(phase, fontsize=8, pad=2)
         truth = _orient_to_ras(case.label, case.affine)[0][:, :, _find_slice(case.affine, centre)]
         row[4].imshow(truth[::-1].T, origin="lower", cmap="tab10", vmin=0, vmax=9, interpolation="nearest")
-        found = sorted({lesion["type"] for lesion in case.lesions}, key=LESION_TYPES.index)
-        row[4].set_title(f"{cohort}, {case.patient.kind}: {', '.join(found)}", fontsize=8, pad=2)
+        types = sorted({lesion["type"] for lesion in case.lesions}, key=LESION_TYPES.index)
+        row[4].set_title(f"{cohort}, {case.patient.kind}: {', '.join(types)}", fontsize=8, pad=2)
     return figure
 
 
@@ -87,19 +87,19 @@ def _draw_case_with_lesion(look: str) -> Case:
 
 
 def cut_section(case: Case, phase: str, centre: NDArray, reach: float | None) -> NDArray:
-    """Axial section of a phase through `centre` (mm), cut to `reach` mm around it where given."""
+    """Cut the axial section of a phase through `centre` (mm), limited to `reach` mm around it if given."""
     volume = case.volumes[phase]
     data, affine = _orient_to_ras(volume.data, volume.affine)
     plane = data[:, :, min(_find_slice(affine, centre), data.shape[2] - 1)]
     if reach is None:
         return plane
-    at = [int(round((centre[i] - affine[i, 3]) / affine[i, i])) for i in (0, 1)]
+    position = [int(round((centre[i] - affine[i, 3]) / affine[i, i])) for i in (0, 1)]
     half = int(round(reach / affine[0, 0]))
-    return plane[tuple(slice(max(a - half, 0), a + half) for a in at)]
+    return plane[tuple(slice(max(a - half, 0), a + half) for a in position)]
 
 
 def _orient_to_ras(data: NDArray, affine: NDArray) -> tuple[NDArray, NDArray]:
-    """Array and affine with x to the right and y to the front."""
+    """Flip array and affine so that x points right and y to the front."""
     if affine[0, 0] > 0:
         return data, affine
     turned = affine.copy()
@@ -114,7 +114,7 @@ def _find_slice(affine: NDArray, centre: NDArray) -> int:
 
 
 def _find_centre(mask: NDArray[np.bool_], case: Case) -> NDArray:
-    """Centre in mm of the section of a mask that is largest."""
+    """Find the centre in mm of the largest axial section of a mask."""
     best = int(mask.sum((0, 1)).argmax())
     at = np.argwhere(mask[:, :, best]).mean(0)
     return case.affine[:3, :3] @ np.array([*at, best]) + case.affine[:3, 3]

@@ -1,4 +1,4 @@
-"""Picture of lesions implanted into a real CT: before, and the four phases after, one type a row."""
+"""Draw lesions implanted into a real CT: the original and the four phases, one type per row."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ TYPES = (
     "HCC_typical", "ICC", "metastasis_colorectal", "hemangioma_typical", "FNH", "cyst",
     "calcification_granuloma", "pyogenic_abscess",
 )  # fmt: skip
-"""A look of each of the eight types."""
+"""One look of each of the eight types."""
 WINDOW = (-60, 220)
-"""Shown HU."""
+"""Display window in HU."""
 REACH = 48.0
-"""mm shown around a lesion's middle."""
+"""Half width in mm of the section around a lesion's centre."""
 DPI = 68
 
 
@@ -39,14 +39,14 @@ def draw_implants(
     looks: Sequence[str] | None = None,
     seed: int = 28,
 ) -> Path:
-    """Draws `implants.png`.
+    """Draw `implants.png`.
 
     Args:
         background: a CT (NIfTI, or folder of one DICOM series).
         liver: its liver mask (NIfTI).
         background_phase: its phase.
         output_dir: folder of the picture.
-        looks: names of looks, a row each; by default one of each type.
+        looks: names of looks, one row each; by default one of each type.
         seed: of the draws.
 
     Returns:

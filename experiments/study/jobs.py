@@ -1,4 +1,4 @@
-"""The processes of a study: each is a config of the bundle with overlays and options, and known by a hash."""
+"""Define the processes of a study: a config with overlays and options each, identified by a hash."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from scripts.lidia.inference.phase_ablation import list_phase_subsets
 from scripts.lidia.runtime.weights import hash_file as file_digest
 
 HEADER = {"imports", "_comment", "repository", "bundle_root", "bootstrap"}
-"""Keys of a config that only find the bundle."""
+"""Keys of a config that only locate the bundle."""
 NETWORKS = "networks/"
 """Overlays in this folder change the network and apply to every job; the others apply to a training alone."""
 
@@ -28,31 +28,31 @@ class Job(NamedTuple):
     """`RUN/training`, `RUN/internal`, `RUN/external`, `RUN/phases/nc+venous`, `RUN/cases`, `oracle/external`
     and the like."""
     kind: str
-    """`training`, `evaluation`, `cases` or `difficulty`: what it leaves behind."""
+    """`training`, `evaluation`, `cases` or `difficulty`: the type of its result."""
     command: list[str]
     folder: Path
-    said: str
+    portable_command: str
     """The command without the folders of this machine, for the record."""
     key: str
-    """Hash of the configs in force, the options and the cohorts: the same key, the same result."""
+    """Hash of configs, options and cohorts; equal keys mean equal results."""
     after: str | None
-    """Name of the job whose result it reads."""
+    """Name of the job whose result it reads; None if it needs none."""
     cost: float
-    """CPU seconds, roughly."""
+    """Estimated CPU seconds."""
 
 
 class Weights(NamedTuple):
-    """What an evaluation reads."""
+    """Weights that an evaluation reads."""
 
     file: Path
     key: str
-    """The same key, the same weights."""
+    """Equal keys mean equal weights."""
     after: str | None
-    """Name of the training that makes them; None where they are there already."""
+    """Name of the training that makes them; None if they exist already."""
 
 
 class StudyPaths(NamedTuple):
-    """Where a study reads and writes."""
+    """Folders and cohorts of a study."""
 
     bundle: Path
     output: Path
@@ -60,68 +60,68 @@ class StudyPaths(NamedTuple):
     """By COHORTS."""
 
 
-def count_steps(places: StudyPaths, run: Run, options: Mapping[str, Any]) -> int:
-    """Steps of a training: epochs by steps an epoch, as configs, overlays and options say."""
-    content = ConfigParser.load_config_files([str(file) for file in _list_training_files(places, run)])
+def count_steps(paths: StudyPaths, run: Run, options: Mapping[str, Any]) -> int:
+    """Count the steps of a training: epochs times steps per epoch, from configs, overlays and options."""
+    content = ConfigParser.load_config_files([str(file) for file in _list_training_files(paths, run)])
     content |= {**options, **run.system.training}
     return int(content["max_epochs"]) * int(content["steps_per_epoch"])
 
 
-def make_training_job(places: StudyPaths, run: Run, options: Mapping[str, Any], cost: float) -> Job:
-    """The training of a run."""
-    folder = places.output / run.name
-    chosen = {**options, **run.system.training, **({"seed": run.seed} if run.seed else {})}
-    here = {
-        "dataset_dir": places.cohorts["internal"].folder,
+def make_training_job(paths: StudyPaths, run: Run, options: Mapping[str, Any], cost: float) -> Job:
+    """Make the training job of a run."""
+    folder = paths.output / run.name
+    settings = {**options, **run.system.training, **({"seed": run.seed} if run.seed else {})}
+    folders = {
+        "dataset_dir": paths.cohorts["internal"].folder,
         "output_dir": folder,
-        "cache_dir": places.output / "cache",
+        "cache_dir": paths.output / "cache",
     }
-    made_from = [places.cohorts["internal"].digest]
-    files = _list_training_files(places, run)
+    sources = [paths.cohorts["internal"].digest]
+    files = _list_training_files(paths, run)
     return _make_job(
-        places, f"{run.name}/training", "training", "training", files, here, chosen, made_from, None, cost
+        paths, f"{run.name}/training", "training", "training", files, folders, settings, sources, None, cost
     )
 
 
 def locate_trained_weights(training: Job) -> Weights:
-    """The weights that a training leaves behind."""
+    """Return the weights that a training will write."""
     return Weights(training.folder / "model.pt", training.key, training.name)
 
 
-def find_given_weights(places: StudyPaths, run: Run) -> Weights | None:
-    """The weights that a system names instead of a training; None where it has one.
+def find_given_weights(paths: StudyPaths, run: Run) -> Weights | None:
+    """Find the weights that a system names instead of a training; None if it is trained.
 
     Raises:
-        FileNotFoundError: they are not there.
+        FileNotFoundError: the file does not exist.
     """
     if run.system.weights is None:
         return None
-    file = places.bundle / run.system.weights
+    file = paths.bundle / run.system.weights
     if not file.is_file():
         raise FileNotFoundError(f"{file} is not there; the study's system '{run.system.name}' names it.")
     return Weights(file, file_digest(file), None)
 
 
 def make_evaluation_jobs(
-    places: StudyPaths, run: Run, weights: Weights, options: Mapping[str, Any], seconds: float
+    paths: StudyPaths, run: Run, weights: Weights, options: Mapping[str, Any], seconds: float
 ) -> Iterator[Job]:
-    """The cohorts of a system judged by a run's weights.
+    """Make the evaluation jobs of a run, one per cohort of its system.
 
     Args:
-        places: of the study.
-        run: whose weights are judged.
+        paths: of the study.
+        run: whose weights are evaluated.
         weights: of the run.
         options: given to every evaluation.
-        seconds: a patient.
+        seconds: CPU seconds per patient.
     """
     for cohort in run.system.cohorts:
-        place = places.cohorts[cohort]
-        cost = seconds * place.counts.get("test", 0)
-        yield _make_evaluation_job(places, run, weights, cohort, options, {}, f"{run.name}/{cohort}", cost)
+        judged_cohort = paths.cohorts[cohort]
+        cost = seconds * judged_cohort.counts.get("test", 0)
+        yield _make_evaluation_job(paths, run, weights, cohort, options, {}, f"{run.name}/{cohort}", cost)
 
 
 def make_phase_jobs(
-    places: StudyPaths,
+    paths: StudyPaths,
     run: Run,
     weights: Weights,
     options: Mapping[str, Any],
@@ -130,107 +130,112 @@ def make_phase_jobs(
     patients: int,
     subsets: Sequence[Sequence[str]] | None = None,
 ) -> Iterator[Job]:
-    """The internal cohort judged with some of the phases, on the same patients, who have all four.
+    """Make the evaluation jobs of phase subsets on internal patients who have all four phases.
 
     Args:
-        places: of the study.
-        run: whose weights are judged.
+        paths: of the study.
+        run: whose weights are evaluated.
         weights: of the run.
         options: given to every evaluation.
-        seconds: a patient.
-        patients: how many.
+        seconds: CPU seconds per patient.
+        patients: number of patients.
         subsets: of phases; by default all 15.
     """
     for subset in list_phase_subsets() if subsets is None else subsets:
         more = {"phases": list(subset), "complete_only": True, "patients": patients}
         name = f"{run.name}/phases/{'+'.join(subset)}"
-        yield _make_evaluation_job(places, run, weights, "internal", options, more, name, seconds * patients)
+        yield _make_evaluation_job(paths, run, weights, "internal", options, more, name, seconds * patients)
 
 
 def make_cases_job(
-    places: StudyPaths, run: Run, weights: Weights, options: Mapping[str, Any], seconds: float, patients: int
+    paths: StudyPaths, run: Run, weights: Weights, options: Mapping[str, Any], seconds: float, patients: int
 ) -> Job:
-    """The first few patients of the internal test section who have all phases, to look at."""
+    """Make the inference job of the first internal test patients who have all phases, for pictures."""
     more = {"pages": False, "complete_only": True, "patients": patients}
     name, cost = f"{run.name}/cases", seconds * patients
     return _make_evaluation_job(
-        places, run, weights, "internal", options, more, name, cost, kind="cases", config="inference.json"
+        paths, run, weights, "internal", options, more, name, cost, kind="cases", config="inference.json"
     )
 
 
-def make_difficulty_jobs(places: StudyPaths, seconds: float) -> Iterator[Job]:
-    """Oracle and floor of both cohorts; they are given the cohorts and nothing else.
+def make_difficulty_jobs(paths: StudyPaths, seconds: float) -> Iterator[Job]:
+    """Make the jobs of oracle and floor for both cohorts; they depend on the cohorts only.
 
     Args:
-        places: of the study.
-        seconds: a patient.
+        paths: of the study.
+        seconds: CPU seconds per patient.
     """
-    internal = places.cohorts["internal"]
+    internal = paths.cohorts["internal"]
     for cohort in COHORTS:
-        judged = places.cohorts[cohort]
-        folder = places.output / "oracle" / cohort
-        here = {"dataset_dir": internal.folder, "judged_dir": judged.folder}
-        here["output"] = str(folder / "difficulty.json")
-        cost = seconds * (internal.counts.get("training", 0) + judged.counts.get("test", 0))
-        files = [places.bundle.parent / "experiments/configs/difficulty.json"]
-        made_from = [internal.digest, judged.digest]
+        judged_cohort = paths.cohorts[cohort]
+        folder = paths.output / "oracle" / cohort
+        folders = {"dataset_dir": internal.folder, "judged_dir": judged_cohort.folder}
+        folders["output"] = str(folder / "difficulty.json")
+        cost = seconds * (internal.counts.get("training", 0) + judged_cohort.counts.get("test", 0))
+        files = [paths.bundle.parent / "experiments/configs/difficulty.json"]
+        sources = [internal.digest, judged_cohort.digest]
         name = f"oracle/{cohort}"
-        yield _make_job(places, name, "difficulty", "run", files, here, {}, made_from, None, cost)
+        yield _make_job(paths, name, "difficulty", "run", files, folders, {}, sources, None, cost)
 
 
 def _make_evaluation_job(
-    places: StudyPaths,
+    paths: StudyPaths,
     run: Run,
     weights: Weights,
     cohort: str,
     options: Mapping[str, Any],
-    more: Mapping[str, Any],
+    extra: Mapping[str, Any],
     name: str,
     cost: float,
     *,
     kind: str = "evaluation",
     config: str = "evaluate.json",
 ) -> Job:
-    """A run's weights and one of the two configs that use them, on a cohort."""
-    here = {"dataset_dir": places.cohorts[cohort].folder, "output_dir": places.output / name}
-    here["model_file"] = weights.file
-    chosen = {**options, **run.system.evaluation, **more}
-    configs = places.bundle / "configs"
+    """Make the job that applies a run's weights to a cohort, by evaluate.json or inference.json."""
+    folders = {"dataset_dir": paths.cohorts[cohort].folder, "output_dir": paths.output / name}
+    folders["model_file"] = weights.file
+    settings = {**options, **run.system.evaluation, **extra}
+    configs = paths.bundle / "configs"
     networks = [name for name in run.system.overlays if name.startswith(NETWORKS)]
     files = [configs / config, *(configs / "overlays" / name for name in networks)]
-    made_from = [weights.key, places.cohorts[cohort].digest]
-    return _make_job(places, name, kind, "evaluating", files, here, chosen, made_from, weights.after, cost)
+    sources = [weights.key, paths.cohorts[cohort].digest]
+    return _make_job(paths, name, kind, "evaluating", files, folders, settings, sources, weights.after, cost)
 
 
-def _list_training_files(places: StudyPaths, run: Run) -> list[Path]:
-    configs = places.bundle / "configs"
+def _list_training_files(paths: StudyPaths, run: Run) -> list[Path]:
+    configs = paths.bundle / "configs"
     return [configs / "train.json", *(configs / "overlays" / overlay for overlay in run.system.overlays)]
 
 
 def _make_job(
-    places: StudyPaths,
+    paths: StudyPaths,
     name: str,
     kind: str,
     run_id: str,
     files: Sequence[Path],
-    here: Mapping[str, Any],
-    chosen: Mapping[str, Any],
-    made_from: Sequence[str],
+    folders: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    sources: Sequence[str],
     after: str | None,
     cost: float,
 ) -> Job:
-    folder = places.output / (name.removesuffix("/training") if kind == "training" else name)
+    folder = paths.output / (name.removesuffix("/training") if kind == "training" else name)
     start = ["-m", "monai.bundle", "run", run_id, "--config_file"]
-    command = [sys.executable, *start, str([str(f) for f in files]), *_format_options({**here, **chosen})]
-    portable = [str(f.relative_to(places.bundle.parent)) for f in files]
-    said = shlex.join(["python", *start, str(portable), *_format_options(chosen)])
+    command = [
+        sys.executable,
+        *start,
+        str([str(f) for f in files]),
+        *_format_options({**folders, **settings}),
+    ]
+    portable = [str(f.relative_to(paths.bundle.parent)) for f in files]
+    record = shlex.join(["python", *start, str(portable), *_format_options(settings)])
     contents = [_read_config(file) for file in files if file.is_file()]
-    key = hash_content([kind, contents, portable, chosen, list(made_from)])
-    return Job(name, kind, command, folder, said, key, after, cost)
+    key = hash_content([kind, contents, portable, settings, list(sources)])
+    return Job(name, kind, command, folder, record, key, after, cost)
 
 
 def _read_config(file: Path) -> dict[str, Any]:
-    """A config as it is read, without comments and without what finds the bundle."""
+    """Read a config without comments and without the HEADER keys."""
     return {k: v for k, v in ConfigParser.load_config_file(str(file)).items() if k not in HEADER}
 
 

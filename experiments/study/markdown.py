@@ -1,4 +1,4 @@
-"""Cells and rows of the page's tables, and its lists."""
+"""Render cells, tables and lists of the page in Markdown."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ DASH = "-"
 
 
 def render_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Lines of a Markdown table, with an empty line behind."""
+    """Render a Markdown table as lines, with an empty line at the end."""
     return [_render_row(head), _render_row(["---"] * len(head)), *(_render_row(row) for row in rows), ""]
 
 
 def render_list(sentences: Iterable[str]) -> list[str]:
-    """Lines of a Markdown list, with an empty line behind; nothing of nothing."""
+    """Render a Markdown list as lines, with an empty line at the end; no lines if empty."""
     lines = [f"- {sentence}" for sentence in sentences]
     return [*lines, ""] if lines else []
 
 
 def format_figure(figure: Figure) -> str:
-    """`0.912 (0.870-0.950)`; a dash where there is no number."""
+    """Format a figure as `0.912 (0.870-0.950)`; a dash if it is None."""
     value, low, high = figure
     if value is None:
         return DASH
@@ -32,24 +32,24 @@ def format_figure(figure: Figure) -> str:
 
 
 def format_difference(gap: Mapping[str, Any]) -> str:
-    """`+0.014 (-0.006 to +0.034), p 0.19`; a dash where there is no difference."""
+    """Format a difference as `+0.014 (-0.006 to +0.034), p 0.19`; a dash if it is None."""
     if gap.get("value") is None:
         return DASH
-    said = f"{gap['value']:+.3f}"
+    text = f"{gap['value']:+.3f}"
     if gap["low"] is not None:
-        said += f" ({gap['low']:+.3f} to {gap['high']:+.3f})"
+        text += f" ({gap['low']:+.3f} to {gap['high']:+.3f})"
     if gap["p"] is not None:
-        said += f", p {gap['p']:.3f}" if gap["p"] >= 0.001 else ", p < 0.001"
-    return said
+        text += f", p {gap['p']:.3f}" if gap["p"] >= 0.001 else ", p < 0.001"
+    return text
 
 
 def format_seeds(spread: Sequence[float] | None) -> str:
-    """`0.905 ± 0.008`, mean and SD over seeds."""
+    """Format mean and SD over seeds as `0.905 ± 0.008`."""
     return DASH if spread is None else f"{spread[0]:.3f} ± {spread[1]:.3f}"
 
 
 def format_printed(value: float | None) -> str:
-    """A number of the paper, in italics."""
+    """Format a number of the paper in italics."""
     return DASH if value is None else f"*{value:.4g}*" if round(value, 3) != value else f"*{value:.3f}*"
 
 

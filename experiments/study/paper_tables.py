@@ -1,4 +1,4 @@
-"""The numbers that the paper prints (LIDIA, Tables 1 to 3), on its own patients."""
+"""Numbers of the paper (LIDIA, Tables 1 to 3), on its own patients."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ROWS: dict[int, dict[str, tuple[float, ...]]] = {
 
 
 def get_printed_row(table: int, row: str | None) -> dict[str, float]:
-    """A row of the paper by metric; empty where it has no such row.
+    """Return a row of the paper by metric; empty if `row` is None.
 
     Raises:
         ValueError: the paper has the table, but not this row.
@@ -42,6 +42,6 @@ def get_printed_row(table: int, row: str | None) -> dict[str, float]:
     if row is None:
         return {}
     if row not in ROWS.get(table, {}):
-        there = ", ".join(ROWS.get(table, {})) or "none"
-        raise ValueError(f"The paper's Table {table} has no row '{row}'; its rows are {there}.")
+        names = ", ".join(ROWS.get(table, {})) or "none"
+        raise ValueError(f"The paper's Table {table} has no row '{row}'; its rows are {names}.")
     return dict(zip(COLUMNS[table], ROWS[table][row], strict=True))

@@ -1,4 +1,4 @@
-"""One process of a study: started once, its result stamped, never two at a time in one folder."""
+"""Run one process of a study: mark its result with a key, never two at a time in one folder."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ logger = logging.getLogger(__name__)
 
 
 class StudyError(RuntimeError):
-    """A process of a study failed; its log says why."""
+    """A process of a study failed; the message names its log."""
 
 
 def is_done(job: Job) -> bool:
-    """Whether the job was finished here, with these configs, options and cohorts."""
+    """Whether the job finished in its folder with these configs, options and cohorts."""
     return _read_key(_get_stamp_path(job, "done")) == job.key
 
 
 def run_job(job: Job) -> None:
-    """Runs a job to its end and stamps it.
+    """Run a job and write its key.
 
-    A training that was cut off goes on from its last state. One that was begun with other configs does not:
-    its folder is set aside under another name, so that nothing is mixed and nothing is lost.
+    An interrupted training resumes from its last checkpoint. If it was begun with other configs, its folder
+    is renamed and the training starts again.
 
     Args:
         job: the job.
@@ -38,16 +38,16 @@ def run_job(job: Job) -> None:
     Raises:
         StudyError: the process failed.
     """
-    begun = _read_key(_get_stamp_path(job, "begun"))
-    if job.kind == "training" and begun not in (None, job.key):
-        aside = next(p for n in range(1, 1000) if not (p := job.folder.with_suffix(f".old{n}")).exists())
-        job.folder.rename(aside)
-        logger.warning("%s was begun with other configs and is now %s", job.name, aside)
+    begun_key = _read_key(_get_stamp_path(job, "begun"))
+    if job.kind == "training" and begun_key not in (None, job.key):
+        new_folder = next(p for n in range(1, 1000) if not (p := job.folder.with_suffix(f".old{n}")).exists())
+        job.folder.rename(new_folder)
+        logger.warning("%s was begun with other configs and is now %s", job.name, new_folder)
     write_json(_get_stamp_path(job, "begun"), {"key": job.key})
     with _lock_folder(job) as lock:
         path = job.folder / "output.log"
         with path.open("w", encoding="utf-8") as log:
-            done = subprocess.run(
+            process = subprocess.run(
                 job.command,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -55,16 +55,16 @@ def run_job(job: Job) -> None:
                 pass_fds=(lock,),
                 check=False,
             )
-    if done.returncode:
-        last = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
-        end = f"was killed by signal {-done.returncode}" if done.returncode < 0 else "failed"
-        raise StudyError(f"{job.name} {end}: {''.join(last)} ({path})")
+    if process.returncode:
+        last_line = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
+        ending = f"was killed by signal {-process.returncode}" if process.returncode < 0 else "failed"
+        raise StudyError(f"{job.name} {ending}: {''.join(last_line)} ({path})")
     write_json(_get_stamp_path(job, "done"), {"key": job.key, "command": job.command[1:]})
 
 
 @contextmanager
 def _lock_folder(job: Job) -> Iterator[int]:
-    """Holds the folder; the process holds it too, so that it stays held when the study alone was killed."""
+    """Lock the folder; the process inherits the lock, which remains if only the study is killed."""
     with (job.folder / ".lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""What registration is worth: the same phantoms with raw breathing, registered, with residual breathing."""
+"""Measure the benefit of registration on phantoms with raw breathing, registered, and residual breathing."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from scripts.lidia.runtime.weights import hash_file, load_weights
 
 ARMS = ("raw", "registered", "residual")
 POINTS = 4000
-"""Places in the liver that a pair's error is the mean over."""
+"""Points in the liver over which the error of a pair is averaged."""
 logger = logging.getLogger("lidia.study")
 Arm = Callable[[Mapping[str, Any]], dict[str, float | None]]
 
@@ -50,15 +50,15 @@ def measure_registration(
     inferer: Callable[..., Any],
     postprocessing: Callable[..., Any],
 ) -> Path:
-    """Makes, registers and reads phantoms one after the other; what is done is kept, and a rerun goes on.
+    """Make, register and evaluate phantoms one after the other; results are stored, and a rerun resumes.
 
     Args:
-        patients: how many; 100 if None. Patient i depends on seed, cohort and i alone.
+        patients: number of patients; 100 if None. Patient i depends on seed, cohort and i only.
         seed: of the cohort.
         cohort: `internal` or `external`.
         spacing: of the phantoms in mm; each scan has its own if None.
         method: of registration.
-        output_dir: gets `patients/ID.json` and `registration.json`; volumes are removed again.
+        output_dir: output folder of `patients/ID.json` and `registration.json`; volumes are removed.
         draws: of the bootstrap.
         weights: file of weights.
         network: the network, without weights.
@@ -67,7 +67,7 @@ def measure_registration(
         postprocessing: of an evaluation.
 
     Returns:
-        `registration.json`: errors in the liver a pair, AUC-8 an arm, and paired differences.
+        `registration.json`: errors in the liver per pair, AUC-8 per arm, and paired differences.
     """
     folder = Path(output_dir)
     load_weights(network, weights)
@@ -80,45 +80,45 @@ def measure_registration(
         data["pred"] = MetaTensor(prediction, meta=data["image"].meta)
         scores = PatientScores()
         row = scores([postprocessing(data)])[0]
-        # what a network without a branch or a patient without a type does not have is null in JSON
+        # scores that do not exist (no patient branch, no lesion of a type) are null in JSON
         values = [value if np.isfinite(value) else None for value in row.tolist()]
         return dict(zip(scores.names, values, strict=True))
 
-    asked = {"seed": int(seed), "cohort": cohort, "spacing": spacing, "method": method}
-    asked |= {"weights": hash_file(weights), "recipe": recipe_hash()}
-    done = []
+    settings = {"seed": int(seed), "cohort": cohort, "spacing": spacing, "method": method}
+    settings |= {"weights": hash_file(weights), "recipe": recipe_hash()}
+    records = []
     for index in tqdm(range(int(patients or 100)), unit="patient", desc=f"registered by {method}"):
         file = folder / "patients" / f"{cohort}_{seed}_{index:05d}.json"
-        known = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-        if known.get("asked") != asked:
-            known = {"asked": asked, **_measure_patient(folder / "volumes", index, asked, read)}
-            write_json(file, known)
-        done.append(known)
-        written = _write_summary(folder / "registration.json", done, asked, int(draws))
+        record = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        if record.get("asked") != settings:
+            record = {"asked": settings, **_measure_patient(folder / "volumes", index, settings, read)}
+            write_json(file, record)
+        records.append(record)
+        written = _write_summary(folder / "registration.json", records, settings, int(draws))
     return written
 
 
-def _measure_patient(folder: Path, index: int, asked: Mapping[str, Any], read: Arm) -> dict[str, Any]:
-    """Errors of the pairs and scores of the arms of one patient."""
+def _measure_patient(folder: Path, index: int, settings: Mapping[str, Any], read: Arm) -> dict[str, Any]:
+    """Measure the errors of the pairs and the scores of the arms of one patient."""
     shutil.rmtree(folder, ignore_errors=True)
-    spacing = None if asked["spacing"] is None else (float(asked["spacing"]),) * 3
-    make = {"seed": asked["seed"], "cohort": asked["cohort"], "spacing": spacing}
+    spacing = None if settings["spacing"] is None else (float(settings["spacing"]),) * 3
+    recipe = {"seed": settings["seed"], "cohort": settings["cohort"], "spacing": spacing}
     items = {}
     for breathing in ("raw", "residual"):
         place = folder / breathing
-        item = write_case(index, folder=place, breathing=breathing, **make)
+        item = write_case(index, folder=place, breathing=breathing, **recipe)
         items[breathing] = complete_item(item, place)
-    moved = register_phases(items["raw"], folder=folder / "registered", method=asked["method"])
-    items["registered"] = moved
-    told = moved["notes"]["registration"]
-    breaths = redraw_displacements(asked["seed"], index, asked["cohort"], spacing=spacing)
-    places = _sample_liver(items["raw"]["liver"])
+    registered_item = register_phases(items["raw"], folder=folder / "registered", method=settings["method"])
+    items["registered"] = registered_item
+    registration = registered_item["notes"]["registration"]
+    breaths = redraw_displacements(settings["seed"], index, settings["cohort"], spacing=spacing)
+    points = _sample_liver(items["raw"]["liver"])
     pairs = {}
-    for phase, pair in told.items():
-        true = breaths[phase].places(places)
-        file = folder / "registered" / moved["id"] / f"{phase}_field.nii.gz"
-        said = places if pair["method"] == "none" else places + read_displacement(file, places)
-        before, after = (np.linalg.norm(found - true, axis=0) for found in (places, said))
+    for phase, pair in registration.items():
+        true = breaths[phase].locate(points)
+        file = folder / "registered" / registered_item["id"] / f"{phase}_field.nii.gz"
+        estimated = points if pair["method"] == "none" else points + read_displacement(file, points)
+        before, after = (np.linalg.norm(positions - true, axis=0) for positions in (points, estimated))
         errors = {
             "before_mm": before.mean(),
             "after_mm": after.mean(),
@@ -131,45 +131,45 @@ def _measure_patient(folder: Path, index: int, asked: Mapping[str, Any], read: A
 
 
 def _sample_liver(path: str) -> NDArray[np.float64]:
-    """Places (3, N) in a mask, RAS mm; at most POINTS of them, evenly."""
+    """Sample points (3, N) in a mask evenly, RAS mm; about POINTS of them."""
     image = nib.load(path)
     index = np.argwhere(np.asarray(image.dataobj) > 0).T
     index = index[:, :: max(1, index.shape[1] // POINTS)]
     return image.affine[:3, :3] @ index + image.affine[:3, 3:]
 
 
-def read_displacement(file: Path, places: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Gives the displacement (3, N), mm, of places (3, N), RAS mm, by a stored field of `register_phases`."""
+def read_displacement(file: Path, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Read the displacement (3, N) of points (3, N), RAS mm, from a field of `register_phases`."""
     image = nib.load(file)
     back = np.linalg.inv(image.affine)
-    at = back[:3, :3] @ places + back[:3, 3:]
+    indices = back[:3, :3] @ points + back[:3, 3:]
     parts = np.moveaxis(np.asarray(image.dataobj)[:, :, :, 0], -1, 0)
-    return np.stack([map_coordinates(part, at, order=1, mode="nearest") for part in parts])
+    return np.stack([map_coordinates(part, indices, order=1, mode="nearest") for part in parts])
 
 
 def _write_summary(
-    path: Path, done: Sequence[Mapping[str, Any]], asked: Mapping[str, Any], draws: int
+    path: Path, records: Sequence[Mapping[str, Any]], settings: Mapping[str, Any], draws: int
 ) -> Path:
-    """Sums up the patients who are done."""
-    weights = draw_patients(len(done), draws)
+    """Write the summary of all finished patients."""
+    weights = draw_patients(len(records), draws)
     auc8 = {}
     for arm in ARMS:
-        names = [name for name in done[0]["rows"][arm] if not name.startswith("branch_")]
-        table = {name: np.array([one["rows"][arm][name] for one in done], float) for name in names}
+        names = [name for name in records[0]["rows"][arm] if not name.startswith("branch_")]
+        table = {name: np.array([record["rows"][arm][name] for record in records], float) for name in names}
         auc8[arm] = summarise_patient_scores(table, weights).values["auc8"]
-    pairs = [pair for one in done for pair in one["pairs"].values()]
-    gained = {name: np.array([pair[f"{name}_mm"] for pair in pairs]) for name in ("before", "after")}
+    pairs = [pair for record in records for pair in record["pairs"].values()]
+    errors = {name: np.array([pair[f"{name}_mm"] for pair in pairs]) for name in ("before", "after")}
     content: dict[str, Any] = {
-        **asked,
-        "patients": len(done),
+        **settings,
+        "patients": len(records),
         "pairs": len(pairs),
         "accepted": sum(pair["accepted"] for pair in pairs),
-        "error_mm": {name: _summarise_errors(values) for name, values in gained.items()},
-        "worst_change_mm": round(float((gained["after"] - gained["before"]).max(initial=-np.inf)), 3),
-        "auc8": {arm: interval(values, len(done)) for arm, values in auc8.items()},
+        "error_mm": {name: _summarise_errors(values) for name, values in errors.items()},
+        "worst_change_mm": round(float((errors["after"] - errors["before"]).max(initial=-np.inf)), 3),
+        "auc8": {arm: interval(values, len(records)) for arm, values in auc8.items()},
         "differences": {
-            f"{one} - {other}": paired_difference(auc8[one], auc8[other], len(done))
-            for one, other in (("registered", "residual"), ("raw", "residual"), ("registered", "raw"))
+            f"{record} - {other}": paired_difference(auc8[record], auc8[other], len(records))
+            for record, other in (("registered", "residual"), ("raw", "residual"), ("registered", "raw"))
         },
         "seconds_a_pair": round(float(np.median([pair["seconds"] for pair in pairs])), 1),
     }

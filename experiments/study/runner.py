@@ -1,7 +1,7 @@
-"""Trains and evaluates many systems through the bundle's own configs, each in its own process.
+"""Train and evaluate many systems through the bundle's own configs, each in its own process.
 
-A system is a list of overlays and a few options. What is finished is not done again: a training goes on from
-its last state, an evaluation that was cut off starts anew, a row that the archive holds is left alone.
+A system is a list of overlays and options. Finished work is not repeated: an interrupted training resumes, an
+interrupted evaluation starts again, and rows in the archive are not run.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ logger = logging.getLogger(__name__)
 
 
 class Outcome(NamedTuple):
-    """What a study came to."""
+    """Result of a study."""
 
     archive: Path
     failed: list[str]
 
     def finish(self) -> None:
-        """Ends the command: silent if nothing failed.
+        """Raise an error if a process failed.
 
         Raises:
             StudyError: a process failed; all others were finished first.
@@ -71,77 +71,83 @@ def run_study(
     seconds_per_patient: float = 1.5,
     trusted: Collection[str] = (),
 ) -> Outcome:
-    """Runs every system: training, then both cohorts; then further seeds, subsets of phases and pictures.
+    """Run every system: training, then both cohorts; then further seeds, phase subsets and pictures.
 
     Args:
-        systems: as `read_systems` takes them.
+        systems: see `read_systems`.
         dataset_dir: cohort to train on, and whose `test` section is the internal cohort.
         external_dir: cohort whose `test` section is the external one.
-        output_dir: one folder a run: weights, logs, `internal/` and `external/` with their metrics.
+        output_dir: one folder per run: weights, logs, `internal/` and `external/` with their metrics.
         bundle_root: the bundle.
-        archive: folder where the small evidence is kept; by default, and if empty, `study` in `output_dir`.
+        archive: folder of the small results; by default, and if empty, `study` in `output_dir`.
         options: given to every training.
         evaluation: options given to every evaluation.
-        phases: `{systems, patients, subsets}` of the evaluations with some of the phases; none without it.
-        cases: `{system, patients}` to draw; none without it.
-        difficulty: measure oracle and floor as well.
-        workers: processes at a time, one thread each.
-        probe_steps: of the short trainings that measure what a step costs; 0 takes `seconds_per_step`.
-        seconds_per_step: CPU seconds, where nothing better is known.
+        phases: `{systems, patients, subsets}` of the evaluations with phase subsets; None for none.
+        cases: `{system, patients}` of the pictures; None for none.
+        difficulty: whether to measure oracle and floor.
+        workers: number of parallel processes, one thread each.
+        probe_steps: steps of the trainings that measure the cost of a step; 0 uses `seconds_per_step`.
+        seconds_per_step: CPU seconds if nothing better is known.
         seconds_per_patient: CPU seconds of an evaluation.
-        trusted: systems whose archived rows stand although configs have changed since.
+        trusted: systems whose archived rows are valid although configs have changed.
 
     Returns:
-        The archive, and what failed.
+        The archive, and messages of what failed.
     """
-    output, chosen = Path(output_dir).absolute(), dict(options or {})
-    kept = Path(archive).absolute() if archive else output / "study"
+    output, training_options = Path(output_dir).absolute(), dict(options or {})
+    archive_folder = Path(archive).absolute() if archive else output / "study"
     folders = dict(zip(COHORTS, (dataset_dir, external_dir), strict=True))
     cohorts = {name: read_cohort(str(Path(folder).absolute())) for name, folder in folders.items()}
-    places = StudyPaths(Path(bundle_root).absolute(), output, cohorts)
-    known = read_systems(systems)
-    _check_overlays(places, known)
+    paths = StudyPaths(Path(bundle_root).absolute(), output, cohorts)
+    system_list = read_systems(systems)
+    _check_overlays(paths, system_list)
     plan = partial(
         _plan_jobs,
-        places,
-        known,
-        chosen,
+        paths,
+        system_list,
+        training_options,
         dict(evaluation or {}),
         phases,
         cases,
         difficulty,
         seconds_per_patient,
     )
-    finished = partial(is_kept, kept, trusted=trusted)
+    finished = partial(is_kept, archive_folder, trusted=trusted)
 
-    # Keys do not depend on costs: the first plan says which systems are to be measured
+    # Keys do not depend on costs: the first plan gives the systems whose cost is to be measured
     ahead = select_required(plan({}), finished)
-    unsure = [run for run in list_runs(known) if any(job.name == f"{run.name}/training" for job in ahead)]
-    costs = {run.system.name: read_cost(kept, run) for run in unsure}
-    unknown = [Run(system, 0) for system in known if costs.get(system.name, 0.0) is None]
+    to_train = [
+        run for run in list_runs(system_list) if any(job.name == f"{run.name}/training" for job in ahead)
+    ]
+    costs = {run.system.name: read_cost(archive_folder, run) for run in to_train}
+    unknown = [Run(system, 0) for system in system_list if costs.get(system.name, 0.0) is None]
     if probe_steps and unknown:
         logger.info("Measuring a step of %s", ", ".join(run.name for run in unknown))
-        few = write_probe_datalist(places)
+        probe_datalist = write_probe_datalist(paths)
         with ThreadPoolExecutor(workers) as pool:
-            found = list(pool.map(lambda run: probe_cost(places, run, few, chosen, probe_steps), unknown))
-        costs |= {run.system.name: seconds for run, seconds in zip(unknown, found, strict=True)}
+            measured = list(
+                pool.map(
+                    lambda run: probe_cost(paths, run, probe_datalist, training_options, probe_steps), unknown
+                )
+            )
+        costs |= {run.system.name: seconds for run, seconds in zip(unknown, measured, strict=True)}
     jobs = plan({name: seconds_per_step if cost is None else cost for name, cost in costs.items()})
     ahead = [job._replace(cost=0.0) if is_done(job) else job for job in select_required(jobs, finished)]
     logger.info(format_budget(ahead, workers))
 
-    by_name = {run.name: run for run in list_runs(known)}
+    by_name = {run.name: run for run in list_runs(system_list)}
 
-    def do(job: Job) -> None:
+    def run_and_store(job: Job) -> None:
         if not is_done(job):
             run_job(job)
         run = by_name.get(job.name.split("/")[0])
-        store_result(kept, job, places, run, count_steps(places, run, chosen) if run else 0)
+        store_result(archive_folder, job, paths, run, count_steps(paths, run, training_options) if run else 0)
 
-    return Outcome(kept, run_jobs(ahead, workers, do, len(jobs)))
+    return Outcome(archive_folder, run_jobs(ahead, workers, run_and_store, len(jobs)))
 
 
 def _plan_jobs(
-    places: StudyPaths,
+    paths: StudyPaths,
     systems: list[System],
     options: Mapping[str, Any],
     evaluation: Mapping[str, Any],
@@ -151,41 +157,39 @@ def _plan_jobs(
     patient: float,
     step: Mapping[str, float],
 ) -> list[Job]:
-    """All jobs in their order: first seeds, further seeds, oracle and floor, then phases and pictures."""
+    """Plan all jobs in order: first seeds, further seeds, oracle and floor, then phases and pictures."""
     jobs: list[Job] = []
-    known: dict[str, tuple[Run, Weights]] = {}
+    weights_by_run: dict[str, tuple[Run, Weights]] = {}
     for run in list_runs(systems):
-        weights = find_given_weights(places, run)
+        weights = find_given_weights(paths, run)
         if weights is None:
-            cost = step.get(run.system.name, 0.0) * count_steps(places, run, options)
-            training = make_training_job(places, run, options, cost)
+            cost = step.get(run.system.name, 0.0) * count_steps(paths, run, options)
+            training = make_training_job(paths, run, options, cost)
             jobs.append(training)
             weights = locate_trained_weights(training)
-        jobs += make_evaluation_jobs(places, run, weights, evaluation, patient)
-        known[run.name] = (run, weights)
+        jobs += make_evaluation_jobs(paths, run, weights, evaluation, patient)
+        weights_by_run[run.name] = (run, weights)
     if difficulty:
-        jobs += make_difficulty_jobs(places, patient)
-    if cases and cases["system"] in known:
-        run, weights = known[cases["system"]]
-        jobs.append(make_cases_job(places, run, weights, evaluation, patient, int(cases["patients"])))
+        jobs += make_difficulty_jobs(paths, patient)
+    if cases and cases["system"] in weights_by_run:
+        run, weights = weights_by_run[cases["system"]]
+        jobs.append(make_cases_job(paths, run, weights, evaluation, patient, int(cases["patients"])))
     for name in phases["systems"] if phases else ():
-        if phases and name in known:
-            run, weights = known[name]
+        if phases and name in weights_by_run:
+            run, weights = weights_by_run[name]
             count, subsets = int(phases["patients"]), phases.get("subsets")
-            jobs += make_phase_jobs(
-                places, run, weights, evaluation, patient, patients=count, subsets=subsets
-            )
+            jobs += make_phase_jobs(paths, run, weights, evaluation, patient, patients=count, subsets=subsets)
     return jobs
 
 
-def _check_overlays(places: StudyPaths, systems: list[System]) -> None:
-    """Looks for all overlays before anything runs.
+def _check_overlays(paths: StudyPaths, systems: list[System]) -> None:
+    """Check that all overlays exist before a job runs.
 
     Raises:
-        FileNotFoundError: a system names one that is not there.
+        FileNotFoundError: a system names an overlay that does not exist.
     """
     for system in systems:
         for overlay in system.overlays:
-            path = places.bundle / "configs/overlays" / overlay
+            path = paths.bundle / "configs/overlays" / overlay
             if not path.is_file():
                 raise FileNotFoundError(f"{path} is not there; the study's system '{system.name}' names it.")

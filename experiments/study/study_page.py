@@ -1,4 +1,4 @@
-"""The page of a study: the paper's tables with ours above theirs, and every method by every rule."""
+"""Render the page of a study: the paper's tables with our rows, and every method by every rule."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ FAIR = ("auc8", "auc2", *LESION_METRICS, "ece", "brier_skill")
 
 
 class Study(NamedTuple):
-    """All that a page tells."""
+    """Content of the page."""
 
     systems: list[System]
-    found: dict[str, dict[str, Method]]
+    methods: dict[str, dict[str, Method]]
     """By cohort and method."""
     differences: dict[str, dict[str, Any]]
     """By cohort, method and metric, to the reference."""
@@ -46,63 +46,65 @@ class Study(NamedTuple):
     """Runs and cohorts that are not finished."""
     reference: str
     remarks: Mapping[str, Sequence[str]]
-    """By table ("1"): sentences on why our order differs from the paper's."""
+    """By table ("1"): explanations why our order differs from the paper's."""
 
 
 def render_paper_table(study: Study, number: int, cohort: str) -> list[str]:
-    """One of the paper's tables: ours, its difference to the reference, its seeds, the paper's own row.
+    """Render one of the paper's tables: our rows, differences to the reference, seeds, the paper's row.
 
     Args:
         study: the figures.
         number: of the table.
-        cohort: whose figures; the paper's own, of its internal one, stand beside the internal ones. The
-            external cohort has rows of the systems that are judged on it, and no table without any.
+        cohort: `internal` or `external`. The paper's rows are added for the internal cohort only. The
+            external cohort has rows of the systems that are evaluated on it, and no table without any.
     """
     columns = COLUMNS[number]
     lines: list[list[str]] = []
-    placed: list[RankedRow] = []
-    judged = [(system, row) for system, row in list_rows(study, number) if cohort in system.cohorts]
-    if cohort != "internal" and not judged:
+    ranked: list[RankedRow] = []
+    evaluated = [(system, row) for system, row in list_rows(study, number) if cohort in system.cohorts]
+    if cohort != "internal" and not evaluated:
         return []
-    for system, row in judged:
+    for system, row in evaluated:
         rules = [row.rule, *(["livermax"] if number == 2 and row.rule != "livermax" else [])]
         for rule in rules:
             lines += _render_our_row(study, cohort, system, row, rule, columns)
-        theirs = get_printed_row(number, row.paper)
-        if theirs and cohort == "internal":
-            cells = [format_printed(theirs.get(key)) for key in columns]
+        printed = get_printed_row(number, row.paper)
+        if printed and cohort == "internal":
+            cells = [format_printed(printed.get(key)) for key in columns]
             lines.append(["", f"*paper: {row.paper}*", *cells])
-        method = study.found[cohort].get(f"{system.name}+{row.rule}")
+        method = study.methods[cohort].get(f"{system.name}+{row.rule}")
         if method is not None:
-            placed.append(RankedRow(row.label, method, theirs))
+            ranked.append(RankedRow(row.label, method, printed))
     for name in ("oracle", "floor"):
-        if name in study.found[cohort]:
-            figures = study.found[cohort][name].figures
+        if name in study.methods[cohort]:
+            figures = study.methods[cohort][name].figures
             lines.append([name, "true masks", *(format_figure(figures[key]) for key in columns)])
-    count = max((method.patients for method in study.found[cohort].values()), default=0)
+    count = max((method.patients for method in study.methods[cohort].values()), default=0)
     page = [f"### {TITLES[number]}, {cohort} cohort", "", _format_caption(cohort, count, study.reference), ""]
     page += render_table(["method", "", *(_get_title(key) for key in columns)], lines)
     if cohort == "internal":
-        said = [w for key in (columns if number == 1 else ("auc8",)) for w in compare_order(placed, key)]
-        page += ["Comparison of our order with the paper's order:", "", *render_list(said)] if said else []
-        why = study.remarks.get(str(number), ()) if said else ()
+        remarks = [w for key in (columns if number == 1 else ("auc8",)) for w in compare_order(ranked, key)]
+        page += (
+            ["Comparison of our order with the paper's order:", "", *render_list(remarks)] if remarks else []
+        )
+        why = study.remarks.get(str(number), ()) if remarks else ()
         page += ["Possible reasons:", "", *render_list(why)] if why else []
         page += _list_missing_rows(study, number)
     return page
 
 
 def render_all_methods(study: Study, cohort: str) -> list[str]:
-    """Every finished method by every rule, with the paired difference to the reference."""
-    found, gaps = study.found[cohort], study.differences.get(cohort, {})
+    """Render every finished method by every rule, with the paired difference to the reference."""
+    methods, gaps = study.methods[cohort], study.differences.get(cohort, {})
     lines, types = [], []
-    for name, method in found.items():
+    for name, method in methods.items():
         cells = [format_figure(method.figures[key]) for key in FAIR]
         gap = [format_difference(gaps.get(name, {}).get(key, {})) for key in ("auc8", "auc2")]
         lines.append([name, *cells, *gap])
         figures = [method.figures[f"auc_{kind}"] for kind in LESION_TYPES]
         spread = study.seeds[cohort].get(name, {}).get("auc8")
         types.append([name, *map(format_figure, [*figures, method.figures["auc8"]]), format_seeds(spread)])
-    count = max((method.patients for method in found.values()), default=0)
+    count = max((method.patients for method in methods.values()), default=0)
     head = ["method", *(_get_title(key) for key in FAIR)]
     page = [f"### Every method by every rule, {cohort} cohort", ""]
     page += [_format_caption(cohort, count, study.reference), ""]
@@ -112,14 +114,14 @@ def render_all_methods(study: Study, cohort: str) -> list[str]:
 
 
 def render_budget(study: Study) -> list[str]:
-    """What each training cost and on what it was trained."""
+    """Render the cost and the data of each training."""
     lines = []
-    for name, said in study.budget.items():
+    for name, budget in study.budget.items():
         system = name.partition("+")[0]
         if name in (f"{system}+livermax", "oracle"):
-            hours = DASH if said["seconds"] is None else f"{said['seconds'] / 3600:.2f}"
-            seeds = ", ".join(map(str, said["seeds"])) or DASH
-            lines.append([system, str(said["steps"] or DASH), hours, seeds, said["phantom"] or DASH])
+            hours = DASH if budget["seconds"] is None else f"{budget['seconds'] / 3600:.2f}"
+            seeds = ", ".join(map(str, budget["seeds"])) or DASH
+            lines.append([system, str(budget["steps"] or DASH), hours, seeds, budget["phantom"] or DASH])
     page = [
         "### The budget of each method",
         "",
@@ -131,7 +133,7 @@ def render_budget(study: Study) -> list[str]:
 
 
 def render_page(study: Study, pictures: Sequence[str]) -> str:
-    """The page.
+    """Render the page.
 
     Args:
         study: the figures.
@@ -147,8 +149,8 @@ def render_page(study: Study, pictures: Sequence[str]) -> str:
 
 
 def _render_introduction(study: Study) -> list[str]:
-    done = sorted({name for found in study.found.values() for name in found})
-    said = [
+    names = sorted({name for methods in study.methods.values() for name in methods})
+    lines = [
         "**All patients here are synthetic** (the phantom). The paper's numbers, in italics, are from real "
         "patients. Only the order of methods can be compared. Intervals are 95 % percentiles of a bootstrap "
         "over patients. A paired test uses the same patients for both methods. Its p does not include the "
@@ -160,24 +162,24 @@ def _render_introduction(study: Study) -> list[str]:
         "on this choice. Oracle and floor use the true masks and no output of a network: the oracle is a "
         "random forest on many features, the floor is a logistic regression on four mean differences.",
         "",
-        f"Finished: {len(done)} methods." if done else "Nothing is finished yet.",
+        f"Finished: {len(names)} methods." if names else "Nothing is finished yet.",
         "",
     ]
-    return said + ([f"Missing so far: {', '.join(study.missing)}.", ""] if study.missing else [])
+    return lines + ([f"Missing so far: {', '.join(study.missing)}.", ""] if study.missing else [])
 
 
 def list_rows(study: Study, number: int) -> list[tuple[System, Row]]:
-    """Our rows of one of the paper's tables in the paper's order, those that it does not have behind."""
+    """List our rows of one of the paper's tables in the paper's order, rows that it lacks last."""
     rows = [(system, row) for system in study.systems for row in system.rows if row.table == number]
     order = list(ROWS[number])
-    return sorted(rows, key=lambda one: order.index(one[1].paper) if one[1].paper in order else len(order))
+    return sorted(rows, key=lambda pair: order.index(pair[1].paper) if pair[1].paper in order else len(order))
 
 
 def _render_our_row(
     study: Study, cohort: str, system: System, row: Row, rule: str, columns: Sequence[str]
 ) -> list[list[str]]:
     name = f"{system.name}+{rule}"
-    method = study.found[cohort].get(name)
+    method = study.methods[cohort].get(name)
     if method is None:
         return [[row.label, f"{RULE_TITLES[rule]}: missing", *(DASH for _ in columns)]]
     lines = [[row.label, RULE_TITLES[rule], *(format_figure(method.figures[key]) for key in columns)]]
@@ -194,10 +196,10 @@ def _render_our_row(
 
 
 def _list_missing_rows(study: Study, number: int) -> list[str]:
-    """Rows of the paper that no system stands for."""
-    here = {row.paper for _, row in list_rows(study, number)}
-    lost = [name for name in ROWS[number] if name not in here]
-    return [f"Rows of the paper without a counterpart here: {', '.join(lost)}.", ""] if lost else []
+    """Name the rows of the paper without a system."""
+    present = {row.paper for _, row in list_rows(study, number)}
+    missing = [name for name in ROWS[number] if name not in present]
+    return [f"Rows of the paper without a counterpart here: {', '.join(missing)}.", ""] if missing else []
 
 
 def _format_caption(cohort: str, patients: int, reference: str) -> str:

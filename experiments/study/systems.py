@@ -1,4 +1,4 @@
-"""What a study compares: systems as its config names them, and one run a seed of each."""
+"""Read the systems of a study from its config, and list their runs, one per seed."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ ROW_KEYS = {"table", "rule", "paper", "label"}
 
 
 class Row(NamedTuple):
-    """A system's place in one of the paper's tables."""
+    """A row of a system in one of the paper's tables."""
 
     table: int
     rule: str
-    """Of the patient scores: the one that the paper gave it."""
+    """Rule of the patient scores that the paper used for it."""
     label: str
     paper: str | None
-    """Name of the row in the paper; None where the paper has none."""
+    """Name of the row in the paper; None if the paper has none."""
 
 
 class System(NamedTuple):
-    """A list of overlays and a few options, trained and judged like all others."""
+    """A method: overlays and options, trained and evaluated like all others."""
 
     name: str
     label: str
@@ -44,12 +44,12 @@ class System(NamedTuple):
     training: Mapping[str, Any]
     evaluation: Mapping[str, Any]
     weights: str | None
-    """File in the bundle that is judged as it is; None where the system is trained."""
+    """File in the bundle that is evaluated without training; None if the system is trained."""
     cohorts: tuple[str, ...]
-    """Where it is judged."""
+    """Cohorts that it is evaluated on."""
     seeds: int
     seconds_per_step: float | None
-    """CPU seconds, where they are known; otherwise they are measured."""
+    """CPU seconds; None if they are to be measured."""
     rows: tuple[Row, ...]
 
 
@@ -61,49 +61,49 @@ class Run(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The system's name, for a further seed with the seed behind it."""
+        """Name of the system, followed by the seed if it is not 0."""
         return self.system.name if self.seed == 0 else f"{self.system.name}_seed{self.seed}"
 
 
 def read_systems(systems: Mapping[str, Mapping[str, Any]]) -> list[System]:
-    """Systems as the config names them.
+    """Read the systems of the config.
 
     Args:
         systems: by name `{overlays, training, evaluation, weights, cohorts, seeds, seconds_per_step, label,
             rule, table, paper, rows}`, each part optional. `table` is one number or several, `paper` the
-            row's name there. A system that stands in tables under several rules or names gives `rows`,
+            row's name there. A system with several rows, rules or names gives `rows`,
             a list of `{table, rule, paper, label}`, instead.
 
     Raises:
         ValueError: a system has an unknown key, rule or cohort, or a name that a run of another one has.
     """
-    found = [_read_system(name, dict(said)) for name, said in systems.items()]
-    names = [run.name for run in list_runs(found)]
+    system_list = [_read_system(name, dict(options)) for name, options in systems.items()]
+    names = [run.name for run in list_runs(system_list)]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(f"Two runs of the study are called {', '.join(twice)}: rename a system.")
-    return found
+    return system_list
 
 
 def list_runs(systems: Sequence[System]) -> list[Run]:
-    """All trainings: the first seed of every system, then the second of those that have one, and so on."""
-    most = max((system.seeds for system in systems), default=0)
-    return [Run(system, seed) for seed in range(most) for system in systems if seed < system.seeds]
+    """List all runs: the first seed of every system, then the second seeds, and so on."""
+    max_seeds = max((system.seeds for system in systems), default=0)
+    return [Run(system, seed) for seed in range(max_seeds) for system in systems if seed < system.seeds]
 
 
-def _read_system(name: str, said: dict[str, Any]) -> System:
-    listed = said.pop("rows", None)
-    _check_keys(name, said, KEYS)
-    if listed is None:
-        tables = said.get("table", ())
+def _read_system(name: str, options: dict[str, Any]) -> System:
+    row_options = options.pop("rows", None)
+    _check_keys(name, options, KEYS)
+    if row_options is None:
+        tables = options.get("table", ())
         tables = [tables] if isinstance(tables, int) else tables
-        listed = [
-            {"table": table, **{key: said[key] for key in ("rule", "paper") if key in said}}
+        row_options = [
+            {"table": table, **{key: options[key] for key in ("rule", "paper") if key in options}}
             for table in tables
         ]
-    label = str(said.get("label", name))
+    label = str(options.get("label", name))
     rows = []
-    for row in listed:
+    for row in row_options:
         _check_keys(name, row, ROW_KEYS)
         rule = row.get("rule", "livermax")
         if rule not in RULES:
@@ -111,24 +111,24 @@ def _read_system(name: str, said: dict[str, Any]) -> System:
                 f"The study's system '{name}': unknown rule '{rule}'; the rules are {', '.join(RULES)}."
             )
         rows.append(Row(int(row["table"]), rule, str(row.get("label", label)), row.get("paper")))
-    cohorts = tuple(said.get("cohorts", COHORTS))
+    cohorts = tuple(options.get("cohorts", COHORTS))
     _check_keys(name, dict.fromkeys(cohorts), set(COHORTS))
     return System(
         name=name,
         label=label,
-        overlays=tuple(said.get("overlays", ())),
-        training=dict(said.get("training", {})),
-        evaluation=dict(said.get("evaluation", {})),
-        weights=said.get("weights"),
+        overlays=tuple(options.get("overlays", ())),
+        training=dict(options.get("training", {})),
+        evaluation=dict(options.get("evaluation", {})),
+        weights=options.get("weights"),
         cohorts=cohorts,
-        seeds=int(said.get("seeds", 1)),
-        seconds_per_step=said.get("seconds_per_step"),
+        seeds=int(options.get("seeds", 1)),
+        seconds_per_step=options.get("seconds_per_step"),
         rows=tuple(rows),
     )
 
 
-def _check_keys(name: str, said: Mapping[str, Any], keys: set[str]) -> None:
-    unknown = sorted(set(said) - keys)
+def _check_keys(name: str, options: Mapping[str, Any], keys: set[str]) -> None:
+    unknown = sorted(set(options) - keys)
     if unknown:
         raise ValueError(
             f"The study's system '{name}': unknown {', '.join(unknown)}; known are {', '.join(sorted(keys))}."

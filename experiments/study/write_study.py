@@ -1,4 +1,4 @@
-"""Writes `study.md`, `study.json` and the pictures from the archive alone, whatever is finished so far."""
+"""Write `study.md`, `study.json` and the pictures from the finished rows of the archive."""
 
 from __future__ import annotations
 
@@ -27,31 +27,33 @@ def write_study(
     seed: int = 0,
     remarks: Mapping[str, Sequence[str]] | None = None,
 ) -> Path:
-    """Writes the page and its data, `study.md` and `study.json`, beside the archive.
+    """Write the page and its data, `study.md` and `study.json`, into the parent folder of the archive.
 
     Args:
         archive: folder of the archive; `study` in `output_dir` if None or empty.
         output_dir: of the study.
-        systems: as `read_systems` takes them.
-        reference: the system, read by LiverMax, that all others are compared with.
+        systems: see `read_systems`.
+        reference: system that all others are compared with, by its LiverMax scores.
         draws: of the bootstrap.
         seed: of the draws.
-        remarks: sentences under a table of the paper ("1", "2", "3"), on why our order differs, or under the
-            picture of the subsets ("phases").
+        remarks: sentences below a table of the paper ("1", "2", "3") that explain why our order differs, or
+            below the figure of phase subsets ("phases").
 
     Returns:
         The page.
     """
     folder = Path(archive).absolute() if archive else Path(output_dir).absolute() / "study"
-    known = read_systems(systems)
-    found = {cohort: _read_evaluations(folder, known, cohort) for cohort in COHORTS}
-    study = _collect_study(folder, known, found, f"{reference}+livermax", draws, seed, remarks or {})
+    system_list = read_systems(systems)
+    evaluations = {cohort: _read_evaluations(folder, system_list, cohort) for cohort in COHORTS}
+    study = _collect_study(
+        folder, system_list, evaluations, f"{reference}+livermax", draws, seed, remarks or {}
+    )
     content: dict[str, Any] = {
-        cohort: {name: method.figures for name, method in study.found[cohort].items()} for cohort in COHORTS
+        cohort: {name: method.figures for name, method in study.methods[cohort].items()} for cohort in COHORTS
     }
     content |= {"differences": study.differences, "seeds": study.seeds, "budget": study.budget}
     write_json(folder.with_name("study.json"), content)
-    pictures = draw_pictures(folder, study, found["internal"].get(reference), draws, seed)
+    pictures = draw_pictures(folder, study, evaluations["internal"].get(reference), draws, seed)
     page = folder.with_name("study.md")
     write_text(page, render_page(study, pictures))
     return page
@@ -60,33 +62,37 @@ def write_study(
 def _collect_study(
     folder: Path,
     systems: list[System],
-    found: Mapping[str, Mapping[str, Evaluation]],
+    evaluations: Mapping[str, Mapping[str, Evaluation]],
     reference: str,
     draws: int,
     seed: int,
     remarks: Mapping[str, Sequence[str]],
 ) -> Study:
     firsts = {system.name for system in systems} | {"oracle"}
-    shown, gaps, spread = {}, {}, {}
-    for cohort, evaluations in found.items():
-        every = evaluate_methods(evaluations, draws, seed)
-        # Further seeds have no rows of their own: they stand beside the first as mean and SD
-        shown[cohort] = {name: one for name, one in every.items() if _get_system(name) in firsts}
-        gaps[cohort] = compare_to_reference(shown[cohort], reference)
+    methods, gaps, spread = {}, {}, {}
+    for cohort, by_name in evaluations.items():
+        all_methods = evaluate_methods(by_name, draws, seed)
+        # Further seeds have no own rows: the first seed's row gives their mean and SD
+        methods[cohort] = {
+            name: method for name, method in all_methods.items() if _get_system(name) in firsts
+        }
+        gaps[cohort] = compare_to_reference(methods[cohort], reference)
         spread[cohort] = {
             f"{system.name}+{rule}": values
             for system in systems
-            for rule, values in summarise_seeds(every, [run.name for run in list_runs([system])]).items()
+            for rule, values in summarise_seeds(
+                all_methods, [run.name for run in list_runs([system])]
+            ).items()
         }
-    lost = [
+    missing = [
         f"{name} ({cohort})"
-        for cohort, there in found.items()
+        for cohort, finished in evaluations.items()
         for name in ("oracle", *(run.name for run in list_runs(systems) if cohort in run.system.cohorts))
-        if name not in there
+        if name not in finished
     ]
-    names = sorted({name for cohort in shown.values() for name in cohort}, key=_make_sort_key(systems))
+    names = sorted({name for cohort in methods.values() for name in cohort}, key=_make_sort_key(systems))
     budget = {name: _read_budget(folder, systems, name) for name in names}
-    return Study(systems, shown, gaps, spread, budget, lost, reference, remarks)
+    return Study(systems, methods, gaps, spread, budget, missing, reference, remarks)
 
 
 def _get_system(method: str) -> str:
@@ -100,31 +106,31 @@ def _make_sort_key(systems: list[System]) -> Any:
 
 def _read_evaluations(folder: Path, systems: list[System], cohort: str) -> dict[str, Evaluation]:
     names = [*(run.name for run in list_runs(systems)), "oracle"]
-    read = {name: read_evaluation(folder / name / cohort) for name in names}
-    return {name: one for name, one in read.items() if one is not None}
+    by_name = {name: read_evaluation(folder / name / cohort) for name in names}
+    return {name: evaluation for name, evaluation in by_name.items() if evaluation is not None}
 
 
 def _read_budget(folder: Path, systems: list[System], method: str) -> dict[str, Any]:
-    """Steps, CPU seconds, seeds and phantom of a method; what nobody wrote down is None."""
+    """Read steps, CPU seconds, seeds and phantom of a method; unknown values are None."""
     name = _get_system(method)
     if name == "oracle":
-        said = _read_json(folder / "oracle/internal/job.json") or _read_json(
+        record = _read_json(folder / "oracle/internal/job.json") or _read_json(
             folder / "oracle/external/job.json"
         )
-        return {"steps": None, "seconds": None, "seeds": [0], "phantom": _get_phantom(said)}
-    system = next(one for one in systems if one.name == name)
-    kept = [_read_json(folder / Run(system, seed).name / "budget.json") for seed in range(system.seeds)]
-    first = kept[0]
+        return {"steps": None, "seconds": None, "seeds": [0], "phantom": _get_phantom(record)}
+    system = next(record_of for record_of in systems if record_of.name == name)
+    budgets = [_read_json(folder / Run(system, seed).name / "budget.json") for seed in range(system.seeds)]
+    first = budgets[0]
     return {
         "steps": first.get("steps"),
         "seconds": first.get("cpu_seconds"),
-        "seeds": [one["seed"] for one in kept if one],
+        "seeds": [record_of["seed"] for record_of in budgets if record_of],
         "phantom": _get_phantom(first),
     }
 
 
-def _get_phantom(said: Mapping[str, Any]) -> str | None:
-    return (said.get("phantom") or {}).get("internal")
+def _get_phantom(record: Mapping[str, Any]) -> str | None:
+    return (record.get("phantom") or {}).get("internal")
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def errors_of(patient: dict[str, Any], phase: str, field: Path) -> tuple[float, 
     liver = nib.load(patient["true_liver"])
     index = np.argwhere(np.asarray(liver.dataobj) > 0).T
     places = liver.affine[:3, :3] @ index + liver.affine[:3, 3:]
-    true = redraw_displacements(SEED, 0, spacing=SPACING)[phase].places(places)
+    true = redraw_displacements(SEED, 0, spacing=SPACING)[phase].locate(places)
     found = nib.load(field)
     at = np.linalg.inv(found.affine)
     at = at[:3, :3] @ places + at[:3, 3:]

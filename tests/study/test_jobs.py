@@ -55,7 +55,10 @@ def test_an_overlay_and_its_options_reach_every_process() -> None:
         assert job.command[-2:] == ["--overlap", "0.5"]
         assert job.cost == 20.0
     assert all("networks/unet.yaml" in job.command[6] for job in (training, *judged))
-    assert training.said.endswith("--steps_per_epoch 3 --max_epochs 7") and "/a" not in training.said
+    assert (
+        training.portable_command.endswith("--steps_per_epoch 3 --max_epochs 7")
+        and "/a" not in training.portable_command
+    )
 
 
 def test_the_hash_knows_configs_options_and_cohorts_but_no_folders(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def test_the_breathing_is_the_phantom_s_own(index: int) -> None:
 def test_where_a_place_went_is_found_by_going_back() -> None:
     breath = redraw_displacements(5, 3, spacing=(6.0, 6.0, 6.0))["nc"]
     venous = np.random.default_rng(0).uniform(-60, 60, (3, 50))
-    went = breath.places(venous)
+    went = breath.locate(venous)
     axes = [np.asarray(axis, float) for axis in breath.frame]
     from scipy.interpolate import RegularGridInterpolator
 
