@@ -22,8 +22,8 @@ EXPERIMENTS = ROOT / "experiments/configs"
 
 def config_files() -> list[Path]:
     """Every config and overlay of the bundle and of the experiments."""
-    found = [*CONFIGS.rglob("*"), *EXPERIMENTS.rglob("*")]
-    return sorted(path for path in found if path.suffix in (".json", ".yaml"))
+    result = [*CONFIGS.rglob("*"), *EXPERIMENTS.rglob("*")]
+    return sorted(path for path in result if path.suffix in (".json", ".yaml"))
 
 
 def read(path: Path) -> Any:
@@ -46,12 +46,12 @@ def leaves(node: Any, key: str = "") -> Iterator[tuple[str, Any]]:
 
 def names(node: Any) -> set[str]:
     """Identifiers that a config's values mention: dotted paths of targets and words of expressions."""
-    found: set[str] = set()
+    collected: set[str] = set()
     for key, value in leaves(node):
-        found.update(re.findall(r"[A-Za-z_]\w*", key))
+        collected.update(re.findall(r"[A-Za-z_]\w*", key))
         if isinstance(value, str) and (value.startswith("$") or key.endswith("_target_")):
-            found.update(re.findall(r"[A-Za-z_]\w*", value))
-    return found
+            collected.update(re.findall(r"[A-Za-z_]\w*", value))
+    return collected
 
 
 if __name__ == "__main__":

@@ -14,10 +14,10 @@ from scripts.lidia.dicom.file_account import REASONS, Account
 
 def files_below(folder: Path) -> set[tuple[str, str]]:
     """Names of all files as `find -L` sees them: a folder that two names lead to counts once."""
-    listed = subprocess.run(
+    process = subprocess.run(
         ["find", "-L", str(folder), "!", "-type", "d", "-print0"], capture_output=True, check=False
     )
-    paths = [os.fsdecode(name) for name in listed.stdout.split(b"\0") if name]
+    paths = [os.fsdecode(name) for name in process.stdout.split(b"\0") if name]
     return {(os.path.realpath(os.path.dirname(path)), os.path.basename(path)) for path in paths}
 
 
@@ -27,9 +27,9 @@ def check_account(account: Account, on_disk: int) -> None:
     cases = {fate.case for fate in account.fates.values()}
     for summary in (account.summary(), *map(account.summary, cases)):
         used = sum(use["files"] for use in summary["uses"])
-        left = sum(entry["files"] for entry in summary["reasons"])
-        assert (used, left) == (summary["used"], summary["left_out"])
-        assert used + left == summary["total"]
+        remaining = sum(entry["files"] for entry in summary["reasons"])
+        assert (used, remaining) == (summary["used"], summary["left_out"])
+        assert used + remaining == summary["total"]
         assert {entry["reason"] for entry in summary["reasons"]} <= set(REASONS) - {"unknown"}
     assert sum(account.summary(case)["total"] for case in cases) == account.summary()["total"]
     unpacked = [path for path in account.names if account.temporary in {*path.parents}]

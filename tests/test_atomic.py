@@ -25,8 +25,8 @@ def test_a_kill_while_writing_leaves_the_old_file(tmp_path: Path, bundle: Path) 
     path = tmp_path / "model.pt"
     path.write_bytes(b"the old one")
     writer = bundle / "scripts/lidia/atomic.py"
-    done = subprocess.run([sys.executable, "-c", KILLED, str(path), str(writer)], check=False)
-    assert done.returncode == -9
+    process = subprocess.run([sys.executable, "-c", KILLED, str(path), str(writer)], check=False)
+    assert process.returncode == -9
     assert path.read_bytes() == b"the old one"
     assert len(list(tmp_path.iterdir())) == 2
     remove_stale_files(tmp_path)

@@ -55,9 +55,9 @@ def test_volumes_and_places_in_millimetres() -> None:
 
 
 def test_gaps_in_a_drawn_instance_map_are_allowed() -> None:
-    drawn = np.zeros((4, 4, 4), np.int16)
-    drawn[0, 0, 0], drawn[3, 3, 3] = 7, 900
-    assert [part.instance for part in component_stats(drawn, (1, 1, 1))] == [7, 900]
+    samples = np.zeros((4, 4, 4), np.int16)
+    samples[0, 0, 0], samples[3, 3, 3] = 7, 900
+    assert [part.instance for part in component_stats(samples, (1, 1, 1))] == [7, 900]
 
 
 def test_a_float32_spacing_does_not_tip_the_limit() -> None:
@@ -100,13 +100,13 @@ def test_the_axial_plane_follows_the_affine() -> None:
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_components_are_described_as_by_looking_at_each(order: str) -> None:
     rng = np.random.default_rng(3)
-    whole = rng.integers(-1, 4, (9, 7, 5)) * 1000 * (rng.random((9, 7, 5)) < 0.6)
-    whole[4] = 2000  # runs through the ends of lines
-    for drawn in (np.asarray(whole, order=order), np.asarray(whole, order=order)[1:8, ::2, 1:]):
-        parts = component_stats(drawn, (1.0, 1.0, 2.0))
+    complete = rng.integers(-1, 4, (9, 7, 5)) * 1000 * (rng.random((9, 7, 5)) < 0.6)
+    complete[4] = 2000  # runs through the ends of lines
+    for samples in (np.asarray(complete, order=order), np.asarray(complete, order=order)[1:8, ::2, 1:]):
+        parts = component_stats(samples, (1.0, 1.0, 2.0))
         assert [part.instance for part in parts] == [1000, 2000, 3000]
         for part in parts:
-            at = np.argwhere(drawn == part.instance)
+            at = np.argwhere(samples == part.instance)
             assert part.voxels == len(at) and part.volume_mm3 == 2 * len(at)
             assert part.centre == pytest.approx(at.mean(axis=0))
             assert part.box == tuple(map(slice, at.min(axis=0), at.max(axis=0) + 1))

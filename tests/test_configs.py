@@ -127,14 +127,14 @@ def by_itk(path: Path) -> dict[str, Any]:
 def check_patient(folder: Path, case: str, volume: Path) -> dict[str, Any]:
     """All four files are there, agree with one another, and lie on the volume's grid for every reader."""
     result = json.loads((folder / f"{case}.json").read_text())
-    reference, there = nib.load(volume), by_itk(volume)
+    reference, present = nib.load(volume), by_itk(volume)
     for name, kind in (("lesions", np.uint8), ("instances", np.uint16), ("liver", np.uint8)):
         image = nib.load(folder / f"{case}_{name}.nii.gz")
         assert image.get_data_dtype() == kind
         assert image.shape == reference.shape
         np.testing.assert_allclose(image.affine, reference.affine, atol=1e-5)
         for key, value in by_itk(folder / f"{case}_{name}.nii.gz").items():
-            np.testing.assert_allclose(value, there[key], atol=1e-4, err_msg=key)
+            np.testing.assert_allclose(value, present[key], atol=1e-4, err_msg=key)
     instances = np.asarray(nib.load(folder / f"{case}_instances.nii.gz").dataobj)
     assert {row["instance"] for row in result["lesions"]} == set(np.unique(instances[instances > 0]).tolist())
     assert list(result["probabilities"]) == list(LESION_TYPES)
@@ -161,9 +161,9 @@ def test_inference_of_a_cohort(toys: Path, trained: Path, tmp_path: Path) -> Non
 def test_inference_of_one_patient_by_his_volumes(
     toys: Path, trained: Path, tmp_path: Path, phases: tuple[str, ...]
 ) -> None:
-    given = {phase: str(toys / f"5_{phase}.nii.gz") for phase in phases}
+    inputs = {phase: str(toys / f"5_{phase}.nii.gz") for phase in phases}
     options = {"output_dir": str(tmp_path), "model_file": str(trained / "model.pt"), "case_id": "P1.2"}
-    workflow("inference", **NATIVE, **options, **given, save_probabilities=True).run()
+    workflow("inference", **NATIVE, **options, **inputs, save_probabilities=True).run()
     reference = next(phase for phase in ("venous", "delayed", "arterial", "nc") if phase in phases)
     result = check_patient(tmp_path, "P1.2", toys / f"5_{reference}.nii.gz")
     assert result["grid_phase"] == reference

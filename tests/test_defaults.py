@@ -47,8 +47,8 @@ def is_literal(value: Any) -> bool:
 
 def locate(target: str) -> Any:
     module, _, name = target.rpartition(".")
-    component, found = optional_import(module, name=name)
-    if found:
+    component, result = optional_import(module, name=name)
+    if result:
         return component
     module, _, owner = module.rpartition(".")
     return getattr(optional_import(module, name=owner)[0], name)

@@ -47,19 +47,19 @@ def test_a_file_holds_one_idea(path: Path) -> None:
 
 def test_no_room_is_a_drawer() -> None:
     drawers = {"utils", "util", "misc", "common", "helpers", "helper", "tools"}
-    found = [name(path) for path in SOURCES if drawers & set(path.relative_to(ROOT).with_suffix("").parts)]
-    assert not found, "a helper lives with its only user or has a named home"
+    result = [name(path) for path in SOURCES if drawers & set(path.relative_to(ROOT).with_suffix("").parts)]
+    assert not result, "a helper lives with its only user or has a named home"
 
 
 def test_nothing_is_left_open() -> None:
-    words = ("TO" + "DO", "FIX" + "ME", "NotImplemented" + "Error")
-    found = [
+    text = ("TO" + "DO", "FIX" + "ME", "NotImplemented" + "Error")
+    result = [
         f"{name(path)}:{number}: {line.strip()}"
         for path in SOURCES
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
-        if any(word in line for word in words)
+        if any(word in line for word in text)
     ]
-    assert not found
+    assert not result
 
 
 def test_floors() -> None:
@@ -75,20 +75,20 @@ def test_floors() -> None:
 def test_torch_load_stands_in_two_places_and_runs_no_code() -> None:
     """Weights, and the cache, a floor below them."""
     calls = {name(path): re.findall(r"torch\.load\([^)]*\)", code_of(path)) for path in SOURCES}
-    ours = {place: found for place, found in calls.items() if found and place.startswith("lidia_bundle")}
+    ours = {place: result for place, result in calls.items() if result and place.startswith("lidia_bundle")}
     assert sorted(Path(place).name for place in ours) == ["cache.py", "weights.py"]
-    assert all("weights_only=True" in call for found in ours.values() for call in found)
+    assert all("weights_only=True" in call for result in ours.values() for call in result)
 
 
 def code_of(path: Path) -> str:
     """Source without strings and comments."""
     with tokenize.open(path) as file:
-        kept = [
+        remaining = [
             token.string
             for token in tokenize.generate_tokens(file.readline)
             if token.type not in (tokenize.STRING, tokenize.COMMENT)
         ]
-    return "".join(kept)
+    return "".join(remaining)
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=name)
@@ -116,13 +116,13 @@ def test_every_config_carries_the_same_header(path: Path) -> None:
 
 def blocks(node: Any, key: str = "") -> list[tuple[str, str]]:
     """(key, content) of every dict in a config that is large enough to be called pasted."""
-    found = []
+    collected = []
     if isinstance(node, dict) and key and len(list(leaves(node))) >= BLOCK:
-        found.append((key, json.dumps(node, sort_keys=True)))
+        collected.append((key, json.dumps(node, sort_keys=True)))
     children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
     for part, value in children:
-        found += blocks(value, f"{key}#{part}" if key else str(part))
-    return found
+        collected += blocks(value, f"{key}#{part}" if key else str(part))
+    return collected
 
 
 def test_no_config_block_stands_twice() -> None:
@@ -138,8 +138,8 @@ def test_no_config_block_stands_twice() -> None:
 
 @pytest.mark.parametrize("path", CONFIGS, ids=name)
 def test_every_config_is_told_of(path: Path) -> None:
-    told = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
-    assert path.name in told, f"no page names {path.name}"
+    record = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    assert path.name in record, f"no page names {path.name}"
 
 
 def test_readme_fits_a_screen_or_three() -> None:
@@ -163,33 +163,35 @@ RANGE = "monailabel>=0.8.5,<0.9"
 
 def pins(file: str) -> dict[str, str]:
     """Versions by package; every line that names one has to pin it, but for the range in RANGE."""
-    found = {}
+    collected = {}
     for line in (ROOT / file).read_text(encoding="utf-8").splitlines():
-        words = line.removesuffix(" \\")
-        if words and words != RANGE and not words.startswith(("#", "-r", "    --hash=sha256:")):
-            pinned = PIN.fullmatch(words)
-            assert pinned, f"{file}: {words} is not pinned"
+        text = line.removesuffix(" \\")
+        if text and text != RANGE and not text.startswith(("#", "-r", "    --hash=sha256:")):
+            pinned = PIN.fullmatch(text)
+            assert pinned, f"{file}: {text} is not pinned"
             package = re.sub(r"[._-]+", "-", pinned[1].lower())
-            found[package + (pinned[3] or "")] = pinned[2]
-    return found
+            collected[package + (pinned[3] or "")] = pinned[2]
+    return collected
 
 
 def test_what_is_pinned_is_locked_by_hashes() -> None:
     """`make lock` makes the locked files anew; torch alone is left to whoever builds it."""
-    wanted, known = {}, {}
+    expected, reference = {}, {}
     for kind in ("", "-dev"):
-        wanted |= pins(f"requirements{kind}.txt")
+        expected |= pins(f"requirements{kind}.txt")
         more = pins(f"requirements{kind}.lock")
-        assert not known.keys() & more.keys(), "a package stands in one locked file"
-        known |= more
+        assert not reference.keys() & more.keys(), "a package stands in one locked file"
+        reference |= more
     label, supply = pins("requirements-label.txt"), pins("requirements-supply.txt")
     locked = pins("requirements-label.lock")
     assert (0, 8, 5) <= tuple(int(part) for part in locked.pop("monailabel").split(".")) < (0, 9)
     assert RANGE in (ROOT / "requirements-label.txt").read_text(encoding="utf-8").splitlines()
     assert supply and locked == label
-    assert "torch" not in known and not [name for name in known if name.startswith(("nvidia", "cuda"))]
-    del wanted["torch"]
-    assert {name: known.get(name) for name in wanted} == wanted, "make lock"
+    assert "torch" not in reference and not [
+        name for name in reference if name.startswith(("nvidia", "cuda"))
+    ]
+    del expected["torch"]
+    assert {name: reference.get(name) for name in expected} == expected, "make lock"
     for file in ("requirements.lock", "requirements-dev.lock", "requirements-label.lock"):
         text = (ROOT / file).read_text(encoding="utf-8")
         assert "://" not in text, f"{file} names an address"
@@ -198,12 +200,14 @@ def test_what_is_pinned_is_locked_by_hashes() -> None:
 
 
 def test_metadata_names_the_pins() -> None:
-    known, metadata = pins("requirements.txt"), read(BUNDLE / "configs/metadata.json")
-    assert known["monai"] == metadata["monai_version"]
-    assert known["torch"] == metadata["pytorch_version"]
-    assert known["numpy"] == metadata["numpy_version"]
+    reference, metadata = pins("requirements.txt"), read(BUNDLE / "configs/metadata.json")
+    assert reference["monai"] == metadata["monai_version"]
+    assert reference["torch"] == metadata["pytorch_version"]
+    assert reference["numpy"] == metadata["numpy_version"]
     for package, version in metadata["required_packages_version"].items():
-        assert known[package] == version, f"{package}: {version} here, {known[package]} in requirements.txt"
+        assert reference[package] == version, (
+            f"{package}: {version} here, {reference[package]} in requirements.txt"
+        )
 
 
 def test_the_licence_is_in_both_places() -> None:

@@ -34,9 +34,9 @@ def test_loops_end_and_no_folder_is_read_twice(tmp_path: Path) -> None:
     (tmp_path / "z/up").symlink_to(tmp_path, target_is_directory=True)
     (tmp_path / "z/deep/here").symlink_to(tmp_path / "z/deep", target_is_directory=True)
     (tmp_path / "a").symlink_to(tmp_path / "z/deep", target_is_directory=True)
-    found = list_files(tmp_path)
-    assert names(found.files, tmp_path) == ["z/1", "z/deep/2"], "a folder's own name goes before a link"
-    assert names(found.repeated, tmp_path) == ["a", "z/deep/here", "z/up"]
+    files = list_files(tmp_path)
+    assert names(files.files, tmp_path) == ["z/1", "z/deep/2"], "a folder's own name goes before a link"
+    assert names(files.repeated, tmp_path) == ["a", "z/deep/here", "z/up"]
 
 
 def test_two_links_that_lead_to_one_another(tmp_path: Path) -> None:
@@ -52,8 +52,8 @@ def test_what_leads_nowhere_is_named(tmp_path: Path) -> None:
     (tmp_path / "gone").symlink_to(tmp_path / "nothing")
     (tmp_path / "self").symlink_to(tmp_path / "self")
     os.mkfifo(tmp_path / "pipe")
-    found = list_files(tmp_path)
-    assert names(found.broken, tmp_path) == ["gone", "pipe", "self"] and len(found.files) == 1
+    files = list_files(tmp_path)
+    assert names(files.broken, tmp_path) == ["gone", "pipe", "self"] and len(files.files) == 1
 
 
 def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,9 +66,9 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pyte
         return scandir(path)
 
     monkeypatch.setattr("scripts.lidia.input_folders.os.scandir", refuse)
-    found = list_files(tmp_path)
-    assert names(found.files, tmp_path) == ["open/1"]
-    assert found.unreadable == {tmp_path / "closed": "Permission denied"}
+    files = list_files(tmp_path)
+    assert names(files.files, tmp_path) == ["open/1"]
+    assert files.unreadable == {tmp_path / "closed": "Permission denied"}
 
 
 def test_patterns_fit_through_links_and_by_the_link_s_name(tmp_path: Path) -> None:

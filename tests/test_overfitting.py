@@ -75,5 +75,5 @@ def test_two_patients_are_learnt_by_heart(cohort):
             lesion = labels[b, 1] == instance
             # A few voxels of 4 mm have no type that could be seen.
             if instance > 0 and int(lesion.sum()) >= 100:
-                seen = classes[b][lesion & predicted[b]]
-                assert len(seen) and int(seen.mode().values) == int(truth[b][lesion].mode().values)
+                visible = classes[b][lesion & predicted[b]]
+                assert len(visible) and int(visible.mode().values) == int(truth[b][lesion].mode().values)

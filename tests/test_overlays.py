@@ -190,9 +190,9 @@ def test_paper_scale_takes_a_step(toys: Path, tmp_path: Path) -> None:
     assert sum(p.numel() for p in before) > 10_000_000
     assert isinstance(trainer.optimizer, torch.optim.RAdam)
     assert trainer.optimizer.param_groups[0]["lr"] == pytest.approx(1e-5)
-    moved = [bool((a != b).any()) for a, b in zip(before, network.parameters(), strict=True)]
+    shifted = [bool((a != b).any()) for a, b in zip(before, network.parameters(), strict=True)]
     assert all(torch.isfinite(p).all() for p in network.parameters())
-    assert sum(moved) > 0.6 * len(moved)
+    assert sum(shifted) > 0.6 * len(shifted)
 
 
 @pytest.mark.slow
@@ -204,7 +204,7 @@ def test_two_processes_train_one_network(toys: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     command += ["-m", "monai.bundle", "run", "training", "--config_file", str(files)]
     command += [part for key, value in options.items() for part in (f"--{key}", str(value))]
-    done = subprocess.run(
+    process = subprocess.run(
         command,
         env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
         cwd=tmp_path,
@@ -213,7 +213,7 @@ def test_two_processes_train_one_network(toys: Path, tmp_path: Path) -> None:
         timeout=300,
         check=False,
     )
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert process.returncode == 0, process.stderr[-3000:]
     state = read_state(tmp_path / "state_epoch=3.pt")
     assert not any(name.startswith("module.") for name in state["network"])
     assert len(list(tmp_path.glob("state*"))) == 2

@@ -42,7 +42,7 @@ def flat_end_cm2(liver: np.ndarray, axis: int, spacing: tuple[float, ...]) -> fl
 @pytest.mark.parametrize("name", CASES)
 def test_inference(real_ct: Path, tmp_path: Path, name: str) -> None:
     phase, place, twin = CASES[name]
-    with warnings.catch_warnings(record=True) as said:
+    with warnings.catch_warnings(record=True) as message:
         warnings.simplefilter("always")
         built = create_workflow(
             config_file=str(CONFIGS / "inference.json"),
@@ -58,7 +58,7 @@ def test_inference(real_ct: Path, tmp_path: Path, name: str) -> None:
     assert all(0 <= p <= 1 for p in result["probabilities"].values())
     assert result["phases_used"] == [phase]
     # Who writes libraries may deprecate; MONAI cautions against foreign configs, and this one is our own.
-    about_data = [w for w in said if not issubclass(w.category, (DeprecationWarning, FutureWarning))]
+    about_data = [w for w in message if not issubclass(w.category, (DeprecationWarning, FutureWarning))]
     assert [str(w.message) for w in about_data if "parsing config_file" not in str(w.message)] == []
     source = nib.load(real_ct / twin)
     files = {part: nib.load(tmp_path / f"{name}_{part}.nii.gz") for part in ("lesions", "instances", "liver")}
@@ -67,20 +67,20 @@ def test_inference(real_ct: Path, tmp_path: Path, name: str) -> None:
         np.testing.assert_allclose(file.affine, source.affine, atol=1e-3)
     liver = np.asarray(files["liver"].dataobj)
     lesions = np.asarray(files["lesions"].dataobj)
-    assert liver.any() or any("no liver" in said for said in result["warnings"])
+    assert liver.any() or any("no liver" in message for message in result["warnings"])
     assert not lesions[liver == 0].any() and int(lesions.max()) < len(CLASSES)
     remarks = " ".join(result["warnings"])
     if max(flat_end_cm2(liver > 0, axis, source.header.get_zooms()) for axis in (0, 1)) > 15:
         assert "ends in a plane" in remarks or "edge of the scan" in remarks
     if name == "second":
         # The largest part that the coarse pass takes for liver is the muscles of the back
-        known = np.asarray(source.dataobj) > 0
-        assert 2 * ((liver > 0) & known).sum() / ((liver > 0).sum() + known.sum()) > 0.7
+        reference = np.asarray(source.dataobj) > 0
+        assert 2 * ((liver > 0) & reference).sum() / ((liver > 0).sum() + reference.sum()) > 0.7
     if name == "native":
         # The other scan of that folder, whose liver is known, is this one's top
-        known = np.asarray(nib.load(real_ct / "ts_native_3mm/liver_label.nii.gz").dataobj) > 0
-        found = liver[..., -known.shape[-1] :] > 0
-        assert 2 * (found & known).sum() / (found.sum() + known.sum()) > 0.7
+        reference = np.asarray(nib.load(real_ct / "ts_native_3mm/liver_label.nii.gz").dataobj) > 0
+        output = liver[..., -reference.shape[-1] :] > 0
+        assert 2 * (output & reference).sum() / (output.sum() + reference.sum()) > 0.7
 
 
 def test_a_study_whose_tags_are_silent(real_ct: Path, tmp_path: Path) -> None:
@@ -98,7 +98,9 @@ def test_a_study_whose_tags_are_silent(real_ct: Path, tmp_path: Path) -> None:
         built.initialize()
     built.run()
     result = json.loads((tmp_path / "CRLM-CT-1004.json").read_text())
-    assert result["phases_used"] == ["venous"] and not any("series" in said for said in result["warnings"])
+    assert result["phases_used"] == ["venous"] and not any(
+        "series" in messages for messages in result["warnings"]
+    )
     [row] = result["series"]
     assert row["taken"] and row["confidence"] > 0.9 and "most like venous" in row["why"]
     for ending in (".html", "_seg.dcm", "_sr.dcm"):
@@ -108,7 +110,7 @@ def test_a_study_whose_tags_are_silent(real_ct: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["example_ct", "example_ct_sm"])
 def test_real_ct_without_contrast_looks_so(real_ct: Path, name: str) -> None:
     image = nib.load(real_ct / f"ts_native_3mm/{name}.nii.gz")
-    found = find_landmarks(np.asarray(image.dataobj, np.float32), image.affine)
-    assert set(found) == {"aorta", "liver", "spleen", "kidney_left", "kidney_right"}
-    assert 30 < found["aorta"].hu < 60 and 35 < found["liver"].hu < 60
-    assert PHASES[int(compute_brightness_likelihood(found).argmax())] == "nc"
+    landmarks = find_landmarks(np.asarray(image.dataobj, np.float32), image.affine)
+    assert set(landmarks) == {"aorta", "liver", "spleen", "kidney_left", "kidney_right"}
+    assert 30 < landmarks["aorta"].hu < 60 and 35 < landmarks["liver"].hu < 60
+    assert PHASES[int(compute_brightness_likelihood(landmarks).argmax())] == "nc"

@@ -55,9 +55,9 @@ def test_stopped_and_resumed_is_never_stopped(tmp_path: Path, overlays: tuple[st
     training("parts").run()
 
     for name in ("state_epoch=3.pt", "state_epoch=4.pt", "model.pt"):
-        whole, parts = (flat(read_state(tmp_path / folder / name)) for folder in ("whole", "parts"))
-        assert whole.keys() == parts.keys()
-        for key, value in whole.items():
+        complete, parts = (flat(read_state(tmp_path / folder / name)) for folder in ("whole", "parts"))
+        assert complete.keys() == parts.keys()
+        for key, value in complete.items():
             same = torch.equal(value, parts[key]) if isinstance(value, torch.Tensor) else value == parts[key]
             assert same, f"{name} {key}: {value} and {parts[key]}"
     assert int(whole_bank(tmp_path / "whole/state_epoch=4.pt")) > 0, "the memory bank was used at all"

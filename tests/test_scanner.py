@@ -35,16 +35,20 @@ def answered(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, 
     options = {k: v for k, v in options.items() if not k.startswith("_")} | {"channels": [8, 8, 8, 8]}
     torch.manual_seed(0)
     torch.save(build_lidia(**options).state_dict(), folder / "model.pt")
-    given = {"dicom_dir": str(folder / "study"), "register": "greedy", "model_file": str(folder / "model.pt")}
-    workflow("inference", **TINY, **given, output_dir=str(folder / "out")).run()
+    inputs = {
+        "dicom_dir": str(folder / "study"),
+        "register": "greedy",
+        "model_file": str(folder / "model.pt"),
+    }
+    workflow("inference", **TINY, **inputs, output_dir=str(folder / "out")).run()
     return folder / "out", json.loads((folder / f"out/{NAME}.json").read_text(encoding="utf-8"))
 
 
 def test_phases_are_named_by_what_they_show(answered: tuple[Path, dict[str, Any]]) -> None:
     _, result = answered
     assert result["phases_used"] == list(PHASES) and result["grid_phase"] == "venous"
-    for phase, words in WRONG.items():
-        title = f"series {NUMBER[phase]} ({words})"
+    for phase, text in WRONG.items():
+        title = f"series {NUMBER[phase]} ({text})"
         assert any(title in warning and f"as {phase}: check it" in warning for warning in result["warnings"])
 
 
@@ -52,17 +56,17 @@ def test_all_phases_were_brought_onto_the_venous_one(answered: tuple[Path, dict[
     folder, result = answered
     assert set(result["registration"]) == {"nc", "arterial", "delayed"}
     venous = nib.load(folder / f"phases/{NAME}/venous.nii.gz")
-    for phase, told in result["registration"].items():
-        assert told["quality_after"] >= told["quality_before"]
-        moved = nib.load(folder / f"registered/{NAME}/{phase}.nii.gz")
-        assert moved.shape == venous.shape
+    for phase, quality in result["registration"].items():
+        assert quality["quality_after"] >= quality["quality_before"]
+        shifted = nib.load(folder / f"registered/{NAME}/{phase}.nii.gz")
+        assert shifted.shape == venous.shape
 
 
 def test_segmentation_and_report_refer_to_the_venous_series(answered: tuple[Path, dict[str, Any]]) -> None:
     folder, _ = answered
     for kind, modality in (("seg", "SEG"), ("sr", "SR")):
-        made = pydicom.dcmread(folder / f"{NAME}_{kind}.dcm")
-        assert made.Modality == modality and made.PatientID == "ID 17/4"
-        assert f"1.2.3.{NUMBER['venous']}" in str(made)
+        dataset = pydicom.dcmread(folder / f"{NAME}_{kind}.dcm")
+        assert dataset.Modality == modality and dataset.PatientID == "ID 17/4"
+        assert f"1.2.3.{NUMBER['venous']}" in str(dataset)
     page = (folder / f"{NAME}.html").read_text(encoding="utf-8")
     assert "greedy" in page and "check it" in page

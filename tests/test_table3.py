@@ -40,9 +40,9 @@ def changed(before: Any, after: Any, key: str = "") -> list[str]:
     if not (isinstance(before, dict) and isinstance(after, dict)):
         return [] if before == after else [key]
     return [
-        found
+        result
         for name in sorted(before.keys() | after.keys())
-        for found in changed(before.get(name), after.get(name), f"{key}#{name}".lstrip("#"))
+        for result in changed(before.get(name), after.get(name), f"{key}#{name}".lstrip("#"))
     ]
 
 

@@ -13,26 +13,26 @@ KINDS = [EarlyFusion, HeMIS, ConvLSTM]
 SUBSETS = [s for n in (1, 2, 3, 4) for s in itertools.combinations(range(4), n)]
 
 
-def made(kind, stride=2):
+def make_fusion(kind, stride=2):
     torch.manual_seed(0)
     return kind(phases=4, channels=4, stride=stride)
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("here", [(0, 1, 2, 3), (1, 3), (2,)])
-def test_hemis_is_mean_and_variance_over_the_present_phases(here):
-    fusion, image = made(HeMIS), torch.randn(1, 4, 8, 6, 4)
-    features = torch.stack([fusion.phase_blocks[p](image[:, p : p + 1]) for p in here])
+@pytest.mark.parametrize("present_phases", [(0, 1, 2, 3), (1, 3), (2,)])
+def test_hemis_is_mean_and_variance_over_the_present_phases(present_phases):
+    fusion, image = make_fusion(HeMIS), torch.randn(1, 4, 8, 6, 4)
+    features = torch.stack([fusion.phase_blocks[p](image[:, p : p + 1]) for p in present_phases])
     expected = fusion.fuse(torch.cat([features.mean(0), features.var(0, unbiased=False)], dim=1))
-    present = torch.tensor([[p in here for p in range(4)]])
+    present = torch.tensor([[p in present_phases for p in range(4)]])
     torch.testing.assert_close(fusion(image, present), expected)
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("here", [(0, 1, 2, 3), (1, 3), (2,)])
-def test_conv_lstm_is_an_lstm_voxel_by_voxel(here):
+@pytest.mark.parametrize("present_phases", [(0, 1, 2, 3), (1, 3), (2,)])
+def test_conv_lstm_is_an_lstm_voxel_by_voxel(present_phases):
     """With a kernel that sees its centre alone, torch's own LSTM cell gives the same."""
-    fusion, image = made(ConvLSTM), torch.randn(1, 4, 8, 6, 4)
+    fusion, image = make_fusion(ConvLSTM), torch.randn(1, 4, 8, 6, 4)
     centre = fusion.gates.weight[:, :, 1, 1, 1].clone()
     fusion.gates.weight.zero_()
     fusion.gates.weight[:, :, 1, 1, 1] = centre
@@ -45,18 +45,18 @@ def test_conv_lstm_is_an_lstm_voxel_by_voxel(here):
     cell.bias_ih.copy_(fusion.gates.bias[rows])
     cell.bias_hh.zero_()
     state = None
-    for p in here:
+    for p in present_phases:
         feature = fusion.phase_blocks[p](image[:, p : p + 1])
         state = cell(feature[0].flatten(1).T, state)
     expected = state[0].T.view(1, 4, 4, 3, 2)
-    present = torch.tensor([[p in here for p in range(4)]])
+    present = torch.tensor([[p in present_phases for p in range(4)]])
     torch.testing.assert_close(fusion(image, present), expected)
     assert (fusion.gates.bias[4:8] == 1).all()
 
 
 @torch.no_grad()
 def test_hemis_does_not_know_the_order_of_the_phases():
-    fusion, image = made(HeMIS), torch.randn(1, 4, 8, 6, 4)
+    fusion, image = make_fusion(HeMIS), torch.randn(1, 4, 8, 6, 4)
     for block in fusion.phase_blocks:
         block.load_state_dict(fusion.phase_blocks[0].state_dict())
     present = torch.tensor([[True, False, True, True]])
@@ -67,7 +67,7 @@ def test_hemis_does_not_know_the_order_of_the_phases():
 @torch.no_grad()
 @pytest.mark.parametrize("kind", KINDS)
 def test_absent_phases_leave_no_trace_and_samples_do_not_mix(kind):
-    fusion, image = made(kind), torch.randn(len(SUBSETS), 4, 8, 6, 4)
+    fusion, image = make_fusion(kind), torch.randn(len(SUBSETS), 4, 8, 6, 4)
     present = torch.tensor([[p in s for p in range(4)] for s in SUBSETS])
     out = fusion(image, present)
     other = torch.where(present[:, :, None, None, None], image, torch.full_like(image, 1e4))

@@ -48,9 +48,9 @@ def test_its_levels_count_half_as_much_each_time():
     loss = criterion(DeepPrediction(logits), target)
     torch.manual_seed(1)
     points = criterion.semantic.draw(target)
-    one, half, quarter = (criterion.semantic(logits[:, i], target, points) for i in range(3))
-    torch.testing.assert_close(loss, (4 * one + 2 * half + quarter) / 7)
-    assert criterion.parts["semantic"] == pytest.approx(float(one.detach()))
+    entry, half, quarter = (criterion.semantic(logits[:, i], target, points) for i in range(3))
+    torch.testing.assert_close(loss, (4 * entry + 2 * half + quarter) / 7)
+    assert criterion.parts["semantic"] == pytest.approx(float(entry.detach()))
 
 
 def test_maps_of_two_voxels_are_not_trained_in_half_precision():

@@ -57,8 +57,8 @@ def test_anchors_are_the_suspected_components_from_the_largest_on():
 def test_an_anchor_is_the_mean_of_its_voxels():
     parts = find_suspected_lesions(suspicion(), count=4).flatten(1)
     values = torch.arange(2 * 3 * 512, dtype=torch.float32).reshape(2, 3, 512)
-    means, there = component_means(values, parts, 4)
-    assert there.tolist() == [[True, True, True, False], [False] * 4]
+    means, present = component_means(values, parts, 4)
+    assert present.tolist() == [[True, True, True, False], [False] * 4]
     torch.testing.assert_close(means[0, 1], values[0, :, :3].mean(dim=1))
     torch.testing.assert_close(means[0, 2], values[0, :, 63])
     assert not means[0, 3].any() and not means[1].any()
@@ -136,9 +136,9 @@ def test_the_branch_reads_the_description_of_voxels():
     network = small().eval()
     features = network.network.encode(scan())
     described = network.network.semantic_head(features.pixels)[1]
-    said = network.read_patient(features, described)
+    prediction = network.read_patient(features, described)
     others = network.network.semantic_head(features.pixels + torch.randn_like(features.pixels))[1]
-    assert not torch.allclose(network.read_patient(features, others), said)
+    assert not torch.allclose(network.read_patient(features, others), prediction)
 
 
 def test_labels_and_their_soft_targets():
@@ -149,10 +149,10 @@ def test_labels_and_their_soft_targets():
         free = (target[0, 0].flatten() == 1).nonzero()[:voxels, 0]
         target[0, 0].flatten()[free] = kind
     got = dict(zip(LABELS, loss.targets(target)[0].tolist(), strict=True))
-    wanted = {"HCC": 0.2, "metastasis": 0.6, "cyst": 1.0, "others": 0.4, "malignant": 0.8, "benign": 1.0}
-    wanted |= {"benign_authors": 0.0, "tumour": 1.0}
+    expected = {"HCC": 0.2, "metastasis": 0.6, "cyst": 1.0, "others": 0.4, "malignant": 0.8, "benign": 1.0}
+    expected |= {"benign_authors": 0.0, "tumour": 1.0}
     for name in LABELS:
-        assert got[name] == pytest.approx(wanted.get(name, 0.0)), name
+        assert got[name] == pytest.approx(expected.get(name, 0.0)), name
     assert len(LABELS) == 12 and MEMBERS["tumour"] == [2, 3, 4, 5, 6, 9]
 
 
@@ -188,15 +188,15 @@ def test_its_criterion_adds_the_branch_once_it_is_there():
     criterion(warm, target)
     assert set(criterion.parts) == {"semantic"}
     network.decoding = True
-    said = network(scan(), target)
+    prediction = network(scan(), target)
     with record_choices(network, criterion):
-        whole = criterion(said, target)
+        complete = criterion(prediction, target)
     parts = criterion.parts
     with replay_choices(network, criterion):
-        alone = criterion.lesions(said.queries, target)
+        alone = criterion.lesions(prediction.queries, target)
     added = 3.0 * parts["patient"] + 0.5 * parts["consistency"]
-    assert float((whole - alone).detach()) == pytest.approx(added, rel=1e-4)
-    whole.backward()
+    assert float((complete - alone).detach()) == pytest.approx(added, rel=1e-4)
+    complete.backward()
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in network.parameters())
     criterion.fill_bank()
     assert criterion.lesions.bank.entries()[1].tolist() == [5]
@@ -211,11 +211,11 @@ def test_a_replayed_pass_keeps_its_anchors():
     with replay_choices(network):
         again = network(scan(), lesion())
     assert first.queries.layers[0].pred_logits.shape == again.queries.layers[0].pred_logits.shape
-    kept = [
+    remaining = [
         *network.network.choices.recorded,
         *network.network.query_generator.choices.recorded,
     ]
-    assert kept == [], "every choice was used once"
+    assert remaining == [], "every choice was used once"
 
 
 def test_it_learns_what_a_crop_holds():

@@ -55,8 +55,8 @@ def test_the_page_compares_with_an_older_one_and_names_what_is_missing() -> None
 
 
 def test_a_line_survives_json() -> None:
-    for one in (FAST, SLOW, NONE, FREE):
-        assert read_row(json.loads(json.dumps(one.as_dict()))) == one
+    for entry in (FAST, SLOW, NONE, FREE):
+        assert read_row(json.loads(json.dumps(entry.as_dict()))) == entry
 
 
 def test_a_finished_row_is_found_again_with_the_same_options_only(tmp_path: Path) -> None:

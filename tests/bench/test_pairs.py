@@ -35,22 +35,22 @@ def side(name: str, file: Path) -> Side:
 
 def test_sides_take_turns_and_warm_rounds_do_not_count(place: BenchContext, tmp_path: Path) -> None:
     file = tmp_path / "turns"
-    found = run_rounds(place, "row", {"a": side("a", file), "b": side("b", file)}, pairs=2, warm=1)
+    trials = run_rounds(place, "row", {"a": side("a", file), "b": side("b", file)}, pairs=2, warm=1)
     assert file.read_text(encoding="utf-8") == "ababab"
-    assert [trial.figures["turn"] for trial in found["b"]] == [2, 3]
+    assert [trial.figures["turn"] for trial in trials["b"]] == [2, 3]
 
 
 def test_fresh_rounds_start_every_side_anew(place: BenchContext, tmp_path: Path) -> None:
     file = tmp_path / "turns"
-    found = run_rounds(place, "row", {"a": side("a", file), "b": side("b", file)}, pairs=2, fresh=True)
+    trials = run_rounds(place, "row", {"a": side("a", file), "b": side("b", file)}, pairs=2, fresh=True)
     assert file.read_text(encoding="utf-8") == "abab"
-    assert [trial.figures["turn"] for trial in found["a"]] == [1, 1]
+    assert [trial.figures["turn"] for trial in trials["a"]] == [1, 1]
 
 
 def test_memory_is_that_of_the_run(place: BenchContext) -> None:
-    held = {size: Side(holding, {"megabytes": int(size)}) for size in ("1", "200")}
-    found = run_rounds(place, "row", held, pairs=1, warm=0)
-    small, large = found["1"][0], found["200"][0]
+    contents = {size: Side(holding, {"megabytes": int(size)}) for size in ("1", "200")}
+    trials = run_rounds(place, "row", contents, pairs=1, warm=0)
+    small, large = trials["1"][0], trials["200"][0]
     assert 195 < large.rise_mb - small.rise_mb < 230
     assert large.peak_mb > large.rise_mb
 

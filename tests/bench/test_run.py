@@ -37,17 +37,17 @@ def test_the_config_has_every_row(bundle: Path) -> None:
 def test_every_row_is_measured_once(bundle: Path, tmp_path: Path) -> None:
     options: dict[str, Any] = {"output_dir": str(tmp_path / "out"), "threads": 1, "logging_file": False}
     run(config_file=files(bundle), **options)
-    told = json.loads((tmp_path / "out/page/performance.json").read_text(encoding="utf-8"))
+    record = json.loads((tmp_path / "out/page/performance.json").read_text(encoding="utf-8"))
     finished = {path.stem for path in (tmp_path / "out/rows").iterdir()}
     assert finished == set(ROWS) - {"runtime"}
-    assert {"patient", "patient_memory", "forward", "absent", "training_sam", "data_waiting"} <= set(told)
-    for row, one in told.items():
-        assert {"ratio", "low", "high", "against", "what", "wanted"} <= set(one), row
-        assert one["ratio"] is None or one["ratio"] >= 0 or row.startswith("absent"), row
-    assert all(told[row]["note"].startswith("same") for row in EQUAL)
+    assert {"patient", "patient_memory", "forward", "absent", "training_sam", "data_waiting"} <= set(record)
+    for row, entry in record.items():
+        assert {"ratio", "low", "high", "against", "what", "wanted"} <= set(entry), row
+        assert entry["ratio"] is None or entry["ratio"] >= 0 or row.startswith("absent"), row
+    assert all(record[row]["note"].startswith("same") for row in EQUAL)
     assert (tmp_path / "out/page/images/growth.png").stat().st_size > 10_000
     page = (tmp_path / "out/page/performance.md").read_text(encoding="utf-8")
-    assert all(f"| {row} |" in page for row in told)
+    assert all(f"| {row} |" in page for row in record)
     times = {path: path.stat().st_mtime_ns for path in (tmp_path / "out/rows").iterdir()}
     run(config_file=files(bundle), **options)
     assert times == {path: path.stat().st_mtime_ns for path in (tmp_path / "out/rows").iterdir()}

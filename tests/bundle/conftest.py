@@ -27,7 +27,7 @@ TINY = {"network_def#channels": [8, 8, 8, 8], "network_def#proposals": 4, "netwo
 class Quiet(SimpleHTTPRequestHandler):
     """Serves without a line a request."""
 
-    def log_message(self, *told: object) -> None:
+    def log_message(self, *record: object) -> None:
         pass
 
 
@@ -36,8 +36,8 @@ def release(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The zip that `make release` makes."""
     folder = tmp_path_factory.mktemp("release")
     command = [sys.executable, str(bundle.parent / "release.py"), "--output_dir", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return Path(done.stdout.split(maxsplit=1)[1].strip())
+    process = subprocess.run(command, capture_output=True, text=True, check=True)
+    return Path(process.stdout.split(maxsplit=1)[1].strip())
 
 
 @pytest.fixture(scope="session")
@@ -69,8 +69,10 @@ def stranger(work: Path) -> Callable[..., Any]:
 
     def run(code: str, *arguments: object) -> Any:
         command = [sys.executable, "-c", f"{PREFACE}TINY = {TINY}\n{code}", *map(str, arguments)]
-        done = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr[-3000:]
-        return json.loads(done.stdout.strip().splitlines()[-1])
+        finished = subprocess.run(
+            command, cwd=work, env=environment, capture_output=True, text=True, check=False
+        )
+        assert finished.returncode == 0, finished.stderr[-3000:]
+        return json.loads(finished.stdout.strip().splitlines()[-1])
 
     return run

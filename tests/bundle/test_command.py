@@ -13,20 +13,20 @@ import pytest
 def test_the_command_ends_with_the_reason_alone(bundle: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "monai.bundle", "run", "evaluating", "--config_file"]
     command += [str(bundle / "configs/inference.json"), "--dataset_dir", str(tmp_path)]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    last = done.stderr.strip().splitlines()[-3:]
-    assert last[0].startswith("CaseError"), done.stderr[-500:]
+    process = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert process.returncode == 1
+    last = process.stderr.strip().splitlines()[-3:]
+    assert last[0].startswith("CaseError"), process.stderr[-500:]
     assert "--dataset_dir" in last[2]
 
 
 @pytest.mark.parametrize(("given", "kept"), [(None, "1"), ("0", "0")])
 def test_large_pages_are_asked_of_torch_unless_the_user_says_otherwise(
-    bundle: Path, given: str | None, kept: str
+    bundle: Path, inputs: str | None, remaining: str
 ) -> None:
     places = {name: value for name, value in os.environ.items() if name != "THP_MEM_ALLOC_ENABLE"}
-    places |= {} if given is None else {"THP_MEM_ALLOC_ENABLE": given}
+    places |= {} if inputs is None else {"THP_MEM_ALLOC_ENABLE": inputs}
     code = "import os, runpy, sys; runpy.run_path(sys.argv[1]); print(os.environ['THP_MEM_ALLOC_ENABLE'])"
     command = [sys.executable, "-c", code, str(bundle / "scripts/lidia/bootstrap.py")]
-    done = subprocess.run(command, env=places, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == kept
+    process = subprocess.run(command, env=places, capture_output=True, text=True, check=True)
+    assert process.stdout.strip() == remaining

@@ -48,17 +48,17 @@ print(json.dumps({"type": type(scripted).__name__, "name": metadata["name"], "ex
 
 def test_one_tensor_in_and_one_tensor_out(stranger: Callable[..., Any], url: str) -> None:
     """By `load` with its own network, with weights by hand, with a network given, with other numbers."""
-    found = stranger(DOWNLOAD + NETWORK, url)
-    assert found["type"] == "Tensor"
-    assert found["shape"] == [1, 10, 32, 32, 32]
-    assert found["sum"] == pytest.approx([1.0, 1.0], abs=1e-5)
-    assert found["queries"] == 3
-    assert found["same"] == [True, True]
+    result = stranger(DOWNLOAD + NETWORK, url)
+    assert result["type"] == "Tensor"
+    assert result["shape"] == [1, 10, 32, 32, 32]
+    assert result["sum"] == pytest.approx([1.0, 1.0], abs=1e-5)
+    assert result["queries"] == 3
+    assert result["same"] == [True, True]
 
 
 def test_the_torchscript_file_once_it_is_exported(stranger: Callable[..., Any], url: str) -> None:
-    found = stranger(DOWNLOAD + SCRIPTED, url)
-    assert found["type"] == "RecursiveScriptModule"
-    assert found["name"] == "LIDIA"
-    assert found["extra"] == ["inference.json"]
-    assert found["apart"] < 1e-6
+    result = stranger(DOWNLOAD + SCRIPTED, url)
+    assert result["type"] == "RecursiveScriptModule"
+    assert result["name"] == "LIDIA"
+    assert result["extra"] == ["inference.json"]
+    assert result["apart"] < 1e-6

@@ -118,10 +118,10 @@ def test_nvflare_s_simulator_with_two_sites(simulator: str, bundle: Path, tmp_pa
     server.write_text(json.dumps(plan))
     plan = json.loads(site.read_text())
     del plan["site"]["rounds"]
-    here = {key: value.replace("/data", str(tmp_path)) for key, value in plan["site"].items()}
-    plan |= {"bundle": str(bundle), "site": {**here, **ROUND}}
+    present = {key: value.replace("/data", str(tmp_path)) for key, value in plan["site"].items()}
+    plan |= {"bundle": str(bundle), "site": {**present, **ROUND}}
     site.write_text(json.dumps(plan))
-    done = subprocess.run(
+    process = subprocess.run(
         [simulator, "simulator", "job", "-w", "work", "-n", "2", "-t", "2"],
         env={**os.environ, "PYTHONPATH": str(bundle), "OMP_NUM_THREADS": "1"},
         cwd=tmp_path,
@@ -130,10 +130,10 @@ def test_nvflare_s_simulator_with_two_sites(simulator: str, bundle: Path, tmp_pa
         timeout=900,
         check=False,
     )
-    said = done.stdout + done.stderr
-    assert done.returncode == 0, said[-3000:]
+    message = process.stdout + process.stderr
+    assert process.returncode == 0, message[-3000:]
     for name in ("site-1", "site-2"):
-        assert f"Contribution from {name} ACCEPTED by the aggregator at round 1" in said
+        assert f"Contribution from {name} ACCEPTED by the aggregator at round 1" in message
         assert (tmp_path / name / "federated/model.pt").is_file()
     first = read_state(tmp_path / "start.pt")
     last = read_state(tmp_path / "work/server/simulate_job/app_server/FL_global_model.pt")["model"]

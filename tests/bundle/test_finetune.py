@@ -40,9 +40,9 @@ def lists(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in range(8):
         write_patient(theirs, number, kind=2 + number % 4, missing=("nc",))
     config = str(CONFIGS / "prepare.json")
-    asked: dict[str, Any] = {"phase_map": {phase: f"{{id}}_{phase}.nii.gz" for phase in PHASES}}
-    asked |= {"masks": {"label": "{id}_label.nii.gz"}, "class_map": THEIRS}
-    run(config_file=config, source="folder", input_dir=str(theirs), dataset_dir=str(ours), **asked)
+    options: dict[str, Any] = {"phase_map": {phase: f"{{id}}_{phase}.nii.gz" for phase in PHASES}}
+    options |= {"masks": {"label": "{id}_label.nii.gz"}, "class_map": THEIRS}
+    run(config_file=config, source="folder", input_dir=str(theirs), dataset_dir=str(ours), **options)
     run(config_file=config, source="folds", input_dir=str(ours), dataset_dir=str(ours), folds=2)
     return ours
 
@@ -80,8 +80,8 @@ def test_from_their_folder_to_results_of_their_types(lists: Path, bundle: Path, 
         assert list(result["probabilities"]) == FOUR
         assert result["phases_used"] == PHASES
         assert all(list(lesion["probabilities"]) == FOUR for lesion in result["lesions"])
-        drawn = np.unique(nib.load(tmp_path / f"results/{result['id']}_lesions.nii.gz").dataobj)
-        assert {CLASSES[value] for value in drawn} <= {"background", *FOUR}
+        annotation = np.unique(nib.load(tmp_path / f"results/{result['id']}_lesions.nii.gz").dataobj)
+        assert {CLASSES[value] for value in annotation} <= {"background", *FOUR}
         page = (tmp_path / f"results/{result['id']}.html").read_text()
         assert "</span>metastasis</th>" in page
         assert "</span>ICC</th>" not in page
@@ -102,12 +102,12 @@ def toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_class_heads_that_start_anew_are_named_in_the_log(toys: Path, bundle: Path, tmp_path: Path) -> None:
     log = started(toys, tmp_path, **{"train#load_weights#fresh": HEADS})
-    listed = re.search(r"not loaded, as `fresh` says: (.*)", log)
-    assert listed
+    entries = re.search(r"not loaded, as `fresh` says: (.*)", log)
+    assert entries
     shipped = read_state(bundle / "models/model.pt")
     own = read_state(tmp_path / "state_epoch=1.pt")["network"]
     changed = {name for name in shipped if not torch.equal(shipped[name], own[name])}
-    assert changed == set(listed[1].split(", "))
+    assert changed == set(entries[1].split(", "))
     assert all(any(name.startswith(f"{head}.") for head in HEADS) for name in changed)
 
 

@@ -15,6 +15,6 @@ def test_the_example_runs_as_printed(bundle: Path, tmp_path: Path) -> None:
     assert len([line for line in code.splitlines() if line]) == 5
     shutil.copytree(bundle, tmp_path / bundle.name, ignore=shutil.ignore_patterns("docs", "__pycache__"))
     command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.strip().splitlines()[-1] == "torch.Size([1, 10, 64, 64, 64])"
+    process = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr[-2000:]
+    assert process.stdout.strip().splitlines()[-1] == "torch.Size([1, 10, 64, 64, 64])"

@@ -19,8 +19,8 @@ GIT = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
 
 def pack(command: Path, bundle: Path, folder: Path) -> subprocess.CompletedProcess[str]:
     """Runs release.py on a bundle."""
-    asked = [sys.executable, str(command), "--bundle", str(bundle), "--output_dir", str(folder)]
-    return subprocess.run(asked, capture_output=True, text=True, check=False)
+    options = [sys.executable, str(command), "--bundle", str(bundle), "--output_dir", str(folder)]
+    return subprocess.run(options, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture
@@ -35,19 +35,19 @@ def copy(bundle: Path, tmp_path: Path) -> Path:
 
 
 def test_two_builds_are_the_same_bytes(bundle: Path, copy: Path, release: Path, tmp_path: Path) -> None:
-    done = pack(bundle.parent / "release.py", copy, tmp_path / "again")
-    assert done.returncode == 0, done.stderr
+    process = pack(bundle.parent / "release.py", copy, tmp_path / "again")
+    assert process.returncode == 0, process.stderr
     assert (tmp_path / "again" / release.name).read_bytes() == release.read_bytes()
 
 
 def test_it_holds_what_the_repository_holds(bundle: Path, release: Path) -> None:
     if not (bundle.parent / ".git").exists():
         pytest.skip("not a checkout of git, which alone knows what belongs to the bundle")
-    listed = subprocess.run(
+    process = subprocess.run(
         [*GIT, bundle.name], cwd=bundle.parent, capture_output=True, text=True, check=True
     )
     with ZipFile(release) as archive:
-        assert archive.namelist() == sorted(listed.stdout.rstrip("\0").split("\0"))
+        assert archive.namelist() == sorted(process.stdout.rstrip("\0").split("\0"))
 
 
 def test_entries_have_one_top_folder_one_time_and_one_mode(bundle: Path, release: Path) -> None:
@@ -63,9 +63,9 @@ def test_entries_have_one_top_folder_one_time_and_one_mode(bundle: Path, release
 
 def test_a_bundle_without_weights_is_not_released(bundle: Path, copy: Path, tmp_path: Path) -> None:
     (copy / "models/model.pt").unlink()
-    done = pack(bundle.parent / "release.py", copy, tmp_path / "out")
-    assert done.returncode != 0
-    assert "models/model.pt is not there" in done.stderr
+    process = pack(bundle.parent / "release.py", copy, tmp_path / "out")
+    assert process.returncode != 0
+    assert "models/model.pt is not there" in process.stderr
     assert not (tmp_path / "out").exists()
 
 

@@ -60,7 +60,7 @@ def start(command: list[str], folder: Path) -> subprocess.Popen[str]:
     )
 
 
-def told(process: subprocess.Popen[str]) -> str:
+def read_output(process: subprocess.Popen[str]) -> str:
     try:
         return process.communicate(timeout=300)[0]
     finally:
@@ -69,14 +69,14 @@ def told(process: subprocess.Popen[str]) -> str:
 
 def bundle_run(run: str, files: list[str], options: dict[str, Any]) -> list[str]:
     paths = str([str(CONFIGS / name) for name in files])
-    words = [word for key, value in options.items() for word in (f"--{key}", str(value))]
-    return ["-m", "monai.bundle", "run", run, "--config_file", paths, *words]
+    text = [word for key, value in options.items() for word in (f"--{key}", str(value))]
+    return ["-m", "monai.bundle", "run", run, "--config_file", paths, *text]
 
 
 def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    with socket.socket() as entry:
+        entry.bind(("127.0.0.1", 0))
+        return int(entry.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
@@ -102,30 +102,30 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_two_processes_judge_a_cohort_as_one_does(
     job: str, toys: Path, weights: Path, tmp_path: Path
 ) -> None:
-    one, two = tmp_path / "one", tmp_path / "two"
+    entry, two = tmp_path / "one", tmp_path / "two"
     options = {**NATIVE, "dataset_dir": str(toys), "model_file": str(weights)}
     with pytest.raises(RuntimeError) as raised:
-        workflow(job, **options, output_dir=str(one)).run()
+        workflow(job, **options, output_dir=str(entry)).run()
     assert "1 failed: toy_07" in str(reason(raised.value))
     options = {**options, "output_dir": str(two)}
     del options["device"]
     files = [f"{job}.json", "multi_gpu_evaluate.json"]
     command = ["--standalone", "--nproc_per_node=2", *bundle_run("evaluating", files, options)]
     process = start(command, tmp_path)
-    said = told(process)
-    assert process.returncode == 1, said[-3000:]
-    assert "1 failed: toy_07" in said
-    assert "patients, 1 of 2 processes" in said and "[2/2]" in said, "one bar, of the first process"
-    names = {path.name for path in one.iterdir()}
+    message = read_output(process)
+    assert process.returncode == 1, message[-3000:]
+    assert "1 failed: toy_07" in message
+    assert "patients, 1 of 2 processes" in message and "[2/2]" in message, "one bar, of the first process"
+    names = {path.name for path in entry.iterdir()}
     assert names == {path.name for path in two.iterdir()}
     for name in sorted(names):
         if name.endswith(".nii.gz"):
-            np.testing.assert_array_equal(*(nib.load(place / name).dataobj for place in (one, two)))
+            np.testing.assert_array_equal(*(nib.load(place / name).dataobj for place in (entry, two)))
         elif not name.endswith(".png"):
-            assert (one / name).read_bytes() == (two / name).read_bytes(), name
+            assert (entry / name).read_bytes() == (two / name).read_bytes(), name
     if job == "inference":
         for number in (6, 8, 9):
-            assert len(re.findall(rf"toy_0{number}: \d+ lesions", said)) == 1, "each patient is done once"
+            assert len(re.findall(rf"toy_0{number}: \d+ lesions", message)) == 1, "each patient is done once"
 
 
 def test_more_processes_than_patients(toys: Path, weights: Path, tmp_path: Path) -> None:
@@ -134,17 +134,17 @@ def test_more_processes_than_patients(toys: Path, weights: Path, tmp_path: Path)
     files = ["evaluate.json", "multi_gpu_evaluate.json"]
     command = bundle_run("evaluating", files, {**options, "output_dir": str(tmp_path / "out")})
     process = start(["--standalone", "--nproc_per_node=2", *command], tmp_path)
-    said = told(process)
-    assert process.returncode == 0, said[-3000:]
+    message = read_output(process)
+    assert process.returncode == 0, message[-3000:]
     assert json.loads((tmp_path / "out/metrics.json").read_text())["auc8"]["n"] == 1
     assert json.loads((tmp_path / "out/errors.json").read_text()) == []
 
 
 def curve(folder: Path, name: str) -> list[float]:
     """A loss by epoch."""
-    found = re.findall(rf"\b{name}: ([\d.]+)", (folder / "training.log").read_text())
-    assert len(found) == 4
-    return [float(value) for value in found]
+    matches = re.findall(rf"\b{name}: ([\d.]+)", (folder / "training.log").read_text())
+    assert len(matches) == 4
+    return [float(value) for value in matches]
 
 
 def test_two_machines_train_as_one_process_with_the_batch_of_both(toys: Path, tmp_path: Path) -> None:
@@ -171,12 +171,12 @@ def test_two_machines_train_as_one_process_with_the_batch_of_both(toys: Path, tm
     meet = ["--nnodes=2", "--nproc_per_node=1", "--master_addr=127.0.0.1", f"--master_port={free_port()}"]
     machines = [start([*meet, f"--node_rank={rank}", "rank.py", told_to], tmp_path) for rank in (0, 1)]
     for machine in machines:
-        said = told(machine)
-        assert machine.returncode == 0, said[-3000:]
+        message = read_output(machine)
+        assert machine.returncode == 0, message[-3000:]
     # The losses of both, the batch of both: what differs are the points drawn, and sums over a batch of one.
     for name, tolerance in (("semantic", 0.02), ("loss", 0.1)):
-        one, both = (curve(tmp_path / folder, name) for folder in ("one", "two"))
-        np.testing.assert_allclose(both, one, rtol=tolerance)
+        entry, both = (curve(tmp_path / folder, name) for folder in ("one", "two"))
+        np.testing.assert_allclose(both, entry, rtol=tolerance)
     first, second = (read_state(tmp_path / f"rank{rank}.pt") for rank in (0, 1))
     assert first["metrics"] == second["metrics"]
     for name, value in first["network"].items():

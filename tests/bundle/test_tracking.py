@@ -28,9 +28,9 @@ def only_run(folder: Path) -> tuple[Any, set[str]]:
     """The one run of a folder's database, and the names of its artefacts."""
     mlflow = pytest.importorskip("mlflow")
     client = mlflow.tracking.MlflowClient(f"sqlite:///{folder}/mlruns.db")
-    found = client.search_runs([one.experiment_id for one in client.search_experiments()])
-    assert len(found) == 1
-    return found[0], {file.path for file in client.list_artifacts(found[0].info.run_id)}
+    result = client.search_runs([entry.experiment_id for entry in client.search_experiments()])
+    assert len(result) == 1
+    return result[0], {file.path for file in client.list_artifacts(result[0].info.run_id)}
 
 
 @pytest.mark.parametrize("tracking", ROUTES.values(), ids=ROUTES)

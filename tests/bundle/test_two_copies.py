@@ -34,11 +34,11 @@ def test_each_finds_its_own(bundle: Path, cohort: Path, work: Path, stranger: Ca
         shutil.copytree(bundle, place, ignore=shutil.ignore_patterns("docs", "__pycache__"))
     weights = work / "second/lidia_bundle/models/model.pt"
     change_one_weight(weights)
-    found = stranger(BOTH, cohort)
+    result = stranger(BOTH, cohort)
     for name, times in (("first", 2), ("second", 1)):
         place = work / name / "lidia_bundle"
         expected = {"own": True, "root": str(place), "file": str(place / "models/model.pt")}
-        assert found[name] == [expected] * times
+        assert result[name] == [expected] * times
 
 
 def change_one_weight(path: Path) -> None:

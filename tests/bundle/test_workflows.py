@@ -55,7 +55,7 @@ def test_initialize_run_finalize_twice(
 ) -> None:
     place = work / "bundles/lidia_bundle"
     shutil.copytree(bundle, place, ignore=shutil.ignore_patterns("docs", "__pycache__"))
-    found = stranger(TWICE, name, kind, cohort, *expected)
-    assert found["root"] == str(place)
-    assert found["missing"] == []
-    assert found["files"] == [expected, expected]
+    result = stranger(TWICE, name, kind, cohort, *expected)
+    assert result["root"] == str(place)
+    assert result["missing"] == []
+    assert result["files"] == [expected, expected]

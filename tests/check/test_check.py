@@ -68,9 +68,9 @@ def test_a_patient_and_a_file_of_two_sections_are_leaks(tmp_path: Path) -> None:
     with pytest.raises(CaseError):
         check(dataset_dir=data, output_dir=tmp_path / "out", workers=0)
     faults = json.loads((tmp_path / "out/errors.json").read_text())
-    told = [fault["problem"] for fault in faults if fault["code"] == "leak"]
-    assert any(all(word in problem for word in ("P2", "training", "test")) for problem in told)
-    assert any("same content" in problem and "of a (training)" in problem for problem in told)
+    messages = [fault["problem"] for fault in faults if fault["code"] == "leak"]
+    assert any(all(word in problem for word in ("P2", "training", "test")) for problem in messages)
+    assert any("same content" in problem and "of a (training)" in problem for problem in messages)
 
 
 def test_what_looks_wrong_is_remarked(tmp_path: Path) -> None:

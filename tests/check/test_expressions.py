@@ -23,12 +23,12 @@ def test_all_that_runs_is_found(tmp_path: Path) -> None:
     }
     path = tmp_path / "foreign.json"
     path.write_text(json.dumps(config))
-    found = {one.place: one for one in find_expressions(path)}
-    assert set(found) == {
+    result = {entry.place: entry for entry in find_expressions(path)}
+    assert set(result) == {
         *("imports#0", "network#_target_", "network#channels#1", "reader#_target_", "reader#path"),
     }
-    assert found["imports#0"].kind == "expression" and found["reader#path"].kind == "macro"
-    assert found["reader#_target_"].foreign and not found["network#_target_"].foreign
+    assert result["imports#0"].kind == "expression" and result["reader#path"].kind == "macro"
+    assert result["reader#_target_"].foreign and not result["network#_target_"].foreign
     assert not mark.exists(), "nothing ran"
 
 
@@ -38,10 +38,10 @@ def test_yaml_tags_are_not_obeyed(tmp_path: Path) -> None:
     with pytest.raises(CaseError, match="cannot be read"):
         find_expressions(path)
     path.write_text("run: ['$@trainer.run()']\n")
-    assert [one.text for one in find_expressions(path)] == ["$@trainer.run()"]
+    assert [entry.text for entry in find_expressions(path)] == ["$@trainer.run()"]
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in CONFIGS.glob("*.json")))
 def test_our_own_call_nothing_foreign(name: str) -> None:
-    calls = [one for one in find_expressions(CONFIGS / name) if one.kind == "call"]
-    assert not [one for one in calls if one.foreign]
+    calls = [entry for entry in find_expressions(CONFIGS / name) if entry.kind == "call"]
+    assert not [entry for entry in calls if entry.foreign]

@@ -128,8 +128,8 @@ def test_every_subset_of_phases_occurs() -> None:
     drop.set_random_state(0)
     subsets: dict[tuple[int, ...], int] = {}
     for _ in range(4000):
-        kept = tuple(drop.choose_phases([0, 1, 2, 3]))
-        subsets[kept] = subsets.get(kept, 0) + 1
+        remaining = tuple(drop.choose_phases([0, 1, 2, 3]))
+        subsets[remaining] = subsets.get(remaining, 0) + 1
     assert len(subsets) == 15 and () not in subsets
     assert subsets[(0, 1, 2, 3)] > 0.5 * 4000 and subsets[(0, 1, 2)] > 1.5 * subsets[(1, 2, 3)]
 

@@ -23,12 +23,12 @@ from scripts.lidia.datalist.case_error import CaseError
 
 @pytest.fixture
 def items(tmp_path: Path) -> list[dict[str, Any]]:
-    found = []
+    collected = []
     for name, hu in (("P1", 60.0), ("P2", 100.0)):
         venous, affine = write_ct(tmp_path / name / "v.nii.gz", (30, 30, 24), (4, 4, 5), liver_hu=hu)
         label = write_label(tmp_path / name / "l.nii.gz", affine, (30, 30, 24))
-        found.append({"id": name, "phases": {"venous": venous}, "label": label})
-    return found
+        collected.append({"id": name, "phases": {"venous": venous}, "label": label})
+    return collected
 
 
 def files(folder: Path) -> list[Path]:
@@ -89,7 +89,7 @@ def test_half_a_file_is_made_again(items: list[dict[str, Any]], tmp_path: Path, 
 
 
 def test_a_killed_write_is_never_read(items: list[dict[str, Any]], tmp_path: Path) -> None:
-    def die(made: Any, path: Path) -> None:
+    def die(created: Any, path: Path) -> None:
         Path(path).write_bytes(b"half")
         os._exit(9)
 
@@ -117,18 +117,20 @@ def test_evaluation_finds_its_way_back_from_the_cache(items: list[dict[str, Any]
     fresh = transform(items[0])
     data = CachedCases(data=items, transform=transform, cache_dir=tmp_path / "cache")
     first = data[0]["image"]
-    (kept,) = DataLoader(Subset(data, [0]), num_workers=1, collate_fn=list_data_collate)
-    kept = decollate_batch(kept)[0]
-    assert kept["malignant"] == {"1": True} and kept["phases_used"] == ["venous"]
-    assert torch.equal(kept["label"], fresh["label"]) and torch.equal(first.isnan(), fresh["image"].isnan())
-    torch.testing.assert_close(kept["image"][2], fresh["image"][2], atol=1e-3, rtol=0)
-    for item, way in ((kept, preprocessing(labels="native")), (fresh, transform)):
+    (remaining,) = DataLoader(Subset(data, [0]), num_workers=1, collate_fn=list_data_collate)
+    remaining = decollate_batch(remaining)[0]
+    assert remaining["malignant"] == {"1": True} and remaining["phases_used"] == ["venous"]
+    assert torch.equal(remaining["label"], fresh["label"]) and torch.equal(
+        first.isnan(), fresh["image"].isnan()
+    )
+    torch.testing.assert_close(remaining["image"][2], fresh["image"][2], atol=1e-3, rtol=0)
+    for item, way in ((remaining, preprocessing(labels="native")), (fresh, transform)):
         back = Invertd("pred", way, "image", nearest_interp=False)
         item["back"] = back(RequireMeta()({**item, "pred": item["image"][2:3]}))["pred"]
-    assert kept["back"].shape == (1, 30, 30, 24)
-    torch.testing.assert_close(kept["back"].affine, fresh["back"].affine)
-    torch.testing.assert_close(kept["back"], fresh["back"], atol=1e-3, rtol=0)
-    assert kept["label"].affine.equal(fresh["label"].affine)
+    assert remaining["back"].shape == (1, 30, 30, 24)
+    torch.testing.assert_close(remaining["back"].affine, fresh["back"].affine)
+    torch.testing.assert_close(remaining["back"], fresh["back"], atol=1e-3, rtol=0)
+    assert remaining["label"].affine.equal(fresh["label"].affine)
 
 
 def test_without_folder_nothing_is_stored(items: list[dict[str, Any]], tmp_path: Path) -> None:

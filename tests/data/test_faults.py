@@ -147,9 +147,9 @@ def test_scale_and_intercept_are_applied(tmp_path: Path) -> None:
     nib.save(image, tmp_path / "v.nii.gz")
     voxels, _, _ = read_phase(tmp_path / "v.nii.gz", "P1")
     assert abs(voxels[20, 20, 15] - 60) < 30
-    lost = nib.Nifti1Image(np.clip(body() + 1024, 0, None).astype(np.int16), AFFINE)
-    lost.header["scl_slope"], lost.header["scl_inter"] = 0, -1024
-    nib.save(lost, tmp_path / "w.nii.gz")
+    missing = nib.Nifti1Image(np.clip(body() + 1024, 0, None).astype(np.int16), AFFINE)
+    missing.header["scl_slope"], missing.header["scl_inter"] = 0, -1024
+    nib.save(missing, tmp_path / "w.nii.gz")
     raw_slope = nib.load(tmp_path / "w.nii.gz").dataobj.slope
     assert raw_slope == 1 and code_of(tmp_path / "w.nii.gz") == "not_hu"
 

@@ -75,22 +75,22 @@ def test_too_small_lesions_are_ignored(case: dict[str, Any]) -> None:
     got = preprocessing(labels="network", spacing=(1.75, 1.75, 2.5), min_lesion_mm3=70)(marked)["label"]
     assert (got[0] == IGNORED).any() and not (got[0] == 4).any()
     assert (got[1][got[0] == IGNORED] == 0).all()
-    kept = preprocessing(labels="network", spacing=(1.75, 1.75, 2.5), min_lesion_mm3=60)(marked)["label"]
-    assert (kept[0] == 4).any() and not (kept[0] == IGNORED).any()
+    remaining = preprocessing(labels="network", spacing=(1.75, 1.75, 2.5), min_lesion_mm3=60)(marked)["label"]
+    assert (remaining[0] == 4).any() and not (remaining[0] == IGNORED).any()
 
 
 def test_crop_keeps_the_liver_and_its_place(case: dict[str, Any]) -> None:
-    whole = preprocessing(labels="network")(case)
+    complete = preprocessing(labels="network")(case)
     cut = preprocessing(labels="network", margin_mm=10.0)(case)
     size = 2 * 45 / 2.5 + 2 * 10 / 2.5
     assert all(abs(n - size) <= 3 for n in cut["image"].shape[1:])
     assert cut["label"].shape[1:] == cut["image"].shape[1:]
-    assert (cut["label"][0] > 0).sum() == (whole["label"][0] > 0).sum()
-    start = torch.linalg.solve(whole["image"].affine, cut["image"].affine[:, 3])[:3].round().int().tolist()
+    assert (cut["label"][0] > 0).sum() == (complete["label"][0] > 0).sum()
+    start = torch.linalg.solve(complete["image"].affine, cut["image"].affine[:, 3])[:3].round().int().tolist()
     box = tuple(slice(a, a + n) for a, n in zip(start, cut["image"].shape[1:], strict=True))
-    assert torch.equal(cut["label"].as_tensor()[0], whole["label"].as_tensor()[0][box])
+    assert torch.equal(cut["label"].as_tensor()[0], complete["label"].as_tensor()[0][box])
     torch.testing.assert_close(
-        cut["image"][2].as_tensor(), whole["image"][2].as_tensor()[box], atol=1e-3, rtol=0
+        cut["image"][2].as_tensor(), complete["image"][2].as_tensor()[box], atol=1e-3, rtol=0
     )
 
 
@@ -105,8 +105,8 @@ def test_liver_file_fills_a_label_without_liver(case: dict[str, Any], tmp_path: 
 
 def test_given_instances(case: dict[str, Any]) -> None:
     numbers = {2: 7, 7: 3}
-    given = rewrite(case, lambda v: np.vectorize(lambda x: numbers.get(int(x), 0))(v), "instances", np.int16)
-    got = preprocessing(labels="native")(given)["label"]
+    inputs = rewrite(case, lambda v: np.vectorize(lambda x: numbers.get(int(x), 0))(v), "instances", np.int16)
+    got = preprocessing(labels="native")(inputs)["label"]
     assert torch.unique(got[1]).tolist() == [0, 3, 7] and (got[1][got[0] == 2] == 7).all()
     partial = rewrite(case, lambda v: np.where(v == 2, 7, np.where(v == 0, 9, 0)), "instances", np.int16)
     item = preprocessing(labels="native")(partial)
@@ -142,11 +142,14 @@ def test_label_on_another_grid(case: dict[str, Any], tmp_path: Path) -> None:
     same = preprocessing(labels="native")(case)["label"]
     assert got["label"].shape == (2, *SHAPE) and "another grid" in got["warnings"][0]
     assert (got["label"][0] == same[0]).float().mean() > 0.97
-    lost = {**case, "label": write_label(tmp_path / "lost.nii.gz", np.diag([2.0, 2, 2, 1]), (60, 60, 60), ())}
+    missing = {
+        **case,
+        "label": write_label(tmp_path / "lost.nii.gz", np.diag([2.0, 2, 2, 1]), (60, 60, 60), ()),
+    }
     voxels = np.zeros((60, 60, 60), np.uint8)
     voxels[40:, 40:, 40:] = 1
-    lost["label"] = save(tmp_path / "lost.nii.gz", voxels, np.diag([2.0, 2, 2, 1]))
-    assert fault_of(lost).code == "label_outside"
+    missing["label"] = save(tmp_path / "lost.nii.gz", voxels, np.diag([2.0, 2, 2, 1]))
+    assert fault_of(missing).code == "label_outside"
 
 
 def test_without_venous_the_label_gives_the_grid(case: dict[str, Any], tmp_path: Path) -> None:

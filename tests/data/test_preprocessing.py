@@ -26,7 +26,7 @@ ORIENTATIONS = [
 def present(image: torch.Tensor) -> list[str]:
     share = torch.isnan(image).flatten(1).float().mean(1).tolist()
     assert set(share) <= {0.0, 1.0}, "a phase is there or not, never in part"
-    return [phase for phase, lost in zip(PHASES, share, strict=True) if lost == 0]
+    return [phase for phase, missing in zip(PHASES, share, strict=True) if missing == 0]
 
 
 def world(tensor: MetaTensor) -> np.ndarray:
@@ -67,11 +67,11 @@ def test_prediction_comes_back_to_its_own_grid(tmp_path: Path, flips: tuple[int,
     source = nib.load(path)
     assert back["pred"].shape == (10, *source.shape)
     np.testing.assert_allclose(back["pred"].affine.numpy(), source.affine, atol=1e-5)
-    found = back["pred"].argmax(0).numpy() == 3
-    places = np.argwhere(found).mean(0)
+    result = back["pred"].argmax(0).numpy() == 3
+    places = np.argwhere(result).mean(0)
     centre = source.affine[:3, :3] @ places + source.affine[:3, 3]
     assert np.linalg.norm(centre - (20, -10, 8)) < 1.0
-    assert abs(found.sum() * 3.5 * 3.5 * 5 / (4 / 3 * np.pi * 15**3) - 1) < 0.15
+    assert abs(result.sum() * 3.5 * 3.5 * 5 / (4 / 3 * np.pi * 15**3) - 1) < 0.15
 
 
 def test_comes_back_through_loader_and_window(tmp_path: Path) -> None:

@@ -39,5 +39,5 @@ def test_native_ct(real_ct: Path, name: str) -> None:
     assert got["grid_phase"] == "nc" and torch.isfinite(got["image"][0]).all()
     assert "no venous phase" in got["warnings"][-1]
     hips = name == "example_ct.nii.gz"  # which have implants
-    assert [said for said in got["warnings"][:-1] if "metal" in said] == got["warnings"][:-1]
+    assert [message for message in got["warnings"][:-1] if "metal" in message] == got["warnings"][:-1]
     assert len(got["warnings"]) == 1 + hips

@@ -38,8 +38,8 @@ def test_text_reads_back() -> None:
 @pytest.mark.parametrize("workers", [0, 1])
 def test_found_whole_behind_monai_and_a_worker(workers: int) -> None:
     loader = DataLoader(Dataset([{"id": "P1"}], Compose([Fails()])), batch_size=1, num_workers=workers)
-    found = CaseError.find(error_of(loader))
-    assert found is not None and found.as_dict() == FAULT.as_dict()
+    error = CaseError.find(error_of(loader))
+    assert error is not None and error.as_dict() == FAULT.as_dict()
 
 
 def test_finds_nothing_in_other_errors() -> None:

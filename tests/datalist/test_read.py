@@ -68,11 +68,11 @@ def test_phases_can_be_left_out_as_if_not_scanned(tmp_path: Path) -> None:
 
 
 def test_patients_can_be_limited_before_phases_are_chosen(tmp_path: Path) -> None:
-    whole = {phase: f"{phase}.nii.gz" for phase in ("nc", "arterial", "venous", "delayed")}
+    complete = {phase: f"{phase}.nii.gz" for phase in ("nc", "arterial", "venous", "delayed")}
     items = [
         {
             "id": f"P{n}",
-            "phases": {phase: f"{n}{file}" for phase, file in whole.items() if n != 1 or phase != "nc"},
+            "phases": {phase: f"{n}{file}" for phase, file in complete.items() if n != 1 or phase != "nc"},
         }
         for n in range(5)
     ]
@@ -196,9 +196,9 @@ def test_what_begins_with_a_sign_of_monai_is_text(tmp_path: Path) -> None:
     names = [f"$open('{marker.name}', 'w')", "@device", "%device", "$HOME", "a#b"]
     items = [{"id": name, "phases": {"nc": f"{name}.nii"}} for name in names]
     written(tmp_path, {"test": items})
-    found = load_datalist(tmp_path, "test", check=False)
-    assert [item["id"] for item in found] == names
-    assert [item["phases"]["nc"] for item in found] == [str(tmp_path / f"{name}.nii") for name in names]
+    result = load_datalist(tmp_path, "test", check=False)
+    assert [item["id"] for item in result] == names
+    assert [item["phases"]["nc"] for item in result] == [str(tmp_path / f"{name}.nii") for name in names]
 
 
 def test_byte_order_marks(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def scan(folder: Path, change: Change | None = None, **tags: Any) -> Path:
     return write_series(folder, voxels, AFFINE, change=change, **{**SECRETS, **tags})
 
 
-def drawn() -> tuple[np.ndarray, np.ndarray]:
+def make_findings() -> tuple[np.ndarray, np.ndarray]:
     """Liver mask with its lesions, and lesion numbers; no two places look alike."""
     liver = radius(AFFINE, SHAPE, (5, -3, 8)) < 38
     instances = np.zeros(SHAPE, np.uint16)

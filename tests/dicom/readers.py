@@ -30,8 +30,10 @@ def by_pydicom(path: Path, shape: tuple[int, ...]) -> dict[int, np.ndarray]:
     bottom, step = AFFINE[2, 3], AFFINE[2, 2]
     masks = {int(s.SegmentNumber): np.zeros(shape, np.uint8) for s in seg.SegmentSequence}
     for frame, groups in zip(frames, seg.PerFrameFunctionalGroupsSequence, strict=True):
-        told = groups if "SegmentIdentificationSequence" in groups else seg.SharedFunctionalGroupsSequence[0]
-        number = int(told.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
+        record = (
+            groups if "SegmentIdentificationSequence" in groups else seg.SharedFunctionalGroupsSequence[0]
+        )
+        number = int(record.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
         height = float(groups.PlanePositionSequence[0].ImagePositionPatient[2])
         masks[number][:, :, round((height - bottom) / step)] = frame.T
     return masks
@@ -42,6 +44,6 @@ def by_dcmqi(path: Path, folder: Path) -> dict[int, nib.Nifti1Image]:
     program = distribution("dcmqi").locate_file("dcmqi/bin/segimage2itkimage")
     folder.mkdir()
     command = [program, "--inputDICOM", path, "--outputDirectory", folder, "--outputType", "nii", "-p", "seg"]
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    process = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stdout + process.stderr
     return {int(p.name.split("-")[1].split(".")[0]): nib.load(p) for p in folder.glob("seg-*.nii.gz")}

@@ -23,17 +23,17 @@ def element(keyword: str, raw: bytes, vr: str = "") -> bytes:
 def spoil(path: Path, keyword: str, raw: bytes | None, vr: str = "") -> None:
     """Puts an element into a file in place of the one that is there; None takes it out."""
     content, at, end = path.read_bytes(), 132, 132
-    wanted = tag_for_keyword(keyword)
+    expected = tag_for_keyword(keyword)
     while at < len(content):
         group, number, kind = struct.unpack("<HH2s", content[at : at + 6])
         head = 12 if kind in LONG else 8
         form = "<I" if head == 12 else "<H"
         [size] = struct.unpack(form, content[at + head - struct.calcsize(form) : at + head])
         end = at + head + size
-        if (group << 16) + number >= wanted:
+        if (group << 16) + number >= expected:
             break
         at = end
-    rest = end if (group << 16) + number == wanted else at
+    rest = end if (group << 16) + number == expected else at
     new = b"" if raw is None else element(keyword, raw, vr)
     path.write_bytes(content[:at] + new + content[rest:])
 

@@ -37,19 +37,19 @@ def write_phase(
         if sign < 0:
             turned[:3, 3] += affine[:3, axis] * (hu.shape[axis] - 1)
             turned[:3, axis] *= -1
-    said = {
+    options = {
         "PatientID": "ID 17/4", "PatientName": "Doe^Jane", "StudyDate": "20240506",
         "AcquisitionDate": "20240506", "AcquisitionTime": CLOCK[phase],
         "SeriesDescription": "", "SeriesNumber": NUMBER[phase], "ProtocolName": "Liver",
     }  # fmt: skip
     uid = series or f"1.2.3.{NUMBER[phase]}"
     voxels = np.ascontiguousarray(hu[:: signs[0], :: signs[1]])
-    return write_series(folder, voxels, turned, series=uid, change=change, **{**said, **tags})
+    return write_series(folder, voxels, turned, series=uid, change=change, **{**options, **tags})
 
 
-def write_study(folder: Path, case: Case, words: Mapping[str, str], **tags: Any) -> Path:
-    """Writes the phases that `words` has descriptions for, all into one folder."""
-    for phase, description in words.items():
+def write_study(folder: Path, case: Case, text: Mapping[str, str], **tags: Any) -> Path:
+    """Writes the phases that `text` has descriptions for, all into one folder."""
+    for phase, description in text.items():
         write_phase(folder, case, phase, SeriesDescription=description, **tags)
     return folder
 
@@ -82,14 +82,14 @@ def enhanced(paths: Sequence[Path], path: Path) -> Path:
     """Puts the slices of a series into one enhanced multi-frame CT file."""
     slices = [pydicom.dcmread(p) for p in paths]
     path.parent.mkdir(parents=True)
-    made = pydicom.Dataset({tag: element for tag, element in slices[0].items() if tag != 0x7FE00010})
-    made.file_meta = slices[0].file_meta
-    made.SOPClassUID = made.file_meta.MediaStorageSOPClassUID = EnhancedCTImageStorage
-    made.NumberOfFrames = len(slices)
+    dataset = pydicom.Dataset({tag: element for tag, element in slices[0].items() if tag != 0x7FE00010})
+    dataset.file_meta = slices[0].file_meta
+    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = EnhancedCTImageStorage
+    dataset.NumberOfFrames = len(slices)
     for keyword in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness",
                     "RescaleSlope", "RescaleIntercept", "AcquisitionTime", "AcquisitionDate"):  # fmt: skip
-        delattr(made, keyword)
-    made.AcquisitionDateTime = "20240506100235"
+        delattr(dataset, keyword)
+    dataset.AcquisitionDateTime = "20240506100235"
     first = slices[0]
     shared = group("PlaneOrientationSequence", ImageOrientationPatient=first.ImageOrientationPatient)
     shared.update(group(
@@ -98,12 +98,12 @@ def enhanced(paths: Sequence[Path], path: Path) -> Path:
     shared.update(group(
         "PixelValueTransformationSequence", RescaleSlope=1, RescaleIntercept=-1024, RescaleType="HU"
     ))  # fmt: skip
-    made.SharedFunctionalGroupsSequence = [shared]
-    made.PerFrameFunctionalGroupsSequence = [
+    dataset.SharedFunctionalGroupsSequence = [shared]
+    dataset.PerFrameFunctionalGroupsSequence = [
         group("PlanePositionSequence", ImagePositionPatient=s.ImagePositionPatient) for s in slices
     ]
-    made.PixelData = b"".join(s.PixelData for s in slices)
-    made.save_as(path, enforce_file_format=True)
+    dataset.PixelData = b"".join(s.PixelData for s in slices)
+    dataset.save_as(path, enforce_file_format=True)
     return path
 
 

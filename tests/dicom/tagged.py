@@ -24,18 +24,18 @@ def body() -> np.ndarray:
     return np.rint(np.where(far < 50, 60.0, -1000.0) + np.random.default_rng(0).normal(0, 5, SHAPE))
 
 
-def add(folder: Path, number: int, words: str, change: Any = None, voxels: Any = None, **tags: Any) -> Path:
-    said: dict[str, Any] = {
-        "SeriesDescription": words, "SeriesNumber": number, "PatientID": "P1", "StudyDate": "20240506",
-        "AcquisitionDate": "20240506", "AcquisitionTime": CLOCK.get(words.split()[0], "110000"),
+def add(folder: Path, number: int, text: str, change: Any = None, voxels: Any = None, **tags: Any) -> Path:
+    options: dict[str, Any] = {
+        "SeriesDescription": text, "SeriesNumber": number, "PatientID": "P1", "StudyDate": "20240506",
+        "AcquisitionDate": "20240506", "AcquisitionTime": CLOCK.get(text.split()[0], "110000"),
     }  # fmt: skip
     image = body() if voxels is None else voxels
-    return write_series(folder, image, AFFINE, change=change, series=f"1.2.3.{number}", **{**said, **tags})
+    return write_series(folder, image, AFFINE, change=change, series=f"1.2.3.{number}", **{**options, **tags})
 
 
 def study(folder: Path) -> Path:
-    for number, words in enumerate(CLOCK, 2):
-        add(folder, number, words)
+    for number, text in enumerate(CLOCK, 2):
+        add(folder, number, text)
     return folder
 
 

@@ -30,8 +30,8 @@ def _nothing_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     assert not list(folder.iterdir())
 
 
-def item_of(tmp_path: Path, given: Path, **options: Any) -> dict[str, Any]:
-    [item] = resolve_inputs(dicom_dir=str(given), output_dir=str(tmp_path / "out"), **options)
+def item_of(tmp_path: Path, inputs: Path, **options: Any) -> dict[str, Any]:
+    [item] = resolve_inputs(dicom_dir=str(inputs), output_dir=str(tmp_path / "out"), **options)
     return item
 
 
@@ -41,8 +41,8 @@ def reasons(item: dict[str, Any]) -> dict[str, int]:
 
 @pytest.mark.parametrize("kind", ["zip", "tar", "gztar", "xztar"])
 def test_a_study_in_an_archive(tmp_path: Path, kind: str) -> None:
-    made = shutil.make_archive(str(tmp_path / "study"), kind, study(tmp_path / "plain"))
-    item = item_of(tmp_path, Path(made))
+    archive = shutil.make_archive(str(tmp_path / "study"), kind, study(tmp_path / "plain"))
+    item = item_of(tmp_path, Path(archive))
     assert set(item["phases"]) == set(ALL) and reasons(item) == {"unpacked": 1}
     assert item["notes"]["files"]["total"] == 97
     assert len(item["source"]) == 24 and all(Path(path).is_file() for path in item["source"])
@@ -62,34 +62,34 @@ def test_one_series_of_a_study_in_an_archive(tmp_path: Path) -> None:
 
 
 def test_a_packed_study_of_nobody_has_no_source(tmp_path: Path) -> None:
-    made = shutil.make_archive(str(tmp_path / "study"), "zip", study(tmp_path / "plain"))
-    item = item_of(tmp_path, Path(made), deidentify=True)
+    archive = shutil.make_archive(str(tmp_path / "study"), "zip", study(tmp_path / "plain"))
+    item = item_of(tmp_path, Path(archive), deidentify=True)
     assert item["source"] == [] and any("no SEG" in warning for warning in item["notes"]["warnings"])
 
 
 def test_a_list_of_packed_studies(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     shutil.make_archive(str(tmp_path / "in/study"), "zip", study(tmp_path / "plain"))
-    listed = prepare(source="dicom", input_dir=tmp_path / "in", dataset_dir=tmp_path / "out")
-    [item] = read_sections(listed)["test"]
+    entries = prepare(source="dicom", input_dir=tmp_path / "in", dataset_dir=tmp_path / "out")
+    [item] = read_sections(entries)["test"]
     assert set(item["phases"]) == set(ALL) and all(Path(path).is_file() for path in item["source"])
 
 
 def test_members_that_lead_elsewhere_stay_packed_and_are_counted(tmp_path: Path) -> None:
     folder = study(tmp_path / "plain")
-    made = Path(shutil.make_archive(str(tmp_path / "study"), "zip", folder))
-    with zipfile.ZipFile(made, "a") as archive:
+    archive_file = Path(shutil.make_archive(str(tmp_path / "study"), "zip", folder))
+    with zipfile.ZipFile(archive_file, "a") as archive:
         for name in ("../out.dcm", "/absolute.dcm", "a/../../up.dcm", "C:\\windows.dcm"):
             archive.writestr(name, b"x")
         link = zipfile.ZipInfo("link")
         link.external_attr = 0o120777 << 16
         archive.writestr(link, "/etc/passwd")
-    item = item_of(tmp_path, made)
+    item = item_of(tmp_path, archive_file)
     assert reasons(item) == {"unpacked": 1, "packed": 5}
     assert any("outside the archive" in warning for warning in item["notes"]["warnings"])
     assert not list(tmp_path.glob("*.dcm"))
-    made = tmp_path / "links.tar"
-    with tarfile.open(made, "w") as archive:
+    archive_file = tmp_path / "links.tar"
+    with tarfile.open(archive_file, "w") as archive:
         for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE):
             member = tarfile.TarInfo(f"m{kind!r}")
             member.type, member.linkname = kind, "/etc/passwd"
@@ -97,8 +97,8 @@ def test_members_that_lead_elsewhere_stay_packed_and_are_counted(tmp_path: Path)
         member = tarfile.TarInfo("../up.dcm")
         member.size = 1
         archive.addfile(member, io.BytesIO(b"x"))
-    found = unpack(made, tmp_path / "u")
-    assert found.files == [] and len(found.refused) == 5
+    result = unpack(archive_file, tmp_path / "u")
+    assert result.files == [] and len(result.refused) == 5
 
 
 def encrypted(path: Path, _: Path) -> None:
@@ -111,8 +111,8 @@ def encrypted(path: Path, _: Path) -> None:
 
 
 def cut(path: Path, folder: Path) -> None:
-    made = Path(shutil.make_archive(str(path.with_suffix("")), "zip", folder))
-    made.write_bytes(made.read_bytes()[:-4000])
+    archive = Path(shutil.make_archive(str(path.with_suffix("")), "zip", folder))
+    archive.write_bytes(archive.read_bytes()[:-4000])
 
 
 def seven(path: Path, _: Path) -> None:
@@ -120,16 +120,16 @@ def seven(path: Path, _: Path) -> None:
 
 
 @pytest.mark.parametrize(("write", "said"), [(encrypted, "encrypted"), (cut, "damaged"), (seven, "7-Zip")])
-def test_what_cannot_be_unpacked_is_named(tmp_path: Path, write: Any, said: str) -> None:
+def test_what_cannot_be_unpacked_is_named(tmp_path: Path, write: Any, message: str) -> None:
     folder = study(tmp_path / "plain")
     write(tmp_path / "study.zip", folder)
     with pytest.raises(CaseError) as caught:
         item_of(tmp_path, tmp_path / "study.zip")
-    assert said in caught.value.problem and caught.value.file == str(tmp_path / "study.zip")
+    assert message in caught.value.problem and caught.value.file == str(tmp_path / "study.zip")
     shutil.move(tmp_path / "study.zip", folder)
     item = item_of(tmp_path, folder)
     assert reasons(item) == {"packed": 1}
-    assert any(said in warning and "study.zip" in warning for warning in item["notes"]["warnings"])
+    assert any(message in warning and "study.zip" in warning for warning in item["notes"]["warnings"])
 
 
 def test_a_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,7 +164,7 @@ def test_documents_are_no_archives(tmp_path: Path) -> None:
 def test_a_packed_series_named_for_a_phase_says_what_to_do(tmp_path: Path) -> None:
     from scripts.lidia.data.load_phases import LoadPhases
 
-    made = shutil.make_archive(str(tmp_path / "series"), "zip", study(tmp_path / "plain"))
+    archive = shutil.make_archive(str(tmp_path / "series"), "zip", study(tmp_path / "plain"))
     with pytest.raises(CaseError) as caught:
-        LoadPhases("native")({"id": "P1", "phases": {"venous": made}})
-    assert "--dicom_dir" in caught.value.remedy and caught.value.file == made
+        LoadPhases("native")({"id": "P1", "phases": {"venous": archive}})
+    assert "--dicom_dir" in caught.value.remedy and caught.value.file == archive

@@ -70,10 +70,10 @@ def test_the_table_is_that_of_the_standard() -> None:
 
 
 def test_the_page_has_the_same_table() -> None:
-    words = {"refuse": "refused", "blank": "unknown", "left out": "left out"}
+    text = {"refuse": "refused", "blank": "unknown", "left out": "left out"}
     page = (LIDIA.parents[1] / "docs/dicom.md").read_text(encoding="utf-8")
     for row in ATTRIBUTES.values():
-        cells = (row.keyword, row.vr, row.vm, row.type, words[row.absent], words[row.bad])
+        cells = (row.keyword, row.vr, row.vm, row.type, text[row.absent], text[row.bad])
         line = f"| {' | '.join(cells)} |"
         assert line in page, line
 
@@ -124,9 +124,9 @@ FORMS = {
 }  # fmt: skip
 
 
-def rows(wanted: Any) -> Any:
-    found = list(filter(wanted, ATTRIBUTES.values()))
-    return pytest.mark.parametrize("row", found, ids=lambda row: row.keyword)
+def rows(expected: Any) -> Any:
+    result = list(filter(expected, ATTRIBUTES.values()))
+    return pytest.mark.parametrize("row", result, ids=lambda row: row.keyword)
 
 
 @rows(lambda row: row.vr in FORMS)
@@ -189,8 +189,8 @@ def test_no_attribute_is_read_past_the_table() -> None:
                 bare.append(f"{path.name}:{node.lineno} {name}")
             called = getattr(node.func, "id", "") if isinstance(node, ast.Call) else ""
             reads = called.startswith(("read_", "require_"))
-            words = [a.value for a in node.args if isinstance(a, ast.Constant)] if reads else []
-            unknown += [word for word in words if word and word in keyword_dict and word not in ATTRIBUTES]
+            text = [a.value for a in node.args if isinstance(a, ast.Constant)] if reads else []
+            unknown += [word for word in text if word and word in keyword_dict and word not in ATTRIBUTES]
     assert not bare and not unknown
 
 
@@ -208,14 +208,14 @@ def test_no_attribute_is_read_past_the_table() -> None:
         ("RescaleType", b"Z_EFF ", "Z_EFF"),
     ],
 )
-def test_one_bad_value_refuses_its_series_alone(tmp_path: Path, keyword: str, raw: Any, shown: str) -> None:
+def test_one_bad_value_refuses_its_series_alone(tmp_path: Path, keyword: str, raw: Any, visible: str) -> None:
     spoil(study(tmp_path) / "1.2.3.3_003.dcm", keyword, raw, vr="DS")
     choice = chosen(tmp_path)
     assert numbers(choice) == {"nc": "2", "venous": "4", "delayed": "5"}
     [row] = [row for row in choice.rows if row["number"] == "3"]
     [warning] = [warning for warning in choice.warnings if "arterial" in warning]
     for sentence in (row["why"], warning):
-        assert keyword in sentence and shown in sentence and "1.2.3.3_003.dcm" in sentence
+        assert keyword in sentence and visible in sentence and "1.2.3.3_003.dcm" in sentence
 
 
 def test_a_bad_value_loses_no_other_patient_of_an_archive(tmp_path: Path) -> None:
@@ -235,8 +235,8 @@ def test_a_bad_value_loses_no_other_patient_of_an_archive(tmp_path: Path) -> Non
 
 def test_slices_that_share_one_instance_uid_are_all_there(tmp_path: Path) -> None:
     add(tmp_path, 4, "ven", SOPInstanceUID="1.2.3.4")
-    [found] = find_studies(tmp_path)
-    assert [series.slices for series in found.series] == [24] and not found.series[0].refused
+    [result] = find_studies(tmp_path)
+    assert [series.slices for series in result.series] == [24] and not result.series[0].refused
 
 
 @pytest.mark.parametrize("keyword", ["FrameOfReferenceUID", "SOPClassUID", "StudyInstanceUID",

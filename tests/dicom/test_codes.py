@@ -50,8 +50,8 @@ def test_every_code_has_its_meaning_from_the_dictionary() -> None:
             continue
         scheme = getattr(dictionary, code.scheme_designator)
         entries = [getattr(scheme, name) for name in dir(scheme)]
-        known = [entry for entry in entries if isinstance(entry, Code)]
-        meanings = {entry.meaning.lower() for entry in known if entry.value == code.value}
+        reference = [entry for entry in entries if isinstance(entry, Code)]
+        meanings = {entry.meaning.lower() for entry in reference if entry.value == code.value}
         if meanings:
             assert code.meaning.lower() in meanings
         else:

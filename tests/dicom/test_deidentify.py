@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from dicom.findings import RESULT, SECRETS, drawn, patient
+from dicom.findings import RESULT, SECRETS, make_findings, patient
 
 from scripts.lidia.dicom.deidentify import deidentify
 from scripts.lidia.dicom.provenance import make_origin
@@ -19,7 +19,7 @@ KNOWN_TO_ALL = ("Manufacturer", "ManufacturerModelName")
 
 def pair(folder: Path) -> tuple[Path, Path]:
     """SEG and SR of the made-up patient."""
-    liver, instances = drawn()
+    liver, instances = make_findings()
     origin = make_origin(patient(), liver, instances, RESULT)
     seg = make_segmentation(liver, instances, RESULT["lesions"], origin)
     report = make_report(RESULT, float(liver.sum()), seg, origin)
@@ -29,23 +29,23 @@ def pair(folder: Path) -> tuple[Path, Path]:
 
 
 def cleaned(path: Path, uids: str) -> tuple[pydicom.Dataset, bytes]:
-    made = pydicom.dcmread(path)
-    deidentify(made, uids=uids)
-    made.save_as(path)
+    dataset = pydicom.dcmread(path)
+    deidentify(dataset, uids=uids)
+    dataset.save_as(path)
     return pydicom.dcmread(path), path.read_bytes()
 
 
 def secrets() -> list[bytes]:
-    told = {key: str(value).encode() for key, value in SECRETS.items() if key not in KNOWN_TO_ALL}
+    record = {key: str(value).encode() for key, value in SECRETS.items() if key not in KNOWN_TO_ALL}
     # of one letter and of numbers that any pixel may look like, the attributes themselves are looked at
-    return [value for key, value in told.items() if key not in ("PatientSex", "PatientWeight")]
+    return [value for key, value in record.items() if key not in ("PatientSex", "PatientWeight")]
 
 
 def test_without_it_everything_stays(tmp_path: Path) -> None:
     for path in pair(tmp_path):
-        made = pydicom.dcmread(path)
+        dataset = pydicom.dcmread(path)
         for keyword in ("PatientName", "PatientID", "PatientBirthDate", "AccessionNumber", "StudyDate"):
-            assert str(made[keyword].value) == SECRETS[keyword]
+            assert str(dataset[keyword].value) == SECRETS[keyword]
 
 
 @pytest.mark.parametrize("uids", ["keep", "replace"])
@@ -53,14 +53,14 @@ def test_nothing_is_told_of_the_patient(tmp_path: Path, uids: str) -> None:
     for path in pair(tmp_path):
         before = path.read_bytes()
         assert sum(secret in before for secret in secrets()) > 8
-        made, after = cleaned(path, uids)
+        created, after = cleaned(path, uids)
         assert [secret for secret in secrets() if secret in after] == []
         for keyword in ("PatientSex", "PatientWeight", "PatientAge", "InstitutionName", "StationName"):
-            assert not any(e.value for e in made.iterall() if e.keyword == keyword), keyword
-        assert made.PatientIdentityRemoved == "YES"
-        methods = [code.CodeValue for code in made.DeidentificationMethodCodeSequence]
+            assert not any(e.value for e in created.iterall() if e.keyword == keyword), keyword
+        assert created.PatientIdentityRemoved == "YES"
+        methods = [code.CodeValue for code in created.DeidentificationMethodCodeSequence]
         assert methods[0] == "113100" and ("113110" in methods) == (uids == "keep")
-        assert made.SeriesDescription.endswith("(research only)")
+        assert created.SeriesDescription.endswith("(research only)")
 
 
 def test_what_was_found_stays(tmp_path: Path) -> None:
@@ -77,14 +77,14 @@ def test_kept_uids_lead_to_the_series_and_replaced_ones_agree_with_one_another(t
     seg, report = (cleaned(path, "keep")[0] for path in pair(tmp_path))
     assert seg.StudyInstanceUID == report.StudyInstanceUID == old.StudyInstanceUID
     assert seg.ReferencedSeriesSequence[0].SeriesInstanceUID == "1.2.3"
-    new, told = (cleaned(path, "replace") for path in pair(tmp_path))
-    assert new[0].StudyInstanceUID == told[0].StudyInstanceUID != old.StudyInstanceUID
+    new, record = (cleaned(path, "replace") for path in pair(tmp_path))
+    assert new[0].StudyInstanceUID == record[0].StudyInstanceUID != old.StudyInstanceUID
     assert new[0].SOPInstanceUID != seg.SOPInstanceUID
     assert new[0].file_meta.MediaStorageSOPInstanceUID == new[0].SOPInstanceUID
-    assert str(new[0].SOPInstanceUID).encode() in told[1]
+    assert str(new[0].SOPInstanceUID).encode() in record[1]
     for uid in (seg.SOPInstanceUID, seg.SeriesInstanceUID, seg.SegmentSequence[1].TrackingUID):
-        assert str(uid).encode() not in new[1] + told[1]
-    assert b"1.2.3\0" not in new[1] + told[1]
+        assert str(uid).encode() not in new[1] + record[1]
+    assert b"1.2.3\0" not in new[1] + record[1]
 
 
 def test_the_pseudonym_is_the_study_s(tmp_path: Path) -> None:

@@ -165,8 +165,8 @@ def test_an_archive_of_studies(tmp_path: Path) -> None:
     assert len(rows) == files["total"]
     assert {row["case"] for row in rows if row["status"] == "used"} == {"P1", "P2"}
     shutil.rmtree(root / "four")
-    listed = prepare(source="dicom", input_dir=root, dataset_dir=out)
-    items = {item["id"]: item for item in json.loads(listed.read_text())["test"]}
+    entries = prepare(source="dicom", input_dir=root, dataset_dir=out)
+    items = {item["id"]: item for item in json.loads(entries.read_text())["test"]}
     assert items["P2"]["notes"]["files"]["total"] == 48 and reasons(items["P2"]) == {"other_kind": 24}
 
 
@@ -214,8 +214,12 @@ def test_a_folder_named_for_a_phase_says_what_else_lies_there(tmp_path: Path) ->
     (tmp_path / "notes.txt").write_text("no warning")
     (tmp_path / "gone").symlink_to(tmp_path / "nothing")
     (tmp_path / "art.nii").write_bytes(bytes(400))
-    said = [remark.problem for remark in read_series(tmp_path)[2]]
-    assert len(said) == 2 and any("art.nii" in one for one in said) and any("gone" in one for one in said)
+    messages = [remark.problem for remark in read_series(tmp_path)[2]]
+    assert (
+        len(messages) == 2
+        and any("art.nii" in entry for entry in messages)
+        and any("gone" in entry for entry in messages)
+    )
 
 
 def test_the_page_has_the_account(tmp_path: Path) -> None:

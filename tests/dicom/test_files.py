@@ -75,19 +75,19 @@ def test_a_damaged_file_is_named(tmp_path: Path, spoil: Any, code: str) -> None:
 @pytest.mark.filterwarnings("ignore:Invalid value for VR")
 def test_a_file_cut_anywhere_in_its_header_is_no_slice_less(tmp_path: Path) -> None:
     broken = sorted(study(tmp_path).glob("1.2.3.3_*"))[0]
-    whole = broken.read_bytes()
-    pixels = whole.index(b"\xe0\x7f\x10\x00")
+    data = broken.read_bytes()
+    pixels = data.index(b"\xe0\x7f\x10\x00")
     for end in range(0, pixels, 29):
-        broken.write_bytes(whole[:end])
+        broken.write_bytes(data[:end])
         try:
-            found = {
+            result = {
                 series.name: series
                 for series in require_one_study(find_studies(tmp_path), tmp_path, False).series
             }
         except CaseError as fault:
             assert fault.file == str(broken)
         else:
-            assert found["3"].refused
+            assert result["3"].refused
 
 
 def test_a_file_cut_within_its_pixels_is_named(tmp_path: Path) -> None:

@@ -66,8 +66,8 @@ def test_declared_padding_is_air(tmp_path: Path, stored: Any, tags: Any, vr: str
             raw = int(value).to_bytes(2, "little", signed=value < 0)
             spoil_all(folder, keyword, raw, vr)
     voxels, _, remarks = read_series(folder, case="P1")
-    want = np.where(RING[:, :, None], -1024, expected())
-    np.testing.assert_array_equal(voxels, want)
+    needed = np.where(RING[:, :, None], -1024, expected())
+    np.testing.assert_array_equal(voxels, needed)
     [bright] = {float(hu) for hu in np.unique(stored(body()[:, :, 0], 0)[RING])}
     needs_a_word = bright * 1 + tags.get("RescaleIntercept", -1024) > -900
     assert [remark.code for remark in remarks] == ["pixels"] * needs_a_word
@@ -129,7 +129,7 @@ def test_monochrome1_changes_no_hu(tmp_path: Path) -> None:
     assert "MONOCHROME1" in remark.problem
 
 
-def one(number: int, **tags: Any) -> Any:
+def change_slice(number: int, **tags: Any) -> Any:
     def change(slice_: Dataset, at: int) -> None:
         for keyword, value in tags.items() if at == number else ():
             setattr(slice_, keyword, value)
@@ -148,8 +148,8 @@ REFUSED = {
     "offset twice": (lambda hu, _: hu, None, {}, "RescaleIntercept -1024"),
     "slope ten": (with_offset, None, {"RescaleSlope": 10}, "RescaleSlope 10"),
     "turned over": (lambda hu, _: 3071 - hu, None, {"PhotometricInterpretation": "MONOCHROME1"}, "HU"),
-    "one slice of another offset": (with_offset, one(9, RescaleIntercept=0), {}, "_009.dcm"),
-    "the last slice of another offset": (with_offset, one(23, RescaleIntercept=0), {}, "_023.dcm"),
+    "one slice of another offset": (with_offset, change_slice(9, RescaleIntercept=0), {}, "_009.dcm"),
+    "the last slice of another offset": (with_offset, change_slice(23, RescaleIntercept=0), {}, "_023.dcm"),
     "one slice of noise": (lambda hu, n: np.where(n == 9, 1024, hu + 1024), None, {}, "_009.dcm"),
     "high bit": (with_offset, None, {**UNSIGNED, "BitsStored": 12, "HighBit": 15}, "HighBit"),
     "sign without bits": (lambda hu, _: (hu.astype(int) + 1500) & 4095, None,
@@ -161,19 +161,19 @@ REFUSED = {
     "eight bits": (with_offset, None, {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7}, "Bits"),
     "colour": (with_offset, None, {"SamplesPerPixel": 3}, "SamplesPerPixel"),
     "another unit": (with_offset, None, {"RescaleType": "ED"}, "RescaleType"),
-    "a table": (with_offset, one(3, ModalityLUTSequence=[Dataset()]), {}, "ModalityLUTSequence"),
+    "a table": (with_offset, change_slice(3, ModalityLUTSequence=[Dataset()]), {}, "ModalityLUTSequence"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", REFUSED)
 def test_what_is_no_ct_number_is_refused(tmp_path: Path, kind: str) -> None:
-    stored, change, tags, shown = REFUSED[kind]
+    stored, change, tags, visible = REFUSED[kind]
     folder = write(tmp_path / "s", stored, change, **tags)
     with pytest.raises(CaseError) as caught:
         read_series(folder, case="P1")
     fault = caught.value
     assert fault.case == "P1" and fault.code in ("bad_value", "not_hu") and fault.remedy
-    assert shown in fault.problem + fault.file and Path(fault.file).suffix == ".dcm"
+    assert visible in fault.problem + fault.file and Path(fault.file).suffix == ".dcm"
 
 
 def test_the_other_series_are_read_and_the_refused_one_is_named(tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_the_other_series_are_read_and_the_refused_one_is_named(tmp_path: Path) 
     assert {p.name for p in (tmp_path / "out/phases/P1").glob("*.nii.gz")} == {
         "nc.nii.gz", "venous.nii.gz", "delayed.nii.gz"
     }  # fmt: skip
-    [warning] = [words for words in item["notes"]["warnings"] if "arterial" in words]
+    [warning] = [text for text in item["notes"]["warnings"] if "arterial" in text]
     assert "RescaleIntercept 0" in warning and "1.2.3.3_" in warning
 
 

@@ -35,8 +35,8 @@ def scan(
 
     voxels = tags.pop("voxels", None)
     tags = {"AcquisitionNumber": number, "AcquisitionTime": clock, **tags}
-    kept = {key: value for key, value in tags.items() if key != "uid"}
-    return add(folder / f"pass{number}_{clock}", 4, "ven", change, voxels, slices=slices, **kept)
+    remaining = {key: value for key, value in tags.items() if key != "uid"}
+    return add(folder / f"pass{number}_{clock}", 4, "ven", change, voxels, slices=slices, **remaining)
 
 
 def stacks(folder: Path) -> list[Series]:
@@ -74,8 +74,8 @@ def test_passes_that_overlap_are_one_stack(tmp_path: Path, passes: list[range]) 
     assert len(stack.paths) == FULL
     [item] = resolve_inputs(dicom_dir=str(tmp_path / "in"), output_dir=str(tmp_path / "out"))
     assert len(item["source"]) == FULL
-    said = [warning for warning in item["notes"]["warnings"] if "overlap" in warning]
-    assert len(said) == (len(passes) - 1 if shared else 0)
+    messages = [warning for warning in item["notes"]["warnings"] if "overlap" in warning]
+    assert len(messages) == (len(passes) - 1 if shared else 0)
 
 
 def test_without_numbers_the_order_of_the_slices_tells_the_passes(tmp_path: Path) -> None:
@@ -137,11 +137,11 @@ def test_two_phases_of_two_passes_each(tmp_path: Path) -> None:
          (range(0, 13), "100040"), (range(12, FULL), "100046")], 2
     ):  # fmt: skip
         scan(tmp_path, number, slices, clock=clock, voxels=body() + number)
-    found = sorted(stacks(tmp_path), key=lambda series: series.name)
-    assert [(series.name, series.slices, len(series.spare)) for series in found] == [
+    result = sorted(stacks(tmp_path), key=lambda series: series.name)
+    assert [(series.name, series.slices, len(series.spare)) for series in result] == [
         ("4/1", FULL, 1), ("4/2", FULL, 1),
     ]  # fmt: skip
-    assert [series.time.second for series in found if series.time] == [0, 40]
+    assert [series.time.second for series in result if series.time] == [0, 40]
 
 
 @pytest.mark.parametrize(("pause", "expected"), [(0, [FULL]), (40, [12, 12])])
@@ -194,6 +194,6 @@ def test_the_real_series_in_two_passes(real_ct: Path, tmp_path: Path) -> None:
     [series] = stacks(tmp_path)
     assert series.slices == 41 and len(series.spare) == 3
     shutil.copytree(source, tmp_path / "whole")
-    whole = read_series(tmp_path / "whole")
+    complete = read_series(tmp_path / "whole")
     shutil.rmtree(tmp_path / "whole")
-    np.testing.assert_array_equal(read_series(tmp_path)[0], whole[0])
+    np.testing.assert_array_equal(read_series(tmp_path)[0], complete[0])

@@ -38,9 +38,9 @@ def test_one_scan(tmp_path: Path, change: Any) -> None:
 
 
 def test_two_phases(tmp_path: Path) -> None:
-    for number, words in ((3, "art"), (4, "ven")):
-        add(tmp_path / "words", number, words, scattered)
-        add(tmp_path / "times", number, "liver", scattered, AcquisitionTime=CLOCK[words])
+    for number, text in ((3, "art"), (4, "ven")):
+        add(tmp_path / "words", number, text, scattered)
+        add(tmp_path / "times", number, "liver", scattered, AcquisitionTime=CLOCK[text])
     assert numbers(chosen(tmp_path / "words")) == {"arterial": "3", "venous": "4"}
     choice = chosen(tmp_path / "times")
     assert sorted(row["slices"] for row in choice.rows) == [24, 24] and len(choice.phases) == 2

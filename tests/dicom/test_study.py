@@ -26,9 +26,9 @@ def test_words_and_times_alone(tmp_path: Path) -> None:
 
 
 def test_times_alone_are_not_enough_to_be_sure(tmp_path: Path) -> None:
-    for number, (words, clock) in enumerate(CLOCK.items(), 2):
+    for number, (text, clock) in enumerate(CLOCK.items(), 2):
         add(tmp_path, number, f"series {number}", AcquisitionTime=clock)
-        assert words
+        assert text
     choice = chosen(tmp_path)
     assert list(numbers(choice).values()) == ["2", "3", "4", "5"]
 
@@ -109,16 +109,16 @@ def test_localizer_mip_maps_report_and_bolus_tracking(tmp_path: Path) -> None:
     ],
     ids=["gap", "tilt", "no HU"],
 )
-def test_faults_of_one_phase_are_told_and_the_others_go_on(tmp_path: Path, fault: Any, said: str) -> None:
+def test_faults_of_one_phase_are_told_and_the_others_go_on(tmp_path: Path, fault: Any, message: str) -> None:
     study(tmp_path)
     for path in tmp_path.glob("1.2.3.3_*"):
         path.unlink()
     add(tmp_path, 3, "art", change=fault)
     choice = chosen(tmp_path)
     assert numbers(choice) == {phase: name for phase, name in ALL.items() if phase != "arterial"}
-    assert said in why(choice, "3")
-    told, unseen = choice.warnings
-    assert "no arterial phase: series 3" in told and unseen == NO_LIVER_WARNING
+    assert message in why(choice, "3")
+    warning, unseen = choice.warnings
+    assert "no arterial phase: series 3" in warning and unseen == NO_LIVER_WARNING
 
 
 def test_another_reconstruction_stands_in_for_a_faulty_one(tmp_path: Path) -> None:
@@ -149,9 +149,9 @@ def test_the_user_knows_better(tmp_path: Path) -> None:
     assert numbers(choice) == {"nc": "2", "arterial": "3", "venous": "5"}
     [row] = [row for row in choice.rows if row["phase"] == "venous" and row["taken"]]
     assert row["why"] == "named by the user" and row["confidence"] == 1.0
-    for asked, said in {"9": "no series fits", "a": "series fit"}.items():
-        with pytest.raises(CaseError, match=said):
-            chosen(tmp_path, phase_map={"venous": asked})
+    for options, message in {"9": "no series fits", "a": "series fit"}.items():
+        with pytest.raises(CaseError, match=message):
+            chosen(tmp_path, phase_map={"venous": options})
     with pytest.raises(CaseError, match="'portal'"):
         chosen(tmp_path, phase_map={"portal": "4"})
 
@@ -190,8 +190,8 @@ def test_who_the_patient_is_stays_unsaid(tmp_path: Path, caplog: pytest.LogCaptu
     add(folder, 4, "ven Dr Secret", **secret)
     with caplog.at_level("INFO"):
         [item] = resolve_inputs(dicom_dir=str(folder), output_dir=str(tmp_path / "out"), deidentify=True)
-    told = json.dumps([item["id"], item["phases"], item["notes"]]).replace(str(tmp_path), "")
-    assert "secret" not in (told + caplog.text).lower() and "20240506" not in told
+    record = json.dumps([item["id"], item["phases"], item["notes"]]).replace(str(tmp_path), "")
+    assert "secret" not in (record + caplog.text).lower() and "20240506" not in record
     assert item["id"].startswith("case-") and set(item["phases"]) == {"arterial", "venous"}
     [row] = [row for row in item["notes"]["series"] if row["phase"] == "venous"]
     assert row["description"] == "ven" and row["time"] == "+35 s" and len(row["uid"]) <= 12

@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
-from dicom.findings import AFFINE, RECORDS, RESULT, SHAPE, drawn, patient, scan
+from dicom.findings import AFFINE, RECORDS, RESULT, SHAPE, make_findings, patient, scan
 from dicom.readers import by_dcmqi, by_highdicom, by_pydicom
 from dicom_files import write_series
 
@@ -22,13 +22,13 @@ from scripts.lidia.dicom.write_seg import make_segmentation
 
 def write(folder: Path, source: Path, **changes: Any) -> tuple[Path, dict[int, np.ndarray]]:
     """Writes the SEG of the made-up patient; returns its path and what was drawn, by segment."""
-    liver, instances = drawn()
+    liver, instances = make_findings()
     headers = read_source(find_source_files({"phases": {"venous": str(source)}}), case="P1")
     result = {**RESULT, **changes}
-    made = make_segmentation(
+    segmentation = make_segmentation(
         liver, instances, result["lesions"], make_origin(headers, liver, instances, result)
     )
-    made.save_as(folder / "seg.dcm")
+    segmentation.save_as(folder / "seg.dcm")
     return folder / "seg.dcm", {1: liver, **{n + 1: instances == n for n in (1, 2)}}
 
 
@@ -70,8 +70,8 @@ def test_it_refers_to_all_slices_of_the_series(tmp_path: Path) -> None:
     seg, slices = pydicom.dcmread(path), [pydicom.dcmread(p) for p in (tmp_path / "ct").iterdir()]
     series = seg.ReferencedSeriesSequence[0]
     assert series.SeriesInstanceUID == slices[0].SeriesInstanceUID
-    told = {one.ReferencedSOPInstanceUID for one in series.ReferencedInstanceSequence}
-    assert told == {slice_.SOPInstanceUID for slice_ in slices}
+    record = {entry.ReferencedSOPInstanceUID for entry in series.ReferencedInstanceSequence}
+    assert record == {slice_.SOPInstanceUID for slice_ in slices}
     assert (seg.StudyInstanceUID, seg.FrameOfReferenceUID) == (slices[0].StudyInstanceUID, "1.9")
     assert seg.PatientID == "secret id" and seg.SeriesDescription == "LIDIA SEG (research only)"
     by_height = {float(slice_.ImagePositionPatient[2]): slice_.SOPInstanceUID for slice_ in slices}
@@ -88,17 +88,17 @@ def test_equal_runs_give_equal_bytes_and_other_findings_another_object(tmp_path:
     again, _ = write(tmp_path / "b", source)
     other, _ = write(tmp_path / "c", source, malignant=0.1)
     assert first.read_bytes() == again.read_bytes()
-    one, two = pydicom.dcmread(first), pydicom.dcmread(other)
-    assert one.SOPInstanceUID != two.SOPInstanceUID and one.SeriesInstanceUID == two.SeriesInstanceUID
+    entry, two = pydicom.dcmread(first), pydicom.dcmread(other)
+    assert entry.SOPInstanceUID != two.SOPInstanceUID and entry.SeriesInstanceUID == two.SeriesInstanceUID
 
 
 @pytest.mark.parametrize("liver", [True, False], ids=["no lesion", "nothing at all"])
 def test_without_findings_it_is_still_a_segmentation(tmp_path: Path, liver: bool) -> None:
-    source, mask = scan(tmp_path / "ct"), drawn()[0] & liver
+    source, mask = scan(tmp_path / "ct"), make_findings()[0] & liver
     nothing, result = np.zeros(SHAPE, np.uint16), {**RESULT, "lesions": []}
     headers = read_source(sorted(source.iterdir()), case="P1")
-    made = make_segmentation(mask, nothing, [], make_origin(headers, mask, nothing, result))
-    made.save_as(tmp_path / "seg.dcm")
+    segmentation = make_segmentation(mask, nothing, [], make_origin(headers, mask, nothing, result))
+    segmentation.save_as(tmp_path / "seg.dcm")
     back = by_pydicom(tmp_path / "seg.dcm", SHAPE)
     assert set(back) == {1}
     np.testing.assert_array_equal(back[1] > 0, mask)
@@ -140,8 +140,8 @@ def test_the_grid_of_the_series_is_that_of_its_reader(tmp_path: Path) -> None:
 def test_labels_of_any_orientation_are_turned_not_resampled(axes: str) -> None:
     stack = patient_stack()
     numbers = np.random.default_rng(0).integers(0, 9, SHAPE).astype(np.uint16)
-    wanted = nib.orientations.axcodes2ornt(axes)
-    turns = nib.orientations.ornt_transform(nib.io_orientation(stack.affine), wanted)
+    expected = nib.orientations.axcodes2ornt(axes)
+    turns = nib.orientations.ornt_transform(nib.io_orientation(stack.affine), expected)
     image = nib.Nifti1Image(numbers, stack.affine).as_reoriented(turns)
     back = resample_to_stack(np.asarray(image.dataobj), image.affine, stack)
     assert back.dtype == np.uint16
@@ -150,7 +150,7 @@ def test_labels_of_any_orientation_are_turned_not_resampled(axes: str) -> None:
 
 def test_labels_of_another_grid_go_to_the_nearest_voxel() -> None:
     stack = patient_stack()
-    liver, _ = drawn()
+    liver, _ = make_findings()
     coarse = np.ascontiguousarray(liver[::2, ::2])
     affine = stack.affine @ np.diag([2.0, 2.0, 1.0, 1.0])
     back = resample_to_stack(coarse, affine, stack)

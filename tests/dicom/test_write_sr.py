@@ -14,7 +14,7 @@ import highdicom
 import numpy as np
 import pydicom
 import pytest
-from dicom.findings import AFFINE, RESULT, SHAPE, drawn, patient
+from dicom.findings import AFFINE, RESULT, SHAPE, make_findings, patient
 from pydicom import Dataset
 
 from scripts.lidia.dicom.codes import PROBABILITIES
@@ -27,7 +27,7 @@ VOXEL = float(np.abs(np.linalg.det(AFFINE[:3, :3])))
 
 def write(folder: Path, headers: list[Dataset] | None = None, **changes: Any) -> tuple[Path, Path]:
     """Writes SEG and SR of the made-up patient."""
-    liver, instances = drawn()
+    liver, instances = make_findings()
     result, headers = {**RESULT, **changes}, headers or patient()
     if not result["lesions"]:
         instances = np.zeros(SHAPE, np.uint16)
@@ -49,13 +49,13 @@ def walk(item: Any) -> Iterator[Any]:
 
 def numbers(group: Any) -> dict[str, tuple[float, str]]:
     """Value and unit of the measures of a group, by name."""
-    found = {}
+    collected = {}
     for item in walk(group):
         if item.ValueType == "NUM":
             value = item.MeasuredValueSequence[0]
             unit = value.MeasurementUnitsCodeSequence[0].CodeValue
-            found[item.ConceptNameCodeSequence[0].CodeMeaning] = (float(value.NumericValue), unit)
-    return found
+            collected[item.ConceptNameCodeSequence[0].CodeMeaning] = (float(value.NumericValue), unit)
+    return collected
 
 
 def named(item: Any, code: str) -> list[Any]:
@@ -66,18 +66,18 @@ def test_all_numbers_are_there(tmp_path: Path) -> None:
     _, path = write(tmp_path)
     tree = pydicom.dcmread(path)
     assert tree.SOPClassUID.name == "Comprehensive 3D SR Storage"
-    whole, liver, first, second = named(tree, "125007")  # measurement groups
-    told = numbers(whole)
+    complete, liver, first, second = named(tree, "125007")  # measurement groups
+    notes = numbers(complete)
     for name, code in PROBABILITIES.items():
         expected = {**RESULT["probabilities"], **RESULT}[name]
-        assert told[code.meaning] == (pytest.approx(expected, abs=1e-8), "1")
-    assert numbers(liver)["Volume"] == (pytest.approx(drawn()[0].sum() * VOXEL), "mm3")
+        assert notes[code.meaning] == (pytest.approx(expected, abs=1e-8), "1")
+    assert numbers(liver)["Volume"] == (pytest.approx(make_findings()[0].sum() * VOXEL), "mm3")
     for group, record in zip((first, second), RESULT["lesions"], strict=True):
-        told = numbers(group)
-        assert told["Volume"] == (pytest.approx(record["volume_mm3"], abs=1e-8), "mm3")
-        assert told["Long axis"] == (pytest.approx(record["diameter_mm"], abs=1e-8), "mm")
-        assert told["Probability of HCC"][0] == record["probabilities"]["HCC"]
-    calibrated = named(whole, "calibrated")[0]
+        notes = numbers(group)
+        assert notes["Volume"] == (pytest.approx(record["volume_mm3"], abs=1e-8), "mm3")
+        assert notes["Long axis"] == (pytest.approx(record["diameter_mm"], abs=1e-8), "mm")
+        assert notes["Probability of HCC"][0] == record["probabilities"]["HCC"]
+    calibrated = named(complete, "calibrated")[0]
     assert calibrated.ConceptCodeSequence[0].CodeMeaning == "Yes"
 
 
@@ -115,7 +115,7 @@ def test_it_refers_to_segments_and_series(tmp_path: Path) -> None:
     series = {item.UID for item in named(plain, "121232")}
     assert series == {source[0].SeriesInstanceUID}
     evidence = plain.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence
-    assert seg.SeriesInstanceUID in {one.SeriesInstanceUID for one in evidence}
+    assert seg.SeriesInstanceUID in {entry.SeriesInstanceUID for entry in evidence}
     assert plain.StudyInstanceUID == seg.StudyInstanceUID == source[0].StudyInstanceUID
 
 
@@ -138,14 +138,14 @@ def test_equal_runs_give_equal_bytes(tmp_path: Path) -> None:
     assert (report.ContentDate, report.ContentTime) == ("20240506", "101213"), "the source's acquisition"
 
 
-@pytest.mark.parametrize("found", [True, False], ids=["two lesions", "nothing"])
-def test_a_validator_has_nothing_to_say(tmp_path: Path, found: bool) -> None:
+@pytest.mark.parametrize("result", [True, False], ids=["two lesions", "nothing"])
+def test_a_validator_has_nothing_to_say(tmp_path: Path, result: bool) -> None:
     program = shutil.which("dciodvfy")
     if program is None:
         pytest.skip("dciodvfy is not there: apt-get install dicom3tools")
-    for path in write(tmp_path, **({} if found else {"lesions": [], "malignant": 0.0})):
-        done = subprocess.run([program, str(path)], capture_output=True, text=True, check=False)
-        lines = (done.stdout + done.stderr).splitlines()
+    for path in write(tmp_path, **({} if result else {"lesions": [], "malignant": 0.0})):
+        process = subprocess.run([program, str(path)], capture_output=True, text=True, check=False)
+        lines = (process.stdout + process.stderr).splitlines()
         odd = [line for line in lines if "Error" in line or "Warning" in line]
         assert [line for line in odd if "99LIDIA" not in line] == []
 
@@ -154,19 +154,19 @@ def test_dcmqi_reads_the_report(tmp_path: Path) -> None:
     _, path = write(tmp_path)
     program = distribution("dcmqi").locate_file("dcmqi/bin/tid1500reader")
     command = [program, "--inputDICOM", path, "--outputMetadata", tmp_path / "sr.json"]
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    process = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stdout + process.stderr
     _, liver, *lesions = json.loads((tmp_path / "sr.json").read_text())["Measurements"]
     assert liver["ReferencedSegment"] == 1
     for lesion, record in zip(lesions, RESULT["lesions"], strict=True):
         assert lesion["ReferencedSegment"] == record["instance"] + 1
         assert lesion["SourceSeriesForImageSegmentation"] == "1.2.3"
         assert lesion["FindingSite"]["CodeMeaning"] == "Liver"
-        told = {m["quantity"]["CodeMeaning"]: float(m["value"]) for m in lesion["measurementItems"]}
-        assert told["Volume"] == pytest.approx(record["volume_mm3"], abs=1e-8)
-        assert told["Long axis"] == pytest.approx(record["diameter_mm"], abs=1e-8)
+        notes = {m["quantity"]["CodeMeaning"]: float(m["value"]) for m in lesion["measurementItems"]}
+        assert notes["Volume"] == pytest.approx(record["volume_mm3"], abs=1e-8)
+        assert notes["Long axis"] == pytest.approx(record["diameter_mm"], abs=1e-8)
         for name, p in record["probabilities"].items():
-            assert told[PROBABILITIES[name].meaning] == p
+            assert notes[PROBABILITIES[name].meaning] == p
 
 
 def test_dcmtk_reads_the_report(tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def test_dcmtk_reads_the_report(tmp_path: Path) -> None:
     if program is None:
         pytest.skip("dsrdump is not there: apt-get install dcmtk")
     _, path = write(tmp_path)
-    done = subprocess.run([program, "+Pc", str(path)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert '(25370001,SCT,"Hepatocellular carcinoma")' in done.stdout
-    assert '"24.186773" (mm,UCUM,"mm")' in done.stdout
+    process = subprocess.run([program, "+Pc", str(path)], capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr
+    assert '(25370001,SCT,"Hepatocellular carcinoma")' in process.stdout
+    assert '"24.186773" (mm,UCUM,"mm")' in process.stdout

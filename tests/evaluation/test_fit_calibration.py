@@ -91,42 +91,53 @@ def test_a_patient_s_result_goes_through_the_lines() -> None:
     maps[1, 5, 5, 5], maps[2, 5, 5, 5] = 0.3, 0.7
     raw = {"id": "a", "pred": MetaTensor(maps, affine=np.diag([2.0, 2, 2, 1]))}
     lines = {name: Platt(0.5, -1.0) for name in NAMES}
-    plain, mended = (Diagnosed(calibration=one)(raw) for one in (None, Calibration(lines)))
+    plain, mended = (Diagnosed(calibration=entry)(raw) for entry in (None, Calibration(lines)))
     assert plain["result"]["probabilities"]["HCC"] == pytest.approx(0.7) and not plain["result"]["calibrated"]
     expected = apply_platt([0.7], lines["HCC"])[0]
     assert mended["result"]["probabilities"]["HCC"] == pytest.approx(expected)
     assert mended["result"]["malignant"] == pytest.approx(expected) and mended["result"]["calibrated"]
     assert mended["diagnosis"].livermax == plain["diagnosis"].livermax
     maps[0], maps[1:] = 1, 0
-    lost = Diagnosed(calibration=Calibration(lines))({"id": "a", "pred": MetaTensor(maps, affine=np.eye(4))})[
-        "result"
-    ]
-    assert lost["probabilities"]["HCC"] == 0 and not lost["calibrated"] and lost["warnings"] == [NO_LIVER]
+    missing = Diagnosed(calibration=Calibration(lines))({
+        "id": "a",
+        "pred": MetaTensor(maps, affine=np.eye(4)),
+    })["result"]
+    assert (
+        missing["probabilities"]["HCC"] == 0
+        and not missing["calibrated"]
+        and missing["warnings"] == [NO_LIVER]
+    )
 
 
 def test_a_score_that_knows_nothing_decides_nothing() -> None:
-    found = fit_calibration(rows(), 113.0)
-    assert set(found.points) == {"HCC", "malignant"} and set(found.spreads) == set(found.lines)
+    calibration = fit_calibration(rows(), 113.0)
+    assert set(calibration.points) == {"HCC", "malignant"} and set(calibration.spreads) == set(
+        calibration.lines
+    )
     columns = rows().columns
-    chances, sick = apply_platt(columns["livermax_HCC"], found.lines["HCC"]), columns["mm3_HCC"] > 113
-    assert (chances[sick] >= found.points["HCC"].rule_out).mean() >= 0.95
-    assert (chances[~sick] <= found.points["HCC"].rule_in).mean() >= 0.95
+    chances, sick = apply_platt(columns["livermax_HCC"], calibration.lines["HCC"]), columns["mm3_HCC"] > 113
+    assert (chances[sick] >= calibration.points["HCC"].rule_out).mean() >= 0.95
+    assert (chances[~sick] <= calibration.points["HCC"].rule_in).mean() >= 0.95
 
 
 def test_a_result_says_how_far_to_trust_it() -> None:
     fitted = fit_calibration(rows(), 113.0)
-    known = fitted._replace(
+    reference = fitted._replace(
         points={"HCC": OperatingPoint(0.2, 0.6)},
         subsets={"nc+arterial+venous": 0.88, "nc+arterial+venous+delayed": 0.93},
     )
-    told = describe_certainty({"HCC": 0.99, "FNH": 0.4}, ("nc", "arterial", "venous"), known)
-    assert told["triage"] == {"HCC": "ruled in"} and set(told["intervals"]) == {"HCC"}
-    low, high = told["intervals"]["HCC"]
+    record = describe_certainty({"HCC": 0.99, "FNH": 0.4}, ("nc", "arterial", "venous"), reference)
+    assert record["triage"] == {"HCC": "ruled in"} and set(record["intervals"]) == {"HCC"}
+    low, high = record["intervals"]["HCC"]
     assert (low, high) == platt_interval(0.99, fitted.lines["HCC"], fitted.spreads["HCC"])
     assert low < apply_platt(0.99, fitted.lines["HCC"]) < high
-    assert told["missing"] == {"phases": ["delayed"], "auc8": 0.88, "auc8_all": 0.93}
-    assert "missing" not in describe_certainty({"HCC": 0.5}, ("nc", "arterial", "venous", "delayed"), known)
-    assert "missing" not in describe_certainty({"HCC": 0.5}, ("nc",), known), "a subset that nobody measured"
+    assert record["missing"] == {"phases": ["delayed"], "auc8": 0.88, "auc8_all": 0.93}
+    assert "missing" not in describe_certainty(
+        {"HCC": 0.5}, ("nc", "arterial", "venous", "delayed"), reference
+    )
+    assert "missing" not in describe_certainty({"HCC": 0.5}, ("nc",), reference), (
+        "a subset that nobody measured"
+    )
     assert describe_certainty({"HCC": 0.5}, ("nc",), None) == {}
 
 
@@ -134,8 +145,10 @@ def test_an_older_file_without_points_is_still_read(tmp_path: Path) -> None:
     weights, path = fitted(tmp_path)
     content = json.loads(path.read_text())
     path.write_text(json.dumps({name: content[name] for name in ("weights_sha256", "lines")}))
-    found = read_calibration(str(path), str(weights))
-    assert found is not None and found.lines and not found.points and not found.subsets
+    calibration = read_calibration(str(path), str(weights))
+    assert (
+        calibration is not None and calibration.lines and not calibration.points and not calibration.subsets
+    )
 
 
 def test_evaluation_measures_calibrated_scores() -> None:

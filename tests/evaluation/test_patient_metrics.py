@@ -40,11 +40,11 @@ def drawing(*kinds: int) -> np.ndarray:
 
 
 def patient(
-    name: str, said: tuple[int, ...], true: tuple[int, ...], sure: float = 0.8, **more: object
+    name: str, message: tuple[int, ...], true: tuple[int, ...], sure: float = 0.8, **more: object
 ) -> dict:
-    """A decollated patient whose prediction gives `sure` to the classes of `said`."""
+    """A decollated patient whose prediction gives `sure` to the classes of `message`."""
     maps = np.full((10, *SHAPE), (1 - sure) / 9, np.float32)
-    np.put_along_axis(maps, drawing(*said)[None], sure, axis=0)
+    np.put_along_axis(maps, drawing(*message)[None], sure, axis=0)
     truth = drawing(*true)
     label = np.stack([truth, label_components(np.where(truth > 1, truth, 0))]).astype(np.int16)
     tensors = {"pred": maps, "label": label}
@@ -68,8 +68,8 @@ def cohort() -> list[dict]:
 
 def filled(patients: list[dict]) -> PatientScores:
     scores = PatientScores()
-    for one in patients:
-        scores([one])
+    for entry in patients:
+        scores([entry])
     return scores
 
 
@@ -89,21 +89,21 @@ def test_the_metrics_of_a_small_cohort() -> None:
 
 
 def test_a_diagnosis_at_hand_is_not_made_again() -> None:
-    one = patient("a", (2, 7), (2,))
-    made = dict(one)
-    made["diagnosis"] = diagnose(one["pred"], (2, 2, 2), AFFINE)
-    made["pred"] = MetaTensor(torch.zeros((1, *SHAPE)), affine=AFFINE)
-    np.testing.assert_array_equal(filled([made]).get_buffer(), filled([one]).get_buffer())
+    entry = patient("a", (2, 7), (2,))
+    created = dict(entry)
+    created["diagnosis"] = diagnose(entry["pred"], (2, 2, 2), AFFINE)
+    created["pred"] = MetaTensor(torch.zeros((1, *SHAPE)), affine=AFFINE)
+    np.testing.assert_array_equal(filled([created]).get_buffer(), filled([entry]).get_buffer())
 
 
 def test_nothing_of_a_patient_is_kept_but_numbers() -> None:
     patients = cohort()
     scores = filled(patients)
     before = scores.aggregate()
-    for one in patients:
-        one["pred"].zero_()
-        one["label"].zero_()
-        one["id"] = "x"
+    for entry in patients:
+        entry["pred"].zero_()
+        entry["label"].zero_()
+        entry["id"] = "x"
     assert PatientScores.aggregate(scores) == before
     assert scores.get_buffer().dtype == torch.float64
     assert scores.get_buffer().shape == (5, len(scores.names))
@@ -122,10 +122,10 @@ def test_faults_of_a_patient_are_told_and_leave_nothing_behind() -> None:
     broken["pred"][2, 6, 6, 6] = float("nan")
     with pytest.raises(ValueError, match="not finite"):
         scores([broken])
-    moved = patient("a", (2,), (2,))
-    moved["pred"].affine[0, 3] = 7
+    shifted = patient("a", (2,), (2,))
+    shifted["pred"].affine[0, 3] = 7
     with pytest.raises(ValueError, match="different grids"):
-        scores([moved])
+        scores([shifted])
     plain = {key: value.as_tensor() if key != "id" else value for key, value in patient("a", (), ()).items()}
     with pytest.raises(ValueError, match="affine"):
         scores([plain])
@@ -138,7 +138,9 @@ def test_faults_of_a_patient_are_told_and_leave_nothing_behind() -> None:
 
 def evaluator(patients: list[dict], table: PatientTable, kind: type = SupervisedEvaluator, **more: object):
     """An evaluator whose network hands its image on: the image is the prediction."""
-    items = [{"image": one["pred"], **{k: v for k, v in one.items() if k != "pred"}} for one in patients]
+    items = [
+        {"image": entry["pred"], **{k: v for k, v in entry.items() if k != "pred"}} for entry in patients
+    ]
     for item in items:
         item.setdefault("malignant", {})
         item.setdefault("phases_used", ["venous"])
@@ -246,8 +248,8 @@ def rank_of_three(rank: int, folder: Path) -> None:
     os.environ["LOCAL_RANK"] = str(rank)
     dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=3)
     scores = filled([cohort()[:2], [], cohort()[2:]][rank])
-    found = [scores.aggregate(), scores.rows().ids, len(scores.rows().lesions)]
-    (folder / f"{rank}.json").write_text(json.dumps(found))
+    result = [scores.aggregate(), scores.rows().ids, len(scores.rows().lesions)]
+    (folder / f"{rank}.json").write_text(json.dumps(result))
     dist.destroy_process_group()
 
 

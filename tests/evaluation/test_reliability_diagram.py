@@ -18,12 +18,12 @@ from scripts.lidia.evaluation.reliability_diagram import group_scores
 def test_groups_by_hand() -> None:
     chances = np.array([0.1, 0.1, 0.1, 0.1, 0.6, 0.8, 0.6, 0.8])
     truth = np.array([0, 0, 0, 1, 1, 1, 0, 1], bool)
-    found = group_scores(chances, truth, bins=2)
-    assert [(one.chance, one.share, one.patients) for one in found] == [
+    result = group_scores(chances, truth, bins=2)
+    assert [(entry.chance, entry.share, entry.patients) for entry in result] == [
         (pytest.approx(0.1), 0.25, 4),
         (pytest.approx(0.7), 0.75, 4),
     ]
-    assert all(one.low < one.share < one.high for one in found)
+    assert all(entry.low < entry.share < entry.high for entry in result)
     assert len(group_scores(np.full(9, 0.3), np.arange(9) < 3)) == 1, "equal probabilities stay together"
 
 
@@ -48,7 +48,7 @@ def test_an_evaluation_s_slopes_are_those_after_the_lines(tmp_path: Path) -> Non
     calibration = fit_calibration(rows(), 113.0)
     plain = write_evaluation(tmp_path / "plain", rows(), Measured(), draws=10)
     mended = write_evaluation(tmp_path / "mended", rows(), Measured(calibration=calibration), draws=10)
-    raw, own = (found["auc_HCC"]["calibration_slope"] for found in (plain, mended))
+    raw, own = (result["auc_HCC"]["calibration_slope"] for result in (plain, mended))
     assert raw > 2 and own == pytest.approx(raw / calibration.lines["HCC"].slope, rel=1e-3)
     assert own == pytest.approx(1, abs=0.1), "fitted on the same patients, but for Platt's targets"
     low, high = mended["auc_HCC"]["calibration_slope_wald"]

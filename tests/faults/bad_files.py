@@ -127,8 +127,8 @@ ROWS = [
 
 def write_list(folder: Path) -> list[tuple[Row, Item]]:
     """Writes every patient into a folder of its own; gives the items with ids such as `row01_0`."""
-    found = []
+    collected = []
     for place, row in enumerate(ROWS):
         item = {"id": f"row{row.number:02d}_{place}", **row.make(folder / f"{place}")}
-        found.append((row, item))
-    return found
+        collected.append((row, item))
+    return collected

@@ -71,8 +71,8 @@ def label(change: Callable[[np.ndarray], np.ndarray], affine: np.ndarray = AFFIN
 
     def make(folder: Path) -> Item:
         item = good(folder)
-        drawn = np.asarray(nib.load(item["label"]).dataobj).astype(np.float32)
-        save(Path(item["label"]), change(drawn), affine)
+        annotation = np.asarray(nib.load(item["label"]).dataobj).astype(np.float32)
+        save(Path(item["label"]), change(annotation), affine)
         return item
 
     return make
@@ -136,9 +136,9 @@ def flipped(content: bytes) -> bytes:
 
 
 def shifted(millimetres: float) -> np.ndarray:
-    moved = AFFINE.copy()
-    moved[2, 3] += millimetres
-    return moved
+    displaced = AFFINE.copy()
+    displaced[2, 3] += millimetres
+    return displaced
 
 
 def no_form(image: nib.Nifti1Image) -> None:

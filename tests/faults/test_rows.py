@@ -37,7 +37,7 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
     return folder, rows
 
 
-def listed(path: Path) -> dict[str, set[str]]:
+def read_error_codes(path: Path) -> dict[str, set[str]]:
     """Codes of errors (not of warnings) by patient, each with file, problem and remedy."""
     found: dict[str, set[str]] = {}
     for fault in json.loads((path / "errors.json").read_text()):
@@ -56,16 +56,16 @@ def test_check_finds_them_all_in_one_pass(cohort: Cohort, tmp_path: Path) -> Non
     with pytest.raises(RuntimeError) as caught:
         parser.get_parsed_content("run")
     assert isinstance(reason(caught.value), CaseError)
-    found = listed(tmp_path)
+    result = read_error_codes(tmp_path)
     remarks: dict[str, set[str]] = {}
     for fault in json.loads((tmp_path / "errors.json").read_text()):
         remarks.setdefault(fault["case"], set()).add(fault["code"])
     for row, item in rows:
-        said = found.pop(item["id"], set())
-        assert said == ({row.code} if row.code else set()), f"row {row.number}, {row.name}: {said}"
+        message = result.pop(item["id"], set())
+        assert message == ({row.code} if row.code else set()), f"row {row.number}, {row.name}: {message}"
         if row.remark:
             assert row.remark in remarks[item["id"]], f"row {row.number}, {row.name}"
-    assert not found, "the good patient has no fault"
+    assert not result, "the good patient has no fault"
     assert (tmp_path / "check.html").is_file() and (tmp_path / "summary.json").is_file()
 
 
@@ -92,14 +92,16 @@ def test_inference_finishes_the_good_and_lists_the_bad(cohort: Cohort, tmp_path:
     with pytest.raises(RuntimeError) as caught:
         workflow.run()
     assert isinstance(reason(caught.value), CohortError)
-    found = listed(tmp_path / "out")
-    done = {path.stem for path in (tmp_path / "out").glob("*.json")} - {"errors"}
+    result = read_error_codes(tmp_path / "out")
+    finished = {path.stem for path in (tmp_path / "out").glob("*.json")} - {"errors"}
     for row, item in rows:
         bad = row.code is not None and not row.by_label
-        assert (item["id"] in done) != bad, f"row {row.number}, {row.name}"
-        assert found.pop(item["id"], set()) == ({row.code} if bad else set()), f"row {row.number}, {row.name}"
-    assert "good" in done and not found
-    torn = [path for path in (tmp_path / "out").iterdir() if path.name.split(".")[0] in found]
+        assert (item["id"] in finished) != bad, f"row {row.number}, {row.name}"
+        assert result.pop(item["id"], set()) == ({row.code} if bad else set()), (
+            f"row {row.number}, {row.name}"
+        )
+    assert "good" in finished and not result
+    torn = [path for path in (tmp_path / "out").iterdir() if path.name.split(".")[0] in result]
     assert not torn, "nothing half-written stays behind"
 
 
@@ -123,8 +125,8 @@ def test_training_stops_at_bad_voxels_with_their_file(cohort: Cohort, tmp_path: 
     parser = ConfigParser()
     parser.read_config(CONFIGS / "train.json")
     bad = [(row, item) for row, item in rows if row.code is not None]
-    shown = {"bundle_root": str(CONFIGS.parent), "cache_dir": str(tmp_path / "cache")}
-    parser.config.update({**shown, "spacing": [5.0, 5.0, 5.0]})
+    visible = {"bundle_root": str(CONFIGS.parent), "cache_dir": str(tmp_path / "cache")}
+    parser.config.update({**visible, "spacing": [5.0, 5.0, 5.0]})
     parser["train#dataset#data"] = [item for _, item in bad]
     cases: Any = parser.get_parsed_content("train#dataset")
     for at, (row, item) in enumerate(bad):

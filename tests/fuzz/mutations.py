@@ -27,15 +27,15 @@ NASTY = (b"\x00", b"\xff", b"\x7f", b"\x80", b"\x00\x00\xc0\x7f", b"\x00\x00\x80
 
 
 @st.composite
-def spoilt(draw: st.DrawFn, whole: bytes, head: int | None = None) -> bytes:
+def spoilt(draw: st.DrawFn, complete: bytes, head: int | None = None) -> bytes:
     """The bytes of a file after one to four changes.
 
     Args:
         draw: of hypothesis.
-        whole: the file.
+        complete: the file.
         head: half of the changes fall among the first so many bytes, where formats keep what matters.
     """
-    content = bytearray(whole)
+    content = bytearray(complete)
     for _ in range(draw(st.integers(1, 4))):
         end = len(content) if head is None or draw(st.booleans()) else min(head, len(content))
         if not end:

@@ -88,9 +88,9 @@ def test_a_spoilt_gzip_is_refused_or_whole(tmp_path: Path, content: bytes) -> No
     """The checksum lies at the end: what passes it has all voxels and the place of the original."""
     path = tmp_path / "v.nii.gz"
     path.write_bytes(content)
-    found = read(path)
-    if found is not None and "no_checksum" not in [remark.code for remark in found[2]]:
-        assert np.array_equal(found[0], body()) and np.allclose(found[1], AFFINE)
+    result = read(path)
+    if result is not None and "no_checksum" not in [remark.code for remark in result[2]]:
+        assert np.array_equal(result[0], body()) and np.allclose(result[1], AFFINE)
 
 
 @many
@@ -98,9 +98,9 @@ def test_a_spoilt_gzip_is_refused_or_whole(tmp_path: Path, content: bytes) -> No
 def test_a_spoilt_header_is_refused_or_believable(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "v.nii"
     path.write_bytes(content)
-    found = read(path)
-    if found is not None:
-        believable(found[0], found[1])
+    result = read(path)
+    if result is not None:
+        believable(result[0], result[1])
 
 
 @many
@@ -111,9 +111,9 @@ def test_a_check_survives_any_header(tmp_path: Path, head: bytes) -> None:
     path.write_bytes(gzip.compress(head + PLAIN[HEAD:], 1))
     with in_time(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        seen = check_patient(complete_item({"id": "P1", "phases": {"venous": str(path)}}, tmp_path))
-    json.dumps(seen.measurements)
-    assert not [fault for fault in seen.faults if fault["code"] == "unforeseen"]
+        visible = check_patient(complete_item({"id": "P1", "phases": {"venous": str(path)}}, tmp_path))
+    json.dumps(visible.measurements)
+    assert not [fault for fault in visible.faults if fault["code"] == "unforeseen"]
 
 
 @pytest.fixture(scope="module")
@@ -126,9 +126,9 @@ def series(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @given(st.data())
 def test_a_spoilt_slice_is_refused_or_believable(series: Path, data: st.DataObject) -> None:
     path = sorted(series.iterdir())[data.draw(st.integers(0, SHAPE[2] - 1))]
-    whole = path.read_bytes()
+    raw_bytes = path.read_bytes()
     try:
-        path.write_bytes(data.draw(spoilt(whole, 900)))
+        path.write_bytes(data.draw(spoilt(raw_bytes, 900)))
         with in_time(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             voxels, affine, _ = read_series(series, case="P1")
@@ -137,7 +137,7 @@ def test_a_spoilt_slice_is_refused_or_believable(series: Path, data: st.DataObje
     except CaseError as fault:
         assert fault.file and fault.problem and fault.remedy
     finally:
-        path.write_bytes(whole)
+        path.write_bytes(raw_bytes)
 
 
 LIST = json.dumps({
@@ -185,9 +185,9 @@ def network() -> LIDIA:
 
 
 def saved() -> bytes:
-    held = io.BytesIO()
-    torch.save(network().state_dict(), held)
-    return held.getvalue()
+    contents = io.BytesIO()
+    torch.save(network().state_dict(), contents)
+    return contents.getvalue()
 
 
 WEIGHTS = saved()
@@ -220,11 +220,11 @@ def test_a_spoilt_calibration_is_refused_or_read(tmp_path: Path, content: bytes)
     weights = CONFIGS.parent / "models/model.pt"
     try:
         with in_time():
-            found = read_calibration(str(path), str(weights))
+            calibration = read_calibration(str(path), str(weights))
     except WeightsError as problem:
         assert str(path) in str(problem)
         return
-    assert found is None or all(np.isfinite(line).all() for line in found.lines.values())
+    assert calibration is None or all(np.isfinite(line).all() for line in calibration.lines.values())
 
 
 @pytest.mark.parametrize("seed", [0])
@@ -266,9 +266,9 @@ def test_spoilt_patients_through_the_whole_of_inference(tmp_path: Path, seed: in
         assert chain is not None
     faults = {fault["case"]: fault for fault in json.loads((out / "errors.json").read_text())}
     assert not [fault for fault in faults.values() if fault["code"] == "unforeseen"], faults
-    done = {path.stem for path in out.glob("P*.json")}
-    assert done | set(faults) == {item["id"] for item in items} and not done & set(faults)
+    finished = {path.stem for path in out.glob("P*.json")}
+    assert finished | set(faults) == {item["id"] for item in items} and not finished & set(faults)
     assert len(faults) > count // 20, "most changes of a header can be seen"
-    for case in done:
+    for case in finished:
         believable(*read(tmp_path / f"{case[1:]}.nii.gz")[:2])
     assert {path for path in tmp_path.rglob("*") if out not in path.parents} - before <= {out}

@@ -25,10 +25,10 @@ def test_axes_are_turned_and_turned_back(files: dict[str, str], anatomy: Anatomy
 def test_any_orientation_comes_back(tmp_path: Path, flips: tuple[int, int, int]) -> None:
     path, affine = write_ct(tmp_path / "ct.nii.gz", flips=flips)
     mask = save(tmp_path / "m.nii.gz", (radius(affine, (40, 40, 30)) < 45).astype(np.uint8), affine)
-    found = read_background("P1", {"nc": path}, mask)
-    whole = np.asarray(nib.load(path).dataobj, np.float32)
-    assert np.array_equal(found.as_stored(found.phases["nc"]), whole)
-    assert found.reference == "nc"
+    background = read_background("P1", {"nc": path}, mask)
+    complete = np.asarray(nib.load(path).dataobj, np.float32)
+    assert np.array_equal(background.as_stored(background.phases["nc"]), complete)
+    assert background.reference == "nc"
 
 
 def fault(code: str, path: str, mask: str) -> None:
@@ -51,9 +51,9 @@ def test_bad_masks_are_one_clear_error(tmp_path: Path) -> None:
     fault("small_liver", path, mask("small.nii.gz", far < 25))
 
     fault("no_liver", path, mask("fat.nii.gz", (far > 52) & (far < 58)))
-    moved = affine.copy()
-    moved[0, 3] += 7
-    fault("other_grid", path, mask("moved.nii.gz", far < 45, moved))
+    shifted = affine.copy()
+    shifted[0, 3] += 7
+    fault("other_grid", path, mask("moved.nii.gz", far < 45, shifted))
     fault("other_grid", path, mask("cut.nii.gz", (far < 45)[:, :, :-2]))
 
 
@@ -67,10 +67,10 @@ def test_numbers_that_are_no_hu_are_refused(tmp_path: Path) -> None:
 def test_a_background_without_a_mask(tmp_path: Path) -> None:
     with pytest.raises(CaseError, match="0 liver masks"):
         write_implants(dataset_dir=tmp_path, background="ct.nii.gz")
-    listed = tmp_path / "list.json"
-    listed.write_text('{"test": [{"id": "P1", "phases": {"venous": "v.nii.gz"}}]}')
+    entries = tmp_path / "list.json"
+    entries.write_text('{"test": [{"id": "P1", "phases": {"venous": "v.nii.gz"}}]}')
     with pytest.raises(CaseError, match="no liver mask"):
-        write_implants(dataset_dir=tmp_path, background=str(listed))
+        write_implants(dataset_dir=tmp_path, background=str(entries))
 
 
 @pytest.mark.parametrize(

@@ -93,8 +93,8 @@ def test_tissues_move_by_the_table(anatomy: Anatomy) -> None:
     case = implanted(anatomy, "cyst")
     liver = anatomy.source.as_stored(binary_erosion(anatomy.source.liver, iterations=3))
     liver &= ~binary_dilation(case.instances > 0, iterations=3)
-    for phase, wanted in zip(PHASES, case.patient.liver, strict=True):
-        assert abs(np.median(case.volumes[phase].data[liver]) - wanted) < 4
+    for phase, expected in zip(PHASES, case.patient.liver, strict=True):
+        assert abs(np.median(case.volumes[phase].data[liver]) - expected) < 4
     bone = anatomy.source.as_stored(anatomy.source.phases["venous"]) > 500
     for phase in ("nc", "arterial", "delayed"):
         assert abs(np.median(case.volumes[phase].data[bone] - case.volumes["venous"].data[bone])) < 15

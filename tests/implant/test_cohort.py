@@ -60,11 +60,11 @@ def test_a_datalist_of_backgrounds_with_several_phases(files: dict[str, str], tm
         section="training",
         looks=["cyst"],
     )
-    found = json.loads(path.read_text())["training"]
-    assert [item["background"] for item in found] == ["A", "B"]
+    content = json.loads(path.read_text())["training"]
+    assert [item["background"] for item in content] == ["A", "B"]
     folder = tmp_path / "out"
-    made, real = (np.asarray(nib.load(folder / item["phases"]["delayed"]).dataobj) for item in found)
-    lesion = np.asarray(nib.load(folder / found[1]["instances"]).dataobj) > 0
+    created, real = (np.asarray(nib.load(folder / item["phases"]["delayed"]).dataobj) for item in content)
+    lesion = np.asarray(nib.load(folder / content[1]["instances"]).dataobj) > 0
     far = ~binary_dilation(lesion, iterations=6)
     assert np.array_equal(real[far], late[far]), "scanned: the background's own voxels"
-    assert not np.array_equal(made[far], late[far])
+    assert not np.array_equal(created[far], late[far])

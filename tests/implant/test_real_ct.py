@@ -39,5 +39,5 @@ def test_lesions_in_a_real_liver(real_ct: Path, phase: str) -> None:
     assert hu["arterial"][0] > hu["arterial"][2] + 10
     assert abs(hu["venous"][0] - hu["venous"][2]) < 15
     assert np.ptp([hu[p][1] for p in PHASES]) < 10
-    for name, wanted in zip(PHASES, case.patient.liver, strict=True):
-        assert abs(hu[name][2] - wanted) < 6
+    for name, expected in zip(PHASES, case.patient.liver, strict=True):
+        assert abs(hu[name][2] - expected) < 6

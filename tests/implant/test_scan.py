@@ -24,13 +24,13 @@ def coloured(shape: tuple[int, int, int], level: float, width: float, seed: int 
 @pytest.mark.parametrize(("level", "width"), [(8.0, 0.6), (15.0, 1.2)])
 def test_noise_is_measured_and_made_again(level: float, width: float) -> None:
     hu = 100 + coloured((80, 80, 12), level, width)
-    found = measure_noise(hu, np.ones(hu.shape, bool), SPACING)
-    assert abs(found.level / level - 1) < 0.05
-    middle = tuple(n // 2 for n in found.correlation.shape)
+    noise = measure_noise(hu, np.ones(hu.shape, bool), SPACING)
+    assert abs(noise.level / level - 1) < 0.05
+    middle = tuple(n // 2 for n in noise.correlation.shape)
     truth = np.exp(-1 / (4 * width**2))
-    assert abs(found.correlation[middle[0] + 1, middle[1], middle[2]] - truth) < 0.08
-    assert abs(found.correlation[middle[0], middle[1], middle[2] + 1]) < 0.05
-    again = synthesize_noise(found, (80, 80, 12), np.random.default_rng(1))
+    assert abs(noise.correlation[middle[0] + 1, middle[1], middle[2]] - truth) < 0.08
+    assert abs(noise.correlation[middle[0], middle[1], middle[2] + 1]) < 0.05
+    again = synthesize_noise(noise, (80, 80, 12), np.random.default_rng(1))
     assert abs(np.corrcoef(again[1:].ravel(), again[:-1].ravel())[0, 1] - truth) < 0.08
     assert abs(np.corrcoef(again.ravel(), hu.ravel())[0, 1]) < 0.03
 
@@ -52,17 +52,17 @@ def test_blur_is_measured_at_the_skin(blur: float) -> None:
 def test_denoising_keeps_edges_and_says_what_noise_stays() -> None:
     step = np.where(np.arange(80) < 40, 100, 250).astype(np.float32)[:, None, None] * np.ones((1, 60, 10))
     hu = step.astype(np.float32) + coloured(step.shape, 10, 0.7)
-    clean, kept = denoise(hu, SPACING, 10.0)
+    clean, remaining = denoise(hu, SPACING, 10.0)
     assert clean[10:30].std() < 5
     assert clean[42].mean() - clean[37].mean() > 140
-    assert kept[10:30].mean() < 0.15 and kept[39:41].mean() > 0.8
+    assert remaining[10:30].mean() < 0.15 and remaining[39:41].mean() > 0.8
 
 
 def test_a_voxel_half_of_each_gets_half_of_each() -> None:
     share = np.clip((np.arange(60) - 29.5) / 3 + 0.5, 0, 1).astype(np.float32)
     hu = (-100 + 250 * share)[:, None, None] * np.ones((1, 40, 9), np.float32)
-    found = TissueShares(hu, SPACING, 5.0)(hu > 100)[:, 20, 4].astype(np.float32)
-    np.testing.assert_allclose(found, share, atol=0.12)
+    result = TissueShares(hu, SPACING, 5.0)(hu > 100)[:, 20, 4].astype(np.float32)
+    np.testing.assert_allclose(result, share, atol=0.12)
 
 
 def test_a_phantom_s_levels_and_tissues_are_found(anatomy: Anatomy, healthy) -> None:

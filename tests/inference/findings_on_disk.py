@@ -9,7 +9,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pydicom
-from dicom.findings import AFFINE, RESULT, SHAPE, drawn
+from dicom.findings import AFFINE, RESULT, SHAPE, make_findings
 from dicom.readers import by_highdicom, by_pydicom
 from monai.bundle import create_workflow
 from monai.data import MetaTensor
@@ -23,7 +23,7 @@ CONFIGS = Path(__file__).parents[2] / "lidia_bundle/configs"
 
 def results(folder: Path, axes: str = "LPS", result: dict[str, Any] = RESULT) -> Path:
     """Writes what WriteResults leaves of the made-up patient, the volumes in some orientation."""
-    liver, instances = drawn()
+    liver, instances = make_findings()
     for name, voxels in (("liver", liver), ("instances", instances), ("lesions", instances * 2)):
         image = nib.Nifti1Image(voxels.astype(np.uint8), AFFINE)
         turns = nib.orientations.ornt_transform(
@@ -51,7 +51,7 @@ def write_dicom(folder: Path, item: dict[str, Any], **options: Any) -> dict[str,
 
 
 def check(folder: Path, source: Path) -> None:
-    liver, instances = drawn()
+    liver, instances = make_findings()
     seg = folder / "P1_seg.dcm"
     hd, plain = by_highdicom(seg, source), by_pydicom(seg, SHAPE)
     for number, mask in ((1, liver), (2, instances == 1), (3, instances == 2)):

@@ -16,7 +16,7 @@ import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
-from dicom.findings import RESULT, SECRETS, SHAPE, drawn, scan
+from dicom.findings import RESULT, SECRETS, SHAPE, make_findings, scan
 from dicom.readers import by_dcmqi, by_highdicom, by_pydicom
 from inference.findings_on_disk import check, results, run, write_dicom
 from pydicom import Dataset
@@ -54,8 +54,8 @@ def with_company(folder: Path) -> Path:
 
     source = scan(folder)
     shutil.copy(source / "1.2.3_005.dcm", source / "again.dcm")
-    moved = scan(folder.parent / "scout", scout, series="1.2.5", slices=[0])
-    shutil.copytree(moved, source / "scout")
+    shifted = scan(folder.parent / "scout", scout, series="1.2.5", slices=[0])
+    shutil.copytree(shifted, source / "scout")
     (source / "readme.txt").write_text("hello")
     return source
 
@@ -74,7 +74,7 @@ def test_what_is_no_slice_of_the_series_is_left_out(tmp_path: Path) -> None:
     item = {"id": "P1", "phases": {"venous": str(source)}}
     write_dicom(results(tmp_path / "out"), item)
     back = by_pydicom(tmp_path / "out/P1_seg.dcm", SHAPE)
-    np.testing.assert_array_equal(back[1] > 0, drawn()[0])
+    np.testing.assert_array_equal(back[1] > 0, make_findings()[0])
     seg = pydicom.dcmread(tmp_path / "out/P1_seg.dcm")
     assert len(seg.ReferencedSeriesSequence) == 1
     assert len(seg.ReferencedSeriesSequence[0].ReferencedInstanceSequence) == SHAPE[2]
@@ -112,7 +112,7 @@ def test_an_enhanced_multi_frame_series(tmp_path: Path) -> None:
     item = {"id": "P1", "phases": {"venous": "v.nii.gz"}, "source": [str(tmp_path / "enhanced.dcm")]}
     write_dicom(results(tmp_path / "out"), item)
     back = by_pydicom(tmp_path / "out/P1_seg.dcm", SHAPE)
-    liver, instances = drawn()
+    liver, instances = make_findings()
     for number, mask in ((1, liver), (2, instances == 1), (3, instances == 2)):
         np.testing.assert_array_equal(back[number] > 0, mask)
     seg = pydicom.dcmread(tmp_path / "out/P1_seg.dcm")
@@ -129,19 +129,19 @@ def test_a_patient_of_nifti_files_has_no_dicom(tmp_path: Path) -> None:
 def test_identifiers_are_kept_or_removed(tmp_path: Path) -> None:
     source = scan(tmp_path / "ct")
     item = {"id": "P1", "phases": {"venous": str(source)}}
-    told = {**RESULT, "warnings": ["Secret_Name.nii.gz: hardly any air"]}
-    found = {}
+    record = {**RESULT, "warnings": ["Secret_Name.nii.gz: hardly any air"]}
+    collected = {}
     for choice in (False, True, "uids"):
-        folder = results(tmp_path / str(choice), result=told)
+        folder = results(tmp_path / str(choice), result=record)
         write_dicom(folder, item, deidentify=choice)
-        found[choice] = [(folder / f"P1_{kind}.dcm").read_bytes() for kind in ("seg", "sr")]
+        collected[choice] = [(folder / f"P1_{kind}.dcm").read_bytes() for kind in ("seg", "sr")]
     name = SECRETS["PatientName"].encode()
-    assert [[name in raw for raw in pair] for pair in found.values()] == [
+    assert [[name in raw for raw in pair] for pair in collected.values()] == [
         [True] * 2,
         [False] * 2,
         [False] * 2,
     ]
-    assert [b"Secret_Name" in found[choice][1] for choice in found] == [True, False, False]
+    assert [b"Secret_Name" in collected[choice][1] for choice in collected] == [True, False, False]
     study = pydicom.dcmread(tmp_path / "True/P1_seg.dcm").StudyInstanceUID
     assert study == "1.2" != pydicom.dcmread(tmp_path / "uids/P1_seg.dcm").StudyInstanceUID
     with pytest.raises(ValueError, match="'names'"):
@@ -230,10 +230,10 @@ def test_dicom_s_libraries_are_imported_when_they_are_needed() -> None:
         "phase_id.select_series",
     ]
     modules = ", ".join(f"scripts.lidia.{name}" for name in light)
-    words = f"import sys, {modules}; print('highdicom' in sys.modules)"
-    command, place = [sys.executable, "-W", "ignore", "-c", words], {"PYTHONPATH": str(CONFIGS.parent)}
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, **place})
-    assert done.stdout.strip() == "False"
+    text = f"import sys, {modules}; print('highdicom' in sys.modules)"
+    command, place = [sys.executable, "-W", "ignore", "-c", text], {"PYTHONPATH": str(CONFIGS.parent)}
+    process = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, **place})
+    assert process.stdout.strip() == "False"
     for path in [p for p in (CONFIGS.parent / "scripts/lidia").rglob("*.py") if p.parent.name != "dicom"]:
         top = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.ImportFrom)]
         named = {node.module for node in top if str(node.module).startswith("scripts.lidia.dicom.")}

@@ -40,9 +40,9 @@ def filled(files: str | list[str]) -> torch.nn.Module:
 
 def image() -> torch.Tensor:
     torch.manual_seed(9)
-    made = torch.rand(1, 4, 32, 32, 32) * 2 - 1
-    made[:, 3] = torch.nan
-    return made
+    created = torch.rand(1, 4, 32, 32, 32) * 2 - 1
+    created[:, 3] = torch.nan
+    return created
 
 
 @torch.no_grad()

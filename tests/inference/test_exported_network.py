@@ -120,8 +120,8 @@ def test_a_process_has_children_after_openvino(tmp_path: Path, bundle: Path) -> 
     for library in ("onnx", "openvino"):
         pytest.importorskip(library)
     command = [sys.executable, "-c", PARENT, str(tmp_path / "abs.onnx")]
-    done = subprocess.run(command, cwd=bundle, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    process = subprocess.run(command, cwd=bundle, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr
 
 
 @pytest.mark.slow
@@ -130,19 +130,19 @@ def test_other_runtimes_answer_as_torch_does(cohort: Path, network: LIDIA, tmp_p
     image = preprocessing()(item)["image"].as_tensor()[None]
     late = image.clone()
     late[:, 0] = torch.nan
-    for seen in (image, late):
+    for visible in (image, late):
         with torch.no_grad():
-            eager = WindowInferer(roi_size=ROI)(seen, network)[0].numpy()
+            eager = WindowInferer(roi_size=ROI)(visible, network)[0].numpy()
         for name in RUNTIMES:
             require_library(name, {"onnx": "onnxruntime"}.get(name, name))
             inferer = WindowInferer(roi_size=ROI, runtime=load_runtime(name, folder=str(tmp_path)))
-            other = inferer(seen, network)[0].numpy()
+            other = inferer(visible, network)[0].numpy()
             assert (other.argmax(axis=0) == eager.argmax(axis=0)).mean() >= 0.999
             apart = np.abs(other - eager).max(axis=0)
             bound = {"onnx": 1e-3, "openvino": 2e-3}[name]
             assert (apart < bound).mean() >= 0.999 and apart.max() < 10 * bound
         half = load_runtime("openvino", folder=str(tmp_path), precision="bf16")
-        other = WindowInferer(roi_size=ROI, runtime=half)(seen, network)[0].numpy()
+        other = WindowInferer(roi_size=ROI, runtime=half)(visible, network)[0].numpy()
         assert (other.argmax(axis=0) == eager.argmax(axis=0)).mean() >= 0.999
         assert np.abs(other - eager).max() < 0.05
     assert [path.name for path in tmp_path.iterdir()] == [f"{digest_network(network)}.onnx"], "drawn once"

@@ -68,12 +68,12 @@ def test_labels_come_back_onto_the_grid_they_came_from(tmp_path: Path, axes: tup
     before = preprocessing(spacing=(3.0, 3.0, 3.0))
     item: dict[str, Any] = before({"id": "toy", "phases": {"venous": str(tmp_path / "turned.nii.gz")}})
     item["pred"] = by_intensity(item["image"].as_tensor()[None])[0]
-    done = postprocessing(transform=before)(item)
+    finished = postprocessing(transform=before)(item)
     truth = np.asarray(nib.load(tmp_path / "truth.nii.gz").dataobj) > 0
-    assert done["pred"].dtype == torch.uint8
-    assert tuple(done["pred"].shape) == (1, *truth.shape)
-    np.testing.assert_allclose(done["pred"].affine.numpy(), affine, atol=1e-4)
-    liver = np.asarray(done["pred"][0]) > 0
+    assert finished["pred"].dtype == torch.uint8
+    assert tuple(finished["pred"].shape) == (1, *truth.shape)
+    np.testing.assert_allclose(finished["pred"].affine.numpy(), affine, atol=1e-4)
+    liver = np.asarray(finished["pred"][0]) > 0
     assert 2 * (liver & truth).sum() / (liver.sum() + truth.sum()) > 0.9
     apart = affine[:3, :3] @ (np.argwhere(liver).mean(axis=0) - np.argwhere(truth).mean(axis=0))
     assert np.linalg.norm(apart) < 1.2
@@ -106,27 +106,27 @@ def test_the_same_config_serves_monai_label(tmp_path: Path) -> None:
     data = before({"image": path, "image_path": path, "device": "cpu"})
     assert data["phases_used"] == ["arterial", "venous"]
     data["pred"] = inferer(data["image"][None], by_intensity)[0]
-    done = after(data)
-    assert done["pred"].dtype == torch.uint8
-    assert tuple(done["pred"].shape) == (1, *SIZE)
-    assert json.loads(json.dumps(done["result"]))["phases_used"] == ["arterial", "venous"]
+    finished = after(data)
+    assert finished["pred"].dtype == torch.uint8
+    assert tuple(finished["pred"].shape) == (1, *SIZE)
+    assert json.loads(json.dumps(finished["result"]))["phases_used"] == ["arterial", "venous"]
 
 
 def test_padding_is_air_and_mirrors_are_turned_back() -> None:
-    seen = []
+    recorded = []
 
     def network(image: torch.Tensor) -> torch.Tensor:
-        seen.append(image)
+        recorded.append(image)
         ramp = torch.linspace(0, 1, 48).view(1, 1, 48, 1, 1).expand(1, 10, 48, 48, 48)
         return ramp.clone()
 
     image = MetaTensor(torch.zeros(1, 4, 40, 48, 48))
     plain = WindowInferer(roi_size=(48, 48, 48), coarse=0)(image, network)
     assert isinstance(plain, MetaTensor)
-    assert float(seen[0].min()) == -1.0, "what pads is air, not 0, which is 100 HU"
+    assert float(recorded[0].min()) == -1.0, "what pads is air, not 0, which is 100 HU"
     assert plain.shape == (1, 10, 40, 48, 48)
     mean = WindowInferer(roi_size=(48, 48, 48), tta=True, coarse=0)(image, network)
-    assert len(seen) == 9
+    assert len(recorded) == 9
     torch.testing.assert_close(mean.as_tensor(), mean.as_tensor().flip(2), atol=1e-6, rtol=0)
     assert not torch.equal(plain.as_tensor(), plain.as_tensor().flip(2))
 
@@ -137,10 +137,10 @@ def bright_is_liver(image: torch.Tensor) -> torch.Tensor:
 
 
 def test_only_the_liver_s_box_is_looked_at_closely() -> None:
-    seen = []
+    recorded = []
 
     def network(image: torch.Tensor) -> torch.Tensor:
-        seen.append(tuple(image.shape[2:]))
+        recorded.append(tuple(image.shape[2:]))
         return bright_is_liver(image)
 
     image = torch.full((1, 4, 96, 80, 64), -1.0)
@@ -149,11 +149,11 @@ def test_only_the_liver_s_box_is_looked_at_closely() -> None:
     image[..., 4:6, 4:6, 4:6] = 1.0  # what looks like one, far away
     image[:, 0] = torch.nan
     inferer = WindowInferer(roi_size=(96, 80, 64), margin_mm=10.0, spacing=(2.5, 2.5, 2.5), least_ml=25.0)
-    found = inferer(image, network)
-    assert seen[0] == (48, 48, 32), "a coarse pass, no larger than it has to be"
-    assert seen[1:] == [(32, 32, 32)], "16 x 12 x 10 voxels and four round them, in steps of 16"
-    assert torch.equal(found[0, 1] > 0.5, (image[0, 2] > 0) & (torch.arange(96) > 20)[:, None, None])
-    torch.testing.assert_close(found.sum(1), torch.ones(1, 96, 80, 64))
+    output = inferer(image, network)
+    assert recorded[0] == (48, 48, 32), "a coarse pass, no larger than it has to be"
+    assert recorded[1:] == [(32, 32, 32)], "16 x 12 x 10 voxels and four round them, in steps of 16"
+    assert torch.equal(output[0, 1] > 0.5, (image[0, 2] > 0) & (torch.arange(96) > 20)[:, None, None])
+    torch.testing.assert_close(output.sum(1), torch.ones(1, 96, 80, 64))
 
 
 def test_the_box_is_no_longer_than_a_liver() -> None:
@@ -161,59 +161,59 @@ def test_the_box_is_no_longer_than_a_liver() -> None:
     image[..., 16:48, 16:48, 100:140] = 1.0  # the liver
     image[..., 20:40, 20:40, 10:30] = 1.0  # a bladder
     image[..., 16:20, 20:40, 10:140] = 1.0  # the wall of the belly, from one to the other
-    found = WindowInferer(roi_size=(64, 64, 160), margin_mm=10.0, spacing=(2.5, 2.5, 2.5))(
+    output = WindowInferer(roi_size=(64, 64, 160), margin_mm=10.0, spacing=(2.5, 2.5, 2.5))(
         image, bright_is_liver
     )
-    assert (found[0, 1, :, :, 100:140] > 0.5).sum() == (image[0, 2, :, :, 100:140] > 0).sum()
-    assert not (found[0, 1, :, :, :60] > 0.5).any()
+    assert (output[0, 1, :, :, 100:140] > 0.5).sum() == (image[0, 2, :, :, 100:140] > 0).sum()
+    assert not (output[0, 1, :, :, :60] > 0.5).any()
 
 
 @pytest.mark.parametrize(
     ("shape", "seen"), [((32, 32, 90), [(32, 32, 96)]), ((32, 64, 90), [(32, 48, 64)] * 4)]
 )
 def test_a_window_is_limited_by_its_voxels_rather_than_its_sides(
-    shape: tuple[int, int, int], seen: list[tuple[int, int, int]]
+    shape: tuple[int, int, int], visible: list[tuple[int, int, int]]
 ) -> None:
-    asked = []
+    calls = []
 
     def network(image: torch.Tensor) -> torch.Tensor:
-        asked.append(tuple(image.shape[2:]))
+        calls.append(tuple(image.shape[2:]))
         return bright_is_liver(image)
 
     WindowInferer(roi_size=(32, 48, 64), coarse=0)(torch.zeros(1, 4, *shape), network)
-    assert asked == seen
+    assert calls == visible
 
 
 def test_the_smallest_volume_is_not_too_small() -> None:
     image = torch.full((1, 4, 12, 16, 10), -1.0)
     with torch.no_grad():
-        found = WindowInferer(roi_size=(144, 112, 80))(image, build_lidia().eval())
-    assert found.shape == (1, 10, 12, 16, 10)
-    torch.testing.assert_close(found.sum(1), torch.ones(1, 12, 16, 10))
+        output = WindowInferer(roi_size=(144, 112, 80))(image, build_lidia().eval())
+    assert output.shape == (1, 10, 12, 16, 10)
+    torch.testing.assert_close(output.sum(1), torch.ones(1, 12, 16, 10))
 
 
 def test_a_liver_too_small_from_afar_is_looked_for_at_full_resolution() -> None:
-    seen = []
+    recorded = []
 
     def network(image: torch.Tensor) -> torch.Tensor:
-        seen.append(tuple(image.shape[2:]))
+        recorded.append(tuple(image.shape[2:]))
         classes = bright_is_liver(image)
-        if len(seen) == 1:  # from afar all but an edge of the liver is missed
+        if len(recorded) == 1:  # from afar all but an edge of the liver is missed
             classes[:, 1, 9:], classes[:, 0, 9:] = 0, 1
         return classes
 
     image = torch.full((1, 4, 96, 80, 64), -1.0)
     image[..., 16:56, 16:48, 20:36] = 1.0  # 320 ml
-    found = WindowInferer(roi_size=(96, 80, 64), margin_mm=10.0, spacing=(2.5, 2.5, 2.5))(image, network)
-    assert seen == [(48, 48, 32), (96, 80, 64), (48, 48, 32)], "from afar, all of it, the box"
-    assert torch.equal(found[0, 1] > 0.5, image[0, 2] > 0)
+    output = WindowInferer(roi_size=(96, 80, 64), margin_mm=10.0, spacing=(2.5, 2.5, 2.5))(image, network)
+    assert recorded == [(48, 48, 32), (96, 80, 64), (48, 48, 32)], "from afar, all of it, the box"
+    assert torch.equal(output[0, 1] > 0.5, image[0, 2] > 0)
 
 
 def test_without_a_liver_all_is_looked_at() -> None:
     image = torch.full((1, 4, 64, 48, 48), -1.0)
     image[..., 10, 10, 10] = 1.0  # too little to be seen from afar
-    found = WindowInferer(roi_size=(64, 48, 48))(image, bright_is_liver)
-    assert found[0, 1].sum() == 1
+    output = WindowInferer(roi_size=(64, 48, 48))(image, bright_is_liver)
+    assert output[0, 1].sum() == 1
 
 
 def test_half_precision_is_the_network_s_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -277,10 +277,10 @@ def test_what_is_known_of_an_item_stands_in_its_result(tmp_path: Path) -> None:
     diagnosis = Diagnosis(nothing, nothing, nothing, [], {}, {}, [])
     result = {"id": "toy", "warnings": ["no liver"]}
     written = writer.write({"diagnosis": diagnosis, "pred": labels, "result": result, "item": item})
-    told = json.loads((tmp_path / "toy.json").read_text())
-    assert told == written
-    assert told["registration"] == {"arterial": "rigid"}
-    assert told["warnings"] == ["arterial moved", "no liver"]
-    assert told["inputs"]["nc"] == sha256(b"volume").hexdigest() and told["settings"] == settings
+    record = json.loads((tmp_path / "toy.json").read_text())
+    assert record == written
+    assert record["registration"] == {"arterial": "rigid"}
+    assert record["warnings"] == ["arterial moved", "no liver"]
+    assert record["inputs"]["nc"] == sha256(b"volume").hexdigest() and record["settings"] == settings
     slices = sorted(sha256(bytes([number])).hexdigest() for number in (1, 2))
-    assert told["inputs"]["venous"] == sha256("\n".join(slices).encode()).hexdigest()
+    assert record["inputs"]["venous"] == sha256("\n".join(slices).encode()).hexdigest()

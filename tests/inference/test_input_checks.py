@@ -19,19 +19,19 @@ WINDOW = (-200.0, 400.0)
 
 
 def image(hu: dict[str, float]) -> np.ndarray:
-    found = np.full((4, 10, 10, 10), np.nan, np.float32)
+    result = np.full((4, 10, 10, 10), np.nan, np.float32)
     for channel, phase in enumerate(PHASES):
         if phase in hu:
-            found[channel] = (hu[phase] + 200) / 300 - 1
-    return found
+            result[channel] = (hu[phase] + 200) / 300 - 1
+    return result
 
 
 def test_phases_in_the_wrong_place_are_named() -> None:
     liver = np.ones((10, 10, 10), bool)
     usual = {"nc": 55.0, "arterial": 70.0, "venous": 110.0, "delayed": 90.0}
     assert check_phase_order(image(usual), liver, WINDOW) == []
-    (told,) = check_phase_order(image({**usual, "nc": 110.0, "venous": 55.0}), liver, WINDOW)
-    assert "venous 55 HU, nc 110 HU" in told
+    (warning,) = check_phase_order(image({**usual, "nc": 110.0, "venous": 55.0}), liver, WINDOW)
+    assert "venous 55 HU, nc 110 HU" in warning
     assert check_phase_order(image({"venous": 55.0}), liver, WINDOW) == []
     assert check_phase_order(image({"nc": 110.0, "venous": 55.0}), np.zeros_like(liver), WINDOW) == []
 
@@ -52,9 +52,9 @@ def test_livers_of_unlikely_size_or_cut() -> None:
 
 
 @pytest.mark.parametrize(("step", "said"), [(5.0, False), (7.0, True)])
-def test_thick_slices(step: float, said: bool) -> None:
-    told = check_liver(np.zeros((4, 4, 4), bool), np.diag([1.0, 1.0, step, 1.0]))
-    assert any("slices of 7.0 mm" in one for one in told) == said
+def test_thick_slices(step: float, message: bool) -> None:
+    record = check_liver(np.zeros((4, 4, 4), bool), np.diag([1.0, 1.0, step, 1.0]))
+    assert any("slices of 7.0 mm" in entry for entry in record) == message
 
 
 @pytest.mark.parametrize(
@@ -100,8 +100,8 @@ def test_a_liver_that_ends_at_the_border_of_the_examined_region_is_told() -> Non
 
 
 def test_a_given_liver_that_was_not_examined_is_told() -> None:
-    given = np.zeros((40, 40, 40), np.uint8)
-    given[10:30, 10:30, 10:30] = 1
-    assert check_unseen_liver(given, examined(np.s_[10:30, 10:30, 10:29]), 8.0) == [], "a twentieth"
-    (warning,) = check_unseen_liver(given, examined(np.s_[10:30, 10:30, 10:25]), 8.0)
+    inputs = np.zeros((40, 40, 40), np.uint8)
+    inputs[10:30, 10:30, 10:30] = 1
+    assert check_unseen_liver(inputs, examined(np.s_[10:30, 10:30, 10:29]), 8.0) == [], "a twentieth"
+    (warning,) = check_unseen_liver(inputs, examined(np.s_[10:30, 10:30, 10:25]), 8.0)
     assert "16 ml" in warning, "5 x 400 voxels of 8 mm3"

@@ -35,9 +35,9 @@ def test_it_is_monai_s_inverse(
     item = RequireMeta()({**item, "pred": maps})
     theirs = Invertd("pred", before, "image", nearest_interp=False)(dict(item))["pred"]
     ours = to_native_grid(item["pred"])
-    known = theirs.numpy().sum(axis=0) > 0  # MONAI knows nothing of the air that was cut off
-    assert known.mean() > 0.9
-    np.testing.assert_allclose(ours.full_maps()[:, known], theirs.numpy()[:, known], atol=1e-4)
+    reference = theirs.numpy().sum(axis=0) > 0  # MONAI knows nothing of the air that was cut off
+    assert reference.mean() > 0.9
+    np.testing.assert_allclose(ours.full_maps()[:, reference], theirs.numpy()[:, reference], atol=1e-4)
     np.testing.assert_allclose(ours.native, theirs.affine, atol=1e-5)
     if place[0].start:
         assert ours.maps[0].size < 0.5 * theirs[0].numel(), "the rest of the body is not resampled"
@@ -54,9 +54,9 @@ def test_a_mask_of_the_user_is_in_the_box(tmp_path: Path) -> None:
     pred = RequireMeta()({**item, "pred": maps})["pred"]
     nothing = to_native_grid(pred)
     assert nothing.maps[0].size <= 64 and (nothing.full_maps()[BACKGROUND] == 1).all()
-    given = np.zeros(nothing.shape, bool)
-    given[4:8, 3:9, 2:5] = True
-    assert to_native_grid(pred, given).box[0].stop >= 8 and to_native_grid(pred, given).box[2].stop >= 5
+    inputs = np.zeros(nothing.shape, bool)
+    inputs[4:8, 3:9, 2:5] = True
+    assert to_native_grid(pred, inputs).box[0].stop >= 8 and to_native_grid(pred, inputs).box[2].stop >= 5
 
 
 def test_a_diagnosis_needs_no_more_than_its_reach(tmp_path: Path) -> None:
@@ -73,19 +73,22 @@ def test_a_diagnosis_needs_no_more_than_its_reach(tmp_path: Path) -> None:
     maps[2, 20:23, 18:21, 14:17] = 2.0
     maps /= maps.sum(dim=0)
     pred = RequireMeta()({**item, "pred": maps})["pred"]
-    near, whole = to_native_grid(pred, reach_mm=3.0), to_native_grid(pred)
-    assert near.maps.size < 0.2 * whole.maps.size
-    said = [
+    near, complete = to_native_grid(pred, reach_mm=3.0), to_native_grid(pred)
+    assert near.maps.size < 0.2 * complete.maps.size
+    messages = [
         diagnose(part.maps, np.linalg.norm(part.affine[:3, :3], axis=0), part.affine)
-        for part in (near, whole)
+        for part in (near, complete)
     ]
-    assert said[0].livermax == pytest.approx(said[1].livermax, abs=1e-5)
+    assert messages[0].livermax == pytest.approx(messages[1].livermax, abs=1e-5)
     assert (
-        [one["volume_mm3"] for one in said[0].records] == [one["volume_mm3"] for one in said[1].records] != []
+        [entry["volume_mm3"] for entry in messages[0].records]
+        == [entry["volume_mm3"] for entry in messages[1].records]
+        != []
     )
     for name in ("classes", "liver", "instances"):
         mine, theirs = (
-            part.to_full_volume(getattr(one, name)) for part, one in zip((near, whole), said, strict=True)
+            part.to_full_volume(getattr(entry, name))
+            for part, entry in zip((near, complete), messages, strict=True)
         )
         assert np.array_equal(mine, theirs)
     maps[3, 12, 10, 6] = torch.nan

@@ -24,10 +24,10 @@ SAID = {"a": 0.2, "b": 0.6, "c": 0.5, "d": 0.4, "e": 0.1}
 
 def branched() -> list[dict]:
     patients = cohort()
-    for one in patients:
+    for entry in patients:
         painted = torch.full((len(SCORES), *SHAPE), 0.3)
-        painted[0] = SAID[one["id"]]
-        one["pred"] = MetaTensor(torch.cat([one["pred"].as_tensor(), painted]), affine=AFFINE.copy())
+        painted[0] = SAID[entry["id"]]
+        entry["pred"] = MetaTensor(torch.cat([entry["pred"].as_tensor(), painted]), affine=AFFINE.copy())
     return patients
 
 
@@ -61,13 +61,13 @@ def test_without_a_branch_nothing_of_it_is_written(tmp_path: Path, caplog: pytes
 
 
 def test_inference_tells_of_it_and_keeps_ten_probabilities() -> None:
-    for one, known in ((branched()[0], True), (cohort()[0], False)):
-        found = Diagnosed(keep_probabilities=True)(one)
-        assert ("branch" in found["result"]) is known
-        assert found["probabilities"].shape == (10, *SHAPE)
-        np.testing.assert_array_equal(found["probabilities"].affine, AFFINE)
-        assert (np.asarray(found["pred"])[0] == drawing(2)).all()
-        if known:
-            branch = json.loads(json.dumps(found["result"]))["branch"]
+    for entry, reference in ((branched()[0], True), (cohort()[0], False)):
+        diagnosis = Diagnosed(keep_probabilities=True)(entry)
+        assert ("branch" in diagnosis["result"]) is reference
+        assert diagnosis["probabilities"].shape == (10, *SHAPE)
+        np.testing.assert_array_equal(diagnosis["probabilities"].affine, AFFINE)
+        assert (np.asarray(diagnosis["pred"])[0] == drawing(2)).all()
+        if reference:
+            branch = json.loads(json.dumps(diagnosis["result"]))["branch"]
             assert branch["HCC"] == pytest.approx(0.4) and branch["benign"] == pytest.approx(0.3)
             assert list(branch) == [*SCORES[:8], "malignant", "benign"]

@@ -50,12 +50,12 @@ def toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_an_explained_answer_is_that_of_the_scan_without_the_phase(toys: Path, tmp_path: Path) -> None:
-    whole, part = tmp_path / "whole", tmp_path / "part"
-    kept = [phase for phase in PHASES if phase != "arterial"]
+    complete, part = tmp_path / "whole", tmp_path / "part"
+    remaining = [phase for phase in PHASES if phase != "arterial"]
     common = {"dataset_dir": str(toys), "pages": False}
-    run("inference", output_dir=str(whole), explain=True, **common)
-    run("inference", output_dir=str(part), phases=kept, **common)
-    result = answer(whole, "toy_02")
+    run("inference", output_dir=str(complete), explain=True, **common)
+    run("inference", output_dir=str(part), phases=remaining, **common)
+    result = answer(complete, "toy_02")
     assert list(result["without"]) == list(PHASES)
     expected = answer(part, "toy_02")
     for name in LESION_TYPES:
@@ -108,6 +108,6 @@ def test_the_shipped_weights_see_the_liver_in_any_phases(cohort: Path, network: 
     data = preprocessing(labels="network")(patient)
     truth = data["label"][0].numpy() > 0
     hidden = HidePhases(network=network, inferer=WindowInferer(roi_size=(144, 112, 80)), postprocessing=dict)
-    for shown in list_phase_subsets():
-        liver = hidden(data, shown, torch.device("cpu"))["pred"].argmax(0).numpy() > 0
-        assert dice_from_counts((liver & truth).sum(), liver.sum(), truth.sum()) > 0.85, shown
+    for visible in list_phase_subsets():
+        liver = hidden(data, visible, torch.device("cpu"))["pred"].argmax(0).numpy() > 0
+        assert dice_from_counts((liver & truth).sum(), liver.sum(), truth.sum()) > 0.85, visible

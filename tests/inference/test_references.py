@@ -56,10 +56,10 @@ def test_placeholders_are_blanked_in_seg_and_sr(tmp_path: Path) -> None:
     write_dicom(folder, {"id": "P1", "phases": {"venous": str(source)}})
     check(folder, source)
     for kind in ("seg", "sr"):
-        made = pydicom.dcmread(folder / f"P1_{kind}.dcm")
-        assert made.PatientID == "x" * 70 and made.PatientName == "Secret^Name"
+        dataset = pydicom.dcmread(folder / f"P1_{kind}.dcm")
+        assert dataset.PatientID == "x" * 70 and dataset.PatientName == "Secret^Name"
         for keyword in PLACEHOLDERS.keys() - {"PatientID", "SpecificCharacterSet"}:
-            assert made.get(keyword) in (None, "", "20240506", "20240507"), keyword
+            assert dataset.get(keyword) in (None, "", "20240506", "20240507"), keyword
 
 
 @pytest.mark.filterwarnings("ignore:parsing config_file")

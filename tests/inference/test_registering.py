@@ -38,13 +38,13 @@ def test_inference_registers_and_says_so(tmp_path: Path) -> None:
     flow.run()
     flow.finalize()
     result = json.loads((tmp_path / f"out/{item['id']}.json").read_text())
-    told = result["registration"]
-    assert set(told) == {"arterial"}
-    assert told["arterial"]["accepted"] and told["arterial"]["method"] == "greedy"
-    assert told["arterial"]["quality_after"] > told["arterial"]["quality_before"]
+    quality = result["registration"]
+    assert set(quality) == {"arterial"}
+    assert quality["arterial"]["accepted"] and quality["arterial"]["method"] == "greedy"
+    assert quality["arterial"]["quality_after"] > quality["arterial"]["quality_before"]
     assert not [warning for warning in result["warnings"] if "registration" in warning]
-    moved = nib.load(tmp_path / f"out/registered/{item['id']}/arterial.nii.gz")
-    assert moved.shape == nib.load(tmp_path / "raw" / item["phases"]["venous"]).shape
+    shifted = nib.load(tmp_path / f"out/registered/{item['id']}/arterial.nii.gz")
+    assert shifted.shape == nib.load(tmp_path / "raw" / item["phases"]["venous"]).shape
     registered = tmp_path / f"out/registered/{item['id']}/arterial.nii.gz"
     assert result["inputs"]["arterial"] == hash_input(registered), "handlers get the phases that were read"
 

@@ -31,7 +31,7 @@ from scripts.lidia.vocabulary import PHASES
 
 pytestmark = pytest.mark.filterwarnings("ignore:parsing config_file")
 
-few = settings(many, max_examples=max(3, EXAMPLES // 12))
+fewer_examples = settings(many, max_examples=max(3, EXAMPLES // 12))
 Volumes = Mapping[str, tuple[NDArray[np.int16], NDArray[np.float64]]]
 
 
@@ -57,19 +57,19 @@ def ask(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Ask:
     network, inferer, before, after = (parser.get_parsed_content(part) for part in parts)
     load_weights(network, bundle / "models/model.pt")
     network.eval()
-    seen: dict[str, torch.Tensor] = {}
+    recorded: dict[str, torch.Tensor] = {}
 
     def answer(files: Mapping[str, str]) -> Answer:
         item = before({"id": "P1", "phases": dict(files)})
         key = sha256(item["image"].as_tensor().numpy().tobytes()).hexdigest()
-        if key not in seen:
+        if key not in recorded:
             with torch.no_grad():
-                seen[key] = inferer(item["image"].as_tensor()[None], network)[0]
-        told = after({**item, "pred": seen[key]})
-        result, diagnosis = told["result"], told["diagnosis"]
+                recorded[key] = inferer(item["image"].as_tensor()[None], network)[0]
+        record = after({**item, "pred": recorded[key]})
+        result, diagnosis = record["result"], record["diagnosis"]
         scores = [*result["probabilities"].values(), result["malignant"], result["benign"]]
         classes = nib.as_closest_canonical(
-            nib.Nifti1Image(diagnosis.classes.astype(np.uint8), told["pred"].affine.numpy())
+            nib.Nifti1Image(diagnosis.classes.astype(np.uint8), record["pred"].affine.numpy())
         )
         return Answer(
             item["image"].as_tensor(),
@@ -99,38 +99,38 @@ def volumes(case: Case) -> Volumes:
 @pytest.fixture(scope="module")
 def plain(ask: Ask, volumes: Volumes, tmp_path_factory: pytest.TempPathFactory) -> Answer:
     folder = tmp_path_factory.mktemp("plain")
-    found = ask({phase: write(folder, phase, *volume, Form()) for phase, volume in volumes.items()})
-    assert found.lesions, "a patient without lesions shows little"
-    return found
+    result = ask({phase: write(folder, phase, *volume, Form()) for phase, volume in volumes.items()})
+    assert result.lesions, "a patient without lesions shows little"
+    return result
 
 
-def same(found: Answer, plain: Answer, *, moved: bool = False) -> None:
+def same(result: Answer, plain: Answer, *, shifted: bool = False) -> None:
     """The network's image to a thousandth of its range, hence the scores, the lesions and their places."""
-    torch.testing.assert_close(found.image, plain.image, atol=1e-3, rtol=0, equal_nan=True)
-    np.testing.assert_allclose(found.scores, plain.scores, atol=1e-3)
-    assert len(found.lesions) == len(plain.lesions)
-    for mine, theirs in zip(found.lesions, plain.lesions, strict=True):
+    torch.testing.assert_close(result.image, plain.image, atol=1e-3, rtol=0, equal_nan=True)
+    np.testing.assert_allclose(result.scores, plain.scores, atol=1e-3)
+    assert len(result.lesions) == len(plain.lesions)
+    for mine, theirs in zip(result.lesions, plain.lesions, strict=True):
         assert mine["type"] == theirs["type"] and mine["volume_mm3"] == pytest.approx(
             theirs["volume_mm3"], rel=0.01
         )
-        if not moved:
+        if not shifted:
             np.testing.assert_allclose(mine["centroid_ras_mm"], theirs["centroid_ras_mm"], atol=0.1)
-    if found.classes.shape == plain.classes.shape:
-        assert (found.classes != plain.classes).mean() < 1e-4
-    assert (found.classes > 0).sum() == pytest.approx((plain.classes > 0).sum(), rel=1e-3)
+    if result.classes.shape == plain.classes.shape:
+        assert (result.classes != plain.classes).mean() < 1e-4
+    assert (result.classes > 0).sum() == pytest.approx((plain.classes > 0).sum(), rel=1e-3)
 
 
-@few
+@fewer_examples
 @given(st.fixed_dictionaries(dict.fromkeys(PHASES, FORMS)))
 def test_axes_types_scales_units_and_packing_change_nothing(
     ask: Ask, volumes: Volumes, plain: Answer, tmp_path: Path, forms: dict[str, Form]
 ) -> None:
-    found = ask({phase: write(tmp_path, phase, *volumes[phase], form) for phase, form in forms.items()})
-    same(found, plain)
-    np.testing.assert_allclose(found.affine, plain.affine, atol=1e-3)
+    result = ask({phase: write(tmp_path, phase, *volumes[phase], form) for phase, form in forms.items()})
+    same(result, plain)
+    np.testing.assert_allclose(result.affine, plain.affine, atol=1e-3)
 
 
-@few
+@fewer_examples
 @given(st.tuples(*[st.floats(-20, 20)] * 3), FORMS)
 def test_a_body_that_lies_obliquely_is_the_same_body(
     ask: Ask, volumes: Volumes, plain: Answer, tmp_path: Path, degrees: tuple[float, ...], form: Form
@@ -140,13 +140,13 @@ def test_a_body_that_lies_obliquely_is_the_same_body(
         phase: write(tmp_path, phase, hu, turned(affine, degrees), form)
         for phase, (hu, affine) in volumes.items()
     }
-    same(ask(files), plain, moved=True)
+    same(ask(files), plain, shifted=True)
 
 
 SIDES = st.tuples(*[st.integers(0, 12)] * 3)
 
 
-@few
+@fewer_examples
 @given(SIDES, SIDES, FORMS)
 def test_a_body_elsewhere_in_its_field_of_view_is_the_same_body(
     ask: Ask,

@@ -41,11 +41,11 @@ def test_another_machine_s_habits_change_nothing(bundle: Path, tmp_path: Path) -
 
     place = tmp_path / "andere Stätte"
     copy = shutil.copytree(bundle, place / "bundle", ignore=shutil.ignore_patterns("__pycache__", "docs"))
-    moved = shutil.copytree(data, place / "data")
-    listed = json.loads((moved / "dataset.json").read_text(encoding="utf-8"))
-    listed["test"].reverse()
-    (moved / "dataset.json").write_text(json.dumps(listed), encoding="utf-8")
-    options = {**SMALL, **common, "dataset_dir": moved, "output_dir": place / "out", "num_workers": 2}
+    shifted = shutil.copytree(data, place / "data")
+    entries = json.loads((shifted / "dataset.json").read_text(encoding="utf-8"))
+    entries["test"].reverse()
+    (shifted / "dataset.json").write_text(json.dumps(entries), encoding="utf-8")
+    options = {**SMALL, **common, "dataset_dir": shifted, "output_dir": place / "out", "num_workers": 2}
     options |= {"inferer#sw_batch_size": 3}
     command = [
         sys.executable,
@@ -56,19 +56,23 @@ def test_another_machine_s_habits_change_nothing(bundle: Path, tmp_path: Path) -
         str(copy / "configs/inference.json"),
     ]
     command += [part for key, value in options.items() for part in (f"--{key}", str(value))]
-    done = subprocess.run(
+    process = subprocess.run(
         command, env=os.environ | ELSEWHERE, cwd=tmp_path, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert process.returncode == 0, process.stderr[-3000:]
 
-    here, there = answers(tmp_path / "here"), answers(place / "out")
-    assert here.keys() == there.keys() and len(here) == 2
-    for case, told in here.items():
-        assert there[case]["inputs"] == told["inputs"] and there[case]["versions"] == told["versions"]
-        assert [one["type"] for one in there[case]["lesions"]] == [one["type"] for one in told["lesions"]]
-        for name, chance in told["probabilities"].items():
-            assert there[case]["probabilities"][name] == pytest.approx(chance, abs=1e-5)
-        assert there[case]["warnings"] == told["warnings"]
+    present, existing = answers(tmp_path / "here"), answers(place / "out")
+    assert present.keys() == existing.keys() and len(present) == 2
+    for case, record in present.items():
+        assert (
+            existing[case]["inputs"] == record["inputs"] and existing[case]["versions"] == record["versions"]
+        )
+        assert [entry["type"] for entry in existing[case]["lesions"]] == [
+            entry["type"] for entry in record["lesions"]
+        ]
+        for name, chance in record["probabilities"].items():
+            assert existing[case]["probabilities"][name] == pytest.approx(chance, abs=1e-5)
+        assert existing[case]["warnings"] == record["warnings"]
         for name in ("lesions", "instances", "liver"):
             mine, theirs = (
                 np.asarray(nib.load(folder / f"{case}_{name}.nii.gz").dataobj)

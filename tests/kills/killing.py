@@ -52,7 +52,7 @@ def run(job: Callable[[], object], *, after: float | None = None) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def heard(job: Callable[[], object], *, largest: int | None = None) -> tuple[int, str]:
+def run_to_end(job: Callable[[], object], *, largest: int | None = None) -> tuple[int, str]:
     """Runs a job in a child process to its end; gives its exit status and what it said.
 
     Args:
@@ -90,12 +90,12 @@ def seconds(job: Callable[[], object]) -> float:
 
 def files(folder: Path, hidden: bool = False) -> dict[str, str]:
     """SHA-256 of every file by its path in the folder; hidden ones, which nobody reads, are left out."""
-    found = {}
+    collected = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = path.relative_to(folder)
         if hidden or not any(part.startswith(".") for part in name.parts):
-            found[str(name)] = sha256(path.read_bytes()).hexdigest()
-    return found
+            collected[str(name)] = sha256(path.read_bytes()).hexdigest()
+    return collected
 
 
 def times(folder: Path) -> dict[str, int]:
@@ -105,13 +105,13 @@ def times(folder: Path) -> dict[str, int]:
 
 def moments(job: Job, folder: Path, name: str) -> tuple[Path, list[tuple[Path, float]]]:
     """Folder of an unbroken run, and folders with the moments at which a run into them is to be killed."""
-    whole = folder / "whole"
-    lasted = seconds(job(whole))
+    complete = folder / "whole"
+    lasted = seconds(job(complete))
     rng = random.Random(name)
-    return whole, [(folder / f"broken{number}", rng.uniform(0.02, lasted)) for number in range(MOMENTS)]
+    return complete, [(folder / f"broken{number}", rng.uniform(0.02, lasted)) for number in range(MOMENTS)]
 
 
-def all_readable(folder: Path, whole: dict[str, str]) -> None:
+def all_readable(folder: Path, complete: dict[str, str]) -> None:
     """Every file under its final name is whole: it has the bytes of the unbroken run."""
     for name, digest in files(folder).items():
-        assert whole.get(name) == digest, f"{name} stands there and is not whole"
+        assert complete.get(name) == digest, f"{name} stands there and is not whole"

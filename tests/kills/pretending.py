@@ -23,15 +23,15 @@ def slowly(path: Path, text: str) -> None:
             time.sleep(PAUSE)
 
 
-def main(words: list[str]) -> None:
-    run_id = words[words.index("run") + 1]
-    said = dict(zip(words[words.index("run") + 2 :: 2], words[words.index("run") + 3 :: 2], strict=True))
+def main(text: list[str]) -> None:
+    run_id = text[text.index("run") + 1]
+    message = dict(zip(text[text.index("run") + 2 :: 2], text[text.index("run") + 3 :: 2], strict=True))
     if run_id == "run":
-        found = Path(said["--output"])
-        slowly(found, json.dumps({"oracle": 0.97}))
-        slowly(found.with_name("patients.csv"), "id,HCC\nP1,0.25\n")
+        result = Path(message["--output"])
+        slowly(result, json.dumps({"oracle": 0.97}))
+        slowly(result.with_name("patients.csv"), "id,HCC\nP1,0.25\n")
         return
-    folder = Path(said["--output_dir"])
+    folder = Path(message["--output_dir"])
     folder.mkdir(parents=True, exist_ok=True)
     if run_id == "training":
         steps = folder / "steps"
@@ -42,7 +42,7 @@ def main(words: list[str]) -> None:
         slowly(folder / "training.log", "Epoch[1] Metrics -- loss: 1.0 cpu_seconds: 2.0\n")
         slowly(folder / "model.pt", "weights of " + folder.name)
         return
-    weights = Path(said["--model_file"]).read_text(encoding="utf-8")
+    weights = Path(message["--model_file"]).read_text(encoding="utf-8")
     slowly(folder / "metrics.json", json.dumps({"auc8": 0.9, "from": weights}))
     slowly(folder / "patients.csv", "id,HCC\nP1,0.25\n")
     slowly(folder / "lesions.csv", "id,type\nP1,HCC\n")

@@ -13,7 +13,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from kills.killing import all_readable, files, heard, moments, run, times
+from kills.killing import all_readable, files, moments, run, run_to_end, times
 from test_configs import NATIVE, TRAINING, workflow
 from training.toys import save_network, write_toys
 
@@ -42,18 +42,18 @@ def test_results(toys: Path, weights: str, tmp_path: Path) -> None:
         options = {"dataset_dir": str(toys), "output_dir": str(folder), "model_file": weights}
         return lambda: workflow("inference", **NATIVE, **options, skip_existing=True).run()
 
-    whole, broken = moments(job, tmp_path, "results")
-    reference = files(whole)
+    complete, broken = moments(job, tmp_path, "results")
+    reference = files(complete)
     assert sum(name.endswith(".json") for name in reference) == 4 + 1
     for folder, after in broken:
         run(job(folder), after=after)
         all_readable(folder, reference)
         # A patient is done when he has his page, which comes last
-        done = {path.stem for path in folder.glob("toy_*.html")}
-        before = {name: when for name, when in times(folder).items() if name.split(".")[0] in done}
+        finished = {path.stem for path in folder.glob("toy_*.html")}
+        before = {name: when for name, when in times(folder).items() if name.split(".")[0] in finished}
         assert run(job(folder)) == 0
-        found = files(folder)
-        differing = [name for name in {*found, *reference} if found.get(name) != reference.get(name)]
+        result = files(folder)
+        differing = [name for name in {*result, *reference} if result.get(name) != reference.get(name)]
         assert differing == []
         after_rerun = times(folder)
         repeated = [name for name, when in before.items() if after_rerun[name] != when and "html" not in name]
@@ -67,18 +67,18 @@ def test_training(toys: Path, tmp_path: Path) -> None:
         places = {"output_dir": str(folder), "cache_dir": str(folder / "cache")}
         return lambda: workflow("train", **options, **places).run()
 
-    whole, broken = moments(job, tmp_path, "training")
-    reference = read_state(whole / "model.pt")
+    complete, broken = moments(job, tmp_path, "training")
+    reference = read_state(complete / "model.pt")
     for folder, after in broken:
         run(job(folder), after=after)
         for name in files(folder):
             if name.endswith(".pt"):
                 read_state(folder / name)
         assert run(job(folder)) == 0
-        found = read_state(folder / "model.pt")
-        assert found.keys() == reference.keys()
+        result = read_state(folder / "model.pt")
+        assert result.keys() == reference.keys()
         for name, value in reference.items():
-            assert torch.equal(found[name], value), f"{name} differs after a resume"
+            assert torch.equal(result[name], value), f"{name} differs after a resume"
 
 
 def test_cache(toys: Path, tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_cache(toys: Path, tmp_path: Path) -> None:
 
         return prepare_all
 
-    whole, broken = moments(job, tmp_path, "cache")
+    complete, broken = moments(job, tmp_path, "cache")
     for folder, after in broken:
         run(job(folder), after=after)
         for name in files(folder):
@@ -100,7 +100,7 @@ def test_cache(toys: Path, tmp_path: Path) -> None:
                 read_state(folder / name)
         before = times(folder)
         assert run(job(folder)) == 0
-        assert files(folder).keys() == files(whole).keys()
+        assert files(folder).keys() == files(complete).keys()
         assert {name: when for name, when in times(folder).items() if name in before and ".pt" in name} == {
             name: when for name, when in before.items() if ".pt" in name
         }
@@ -110,9 +110,9 @@ def test_phantoms(tmp_path: Path) -> None:
     def job(folder: Path) -> Callable[[], Any]:
         return lambda: write_cohort(dataset_dir=folder, cases=3, spacing=6.0)
 
-    whole, broken = moments(job, tmp_path, "phantoms")
-    reference = files(whole)
-    assert not (whole / ".cases").exists()
+    complete, broken = moments(job, tmp_path, "phantoms")
+    reference = files(complete)
+    assert not (complete / ".cases").exists()
     for folder, after in broken:
         run(job(folder), after=after)
         all_readable(folder, reference)
@@ -120,8 +120,8 @@ def test_phantoms(tmp_path: Path) -> None:
         before = times(folder)
         assert run(job(folder)) == 0
         assert files(folder) == reference
-        kept = [name for name in before if any(f"_{int(number):05d}" in name for number in notes)]
-        assert all(times(folder)[name] == before[name] for name in kept), "finished patients stay"
+        remaining = [name for name in before if any(f"_{int(number):05d}" in name for number in notes)]
+        assert all(times(folder)[name] == before[name] for name in remaining), "finished patients stay"
 
 
 def test_unfinished_phantoms_of_other_wishes_are_forgotten(tmp_path: Path) -> None:
@@ -137,8 +137,8 @@ def test_preparing(toys: Path, tmp_path: Path) -> None:
         place = folder / "Dataset501_LIDIA"
         return lambda: prepare(source="to_nnunet", input_dir=str(toys), dataset_dir=str(place))
 
-    whole, broken = moments(job, tmp_path, "preparing")
-    reference = files(whole)
+    complete, broken = moments(job, tmp_path, "preparing")
+    reference = files(complete)
     for folder, after in broken:
         run(job(folder), after=after)
         for path in folder.rglob("*.nii.gz"):
@@ -157,10 +157,10 @@ def test_a_full_disk_is_said_and_leaves_nothing_half(
     """The first limit stops volumes and answers, the second even the list of errors."""
     out = tmp_path / "out"
     options = {"dataset_dir": str(toys), "output_dir": str(out), "model_file": weights, "pages": False}
-    status, said = heard(lambda: workflow("inference", **NATIVE, **options).run(), largest=largest)
-    assert status == 1 and "File too large" in said
-    left = files(out, hidden=True) if out.exists() else {}
-    assert not [name for name in left if ".writing-" in name], "nothing half-written stays behind"
+    status, message = run_to_end(lambda: workflow("inference", **NATIVE, **options).run(), largest=largest)
+    assert status == 1 and "File too large" in message
+    remaining = files(out, hidden=True) if out.exists() else {}
+    assert not [name for name in remaining if ".writing-" in name], "nothing half-written stays behind"
     for path in out.glob("*.nii.gz"):
         np.asarray(nib.load(path).dataobj)
     assert not list(out.glob("toy_*.json")), "nobody is called done"
@@ -169,5 +169,5 @@ def test_a_full_disk_is_said_and_leaves_nothing_half(
 
 def test_a_folder_that_cannot_be_written_is_said(toys: Path, weights: str) -> None:
     options = {"dataset_dir": str(toys), "output_dir": "/proc/lidia", "model_file": weights}
-    status, said = heard(lambda: workflow("inference", **NATIVE, **options, pages=False).run())
-    assert status == 1 and "/proc/lidia" in said
+    status, message = run_to_end(lambda: workflow("inference", **NATIVE, **options, pages=False).run())
+    assert status == 1 and "/proc/lidia" in message

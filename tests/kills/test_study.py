@@ -56,19 +56,19 @@ def test_study(cohort: str, interpreter: str, tmp_path: Path) -> None:
 
         return study
 
-    whole, broken = moments(job, tmp_path, "study")
-    reference = files(whole / "study")
+    complete, broken = moments(job, tmp_path, "study")
+    reference = files(complete / "study")
     assert sum(name.endswith("job.json") for name in reference) == 3 * 2 + 2 + 2
     for folder, after in broken:
         run(job(folder), after=after)
-        kept = folder / "study"
-        all_readable(kept, reference)
-        done = {stamp.parent for stamp in folder.rglob("*.done")}
-        results = [path for at in done for path in at.iterdir() if path.name in RESULTS]
-        finished = [*kept.rglob("job.json"), *results]
+        remaining = folder / "study"
+        all_readable(remaining, reference)
+        process = {stamp.parent for stamp in folder.rglob("*.done")}
+        results = [path for at in process for path in at.iterdir() if path.name in RESULTS]
+        finished = [*remaining.rglob("job.json"), *results]
         before = {path: path.stat().st_mtime_ns for path in finished}
         assert run(job(folder)) == 0
-        assert files(kept) == reference
+        assert files(remaining) == reference
         repeated = [path for path, when in before.items() if path.stat().st_mtime_ns != when]
         assert repeated == [], "what was trained or judged is not done again"
         for steps in folder.rglob("steps"):

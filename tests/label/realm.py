@@ -59,7 +59,7 @@ def tokens(address: str, ours: rsa.RSAPrivateKey, public: bytes) -> dict[str, st
 def main() -> None:
     ours = rsa.generate_private_key(65537, 2048)
     public = ours.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    whole = ours.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    complete = ours.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
     class Realm(BaseHTTPRequestHandler):
         def reply(self, status: int, content: dict[str, Any]) -> None:
@@ -87,7 +87,7 @@ def main() -> None:
 
     server = HTTPServer(("127.0.0.1", 0), Realm)
     address = f"http://127.0.0.1:{server.server_port}/realms/monailabel"
-    kinds = tokens(address, ours, whole)
+    kinds = tokens(address, ours, complete)
     sys.stdout.write(json.dumps({"address": address, "tokens": kinds}) + "\n")
     sys.stdout.flush()
     server.serve_forever()

@@ -77,15 +77,15 @@ class Server:
     def left(self) -> list[int]:
         """Processes that the server has started and that still run (Linux)."""
         assert self.process is not None
-        found = []
+        collected = []
         for stat in Path("/proc").glob("[0-9]*/stat"):
             try:
                 state, _, group, *_ = stat.read_text(encoding="utf-8").rsplit(")", 1)[1].split()
             except OSError:
                 continue
             if int(group) == self.process.pid and state != "Z":
-                found.append(int(stat.parent.name))
-        return found
+                collected.append(int(stat.parent.name))
+        return collected
 
     def end(self) -> None:
         """Ends the server and whatever it has started."""

@@ -51,8 +51,8 @@ def test_no_option_takes_a_nested_or_boundless_value(value: Any) -> None:
     for (method, template), endpoint in OPEN:
         for key, check in options_of(endpoint).items():
             with pytest.raises(Refusal, match=key):
-                given = check(key, value, OFFER)
-                pytest.fail(f"{method} {template} takes {given!r} for {key}")
+                inputs = check(key, value, OFFER)
+                pytest.fail(f"{method} {template} takes {inputs!r} for {key}")
 
 
 @pytest.mark.parametrize("key", KEYS, ids=lambda key: ascii(key)[:40])
@@ -129,9 +129,9 @@ def test_an_image_comes_from_one_source() -> None:
     query = check_query(infer, [("image", "3: Thorax/Abdomen 50%"), ("session_id", SESSION)], OFFER)
     assert select_source(infer, query, [], OFFER) == {"session_id": SESSION}
     assert select_source(infer, {"image": "P1"}, ["file"], OFFER) == {}
-    for lost in ({"image": "nobody"}, {"session_id": SESSION.replace("2", "3")}):
+    for missing in ({"image": "nobody"}, {"session_id": SESSION.replace("2", "3")}):
         with pytest.raises(Refusal) as caught:
-            select_source(infer, lost, [], OFFER)
+            select_source(infer, missing, [], OFFER)
         assert caught.value.status == 404
     with pytest.raises(Refusal, match="image"):
         select_source(infer, {}, [], OFFER)

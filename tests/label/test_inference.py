@@ -22,10 +22,10 @@ pytestmark = [pytest.mark.label, pytest.mark.slow]
 
 
 def test_the_server_names_its_model_labels_and_strategies(server: Server) -> None:
-    told = server.get("/info/")
-    assert told["models"]["lidia"]["labels"] == {name.lower(): k for k, name in enumerate(CLASSES) if k}
-    assert set(told["trainers"]) == {"lidia"}
-    assert "least_certain" in told["strategies"] and "uncertainty" in told["scoring"]
+    record = server.get("/info/")
+    assert record["models"]["lidia"]["labels"] == {name.lower(): k for k, name in enumerate(CLASSES) if k}
+    assert set(record["trainers"]) == {"lidia"}
+    assert "least_certain" in record["strategies"] and "uncertainty" in record["scoring"]
 
 
 def test_siblings_of_a_venous_volume_are_found_by_rule(server: Server, patients: list[str]) -> None:
@@ -74,8 +74,8 @@ def test_labels_lie_on_the_volume_that_was_sent(
     assert got.shape == volume.shape and got.get_data_dtype() == np.uint8
     np.testing.assert_allclose(got.affine, volume.affine, atol=1e-3)
     true = np.asarray(turned(nib.load(truth / f"labels/final/{patients[1]}.nii.gz"), how).dataobj) > 0
-    drawn = np.asarray(got.dataobj) > 0
-    dice = 2 * (drawn & true).sum() / (drawn.sum() + true.sum())
+    annotation = np.asarray(got.dataobj) > 0
+    dice = 2 * (annotation & true).sum() / (annotation.sum() + true.sum())
     assert dice > 0.8, f"the liver is elsewhere: Dice {dice:.2f}"
     # the form in which 3D Slicer asks, read by the library that Slicer reads by
     server.labels_of(how, tmp_path / "got.nrrd", result_extension=".nrrd", result_dtype="uint8")
@@ -106,15 +106,15 @@ def fault(server: Server, image: str) -> tuple[int, str]:
 def test_an_unreadable_volume_is_an_answer_in_words(
     server: Server, truth: Path, patients: list[str], tmp_path: Path
 ) -> None:
-    whole = (truth / f"{patients[0]}.nii.gz").read_bytes()
-    (tmp_path / "half.nii.gz").write_bytes(whole[: len(whole) // 2])
+    data = (truth / f"{patients[0]}.nii.gz").read_bytes()
+    (tmp_path / "half.nii.gz").write_bytes(data[: len(data) // 2])
     with pytest.raises(urllib.error.HTTPError, match="422"):
         server.upload(tmp_path / "half.nii.gz", "half")
     put_into_study(server, "half", tmp_path / "half.nii.gz")
-    code, words = fault(server, "half")
-    assert code == 422 and "half.nii.gz" in words and "remedy" in words
-    code, words = fault(server, "nobody")
-    assert code == 404 and "no such image" in words
+    code, text = fault(server, "half")
+    assert code == 422 and "half.nii.gz" in text and "remedy" in text
+    code, text = fault(server, "nobody")
+    assert code == 404 and "no such image" in text
     server.infer(patients[0])
 
 
@@ -147,8 +147,8 @@ def test_batch_inference_saves_every_patient_and_names_the_faulty(
     assert "remedy" in answers["a_torn"]["error"]
     store: dict[str, Any] = server.get("/datastore/?output=all")["objects"]
     for patient in patients:
-        kept = store[patient]["labels"]["original"]
-        assert kept["info"]["params"]["probabilities"].keys() == set(LESION_TYPES)
+        remaining = store[patient]["labels"]["original"]
+        assert remaining["info"]["params"]["probabilities"].keys() == set(LESION_TYPES)
         file = tmp_path / "label.nii.gz"
         file.write_bytes(server.ask("GET", f"/datastore/label?label={patient}&tag=original"))
         volume = nib.load(server.study / f"{patient}.nii.gz")
@@ -161,13 +161,13 @@ def test_labels_of_a_client_that_counts_its_segments_get_our_numbers(
 ) -> None:
     """3D Slicer numbers the segments that are left, here liver and cyst, as 1 and 2."""
     label = nib.load(truth / f"labels/final/{patients[3]}.nii.gz")
-    drawn = (np.asarray(label.dataobj) > 0).astype(np.uint8)
-    drawn[tuple(np.argwhere(drawn)[0])] = 2
-    nib.save(nib.Nifti1Image(drawn, label.affine), tmp_path / "saved.nii.gz")
-    told = [{"name": "liver", "idx": 1}, {"name": "cyst", "idx": 2}]
+    annotation = (np.asarray(label.dataobj) > 0).astype(np.uint8)
+    annotation[tuple(np.argwhere(annotation)[0])] = 2
+    nib.save(nib.Nifti1Image(annotation, label.affine), tmp_path / "saved.nii.gz")
+    messages = [{"name": "liver", "idx": 1}, {"name": "cyst", "idx": 2}]
     server.upload(truth / f"{patients[3]}.nii.gz", "counted")
-    server.save_label(tmp_path / "saved.nii.gz", "counted", label_info=told)
-    kept = nib.load(server.study / "labels/final/counted.nii.gz")
-    assert set(np.unique(np.asarray(kept.dataobj))) == {0, 1, CLASSES.index("cyst")}
-    np.testing.assert_allclose(kept.affine, label.affine, atol=1e-4)
+    server.save_label(tmp_path / "saved.nii.gz", "counted", label_info=messages)
+    remaining = nib.load(server.study / "labels/final/counted.nii.gz")
+    assert set(np.unique(np.asarray(remaining.dataobj))) == {0, 1, CLASSES.index("cyst")}
+    np.testing.assert_allclose(remaining.affine, label.affine, atol=1e-4)
     server.ask("DELETE", "/datastore/image?id=counted")

@@ -23,7 +23,7 @@ SECONDS = float(os.environ.get("LIDIA_LOAD_SECONDS", "30"))
 CLIENTS = 8
 
 
-def said(answer: dict[str, Any]) -> dict[str, Any]:
+def select_result(answer: dict[str, Any]) -> dict[str, Any]:
     """What an answer says of the patient; times and temporary files differ each time."""
     return {
         key: answer[key] for key in ("id", "probabilities", "malignant", "benign", "lesions", "phases_used")
@@ -33,8 +33,8 @@ def said(answer: dict[str, Any]) -> dict[str, Any]:
 def test_eight_clients_get_each_his_own_whole_answer(
     server: Server, patients: list[str], tmp_path: Path
 ) -> None:
-    alone = {patient: said(server.infer(patient)) for patient in patients}
-    drawn = {
+    alone = {patient: select_result(server.infer(patient)) for patient in patients}
+    samples = {
         patient: np.asarray(nib.load(server.labels_of(patient, tmp_path / f"{patient}.nii.gz")).dataobj)
         for patient in patients
     }
@@ -43,21 +43,21 @@ def test_eight_clients_get_each_his_own_whole_answer(
     before = (rss_mb(process), descriptors(process))
 
     def client(number: int) -> int:
-        asked = 0
+        request = 0
         while time.monotonic() < end:
-            patient = patients[(number + asked) % len(patients)]
-            if asked % 3 == 2:
+            patient = patients[(number + request) % len(patients)]
+            if request % 3 == 2:
                 file = server.labels_of(patient, tmp_path / f"client{number}.nii.gz")
-                assert np.array_equal(np.asarray(nib.load(file).dataobj), drawn[patient])
+                assert np.array_equal(np.asarray(nib.load(file).dataobj), samples[patient])
             else:
-                assert said(server.infer(patient)) == alone[patient]
-            asked += 1
-        return asked
+                assert select_result(server.infer(patient)) == alone[patient]
+            request += 1
+        return request
 
     with ThreadPoolExecutor(CLIENTS) as pool:
-        asked = list(pool.map(client, range(CLIENTS)))
+        request = list(pool.map(client, range(CLIENTS)))
     after = (rss_mb(process), descriptors(process))
-    tell(f"{sum(asked)} answers, {min(asked)} to {max(asked)} a client")
+    tell(f"{sum(request)} answers, {min(request)} to {max(request)} a client")
     tell(f"RSS {before[0]:.0f} to {after[0]:.0f} MB, descriptors {before[1]} to {after[1]}")
-    assert min(asked) > 0
+    assert min(request) > 0
     assert after[0] < before[0] * 1.25 + 100 and after[1] <= before[1] + CLIENTS

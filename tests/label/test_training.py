@@ -36,8 +36,8 @@ def test_training_without_patients_to_validate_on_says_so(
 ) -> None:
     server.save_label(truth / f"labels/final/{patients[0]}.nii.gz", patients[0])
     server.train()
-    told = server.wait_for_training("DONE", "ERROR")
-    assert told["status"] == "ERROR" and "No patient to validate on" in told["details"][-1]
+    info = server.wait_for_training("DONE", "ERROR")
+    assert info["status"] == "ERROR" and "No patient to validate on" in info["details"][-1]
 
 
 def blurred(server: Server) -> None:
@@ -58,8 +58,8 @@ def test_inference_uses_the_weights_of_a_training_over_saved_labels(
         server.save_label(truth / f"labels/final/{patient}.nii.gz", patient)
     before, bad = server.infer(patients[3])["probabilities"], server.weights.read_bytes()
     server.train()
-    told = server.wait_for_training("DONE", "ERROR")
-    assert told["status"] == "DONE", server.log()
+    info = server.wait_for_training("DONE", "ERROR")
+    assert info["status"] == "DONE", server.log()
     assert server.weights.read_bytes() != bad
     state = read_state(server.bundle / "models/training/state_epoch=1.pt")
     assert state["best"]["epoch"] == 1
@@ -86,8 +86,8 @@ def test_a_server_killed_in_training_leaves_study_and_weights_whole(
         time.sleep(0.5)
     assert not server.left(), "the training goes on without its server"
     assert server.weights.read_bytes() == weights
-    kept = json.loads((server.study / "datastore_v2.json").read_text(encoding="utf-8"))["objects"]
-    assert kept == store
+    remaining = json.loads((server.study / "datastore_v2.json").read_text(encoding="utf-8"))["objects"]
+    assert remaining == store
     server.start()
     assert server.get("/datastore/")["label_tags"]["final"] == len(patients)
     assert server.infer(patients[3])["phases_used"]

@@ -168,9 +168,9 @@ def test_a_volume_larger_than_the_server_takes_is_refused_by_its_header(tmp_path
 
 def test_a_spoilt_header_is_no_error_of_python(tmp_path: Path) -> None:
     path, random = tmp_path / "file.nii", np.random.default_rng(0)
-    whole, refused = write(path).read_bytes(), 0
+    data, refused = write(path).read_bytes(), 0
     for _ in range(300):
-        content = bytearray(whole)
+        content = bytearray(data)
         for at in random.integers(0, 352, 3):
             content[at] = random.integers(256)
         path.write_bytes(content)

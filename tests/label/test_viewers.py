@@ -134,8 +134,8 @@ def test_slicer_segments_and_saves_a_volume_that_the_user_opened(
         json.loads(answer(server, "PUT", f"/datastore/?image={node}", *body))["image"] == "3: Venous 5.0 B30f"
     )
     label = tmp_path / "tmpd4e5f6.nii.gz"
-    drawn = nib.load(truth / f"labels/final/{patients[0]}.nii.gz")
-    nib.save(nib.Nifti1Image(np.asarray(drawn.dataobj).astype(np.int16), drawn.affine), label)
+    samples = nib.load(truth / f"labels/final/{patients[0]}.nii.gz")
+    nib.save(nib.Nifti1Image(np.asarray(samples.dataobj).astype(np.int16), samples.affine), label)
     segments = [{"name": "liver", "idx": 1}, {"name": "hcc", "idx": 2}, {"name": "Segment_1", "idx": 3}]
     body = slicer_form({"params": json.dumps({"label_info": segments} | USER)}, {"label": label})
     saved = json.loads(answer(server, "PUT", f"/datastore/label?image={node}", *body))
@@ -147,10 +147,10 @@ def test_slicer_segments_and_saves_a_volume_that_the_user_opened(
 
 def test_slicer_trains(server: Server, info: dict[str, Any]) -> None:
     assert server.reply("GET", "/train/?check_if_running=true")[0] in (200, 404)
-    listed = slicer_options(info, "trainers", "lidia")
-    assert listed.keys() < STOCK_TRAINING.keys()
+    entries = slicer_options(info, "trainers", "lidia")
+    assert entries.keys() < STOCK_TRAINING.keys()
     # the second without a model's name, as the module sends it when its list of models is empty
-    for path, options in (("/train/lidia", STOCK_TRAINING), ("/train/", listed)):
+    for path, options in (("/train/lidia", STOCK_TRAINING), ("/train/", entries)):
         body = json.dumps(options | USER).encode()
         answer(server, "POST", path, body, "application/json")
         # nobody is labelled, so the training ends by itself; the options were no obstacle

@@ -30,7 +30,7 @@ def large(path: Path) -> Path:
     fov = [size // FINER * step for size, step in zip(LARGE, spacing, strict=True)]
     hu, affine = sample_case(3, 1, "internal", spacing=spacing, fov=fov).volumes["venous"]
     small = np.full([size // FINER for size in LARGE], -1000, np.int16)
-    part = tuple(slice(0, min(have, want)) for have, want in zip(hu.shape, small.shape, strict=True))
+    part = tuple(slice(0, min(have, needed)) for have, needed in zip(hu.shape, small.shape, strict=True))
     small[part] = np.rint(hu[part])
     fine = small
     for axis in range(3):
@@ -63,8 +63,8 @@ def test_a_large_patient_needs_at_most_8_gib(bundle: Path, tmp_path: Path, endin
         _, process.returncode, used = os.wait4(process.pid, 0)
     assert process.returncode == 0, log.read_text(errors="replace")[-3000:]
     peak = used.ru_maxrss * 1024
-    found = json.loads((tmp_path / "out/large.json").read_text())
+    content = json.loads((tmp_path / "out/large.json").read_text())
     lasted = time.monotonic() - start
-    tell(f"{ending}: {peak / GIB:.2f} GiB, {lasted:.0f} s, {len(found['lesions'])} lesions")
+    tell(f"{ending}: {peak / GIB:.2f} GiB, {lasted:.0f} s, {len(content['lesions'])} lesions")
     assert nib.load(tmp_path / "out/large_lesions.nii.gz").shape == LARGE
     assert peak <= 8 * GIB

@@ -63,8 +63,8 @@ def test_others_stand_in_a_common_denominator_only_as_an_option(included):
     loss = AsymmetricContrastiveLoss(others_in_denominator=included)(
         unit(0.0), torch.tensor([2]), bank, kinds
     )
-    seen = (0.3, 1.2, 0.1) if included else (0.3, 1.2)
-    by_hand = -similar(0.0, 0.3) + math.log(sum(math.exp(similar(0.0, b)) for b in seen))
+    visible = (0.3, 1.2, 0.1) if included else (0.3, 1.2)
+    by_hand = -similar(0.0, 0.3) + math.log(sum(math.exp(similar(0.0, b)) for b in visible))
     assert float(loss) == pytest.approx(by_hand, rel=1e-9)
 
 

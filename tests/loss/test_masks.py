@@ -49,16 +49,16 @@ def test_features_at_points_have_the_values_and_gradients_of_the_upsampled_map()
     features = torch.randn(3, 4, 5, 6, dtype=torch.float64).requires_grad_()
     index, weights = torch.randint(8 * 10 * 18, (50,)), torch.randn(3, 50, dtype=torch.float64)
     full = F.interpolate(features[None], size=(8, 10, 18), mode="trilinear", align_corners=False)[0]
-    expected, found = full.flatten(1)[:, index], features_at(features, index, (8, 10, 18))
-    torch.testing.assert_close(found, expected)
-    wanted = torch.autograd.grad((expected * weights).sum(), features)[0]
-    torch.testing.assert_close(torch.autograd.grad((found * weights).sum(), features)[0], wanted)
+    expected, result = full.flatten(1)[:, index], features_at(features, index, (8, 10, 18))
+    torch.testing.assert_close(result, expected)
+    target_values = torch.autograd.grad((expected * weights).sum(), features)[0]
+    torch.testing.assert_close(torch.autograd.grad((result * weights).sum(), features)[0], target_values)
 
 
 def test_features_in_half_precision_are_interpolated_in_float():
     features = torch.randn(3, 4, 4, 4).bfloat16()
-    found = features_at(features, torch.arange(64), (4, 4, 4))
-    torch.testing.assert_close(found, features.float().flatten(1), atol=0, rtol=0)
+    result = features_at(features, torch.arange(64), (4, 4, 4))
+    torch.testing.assert_close(result, features.float().flatten(1), atol=0, rtol=0)
 
 
 @pytest.mark.parametrize("shape", [(6, 4, 5), (3, 5, 7)])
@@ -135,13 +135,13 @@ def test_targets_are_stuff_once_and_lesions_one_by_one_without_the_ignored():
     volume = target()
     volume[0, 12, 12, 12] = -1  # too small to count
     volume[1, 12, 12, 12] = 3
-    found = read_targets(volume)
-    assert found.classes.tolist() == [0, 1, 4, 7] and found.instances.tolist() == [0, 0, 1, 2]
-    assert not found.masks[:, 12, 12, 12].any()
-    assert found.masks.sum(0).max() == 1
+    targets = read_targets(volume)
+    assert targets.classes.tolist() == [0, 1, 4, 7] and targets.instances.tolist() == [0, 0, 1, 2]
+    assert not targets.masks[:, 12, 12, 12].any()
+    assert targets.masks.sum(0).max() == 1
 
 
 def test_empty_targets_work():
     volume = torch.full((2, 4, 4, 4), -1, dtype=torch.int16)
-    found = read_targets(volume)
-    assert found.masks.shape == (0, 4, 4, 4)
+    targets = read_targets(volume)
+    assert targets.masks.shape == (0, 4, 4, 4)

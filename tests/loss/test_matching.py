@@ -25,11 +25,11 @@ def test_the_pairs_cost_no_more_than_any_permutation():
     for seed in range(5):
         targets, at, logits, embeddings = case(seed)
         matcher = HungarianMatcher(one_to_many=False)
-        seen = {}
+        recorded = {}
         inner = matcher.cost
-        matcher.cost = lambda *a: seen.setdefault("cost", inner(*a))  # noqa: B023
+        matcher.cost = lambda *a: recorded.setdefault("cost", inner(*a))  # noqa: B023
         pair = matcher(logits, embeddings, at, targets, torch.full((6, 3), -1))
-        cost = seen["cost"]
+        cost = recorded["cost"]
         best = min(sum(float(cost[q, t]) for t, q in enumerate(p)) for p in permutations(range(6), 4))
         assert abs(float(cost[pair.queries, pair.targets].sum()) - best) < 1e-4
         assert sorted(pair.targets.tolist()) == [0, 1, 2, 3] and pair.primary == 4

@@ -15,9 +15,9 @@ def target():
 
 def test_points_avoid_ignored_voxels_and_keep_a_share_for_each_lesion():
     points = SemanticLoss(points=400, foreground=0.25).draw(target())
-    drawn = target()[0, 0].flatten()[points[0]]
-    assert points.shape == (1, 400) and (drawn >= 0).all()
-    assert (drawn[-100:] == 6).all()
+    samples = target()[0, 0].flatten()[points[0]]
+    assert points.shape == (1, 400) and (samples >= 0).all()
+    assert (samples[-100:] == 6).all()
 
 
 def test_a_right_answer_costs_little_and_a_wrong_one_much():

@@ -107,20 +107,20 @@ def test_the_bank_takes_the_embedding_of_the_query_that_was_matched() -> None:
 
 
 def test_the_last_layer_says_who_is_banked_and_how_many_are_right() -> None:
-    given = prediction(pilots=False)
+    inputs = prediction(pilots=False)
     swapped = batch(answers((RIGHT, 2.0), (NONE, -1.0)), answers((NONE, -2.0), (RIGHT, 4.0)))
     loss = criterion()
-    loss(given._replace(layers=[*given.layers, swapped]), target())
+    loss(inputs._replace(layers=[*inputs.layers, swapped]), target())
     loss.fill_bank()
     assert loss.bank.entries()[0].tolist() == [[1, 0, 0, 0], [0, 0, 0, 1]]
     assert loss.parts["query_accuracy"] == 1.0
-    loss(given._replace(layers=[swapped, given.layers[0]]), target())
+    loss(inputs._replace(layers=[swapped, inputs.layers[0]]), target())
     assert loss.parts["query_accuracy"] == 0.5
 
 
 def test_queries_of_one_lesion_share_its_weight() -> None:
-    given, loss = prediction(pilots=False), criterion()
-    loss(given._replace(layers=given.layers[:1], seeds=torch.full((2, 2, 3), 1)), target())
+    inputs, loss = prediction(pilots=False), criterion()
+    loss(inputs._replace(layers=inputs.layers[:1], seeds=torch.full((2, 2, 3), 1)), target())
     assert loss.parts["seg"] == pytest.approx((seg(-2) + seg(1) + seg(3) + seg(-1)) / 2 / 2, rel=1e-5)
 
 
@@ -154,16 +154,16 @@ def test_background_and_liver_are_not_banked() -> None:
 
 
 def test_a_second_pass_answers_at_the_same_points() -> None:
-    loss, given = criterion(), prediction()
-    given = given._replace(mask_features=torch.randn(2, 1, 2, 2, 2))
+    loss, inputs = criterion(), prediction()
+    inputs = inputs._replace(mask_features=torch.randn(2, 1, 2, 2, 2))
     truth = target()
     truth[:, 0, 2:], truth[:, 1, 2:] = 0, 0
     with record_choices(loss):
-        first = loss(given, truth)
+        first = loss(inputs, truth)
     torch.manual_seed(5)
     with replay_choices(loss):
-        assert torch.equal(loss(given, truth), first)
-    assert not torch.equal(loss(given, truth), first)
+        assert torch.equal(loss(inputs, truth), first)
+    assert not torch.equal(loss(inputs, truth), first)
 
 
 def test_the_defaults_are_those_of_section_3() -> None:
@@ -174,6 +174,6 @@ def test_the_defaults_are_those_of_section_3() -> None:
 def test_proposals_in_ignored_voxels_weigh_nothing_whatever_their_axis() -> None:
     truth = target()
     truth[0, 0, 0, 2, 3], truth[0, 1, 0, 2, 3] = -1, 0
-    given = prediction()._replace(seeds=torch.tensor([[[0, 2, 3], [3, 2, 0]], [[-1, -1, -1], [0, 2, 3]]]))
-    weights = criterion().free_weights(given, [read_targets(sample) for sample in truth])
+    inputs = prediction()._replace(seeds=torch.tensor([[[0, 2, 3], [3, 2, 0]], [[-1, -1, -1], [0, 2, 3]]]))
+    weights = criterion().free_weights(inputs, [read_targets(sample) for sample in truth])
     assert weights.tolist() == [[0, 1], [1, 1]]

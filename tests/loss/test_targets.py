@@ -20,22 +20,24 @@ def line(classes: list[int], instances: list[int]) -> torch.Tensor:
 
 
 def test_a_lesion_has_the_commonest_class_of_its_voxels_and_stuff_has_no_lesion_in_it() -> None:
-    found = read_targets(line([0, 1, 1, 4, 4, 6, 2, -1, -1], [0, 0, 3, 3, 3, 3, 5, 5, 6]))
-    assert found.classes.tolist() == [0, 1, 4, 2]
-    assert found.instances.tolist() == [0, 0, 3, 5]
-    wanted = [
+    targets = read_targets(line([0, 1, 1, 4, 4, 6, 2, -1, -1], [0, 0, 3, 3, 3, 3, 5, 5, 6]))
+    assert targets.classes.tolist() == [0, 1, 4, 2]
+    assert targets.instances.tolist() == [0, 0, 3, 5]
+    expected = [
         [1, 0, 0, 0, 0, 0, 0, 0, 0],
         [0, 1, 0, 0, 0, 0, 0, 0, 0],
         [0, 0, 1, 1, 1, 1, 0, 0, 0],
         [0, 0, 0, 0, 0, 0, 1, 0, 0],
     ]
-    assert found.masks[:, 0, 0].int().tolist() == wanted
+    assert targets.masks[:, 0, 0].int().tolist() == expected
 
 
 @pytest.mark.parametrize(("classes", "wanted"), [([0, 0], [0]), ([1, 1], [1]), ([-1, -1], [])])
-def test_stuff_that_is_not_there_is_no_target(classes: list[int], wanted: list[int]) -> None:
-    found = read_targets(line(classes, [0, 0]))
-    assert found.classes.tolist() == wanted and len(found.masks) == len(found.instances) == len(wanted)
+def test_stuff_that_is_not_there_is_no_target(classes: list[int], expected: list[int]) -> None:
+    targets = read_targets(line(classes, [0, 0]))
+    assert targets.classes.tolist() == expected and len(targets.masks) == len(targets.instances) == len(
+        expected
+    )
 
 
 def test_pilots_are_paired_with_their_lesion_by_its_number() -> None:
@@ -55,8 +57,8 @@ def test_points_are_drawn_evenly_from_all_voxels_and_from_a_mask() -> None:
 
 
 def test_the_most_uncertain_are_nearest_to_zero_on_either_side() -> None:
-    found = most_uncertain(torch.tensor([[3.0, -0.5, 1.0, -4.0], [0.2, 5.0, -6.0, -0.1]]), 2)
-    assert [set(row.tolist()) for row in found] == [{1, 2}, {0, 3}]
+    result = most_uncertain(torch.tensor([[3.0, -0.5, 1.0, -4.0], [0.2, 5.0, -6.0, -0.1]]), 2)
+    assert [set(row.tolist()) for row in result] == [{1, 2}, {0, 3}]
 
 
 def test_the_semantic_points_share_the_foreground_evenly_over_lesions_of_any_size() -> None:
@@ -66,8 +68,8 @@ def test_the_semantic_points_share_the_foreground_evenly_over_lesions_of_any_siz
     target[0, 1, 0, 0, 5] = 3  # a number without a lesion
     points = SemanticLoss(points=1000, foreground=0.5).draw(target)
     assert points.shape == (1, 1000)
-    drawn = target[0, 1].flatten()[points[0, 500:]]
-    assert torch.bincount(drawn).tolist() == [0, 250, 250]
+    samples = target[0, 1].flatten()[points[0, 500:]]
+    assert torch.bincount(samples).tolist() == [0, 250, 250]
     share = (target[0, 0].flatten()[points[0, :500]] > 0).float().mean()
     assert share == pytest.approx(65 / 512, abs=0.05), "the others come from everywhere"
 
@@ -109,13 +111,13 @@ def test_the_cost_reads_shared_points_and_the_inside_of_every_target() -> None:
         inside=torch.tensor([[[2.0, -1.0], [-3.0, 4.0]]]),
     )
     targets = Targets(torch.tensor([0, 3]), torch.tensor([0, 1]), torch.zeros(2, 1, 1, 1, dtype=torch.bool))
-    seen: list[tuple[torch.Tensor, ...]] = []
+    recorded: list[tuple[torch.Tensor, ...]] = []
     matcher = HungarianMatcher(one_to_many=False)
     inner = matcher.cost
-    matcher.cost = lambda *given: [seen.append(given), inner(*given)][1]
+    matcher.cost = lambda *inputs: [recorded.append(inputs), inner(*inputs)][1]
     embeddings, seeds = torch.tensor([[0.0, 9.0], [1.0, 0.0], [-1.0, 0.0]]), torch.full((3, 3), -1)
     pair = matcher(torch.zeros(3, 5), embeddings, at, targets, seeds)
-    logits, _, truth, classes = seen[0]
+    logits, _, truth, classes = recorded[0]
     assert logits[1].tolist() == [1, 2, -1, -3, 4]
     assert truth.tolist() == [[1, 1, 1, 0, 0], [0, 0, 0, 1, 1]] and classes.tolist() == [0, 3]
     assert isinstance(pair, Assignment) and pair.primary == 2

@@ -84,11 +84,11 @@ def test_the_spread_is_that_of_refitted_lines() -> None:
     for _ in range(300):
         scores = rng.random(400)
         fits.append(fit_platt(scores, rng.random(400) < apply_platt(scores, true)))
-    said = estimate_platt_covariance(rng.random(400), true)
-    found = np.cov(np.array(fits).T)
-    assert said.slope_variance == pytest.approx(found[0, 0], rel=0.35)
-    assert said.intercept_variance == pytest.approx(found[1, 1], rel=0.35)
-    assert said.covariance == pytest.approx(found[0, 1], abs=0.3 * np.sqrt(found[0, 0] * found[1, 1]))
+    message = estimate_platt_covariance(rng.random(400), true)
+    result = np.cov(np.array(fits).T)
+    assert message.slope_variance == pytest.approx(result[0, 0], rel=0.35)
+    assert message.intercept_variance == pytest.approx(result[1, 1], rel=0.35)
+    assert message.covariance == pytest.approx(result[0, 1], abs=0.3 * np.sqrt(result[0, 0] * result[1, 1]))
     chance = apply_platt(0.9, true)
     hits = [
         low <= chance <= high
@@ -96,7 +96,7 @@ def test_the_spread_is_that_of_refitted_lines() -> None:
         for low, high in [platt_interval(0.9, line, estimate_platt_covariance(rng.random(400), line))]
     ]
     assert 0.9 < np.mean(hits) <= 0.99, "a 95 % interval holds the truth about that often"
-    slopes = [slope_interval(line, said) for line in fits]
+    slopes = [slope_interval(line, message) for line in fits]
     assert 0.9 < np.mean([low <= true.slope <= high for low, high in slopes]) <= 0.99
 
 
@@ -129,9 +129,9 @@ def test_the_spread_is_the_inverse_of_the_likelihood_s_second_derivatives() -> N
     hessian = torch.autograd.functional.hessian(
         lambda at: torch.nn.functional.softplus(at[0] * x + at[1]).sum(), torch.tensor(line).double()
     )
-    wanted = torch.linalg.inv(hessian)
-    found = estimate_platt_covariance(scores, line)
-    assert found == pytest.approx(wanted[[0, 0, 1], [0, 1, 1]].tolist(), rel=1e-4)
+    expected = torch.linalg.inv(hessian)
+    result = estimate_platt_covariance(scores, line)
+    assert result == pytest.approx(expected[[0, 0, 1], [0, 1, 1]].tolist(), rel=1e-4)
 
 
 def test_intervals_of_a_line_and_of_a_probability_by_hand() -> None:
@@ -139,8 +139,8 @@ def test_intervals_of_a_line_and_of_a_probability_by_hand() -> None:
     assert slope_interval(line, spread) == pytest.approx((1.5 - 1.959964 * 0.2, 1.5 + 1.959964 * 0.2))
     x = np.log(3)  # of a score of 0.75
     half = 1.959964 * np.sqrt(0.04 * x**2 - 0.02 * x + 0.09)
-    wanted = [1 / (1 + np.exp(-(1.5 * x - 0.5 + side * half))) for side in (-1, 1)]
-    assert platt_interval(0.75, line, spread) == pytest.approx(wanted, rel=1e-6)
+    expected = [1 / (1 + np.exp(-(1.5 * x - 0.5 + side * half))) for side in (-1, 1)]
+    assert platt_interval(0.75, line, spread) == pytest.approx(expected, rel=1e-6)
     sure = float(apply_platt(0.75, line))
     assert platt_interval(0.75, line, PlattCovariance(0.0, 0.0, 0.0)) == pytest.approx((sure, sure))
 

@@ -38,9 +38,9 @@ def prediction(classes: np.ndarray, **scores: float) -> Prediction:
     return Prediction(lesions, np.zeros(SHAPE, np.uint16), classes > 0, livermax, volumes)
 
 
-def patient(said: np.ndarray, truth: np.ndarray, flags=None, **scores: float) -> dict[str, float]:
+def patient(predicted: np.ndarray, truth: np.ndarray, flags=None, **scores: float) -> dict[str, float]:
     nothing = np.zeros(SHAPE, np.uint16)
-    return measure_patient(prediction(said, **scores), truth, nothing, SPACING, malignant=flags).row
+    return measure_patient(prediction(predicted, **scores), truth, nothing, SPACING, malignant=flags).row
 
 
 def stack(rows: list[dict[str, float]]) -> dict[str, np.ndarray]:
@@ -156,7 +156,7 @@ def test_calibration_is_measured_after_its_lines() -> None:
     for row in rows:
         row["livermax_HCC"] = float(rng.random())
     table, lines = stack(rows), {"HCC": Platt(0.5, -2.0)}
-    raw, mended = (summarise_cohort(table, np.ones((1, 40)), calibration=one) for one in (None, lines))
+    raw, mended = (summarise_cohort(table, np.ones((1, 40)), calibration=entry) for entry in (None, lines))
     assert raw.values["auc8"] == mended.values["auc8"]
     truth, scores, once = table["mm3_HCC"] > 113, table["livermax_HCC"], np.ones((1, 40))
     change = expected_calibration_error(

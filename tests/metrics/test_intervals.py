@@ -26,9 +26,9 @@ OTHER = np.array([0.6, 0.9, 0.4, 0.5, 0.45, 0.7, 0.3, 0.5, 0.2, 0.25, 0.1, 0.35]
 
 
 def test_delong_on_its_vector() -> None:
-    found = delong([ONE, OTHER], TRUTH)
-    assert found.areas == pytest.approx([0.842857, 0.814286], abs=1e-6)
-    assert found.covariance == pytest.approx(
+    result = delong([ONE, OTHER], TRUTH)
+    assert result.areas == pytest.approx([0.842857, 0.814286], abs=1e-6)
+    assert result.covariance == pytest.approx(
         np.array([[0.01619048, 0.00829932], [0.00829932, 0.01829932]]), abs=1e-8
     )
     assert delong_test(ONE, OTHER, TRUTH) == pytest.approx((0.213606, 0.830855), abs=1e-6)
@@ -49,10 +49,10 @@ def test_delong_interval_is_symmetric_in_the_logit() -> None:
 def test_delong_interval_by_hand() -> None:
     """Area 0.842857 of variance 0.0161905: 1.679642 on the logit, of standard error 0.127242 / 0.132449."""
     half = 1.959964 * 0.1272418 / (0.842857 * 0.157143)
-    wanted = [1 / (1 + np.exp(-(1.679642 + side * half))) for side in (-1, 1)]
-    assert delong_interval(ONE, TRUTH) == pytest.approx(wanted, abs=1e-5)
+    expected = [1 / (1 + np.exp(-(1.679642 + side * half))) for side in (-1, 1)]
+    assert delong_interval(ONE, TRUTH) == pytest.approx(expected, abs=1e-5)
     low, high = delong_interval(ONE, TRUTH, level=0.5)
-    assert wanted[0] < low < 0.842857 < high < wanted[1]
+    assert expected[0] < low < 0.842857 < high < expected[1]
     assert delong_interval([0.1, 0.4, 0.3, 0.8], [False, True, False, True]) is None, "an area of 1"
     assert delong_interval([0.1, 0.3, 0.2, 0.8], [False, True, True, False]) is not None, "two of each do"
     assert delong_interval([1, 1, 1, 1], [True, True, False, False]) is None, "a half without any spread"
@@ -82,8 +82,8 @@ def test_wilson_at_two_standard_deviations(hits: int, n: int, low: float, high: 
 
 def test_percentiles_by_hand() -> None:
     values = np.concatenate([[40.0], np.arange(101.0)])
-    found = interval(values, 7)
-    assert (found["value"], found["low"], found["high"], found["n"]) == pytest.approx((40, 2.5, 97.5, 7))
+    result = interval(values, 7)
+    assert (result["value"], result["low"], result["high"], result["n"]) == pytest.approx((40, 2.5, 97.5, 7))
     assert interval(values, 7, level=0.8)["low"] == pytest.approx(10)
     half = np.array([3.0, 1, np.nan, 2, np.nan])
     assert interval(half, 4)["low"] == pytest.approx(1.025), "half of the draws are enough"
@@ -157,16 +157,16 @@ def test_the_bootstrap_of_a_mean_agrees_with_theory_and_takes_seconds() -> None:
 
 def test_what_cannot_be_given_is_none() -> None:
     assert interval(np.array([np.nan, 0.5]), 3) == {"value": None, "low": None, "high": None, "n": 3}
-    few = interval(np.array([0.7, 0.6, np.nan, np.nan]), 3)
-    assert few == {"value": 0.7, "low": None, "high": None, "n": 3}
+    subset = interval(np.array([0.7, 0.6, np.nan, np.nan]), 3)
+    assert subset == {"value": 0.7, "low": None, "high": None, "n": 3}
     assert interval(np.array([0.7]), 3)["low"] is None
 
 
 def test_paired_differences_share_their_draws() -> None:
     weights = draw_patients(len(TRUTH), 500)
-    one, other = (area_under_curve(scores, TRUTH, weights) for scores in (ONE, OTHER))
-    result = paired_difference(one, other, len(TRUTH))
+    entry, other = (area_under_curve(scores, TRUTH, weights) for scores in (ONE, OTHER))
+    result = paired_difference(entry, other, len(TRUTH))
     assert result["value"] == pytest.approx(0.028571, abs=1e-6) and result["low"] < 0 < result["high"]
     assert result["p"] > 0.3
-    assert paired_difference(one + 0.5, one, 12)["p"] < 0.01
-    assert paired_difference(one, one, 12)["p"] == 1
+    assert paired_difference(entry + 0.5, entry, 12)["p"] < 0.01
+    assert paired_difference(entry, entry, 12)["p"] == 1

@@ -33,7 +33,7 @@ def outcomes(match) -> list[str]:
     return [guess.outcome for guess in match.predictions]
 
 
-def three() -> tuple[np.ndarray, np.ndarray]:
+def make_three_lesions() -> tuple[np.ndarray, np.ndarray]:
     """True: HCC, cyst, metastasis. Predicted: the HCC, the cyst as hemangioma, a false ICC."""
     truth = volume((2, 2, 2, 2, 5), (7, 12, 2, 2, 5), (4, 22, 2, 2, 5))
     predicted = volume((2, 3, 2, 2, 5), (5, 12, 3, 2, 5), (3, 32, 20, 10, 5))
@@ -42,12 +42,12 @@ def three() -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("kind", [np.float32, np.int16, np.int64])
 def test_how_a_map_is_stored_changes_nothing(kind: type) -> None:
-    predicted, truth = three()
-    drawn = np.where(truth > 1, 7, 0).astype(kind)
+    predicted, truth = make_three_lesions()
+    samples = np.where(truth > 1, 7, 0).astype(kind)
     assert find_lesions(predicted.astype(kind), SPACING).lesions == find_lesions(predicted, SPACING).lesions
-    one = find_lesions(truth.astype(kind), SPACING, drawn)
-    assert one.lesions == find_lesions(truth, SPACING, drawn.astype(np.uint8)).lesions
-    assert [lesion.number for lesion in one.lesions] == [7]
+    entry = find_lesions(truth.astype(kind), SPACING, samples)
+    assert entry.lesions == find_lesions(truth, SPACING, samples.astype(np.uint8)).lesions
+    assert [lesion.number for lesion in entry.lesions] == [7]
 
 
 def test_a_lesion_keeps_its_place_in_the_volume() -> None:
@@ -56,11 +56,11 @@ def test_a_lesion_keeps_its_place_in_the_volume() -> None:
 
 
 def test_numbers_are_those_of_the_whole_volume_and_of_a_box_in_it() -> None:
-    found = find_lesions(volume((2, 12, 7, 9, 5), (4, 30, 20, 0, 1)), SPACING)
+    lesions = find_lesions(volume((2, 12, 7, 9, 5), (4, 30, 20, 0, 1)), SPACING)
     expected = np.zeros(SHAPE, np.uint32)
     expected[12:17, 7:12, 9:14] = 1
-    assert np.array_equal(found.numbers, expected), "a single voxel is noise"
-    assert np.array_equal(found.crop(np.s_[14:20, 8:10, 9:12]), expected[14:20, 8:10, 9:12])
+    assert np.array_equal(lesions.numbers, expected), "a single voxel is noise"
+    assert np.array_equal(lesions.crop(np.s_[14:20, 8:10, 9:12]), expected[14:20, 8:10, 9:12])
     assert not find_lesions(volume(), SPACING).numbers.any()
 
 
@@ -72,14 +72,14 @@ def test_nan_is_no_lesion() -> None:
 
 
 def test_the_hand_case() -> None:
-    match = matched(*three())
+    match = matched(*make_three_lesions())
     assert outcomes(match) == ["true", "true", "false"]
     assert [truth.hit for truth in match.truths] == [True, True, False]
     assert [guess.kind for guess in match.predictions] == [2, 7, 0]
     table = cross_tabulate_types(match)
     assert table[0, 0] == 1 and table[5, 3] == 1 and table[8, 1] == 1 and table[2, 8] == 1
     assert table.sum() == 4
-    predicted, truth = (find_lesions(one, SPACING) for one in three())
+    predicted, truth = (find_lesions(entry, SPACING) for entry in make_three_lesions())
     assert match_one_to_one(predicted, truth, iou=0.1) == (2, 1, 1)
     assert match_one_to_one(predicted, truth, iou=0.7) == (0, 3, 3), "IoU of both pairs is 2/3"
 
@@ -88,8 +88,8 @@ def test_the_small_are_dropped_ignored_or_not_counted() -> None:
     truth = volume((2, 2, 2, 2, 1), (3, 12, 2, 2, 2), (4, 22, 2, 2, 3))
     predicted = volume((2, 2, 2, 2, 3), (3, 12, 2, 2, 3), (4, 22, 2, 2, 2))
     match = matched(predicted, truth)
-    assert [one.lesion.kind for one in match.truths] == [3, 4], "8 mm3 is noise of the drawing"
-    assert [one.ignored for one in match.truths] == [True, False]
+    assert [entry.lesion.kind for entry in match.truths] == [3, 4], "8 mm3 is noise of the drawing"
+    assert [entry.ignored for entry in match.truths] == [True, False]
     assert outcomes(match) == ["false", "ignored", "small"]
     assert not match.truths[1].hit, "216 mm3 found by 64 mm3 only"
     assert [guess.kind for guess in match.predictions] == [0, 0, 0]
@@ -104,14 +104,14 @@ def test_one_prediction_over_two_truths_and_two_over_one() -> None:
     truth = volume((2, 2, 2, 2, 4), (3, 6, 2, 2, 4))
     joined = np.where(truth > 1, 2, 1)
     match = matched(joined, truth)
-    assert outcomes(match) == ["true"] and all(one.hit for one in match.truths)
-    found, real = find_lesions(joined, SPACING), find_lesions(truth, SPACING)
-    assert match_one_to_one(found, real, iou=0.1) == (1, 0, 1)
+    assert outcomes(match) == ["true"] and all(entry.hit for entry in match.truths)
+    lesions, real = find_lesions(joined, SPACING), find_lesions(truth, SPACING)
+    assert match_one_to_one(lesions, real, iou=0.1) == (1, 0, 1)
     match = matched(truth, joined)
     assert sorted(outcomes(match)) == ["ignored", "true"]
-    assert [one.hit for one in match.truths] == [True]
+    assert [entry.hit for entry in match.truths] == [True]
     assert cross_tabulate_types(match)[0, :2].tolist() == [1, 1], "both are typed against the one truth"
-    assert match_one_to_one(real, found, iou=0.1) == (1, 1, 0)
+    assert match_one_to_one(real, lesions, iou=0.1) == (1, 1, 0)
 
 
 def test_a_match_needs_dice_of_a_fifth() -> None:
@@ -126,8 +126,8 @@ def test_drawn_instances_part_touching_lesions_of_one_type() -> None:
     truth = volume((2, 2, 2, 2, 4), (2, 6, 2, 2, 4), (5, 20, 20, 10, 4))
     instances = np.zeros(SHAPE, np.int16)
     instances[2:6, 2:6, 2:6], instances[6:10, 2:6, 2:6] = 7, 3
-    found = find_lesions(truth, SPACING, instances)
-    assert [(one.number, one.kind) for one in found.lesions] == [(3, 2), (7, 2), (8, 5)]
+    lesions = find_lesions(truth, SPACING, instances)
+    assert [(entry.number, entry.kind) for entry in lesions.lesions] == [(3, 2), (7, 2), (8, 5)]
     assert len(find_lesions(truth, SPACING).lesions) == 2
 
 
@@ -142,29 +142,31 @@ def row(*strips: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
 def test_as_many_pairs_as_possible_come_before_the_best_pairs() -> None:
     """Each prediction has an IoU of 2/18 with its own truth, and of 8/12 with the next one."""
     predicted = [row((10 * k + 8, 10 * k + 18))[0] for k in range(4)]
-    numbers = sum((k + 1) * (one == 2).astype(np.int16) for k, one in enumerate(predicted))
+    numbers = sum((k + 1) * (entry == 2).astype(np.int16) for k, entry in enumerate(predicted))
     joined = np.maximum.reduce(predicted)
-    found = find_lesions(joined, SPACING, numbers)
-    classes, drawn = row(*((10 * k, 10 * k + 10) for k in range(4)))
-    truth = find_lesions(classes, SPACING, drawn)
-    assert match_one_to_one(found, truth, iou=0.1) == (4, 0, 0)
-    assert match_one_to_one(found, truth, iou=0.5) == (3, 1, 1)
-    assert match_one_to_one(found, truth, iou=8 / 12) == (3, 1, 1), "an IoU of just that counts"
+    lesions = find_lesions(joined, SPACING, numbers)
+    classes, samples = row(*((10 * k, 10 * k + 10) for k in range(4)))
+    truth = find_lesions(classes, SPACING, samples)
+    assert match_one_to_one(lesions, truth, iou=0.1) == (4, 0, 0)
+    assert match_one_to_one(lesions, truth, iou=0.5) == (3, 1, 1)
+    assert match_one_to_one(lesions, truth, iou=8 / 12) == (3, 1, 1), "an IoU of just that counts"
 
 
 def test_a_number_that_spills_over_into_the_liver_is_only_the_lesion() -> None:
     truth = volume((4, 2, 2, 2, 4), (7, 20, 2, 2, 4))
     instances = np.zeros(SHAPE, np.int16)
     instances[1:8, 2:6, 2:6], instances[19:30, 2:6, 2:6] = 1, 2
-    found = find_lesions(truth, SPACING, instances)
-    assert [(one.kind, one.component.voxels) for one in found.lesions] == [(4, 64), (7, 64)]
-    assert (found.numbers > 0).sum() == 128
+    lesions = find_lesions(truth, SPACING, instances)
+    assert [(entry.kind, entry.component.voxels) for entry in lesions.lesions] == [(4, 64), (7, 64)]
+    assert (lesions.numbers > 0).sum() == 128
 
 
 def test_a_lesion_has_the_class_of_most_of_its_voxels() -> None:
     truth, instances = volume((9, 2, 2, 2, 4), (3, 5, 2, 2, 1)), np.zeros(SHAPE, np.int16)
     instances[2:6, 2:6, 2:6] = 4
-    assert [(one.number, one.kind) for one in find_lesions(truth, SPACING, instances).lesions] == [(4, 9)]
+    assert [(entry.number, entry.kind) for entry in find_lesions(truth, SPACING, instances).lesions] == [
+        (4, 9)
+    ]
 
 
 def test_the_best_match_of_a_truth_is_among_the_predictions_that_count() -> None:
@@ -177,7 +179,7 @@ def test_the_best_match_of_a_truth_is_among_the_predictions_that_count() -> None
         find_lesions(predicted, SPACING, numbers), find_lesions(truth, SPACING), counted_mm3=300.0
     )
     assert match.truths[0].best == 6 and match.truths[0].dice == pytest.approx(2 * 16 / (64 + 80))
-    assert [(one.best, round(one.dice, 6)) for one in match.predictions] == [
+    assert [(entry.best, round(entry.dice, 6)) for entry in match.predictions] == [
         (1, round(2 * 27 / (27 + 64), 6)),
         (1, round(32 / 144, 6)),
     ]
@@ -199,11 +201,13 @@ def test_predictions_are_read_from_the_best_match_downwards() -> None:
 
 
 def test_empty_sides() -> None:
-    empty, full = volume(), three()[1]
+    empty, full = volume(), make_three_lesions()[1]
     nothing = matched(empty, empty)
     assert nothing.truths == [] and nothing.predictions == [] and cross_tabulate_types(nothing).sum() == 0
     missed = matched(empty, full)
-    assert [one.hit for one in missed.truths] == [False] * 3 and cross_tabulate_types(missed)[:, 8].sum() == 3
+    assert [entry.hit for entry in missed.truths] == [False] * 3 and cross_tabulate_types(missed)[
+        :, 8
+    ].sum() == 3
     false = matched(full, empty)
     assert outcomes(false) == ["false"] * 3 and cross_tabulate_types(false)[8].sum() == 3
     for predicted, truth, counts in (
@@ -231,9 +235,9 @@ def scattered(seed: int) -> np.ndarray:
 def greedy(predicted, truth, iou: float) -> int:
     """An independent count: pairs by falling IoU, each side once."""
     shared = count_shared_voxels(predicted, truth).astype(float)
-    for row, one in enumerate(predicted.lesions):
+    for row, entry in enumerate(predicted.lesions):
         for column, other in enumerate(truth.lesions):
-            shared[row, column] /= one.component.voxels + other.component.voxels - shared[row, column]
+            shared[row, column] /= entry.component.voxels + other.component.voxels - shared[row, column]
     hits = 0
     while shared.size and shared.max() >= iou:
         row, column = np.unravel_index(shared.argmax(), shared.shape)
@@ -259,7 +263,7 @@ def test_one_to_one_agrees_with_panoptica(seed: int) -> None:
         instance_approximator=panoptica.ConnectedComponentsInstanceApproximator(),
         instance_matcher=panoptica.NaiveThresholdMatching(matching_threshold=0.1),
     )
-    masks = [(scattered(one) > 1).astype(np.uint8) for one in (seed, seed + 100)]
+    masks = [(scattered(entry) > 1).astype(np.uint8) for entry in (seed, seed + 100)]
     (result,) = evaluator.evaluate(*masks, verbose=False).values()
     mine = match_one_to_one(*(find_lesions(2 * mask, SPACING) for mask in masks), iou=0.1)
     assert mine == (result.tp, result.fp, result.fn)

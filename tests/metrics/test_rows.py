@@ -20,15 +20,15 @@ def cubes(*lesions: tuple[int, int, int]) -> np.ndarray:
     return classes
 
 
-def row(said: np.ndarray, truth: np.ndarray, spacing=SPACING, **options) -> dict[str, float]:
+def row(predicted: np.ndarray, truth: np.ndarray, spacing=SPACING, **options) -> dict[str, float]:
     scores = dict.fromkeys(SCORES, 0.0)
-    lesions = np.where(said > 1, said, 0).astype(np.uint8)
-    given = Prediction(lesions, np.zeros(SHAPE, np.uint16), said > 0, scores, scores)
-    return measure_patient(given, truth, np.zeros(SHAPE, np.uint16), spacing, **options).row
+    lesions = np.where(predicted > 1, predicted, 0).astype(np.uint8)
+    inputs = Prediction(lesions, np.zeros(SHAPE, np.uint16), predicted > 0, scores, scores)
+    return measure_patient(inputs, truth, np.zeros(SHAPE, np.uint16), spacing, **options).row
 
 
 def table(*rows: dict[str, float]) -> dict[str, np.ndarray]:
-    return {name: np.array([one[name] for one in rows], float) for name in rows[0]}
+    return {name: np.array([entry[name] for entry in rows], float) for name in rows[0]}
 
 
 @pytest.mark.parametrize(
@@ -43,36 +43,41 @@ def table(*rows: dict[str, float]) -> dict[str, np.ndarray]:
 )
 def test_a_truth_s_size_is_the_diameter_of_the_ball_of_its_volume(diameter: float, stratum: str) -> None:
     edge = (np.pi / 6 * diameter**3 / 64) ** (1 / 3)  # of a voxel; a lesion has 64
-    found = row(cubes((3, 4, 4)), cubes((2, 4, 4), (7, 20, 4)), (edge,) * 3)
+    result = row(cubes((3, 4, 4)), cubes((2, 4, 4), (7, 20, 4)), (edge,) * 3)
     names = ("under_10mm", "10_to_20mm", "over_20mm")
-    assert [found[f"truths_{name}"] for name in names] == [2 * (name == stratum) for name in names]
-    assert [found[f"hits_{name}"] for name in names] == [1 * (name == stratum) for name in names]
+    assert [result[f"truths_{name}"] for name in names] == [2 * (name == stratum) for name in names]
+    assert [result[f"hits_{name}"] for name in names] == [1 * (name == stratum) for name in names]
 
 
 def test_each_answer_has_its_column() -> None:
     """An HCC called ICC, a cyst missed, a false FNH, and a prediction of 64 mm3."""
-    found = row(cubes((3, 2, 4), (6, 20, 4), (8, 30, 2)), cubes((2, 2, 4), (7, 40, 4)))
-    assert found["called_HCC_ICC"] == 1 and found["called_ICC_HCC"] == found["called_HCC_HCC"] == 0
-    assert found["false_FNH"] == 1 and sum(found[name] for name in found if name.startswith("false_")) == 3
-    assert (found["false_iou10"], found["missed_iou10"], found["hit_iou10"]) == (1, 1, 1)
-    outcomes = [found[f"predicted_{name}"] for name in ("true", "false", "ignored", "small")]
+    result = row(cubes((3, 2, 4), (6, 20, 4), (8, 30, 2)), cubes((2, 2, 4), (7, 40, 4)))
+    assert result["called_HCC_ICC"] == 1 and result["called_ICC_HCC"] == result["called_HCC_HCC"] == 0
+    assert result["false_FNH"] == 1 and sum(result[name] for name in result if name.startswith("false_")) == 3
+    assert (result["false_iou10"], result["missed_iou10"], result["hit_iou10"]) == (1, 1, 1)
+    outcomes = [result[f"predicted_{name}"] for name in ("true", "false", "ignored", "small")]
     assert outcomes == [1, 1, 0, 1]
-    assert (found["truths_HCC"], found["hits_HCC"], found["truths_cyst"], found["hits_cyst"]) == (1, 1, 1, 0)
-    assert found["mm3_HCC"] == 512 and found["mm3_malignant"] == 512 and found["mm3_benign"] == 512
+    assert (result["truths_HCC"], result["hits_HCC"], result["truths_cyst"], result["hits_cyst"]) == (
+        1,
+        1,
+        1,
+        0,
+    )
+    assert result["mm3_HCC"] == 512 and result["mm3_malignant"] == 512 and result["mm3_benign"] == 512
 
 
 def test_every_threshold_of_the_protocol_is_used() -> None:
-    said, truth = cubes((2, 3, 4)), cubes((2, 2, 4), (7, 40, 3))  # Dice 0.75, IoU 0.6
-    plain = row(said, truth)
+    message, truth = cubes((2, 3, 4)), cubes((2, 2, 4), (7, 40, 3))  # Dice 0.75, IoU 0.6
+    plain = row(message, truth)
     assert (plain["hits_HCC"], plain["truths_cyst"], plain["truths_ignored"]) == (1, 1, 0)
     assert (plain["hit_iou10"], plain["hit_iou50"]) == (1, 1)
-    assert row(said, truth, protocol=Protocol(overlap=0.8))["hits_HCC"] == 0
-    large = row(said, truth, protocol=Protocol(counted_mm3=300.0))
+    assert row(message, truth, protocol=Protocol(overlap=0.8))["hits_HCC"] == 0
+    large = row(message, truth, protocol=Protocol(counted_mm3=300.0))
     assert (large["truths_cyst"], large["truths_ignored"], large["missed_iou10"]) == (0, 1, 0)
     assert np.isnan(large["dice_cyst"]) and plain["dice_cyst"] == 0
-    none = row(said, truth, protocol=Protocol(smallest_mm3=600.0))
+    none = row(message, truth, protocol=Protocol(smallest_mm3=600.0))
     assert none["truths_HCC"] == none["predicted_true"] == 0 and none["mm3_HCC"] == 0
-    strict = row(said, truth, protocol=Protocol(ious=(0.59, 0.61)))
+    strict = row(message, truth, protocol=Protocol(ious=(0.59, 0.61)))
     assert (strict["hit_iou59"], strict["hit_iou61"]) == (1, 0)
 
 

@@ -37,19 +37,19 @@ def test_what_parts_perfectly_is_decided_midway() -> None:
 
 def test_a_cohort_is_judged_by_hand() -> None:
     chances, truth = np.array([0.1, 0.3, 0.9, 0.1, 0.5, 0.95]), np.array([1, 1, 1, 0, 0, 0], bool)
-    found = evaluate_operating_point(chances, truth, OperatingPoint(0.2, 0.8))
-    assert found[:2] == (6, 3)
-    assert found.sensitivity[0] == found.specificity[0] == pytest.approx(2 / 3)
-    assert found.sensitivity[1] < 2 / 3 < found.sensitivity[2]
-    assert (found.ruled_out, found.ruled_in) == (pytest.approx(2 / 6), pytest.approx(2 / 6))
+    result = evaluate_operating_point(chances, truth, OperatingPoint(0.2, 0.8))
+    assert result[:2] == (6, 3)
+    assert result.sensitivity[0] == result.specificity[0] == pytest.approx(2 / 3)
+    assert result.sensitivity[1] < 2 / 3 < result.sensitivity[2]
+    assert (result.ruled_out, result.ruled_in) == (pytest.approx(2 / 6), pytest.approx(2 / 6))
 
 
 def test_shares_have_wilson_s_interval_of_their_own_side() -> None:
     chances, truth = np.array([0.1, 0.3, 0.9, 0.1, 0.5]), np.array([1, 1, 1, 0, 0], bool)
-    found = evaluate_operating_point(chances, truth, OperatingPoint(0.2, 0.8))
-    assert found.sensitivity == pytest.approx((2 / 3, *wilson(2, 3)))
-    assert found.specificity == pytest.approx((1.0, *wilson(2, 2)))
-    assert (found.ruled_out, found.ruled_in) == (pytest.approx(2 / 5), pytest.approx(1 / 5))
+    result = evaluate_operating_point(chances, truth, OperatingPoint(0.2, 0.8))
+    assert result.sensitivity == pytest.approx((2 / 3, *wilson(2, 3)))
+    assert result.specificity == pytest.approx((1.0, *wilson(2, 2)))
+    assert (result.ruled_out, result.ruled_in) == (pytest.approx(2 / 5), pytest.approx(1 / 5))
 
 
 def test_a_probability_at_the_point_is_open() -> None:
@@ -60,8 +60,8 @@ def test_a_probability_at_the_point_is_open() -> None:
         OPEN,
         RULED_IN,
     ]
-    found = evaluate_operating_point([0.2, 0.8], [True, False], point)
-    assert found.sensitivity[0] == found.specificity[0] == 1 and found.ruled_out == found.ruled_in == 0
+    result = evaluate_operating_point([0.2, 0.8], [True, False], point)
+    assert result.sensitivity[0] == result.specificity[0] == 1 and result.ruled_out == result.ruled_in == 0
 
 
 def test_the_shares_that_may_be_lost_are_asked_for() -> None:
@@ -91,6 +91,6 @@ def test_both_promises_hold_where_the_point_was_chosen(patients: list[tuple[floa
             choose_operating_point(chances, truth)
         return
     point = choose_operating_point(chances, truth)
-    found = evaluate_operating_point(chances, truth, point)
-    assert found.sensitivity[0] >= 0.95 and found.specificity[0] >= 0.95
+    result = evaluate_operating_point(chances, truth, point)
+    assert result.sensitivity[0] >= 0.95 and result.specificity[0] >= 0.95
     assert point.rule_out <= point.rule_in

@@ -21,8 +21,8 @@ def random_classes(seed: int) -> np.ndarray:
 def test_every_dice_agrees_with_monai() -> None:
     predicted, truth = random_classes(1), random_classes(2)
 
-    def monai_dice(one: np.ndarray, other: np.ndarray, classes: int) -> list[float]:
-        pair = [one_hot(torch.from_numpy(a)[None, None].float(), classes) for a in (one, other)]
+    def monai_dice(entry: np.ndarray, other: np.ndarray, classes: int) -> list[float]:
+        pair = [one_hot(torch.from_numpy(a)[None, None].float(), classes) for a in (entry, other)]
         return DiceMetric(reduction="none")(*pair)[0].tolist()
 
     mine = compute_dice(predicted, truth)

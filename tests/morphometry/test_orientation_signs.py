@@ -30,11 +30,11 @@ def body() -> tuple[np.ndarray, np.ndarray]:
 
 def test_bearings_of_a_known_body() -> None:
     hu, liver = body()
-    found = measure_orientation_signs(hu, liver, STEP)
-    assert found.thickness == pytest.approx(1, abs=0.2), "both halves of this body are as thick"
-    assert found.spine == pytest.approx((112 - 72) / 224, abs=0.03)
-    assert found.liver_mm == pytest.approx(70, abs=3)
-    assert found.lungs == pytest.approx(np.pi * 4.8 * 6.0, rel=0.1)  # the area of one ellipse, cm2
+    result = measure_orientation_signs(hu, liver, STEP)
+    assert result.thickness == pytest.approx(1, abs=0.2), "both halves of this body are as thick"
+    assert result.spine == pytest.approx((112 - 72) / 224, abs=0.03)
+    assert result.liver_mm == pytest.approx(70, abs=3)
+    assert result.lungs == pytest.approx(np.pi * 4.8 * 6.0, rel=0.1)  # the area of one ellipse, cm2
     nothing = measure_orientation_signs(np.full(SHAPE, -200.0), liver, STEP)
     assert nothing == (None, None, None, None)
     assert measure_orientation_signs(np.minimum(hu, 100), None, STEP)[:2] == (None, None)
@@ -56,7 +56,7 @@ FLIPS = [axes for count in range(4) for axes in itertools.combinations(range(3),
 @pytest.mark.parametrize("axes", FLIPS, ids=str)
 def test_each_contradiction_is_named(axes: tuple[int, ...]) -> None:
     text = " ".join(contradictions(*body(), axes))
-    assert [words in text for words in WORDS] == [axis in axes for axis in range(3)]
+    assert [phrase in text for phrase in WORDS] == [axis in axes for axis in range(3)]
     assert ("turned" in text) == (len(axes) == 2) and ("mirrored" in text) == (len(axes) % 2 == 1)
 
 

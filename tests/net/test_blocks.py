@@ -26,10 +26,10 @@ def test_the_shortcut_is_the_plain_convolution(batch: int, stride: int) -> None:
     results = []
     for layer in (ours, plain, torch.jit.script(ours)):
         layer.zero_grad()
-        here = image.clone().requires_grad_()
-        out = layer(here)
+        present = image.clone().requires_grad_()
+        out = layer(present)
         out.square().sum().backward()
-        results.append([out.detach(), here.grad, layer.weight.grad.clone(), layer.bias.grad.clone()])
+        results.append([out.detach(), present.grad, layer.weight.grad.clone(), layer.bias.grad.clone()])
     for other in results[1:]:
         for a, b in zip(results[0], other, strict=True):
             torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)

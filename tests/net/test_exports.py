@@ -59,8 +59,8 @@ def phantom(cohort: Path, network: LIDIA) -> torch.Tensor:
     box = bounding_box(case["label"][0].numpy() > 1)
     assert box is not None
     cut = []
-    for side, size, whole in zip(box, (64, 64, 48), case["image"].shape[1:], strict=True):
-        start = min(max((side.start + side.stop - size) // 2, 0), whole - size)
+    for side, size, complete in zip(box, (64, 64, 48), case["image"].shape[1:], strict=True):
+        start = min(max((side.start + side.stop - size) // 2, 0), complete - size)
         cut.append(slice(start, start + size))
     return case["image"].as_tensor()[(slice(None), *cut)][None].contiguous()
 
@@ -76,16 +76,16 @@ def noise(size: tuple[int, ...], batch: int = 1) -> torch.Tensor:
 
 
 def scores(probabilities: np.ndarray) -> np.ndarray:
-    found = diagnose(probabilities, (2.5, 2.5, 2.5), np.diag([2.5, 2.5, 2.5, 1.0]))
-    return np.array(list(found.livermax.values()))
+    diagnosis = diagnose(probabilities, (2.5, 2.5, 2.5), np.diag([2.5, 2.5, 2.5, 1.0]))
+    return np.array(list(diagnosis.livermax.values()))
 
 
 def same(mine: np.ndarray, eager: np.ndarray) -> None:
     """A peak or a mask's edge may tip over by rounding; then few voxels and no patient score may change."""
     assert mine.shape == eager.shape and np.isfinite(mine).all()
     assert (mine.argmax(1) == eager.argmax(1)).mean() >= 0.999
-    for one, other in zip(mine, eager, strict=True):
-        np.testing.assert_allclose(scores(one), scores(other), rtol=0, atol=0.01)
+    for entry, other in zip(mine, eager, strict=True):
+        np.testing.assert_allclose(scores(entry), scores(other), rtol=0, atol=0.01)
 
 
 def test_one_graph_of_the_fusion_serves_every_subset() -> None:
@@ -122,10 +122,12 @@ def test_a_sure_lesion_keeps_its_peaks_in_onnx(tmp_path: Path, network: LIDIA, p
     for subset in ((0, 3), (0, 1, 2), (0, 1, 3), (0, 2, 3), (1, 2, 3)):
         network(with_phases(phantom, subset))
     hook.remove()
-    lost = 0
-    for one in logits:
-        lost += len(set(lesion_peaks(one, 24)[0].tolist()) - set(session.run(None, {"x": one.numpy()})[0][0]))
-    assert len(logits) == 5 and lost == 0
+    missing = 0
+    for entry in logits:
+        missing += len(
+            set(lesion_peaks(entry, 24)[0].tolist()) - set(session.run(None, {"x": entry.numpy()})[0][0])
+        )
+    assert len(logits) == 5 and missing == 0
 
 
 def torchscript(bundle: Path, weights: Path, folder: Path) -> Path:
@@ -161,8 +163,8 @@ def test_the_torchscript_file_needs_nothing_but_torch(
     images += [with_phases(phantom, s) for s in ((2,), (0, 1, 2), (0, 1, 2, 3))]
     np.savez(tmp_path / "images.npz", *[image.numpy() for image in images])
     command = [sys.executable, "-c", ONLY_TORCH]
-    done = subprocess.run(command, cwd=tmp_path, env={}, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
+    process = subprocess.run(command, cwd=tmp_path, env={}, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr[-3000:]
     maps = np.load(tmp_path / "maps.npz")
     for k, image in enumerate(images):
         with torch.no_grad():
@@ -198,8 +200,8 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Onnx:
     line = next(line for line in page.splitlines() if "monai.bundle onnx_export" in line)
     command = [sys.executable, *shlex.split(line)[1:]]
     command[command.index("--filepath") + 1] = str(path)
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr[-3000:]
     assert [file.name for file in path.parent.iterdir()] == ["model.onnx"], "one file holds the weights too"
     return Onnx(path)
 
@@ -221,14 +223,14 @@ def test_one_onnx_file_serves_every_subset_and_size(
 def test_what_comes_before_any_choice_is_the_same_in_onnx(
     exported: Onnx, network: LIDIA, phantom: torch.Tensor
 ) -> None:
-    seen: list[Any] = []
+    recorded: list[Any] = []
     layers = [network.get_submodule(name) for name in CONTINUOUS]
-    hooks = [layer.register_forward_hook(lambda _, __, out: seen.append(out.numpy())) for layer in layers]
+    hooks = [layer.register_forward_hook(lambda _, __, out: recorded.append(out.numpy())) for layer in layers]
     for subset in SUBSETS:
         for image in (with_phases(phantom, subset), with_phases(noise((48, 32, 64)), subset)):
-            seen.clear()
+            recorded.clear()
             network(image)
-            for mine, eager in zip(exported.parts(image), seen, strict=True):
+            for mine, eager in zip(exported.parts(image), recorded, strict=True):
                 np.testing.assert_allclose(mine, eager, rtol=0, atol=1e-4)
     for hook in hooks:
         hook.remove()

@@ -44,12 +44,12 @@ def test_the_map_is_that_of_the_queries_and_its_share_of_the_head_upsampled(shar
     out = network.train()(scan())
     last, features = out.layers[-1], out.mask_features
     masks = mask_logits(last.mask_embed, features.flatten(2)).unflatten(2, features.shape[2:])
-    wanted = semantic_map(last.pred_logits, masks, max_over_queries=True)
+    expected = semantic_map(last.pred_logits, masks, max_over_queries=True)
     if share or types:
         head = out.semantic_logits.softmax(1)
-        wanted = mix_maps(wanted, head, share, share if types is None else types)
-    wanted = F.interpolate(wanted, scale_factor=2, mode="trilinear", align_corners=False)
-    torch.testing.assert_close(network.eval()(scan()), wanted)
+        expected = mix_maps(expected, head, share, share if types is None else types)
+    expected = F.interpolate(expected, scale_factor=2, mode="trilinear", align_corners=False)
+    torch.testing.assert_close(network.eval()(scan()), expected)
 
 
 @torch.no_grad()
@@ -79,15 +79,15 @@ def test_the_first_prediction_is_that_of_the_queries_before_any_layer() -> None:
 def test_each_layer_attends_to_its_level_under_the_mask_so_far() -> None:
     """The decoder's two layers one by one: level 2, then level 1, each with its places and its embedding."""
     network = small().train()
-    seen = []
+    recorded = []
     for layer in network.transformer_decoder.layers:
-        layer.register_forward_hook(lambda _, inputs, out: seen.append((inputs, out)))
+        layer.register_forward_hook(lambda _, inputs, out: recorded.append((inputs, out)))
     out = network(scan())
     _, pyramid, _ = network.encode(scan())
     for step, (level, factor) in enumerate(((2, 4), (1, 2))):
-        (_, _, memory, places, blocked, apart), _ = seen[step]
-        wanted = pyramid[level].flatten(2).transpose(1, 2) + network.transformer_decoder.level_embed[step]
-        torch.testing.assert_close(memory, wanted)
+        (_, _, memory, places, blocked, apart), _ = recorded[step]
+        expected = pyramid[level].flatten(2).transpose(1, 2) + network.transformer_decoder.level_embed[step]
+        torch.testing.assert_close(memory, expected)
         x, y, z = (n // factor for n in (16, 8, 24))
         steps = [2.0 * factor * (torch.arange(n) - (n - 1) / 2) for n in (x, y, z)]
         grid = torch.stack(torch.meshgrid(*steps, indexing="ij"), -1).reshape(-1, 3)
@@ -95,7 +95,7 @@ def test_each_layer_attends_to_its_level_under_the_mask_so_far() -> None:
         coarse = F.avg_pool3d(out.mask_features, factor).flatten(2)
         assert torch.equal(blocked, mask_logits(out.layers[step].mask_embed, coarse) < 0)
         assert apart is None
-    assert len(seen) == 2
+    assert len(recorded) == 2
 
 
 @torch.no_grad()
@@ -104,14 +104,14 @@ def test_both_paths_see_the_image_in_focus_and_0_where_a_phase_is_absent(focus) 
     network, image = small(focus=focus).train(), scan()
     image[:, 2] = torch.nan
     present = torch.tensor([[True, True, False, True]])
-    given = (image.nan_to_num(5.0) + (0.1333 if focus else 0)) / (0.2667 if focus else 1)
-    given = given.clamp(-1.25, 3.5) if focus else given
-    given[:, 2] = 0
+    inputs = (image.nan_to_num(5.0) + (0.1333 if focus else 0)) / (0.2667 if focus else 1)
+    inputs = inputs.clamp(-1.25, 3.5) if focus else inputs
+    inputs[:, 2] = 0
     levels, pyramid, pixels = network.encode(image)
-    fused = network.fusion(given, present)
+    fused = network.fusion(inputs, present)
     torch.testing.assert_close(levels[0], fused)
     torch.testing.assert_close(pyramid[0], network.pixel_decoder(network.encoder(fused))[0])
-    torch.testing.assert_close(pixels, pyramid[0] + network.hounsfield_path(given, present))
+    torch.testing.assert_close(pixels, pyramid[0] + network.hounsfield_path(inputs, present))
 
 
 @torch.no_grad()
@@ -160,8 +160,8 @@ def test_embeddings_of_the_contrast_are_of_the_last_layer_s_queries_without_pilo
     target[:, 0, 4:8, 4:8, 4:8], target[:, 1, 4:8, 4:8, 4:8] = 3, 1
     out = network(scan(), target)
     assert last[0].shape[1] == 9 and out.contrastive_embed.shape == (1, 8, 64)
-    wanted = network.contrastive_projection(network.transformer_decoder.heads.norm(last[0][:, :8]))
-    torch.testing.assert_close(out.contrastive_embed, wanted / wanted.norm(dim=-1, keepdim=True))
+    expected = network.contrastive_projection(network.transformer_decoder.heads.norm(last[0][:, :8]))
+    torch.testing.assert_close(out.contrastive_embed, expected / expected.norm(dim=-1, keepdim=True))
 
 
 def test_masks_find_their_features_but_do_not_bend_them_for_the_classes() -> None:

@@ -6,15 +6,15 @@ import torch
 from scripts.lidia.net.ifm import IterativeFusion, PhaseBlock
 
 
-@pytest.mark.parametrize("here", [(0, 1, 2), (0, 1, 2, 3), (1, 3), (2, 3), (0, 2, 3), (2,)])
+@pytest.mark.parametrize("present_phases", [(0, 1, 2), (0, 1, 2, 3), (1, 3), (2, 3), (0, 2, 3), (2,)])
 @pytest.mark.parametrize("stride", [1, 2])
-def test_fusion_is_the_recursion_of_eq_2_over_the_present_phases(here, stride):
+def test_fusion_is_the_recursion_of_eq_2_over_the_present_phases(present_phases, stride):
     torch.manual_seed(0)
     fusion = IterativeFusion(phases=4, channels=5, stride=stride)
     image = torch.randn(1, 4, 8, 6, 4)
-    present = torch.tensor([[p in here for p in range(4)]])
+    present = torch.tensor([[p in present_phases for p in range(4)]])
 
-    features = [fusion.phase_blocks[p](image[:, p : p + 1]) for p in here]
+    features = [fusion.phase_blocks[p](image[:, p : p + 1]) for p in present_phases]
     fused = features[0]
     for feature in features[1:]:
         fused = fusion.fuse_blocks[0](torch.cat([fused, feature], dim=1))

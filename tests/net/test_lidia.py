@@ -159,7 +159,7 @@ def test_a_sure_lesion_takes_one_proposal() -> None:
         away = (place - torch.tensor(centre).view(3, 1, 1, 1)).norm(dim=0)
         logits[0, kind] += height * torch.exp(-((away / 3.0) ** 2))
     assert (logits.softmax(1)[:, 2:].sum(1) == 1.0).sum() > 20
-    wanted = [3 * 144 + 3 * 12 + 3, 9 * 144 + 8 * 12 + 9]
+    expected = [3 * 144 + 3 * 12 + 3, 9 * 144 + 8 * 12 + 9]
     for _ in range(5):
         shaken = logits + torch.randn_like(logits) * 1e-6
-        assert lesion_peaks(shaken, 2)[0].tolist() == wanted
+        assert lesion_peaks(shaken, 2)[0].tolist() == expected

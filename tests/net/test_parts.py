@@ -68,8 +68,8 @@ def test_a_block_is_convolution_instance_norm_and_leaky_relu(stride: int) -> Non
     out = F.conv3d(image, block.conv.weight, block.conv.bias, stride=stride, padding=1)
     mean, spread = out.mean((2, 3, 4), keepdim=True), out.var((2, 3, 4), unbiased=False, keepdim=True)
     out = (out - mean) / (spread + 1e-5).sqrt() * weight.view(3, 1, 1, 1) + bias.view(3, 1, 1, 1)
-    wanted = torch.where(out > 0, out, 0.01 * out)
-    torch.testing.assert_close(block(image), wanted, rtol=1e-4, atol=1e-5)
+    expected = torch.where(out > 0, out, 0.01 * out)
+    torch.testing.assert_close(block(image), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_the_encoder_halves_the_resolution_at_each_stage() -> None:
@@ -86,8 +86,8 @@ def test_the_pyramid_is_the_recursion_of_lin_et_al(finest: int) -> None:
     coarse = pyramid.blocks[0](pyramid.laterals[0](levels[2]))
     middle = pyramid.blocks[1](pyramid.laterals[1](levels[1]) + double(coarse))
     fine = pyramid.blocks[2](pyramid.laterals[2](levels[0]) + double(pyramid.narrow(middle)))
-    for found, wanted in zip(pyramid(levels), (fine, middle, coarse), strict=True):
-        torch.testing.assert_close(found, wanted)
+    for result, expected in zip(pyramid(levels), (fine, middle, coarse), strict=True):
+        torch.testing.assert_close(result, expected)
     assert fine.shape[1] == finest and isinstance(pyramid.narrow, nn.Identity) == (finest == 8)
 
 
@@ -112,20 +112,20 @@ def test_a_decoder_layer_is_masked_cross_attention_then_self_attention_then_ffn(
 
     mask = blocked[0].clone()
     mask[1] = False
-    seen = layer.norm_cross(
+    visible = layer.norm_cross(
         queries + attention(layer.cross_attn, queries + position, memory + places, memory, mask)
     )
-    key = seen + position
-    seen = layer.norm_self(seen + attention(layer.self_attn, key, key, seen, apart))
-    wanted = layer.norm_ffn(seen + layer.ffn(seen))
-    torch.testing.assert_close(layer(queries, position, memory, places, blocked, apart), wanted)
+    key = visible + position
+    visible = layer.norm_self(visible + attention(layer.self_attn, key, key, visible, apart))
+    expected = layer.norm_ffn(visible + layer.ffn(visible))
+    torch.testing.assert_close(layer(queries, position, memory, places, blocked, apart), expected)
     assert [m.out_features for m in layer.ffn if isinstance(m, nn.Linear)] == [12, 8]
 
 
 def test_pilots_see_themselves_and_nobody_sees_them() -> None:
     apart = separate_pilots(2, 2, torch.device("cpu"))
-    wanted = [[0, 0, 1, 1], [0, 0, 1, 1], [1, 1, 0, 1], [1, 1, 1, 0]]
-    assert apart.int().tolist() == wanted
+    expected = [[0, 0, 1, 1], [0, 0, 1, 1], [1, 1, 0, 1], [1, 1, 1, 0]]
+    assert apart.int().tolist() == expected
     rows = torch.tensor([[True, True], [True, False]])
     assert unblock_empty(rows).tolist() == [[False, False], [True, False]]
 
@@ -162,8 +162,8 @@ def test_the_class_head_reads_the_mean_description_under_the_query_s_own_mask() 
 
 def test_the_focus_stretches_minus_40_to_340_hu() -> None:
     hu = torch.tensor([-200.0, -40.0, 60.0, 140.0, 340.0, 400.0])
-    found = stretch_soft_tissue((hu - 100) / 300, -0.1333, 0.2667)
-    torch.testing.assert_close(found, torch.tensor([-1.25, -1.25, 0.0, 1.0, 3.5, 3.5]), atol=1e-3, rtol=1e-3)
+    result = stretch_soft_tissue((hu - 100) / 300, -0.1333, 0.2667)
+    torch.testing.assert_close(result, torch.tensor([-1.25, -1.25, 0.0, 1.0, 3.5, 3.5]), atol=1e-3, rtol=1e-3)
 
 
 def test_the_hounsfield_path_sees_mean_values_and_presence_without_a_norm() -> None:
@@ -173,8 +173,8 @@ def test_the_hounsfield_path_sees_mean_values_and_presence_without_a_norm() -> N
     pooled = image.reshape(1, 2, 2, 2, 2, 2, 2, 2).mean((3, 5, 7))
     flags = torch.tensor([1.0, 0.0]).reshape(1, 2, 1, 1, 1).expand(1, 2, 2, 2, 2)
     near = F.conv3d(torch.cat([pooled, flags], 1), path.near.weight, path.near.bias, padding=1)
-    wanted = path.mix(torch.where(near > 0, near, 0.01 * near))
-    torch.testing.assert_close(path(image, present), wanted)
+    expected = path.mix(torch.where(near > 0, near, 0.01 * near))
+    torch.testing.assert_close(path(image, present), expected)
 
 
 def test_voxels_are_described_by_their_difference_from_the_liver_s_mean() -> None:
@@ -199,10 +199,10 @@ def test_peaks_are_the_strongest_of_their_window_and_others_fill_up_behind_them(
     for place, height in (((2, 2, 2), 5.0), ((2, 2, 4), 4.0), ((2, 2, 5), 3.0), ((7, 7, 7), 2.0)):
         logits[(0, 3, *place)] = height
     # 4.0 lies two voxels beside 5.0, and 3.0 one beside 4.0: neither is a peak of a window of five.
-    found = unravel(lesion_peaks(logits, 4), 9, 9)[0].tolist()
-    assert found[:2] == [[2, 2, 2], [7, 7, 7]]
+    result = unravel(lesion_peaks(logits, 4), 9, 9)[0].tolist()
+    assert result[:2] == [[2, 2, 2], [7, 7, 7]]
     logits[0, :2] -= 30.0  # each voxel is now told apart from background by more; the order stays
-    assert unravel(lesion_peaks(logits, 2), 9, 9)[0].tolist() == found[:2]
+    assert unravel(lesion_peaks(logits, 2), 9, 9)[0].tolist() == result[:2]
     narrow = unravel(lesion_peaks(logits, 3, window=3), 9, 9)[0].tolist()
     assert narrow == [[2, 2, 2], [2, 2, 4], [7, 7, 7]]
 
@@ -224,8 +224,8 @@ def test_where_peaks_run_out_the_next_strongest_voxels_follow() -> None:
 def test_voxels_are_gathered_by_their_flat_index() -> None:
     features = torch.arange(2 * 3 * 24.0).reshape(2, 3, 2, 3, 4)
     index = torch.tensor([[0, 23], [13, 7]])
-    found = gather_voxels(features, index)
-    assert found.shape == (2, 2, 3)
-    assert found[0, 1].tolist() == features[0, :, 1, 2, 3].tolist()
-    assert found[1, 0].tolist() == features[1, :, 1, 0, 1].tolist()
+    result = gather_voxels(features, index)
+    assert result.shape == (2, 2, 3)
+    assert result[0, 1].tolist() == features[0, :, 1, 2, 3].tolist()
+    assert result[1, 0].tolist() == features[1, :, 1, 0, 1].tolist()
     assert unravel(index, 3, 4).tolist() == [[[0, 0, 0], [1, 2, 3]], [[1, 0, 1], [0, 1, 3]]]

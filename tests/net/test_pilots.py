@@ -21,8 +21,8 @@ def cubes(*lesions: tuple[int, int, int], size: int = 16) -> torch.Tensor:
     """One sample with cubes of (class, first voxel, width) on its diagonal, numbered from 1."""
     target = torch.zeros(1, 2, size, size, size, dtype=torch.int16)
     for number, (kind, first, width) in enumerate(lesions, 1):
-        here = slice(first, first + width)
-        target[0, 0, here, here, here], target[0, 1, here, here, here] = kind, number
+        present = slice(first, first + width)
+        target[0, 0, present, present, present], target[0, 1, present, present, present] = kind, number
     return target
 
 
@@ -37,22 +37,22 @@ def test_masks_are_the_lesions_on_the_feature_grid_the_largest_first() -> None:
 
 
 def test_ignored_lesions_have_no_pilot_and_samples_are_padded_with_empty_masks() -> None:
-    one, two = cubes((3, 0, 2), (-1, 4, 4)), cubes((3, 0, 2), (7, 4, 4))
-    masks, numbers = pilot_masks(torch.cat([one, two]), 2, shift=0, drop=0.0)
+    entry, two = cubes((3, 0, 2), (-1, 4, 4)), cubes((3, 0, 2), (7, 4, 4))
+    masks, numbers = pilot_masks(torch.cat([entry, two]), 2, shift=0, drop=0.0)
     assert numbers.tolist() == [[1, 0], [2, 1]]
     assert masks.shape == (2, 2, 8, 8, 8) and not masks[0, 1].any()
 
 
 def test_masks_move_by_at_most_one_feature_voxel_along_each_axis_and_lose_a_share() -> None:
-    moves, kept = set(), []
+    moves, remaining = set(), []
     for _ in range(60):
         mask = pilot_masks(cubes((3, 6, 2)), 2, drop=0.0)[0][0, 0]
         (place,) = mask.nonzero().tolist()
         moves.add(tuple(at - 3 for at in place))
-        kept.append(pilot_masks(cubes((3, 0, 16)), 2)[0].mean())
+        remaining.append(pilot_masks(cubes((3, 0, 16)), 2)[0].mean())
     assert {axis for move in moves for axis in move} == {-1, 0, 1}
     assert len(moves) > 15, "the axes move independently: 27 places"
-    assert torch.stack(kept).mean() == pytest.approx(0.9, abs=0.01)
+    assert torch.stack(remaining).mean() == pytest.approx(0.9, abs=0.01)
 
 
 def test_a_mask_that_would_be_dropped_whole_is_kept() -> None:
@@ -81,11 +81,11 @@ def test_a_pilot_is_described_by_the_mean_under_its_mask() -> None:
         network(image, cubes((3, 4, 1), (7, 8, 8), size=32))
     described = descriptions[-1][1][0]
     mean = (described[:, 0, 0, 0] + described[:, 15, 2, 3]) / 2
-    wanted = torch.stack([described[:, 4, 5, 6], mean, torch.zeros_like(mean)])
-    torch.testing.assert_close(contents[1][0], wanted)
+    expected = torch.stack([described[:, 4, 5, 6], mean, torch.zeros_like(mean)])
+    torch.testing.assert_close(contents[1][0], expected)
     # Feature voxel i of 16 lies at (i + 0.5 - 8) * 2 network voxels from the centre.
-    wanted = torch.tensor([[-7.0, -5.0, -3.0], [0.0, -13.0, -12.0], [0.0, 0.0, 0.0]])
-    torch.testing.assert_close(places[1][0], wanted)
+    expected = torch.tensor([[-7.0, -5.0, -3.0], [0.0, -13.0, -12.0], [0.0, 0.0, 0.0]])
+    torch.testing.assert_close(places[1][0], expected)
 
 
 @torch.no_grad()

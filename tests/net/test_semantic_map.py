@@ -46,9 +46,11 @@ def test_more_than_certain_is_divided():
 
 def test_many_voxels_are_read_like_few() -> None:
     classes, masks = torch.randn(2, 5, 4), torch.randn(2, 5, 20, 20, 20) * 3
-    whole = semantic_map(classes, masks, max_over_queries=True)
-    torch.testing.assert_close(whole[..., 7:9], semantic_map(classes, masks[..., 7:9], max_over_queries=True))
-    torch.testing.assert_close(whole.sum(1), torch.ones(2, 20, 20, 20))
+    complete = semantic_map(classes, masks, max_over_queries=True)
+    torch.testing.assert_close(
+        complete[..., 7:9], semantic_map(classes, masks[..., 7:9], max_over_queries=True)
+    )
+    torch.testing.assert_close(complete.sum(1), torch.ones(2, 20, 20, 20))
 
 
 def one_voxel(*probabilities: float) -> torch.Tensor:
@@ -60,10 +62,10 @@ QUERIES, HEAD = one_voxel(0.5, 0.2, 0.06, 0.24), one_voxel(0.1, 0.1, 0.6, 0.2)
 
 
 def test_the_head_may_say_more_of_where_a_lesion_is_than_of_its_type() -> None:
-    found = mix_maps(QUERIES, HEAD, 0.5, 0.25).flatten()
+    result = mix_maps(QUERIES, HEAD, 0.5, 0.25).flatten()
     lesion = 0.5 * 0.3 + 0.5 * 0.8
     types = [0.75 * 0.2 + 0.25 * 0.75, 0.75 * 0.8 + 0.25 * 0.25]
-    torch.testing.assert_close(found, torch.tensor([0.3, 0.15, lesion * types[0], lesion * types[1]]))
+    torch.testing.assert_close(result, torch.tensor([0.3, 0.15, lesion * types[0], lesion * types[1]]))
 
 
 def test_equal_shares_are_the_mean_of_both_maps() -> None:
@@ -71,15 +73,15 @@ def test_equal_shares_are_the_mean_of_both_maps() -> None:
 
 
 def test_queries_that_claim_no_lesion_leave_the_sum_at_one() -> None:
-    found = mix_maps(one_voxel(1.0, 0.0, 0.0, 0.0), HEAD, 0.7, 0.0).flatten()
-    torch.testing.assert_close(found, torch.tensor([0.37, 0.07, 0.28, 0.28]))
+    result = mix_maps(one_voxel(1.0, 0.0, 0.0, 0.0), HEAD, 0.7, 0.0).flatten()
+    torch.testing.assert_close(result, torch.tensor([0.37, 0.07, 0.28, 0.28]))
 
 
 def test_half_precision_is_read_in_float() -> None:
     classes, masks = torch.randn(2, 5, 4).bfloat16(), torch.randn(2, 5, 3, 4, 5).bfloat16()
-    found = semantic_map(classes, masks)
-    assert found.shape == (2, 3, 3, 4, 5) and found.dtype == torch.float32
-    torch.testing.assert_close(found, semantic_map(classes.float(), masks.float()), rtol=0, atol=0)
+    result = semantic_map(classes, masks)
+    assert result.shape == (2, 3, 3, 4, 5) and result.dtype == torch.float32
+    torch.testing.assert_close(result, semantic_map(classes.float(), masks.float()), rtol=0, atol=0)
 
 
 def test_shares_keep_a_batch_and_its_voxels_apart() -> None:
@@ -87,5 +89,5 @@ def test_shares_keep_a_batch_and_its_voxels_apart() -> None:
     both = mix_maps(queries, head, 0.5, 0.25)
     assert both.shape == queries.shape
     for b in range(2):
-        one = mix_maps(queries[b : b + 1, :, 1:2], head[b : b + 1, :, 1:2], 0.5, 0.25)
-        torch.testing.assert_close(both[b : b + 1, :, 1:2], one)
+        entry = mix_maps(queries[b : b + 1, :, 1:2], head[b : b + 1, :, 1:2], 0.5, 0.25)
+        torch.testing.assert_close(both[b : b + 1, :, 1:2], entry)

@@ -44,7 +44,7 @@ def test_every_key_of_every_config_is_one_of_the_two_kinds() -> None:
     assert not set(OPTIONS) & OBJECTS
 
 
-def listed(heading: str) -> set[str]:
+def read_keys(heading: str) -> set[str]:
     """Keys in the line of a list that begins with a heading."""
     text = DOCS.read_text(encoding="utf-8")
     found = re.search(rf"^- \*\*{heading}\*\*[^:]*:((?:\n?[^\n]+)+?)(?=\n- |\n\n)", text, re.MULTILINE)
@@ -53,6 +53,6 @@ def listed(heading: str) -> set[str]:
 
 
 def test_the_documents_list_both_kinds() -> None:
-    assert listed("Texts") == {key for key, kind in OPTIONS.items() if kind.text}
-    assert listed("Values") == {key for key, kind in OPTIONS.items() if not kind.text}
-    assert listed("Expressions and objects") == OBJECTS
+    assert read_keys("Texts") == {key for key, kind in OPTIONS.items() if kind.text}
+    assert read_keys("Values") == {key for key, kind in OPTIONS.items() if not kind.text}
+    assert read_keys("Expressions and objects") == OBJECTS

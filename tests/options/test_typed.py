@@ -35,18 +35,18 @@ def own(problem: BaseException | None) -> OptionError:
 @pytest.fixture
 def typed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., dict[str, Any]]]:
     """Runs a command line up to the job; gives the values that the job would see."""
-    seen: dict[str, Any] = {}
+    recorded: dict[str, Any] = {}
 
     def collect(workflow: ConfigWorkflow) -> None:
         for key in workflow.parser.get():
             if key in KEYS:
-                seen[key] = workflow.parser.get_parsed_content(key)
+                recorded[key] = workflow.parser.get_parsed_content(key)
 
-    def run(*words: str, config: str = "inference.json") -> dict[str, Any]:
-        seen.clear()
-        command = ["run", "--config_file", str(CONFIGS / config), "--logging_file", "False", *words]
+    def run(*text: str, config: str = "inference.json") -> dict[str, Any]:
+        recorded.clear()
+        command = ["run", "--config_file", str(CONFIGS / config), "--logging_file", "False", *text]
         fire.Fire({"run": monai.bundle.run}, command=command)
-        return seen
+        return recorded
 
     monkeypatch.setattr(ConfigWorkflow, "run", collect)
     monkeypatch.setattr(ConfigWorkflow, "finalize", lambda workflow: None)
@@ -84,9 +84,9 @@ def test_paths_reach_the_job_as_they_were_typed(typed: Callable[..., dict[str, A
     ],
 )
 def test_values_have_their_kind(
-    typed: Callable[..., dict[str, Any]], words: list[str], key: str, value: object
+    typed: Callable[..., dict[str, Any]], text: list[str], key: str, value: object
 ) -> None:
-    assert typed(*words)[key] == value
+    assert typed(*text)[key] == value
 
 
 MISTAKES = [
@@ -120,12 +120,12 @@ MISTAKES = [
 ]
 
 
-@pytest.mark.parametrize(("words", "parts"), MISTAKES, ids=[" ".join(words) for words, _ in MISTAKES])
+@pytest.mark.parametrize(("words", "parts"), MISTAKES, ids=[" ".join(text) for text, _ in MISTAKES])
 def test_a_typing_error_is_one_line_that_names_it(
-    typed: Callable[..., dict[str, Any]], words: list[str], parts: list[str]
+    typed: Callable[..., dict[str, Any]], text: list[str], parts: list[str]
 ) -> None:
     with pytest.raises(RuntimeError) as raised:
-        typed(*words)
+        typed(*text)
     problem = str(own(raised.value))
     assert all(part in problem for part in parts), problem
     assert "\n" not in problem
@@ -165,7 +165,7 @@ def test_every_config_refuses_what_it_does_not_know(typed: Callable[..., dict[st
 
 
 def test_a_workflow_made_by_hand_is_checked_too(tmp_path: Path) -> None:
-    def made(**options: Any) -> ConfigWorkflow:
+    def created(**options: Any) -> ConfigWorkflow:
         files = str(CONFIGS / "inference.json")
         workflow = ConfigWorkflow(files, logging_file=False, workflow_type=None, **options)
         workflow.initialize()
@@ -173,13 +173,13 @@ def test_a_workflow_made_by_hand_is_checked_too(tmp_path: Path) -> None:
 
     marker = tmp_path / "marker"
     evil = f"$__import__('pathlib').Path(r'{marker}').touch()"
-    assert made(case_id=evil).parser.get_parsed_content("case_id") == evil
-    assert made(case_id=7).parser.get_parsed_content("case_id") == "7"
-    parser = made(bundle_root=str(CONFIGS.parent), device="cpu").parser
+    assert created(case_id=evil).parser.get_parsed_content("case_id") == evil
+    assert created(case_id=7).parser.get_parsed_content("case_id") == "7"
+    parser = created(bundle_root=str(CONFIGS.parent), device="cpu").parser
     assert parser.get_parsed_content("device").type == "cpu"
     for wrong in ({"venus": "x"}, {"overlap": 2}, {"case_id": "P#1"}, {"case_id": 1e5}):
         with pytest.raises(RuntimeError) as raised:
-            made(**wrong)
+            created(**wrong)
         assert next(iter(wrong)) in str(own(raised.value))
     assert not marker.exists()
 
@@ -195,15 +195,15 @@ output_dir: "$@dataset_dir + '/o'"
 """)
     lines = {"lerning_rate: 1": "lerning_rate", "pretrained: 007": "quotes", "train#optimizer#lrr: 1": "lr"}
 
-    def made(file: Path) -> ConfigWorkflow:
+    def created(file: Path) -> ConfigWorkflow:
         files = [str(CONFIGS / "train.json"), str(file)]
         return create_workflow(config_file=files, logging_file=False, workflow_type=None)
 
-    parser = made(good).parser
+    parser = created(good).parser
     assert parser.get_parsed_content("output_dir") == "data/o"
     for number, (line, part) in enumerate(lines.items()):
         bad = tmp_path / f"bad{number}.yaml"
         bad.write_text(line)
         with pytest.raises(RuntimeError) as raised:
-            made(bad)
+            created(bad)
         assert part in str(own(raised.value))

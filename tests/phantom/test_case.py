@@ -14,7 +14,7 @@ SHOWN = ["HCC_typical", "cyst", "FNH", "teratoma"]
 
 
 @pytest.fixture(scope="module")
-def shown() -> Case:
+def case_of_looks() -> Case:
     """A patient with four given looks, without noise and motion worth speaking of."""
     return sample_case(3, 1, looks=SHOWN, spacing=COARSE, noise=False)
 
@@ -30,23 +30,27 @@ def test_every_phase_has_its_own_grid() -> None:
         assert {volume.data.dtype for volume in case.volumes.values()} == {np.dtype(np.int16)}
 
 
-def test_label_instances_and_liver_agree(shown: Case) -> None:
-    assert shown.label.dtype == np.uint8 and shown.instances.dtype == np.uint16
-    assert np.array_equal(shown.label > 0, shown.liver > 0)
-    assert np.array_equal(shown.label > LIVER, shown.instances > 0)
-    assert set(np.unique(shown.instances)) - {0} == {lesion["instance"] for lesion in shown.lesions}
-    for lesion in shown.lesions:
-        assert set(np.unique(shown.label[shown.instances == lesion["instance"]])) == {
+def test_label_instances_and_liver_agree(case_of_looks: Case) -> None:
+    assert case_of_looks.label.dtype == np.uint8 and case_of_looks.instances.dtype == np.uint16
+    assert np.array_equal(case_of_looks.label > 0, case_of_looks.liver > 0)
+    assert np.array_equal(case_of_looks.label > LIVER, case_of_looks.instances > 0)
+    assert set(np.unique(case_of_looks.instances)) - {0} == {
+        lesion["instance"] for lesion in case_of_looks.lesions
+    }
+    for lesion in case_of_looks.lesions:
+        assert set(np.unique(case_of_looks.label[case_of_looks.instances == lesion["instance"]])) == {
             CLASSES.index(lesion["type"])
         }
-    liver = (shown.liver > 0).sum() * np.prod(COARSE) / 1000
+    liver = (case_of_looks.liver > 0).sum() * np.prod(COARSE) / 1000
     assert 600 < liver < 2500, "mL"
 
 
-def test_sides_are_given_for_others_alone(shown: Case) -> None:
-    others = {str(lesion["instance"]) for lesion in shown.lesions if lesion["type"] == CLASSES[OTHERS]}
-    assert others and set(shown.malignant) == others
-    assert not any(shown.malignant.values()), "a teratoma is benign"
+def test_sides_are_given_for_others_alone(case_of_looks: Case) -> None:
+    others = {
+        str(lesion["instance"]) for lesion in case_of_looks.lesions if lesion["type"] == CLASSES[OTHERS]
+    }
+    assert others and set(case_of_looks.malignant) == others
+    assert not any(case_of_looks.malignant.values()), "a teratoma is benign"
     unknown = sample_case(3, 1, looks=["mucinous_cystic"], spacing=COARSE, noise=False)
     assert unknown.lesions and unknown.malignant == {}
 
@@ -63,14 +67,14 @@ def core(case: Case, look: str, phase: str) -> tuple[float, float]:
     return values[0], values[1]
 
 
-def test_the_rendered_lesions_show_their_habits(shown: Case) -> None:
-    hcc = {phase: core(shown, "HCC_typical", phase) for phase in PHASES}
+def test_the_rendered_lesions_show_their_habits(case_of_looks: Case) -> None:
+    hcc = {phase: core(case_of_looks, "HCC_typical", phase) for phase in PHASES}
     assert hcc["arterial"][0] > hcc["arterial"][1] + 5
     assert hcc["delayed"][0] < hcc["delayed"][1] - 2, "capsule and mosaic blur the washout of the body"
-    fnh = {phase: core(shown, "FNH", phase) for phase in PHASES}
+    fnh = {phase: core(case_of_looks, "FNH", phase) for phase in PHASES}
     assert fnh["arterial"][0] > fnh["arterial"][1] + 10
     assert abs(fnh["venous"][0] - fnh["venous"][1]) < 12
-    cyst = [core(shown, "cyst", phase)[0] for phase in PHASES]
+    cyst = [core(case_of_looks, "cyst", phase)[0] for phase in PHASES]
     assert np.ptp(cyst) < 30 and max(cyst) < 45, "partial volume alone moves a small cyst"
 
 
@@ -90,13 +94,13 @@ def test_the_external_scanner_is_another() -> None:
 
 @pytest.mark.parametrize(("mode", "least", "most"), [("residual", 0.3, 3.001), ("raw", 3.0, 20.001)])
 def test_breathing_moves_by_what_it_says(mode: str, least: float, most: float) -> None:
-    moved = []
+    shifted = []
     for number in range(3):
         case = sample_case(2, number, breathing=mode, spacing=(8, 8, 8), fov=(340, 250, 120))
         assert case.moved.pop("venous") == 0
-        moved += case.moved.values()
-    assert least < np.max(moved) < most
-    assert len(set(moved)) == len(moved)
+        shifted += case.moved.values()
+    assert least < np.max(shifted) < most
+    assert len(set(shifted)) == len(shifted)
 
 
 @pytest.mark.parametrize("wrong", [{"cohort": "lunar"}, {"breathing": "held"}])

@@ -23,8 +23,8 @@ def test_a_third_lack_the_delayed_phase(patients: list) -> None:
 def test_every_type_is_common_enough_to_measure(patients: list) -> None:
     groups = [{look.group for look in patient.plan} for patient in patients]
     for group in LESION_CLASSES:
-        assert np.mean([group in found for found in groups]) > 0.08
-    assert 0 < np.mean([not found for found in groups]) < 0.12
+        assert np.mean([group in result for result in groups]) > 0.08
+    assert 0 < np.mean([not result for result in groups]) < 0.12
 
 
 def test_more_than_twenty_rare_looks(patients: list) -> None:

@@ -37,13 +37,13 @@ def main(patients: int, seed: int) -> None:
             blood.append(blood_errors(case))
             for phase, volume in case.volumes.items():
                 truth = truth_in(volume, PHASES.index(phase), case, organs, frame)
-                found = find_landmarks(volume.data, volume.affine)
-                odds = compute_brightness_likelihood(found)
+                landmarks = find_landmarks(volume.data, volume.affine)
+                odds = compute_brightness_likelihood(landmarks)
                 best = PHASES[int(odds.argmax())]
                 counts[cohort, phase, best] += 1
                 sure[best == phase] += bool(odds.max() / odds.sum() >= MIN_CONFIDENCE)
                 for name, (centre, hu) in truth.items():
-                    mark = found.get(name)
+                    mark = landmarks.get(name)
                     off = np.full(3, np.nan) if mark is None else np.array(mark.centre_mm) - centre
                     away = np.linalg.norm(
                         off[:2] if name == "aorta" else off
@@ -56,10 +56,10 @@ def main(patients: int, seed: int) -> None:
     for name in NAMES:
         for phase in PHASES:
             both = np.array(errors[name, phase])
-            seen = both[~np.isnan(both[:, 0])]
-            middle, high = np.median(seen, 0), np.quantile(seen, 0.9, axis=0)
+            visible = both[~np.isnan(both[:, 0])]
+            middle, high = np.median(visible, 0), np.quantile(visible, 0.9, axis=0)
             cells = [f"{a:.0f} ({b:.0f})" for a, b in zip(middle, high, strict=True)]
-            lines.append(f"| {name} | {phase} | {len(seen)} of {len(both)} | {' | '.join(cells)} |")
+            lines.append(f"| {name} | {phase} | {len(visible)} of {len(both)} | {' | '.join(cells)} |")
     lines += ["", f"| cohort, true phase | {' | '.join(PHASES)} |", "|---|---|---|---|---|"]
     for cohort in ("internal", "external"):
         for phase in PHASES:
@@ -72,11 +72,11 @@ def main(patients: int, seed: int) -> None:
         f"{right} of {total} right; {total - right} wrong, {sure[False]} of them without a warning.",
     ]
     lines += [f"Of the right ones {right - sure[True]} came with a warning."]
-    shown = np.abs([error for one in blood if one for error in one.values()])
+    displayed = np.abs([error for entry in blood if entry for error in entry.values()])
     lines += [
         f"Aorta of the report: surely found in {sum(map(bool, blood))} of {len(blood)} patients; their "
-        f"{len(shown)} HU are off by {np.median(shown):.0f} in the median, "
-        f"{np.quantile(shown, 0.9):.0f} in 90 % of them, {shown.max():.0f} at most."
+        f"{len(displayed)} HU are off by {np.median(displayed):.0f} in the median, "
+        f"{np.quantile(displayed, 0.9):.0f} in 90 % of them, {displayed.max():.0f} at most."
     ]
     sys.stdout.write("\n".join(lines) + "\n")
 
@@ -84,24 +84,24 @@ def main(patients: int, seed: int) -> None:
 def blood_errors(case: Case) -> dict[str, float]:
     """Phase -> HU of the aorta as a patient's page reads it, minus the true one; empty if it is not shown."""
     parts = {phase: Volume(volume.data, volume.affine) for phase, volume in case.volumes.items()}
-    there = np.flatnonzero(case.liver.any((0, 1)))
-    ends = (case.affine @ np.array([[0, 0, z, 1] for z in (there[0], there[-1])]).T)[2]
+    present = np.flatnonzero(case.liver.any((0, 1)))
+    ends = (case.affine @ np.array([[0, 0, z, 1] for z in (present[0], present[-1])]).T)[2]
     for phase in (phase for phase in BRIGHT if phase in parts):
         values, affine = parts[phase]
         heights = affine[2, 3] + affine[2, 2] * np.arange(values.shape[2])
-        kept = np.flatnonzero((heights >= ends.min()) & (heights <= ends.max()))
-        moved = affine.copy()
-        moved[:3, 3] += moved[:3, 2] * kept[0]
-        places = find_blood_points(values[:, :, kept], moved)
+        remaining = np.flatnonzero((heights >= ends.min()) & (heights <= ends.max()))
+        shifted = affine.copy()
+        shifted[:3, 3] += shifted[:3, 2] * remaining[0]
+        places = find_blood_points(values[:, :, remaining], shifted)
         if places is not None:
             break
     else:
         return {}
     truth = dict(zip(PHASES, case.patient.vessels["aorta"], strict=True))
-    found = {phase: float(np.nanmedian(sample_hu(part, places))) for phase, part in parts.items()}
-    if "nc" in found and not is_blood(found["nc"]):
+    result = {phase: float(np.nanmedian(sample_hu(part, places))) for phase, part in parts.items()}
+    if "nc" in result and not is_blood(result["nc"]):
         return {}
-    return {phase: hu - truth[phase] for phase, hu in found.items()}
+    return {phase: hu - truth[phase] for phase, hu in result.items()}
 
 
 if __name__ == "__main__":

@@ -39,11 +39,11 @@ def truth_in(volume: Volume, phase: int, case: Case, organs: np.ndarray, frame: 
     corners = volume.affine @ np.array([[0, 0, 0, 1], [*np.array(volume.data.shape) - 1, 1]]).T
     low, high = corners[:3].min(1), corners[:3].max(1)
     inside = [(axis >= a) & (axis <= b) for axis, a, b in zip(frame, low, high, strict=True)]
-    seen = organs[np.ix_(*inside)]
+    visible = organs[np.ix_(*inside)]
     axes = [axis[keep] for axis, keep in zip(frame, inside, strict=True)]
-    found: Truth = {}
+    collected: Truth = {}
     for name, parts in PARTS.items():
-        mask = np.isin(seen, [NUMBER[part] for part in parts])
+        mask = np.isin(visible, [NUMBER[part] for part in parts])
         sides = {"": mask}
         if name == "kidney":
             right = axes[0][:, None, None] > 0
@@ -53,6 +53,6 @@ def truth_in(volume: Volume, phase: int, case: Case, organs: np.ndarray, frame: 
             if not len(at):
                 continue
             centre = np.array([axis[column].mean() for axis, column in zip(axes, at.T, strict=True)])
-            hu = float(case.patient.organs[seen[part], phase].mean())
-            found[name + side] = centre, hu
-    return found
+            hu = float(case.patient.organs[visible[part], phase].mean())
+            collected[name + side] = centre, hu
+    return collected

@@ -30,12 +30,12 @@ SERIES: dict[str, tuple[str, dict[str, Any], Any]] = {
 
 @pytest.mark.parametrize(("words", "tags", "change"), SERIES.values(), ids=SERIES)
 def test_a_series_that_looks_like_no_phase(
-    tmp_path: Path, words: str, tags: dict[str, Any], change: Any
+    tmp_path: Path, text: str, tags: dict[str, Any], change: Any
 ) -> None:
     """Both doors take it, with a remark: by its number, and as a folder."""
     folder = tmp_path / "in"
     study(folder / "others")
-    add(folder / "named", 9, words, change, AcquisitionTime=CLOCK["ven"], **tags)
+    add(folder / "named", 9, text, change, AcquisitionTime=CLOCK["ven"], **tags)
     assert numbers(chosen(folder)) == ALL
     [item] = resolve_inputs(
         dicom_dir=str(folder), output_dir=str(tmp_path / "out"), phase_map={"venous": "9"}
@@ -60,9 +60,9 @@ def test_what_is_no_volume_is_refused_though_named(tmp_path: Path) -> None:
 
 def test_a_map_of_a_scan_named_beside_the_scan(tmp_path: Path) -> None:
     """The unenhanced map has the time of the venous scan that it was computed from; both are wanted."""
-    for number, (words, clock) in enumerate(CLOCK.items(), 2):
-        if words != "nativ":
-            add(tmp_path, number, words, AcquisitionTime=clock)
+    for number, (text, clock) in enumerate(CLOCK.items(), 2):
+        if text != "nativ":
+            add(tmp_path, number, text, AcquisitionTime=clock)
     add(tmp_path, 9, "VNC", AcquisitionTime=CLOCK["ven"])
     choice = chosen(tmp_path, phase_map={"nc": "VNC"})
     assert numbers(choice) == {**ALL, "nc": "9"}

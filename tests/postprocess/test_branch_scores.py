@@ -33,13 +33,17 @@ def test_the_channels_stand_in_the_order_of_the_metrics() -> None:
 
 
 def test_the_scores_are_means_over_predicted_lesions() -> None:
-    said = diagnose(prediction(halves()), (2, 2, 2), np.eye(4) * 2)
-    assert len(said.records) == 2 and said.branch is not None
-    assert said.branch["HCC"] == pytest.approx((64 * 0.9 + 64 * 0.6) / 128)
-    assert said.branch["malignant"] == said.branch["cyst"] == pytest.approx((64 * 0.2 + 64 * 0.6) / 128)
+    diagnosis = diagnose(prediction(halves()), (2, 2, 2), np.eye(4) * 2)
+    assert len(diagnosis.records) == 2 and diagnosis.branch is not None
+    assert diagnosis.branch["HCC"] == pytest.approx((64 * 0.9 + 64 * 0.6) / 128)
+    assert (
+        diagnosis.branch["malignant"]
+        == diagnosis.branch["cyst"]
+        == pytest.approx((64 * 0.2 + 64 * 0.6) / 128)
+    )
     plain = diagnose(prediction(), (2, 2, 2), np.eye(4) * 2)
     assert plain.branch is None
-    assert plain.livermax == said.livermax and plain.pixelcount == said.pixelcount
+    assert plain.livermax == diagnosis.livermax and plain.pixelcount == diagnosis.pixelcount
 
 
 def test_unequal_lesions_count_by_their_voxels() -> None:

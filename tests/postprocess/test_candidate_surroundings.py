@@ -83,34 +83,38 @@ def test_a_liver_full_of_lesions_stays_one() -> None:
     classes[4:34, 4:34, 4:34] = 4
     classes[4:6, 4:34, 4:34] = LIVER
     assert outside(classes, attached_cm2=1e9) == [], "larger than all that is liver"
-    found = diagnose(one_hot(classes), SPACING, AFFINE)
-    assert found.liver.sum() == 30**3 and len(found.records) == 1
+    diagnosis = diagnose(one_hot(classes), SPACING, AFFINE)
+    assert diagnosis.liver.sum() == 30**3 and len(diagnosis.records) == 1
 
 
 def test_a_given_liver_is_what_counts() -> None:
-    given = liver() > 0
+    inputs = liver() > 0
     inside, out = cube(12, np.zeros_like(liver())), cube(24)
-    assert outside(inside, user_liver=given) == []
-    assert outside(out, user_liver=given) == [CUBE], "though the map calls what is around it what it may"
-    assert outside(out, user_liver=given, attached_cm2=0.0) == [CUBE], "a drawn liver ends where it ends"
+    assert outside(inside, user_liver=inputs) == []
+    assert outside(out, user_liver=inputs) == [CUBE], "though the map calls what is around it what it may"
+    assert outside(out, user_liver=inputs, attached_cm2=0.0) == [CUBE], "a drawn liver ends where it ends"
     part = cube(23)
-    assert outside(part, user_liver=given) == [], "a sixth of it lies in the mask"
-    assert outside(part, user_liver=given, given_share=0.2) == [CUBE]
+    assert outside(part, user_liver=inputs) == [], "a sixth of it lies in the mask"
+    assert outside(part, user_liver=inputs, given_share=0.2) == [CUBE]
 
 
 def test_a_candidate_outside_is_neither_lesion_nor_liver_nor_score() -> None:
     classes = cube(24, cube(12, kind=2))
     maps = one_hot(classes)
     maps[4, 24:30, 6:12, 6:12] = 0.95
-    found = diagnose(maps, SPACING, AFFINE)
-    assert [record["type"] for record in found.records] == ["HCC"]
-    assert not found.liver[24:].any() and not found.classes[24:].any() and not found.instances[24:].any()
-    assert found.livermax["metastasis"] == pytest.approx(0.02), "not read from what was left out"
-    assert found.left_out == {"doubtful": 0, "outside_liver": 1, "small": 0}
-    assert len(found.warnings) == 1 and "1.7 ml" in found.warnings[0]
-    kept = diagnose(maps, SPACING, AFFINE, liver_share=0.0)
-    assert len(kept.records) == 2 and kept.livermax["metastasis"] == pytest.approx(0.95)
-    assert kept.warnings == [] and kept.left_out["outside_liver"] == 0
+    diagnosis = diagnose(maps, SPACING, AFFINE)
+    assert [record["type"] for record in diagnosis.records] == ["HCC"]
+    assert (
+        not diagnosis.liver[24:].any()
+        and not diagnosis.classes[24:].any()
+        and not diagnosis.instances[24:].any()
+    )
+    assert diagnosis.livermax["metastasis"] == pytest.approx(0.02), "not read from what was left out"
+    assert diagnosis.left_out == {"doubtful": 0, "outside_liver": 1, "small": 0}
+    assert len(diagnosis.warnings) == 1 and "1.7 ml" in diagnosis.warnings[0]
+    remaining = diagnose(maps, SPACING, AFFINE, liver_share=0.0)
+    assert len(remaining.records) == 2 and remaining.livermax["metastasis"] == pytest.approx(0.95)
+    assert remaining.warnings == [] and remaining.left_out["outside_liver"] == 0
 
 
 def test_what_is_left_out_is_counted_by_its_reason() -> None:
@@ -119,6 +123,6 @@ def test_what_is_left_out_is_counted_by_its_reason() -> None:
     classes[6:9, 12:15, 8:11] = 3  # hardly likelier than liver
     maps = one_hot(classes)
     maps[3, 6:9, 12:15, 8:11], maps[1, 6:9, 12:15, 8:11] = 0.5, 0.34
-    found = diagnose(maps, SPACING, AFFINE, confidence=0.7)
-    assert found.left_out == {"doubtful": 1, "outside_liver": 0, "small": 1}
-    assert found.warnings == [] and len(found.records) == 1
+    diagnosis = diagnose(maps, SPACING, AFFINE, confidence=0.7)
+    assert diagnosis.left_out == {"doubtful": 1, "outside_liver": 0, "small": 1}
+    assert diagnosis.warnings == [] and len(diagnosis.records) == 1

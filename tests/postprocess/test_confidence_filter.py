@@ -23,10 +23,10 @@ def two_lesions() -> tuple[np.ndarray, np.ndarray]:
 
 def test_a_doubtful_component_goes_to_the_likelier_of_background_and_liver() -> None:
     classes, maps = two_lesions()
-    kept = drop_low_confidence_lesions(classes, maps, 0.85)
-    assert (kept[20:24, 6:10, 6:10] == 1).all() and (kept[24:28, 6:10, 6:10] == 0).all()
+    remaining = drop_low_confidence_lesions(classes, maps, 0.85)
+    assert (remaining[20:24, 6:10, 6:10] == 1).all() and (remaining[24:28, 6:10, 6:10] == 0).all()
     elsewhere = classes != 4
-    assert np.array_equal(kept[elsewhere], classes[elsewhere]) and (classes == 4).sum() == 8 * 16
+    assert np.array_equal(remaining[elsewhere], classes[elsewhere]) and (classes == 4).sum() == 8 * 16
 
 
 def test_one_sure_voxel_keeps_the_whole_component() -> None:
@@ -41,8 +41,8 @@ def test_the_first_type_is_a_lesion_like_the_others_and_each_component_has_its_o
     classes[1:3], classes[5:7], classes[9:11] = 2, 2, 2
     maps = one_hot(classes, sure=0.5)
     maps[2, 5:7], maps[1, 5:7] = 0.95, 0.0
-    kept = drop_low_confidence_lesions(classes, maps, 0.96)
-    assert (kept[5:7] == 2).all() and (kept[[1, 2, 9, 10]] != 2).all()
+    remaining = drop_low_confidence_lesions(classes, maps, 0.96)
+    assert (remaining[5:7] == 2).all() and (remaining[[1, 2, 9, 10]] != 2).all()
     assert np.array_equal(drop_low_confidence_lesions(classes, maps, 0.0), classes)
     surest = float(maps[2:, 5, 0, 0].sum())
     assert (drop_low_confidence_lesions(classes, maps, surest)[5:7] == 2).all(), (
@@ -65,11 +65,11 @@ def test_a_tie_of_background_and_liver_is_background() -> None:
 @pytest.mark.parametrize(("confidence", "names"), [(0.0, {"HCC", "metastasis"}), (0.85, {"HCC"})])
 def test_what_diagnosis_makes_of_it(confidence: float, names: set[str]) -> None:
     _, maps = two_lesions()
-    found = diagnose(maps, SPACING, AFFINE, confidence=confidence)
-    assert {record["type"] for record in found.records} == names
-    assert found.liver[22, 7, 7] and found.liver[26, 7, 7] == ("metastasis" in names)
+    diagnosis = diagnose(maps, SPACING, AFFINE, confidence=confidence)
+    assert {record["type"] for record in diagnosis.records} == names
+    assert diagnosis.liver[22, 7, 7] and diagnosis.liver[26, 7, 7] == ("metastasis" in names)
     # The patient's score reads the map, not the lesions.
-    assert found.livermax["metastasis"] == pytest.approx(0.4)
+    assert diagnosis.livermax["metastasis"] == pytest.approx(0.4)
 
 
 def test_entropy_is_one_bit_in_the_middle_and_none_at_the_ends() -> None:

@@ -16,9 +16,9 @@ def test_a_lesion_of_two_types_takes_the_majority_and_the_map_follows() -> None:
     classes = liver()
     classes[6:10, 6:10, 6:10] = 2
     classes[6:7, 6:10, 6:10] = 3
-    found = extract_lesions(one_hot(classes), SPACING, AFFINE)
-    (record,) = found.records
-    assert record["type"] == "HCC" and set(np.unique(found.classes)) == {0, 2}
+    lesions = extract_lesions(one_hot(classes), SPACING, AFFINE)
+    (record,) = lesions.records
+    assert record["type"] == "HCC" and set(np.unique(lesions.classes)) == {0, 2}
     assert record["volume_mm3"] == pytest.approx(64 * 8)
     assert record["centroid_ras_mm"] == pytest.approx([50 - 2 * 7.5, -20 + 15, 7 + 15])
     assert record["diameter_mm"] == pytest.approx(2 * np.hypot(4, 3))
@@ -30,9 +30,9 @@ def test_cysts_are_lesions_by_themselves_where_they_touch() -> None:
     classes = liver()
     classes[6:10, 6:10, 6:10] = 2
     classes[10:12, 6:10, 6:10] = 7
-    found = extract_lesions(one_hot(classes), SPACING, AFFINE)
-    assert [record["type"] for record in found.records] == ["HCC", "cyst"]
-    assert np.array_equal(found.instances == 2, classes == 7)
+    lesions = extract_lesions(one_hot(classes), SPACING, AFFINE)
+    assert [record["type"] for record in lesions.records] == ["HCC", "cyst"]
+    assert np.array_equal(lesions.instances == 2, classes == 7)
 
 
 def test_a_tie_goes_to_the_larger_mean() -> None:
@@ -48,12 +48,12 @@ def test_the_small_and_the_distant_go() -> None:
     classes[6:8, 6, 6] = 5
     classes[28:30, 21:24, 17:20] = 6
     classes[15:17, 10:12, 10] = 8
-    found = extract_lesions(one_hot(classes), SPACING, AFFINE)
-    assert [record["type"] for record in found.records] == ["calcification"], (
+    lesions = extract_lesions(one_hot(classes), SPACING, AFFINE)
+    assert [record["type"] for record in lesions.records] == ["calcification"], (
         "16 mm3, and 12 mm off the liver"
     )
-    kept = extract_lesions(one_hot(classes), SPACING, AFFINE, smallest_mm3=10.0)
-    assert {record["type"] for record in kept.records} == {"calcification", "hemangioma"}
+    remaining = extract_lesions(one_hot(classes), SPACING, AFFINE, smallest_mm3=10.0)
+    assert {record["type"] for record in remaining.records} == {"calcification", "hemangioma"}
     everywhere = extract_lesions(one_hot(classes), SPACING, AFFINE, region=np.ones(classes.shape))
     assert "FNH" in {record["type"] for record in everywhere.records}
 
@@ -64,28 +64,28 @@ def test_map_instances_and_records_agree() -> None:
     for _ in range(25):
         x, y, z = rng.integers((4, 4, 4), (20, 16, 12))
         classes[x : x + 3, y : y + 3, z : z + 3] = rng.integers(2, 10)
-    found = extract_lesions(one_hot(classes), SPACING, AFFINE)
-    assert len(found.records) == found.instances.max() > 3
-    again = label_components(found.classes)
-    assert again.max() == found.instances.max(), "components of the map are the instances"
-    volumes = [record["volume_mm3"] for record in found.records]
+    lesions = extract_lesions(one_hot(classes), SPACING, AFFINE)
+    assert len(lesions.records) == lesions.instances.max() > 3
+    again = label_components(lesions.classes)
+    assert again.max() == lesions.instances.max(), "components of the map are the instances"
+    volumes = [record["volume_mm3"] for record in lesions.records]
     assert volumes == sorted(volumes, reverse=True)
-    for record in found.records:
-        mask = found.instances == record["instance"]
+    for record in lesions.records:
+        mask = lesions.instances == record["instance"]
         assert mask.sum() * 8 == pytest.approx(record["volume_mm3"])
-        assert set(np.unique(found.classes[mask])) == {2 + LESION_TYPES.index(record["type"])}
+        assert set(np.unique(lesions.classes[mask])) == {2 + LESION_TYPES.index(record["type"])}
         assert len(set(np.unique(again[mask]))) == 1
 
 
 def test_the_liver_of_a_diagnosis_holds_its_lesions() -> None:
     classes = liver()
     classes[22:25, 6:9, 6:9] = 4
-    said = diagnose(one_hot(classes), SPACING, AFFINE)
-    assert np.array_equal(said.liver, classes > 0)
-    assert said.pixelcount["metastasis"] == said.records[0]["volume_mm3"]
-    assert said.warnings == []
+    diagnosis = diagnose(one_hot(classes), SPACING, AFFINE)
+    assert np.array_equal(diagnosis.liver, classes > 0)
+    assert diagnosis.pixelcount["metastasis"] == diagnosis.records[0]["volume_mm3"]
+    assert diagnosis.warnings == []
 
 
 def test_no_lesion_is_no_record() -> None:
-    found = extract_lesions(one_hot(liver()), SPACING, AFFINE)
-    assert found.records == [] and not found.classes.any() and not found.instances.any()
+    lesions = extract_lesions(one_hot(liver()), SPACING, AFFINE)
+    assert lesions.records == [] and not lesions.classes.any() and not lesions.instances.any()

@@ -39,11 +39,11 @@ def test_growth_stops_at_the_border_of_the_volume() -> None:
 
 
 def test_a_given_mask_takes_the_place_of_class_one() -> None:
-    given = np.zeros_like(volume())
-    given[10:12, 6:8, 6:8] = 1
+    inputs = np.zeros_like(volume())
+    inputs[10:12, 6:8, 6:8] = 1
     classes = volume()
     classes[20:22, 2:4, 2:4] = 3
-    region = liver_region(classes, (2, 2, 2), grow_mm=0.0, user_liver=given)
+    region = liver_region(classes, (2, 2, 2), grow_mm=0.0, user_liver=inputs)
     assert region.sum() == 2 * 2 * 2 + 2 * 2 * 2, "the mask and the lesion that touches it"
     assert not region[21, 3, 3] and not region[5, 5, 5]
 
@@ -82,8 +82,8 @@ def test_a_region_no_longer_than_a_liver_stays_as_it_is() -> None:
 def test_what_no_cut_makes_short_stays_in_part() -> None:
     bar = np.zeros((9, 9, 100), bool)
     bar[2:7, 2:7, 5:95] = True
-    left = limit_length(bar, (5.0, 5.0, 5.0), longest_mm=300.0)
-    assert left.any() and (left & ~bar).sum() == 0
+    remaining = limit_length(bar, (5.0, 5.0, 5.0), longest_mm=300.0)
+    assert remaining.any() and (remaining & ~bar).sum() == 0
 
 
 def test_no_region_has_no_length() -> None:

@@ -13,29 +13,29 @@ FOUR = ("HCC", "metastasis", "hemangioma", "cyst")
 
 def test_shares_of_others_are_given_away_in_proportion() -> None:
     maps = torch.rand(len(CLASSES), 3, 2, 2).softmax(dim=0)
-    said = restrict_to_types(maps, FOUR)
+    restricted = restrict_to_types(maps, FOUR)
     for name in CLASSES:
         at = CLASSES.index(name)
-        assert bool((said[at] == 0).all()) == (name in LESION_TYPES and name not in FOUR)
-    torch.testing.assert_close(said.sum(dim=0), torch.ones(3, 2, 2))
+        assert bool((restricted[at] == 0).all()) == (name in LESION_TYPES and name not in FOUR)
+    torch.testing.assert_close(restricted.sum(dim=0), torch.ones(3, 2, 2))
     hcc, cyst = CLASSES.index("HCC"), CLASSES.index("cyst")
-    torch.testing.assert_close(said[hcc] / said[cyst], maps[hcc] / maps[cyst])
+    torch.testing.assert_close(restricted[hcc] / restricted[cyst], maps[hcc] / maps[cyst])
     assert not (maps == 0).any(), "the map itself stays"
 
 
 def test_a_voxel_of_another_type_alone_is_background() -> None:
     maps = torch.zeros(len(CLASSES), 1, 1, 1)
     maps[CLASSES.index("ICC")] = 1.0
-    said = restrict_to_types(maps, FOUR)
-    assert said[BACKGROUND] == 1.0
-    assert said.sum() == 1.0
+    restricted = restrict_to_types(maps, FOUR)
+    assert restricted[BACKGROUND] == 1.0
+    assert restricted.sum() == 1.0
 
 
 def test_background_and_liver_stay_in_proportion_and_every_type_can_be_asked_for() -> None:
     maps = torch.tensor([0.2, 0.3, 0.1, 0.05, 0.05, 0.06, 0.04, 0.03, 0.07, 0.1]).reshape(10, 1, 1, 1)
-    found = restrict_to_types(maps, ("HCC",)).flatten()
-    torch.testing.assert_close(found[:3], torch.tensor([0.2, 0.3, 0.1]) / 0.6)
-    assert not found[3:].any()
+    result = restrict_to_types(maps, ("HCC",)).flatten()
+    torch.testing.assert_close(result[:3], torch.tensor([0.2, 0.3, 0.1]) / 0.6)
+    assert not result[3:].any()
     torch.testing.assert_close(restrict_to_types(maps, LESION_TYPES), maps)
 
 

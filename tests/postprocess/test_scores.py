@@ -110,9 +110,9 @@ def test_the_first_of_equal_classes_wins() -> None:
 def test_no_liver_scores_zero_and_says_so() -> None:
     maps = np.zeros((10, *SHAPE), np.float32)
     maps[0], maps[3] = 0.9, 0.1
-    said = diagnose(maps, (2, 2, 2), np.eye(4))
-    assert set(said.livermax.values()) == {0.0} and said.warnings == [NO_LIVER]
-    assert not said.liver.any() and said.records == []
+    diagnosis = diagnose(maps, (2, 2, 2), np.eye(4))
+    assert set(diagnosis.livermax.values()) == {0.0} and diagnosis.warnings == [NO_LIVER]
+    assert not diagnosis.liver.any() and diagnosis.records == []
 
 
 def test_scores_that_are_not_finite_are_an_error() -> None:
@@ -152,9 +152,9 @@ def test_the_pixel_count_is_a_volume() -> None:
 def test_a_weak_lesion_scores_by_livermax_alone() -> None:
     maps = background()
     paint(maps, (slice(5, 8),) * 3, calcification=0.4, others=0.05)
-    said = diagnose(maps, (2, 2, 2), np.eye(4))
-    assert said.pixelcount["calcification"] == 0
-    assert said.livermax["calcification"] == pytest.approx(0.4)
+    diagnosis = diagnose(maps, (2, 2, 2), np.eye(4))
+    assert diagnosis.pixelcount["calcification"] == 0
+    assert diagnosis.livermax["calcification"] == pytest.approx(0.4)
 
 
 @pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
@@ -163,5 +163,5 @@ def test_scores_are_the_largest_values_inside_whatever_the_order_in_memory(kind:
     maps = (rng.random((10, 5, 6, 7)) / 10).astype(kind)
     region = rng.random((5, 6, 7)) < 0.3
     values = maps[2:, region].astype(np.float32)
-    found = livermax(np.asfortranarray(maps), np.asfortranarray(region), groups={"both": (2, 5)})
-    assert list(found.values()) == [*values.max(axis=1).tolist(), float((values[0] + values[3]).max())]
+    result = livermax(np.asfortranarray(maps), np.asfortranarray(region), groups={"both": (2, 5)})
+    assert list(result.values()) == [*values.max(axis=1).tolist(), float((values[0] + values[3]).max())]

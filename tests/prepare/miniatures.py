@@ -88,6 +88,6 @@ def centre(path: str, value: int) -> np.ndarray:
     return nib.affines.apply_affine(image.affine, index)
 
 
-def same_grid(one: str, other: str) -> bool:
-    first, second = nib.load(one), nib.load(other)
+def same_grid(entry: str, other: str) -> bool:
+    first, second = nib.load(entry), nib.load(other)
     return first.shape[:3] == second.shape[:3] and np.allclose(first.affine, second.affine)

@@ -32,8 +32,8 @@ def test_an_archive_of_series_and_segments(tmp_path: Path) -> None:
     assert {entry["reason"]: entry["files"] for entry in files["reasons"]} == {
         "not_chosen": 40, "other_kind": 2, "single_slices": 1, "not_dicom": 1, "packed": 1
     }  # fmt: skip
-    found = fates(tmp_path / "out")
-    assert found["P1/seg/1.dcm"][:2] == ("used", "label") and found["P1/few/1.5.5_003.dcm"][0] == "left out"
+    result = fates(tmp_path / "out")
+    assert result["P1/seg/1.dcm"][:2] == ("used", "label") and result["P1/few/1.5.5_003.dcm"][0] == "left out"
 
 
 def test_two_passes_of_a_series_are_one_phase(tmp_path: Path) -> None:

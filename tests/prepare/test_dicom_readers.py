@@ -55,12 +55,12 @@ def write_seg(path: Path, slices: list[Dataset], segments: Mapping[str, np.ndarr
         for number, name in enumerate(segments, 1)
     ]
     ordered = sorted(slices, key=lambda s: float(s.ImagePositionPatient[2]))
-    for one in ordered:  # what highdicom copies and the archive always has
+    for entry in ordered:  # what highdicom copies and the archive always has
         for keyword in ("PatientName", "PatientBirthDate", "PatientSex", "StudyID", "AccessionNumber"):
-            setattr(one, keyword, one.get(keyword, ""))
-        one.StudyTime, one.ReferringPhysicianName = "", ""
+            setattr(entry, keyword, entry.get(keyword, ""))
+        entry.StudyTime, entry.ReferringPhysicianName = "", ""
     frames = np.stack([mask.transpose(2, 1, 0) for mask in segments.values()], axis=-1)
-    made = highdicom.seg.Segmentation(
+    created = highdicom.seg.Segmentation(
         source_images=ordered,
         pixel_array=frames.astype(np.uint8),
         segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
@@ -75,12 +75,12 @@ def write_seg(path: Path, slices: list[Dataset], segments: Mapping[str, np.ndarr
         device_serial_number="0",
     )
     path.parent.mkdir(parents=True)
-    made.save_as(path)
+    created.save_as(path)
 
 
 def slices_of(folder: Path, **tags: Any) -> list[Dataset]:
-    found = [dcmread(path) for path in sorted(folder.glob("*.dcm"))]
-    return [one for one in found if all(one.get(key) == value for key, value in tags.items())]
+    result = [dcmread(path) for path in sorted(folder.glob("*.dcm"))]
+    return [entry for entry in result if all(entry.get(key) == value for key, value in tags.items())]
 
 
 def test_crlm(tmp_path: Path) -> None:
@@ -100,14 +100,14 @@ def test_crlm(tmp_path: Path) -> None:
     assert list(items) == ["CRLM-CT-1001"], "a case without its SEG is left out"
     item = items["CRLM-CT-1001"]
     assert item["phases"] == {"venous": str(folder)}, "a series with a folder of its own stays where it is"
-    drawn = np.asarray(nib.load(item["instances"]).dataobj)
-    np.testing.assert_array_equal(drawn, np.where(FIRST, 1, 0) + np.where(SECOND, 2, 0))
+    annotation = np.asarray(nib.load(item["instances"]).dataobj)
+    np.testing.assert_array_equal(annotation, np.where(FIRST, 1, 0) + np.where(SECOND, 2, 0))
     label = np.asarray(nib.load(item["label"]).dataobj)
     np.testing.assert_array_equal(label, np.where(FIRST | SECOND, 4, LIVER))
     assert [lesion["type"] for lesion in item["lesions"]] == ["metastasis", "metastasis"]
     assert LoadPhases("native")(item)["phases_used"] == ["venous"]
-    told = (tmp_path / "out/summary.json").read_text()
-    assert '"CRLM-CT-1004"' in told and "SEG" in told
+    record = (tmp_path / "out/summary.json").read_text()
+    assert '"CRLM-CT-1004"' in record and "SEG" in record
 
 
 def test_crlm_at_fault(tmp_path: Path) -> None:
@@ -126,8 +126,11 @@ def test_crlm_at_fault(tmp_path: Path) -> None:
 def tace(tmp_path: Path) -> Path:
     """HCC-TACE-Seg: arterial and venous in one series, before TACE; a later study; a patient of one scan."""
     root = tmp_path / "tace"
-    one, both = root / "HCC_001/02-1999/2.0-PRE LIVER", root / "HCC_001/02-1999/103-Recon 2 LIVER 3 PHASE AP"
-    scan(one, "HCC_001", "1.7.1", SeriesDescription="PRE LIVER", AcquisitionTime="101500")
+    entry, both = (
+        root / "HCC_001/02-1999/2.0-PRE LIVER",
+        root / "HCC_001/02-1999/103-Recon 2 LIVER 3 PHASE AP",
+    )
+    scan(entry, "HCC_001", "1.7.1", SeriesDescription="PRE LIVER", AcquisitionTime="101500")
     name = "Recon 2: LIVER 3 PHASE (AP)"
     for number, time in ((1, "102000.5"), (2, "102040.25")):
         tags = {"AcquisitionNumber": number, "AcquisitionTime": time, "SeriesDescription": name}
@@ -158,8 +161,8 @@ def test_hcc_tace_seg(tace: Path, tmp_path: Path) -> None:
 
 
 def test_the_user_names_scans(tace: Path, tmp_path: Path) -> None:
-    asked = {"Recon 2: LIVER 3 PHASE (AP)#2": "delayed", "1.7.1": "arterial"}
-    item = convert("hcc_tace_seg", tace, tmp_path / "out", phase_map=asked)["HCC_001"]
+    options = {"Recon 2: LIVER 3 PHASE (AP)#2": "delayed", "1.7.1": "arterial"}
+    item = convert("hcc_tace_seg", tace, tmp_path / "out", phase_map=options)["HCC_001"]
     assert list(item["phases"]) == ["arterial", "delayed"], "40 s after the arterial scan, but by no word"
 
 

@@ -32,8 +32,8 @@ def test_types_are_spread_evenly(folds: int) -> None:
     sizes = [list(fold_of.values()).count(fold) for fold in range(folds)]
     assert max(sizes) - min(sizes) <= 2
     for kind in LESION_TYPES:
-        held = [sum(kind in types[p] for p, f in fold_of.items() if f == fold) for fold in range(folds)]
-        assert max(held) - min(held) <= 2, kind
+        contents = [sum(kind in types[p] for p, f in fold_of.items() if f == fold) for fold in range(folds)]
+        assert max(contents) - min(contents) <= 2, kind
 
 
 def test_one_type_a_patient_is_spread_perfectly() -> None:
@@ -57,7 +57,7 @@ def test_lists_of_folds(tmp_path: Path) -> None:
         item["patient"] = "one"
     (folder / "dataset.json").write_text(json.dumps(content))
     prepare(source="folds", input_dir=folder, dataset_dir=folder, folds=3)
-    seen = []
+    recorded = []
     for fold in range(3):
         name = f"dataset_fold{fold}.json"
         parts = {s: load_datalist(folder, s, file=name) for s in ("training", "validation", "test")}
@@ -69,10 +69,10 @@ def test_lists_of_folds(tmp_path: Path) -> None:
         assert ids["test"] == ["toy_08"]
         together = {"toy_00", "toy_01", "toy_02"} & set(ids["validation"])
         assert len(together) in (0, 3), "scans of one patient stay together"
-        seen += ids["validation"]
+        recorded += ids["validation"]
         text = json.loads((folder / name).read_text())["test"][0]["label"]
         assert not Path(text).is_absolute(), "the folder can be moved"
-    assert sorted(seen) == [f"toy_{n:02d}" for n in range(8)]
+    assert sorted(recorded) == [f"toy_{n:02d}" for n in range(8)]
     before = (folder / "dataset_fold1.json").read_bytes()
     prepare(source="folds", input_dir=folder, dataset_dir=folder, folds=2)
     assert not (folder / "dataset_fold2.json").exists(), "no mixture of two splits is left"

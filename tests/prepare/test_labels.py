@@ -15,22 +15,22 @@ SETS = [source for source in DATASET_TERMS if source not in ("folder", "nnunet")
 SIDES = {True: " (malignant)", False: " (benign)"}
 
 
-def row(source: str, words: DatasetTerms) -> str:
+def row(source: str, text: DatasetTerms) -> str:
     """A line of the page's table: the set's words for each of ours."""
     phases: dict[str, list[str]] = {}
-    for word, phase in words.phases.items():
+    for word, phase in text.phases.items():
         phases.setdefault(phase, []).append(word)
-    numbers = {name: value for value, name in words.values.items()}
+    numbers = {name: value for value, name in text.values.items()}
     classes: dict[str, list[str]] = {}
-    for word, kind in words.classes.items():
+    for word, kind in text.classes.items():
         number = f" ({numbers[word]})" if word in numbers else ""
-        side = SIDES.get(words.malignant.get(word), "")
+        side = SIDES.get(text.malignant.get(word), "")
         classes.setdefault((kind or "*you say*") + side, []).append(word + number)
-    told = [
+    messages = [
         "; ".join(f"{ours}: {', '.join(theirs)}" for ours, theirs in part.items())
         for part in (phases, classes)
     ]
-    return f"| `{source}` | {told[0]} | {told[1]} | {words.annotated} |"
+    return f"| `{source}` | {messages[0]} | {messages[1]} | {text.annotated} |"
 
 
 @pytest.mark.parametrize("source", SETS)
@@ -47,8 +47,8 @@ def test_the_page_tells_of_every_set(bundle: Path) -> None:
 
 
 def test_every_word_means_one_of_ours() -> None:
-    for words in DATASET_TERMS.values():
-        assert set(words.phases.values()) <= set(PHASES)
-        assert set(words.classes.values()) <= {*CLASSES, UNSPECIFIED}
-        assert set(words.malignant) <= {word for word, kind in words.classes.items() if kind == "others"}
-        assert set(words.values.values()) <= set(words.classes)
+    for text in DATASET_TERMS.values():
+        assert set(text.phases.values()) <= set(PHASES)
+        assert set(text.classes.values()) <= {*CLASSES, UNSPECIFIED}
+        assert set(text.malignant) <= {word for word, kind in text.classes.items() if kind == "others"}
+        assert set(text.values.values()) <= set(text.classes)

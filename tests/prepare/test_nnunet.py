@@ -24,13 +24,13 @@ def test_out_and_in_again_is_the_same(toys: Path, raw: Path, tmp_path: Path) -> 
     for section in ("training", "validation", "test"):
         before, after = load_datalist(toys, section), load_datalist(tmp_path, section)
         assert [item["id"] for item in after] == [item["id"] for item in before]
-        for one, other in zip(map(load, before), map(load, after), strict=True):
-            assert one["phases_used"] == other["phases_used"]
-            volumes = [{"venous": item["image"], **item["phases"]} for item in (one, other)]
-            for phase in one["phases_used"]:
+        for entry, other in zip(map(load, before), map(load, after), strict=True):
+            assert entry["phases_used"] == other["phases_used"]
+            volumes = [{"venous": item["image"], **item["phases"]} for item in (entry, other)]
+            for phase in entry["phases_used"]:
                 assert np.array_equal(volumes[0][phase].numpy(), volumes[1][phase].numpy())
                 assert np.allclose(volumes[0][phase].affine, volumes[1][phase].affine)
-            assert np.array_equal(one["drawing"].classes.numpy()[0], other["drawing"].classes.numpy()[0])
+            assert np.array_equal(entry["drawing"].classes.numpy()[0], other["drawing"].classes.numpy()[0])
     assert not (tmp_path / "labels").exists(), "labels with our values stay where they are"
 
 
@@ -66,18 +66,18 @@ def test_nnunet_itself_finds_no_fault(toys: Path, raw: Path, tmp_path: Path) -> 
     places |= {f"nnUNet_{part}": tmp_path / part for part in ("preprocessed", "results")}
     for place in places.values():
         place.mkdir(exist_ok=True)
-    told = subprocess.run(
+    process = subprocess.run(
         [command, "-d", "501", "--verify_dataset_integrity", "-c", "3d_fullres", "-np", "1"],
         env={**os.environ, **{name: str(place) for name, place in places.items()}},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert told.returncode == 0, told.stderr[-2000:]
-    assert "verify_dataset_integrity Done" in told.stdout
-    assert "Error" not in told.stdout and "mismatch" not in told.stdout, told.stdout
-    made = tmp_path / "preprocessed" / NAME
-    assert json.loads((made / "splits_final.json").read_text())[0]["val"] == ["toy_03", "toy_04"]
-    plans = json.loads((made / "nnUNetPlans.json").read_text())
+    assert process.returncode == 0, process.stderr[-2000:]
+    assert "verify_dataset_integrity Done" in process.stdout
+    assert "Error" not in process.stdout and "mismatch" not in process.stdout, process.stdout
+    created = tmp_path / "preprocessed" / NAME
+    assert json.loads((created / "splits_final.json").read_text())[0]["val"] == ["toy_03", "toy_04"]
+    plans = json.loads((created / "nnUNetPlans.json").read_text())
     schemes = plans["configurations"]["3d_fullres"]["normalization_schemes"]
     assert schemes == ["CTNormalization"] * 3 + ["ZScoreNormalization"]

@@ -58,19 +58,19 @@ def test_names_and_values_of_others(small: Path, tmp_path: Path) -> None:
 
 
 def test_unknown_names_are_one_clear_error(small: Path, tmp_path: Path) -> None:
-    asked = {"source": "nnunet", "input_dir": small, "dataset_dir": tmp_path / "o"}
-    fault = fault_of(**asked)
+    options = {"source": "nnunet", "input_dir": small, "dataset_dir": tmp_path / "o"}
+    fault = fault_of(**options)
     assert fault.code == "unknown_class" and "'tumour'" in fault.problem and "--class_map" in fault.remedy
     assert fault.file == str(small / "dataset.json")
     change(small / "dataset.json", channel_names={"0": "CT", "1": "CT"})
-    known = {"class_map": {"tumour": "cyst"}}
-    fault = fault_of(**{**asked, "dataset_dir": tmp_path / "p"}, **known)
+    reference = {"class_map": {"tumour": "cyst"}}
+    fault = fault_of(**{**options, "dataset_dir": tmp_path / "p"}, **reference)
     assert fault.code == "unknown_phase" and "'CT'" in fault.problem and "--phase_map" in fault.remedy
     channels = {"phase_map": {"0": "nc", "1": "delayed"}}
-    prepare(**{**asked, "dataset_dir": tmp_path / "q"}, **known, **channels)
+    prepare(**{**options, "dataset_dir": tmp_path / "q"}, **reference, **channels)
     assert list(load_datalist(tmp_path / "q", "training")[0]["phases"]) == ["nc", "delayed"]
     same = {"phase_map": {"CT": "nc"}}
-    assert fault_of(**{**asked, "dataset_dir": tmp_path / "r"}, **known, **same).code == "unknown_phase"
+    assert fault_of(**{**options, "dataset_dir": tmp_path / "r"}, **reference, **same).code == "unknown_phase"
 
 
 @pytest.mark.parametrize(
@@ -102,19 +102,19 @@ def test_cases_that_the_json_lists_itself(
     (small / "imagesTr").rename(tmp_path / "elsewhere")
     monkeypatch.setenv("CT_OF_OTHERS", str(tmp_path / "elsewhere"))
     images = ["../elsewhere/A_1_0000.nii.gz", "$CT_OF_OTHERS/A_1_0001.nii.gz"]
-    asked = {"source": "nnunet", "input_dir": small, "class_map": {"tumour": "cyst"}}
-    assert fault_of(**asked, dataset_dir=tmp_path / "n").code == "no_case"
+    options = {"source": "nnunet", "input_dir": small, "class_map": {"tumour": "cyst"}}
+    assert fault_of(**options, dataset_dir=tmp_path / "n").code == "no_case"
     change(small / "dataset.json", dataset={"case 9": {"images": images, "label": "labelsTr/A_1.nii.gz"}})
-    prepare(**asked, dataset_dir=tmp_path / "o")
+    prepare(**options, dataset_dir=tmp_path / "o")
     (item,) = load_datalist(tmp_path / "o", "training")
     assert item["id"] == "case 9"
     assert Path(item["phases"]["venous"]).samefile(tmp_path / "elsewhere/A_1_0000.nii.gz")
     assert Path(item["phases"]["arterial"]).samefile(tmp_path / "elsewhere/A_1_0001.nii.gz")
     change(small / "dataset.json", dataset={"case 9": {"images": images[:1], "label": "labelsTr/A_1.nii.gz"}})
-    fault = fault_of(**asked, dataset_dir=tmp_path / "p")
+    fault = fault_of(**options, dataset_dir=tmp_path / "p")
     assert (fault.case, fault.code) == ("case 9", "bad_datalist")
     change(small / "dataset.json", dataset=["A_1"])
-    assert fault_of(**asked, dataset_dir=tmp_path / "q").code == "bad_datalist"
+    assert fault_of(**options, dataset_dir=tmp_path / "q").code == "bad_datalist"
 
 
 def test_what_nobody_drew_is_ignored_and_written_back(small: Path, tmp_path: Path) -> None:
@@ -123,8 +123,8 @@ def test_what_nobody_drew_is_ignored_and_written_back(small: Path, tmp_path: Pat
     values[0:4] = 4
     nib.save(nib.Nifti1Image(values, label.affine), small / "labelsTr/A_1.nii.gz")
     change(small / "dataset.json", labels={"background": 0, "HCC": 1, "Liver": 2, "tumour": 3, "ignore": 4})
-    asked = {"source": "nnunet", "input_dir": small, "class_map": {"tumour": "cyst"}}
-    prepare(**asked, dataset_dir=tmp_path / "o")
+    options = {"source": "nnunet", "input_dir": small, "class_map": {"tumour": "cyst"}}
+    prepare(**options, dataset_dir=tmp_path / "o")
     (item,) = load_datalist(tmp_path / "o", "training")
     assert (voxels(item["label"])[0:4] == item["ignore"]).all()
     liver = (values == 0).astype(np.uint8)
@@ -132,9 +132,9 @@ def test_what_nobody_drew_is_ignored_and_written_back(small: Path, tmp_path: Pat
     drawing = read_annotation({**item, "liver": str(tmp_path / "liver.nii.gz")}, 25.0)
     classes = drawing.classes.numpy()[0]
     assert (classes[0:4] == IGNORED).all() and (classes[4:] != IGNORED).all()
-    listed = {"training": [{**item, "liver": str(tmp_path / "liver.nii.gz")}]}
+    entries = {"training": [{**item, "liver": str(tmp_path / "liver.nii.gz")}]}
     (tmp_path / "back").mkdir()
-    write_datalist(tmp_path / "back/dataset.json", listed)
+    write_datalist(tmp_path / "back/dataset.json", entries)
     prepare(source="to_nnunet", input_dir=tmp_path / "back", dataset_dir=tmp_path / "Dataset008_Back")
     about = json.loads((tmp_path / "Dataset008_Back/dataset.json").read_text())
     assert about["labels"]["ignore"] == max(about["labels"].values()) == 10
@@ -143,8 +143,8 @@ def test_what_nobody_drew_is_ignored_and_written_back(small: Path, tmp_path: Pat
 
 def test_a_byte_order_mark_is_no_fault(small: Path, tmp_path: Path) -> None:
     text = (small / "dataset.json").read_text()
-    asked = {"source": "nnunet", "input_dir": small, "class_map": {"tumour": "cyst"}}
+    options = {"source": "nnunet", "input_dir": small, "class_map": {"tumour": "cyst"}}
     (small / "dataset.json").write_text(text, encoding="utf-16")
-    assert "UTF-16" in fault_of(**asked, dataset_dir=tmp_path / "n").problem
+    assert "UTF-16" in fault_of(**options, dataset_dir=tmp_path / "n").problem
     (small / "dataset.json").write_text(text, encoding="utf-8-sig")
-    prepare(**asked, dataset_dir=tmp_path / "o")
+    prepare(**options, dataset_dir=tmp_path / "o")

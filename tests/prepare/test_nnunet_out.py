@@ -36,9 +36,9 @@ def test_an_absent_phase_is_air_and_all_channels_share_a_grid(toys: Path, raw: P
     assert set(np.unique(voxels(raw / "imagesTr/toy_01_0003.nii.gz"))) == {-1024}
     for channel in range(4):
         image = nib.load(raw / f"imagesTr/toy_00_{channel:04d}.nii.gz")
-        there = nib.load(toys / f"0_{PHASES[channel]}.nii.gz")
-        assert np.array_equal(image.affine, there.affine) and image.get_data_dtype() == np.int16
-        assert np.array_equal(np.asarray(image.dataobj), np.asarray(there.dataobj))
+        present = nib.load(toys / f"0_{PHASES[channel]}.nii.gz")
+        assert np.array_equal(image.affine, present.affine) and image.get_data_dtype() == np.int16
+        assert np.array_equal(np.asarray(image.dataobj), np.asarray(present.dataobj))
 
 
 def test_phases_come_onto_the_venous_grid_by_their_place_in_space(tmp_path: Path) -> None:
@@ -60,13 +60,13 @@ def test_phases_come_onto_the_venous_grid_by_their_place_in_space(tmp_path: Path
     item = {"id": "P1", "phases": phases, "label": label}
     (tmp_path / "dataset.json").write_text(json.dumps({"training": [item]}))
     folder = export(tmp_path, tmp_path / "raw", phases=["arterial", "venous"])
-    arterial, there = (voxels(folder / f"imagesTr/P1_000{n}.nii.gz").astype(float) for n in (0, 1))
+    arterial, present = (voxels(folder / f"imagesTr/P1_000{n}.nii.gz").astype(float) for n in (0, 1))
     inside = arterial > -1024
     assert 0.5 < inside.mean() < 1.0, "the arterial volume is 90 mm high, the venous one 120 mm"
     deep = np.zeros_like(inside)
     deep[6:-6, 6:-6, 7:-7] = True  # smoothing bends the ramp at the edge of the volume
     assert inside[deep].all()
-    assert np.abs(arterial - there)[deep].max() <= 1.01
+    assert np.abs(arterial - present)[deep].max() <= 1.01
     assert not (folder / "splits_final.json").exists(), "nobody asked for validation"
 
 
@@ -84,32 +84,32 @@ def test_chosen_phases_and_complete_cases(toys: Path, tmp_path: Path) -> None:
 
 def test_a_rerun_does_what_is_missing_and_stale(toys: Path, tmp_path: Path) -> None:
     folder = export(toys, tmp_path)
-    gone, kept = folder / "imagesTr/toy_02_0001.nii.gz", folder / "imagesTr/toy_00_0001.nii.gz"
-    content, stamp = gone.read_bytes(), kept.stat().st_mtime_ns
-    gone.unlink()
+    removed, remaining = folder / "imagesTr/toy_02_0001.nii.gz", folder / "imagesTr/toy_00_0001.nii.gz"
+    content, stamp = removed.read_bytes(), remaining.stat().st_mtime_ns
+    removed.unlink()
     (folder / "imagesTr/.writing-0-toy_02_0002.nii.gz").write_bytes(b"half")
     (folder / "dataset.json").unlink()
     export(toys, tmp_path)
-    assert voxels(gone).shape and len(content) == gone.stat().st_size
-    assert kept.stat().st_mtime_ns == stamp
+    assert voxels(removed).shape and len(content) == removed.stat().st_size
+    assert remaining.stat().st_mtime_ns == stamp
     assert (folder / "dataset.json").is_file() and not list(folder.rglob(".*"))
-    os.utime(kept, (0, 0))
+    os.utime(remaining, (0, 0))
     export(toys, tmp_path)
-    assert kept.stat().st_mtime_ns >= stamp
+    assert remaining.stat().st_mtime_ns >= stamp
 
 
 def test_the_good_cases_are_done_and_the_bad_one_named(tmp_path: Path) -> None:
     items = [write_patient(tmp_path / "in", number) for number in (0, 2)]
     cut = tmp_path / "in/0_arterial.nii.gz"
-    whole = cut.read_bytes()
-    cut.write_bytes(whole[: len(whole) // 2])
+    data = cut.read_bytes()
+    cut.write_bytes(data[: len(data) // 2])
     (tmp_path / "in/dataset.json").write_text(json.dumps({"training": items}))
     out = tmp_path / NAME
     fault = fault_of(source="to_nnunet", input_dir=tmp_path / "in", dataset_dir=out)
     assert (fault.code, fault.case, fault.file) == ("truncated", "toy_00", str(cut))
     assert names(out / "labelsTr") == ["toy_02.nii.gz"] and not (out / "dataset.json").exists()
     assert [entry["case"] for entry in json.loads((out / "errors.json").read_text())] == ["toy_00"]
-    cut.write_bytes(whole)
+    cut.write_bytes(data)
     prepare(source="to_nnunet", input_dir=tmp_path / "in", dataset_dir=out)
     assert len(names(out / "labelsTr")) == 2 and (out / "dataset.json").is_file()
     assert json.loads((out / "errors.json").read_text()) == []
@@ -117,10 +117,10 @@ def test_the_good_cases_are_done_and_the_bad_one_named(tmp_path: Path) -> None:
 
 def test_folders_are_not_mixed(toys: Path, tmp_path: Path) -> None:
     folder = export(toys, tmp_path)
-    asked = {"source": "to_nnunet", "input_dir": toys}
-    other = fault_of(**asked, dataset_dir=folder, phases=["venous"])
+    options = {"source": "to_nnunet", "input_dir": toys}
+    other = fault_of(**options, dataset_dir=folder, phases=["venous"])
     assert other.code == "other_settings" and "phases" in other.problem
     shutil.copy(folder / "labelsTr/toy_00.nii.gz", folder / "labelsTr/stranger.nii.gz")
-    assert fault_of(**asked, dataset_dir=folder).code == "other_cases"
-    assert fault_of(**asked, dataset_dir=tmp_path / "LIDIA").code == "bad_id"
-    assert fault_of(**asked, dataset_dir=tmp_path / NAME, phases=["portal"]).code == "unknown_phase"
+    assert fault_of(**options, dataset_dir=folder).code == "other_cases"
+    assert fault_of(**options, dataset_dir=tmp_path / "LIDIA").code == "bad_id"
+    assert fault_of(**options, dataset_dir=tmp_path / NAME, phases=["portal"]).code == "unknown_phase"

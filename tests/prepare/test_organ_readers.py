@@ -29,7 +29,7 @@ def series(folder: Path) -> Path:
     return write_series(folder, voxels + np.random.default_rng(0).normal(0, 5, SHAPE), AFFINE)
 
 
-def drawn(item: dict[str, str], key: str = "label") -> np.ndarray:
+def read_mask(item: dict[str, str], key: str = "label") -> np.ndarray:
     return np.asarray(nib.load(item[key]).dataobj)
 
 
@@ -50,7 +50,7 @@ def test_chaos(tmp_path: Path) -> None:
     series(root / "Train_Sets/MR/1/T1DUAL/DICOM_anon/InPhase")
     items = convert("chaos", root, tmp_path / "out", folds=2)
     assert list(items) == ["CT_1", "CT_2"]
-    np.testing.assert_array_equal(drawn(items["CT_1"]), LIVER)
+    np.testing.assert_array_equal(read_mask(items["CT_1"]), LIVER)
     assert LoadPhases("native")(items["CT_1"])["phases_used"] == ["venous"]
     assert [item["id"] for item in load_datalist(tmp_path / "out", "test")] == ["CT_3"]
     (root / "Train_Sets/CT/2/Ground/liver_GT_004.png").unlink()
@@ -74,19 +74,21 @@ def test_ircadb(tmp_path: Path) -> None:
         "livercyst": CYST,
         "bone": FAR > 60,
     }
-    for name, shown in masks.items():
+    for name, visible in masks.items():
         (root / "3Dircadb1.1/MASKS_DICOM" / name).mkdir(parents=True)
         for image, slice_ in places.items():
-            one = dcmread(folder / image)
-            del one.ImagePositionPatient  # a mask's place is its image's
-            one.PixelData = (shown[:, :, slice_].T.astype(np.int16) * 255).tobytes()
-            one.save_as(root / "3Dircadb1.1/MASKS_DICOM" / name / image)
+            entry = dcmread(folder / image)
+            del entry.ImagePositionPatient  # a mask's place is its image's
+            entry.PixelData = (visible[:, :, slice_].T.astype(np.int16) * 255).tobytes()
+            entry.save_as(root / "3Dircadb1.1/MASKS_DICOM" / name / image)
     assert fault_of("ircadb", root, tmp_path / "out").code == "unknown_class"
     item = convert("ircadb", root, tmp_path / "told", class_map={"liver tumor": "others"})["3Dircadb1.1"]
     expected = np.where(touching | TUMOUR, 9, np.where(CYST, 7, LIVER))
-    np.testing.assert_array_equal(drawn(item), expected)
+    np.testing.assert_array_equal(read_mask(item), expected)
     assert sorted(lesion["type"] for lesion in item["lesions"]) == ["cyst", "others", "others"]
-    assert len(set(drawn(item, "instances")[touching | TUMOUR].tolist())) == 2, "touching lesions stay apart"
+    assert len(set(read_mask(item, "instances")[touching | TUMOUR].tolist())) == 2, (
+        "touching lesions stay apart"
+    )
     for path in (root / "3Dircadb1.1/MASKS_DICOM").rglob("image_3"):
         path.rename(path.with_name("image_99"))
     assert fault_of("ircadb", root, tmp_path / "more", class_map={"liver tumor": "others"}).code == "missing"
@@ -103,9 +105,9 @@ def test_amos(tmp_path: Path) -> None:
     items = {item["id"]: item for item in load_datalist(tmp_path / "out", "test")}
     assert list(items) == ["amos_0004", "amos_0008", "amos_0009"]
     assert values(items["amos_0004"]["label"]) == {0, 1} and "label" not in items["amos_0009"]
-    told = json.loads((tmp_path / "out/summary.json").read_text())
-    assert [one["case"] for one in told["left_out"]] == ["amos_0540"]
-    assert told["words"]["drawn"] == "the liver alone" and told["without_lesion"] == 2
+    record = json.loads((tmp_path / "out/summary.json").read_text())
+    assert [entry["case"] for entry in record["left_out"]] == ["amos_0540"]
+    assert record["words"]["drawn"] == "the liver alone" and record["without_lesion"] == 2
 
 
 def test_flare(tmp_path: Path) -> None:
@@ -158,8 +160,8 @@ def test_totalsegmentator_liver_lesions(tmp_path: Path) -> None:
     assert fault_of(source, root, tmp_path / "out").code == "unknown_class"
     items = convert(source, root, tmp_path / "told", class_map={"liver_lesion": "others"}, folds=3)
     assert list(items["s0001"]["phases"]) == ["venous"] and values(items["s0001"]["label"]) == {0, 9}
-    told = json.loads((tmp_path / "told/summary.json").read_text())
-    assert told["types"]["others"]["cases"] == 3 and told["types"]["others"]["lesions"] is None
+    record = json.loads((tmp_path / "told/summary.json").read_text())
+    assert record["types"]["others"]["cases"] == 3 and record["types"]["others"]["lesions"] is None
 
 
 def test_what_is_not_read_says_why(tmp_path: Path) -> None:

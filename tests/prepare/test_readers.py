@@ -122,20 +122,22 @@ def test_waw_tace(tmp_path: Path) -> None:
     (root / "masks_total_segmentator_of_them").rename(root / "total_segmentator_of_them")
     # touching tumours, each in a file of its own: one on the whole grid, one cut to its box
     affine = affine_of(SPACING, SHAPE)
-    whole = (radius(affine, SHAPE, PLACE) < 10).astype(np.uint8)
+    complete = (radius(affine, SHAPE, PLACE) < 10).astype(np.uint8)
     second = (radius(affine, SHAPE, (-4.0, -8.0, 4.0)) < 9).astype(np.uint8)
     box = affine.copy()
     box[:3, 3] += affine[:3, :3] @ [10, 8, 9]
     folder = root / "tumor_masks_wawtace_v1_08_05_2024/17"
-    nrrd(folder / "a.nrrd", affine, whole)
+    nrrd(folder / "a.nrrd", affine, complete)
     nrrd(folder / "b.nrrd", box, second[10:22, 8:20, 9:25])
     item = convert("waw_tace", root, tmp_path / "out")["17"]
     assert list(item["phases"]) == ["arterial", "venous"]
     assert values(item["label"]) == {0, 1, 2} and values(item["instances"]) == {0, 1, 2}
-    drawn = np.asarray(nib.load(item["instances"]).dataobj)
-    assert np.array_equal(drawn == 2, second > 0) and np.array_equal(drawn == 1, (whole > 0) & (second == 0))
+    annotation = np.asarray(nib.load(item["instances"]).dataobj)
+    assert np.array_equal(annotation == 2, second > 0) and np.array_equal(
+        annotation == 1, (complete > 0) & (second == 0)
+    )
     assert LoadPhases("native")(item)["phases_used"] == ["arterial", "venous"]
-    nrrd(folder / "b.nrrd", affine, whole, cut=1000)
+    nrrd(folder / "b.nrrd", affine, complete, cut=1000)
     assert fault_of("waw_tace", root, tmp_path / "out").code == "damaged"
     for path in folder.iterdir():
         path.unlink()
@@ -179,32 +181,32 @@ def test_any_folder_by_patterns(tmp_path: Path) -> None:
             if (case, phase) != ("b_c", "A"):
                 ct(root / f"img/{case}/{case}_{phase}.nii.gz")
         mask(root / f"seg/{case}_x.nii.gz", balls=[(1, (0, 0, 0), 45.0), (3, PLACE, 10.0)])
-    asked = {
+    options = {
         "phase_map": {"arterial": "img/{id}/{id}_A.nii.gz", "venous": "img/{id}/{id}_V.nii.gz"},
         "masks": {"label": "seg/{id}_*.nii.gz"},
         "class_map": {"1": "liver", "3": "hemangioma"},
     }
-    items = convert("folder", root, tmp_path / "out", **asked)
+    items = convert("folder", root, tmp_path / "out", **options)
     assert {case: list(item["phases"]) for case, item in items.items()} == {
         "a": ["arterial", "venous"],
         "b_c": ["venous"],
     }
     assert values(items["a"]["label"]) == {0, 1, 5}
     mask(root / "seg/a_y.nii.gz")
-    assert fault_of("folder", root, tmp_path / "o2", **asked).code == "duplicate"
+    assert fault_of("folder", root, tmp_path / "o2", **options).code == "duplicate"
     assert fault_of("folder", root, tmp_path / "o3").code == "unknown_phase"
-    words = {**asked, "class_map": {"tumour": "HCC"}}
-    assert fault_of("folder", root, tmp_path / "o5", **words).code == "unknown_class"
-    asked["masks"] = {"label": "seg/none_{id}.nii.gz"}
-    assert fault_of("folder", root, tmp_path / "o4", **asked).code == "no_label"
+    text = {**options, "class_map": {"tumour": "HCC"}}
+    assert fault_of("folder", root, tmp_path / "o5", **text).code == "unknown_class"
+    options["masks"] = {"label": "seg/none_{id}.nii.gz"}
+    assert fault_of("folder", root, tmp_path / "o4", **options).code == "no_label"
 
 
 def test_a_lesion_beyond_the_reference_is_refused(tmp_path: Path) -> None:
     root = tmp_path / "in"
     ct(root / "a_V.nii.gz", (32, 32, 20))
     mask(root / "a_label.nii.gz", balls=[(1, (0, 0, 0), 45.0), (2, (0, 0, 44), 8.0)])
-    asked = {"phase_map": {"venous": "{id}_V.nii.gz"}, "masks": {"label": "{id}_label.nii.gz"}}
-    assert fault_of("folder", root, tmp_path / "out", **asked).code == "label_outside"
+    options = {"phase_map": {"venous": "{id}_V.nii.gz"}, "masks": {"label": "{id}_label.nii.gz"}}
+    assert fault_of("folder", root, tmp_path / "out", **options).code == "label_outside"
 
 
 def test_where_nothing_is_written(tmp_path: Path) -> None:
@@ -223,8 +225,8 @@ def test_where_nothing_is_written(tmp_path: Path) -> None:
 
 def test_a_pattern_without_a_patient(tmp_path: Path) -> None:
     ct(tmp_path / "in/a.nii.gz")
-    asked = {"phase_map": {"venous": "*.nii.gz"}, "masks": {"label": "{id}.nii.gz"}}
-    assert fault_of("folder", tmp_path / "in", tmp_path / "out", **asked).code == "bad_id"
+    options = {"phase_map": {"venous": "*.nii.gz"}, "masks": {"label": "{id}.nii.gz"}}
+    assert fault_of("folder", tmp_path / "in", tmp_path / "out", **options).code == "bad_id"
 
 
 def test_lits(tmp_path: Path) -> None:
@@ -240,11 +242,11 @@ def test_lits(tmp_path: Path) -> None:
     (only,) = load_datalist(tmp_path / "out2", "test")
     assert only["id"] == "test-volume-3" and "label" not in only
     assert len(load_datalist(tmp_path / "out2", "validation", file="dataset_fold1.json")) == 1
-    told = json.loads((tmp_path / "out2/summary.json").read_text())
-    assert told["types"]["metastasis"] == {
+    record = json.loads((tmp_path / "out2/summary.json").read_text())
+    assert record["types"]["metastasis"] == {
         "cases": 2,
         "lesions": 2,
         "phases": {"nc": 0, "arterial": 0, "venous": 2, "delayed": 0},
         "all_phases": 0,
     }
-    assert told["without_label"] == 1 and told["sections"] == {"training": 2, "validation": 0, "test": 1}
+    assert record["without_label"] == 1 and record["sections"] == {"training": 2, "validation": 0, "test": 1}

@@ -19,7 +19,7 @@ from scripts.lidia.registration import register_case, select_transform
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def registered_methods(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A registration that moves everything by 3 mm to the head; every call is counted."""
     calls: list[str] = []
 
@@ -33,7 +33,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return calls
 
 
-def test_a_cohort_is_registered_once(cohort: Path, tmp_path: Path, asked: list[str]) -> None:
+def test_a_cohort_is_registered_once(cohort: Path, tmp_path: Path, registered_methods: list[str]) -> None:
     written = prepare(source="register", input_dir=cohort, dataset_dir=tmp_path / "out")
     before = json.loads((cohort / "dataset.json").read_text())
     after = json.loads(written.read_text())
@@ -41,29 +41,31 @@ def test_a_cohort_is_registered_once(cohort: Path, tmp_path: Path, asked: list[s
     for section in ("training", "validation", "test"):
         assert [item["id"] for item in after[section]] == [item["id"] for item in before[section]]
         for item, old in zip(after[section], before[section], strict=True):
-            moved = set(item["phases"]) - {"venous"}
-            pairs += len(moved)
+            shifted = set(item["phases"]) - {"venous"}
+            pairs += len(shifted)
             assert set(item["phases"]) == set(old["phases"])
-            assert set(item["notes"]["registration"]) == moved
-            assert all(item["phases"][phase] == f"phases/{item['id']}/{phase}.nii.gz" for phase in moved)
+            assert set(item["notes"]["registration"]) == shifted
+            assert all(item["phases"][phase] == f"phases/{item['id']}/{phase}.nii.gz" for phase in shifted)
             assert item["lesions"] == old["lesions"]
-    assert pairs == len(asked) > 6
+    assert pairs == len(registered_methods) > 6
     assert prepare(source="register", input_dir=cohort, dataset_dir=tmp_path / "out") == written
-    assert len(asked) == pairs, "nothing is done twice"
+    assert len(registered_methods) == pairs, "nothing is done twice"
     loaded = preprocessing(labels="network", spacing=(4.0, 4.0, 5.0))(
         load_datalist(tmp_path / "out", "training")[0]
     )
     assert loaded["image"].shape[0] == 4 and loaded["label"].shape[0] == 2
 
 
-def test_other_settings_do_not_mix_in_one_folder(cohort: Path, tmp_path: Path, asked: list[str]) -> None:
+def test_other_settings_do_not_mix_in_one_folder(
+    cohort: Path, tmp_path: Path, registered_methods: list[str]
+) -> None:
     prepare(source="register", input_dir=cohort, dataset_dir=tmp_path / "out")
     with pytest.raises(CaseError, match="other settings"):
         prepare(source="register", input_dir=cohort, dataset_dir=tmp_path / "out", datalist="dataset.json")
 
 
 def test_the_good_cases_are_done_and_the_bad_one_is_named(
-    cohort: Path, tmp_path: Path, asked: list[str]
+    cohort: Path, tmp_path: Path, registered_methods: list[str]
 ) -> None:
     content = json.loads((cohort / "dataset.json").read_text())
     items = [*content["training"][:2]]

@@ -82,5 +82,5 @@ def test_phases_by_words_and_time(
     scans: list[tuple[str, str, float | None]], expected: dict[str, str]
 ) -> None:
     layout = Layout(Path("x"), {}, {}, {}, DATASET_TERMS["tcga_lihc"], Account(Path("x")))
-    found = assign_phases([stack(*one) for one in scans], layout)
-    assert {phase: one.series for phase, one in found.items()} == expected
+    result = assign_phases([stack(*entry) for entry in scans], layout)
+    assert {phase: entry.series for phase, entry in result.items()} == expected

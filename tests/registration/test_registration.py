@@ -40,7 +40,7 @@ def patient(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def moved(patient: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def registered_patient(patient: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The patient, registered once for all tests."""
     return register_phases(patient, folder=tmp_path_factory.mktemp("registered"), method="greedy")
 
@@ -56,61 +56,63 @@ def errors_of(patient: dict[str, Any], phase: str, field: Path) -> tuple[float, 
     index = np.argwhere(np.asarray(liver.dataobj) > 0).T
     places = liver.affine[:3, :3] @ index + liver.affine[:3, 3:]
     true = redraw_displacements(SEED, 0, spacing=SPACING)[phase].locate(places)
-    found = nib.load(field)
-    at = np.linalg.inv(found.affine)
+    result = nib.load(field)
+    at = np.linalg.inv(result.affine)
     at = at[:3, :3] @ places + at[:3, 3:]
-    parts = np.asarray(found.dataobj)[:, :, :, 0]
-    said = places + [map_coordinates(parts[..., axis], at, order=1) for axis in range(3)]
+    parts = np.asarray(result.dataobj)[:, :, :, 0]
+    message = places + [map_coordinates(parts[..., axis], at, order=1) for axis in range(3)]
     return float(np.linalg.norm(places - true, axis=0).mean()), float(
-        np.linalg.norm(said - true, axis=0).mean()
+        np.linalg.norm(message - true, axis=0).mean()
     )
 
 
-def test_a_breath_is_undone(patient: dict[str, Any], moved: dict[str, Any]) -> None:
-    path = Path(moved["phases"]["delayed"])
+def test_a_breath_is_undone(patient: dict[str, Any], registered_patient: dict[str, Any]) -> None:
+    path = Path(registered_patient["phases"]["delayed"])
     before, after = errors_of(patient, "delayed", path.with_name("delayed_field.nii.gz"))
     assert before > 5
     assert after < 1.5
-    told = moved["notes"]["registration"]["delayed"]
-    assert told["accepted"] and told["method"] == "greedy" and not moved["notes"]["warnings"]
-    assert told["quality_after"] > told["quality_before"] + 0.05
+    quality = registered_patient["notes"]["registration"]["delayed"]
+    assert (
+        quality["accepted"] and quality["method"] == "greedy" and not registered_patient["notes"]["warnings"]
+    )
+    assert quality["quality_after"] > quality["quality_before"] + 0.05
 
 
 @pytest.mark.slow
 def test_convexadam_undoes_it_as_well(patient: dict[str, Any], tmp_path: Path) -> None:
-    moved = register_phases(patient, folder=tmp_path, method="convexadam")
-    told = moved["notes"]["registration"]["delayed"]
-    assert told["accepted"] and told["method"] == "convexadam"
+    registered_patient = register_phases(patient, folder=tmp_path, method="convexadam")
+    quality = registered_patient["notes"]["registration"]["delayed"]
+    assert quality["accepted"] and quality["method"] == "convexadam"
     before, after = errors_of(patient, "delayed", tmp_path / patient["id"] / "delayed_field.nii.gz")
     assert before > 5
     assert after < 2
 
 
 def test_the_moved_phase_lies_on_the_grid_of_the_venous_one_which_stays(
-    patient: dict[str, Any], moved: dict[str, Any]
+    patient: dict[str, Any], registered_patient: dict[str, Any]
 ) -> None:
-    assert moved["phases"]["venous"] == patient["phases"]["venous"]
-    grid, phase = (nib.load(moved["phases"][name]) for name in ("venous", "delayed"))
+    assert registered_patient["phases"]["venous"] == patient["phases"]["venous"]
+    grid, phase = (nib.load(registered_patient["phases"][name]) for name in ("venous", "delayed"))
     assert phase.shape == grid.shape and phase.get_data_dtype() == np.int16
     np.testing.assert_allclose(phase.affine, grid.affine, atol=1e-5)
 
 
 def test_the_same_pair_is_not_registered_twice(
-    patient: dict[str, Any], moved: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    patient: dict[str, Any], registered_patient: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: Any, **__: Any) -> None:
         raise AssertionError("a process was started")
 
     monkeypatch.setattr(subprocess, "run", refuse)
-    folder = Path(moved["phases"]["delayed"]).parents[1]
-    assert register_phases(patient, folder=folder, method="greedy") == moved
+    folder = Path(registered_patient["phases"]["delayed"]).parents[1]
+    assert register_phases(patient, folder=folder, method="greedy") == registered_patient
 
 
 def test_the_same_pair_gives_the_same_bytes(
-    patient: dict[str, Any], moved: dict[str, Any], tmp_path: Path
+    patient: dict[str, Any], registered_patient: dict[str, Any], tmp_path: Path
 ) -> None:
     register_phases(patient, folder=tmp_path, method="greedy")
-    assert digest(tmp_path) == digest(Path(moved["phases"]["delayed"]).parent)
+    assert digest(tmp_path) == digest(Path(registered_patient["phases"]["delayed"]).parent)
 
 
 def with_moving(
@@ -126,8 +128,8 @@ def test_a_phase_that_shows_something_else_stays_as_it_came(patient: dict[str, A
     noise = np.random.default_rng(0).normal(-100, 300, image.shape)
     item = with_moving(patient, tmp_path, noise, image.affine)
     result = register_phases(item, folder=tmp_path / "out", method="greedy")
-    told = result["notes"]["registration"]["delayed"]
-    assert not told["accepted"] and told["method"] == "none"
+    quality = result["notes"]["registration"]["delayed"]
+    assert not quality["accepted"] and quality["method"] == "none"
     assert result["phases"] == item["phases"]
     assert "delayed" in result["notes"]["warnings"][0]
 
@@ -138,8 +140,8 @@ def test_a_phase_of_another_place_stays_as_it_came(patient: dict[str, Any], tmp_
     away[2, 3] += 400
     item = with_moving(patient, tmp_path, np.asarray(image.dataobj), away)
     result = register_phases(item, folder=tmp_path / "out", method="greedy")
-    told = result["notes"]["registration"]["delayed"]
-    assert not told["accepted"] and "shows 0%" in told["said"]
+    quality = result["notes"]["registration"]["delayed"]
+    assert not quality["accepted"] and "shows 0%" in quality["said"]
     assert result["phases"] == item["phases"]
 
 
@@ -159,9 +161,9 @@ def test_a_method_that_hangs_is_stopped_and_what_it_had_is_used(
     start = time.monotonic()
     result = register_phases(patient, folder=tmp_path / "out", method="greedy", limit_s=2)
     assert time.monotonic() - start < 30
-    told = result["notes"]["registration"]["delayed"]
-    assert not told["accepted"] and "stopped after 2 s" in told["said"]
-    assert told["method"] == "none", "half a metre is no breath"
+    quality = result["notes"]["registration"]["delayed"]
+    assert not quality["accepted"] and "stopped after 2 s" in quality["said"]
+    assert quality["method"] == "none", "half a metre is no breath"
     assert not list((tmp_path / "out").rglob("*.json")), "with more time it may work"
 
 
@@ -170,8 +172,8 @@ def test_a_method_that_crashes_says_how(
 ) -> None:
     stand_in(tmp_path, monkeypatch, "import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n")
     result = register_phases(patient, folder=tmp_path / "out", method="greedy")
-    told = result["notes"]["registration"]["delayed"]
-    assert not told["accepted"] and f"status {-signal.SIGSEGV}" in told["said"]
+    quality = result["notes"]["registration"]["delayed"]
+    assert not quality["accepted"] and f"status {-signal.SIGSEGV}" in quality["said"]
 
 
 def test_a_field_that_folds_or_is_no_field_is_not_taken(
@@ -188,8 +190,8 @@ def test_a_field_that_folds_or_is_no_field_is_not_taken(
     for word, (size, factor) in cases.items():
         stand_in(tmp_path, monkeypatch, code.format(size=size, factor=factor))
         result = register_phases(patient, folder=tmp_path / word, method="greedy")
-        told = result["notes"]["registration"]["delayed"]
-        assert told["method"] == "none" and word in told["said"], told
+        quality = result["notes"]["registration"]["delayed"]
+        assert quality["method"] == "none" and word in quality["said"], quality
 
 
 def test_a_missing_package_is_named(patient: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,7 +205,7 @@ def test_a_missing_package_is_named(patient: dict[str, Any], monkeypatch: pytest
 def test_a_kill_leaves_no_half_file(
     patient: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def found(target: select_transform.Target, *_: Any, **__: Any) -> select_transform.Alignment:
+    def result(target: select_transform.Target, *_: Any, **__: Any) -> select_transform.Alignment:
         field = np.zeros((3, *target.lattice.shape), np.float32)
         return select_transform.Alignment("greedy", field, 0.1, 0.2, "")
 
@@ -211,7 +213,7 @@ def test_a_kill_leaves_no_half_file(
         assert beside.parent == path.parent and beside.name.startswith(".")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(register_case, "align_pair", found)
+    monkeypatch.setattr(register_case, "align_pair", result)
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(os, "replace", killed)
         register_phases(patient, folder=tmp_path, method="greedy")

@@ -50,17 +50,17 @@ class Browser:
     def requests(self) -> list[str]:
         """Addresses that were asked for since the page was opened, pictures inside the page left out."""
         events = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
-        asked = [
+        options = [
             event["params"]["request"]["url"]
             for event in events
             if event["method"] == "Network.requestWillBeSent"
         ]
-        return [url for url in asked if not url.startswith("data:")]
+        return [url for url in options if not url.startswith("data:")]
 
     def pdf(self) -> bytes:
         """The page as it prints."""
-        made = self.driver.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})
-        return base64.b64decode(made["data"])
+        created = self.driver.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})
+        return base64.b64decode(created["data"])
 
 
 @contextmanager

@@ -58,20 +58,20 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 hu = hu + (60 - 30 * shift) * hcc - 80 * cyst
             paths[phase] = save(hu.astype(np.int16), folder / f"data/{case}/{phase}.nii.gz", affine)
         label = liver.astype(np.uint8)
-        found = np.zeros(SHAPE, np.uint16)
+        output = np.zeros(SHAPE, np.uint16)
         lesions = []
         if case == "P1":
             label[hcc], label[cyst], label[miss] = 2, 7, 4
-            found[ball((82, 72, 30), 11)], found[cyst] = 1, 2
-            volumes = [int((found == n).sum()) * 20.0 for n in (1, 2)]
+            output[ball((82, 72, 30), 11)], output[cyst] = 1, 2
+            volumes = [int((output == n).sum()) * 20.0 for n in (1, 2)]
             spread = dict.fromkeys(types, 0.02)
             lesions = [
                 lesion(1, "HCC", spread | {"HCC": 0.81}, volumes[0]),
                 lesion(2, "hemangioma", spread | {"hemangioma": 0.55, "cyst": 0.4}, volumes[1]),
             ]
-        classes = np.select([found == 1, found == 2], [2, 5], liver).astype(np.uint8)
+        classes = np.select([output == 1, output == 2], [2, 5], liver).astype(np.uint8)
         save(classes, folder / f"results/{case}_lesions.nii.gz", affine)
-        save(found, folder / f"results/{case}_instances.nii.gz", affine)
+        save(output, folder / f"results/{case}_instances.nii.gz", affine)
         save(liver.astype(np.uint8), folder / f"results/{case}_liver.nii.gz", affine)
         high = {"HCC": 0.93, "hemangioma": 0.6, "cyst": 0.45} if lesions else {}
         chances = dict.fromkeys(types, 0.04) | high
@@ -90,8 +90,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / f"results/{case}.json").write_text(json.dumps(result), encoding="utf-8")
         truth = save(label, folder / f"data/{case}/label.nii.gz", affine)
         items.append({"id": case, "synthetic": True, "phases": paths, "label": truth})
-    listed = {"name": "LIDIA phantom, internal", "test": items}
-    (folder / "data/dataset.json").write_text(json.dumps(listed), encoding="utf-8")
+    entries = {"name": "LIDIA phantom, internal", "test": items}
+    (folder / "data/dataset.json").write_text(json.dumps(entries), encoding="utf-8")
     (folder / "evaluation").mkdir()
     metrics = {
         "auc8": {"value": 0.912, "low": 0.87, "high": 0.951, "n": 2, "note": "left out: auc_FNH"},

@@ -39,7 +39,7 @@ def pages(run: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path
     path = folder / "results/P1.json"
     path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | MORE), encoding="utf-8")
     items = json.loads((run / "data/dataset.json").read_text(encoding="utf-8"))["test"]
-    made = {
+    created = {
         item["id"]: write_patient_page(
             folder / "results", read_patient(folder / "results", item["id"], item), synthetic=True
         )
@@ -52,7 +52,7 @@ def pages(run: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path
         dataset_dir=run / "data",
         evaluation_dir=run / "evaluation",
     )
-    return made | {"cohort": cohort}
+    return created | {"cohort": cohort}
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def keys(chromium: Browser, *pressed: str) -> None:
     ActionChains(chromium.driver).send_keys(*pressed).perform()
 
 
-def shown(chromium: Browser) -> tuple[str, list[str]]:
+def read_viewer(chromium: Browser) -> tuple[str, list[str]]:
     """What the page says of its slice, and the pictures that it shows."""
     said = chromium.run("return document.getElementById('where').textContent")
     seen = chromium.run("return [...document.querySelectorAll('#viewer img')].map((image) => image.src)")
@@ -90,18 +90,18 @@ def test_arrow_keys_move_the_slice_in_all_phases(chromium: Browser, pages: dict[
 
     chromium.open(pages["P1"])
     chromium.run("document.getElementById('level').focus()")
-    words, pictures = shown(chromium)
+    text, pictures = read_viewer(chromium)
     keys(chromium, Keys.ARROW_RIGHT)
-    next_words, next_pictures = shown(chromium)
+    next_words, next_pictures = read_viewer(chromium)
     number = re.compile(r"slice (\d+) of")
-    assert int(number.match(next_words)[1]) == int(number.match(words)[1]) + 1  # type: ignore[index]
+    assert int(number.match(next_words)[1]) == int(number.match(text)[1]) + 1  # type: ignore[index]
     assert len(pictures) == 4 and all(a != b for a, b in zip(pictures, next_pictures, strict=True))
     assert chromium.run("return document.getElementById('level').ariaValueText") == next_words
     assert chromium.run("return document.querySelector('#viewer img').alt") == f"nc, {next_words}"
     keys(chromium, Keys.ARROW_LEFT)
-    assert shown(chromium) == (words, pictures)
+    assert read_viewer(chromium) == (text, pictures)
     keys(chromium, Keys.HOME)
-    assert shown(chromium)[0].startswith("slice 1 of")
+    assert read_viewer(chromium)[0].startswith("slice 1 of")
 
 
 def test_contours_are_switched_by_keyboard(chromium: Browser, pages: dict[str, Path]) -> None:
@@ -118,7 +118,7 @@ def test_a_lesion_leads_to_its_slice(chromium: Browser, pages: dict[str, Path]) 
     chromium.open(pages["P1"])
     chromium.run("document.querySelector('#lesion-2 button').focus()")
     keys(chromium, "\n")
-    assert "2 hemangioma" in shown(chromium)[0]
+    assert "2 hemangioma" in read_viewer(chromium)[0]
     assert chromium.run("return document.activeElement.id") == "level"
 
 
@@ -128,23 +128,23 @@ def test_the_wheel_moves_the_slice_only_after_a_click(chromium: Browser, pages: 
         "return pane.dispatchEvent(new WheelEvent('wheel', {deltaY: 100, bubbles: true, cancelable: true}))"
     )
     chromium.open(pages["P1"])
-    before = shown(chromium)
-    assert chromium.run(turn) and shown(chromium) == before
+    before = read_viewer(chromium)
+    assert chromium.run(turn) and read_viewer(chromium) == before
     chromium.run("document.querySelector('.panes').click()")
-    assert not chromium.run(turn) and shown(chromium) != before
+    assert not chromium.run(turn) and read_viewer(chromium) != before
 
 
 def test_everything_is_reached_by_tab(chromium: Browser, pages: dict[str, Path]) -> None:
     from selenium.webdriver.common.keys import Keys
 
     chromium.open(pages["P1"])
-    wanted = "a, input, button:not([hidden])"
+    expected = "a, input, button:not([hidden])"
     chromium.run(
         "window.seen = new Set(); document.addEventListener('focusin', (event) => seen.add(event.target))"
     )
-    count = chromium.run(f"return document.querySelectorAll('{wanted}').length")
+    count = chromium.run(f"return document.querySelectorAll('{expected}').length")
     keys(chromium, *[Keys.TAB] * (count + 30))
-    missed = f"return [...document.querySelectorAll('{wanted}')].filter((one) => !seen.has(one)).length"
+    missed = f"return [...document.querySelectorAll('{expected}')].filter((one) => !seen.has(one)).length"
     assert count > 10 and chromium.run(missed) == 0
 
 

@@ -32,10 +32,10 @@ def test_a_voxel_is_a_diamond_around_its_centre() -> None:
 def test_straight_sides_have_two_ends_only() -> None:
     mask = np.zeros((20, 20), bool)
     mask[2:12, 5:15] = True
-    found = corners(trace_outline(mask))
-    assert len(found) == 8
-    assert (min(x for x, _ in found), max(x for x, _ in found)) == (2 * 20 - 2 * 12, 2 * 20 - 2 * 2)
-    assert (min(y for _, y in found), max(y for _, y in found)) == (2 * 20 - 2 * 15, 2 * 20 - 2 * 5)
+    result = corners(trace_outline(mask))
+    assert len(result) == 8
+    assert (min(x for x, _ in result), max(x for x, _ in result)) == (2 * 20 - 2 * 12, 2 * 20 - 2 * 2)
+    assert (min(y for _, y in result), max(y for _, y in result)) == (2 * 20 - 2 * 15, 2 * 20 - 2 * 5)
 
 
 def test_two_pieces_and_none() -> None:

@@ -85,10 +85,12 @@ def test_it_needs_nothing_beside_it(run: Path, tmp_path: Path) -> None:
     page = Elements(text)
     for tag in ("img", "script", "link", "iframe"):
         assert all(
-            (one.get("src") or "data:").startswith("data:image/") for one in page.of(tag) if "src" in one
+            (entry.get("src") or "data:").startswith("data:image/")
+            for entry in page.of(tag)
+            if "src" in entry
         )
     assert not page.of("link") and not re.search(r"https?://|@import|url\(", text)
-    policy = next(str(one["content"]) for one in page.of("meta") if "http-equiv" in one)
+    policy = next(str(entry["content"]) for entry in page.of("meta") if "http-equiv" in entry)
     assert policy.startswith("default-src 'none'") and "script-src 'sha256-" in policy
 
 
@@ -109,10 +111,10 @@ def test_a_card_tells_size_place_truth_and_enhancement(run: Path, tmp_path: Path
 def test_pictures_of_all_phases_have_one_size_and_words(run: Path, tmp_path: Path) -> None:
     page = Elements(page_of(run, tmp_path))
     pictures = page.of("img")
-    assert len(pictures) == 4 + 2 * 4 and all(one.get("alt") for one in pictures)
+    assert len(pictures) == 4 + 2 * 4 and all(entry.get("alt") for entry in pictures)
     shapes = set()
-    for one in pictures[:4]:
-        raw = base64.b64decode(str(one["src"]).partition(",")[2])
+    for entry in pictures[:4]:
+        raw = base64.b64decode(str(entry["src"]).partition(",")[2])
         shapes.add(Image.open(io.BytesIO(raw)).size)
     assert len(shapes) == 1
 
@@ -123,13 +125,13 @@ def test_the_slices_carry_every_phase_and_their_contours(run: Path, tmp_path: Pa
     count = len(stack["words"])
     assert list(stack["slices"]) == ["nc", "arterial", "venous", "delayed"]
     assert {len(slices) for slices in stack["slices"].values()} == {count} and len(stack["drawn"]) == count
-    seen = [index for index, words in enumerate(stack["words"]) if "1 HCC" in words]
-    assert seen and all(
+    visible = [index for index, phrase in enumerate(stack["words"]) if "1 HCC" in phrase]
+    assert visible and all(
         ('<g class="found">' in stack["drawn"][index]) == ("no lesion" not in stack["words"][index])
         for index in range(count)
     )
-    slider = next(one for one in Elements(text).of("input") if one["type"] == "range")
-    assert int(str(slider["max"])) == count - 1 and int(str(slider["value"])) in seen
+    slider = next(entry for entry in Elements(text).of("input") if entry["type"] == "range")
+    assert int(str(slider["max"])) == count - 1 and int(str(slider["value"])) in visible
     assert slider["aria-valuetext"] == stack["words"][int(str(slider["value"]))]
 
 
@@ -139,8 +141,8 @@ def test_phases_that_were_not_scanned_are_said_so(run: Path, tmp_path: Path) -> 
 
 
 def test_what_a_missing_phase_costs(run: Path, tmp_path: Path) -> None:
-    told = {"phases": ["arterial", "delayed"], "auc8": 0.81, "auc8_all": 0.93}
-    text = page_of(run, tmp_path, "P2", missing=told)
+    record = {"phases": ["arterial", "delayed"], "auc8": 0.81, "auc8_all": 0.93}
+    text = page_of(run, tmp_path, "P2", missing=record)
     assert "0.810 with these phases, 0.930 with all four (-0.120)" in text
 
 

@@ -33,14 +33,14 @@ def test_only_whole_results_count(run: Path, tmp_path: Path) -> None:
 def test_truth_follows_the_label(run: Path) -> None:
     truth = read_truth(of(run, "P1"))
     assert truth is not None
-    there = sorted(name for name, present in truth.items() if present)
-    assert there == ["HCC", "benign", "cyst", "malignant", "metastasis"]
+    existing = sorted(name for name, present in truth.items() if present)
+    assert existing == ["HCC", "benign", "cyst", "malignant", "metastasis"]
     assert not any((read_truth(of(run, "P2")) or {"": True}).values())
 
 
-def patient(found: np.ndarray, truth: np.ndarray, malignant: dict[str, bool] | None = None) -> Patient:
-    sides = [find_lesions(volume, (5.0, 5.0, 5.0)) for volume in (found, truth)]
-    return Patient({}, {}, np.eye(4), sides[0], found > 0, sides[1], malignant or {})
+def patient(result: np.ndarray, truth: np.ndarray, malignant: dict[str, bool] | None = None) -> Patient:
+    sides = [find_lesions(volume, (5.0, 5.0, 5.0)) for volume in (result, truth)]
+    return Patient({}, {}, np.eye(4), sides[0], result > 0, sides[1], malignant or {})
 
 
 def test_others_count_on_the_side_of_their_flag() -> None:
@@ -50,11 +50,11 @@ def test_others_count_on_the_side_of_their_flag() -> None:
 
 
 def test_a_counterpart_needs_a_fifth_of_dice_and_is_blind_to_type() -> None:
-    found, truth = np.zeros((20, 1, 1), int), np.zeros((20, 1, 1), int)
-    truth[:10], found[8:16] = 5, 2
-    assert match_true_lesions(patient(found, truth)) == {1: 1}
+    result, truth = np.zeros((20, 1, 1), int), np.zeros((20, 1, 1), int)
+    truth[:10], result[8:16] = 5, 2
+    assert match_true_lesions(patient(result, truth)) == {1: 1}
     truth[:1] = truth[9] = 0
-    assert match_true_lesions(patient(found, truth)) == {}
+    assert match_true_lesions(patient(result, truth)) == {}
 
 
 def test_a_label_on_another_grid_is_refused(run: Path, tmp_path: Path) -> None:

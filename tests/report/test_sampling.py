@@ -63,8 +63,8 @@ def test_beyond_the_scan_is_air_or_unknown(tmp_path: Path) -> None:
     part = read_phase_crop(path, "P", far.corners())
     assert np.all(resample_hu(part, far) == AIR) and np.isnan(sample_hu(part, far.corners())).all()
     half = Grid(np.array([[1.5, 0, 0, 24], [0, 1.5, 0, 0], [0, 0, 2, 0], [0, 0, 0, 1.0]]), (6, 2, 2))
-    seen = resample_hu(read_phase_crop(path, "P", half.corners()), half)
-    assert np.all(seen[:4] > AIR) and np.all(seen[4:] == AIR)
+    visible = resample_hu(read_phase_crop(path, "P", half.corners()), half)
+    assert np.all(visible[:4] > AIR) and np.all(visible[4:] == AIR)
 
 
 def test_what_is_not_finite_is_air(tmp_path: Path) -> None:
@@ -72,8 +72,8 @@ def test_what_is_not_finite_is_air(tmp_path: Path) -> None:
     volume[2, 2, 2] = np.nan
     nib.save(nib.Nifti1Image(volume, np.eye(4)), tmp_path / "p.nii.gz")
     grid = Grid(np.eye(4), (6, 6, 6))
-    seen = resample_hu(read_phase_crop(tmp_path / "p.nii.gz", "P", grid.corners()), grid)
-    assert seen[2, 2, 2] == AIR and seen[3, 3, 3] == 50
+    visible = resample_hu(read_phase_crop(tmp_path / "p.nii.gz", "P", grid.corners()), grid)
+    assert visible[2, 2, 2] == AIR and visible[3, 3, 3] == 50
 
 
 def test_a_file_with_a_fourth_axis_of_one_is_a_volume(tmp_path: Path) -> None:

@@ -23,8 +23,8 @@ def patient_of(folder: Path, **tubes: float) -> Patient:
         nib.save(nib.Nifti1Image(body(hu).astype(np.int16), AFFINE), phases[phase])
     liver = np.zeros((180, 130, 24), bool)
     liver[120:150, 50:80, 2:22] = True
-    found = find_lesions(np.zeros(liver.shape, np.uint8), SPACING)
-    return Patient({"id": "P1", "phases_used": list(tubes)}, phases, AFFINE, found, liver, None, {})
+    lesions = find_lesions(np.zeros(liver.shape, np.uint8), SPACING)
+    return Patient({"id": "P1", "phases_used": list(tubes)}, phases, AFFINE, lesions, liver, None, {})
 
 
 def aorta_of(patient: Patient) -> dict[str, float]:
@@ -35,9 +35,9 @@ def aorta_of(patient: Patient) -> dict[str, float]:
 
 def test_blood_is_read_in_every_phase_where_the_brightest_shows_it(tmp_path: Path) -> None:
     truth = {"nc": 42.0, "arterial": 320.0, "venous": 160.0, "delayed": 110.0}
-    found = aorta_of(patient_of(tmp_path, **truth))
-    assert set(found) == set(truth)
-    assert all(abs(found[phase] - truth[phase]) < 3 for phase in truth)
+    result = aorta_of(patient_of(tmp_path, **truth))
+    assert set(result) == set(truth)
+    assert all(abs(result[phase] - truth[phase]) < 3 for phase in truth)
 
 
 def test_without_contrast_nothing_is_looked_for(tmp_path: Path) -> None:

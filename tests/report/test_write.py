@@ -94,15 +94,15 @@ def test_only_phases_that_were_used_are_drawn(
     path = tmp_path / "results/P1.json"
     result = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps(result | {"phases_used": ["venous"]}), encoding="utf-8")
-    drawn: list[list[str]] = []
+    samples: list[list[str]] = []
 
     def noting(used: dict[str, str], *rest: Any) -> Plane:
-        drawn.append(list(used))
+        samples.append(list(used))
         return sample_plane(used, *rest)
 
     monkeypatch.setattr("scripts.lidia.report.cohort_sections.sample_plane", noting)
     write_report(results_dir=tmp_path / "results", output_dir=tmp_path, dataset_dir=run / "data", patients=1)
-    assert drawn == [["venous"]]
+    assert samples == [["venous"]]
 
 
 def test_without_a_datalist_it_stands_on_the_results_alone(run: Path, tmp_path: Path) -> None:

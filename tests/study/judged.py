@@ -54,13 +54,13 @@ def evaluate(folder: Path, *, seed: int, skill: float, count: int = 40, draws: i
 
     for number, kinds in enumerate(truths(count)):
         truth = maps(list(kinds))
-        said = [
+        messages = [
             kind
             if kind and generator.random() < skill
             else int(generator.integers(2, 10)) * (generator.random() < 0.4)
             for kind in kinds
         ]
-        classes = np.where(maps(said, 4) > 1, maps(said, 4), 0).astype(np.uint8)
+        classes = np.where(maps(messages, 4) > 1, maps(messages, 4), 0).astype(np.uint8)
         instances = label_components(classes).astype(np.uint16)
         present = np.array([kind in kinds for kind in range(2, 10)], float)
         raw = dict(
@@ -75,10 +75,10 @@ def evaluate(folder: Path, *, seed: int, skill: float, count: int = 40, draws: i
         volumes |= {side: sum(volumes[LESION_TYPES[at]] for at in parts) for side, parts in SIDES.items()}
         records = [
             {
-                "instance": one,
+                "instance": entry,
                 "probabilities": dict(zip(LESION_TYPES, generator.dirichlet(np.ones(8)), strict=True)),
             }
-            for one in range(1, int(instances.max()) + 1)
+            for entry in range(1, int(instances.max()) + 1)
         ]
         scored = ({name: table[name] for name in SCORES} for table in (raw, volumes))
         diagnosis = Diagnosis(classes, instances, truth > 0, records, *scored, [])

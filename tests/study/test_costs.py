@@ -25,10 +25,10 @@ def test_an_epoch_done_twice_counts_once(tmp_path: Path) -> None:
 
 
 def test_a_step_costs_what_the_config_or_an_earlier_seed_says(tmp_path: Path) -> None:
-    said, kept, new = read_systems({"a": {"seconds_per_step": 2}, "lidia": {"seeds": 3}, "li": {}})
-    trained(tmp_path / "study", tmp_path / "run", Run(kept, 2), steps=60)
-    assert read_cost(tmp_path / "study", Run(said, 0)) == 2.0
-    assert read_cost(tmp_path / "study", Run(kept, 0)) == 0.5
+    message, remaining, new = read_systems({"a": {"seconds_per_step": 2}, "lidia": {"seeds": 3}, "li": {}})
+    trained(tmp_path / "study", tmp_path / "run", Run(remaining, 2), steps=60)
+    assert read_cost(tmp_path / "study", Run(message, 0)) == 2.0
+    assert read_cost(tmp_path / "study", Run(remaining, 0)) == 0.5
     assert read_cost(tmp_path / "study", Run(new, 0)) is None
 
 

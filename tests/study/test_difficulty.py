@@ -26,20 +26,20 @@ def test_a_patient_is_scored_by_the_greatest_probability() -> None:
     rows = [np.zeros((2, 8)), np.zeros((1, 8)), np.zeros((0, 8))]
     rows[0][0, 0], rows[1][0, 0] = 0.9, 0.2
     rows[0][1, 5], rows[1][0, 5] = 0.4, 0.0
-    found = compute_patient_auc(cases, rows)
-    assert found == {"HCC": 1.0, "cyst": 0.75, "auc8": 0.875}
+    result = compute_patient_auc(cases, rows)
+    assert result == {"HCC": 1.0, "cyst": 0.75, "auc8": 0.875}
 
 
 def test_features_of_a_written_case(cohort: Path) -> None:
     datalist = json.loads((cohort / "dataset.json").read_text())
     items = [item for part in ("training", "validation", "test") for item in datalist[part]]
     for item in items:
-        found = extract_features(item, cohort)
-        assert found.rich.shape == (len(found.groups), FEATURES)
-        assert len(found.groups) == len(item["lesions"])
+        features = extract_features(item, cohort)
+        assert features.rich.shape == (len(features.groups), FEATURES)
+        assert len(features.groups) == len(item["lesions"])
         for column, phase in enumerate(PHASES):
-            assert np.isnan(found.plain[:, column]).all() == (
-                phase not in item["phases"] or not len(found.groups)
+            assert np.isnan(features.plain[:, column]).all() == (
+                phase not in item["phases"] or not len(features.groups)
             )
     cysts = [extract_features(item, cohort) for item in items]
     darker = [c.plain[c.groups == 7, 2] for c in cysts]
@@ -93,12 +93,12 @@ def test_the_truth_is_that_of_an_evaluation(cohort: Path) -> None:
     import nibabel as nib
 
     item = json.loads((cohort / "dataset.json").read_text())["training"][0]
-    found = extract_features(item, cohort)
+    features = extract_features(item, cohort)
     label = nib.load(cohort / item["label"])
-    drawn = np.asarray(nib.load(cohort / item["instances"]).dataobj)
+    annotation = np.asarray(nib.load(cohort / item["instances"]).dataobj)
     spacing = [float(size) for size in label.header.get_zooms()]
-    lesions = find_lesions(np.asarray(label.dataobj), spacing, drawn).lesions
+    lesions = find_lesions(np.asarray(label.dataobj), spacing, annotation).lesions
     assert lesions
     for kind, name in enumerate(LESION_TYPES, 2):
-        volume = sum(one.component.volume_mm3 for one in lesions if one.kind == kind)
-        assert found.truth[name] == pytest.approx(volume)
+        volume = sum(entry.component.volume_mm3 for entry in lesions if entry.kind == kind)
+        assert features.truth[name] == pytest.approx(volume)

@@ -33,28 +33,28 @@ def places(output: str = "/a", digest: str = "one") -> StudyPaths:
     return StudyPaths(BUNDLE, Path(output), cohorts)
 
 
-def of(name: str, where: StudyPaths, options: dict | None = None, **said: object) -> list[Job]:
-    (system,) = read_systems({name: said})
+def of(name: str, where: StudyPaths, options: dict | None = None, **settings: object) -> list[Job]:
+    (system,) = read_systems({name: settings})
     training = make_training_job(where, Run(system, 0), options or {}, 1.0)
     return [training, *make_evaluation_jobs(where, Run(system, 0), locate_trained_weights(training), {}, 2.0)]
 
 
 def test_an_overlay_and_its_options_reach_every_process() -> None:
-    said = {"training": {"max_epochs": 7}, "evaluation": {"overlap": 0.5}}
-    training, *judged = of(
+    options = {"training": {"max_epochs": 7}, "evaluation": {"overlap": 0.5}}
+    training, *evaluated = of(
         "unet",
         places(),
         {"steps_per_epoch": 3},
         overlays=["networks/unet.yaml", "baselines/unet.yaml"],
-        **said,
+        **options,
     )
     assert training.command[-4:] == ["--steps_per_epoch", "3", "--max_epochs", "7"]
-    for job, cohort in zip(judged, COHORTS, strict=True):
+    for job, cohort in zip(evaluated, COHORTS, strict=True):
         assert job.name == f"unet/{cohort}" and job.after == "unet/training"
         assert job.command[job.command.index("--dataset_dir") + 1] == f"/a/{cohort}"
         assert job.command[-2:] == ["--overlap", "0.5"]
         assert job.cost == 20.0
-    assert all("networks/unet.yaml" in job.command[6] for job in (training, *judged))
+    assert all("networks/unet.yaml" in job.command[6] for job in (training, *evaluated))
     assert (
         training.portable_command.endswith("--steps_per_epoch 3 --max_epochs 7")
         and "/a" not in training.portable_command
@@ -78,11 +78,11 @@ def test_the_hash_knows_configs_options_and_cohorts_but_no_folders(tmp_path: Pat
     for name in ("train.json", "evaluate.json"):
         content = json.loads((BUNDLE / "configs" / name).read_text())
         (copy / name).write_text(json.dumps(content, indent=1))
-    moved = places()._replace(bundle=copy.parent)
-    assert [job.key for job in of("lidia", moved)] == keys, "another place and other blanks change nothing"
+    shifted = places()._replace(bundle=copy.parent)
+    assert [job.key for job in of("lidia", shifted)] == keys, "another place and other blanks change nothing"
     content = json.loads((copy / "train.json").read_text()) | {"steps_per_epoch": 99}
     (copy / "train.json").write_text(json.dumps(content))
-    assert not {job.key for job in of("lidia", moved)} & set(keys)
+    assert not {job.key for job in of("lidia", shifted)} & set(keys)
 
 
 def test_seeds_come_after_all_first_ones() -> None:
@@ -94,24 +94,24 @@ def test_seeds_come_after_all_first_ones() -> None:
 
 
 def test_bad_systems_are_told() -> None:
-    for systems, words in (
+    for systems, text in (
         ({"a": {"overlay": []}}, "'a': unknown overlay"),
         ({"a": {"table": 1, "rule": "mean"}}, "unknown rule 'mean'"),
         ({"a": {"seeds": 2}, "a_seed1": {}}, "a_seed1"),
         ({"a": {"cohorts": ["abroad"]}}, "'a': unknown abroad"),
     ):
-        with pytest.raises(ValueError, match=words):
+        with pytest.raises(ValueError, match=text):
             read_systems(systems)
 
 
 def test_a_system_stands_in_several_tables() -> None:
     rows = [{"table": 1, "paper": "LIDIA"}, {"table": 3, "paper": "+ACL", "label": "with ACL"}]
-    one, other, third = read_systems({
+    entry, other, third = read_systems({
         "a": {"rows": rows, "label": "A"},
         "b": {"table": [1, 2], "rule": "branch"},
         "c": {},
     })
-    assert [(row.table, row.label, row.paper) for row in one.rows] == [
+    assert [(row.table, row.label, row.paper) for row in entry.rows] == [
         (1, "A", "LIDIA"),
         (3, "with ACL", "+ACL"),
     ]
@@ -156,9 +156,9 @@ def test_phases_are_judged_on_the_same_patients() -> None:
 def test_the_oracle_is_given_the_cohorts_alone() -> None:
     where = places()
     for job, cohort in zip(make_difficulty_jobs(where, 1.0), COHORTS, strict=True):
-        given = dict(zip(job.command[7::2], job.command[8::2], strict=True))
+        inputs = dict(zip(job.command[7::2], job.command[8::2], strict=True))
         folders = {"--dataset_dir": "/a/internal", "--judged_dir": f"/a/{cohort}"}
-        assert given == folders | {"--output": f"/a/oracle/{cohort}/difficulty.json"}
+        assert inputs == folders | {"--output": f"/a/oracle/{cohort}/difficulty.json"}
         assert job.after is None
 
 

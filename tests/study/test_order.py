@@ -17,20 +17,20 @@ def placed(label: str, value: float, printed_value: float, spread: float = 0.001
 
 def test_another_order_is_told_with_its_p() -> None:
     rows = [placed("A", 0.90, 0.80), placed("B", 0.85, 0.83), placed("C", 0.95, 0.95)]
-    (said,) = compare_order(rows, "auc8")
-    assert said.startswith("AUC-8: ours: A 0.900 > B 0.850; paper: B 0.830 > A 0.800; ")
-    assert "more than the noise" in said and "p = 0.00" in said
+    (sentence,) = compare_order(rows, "auc8")
+    assert sentence.startswith("AUC-8: ours: A 0.900 > B 0.850; paper: B 0.830 > A 0.800; ")
+    assert "more than the noise" in sentence and "p = 0.00" in sentence
 
 
 def test_noise_is_called_noise() -> None:
-    (said,) = compare_order([placed("A", 0.90, 0.80, 0.1), placed("B", 0.89, 0.83, 0.1)], "auc8")
-    assert "within noise: p = " in said
+    (sentence,) = compare_order([placed("A", 0.90, 0.80, 0.1), placed("B", 0.89, 0.83, 0.1)], "auc8")
+    assert "within noise: p = " in sentence
 
 
 def test_equal_figures_are_not_called_the_paper_s_order() -> None:
-    one = placed("A", 0.9, 0.8)
-    (said,) = compare_order([one, one._replace(label="B", printed={"auc8": 0.9})], "auc8")
-    assert said == "AUC-8: ours: A 0.900 = B 0.900; paper: B 0.900 > A 0.800."
+    entry = placed("A", 0.9, 0.8)
+    (sentence,) = compare_order([entry, entry._replace(label="B", printed={"auc8": 0.9})], "auc8")
+    assert sentence == "AUC-8: ours: A 0.900 = B 0.900; paper: B 0.900 > A 0.800."
 
 
 def test_the_same_order_is_told_once_and_one_row_has_none() -> None:

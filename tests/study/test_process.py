@@ -30,19 +30,19 @@ for step in range(len(file.read_text().split()) if file.is_file() else 0, last):
 
 
 def job(
-    folder: Path, name: str = "lidia/training", code: str = COUNTING, after: str | None = None, **said
+    folder: Path, name: str = "lidia/training", code: str = COUNTING, after: str | None = None, **message
 ) -> Job:
-    said = {"last": 5, "pause": 0.0, "key": "one", **said}
-    arguments = [str(folder / "steps"), str(said["last"]), str(said["pause"])]
+    message = {"last": 5, "pause": 0.0, "key": "one", **message}
+    arguments = [str(folder / "steps"), str(message["last"]), str(message["pause"])]
     return Job(
-        name, "training", [sys.executable, "-c", code, *arguments], folder, "", said["key"], after, 1.0
+        name, "training", [sys.executable, "-c", code, *arguments], folder, "", message["key"], after, 1.0
     )
 
 
-def wait_for(path: Path, words: int = 1) -> list[str]:
+def wait_for(path: Path, text: int = 1) -> list[str]:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        if path.is_file() and len(path.read_text().split()) >= words:
+        if path.is_file() and len(path.read_text().split()) >= text:
             return path.read_text().split()
         time.sleep(0.01)
     raise AssertionError(f"{path} never came")
@@ -89,15 +89,15 @@ def test_after_a_failure_the_others_go_on(tmp_path: Path) -> None:
         job(tmp_path / "b", "b/training"),
         job(tmp_path / "b/internal", "b/internal", after="b/training"),
     ]
-    done: list[str] = []
+    finished: list[str] = []
 
-    def do(one: Job) -> None:
-        run_job(one)
-        done.append(one.name)
+    def do(entry: Job) -> None:
+        run_job(entry)
+        finished.append(entry.name)
 
     (failed,) = run_jobs(jobs, 2, do, 4)
     assert failed.startswith("a/training failed: no such thing")
-    assert done == ["b/training", "b/internal"]
+    assert finished == ["b/training", "b/internal"]
 
 
 def test_a_job_waits_for_what_it_reads(tmp_path: Path) -> None:
@@ -108,9 +108,9 @@ def test_a_job_waits_for_what_it_reads(tmp_path: Path) -> None:
         job(tmp_path, "b/training"),
     ]
 
-    def do(one: Job) -> None:
-        time.sleep(0.2 if one.name == "a/training" else 0.0)
-        order.append(one.name)
+    def do(entry: Job) -> None:
+        time.sleep(0.2 if entry.name == "a/training" else 0.0)
+        order.append(entry.name)
 
     assert run_jobs(jobs, 2, do, 3) == []
     assert order == ["b/training", "a/training", "a/internal"]

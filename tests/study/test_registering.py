@@ -22,9 +22,9 @@ CONFIGS = ROOT / "lidia_bundle/configs"
 def test_the_breathing_is_the_phantom_s_own(index: int) -> None:
     case = sample_case(5, index, breathing="raw", spacing=(6.0, 6.0, 6.0))
     breaths = redraw_displacements(5, index, spacing=(6.0, 6.0, 6.0))
-    for phase, moved in case.moved.items():
+    for phase, shifted in case.moved.items():
         if phase != "venous":
-            assert np.sqrt((breaths[phase].shift ** 2).sum(0)).max() == pytest.approx(moved, abs=1e-4)
+            assert np.sqrt((breaths[phase].shift ** 2).sum(0)).max() == pytest.approx(shifted, abs=1e-4)
             assert breaths[phase].shift.shape[1:] == case.volumes[phase].data.shape
 
 
@@ -43,13 +43,15 @@ def test_where_a_place_went_is_found_by_going_back() -> None:
 def test_what_is_done_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
 
-    def found(target: select_transform.Target, *_: Any, method: str, **__: Any) -> select_transform.Alignment:
+    def result(
+        target: select_transform.Target, *_: Any, method: str, **__: Any
+    ) -> select_transform.Alignment:
         calls.append(method)
         field = np.zeros((3, *target.lattice.shape), np.float32)
         field[0] = 100  # far away: an error that the measurement must see
         return select_transform.Alignment(method, field, 0.1, 0.2, "a test's")
 
-    monkeypatch.setattr(register_case, "align_pair", found)
+    monkeypatch.setattr(register_case, "align_pair", result)
 
     def run(patients: int) -> dict[str, Any]:
         flow = ConfigWorkflow(
@@ -68,14 +70,16 @@ def test_what_is_done_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         flow.run()
         return json.loads((tmp_path / "registration.json").read_text())
 
-    one = run(1)
-    assert one["patients"] == 1 and one["pairs"] == len(calls)
-    assert one["error_mm"]["after"]["mean"] > 80 > one["error_mm"]["before"]["mean"] > 0.5
+    entry = run(1)
+    assert entry["patients"] == 1 and entry["pairs"] == len(calls)
+    assert entry["error_mm"]["after"]["mean"] > 80 > entry["error_mm"]["before"]["mean"] > 0.5
     before = len(calls)
     two = run(2)
     assert two["patients"] == 2 and two["pairs"] == len(calls) > before
-    kept = json.loads((tmp_path / "patients/internal_5_00000.json").read_text())
-    assert set(kept["rows"]) == {"raw", "registered", "residual"}
-    assert all(kept["rows"][arm]["mm3_HCC"] == kept["rows"]["raw"]["mm3_HCC"] for arm in kept["rows"])
+    remaining = json.loads((tmp_path / "patients/internal_5_00000.json").read_text())
+    assert set(remaining["rows"]) == {"raw", "registered", "residual"}
+    assert all(
+        remaining["rows"][arm]["mm3_HCC"] == remaining["rows"]["raw"]["mm3_HCC"] for arm in remaining["rows"]
+    )
     assert run(2) == two and two["pairs"] == len(calls), "nothing is done twice"
     assert not (tmp_path / "volumes").exists()

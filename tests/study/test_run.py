@@ -38,7 +38,7 @@ def test_a_small_study_is_run_once(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="broken/training failed"):
         outcome.finish()
     weights = tmp_path / "study/lidia/model.pt"
-    made = weights.stat().st_mtime_ns
+    created = weights.stat().st_mtime_ns
     config = str(BUNDLE.parent / "experiments/configs/study.json")
     # The command line cannot give null; a config can.
     without_archive = tmp_path / "without_archive.yaml"
@@ -51,7 +51,7 @@ def test_a_small_study_is_run_once(tmp_path: Path) -> None:
         "logging_file": False,
     }
     run(config_file=[config, str(without_archive)], **again)
-    assert weights.stat().st_mtime_ns == made
+    assert weights.stat().st_mtime_ns == created
     page = (tmp_path / "study/study.md").read_text(encoding="utf-8")
     assert "| lidia+pixelcount |" in page and "study/figures/phases.png" in page
     assert read(Path(config))["remarks"]["phases"][0] in page
@@ -61,13 +61,13 @@ def test_a_small_study_is_run_once(tmp_path: Path) -> None:
     # Another machine: nothing but the archive and the cohorts
     elsewhere = tmp_path / "elsewhere"
     shutil.copytree(tmp_path / "study/study", elsewhere / "docs/study")
-    moved = again | {"output_dir": str(elsewhere), "archive": str(elsewhere / "docs/study")}
-    run(config_file=config, **moved)
+    shifted = again | {"output_dir": str(elsewhere), "archive": str(elsewhere / "docs/study")}
+    run(config_file=config, **shifted)
     assert not (elsewhere / "lidia").exists(), "a row of the archive was run again"
     assert (elsewhere / "docs/study.md").read_text(encoding="utf-8") == page
     # The page alone asks for no cohort
     (elsewhere / "docs/study.md").unlink()
-    pages = {key: moved[key] for key in ("output_dir", "archive", "systems", "draws", "logging_file")}
+    pages = {key: shifted[key] for key in ("output_dir", "archive", "systems", "draws", "logging_file")}
     run("pages", config_file=config, dataset_dir="nowhere", external_dir="nowhere", **pages)
     assert (elsewhere / "docs/study.md").read_text(encoding="utf-8") == page
     assert json.loads((elsewhere / "docs/study.json").read_text())["budget"]["lidia+livermax"]["steps"] == 2

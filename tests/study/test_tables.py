@@ -59,27 +59,27 @@ def recomputed(archive: Path, place: str, rule: str) -> dict[str, float]:
     def area(truth: str, score: str) -> float:
         return roc_auc_score(column(f"mm3_{truth}") > 113, column(f"{rule}_{score}"))
 
-    found = {f"auc_{name}": area(name, name) for name in LESION_TYPES}
-    found["auc8"] = float(np.mean(list(found.values())))
+    result = {f"auc_{name}": area(name, name) for name in LESION_TYPES}
+    result["auc8"] = float(np.mean(list(result.values())))
     sided = (column("mm3_malignant") > 113) | (column("mm3_benign") > 113) | (column("mm3_unsided") <= 113)
     sides = [
         roc_auc_score(column(f"mm3_{side}")[sided] > 113, column(f"{rule}_{side}")[sided])
         for side in ("malignant", "benign")
     ]
-    found["auc2"] = float(np.mean(sides))
+    result["auc2"] = float(np.mean(sides))
     outcomes = Counter(row["outcome"] for row in lesions)
-    found["precision"] = outcomes["true"] / (outcomes["true"] + outcomes["false"])
-    found["sensitivity"] = outcomes["found"] / (outcomes["found"] + outcomes["missed"])
+    result["precision"] = outcomes["true"] / (outcomes["true"] + outcomes["false"])
+    result["sensitivity"] = outcomes["found"] / (outcomes["found"] + outcomes["missed"])
     typed = [row for row in lesions if row["predicted"] == "prediction" and row["outcome"] == "true"]
-    found["accuracy"] = float(np.mean([row["type"] == row["partner_type"] for row in typed]))
-    found["dice"] = float(np.nanmean(column("dice_lesions")))
+    result["accuracy"] = float(np.mean([row["type"] == row["partner_type"] for row in typed]))
+    result["dice"] = float(np.nanmean(column("dice_lesions")))
     skills = []
     for name in LESION_TYPES:
         truth = (column(f"mm3_{name}") > 113).astype(float)
         worst = brier_score_loss(truth, np.full(len(truth), truth.mean()))
         skills.append(1 - brier_score_loss(truth, column(f"livermax_{name}")) / worst)
-    found["brier_skill"] = float(np.mean(skills))
-    return found
+    result["brier_skill"] = float(np.mean(skills))
+    return result
 
 
 @pytest.mark.parametrize("cohort", COHORTS)
@@ -87,11 +87,11 @@ def recomputed(archive: Path, place: str, rule: str) -> dict[str, float]:
 def test_figures_equal_a_recomputation(archive: Path, page: str, system: str, rule: str, cohort: str) -> None:
     figures = read_json(archive.with_suffix(".json"))[cohort][f"{system}+{rule}"]
     assert list(figures) == list(METRICS)
-    found = recomputed(archive, f"{system}/{cohort}", rule)
+    result = recomputed(archive, f"{system}/{cohort}", rule)
     if rule != "livermax":
         assert figures["brier_skill"] == [None, None, None], "volumes are no probabilities"
-        del found["brier_skill"]
-    for key, value in found.items():
+        del result["brier_skill"]
+    for key, value in result.items():
         assert figures[key][0] == pytest.approx(value, abs=2e-5), key
         assert figures[key][1] <= figures[key][0] <= figures[key][2]
 
@@ -166,9 +166,9 @@ def test_an_archive_with_nothing_in_it_gives_a_page(tmp_path: Path) -> None:
 
 
 def test_the_confusion_is_that_of_the_evaluation(archive: Path) -> None:
-    kept = read_evaluation(archive / "nnunet/internal")
-    assert kept is not None
-    table = count_confusion(kept)
+    remaining = read_evaluation(archive / "nnunet/internal")
+    assert remaining is not None
+    table = count_confusion(remaining)
     lesions = stored(archive, "nnunet/internal", "lesions.csv.gz")
     missed = Counter(row["type"] for row in lesions if row["outcome"] == "missed")
     false = Counter(row["type"] for row in lesions if row["outcome"] == "false")

@@ -106,13 +106,13 @@ def validated(saver: SaveBest, value: float, epoch: int) -> None:
 def test_only_better_weights_are_published_also_after_a_resume(tmp_path: Path) -> None:
     network, path = nn.Linear(1, 1), tmp_path / "model.pt"
     saver = SaveBest(network=network, path=str(path), metric="auc8")
-    kept = []
+    remaining = []
     for epoch, value in enumerate((0.5, float("nan"), 0.7, 0.6, 0.7), 1):
         with torch.no_grad():
             network.weight.fill_(epoch)
         validated(saver, value, epoch)
-        kept.append(float(read_state(path)["weight"]))
-    assert kept == [1, 1, 3, 3, 3]
+        remaining.append(float(read_state(path)["weight"]))
+    assert remaining == [1, 1, 3, 3, 3]
 
     again = SaveBest(network=network, path=str(path), metric="auc8")
     again.load_state_dict(saver.state_dict())
@@ -144,16 +144,14 @@ def test_weights_of_the_warm_up_are_not_published(tmp_path: Path) -> None:
         ({"weight": Engine}, "not a readable file"),
     ],
 )
-def test_weights_that_cannot_be_used_are_refused_in_words(
-    tmp_path: Path, content: object, words: str
-) -> None:
+def test_weights_that_cannot_be_used_are_refused_in_words(tmp_path: Path, content: object, text: str) -> None:
     path = tmp_path / "model.pt"
     if isinstance(content, bytes):
         path.write_bytes(content)
     elif content is not None:
         torch.save(content, path)
     network = nn.Linear(1, 1, bias=False)
-    with pytest.raises(WeightsError, match=words):
+    with pytest.raises(WeightsError, match=text):
         LoadWeights(network=network, path=str(path))(Engine(nothing))
 
 

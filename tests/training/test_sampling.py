@@ -19,21 +19,21 @@ def test_no_case_comes_twice_before_all_came_once() -> None:
     stream: list[int] = []
     for epoch in range(1, 8):
         batches.epoch = epoch
-        drawn = list(batches)
-        assert [len(batch) for batch in drawn] == [2] * len(batches) == [2, 2, 2]
-        stream += [case for batch in drawn for case in batch]
+        samples = list(batches)
+        assert [len(batch) for batch in samples] == [2] * len(batches) == [2, 2, 2]
+        stream += [case for batch in samples for case in batch]
     laps = [stream[start : start + 7] for start in range(0, 42, 7)]
     assert all(sorted(lap) == list(range(7)) for lap in laps)
     assert len({tuple(lap) for lap in laps}) > 1
 
 
 def test_ranks_share_every_batch() -> None:
-    whole = list(CaseBatchSampler(data=range(8), steps=2, size=4, seed=1))
+    complete = list(CaseBatchSampler(data=range(8), steps=2, size=4, seed=1))
     parts = [
         list(CaseBatchSampler(data=range(8), steps=2, size=2, seed=1, rank=rank, world_size=2))
         for rank in (0, 1)
     ]
-    assert whole == [parts[0][step] + parts[1][step] for step in (0, 1)]
+    assert complete == [parts[0][step] + parts[1][step] for step in (0, 1)]
 
 
 def test_nothing_to_train_on() -> None:

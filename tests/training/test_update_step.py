@@ -88,8 +88,8 @@ def test_sharpness_aware_step_on_a_quadratic() -> None:
 
     w = torch.tensor([1.0, -2.0], dtype=torch.float64)
     g = CURVES @ w  # (1, -3)
-    there = w + 0.05 * g / g.norm()
-    torch.testing.assert_close(network.w.detach(), w - 0.1 * CURVES @ there, rtol=0, atol=1e-8)
+    present = w + 0.05 * g / g.norm()
+    torch.testing.assert_close(network.w.detach(), w - 0.1 * CURVES @ present, rtol=0, atol=1e-8)
 
 
 def test_second_pass_replays_the_first_and_the_bank_is_filled_once() -> None:
@@ -120,8 +120,8 @@ def test_clipping_bounds_the_step() -> None:
     network, loss = Point(), Quadratic()
     engine = trainer(network, loss, UpdateStep(), [ClipGradients(max_norm=0.5)], epoch_length=1)
     engine.run()
-    moved = (network.w.detach() - torch.tensor([1.0, -2.0])).norm()
-    assert float(moved) == pytest.approx(0.1 * 0.5, rel=1e-4)
+    shifted = (network.w.detach() - torch.tensor([1.0, -2.0])).norm()
+    assert float(shifted) == pytest.approx(0.1 * 0.5, rel=1e-4)
     assert engine.state.gradient_norm == pytest.approx(10**0.5)
 
 
@@ -136,11 +136,11 @@ def test_a_step_without_finite_gradient_is_skipped_and_counted(sam: SharpnessAwa
     assert loss.filled == 0, "embeddings of a broken step must not stay in the bank"
 
 
-def trained(iteration: UpdateStep, seen: list[torch.dtype], **options: Any) -> torch.Tensor:
-    """Weights after three clipped steps; `seen` gets the type of each prediction that the loss read."""
+def trained(iteration: UpdateStep, visible: list[torch.dtype], **options: Any) -> torch.Tensor:
+    """Weights after three clipped steps; `visible` gets the type of each prediction that the loss read."""
 
     def watched(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        seen.append(prediction.dtype)
+        visible.append(prediction.dtype)
         return power(prediction, target)
 
     torch.manual_seed(1)
@@ -152,19 +152,19 @@ def trained(iteration: UpdateStep, seen: list[torch.dtype], **options: Any) -> t
 @pytest.mark.filterwarnings("ignore:.*GradScaler.*")
 @pytest.mark.parametrize("sam", [None, SharpnessAware(rho=0.05)])
 def test_half_precision_on_the_network_s_device(sam: SharpnessAware | None) -> None:
-    seen: list[torch.dtype] = []
-    weights = [trained(UpdateStep(sam=sam), seen, amp=amp) for amp in (False, True)]
+    recorded: list[torch.dtype] = []
+    weights = [trained(UpdateStep(sam=sam), recorded, amp=amp) for amp in (False, True)]
     passes = 3 if sam is None else 6
-    assert seen == [torch.float32] * passes + [torch.bfloat16] * passes
+    assert recorded == [torch.float32] * passes + [torch.bfloat16] * passes
     torch.testing.assert_close(*weights, rtol=0.1, atol=0.05)
     assert not torch.equal(*weights)
 
 
 def test_bfloat16_runs_the_network_and_the_loss_reads_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scripts.lidia.runtime.precision.supports_bf16", lambda device: True)
-    seen: list[torch.dtype] = []
-    weights = [trained(UpdateStep(precision=precision), seen) for precision in ("fp32", "bf16")]
-    assert seen == [torch.float32] * 6
+    recorded: list[torch.dtype] = []
+    weights = [trained(UpdateStep(precision=precision), recorded) for precision in ("fp32", "bf16")]
+    assert recorded == [torch.float32] * 6
     torch.testing.assert_close(*weights, rtol=0.1, atol=0.05)
     assert not torch.equal(*weights)
 

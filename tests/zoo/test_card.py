@@ -55,35 +55,39 @@ def test_the_licence_of_the_data_says_what_the_weights_have_seen(bundle: Path) -
 
 
 @pytest.fixture(params=["internal", "external"])
-def judged(request: pytest.FixtureRequest, bundle: Path) -> tuple[str, dict[str, Any]]:
+def cohort_metrics(request: pytest.FixtureRequest, bundle: Path) -> tuple[str, dict[str, Any]]:
     """A cohort, and what the study found on it for the shipped weights."""
     path = bundle.parent / f"experiments/study/rows/shipped/{request.param}/metrics.json"
     return request.param, json.loads(path.read_text(encoding="utf-8"))
 
 
-def test_the_card_s_figures_are_the_study_s(card: str, judged: tuple[str, dict[str, Any]]) -> None:
-    cohort, found = judged
+def test_the_card_s_figures_are_the_study_s(card: str, cohort_metrics: tuple[str, dict[str, Any]]) -> None:
+    cohort, result = cohort_metrics
     lesions = ("sensitivity", "precision", "accuracy", "dice", "liver_dice")
     for rule, prefix in (("LiverMax", ""), ("pixel count", "pixelcount_")):
-        cells = [found[name] for name in (f"{prefix}auc8", f"{prefix}auc2", *lesions)]
+        cells = [result[name] for name in (f"{prefix}auc8", f"{prefix}auc2", *lesions)]
         values = (f"{cell['value']:.3f} ({cell['low']:.3f}-{cell['high']:.3f})" for cell in cells)
         assert f"| LIDIA, {rule} | {cohort} | {' | '.join(values)} |" in card
-    areas = (f"{found[f'auc_{name}']['value']:.3f}" for name in LESION_TYPES)
+    areas = (f"{result[f'auc_{name}']['value']:.3f}" for name in LESION_TYPES)
     assert f"| {cohort} | {' | '.join(areas)} |" in card
 
 
-def test_the_readme_s_figures_are_the_study_s(bundle: Path, judged: tuple[str, dict[str, Any]]) -> None:
-    cohort, found = judged
+def test_the_readme_s_figures_are_the_study_s(
+    bundle: Path, cohort_metrics: tuple[str, dict[str, Any]]
+) -> None:
+    cohort, result = cohort_metrics
     names = ("auc8", "auc2", "sensitivity", "precision", "liver_dice")
-    values = " | ".join(f"{found[name]['value']:.3f}" for name in names)
+    values = " | ".join(f"{result[name]['value']:.3f}" for name in names)
     row = {"internal": "LIDIA, shipped weights, 318 internal", "external": "the same, 300 of another scanner"}
     readme = (bundle.parent / "README.md").read_text(encoding="utf-8")
     assert f"| {row[cohort]} | {values} |" in readme
 
 
-def test_the_metadata_s_figures_are_the_study_s(bundle: Path, judged: tuple[str, dict[str, Any]]) -> None:
-    cohort, found = judged
-    said = json.loads((bundle / "configs/metadata.json").read_text(encoding="utf-8"))["eval_metrics"]
+def test_the_metadata_s_figures_are_the_study_s(
+    bundle: Path, cohort_metrics: tuple[str, dict[str, Any]]
+) -> None:
+    cohort, result = cohort_metrics
+    message = json.loads((bundle / "configs/metadata.json").read_text(encoding="utf-8"))["eval_metrics"]
     names = {
         "auc8": "auc8",
         "auc2": "auc2",
@@ -93,5 +97,5 @@ def test_the_metadata_s_figures_are_the_study_s(bundle: Path, judged: tuple[str,
         "lesion_dice": "dice",
         "liver_dice": "liver_dice",
     }
-    expected = {f"{name}_synthetic_{cohort}": round(found[key]["value"], 3) for name, key in names.items()}
-    assert {name: value for name, value in said.items() if name.endswith(cohort)} == expected
+    expected = {f"{name}_synthetic_{cohort}": round(result[key]["value"], 3) for name, key in names.items()}
+    assert {name: value for name, value in message.items() if name.endswith(cohort)} == expected

@@ -37,8 +37,8 @@ def formatted(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(bundle / "scripts", folder / "models/lidia_bundle/scripts", ignore=ignore)
     (folder / "empty.toml").write_text("", encoding="utf-8")
     for command in (ISORT, BLACK):
-        done = tool(command, folder)
-        assert done.returncode == 0, done.stderr
+        process = tool(command, folder)
+        assert process.returncode == 0, process.stderr
     return folder
 
 
@@ -53,8 +53,8 @@ def meaning(path: Path) -> tuple[list[str], str]:
 
 def test_isort_and_black_have_nothing_left_to_do(formatted: Path) -> None:
     for command in (ISORT, BLACK):
-        done = tool([*command, "--check"], formatted)
-        assert done.returncode == 0, done.stderr
+        process = tool([*command, "--check"], formatted)
+        assert process.returncode == 0, process.stderr
 
 
 def test_what_they_changed_is_layout_alone(bundle: Path, formatted: Path) -> None:
@@ -65,5 +65,5 @@ def test_what_they_changed_is_layout_alone(bundle: Path, formatted: Path) -> Non
 
 
 def test_flake8_finds_nothing(formatted: Path) -> None:
-    done = tool(FLAKE8, formatted)
-    assert done.returncode == 0, done.stdout + done.stderr
+    process = tool(FLAKE8, formatted)
+    assert process.returncode == 0, process.stdout + process.stderr

@@ -29,10 +29,10 @@ def test_no_file_is_so_large_that_it_must_be_a_link(bundle: Path) -> None:
 
 def test_the_version_is_the_latest_of_both_changelogs(bundle: Path) -> None:
     metadata = json.loads((bundle / "configs/metadata.json").read_text(encoding="utf-8"))
-    told = re.findall(r"^## ([0-9.]+)$", (bundle.parent / "CHANGELOG.md").read_text(encoding="utf-8"), re.M)
-    assert list(metadata["changelog"]) == told
-    newest = max(told, key=lambda text: [int(part) for part in text.split(".")])
-    assert metadata["version"] == told[0] == newest
+    record = re.findall(r"^## ([0-9.]+)$", (bundle.parent / "CHANGELOG.md").read_text(encoding="utf-8"), re.M)
+    assert list(metadata["changelog"]) == record
+    newest = max(record, key=lambda text: [int(part) for part in text.split(".")])
+    assert metadata["version"] == record[0] == newest
 
 
 def test_json_is_laid_out_as_the_zoo_s_hook_lays_it_out(bundle: Path) -> None:
