@@ -20,12 +20,12 @@ def test_the_command_ends_with_the_reason_alone(bundle: Path, tmp_path: Path) ->
     assert "--dataset_dir" in last[2]
 
 
-@pytest.mark.parametrize(("given", "kept"), [(None, "1"), ("0", "0")])
+@pytest.mark.parametrize(("inputs", "remaining"), [(None, "1"), ("0", "0")])
 def test_large_pages_are_asked_of_torch_unless_the_user_says_otherwise(
-    bundle: Path, inputs: str | None, remaining: str
+    bundle: Path, setting: str | None, remaining: str
 ) -> None:
     places = {name: value for name, value in os.environ.items() if name != "THP_MEM_ALLOC_ENABLE"}
-    places |= {} if inputs is None else {"THP_MEM_ALLOC_ENABLE": inputs}
+    places |= {} if setting is None else {"THP_MEM_ALLOC_ENABLE": setting}
     code = "import os, runpy, sys; runpy.run_path(sys.argv[1]); print(os.environ['THP_MEM_ALLOC_ENABLE'])"
     command = [sys.executable, "-c", code, str(bundle / "scripts/lidia/bootstrap.py")]
     process = subprocess.run(command, env=places, capture_output=True, text=True, check=True)

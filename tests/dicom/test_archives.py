@@ -119,7 +119,7 @@ def seven(path: Path, _: Path) -> None:
     path.write_bytes(b"7z\xbc\xaf\x27\x1c" + bytes(100))
 
 
-@pytest.mark.parametrize(("write", "said"), [(encrypted, "encrypted"), (cut, "damaged"), (seven, "7-Zip")])
+@pytest.mark.parametrize(("write", "message"), [(encrypted, "encrypted"), (cut, "damaged"), (seven, "7-Zip")])
 def test_what_cannot_be_unpacked_is_named(tmp_path: Path, write: Any, message: str) -> None:
     folder = study(tmp_path / "plain")
     write(tmp_path / "study.zip", folder)

@@ -195,7 +195,7 @@ def test_no_attribute_is_read_past_the_table() -> None:
 
 
 @pytest.mark.parametrize(
-    ("keyword", "raw", "shown"),
+    ("keyword", "raw", "visible"),
     [
         ("PixelSpacing", b"0,7\\0,7 ", "0,7\\\\0,7"),
         ("ImagePositionPatient", b"", "empty"),
@@ -208,14 +208,16 @@ def test_no_attribute_is_read_past_the_table() -> None:
         ("RescaleType", b"Z_EFF ", "Z_EFF"),
     ],
 )
-def test_one_bad_value_refuses_its_series_alone(tmp_path: Path, keyword: str, raw: Any, visible: str) -> None:
+def test_one_bad_value_refuses_its_series_alone(
+    tmp_path: Path, keyword: str, raw: Any, reported: str
+) -> None:
     spoil(study(tmp_path) / "1.2.3.3_003.dcm", keyword, raw, vr="DS")
     choice = chosen(tmp_path)
     assert numbers(choice) == {"nc": "2", "venous": "4", "delayed": "5"}
     [row] = [row for row in choice.rows if row["number"] == "3"]
     [warning] = [warning for warning in choice.warnings if "arterial" in warning]
     for sentence in (row["why"], warning):
-        assert keyword in sentence and visible in sentence and "1.2.3.3_003.dcm" in sentence
+        assert keyword in sentence and reported in sentence and "1.2.3.3_003.dcm" in sentence
 
 
 def test_a_bad_value_loses_no_other_patient_of_an_archive(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def test_localizer_mip_maps_report_and_bolus_tracking(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("fault", "message"),
     [
         (lambda s, n: n != 9, "slices are missing"),
         (lambda s, n: setattr(s, "ImagePositionPatient", [0, n * 1.8, n * 5.0]), "gantry was tilted"),

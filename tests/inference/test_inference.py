@@ -169,7 +169,7 @@ def test_the_box_is_no_longer_than_a_liver() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "seen"), [((32, 32, 90), [(32, 32, 96)]), ((32, 64, 90), [(32, 48, 64)] * 4)]
+    ("shape", "visible"), [((32, 32, 90), [(32, 32, 96)]), ((32, 64, 90), [(32, 48, 64)] * 4)]
 )
 def test_a_window_is_limited_by_its_voxels_rather_than_its_sides(
     shape: tuple[int, int, int], visible: list[tuple[int, int, int]]

@@ -32,7 +32,7 @@ def test_a_lesion_has_the_commonest_class_of_its_voxels_and_stuff_has_no_lesion_
     assert targets.masks[:, 0, 0].int().tolist() == expected
 
 
-@pytest.mark.parametrize(("classes", "wanted"), [([0, 0], [0]), ([1, 1], [1]), ([-1, -1], [])])
+@pytest.mark.parametrize(("classes", "expected"), [([0, 0], [0]), ([1, 1], [1]), ([-1, -1], [])])
 def test_stuff_that_is_not_there_is_no_target(classes: list[int], expected: list[int]) -> None:
     targets = read_targets(line(classes, [0, 0]))
     assert targets.classes.tolist() == expected and len(targets.masks) == len(targets.instances) == len(

@@ -69,7 +69,7 @@ def test_paths_reach_the_job_as_they_were_typed(typed: Callable[..., dict[str, A
 
 
 @pytest.mark.parametrize(
-    ("words", "key", "value"),
+    ("text", "key", "value"),
     [
         (["--tta", "false"], "tta", False),
         (["--tta"], "tta", True),
@@ -120,7 +120,7 @@ MISTAKES = [
 ]
 
 
-@pytest.mark.parametrize(("words", "parts"), MISTAKES, ids=[" ".join(text) for text, _ in MISTAKES])
+@pytest.mark.parametrize(("text", "parts"), MISTAKES, ids=[" ".join(text) for text, _ in MISTAKES])
 def test_a_typing_error_is_one_line_that_names_it(
     typed: Callable[..., dict[str, Any]], text: list[str], parts: list[str]
 ) -> None:

@@ -28,7 +28,7 @@ SERIES: dict[str, tuple[str, dict[str, Any], Any]] = {
 }
 
 
-@pytest.mark.parametrize(("words", "tags", "change"), SERIES.values(), ids=SERIES)
+@pytest.mark.parametrize(("text", "tags", "change"), SERIES.values(), ids=SERIES)
 def test_a_series_that_looks_like_no_phase(
     tmp_path: Path, text: str, tags: dict[str, Any], change: Any
 ) -> None:

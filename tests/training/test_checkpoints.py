@@ -130,7 +130,7 @@ def test_weights_of_the_warm_up_are_not_published(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "text"),
     [
         (None, "Train some"),
         (b"", "0 bytes"),
