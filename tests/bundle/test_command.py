@@ -20,7 +20,7 @@ def test_the_command_ends_with_the_reason_alone(bundle: Path, tmp_path: Path) ->
     assert "--dataset_dir" in last[2]
 
 
-@pytest.mark.parametrize(("inputs", "remaining"), [(None, "1"), ("0", "0")])
+@pytest.mark.parametrize(("setting", "remaining"), [(None, "1"), ("0", "0")])
 def test_large_pages_are_asked_of_torch_unless_the_user_says_otherwise(
     bundle: Path, setting: str | None, remaining: str
 ) -> None:

@@ -195,7 +195,7 @@ def test_no_attribute_is_read_past_the_table() -> None:
 
 
 @pytest.mark.parametrize(
-    ("keyword", "raw", "visible"),
+    ("keyword", "raw", "reported"),
     [
         ("PixelSpacing", b"0,7\\0,7 ", "0,7\\\\0,7"),
         ("ImagePositionPatient", b"", "empty"),

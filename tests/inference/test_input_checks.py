@@ -51,7 +51,7 @@ def test_livers_of_unlikely_size_or_cut() -> None:
     assert check_liver(np.zeros_like(liver), AFFINE) == []
 
 
-@pytest.mark.parametrize(("step", "message"), [(5.0, False), (7.0, True)])
+@pytest.mark.parametrize(("step", "warned"), [(5.0, False), (7.0, True)])
 def test_thick_slices(step: float, warned: bool) -> None:
     record = check_liver(np.zeros((4, 4, 4), bool), np.diag([1.0, 1.0, step, 1.0]))
     assert any("slices of 7.0 mm" in entry for entry in record) == warned
