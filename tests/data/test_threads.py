@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from scripts.lidia.data.parallel_reading import map_in_threads
+from scripts.lidia.data.map_in_threads import map_in_threads
 
 
 @pytest.fixture(params=[1, 2], ids=["one thread", "two threads"])

@@ -12,7 +12,7 @@ import pytest
 from ct_files import write_ct, write_label
 from prepare.raw_folders import fault_of, voxels
 
-from scripts.lidia.data.targets import read_annotation
+from scripts.lidia.data.annotation import read_annotation
 from scripts.lidia.datalist.read_datalist import load_datalist
 from scripts.lidia.datalist.write_datalist import write_datalist
 from scripts.lidia.prepare.prepare_data import prepare

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import nibabel as nib
 import numpy as np
 
+from scripts.lidia.data.annotation import Annotation, read_annotation, read_liver
 from scripts.lidia.data.load_phases import measure_overlap, sample_liver_points, to_meta_tensor
 from scripts.lidia.data.phase_order import find_phase_disorder, measure_liver_hu
 from scripts.lidia.data.read_volume import Volume, read_phase
-from scripts.lidia.data.targets import Annotation, read_annotation, read_liver
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.datalist.header_checks import check_item
 from scripts.lidia.inference.case_evaluator import to_case_error

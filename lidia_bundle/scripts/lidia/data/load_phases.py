@@ -13,9 +13,9 @@ from monai.data import MetaTensor
 from monai.transforms import Transform
 from numpy.typing import NDArray
 
-from scripts.lidia.data.parallel_reading import map_in_threads
+from scripts.lidia.data.annotation import Annotation, read_annotation, read_liver, resample_to_grid
+from scripts.lidia.data.map_in_threads import map_in_threads
 from scripts.lidia.data.read_volume import HU, Volume, read_phase
-from scripts.lidia.data.targets import Annotation, read_annotation, read_liver, resample_to_grid
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.datalist.read_item import complete_item
 from scripts.lidia.geometry.grid import (

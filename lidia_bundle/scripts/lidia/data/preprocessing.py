@@ -20,10 +20,10 @@ from monai.transforms import (
 )
 
 from scripts.lidia.components import bounding_box
+from scripts.lidia.data.annotation import resample_to_grid
 from scripts.lidia.data.load_phases import Labels, LoadPhases
-from scripts.lidia.data.parallel_reading import map_in_threads
+from scripts.lidia.data.map_in_threads import map_in_threads
 from scripts.lidia.data.read_volume import HU
-from scripts.lidia.data.targets import resample_to_grid
 from scripts.lidia.geometry.grid import Grid
 from scripts.lidia.geometry.resample import resample
 from scripts.lidia.geometry.smoothing import smooth_for_spacing

@@ -12,7 +12,7 @@ from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.implant.anatomy import Anatomy
 from scripts.lidia.implant.fit_patient import fit_patient
 from scripts.lidia.implant.lesion_matte import Matte, draw_matte
-from scripts.lidia.implant.made_phases import make_phase
+from scripts.lidia.implant.phase_synthesis import make_phase
 from scripts.lidia.phantom.case import Case, Volume
 from scripts.lidia.phantom.recipes import RECIPES
 from scripts.lidia.vocabulary import CLASSES, LIVER, OTHERS, PHASES

@@ -15,9 +15,9 @@ import numpy as np
 from monai.data import MetaTensor
 
 from scripts.lidia.atomic import write_json
+from scripts.lidia.data.annotation import resample_to_grid
 from scripts.lidia.data.load_phases import LoadPhases
 from scripts.lidia.data.read_volume import HU, read_mask
-from scripts.lidia.data.targets import resample_to_grid
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.geometry.grid import Grid
 from scripts.lidia.geometry.resample import resample
