@@ -21,24 +21,19 @@ def write_phantoms(
     *,
     cases: int,
     spacing: Sequence[float] | None = None,
-    fov: Sequence[float] | None = None,
-    section: str = "training",
 ) -> Path:
-    """Write a phantom cohort with all patients in one section; return its folder.
+    """Write a phantom cohort with all patients in the section `training`; return its folder.
 
     Args:
         context: folders and threads.
         cases: number of patients.
         spacing: mm, of all phases; None gives each scan its own.
-        fov: mm; None uses the phantom's own.
-        section: of the datalist.
     """
     size = "own" if spacing is None else "x".join(map(str, spacing))
-    size += "" if fov is None else "_" + "x".join(map(str, fov))
-    folder = context.output / "data" / f"{section}_{cases}_{size}"
+    folder = context.output / "data" / f"training_{cases}_{size}"
     if not (folder / "dataset.json").is_file():
         logger.info("Phantoms: %s", folder)
-        options = {"spacing": spacing, "fov": fov, "section": section, "workers": context.threads}
+        options = {"spacing": spacing, "section": "training", "workers": context.threads}
         write_cohort(dataset_dir=folder, cases=cases, seed=SEED, **options)  # type: ignore[arg-type]
     return folder
 

@@ -20,19 +20,18 @@ from experiments.bench.patient_timing import prepare_lidia
 from scripts.lidia.atomic import write_text
 
 
-def write_profile(run: Callable[[], Any], folder: Path, name: str, interval: float = 0.005) -> Path:
+def write_profile(run: Callable[[], Any], folder: Path, name: str) -> Path:
     """Profile a call and write `flame_NAME.html` and, for speedscope, `flame_NAME.json`.
 
     Args:
         run: call to profile.
         folder: output folder.
         name: of the files.
-        interval: seconds between two looks at the stack.
 
     Returns:
         The page.
     """
-    with Profiler(interval=interval, async_mode="disabled") as profiler:
+    with Profiler(interval=0.005, async_mode="disabled") as profiler:
         run()
     page = folder / f"flame_{name}.html"
     write_text(page, profiler.output_html())

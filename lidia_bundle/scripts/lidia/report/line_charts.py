@@ -10,13 +10,12 @@ from markupsafe import Markup, escape
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 640.0, 240.0, 46.0, 34.0
 
 
-def draw_curve(points: Sequence[tuple[float, float]], label: str, unit: str = "step") -> Markup:
+def draw_curve(points: Sequence[tuple[float, float]], label: str) -> Markup:
     """Draw a training curve: all values in a pale colour, their moving mean in a strong one.
 
     Args:
         points: (step, value), with increasing step; non-finite values are left out.
         label: name of the value.
-        unit: unit of the steps.
 
     Returns:
         An SVG element; a sentence if there are fewer than two points.
@@ -41,7 +40,7 @@ def draw_curve(points: Sequence[tuple[float, float]], label: str, unit: str = "s
         parts.append(f'<text x="{_LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{value:.3g}</text>')
     for step, at in ((x[0], across[0]), (x[-1], across[-1])):
         anchor = "start" if at == across[0] else "end"
-        parts.append(f'<text x="{at:.1f}" y="{_HEIGHT - 14}" text-anchor="{anchor}">{unit} {step:.0f}</text>')
+        parts.append(f'<text x="{at:.1f}" y="{_HEIGHT - 14}" text-anchor="{anchor}">step {step:.0f}</text>')
     for name, values in (("raw", to_y(y)), ("smooth", to_y(smooth))):
         line = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(across, values, strict=True))
         parts.append(f'<polyline class="{name}" points="{line}"/>')
