@@ -151,13 +151,13 @@ def test_identifiers_are_kept_or_removed(tmp_path: Path) -> None:
 def test_who_came_as_dicom_is_finished_when_seg_and_sr_are_there(tmp_path: Path) -> None:
     folder, source = results(tmp_path / "out"), scan(tmp_path / "ct")
     items = [{"id": "P1", "phases": {"venous": str(source)}}]
-    todo = [len(CohortDataset(items, None, str(folder), dicom=dicom)) for dicom in (False, True)]
+    todo = [len(CohortDataset(items, None, str(folder), dicom=dicom, pages=False)) for dicom in (False, True)]
     assert todo == [0, 1], "a kill between the JSON and the SEG leaves an unfinished patient"
     write_dicom(folder, items[0])
     assert is_finished(folder, "P1", dicom=True)
-    assert len(CohortDataset(items, None, str(folder), dicom=True)) == 0
+    assert len(CohortDataset(items, None, str(folder), dicom=True, pages=False)) == 0
     (folder / "P1_sr.dcm").unlink()
-    assert len(CohortDataset(items, None, str(folder), dicom=True)) == 1
+    assert len(CohortDataset(items, None, str(folder), dicom=True, pages=False)) == 1
     other = [{"id": "P1", "phases": {"venous": "v.nii.gz"}}]
     assert len(CohortDataset(other, None, str(folder), dicom=True)) == 0, "no DICOM is owed for NIfTI"
 

@@ -28,24 +28,24 @@ from scripts.lidia.vocabulary import PHASES
 
 
 def read_calibration(path: str, weights: str | Sequence[str]) -> Calibration | None:
-    """What belongs to these weights, or to exactly this ensemble of weights.
+    """Reads the calibration of these weights, or of exactly this ensemble.
 
     Args:
         path: `calibration.json`.
         weights: file or files of the weights in use.
 
     Returns:
-        The calibration; None where there is no file, or it belongs to other weights (with a warning).
+        The calibration; None if there is no file, or (with a warning) if it belongs to other weights.
 
     Raises:
-        WeightsError: the file is there and is no calibration.
+        WeightsError: the file is not a calibration.
     """
     file = Path(path)
     if not file.is_file() or "none" in hash_weight_files(weights):
         return None
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-        known, fitted_for = _parse_calibration(found), found["weights_sha256"]
+        content = json.loads(file.read_text(encoding="utf-8"))
+        calibration, fitted_for = _parse_calibration(content), content["weights_sha256"]
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
         raise WeightsError(f"{file} is no calibration ({problem}): fit it again, or remove it.") from problem
     if fitted_for != fingerprint_weights(weights):
@@ -55,21 +55,21 @@ def read_calibration(path: str, weights: str | Sequence[str]) -> Calibration | N
             ", ".join(list_weight_files(weights)),
         )
         return None
-    return known
+    return calibration
 
 
-def _parse_calibration(found: Mapping[str, Any]) -> Calibration:
-    """What stands in a file.
+def _parse_calibration(content: Mapping[str, Any]) -> Calibration:
+    """Parses the content of a calibration file.
 
     Raises:
-        ValueError: a number is missing or not finite; so do KeyError, TypeError and AttributeError tell.
+        ValueError: a number is missing or not finite (also KeyError, TypeError, AttributeError).
     """
-    lines = {name: Platt(*map(float, line)) for name, line in found["lines"].items()}
+    lines = {name: Platt(*map(float, line)) for name, line in content["lines"].items()}
     spreads = {
-        name: PlattCovariance(*map(float, spread)) for name, spread in found.get("spreads", {}).items()
+        name: PlattCovariance(*map(float, spread)) for name, spread in content.get("spreads", {}).items()
     }
-    points = {name: OperatingPoint(*map(float, point)) for name, point in found.get("points", {}).items()}
-    subsets = {str(name): float(value) for name, value in found.get("subsets", {}).get("auc8", {}).items()}
+    points = {name: OperatingPoint(*map(float, point)) for name, point in content.get("points", {}).items()}
+    subsets = {str(name): float(value) for name, value in content.get("subsets", {}).get("auc8", {}).items()}
     parts = (*lines.values(), *spreads.values(), *points.values())
     numbers = [value for part in parts for value in part]
     if not lines or not np.isfinite([*numbers, *subsets.values()]).all():
@@ -80,51 +80,54 @@ def _parse_calibration(found: Mapping[str, Any]) -> Calibration:
 def apply_calibration(
     scores: Mapping[str, float], lines: Mapping[str, Platt] | None
 ) -> tuple[dict[str, float], bool]:
-    """Scores after their lines, and whether every one had a line; those without stay as they are.
+    """Applies the lines to scores; a score without a line is not changed.
 
     Args:
         scores: LiverMax by type and group.
-        lines: of a calibration.
+        lines: Platt lines of a calibration.
+
+    Returns:
+        Scores, and whether every score had a line.
     """
-    known = lines or {}
-    mended = {
-        name: float(apply_platt(score, known[name])) if name in known else score
+    known_lines = lines or {}
+    calibrated = {
+        name: float(apply_platt(score, known_lines[name])) if name in known_lines else score
         for name, score in scores.items()
     }
-    return mended, all(name in known for name in scores)
+    return calibrated, all(name in known_lines for name in scores)
 
 
 def describe_certainty(
     scores: Mapping[str, float], phases: tuple[str, ...], calibration: Calibration | None
 ) -> dict[str, Any]:
-    """What a patient's JSON says of how far to trust his probabilities; what is not known is not there.
+    """Describes the reliability of a patient's probabilities for the JSON; unknown entries are omitted.
 
     Args:
         scores: LiverMax by type and group, before the lines.
-        phases: that were seen.
-        calibration: of the weights in use.
+        phases: phases in use.
+        calibration: calibration of the weights in use.
 
     Returns:
-        `intervals` {name: [low, high]}, `triage` {name: word} and, where a phase is missing, `missing`
+        `intervals` {name: [low, high]}, `triage` {name: word} and, if a phase is missing, `missing`
         {phases, auc8, auc8_all}.
     """
-    told: dict[str, Any] = {}
+    description: dict[str, Any] = {}
     if calibration is None:
-        return told
+        return description
     lines, spreads, points, subsets = calibration
-    known = [name for name in scores if name in spreads]
-    if known:
-        told["intervals"] = {
-            name: list(platt_interval(scores[name], lines[name], spreads[name])) for name in known
+    names = [name for name in scores if name in spreads]
+    if names:
+        description["intervals"] = {
+            name: list(platt_interval(scores[name], lines[name], spreads[name])) for name in names
         }
     if points:
-        told["triage"] = {
+        description["triage"] = {
             name: apply_operating_point(float(apply_platt(scores[name], lines[name])), points[name])
             for name in scores
             if name in points
         }
     absent = [phase for phase in PHASES if phase not in phases]
-    here, everything = subsets.get("+".join(phases)), subsets.get("+".join(PHASES))
-    if absent and here is not None and everything is not None:
-        told["missing"] = {"phases": absent, "auc8": here, "auc8_all": everything}
-    return told
+    auc8, auc8_all = subsets.get("+".join(phases)), subsets.get("+".join(PHASES))
+    if absent and auc8 is not None and auc8_all is not None:
+        description["missing"] = {"phases": absent, "auc8": auc8, "auc8_all": auc8_all}
+    return description

@@ -1,4 +1,4 @@
-"""A cohort with faulty patients: the good ones are finished, the faulty ones listed, and the end says so."""
+"""Run inference over a cohort: failed patients are listed in a file, all others are completed."""
 
 from __future__ import annotations
 
@@ -23,37 +23,37 @@ from scripts.lidia.registration.select_transform import check_method
 from scripts.lidia.runtime.distributed import gather_strings
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
-"""Why a file cannot be written."""
+"""System errors of a file that cannot be written."""
 
 
 class CohortError(RuntimeError):
-    """Some patients of a cohort failed; `errors.json` says which and why."""
+    """Some patients of a cohort failed; `errors.json` lists them with the reasons."""
 
 
 def to_case_error(problem: BaseException, item: Mapping[str, Any]) -> CaseError:
-    """The CaseError inside an exception, or one that tells of an exception nobody foresaw."""
-    found = CaseError.find(problem)
-    if found is not None:
-        return found
+    """Returns the CaseError inside an exception, or a new one that describes an unforeseen exception."""
+    case_error = CaseError.find(problem)
+    if case_error is not None:
+        return case_error
     file = next(iter((item.get("phases") or {}).values()), "")
     if isinstance(problem, OSError) and problem.errno in FULL:
         remedy = "see that the folder can be written and has room, then go on with --skip_existing True"
         where = str(problem.filename or file)
         return CaseError(str(item.get("id", "unknown")), where, str(problem), remedy, "not_written")
-    while problem.__cause__ is not None:  # MONAI's own word is that it applied a transform
+    while problem.__cause__ is not None:  # MONAI wraps the error of a transform
         problem = problem.__cause__
-    what = f"{type(problem).__name__}: {problem}"
+    description = f"{type(problem).__name__}: {problem}"
     return CaseError(
-        str(item.get("id", "unknown")), str(file), what, "report this with the file", "unforeseen"
+        str(item.get("id", "unknown")), str(file), description, "report this with the file", "unforeseen"
     )
 
 
 def note_failure(engine: Engine, problem: Exception, case: str) -> None:
-    """Lists what a handler failed in for one patient, so that the handlers behind it still run.
+    """Lists the failure of a handler for one patient, so that the following handlers still run.
 
     Args:
         engine: a `CohortEvaluator`; another engine has no list.
-        problem: what the handler raised.
+        problem: exception of the handler.
         case: id of the patient.
 
     Raises:
@@ -70,20 +70,21 @@ def write_faults(path: Path, faults: Sequence[CaseError]) -> None:
 
 
 class CohortDataset(Dataset):
-    """Patients of which one may fail without the others: a fault takes the place of the tensors.
+    """Dataset that returns `{"fault": ...}` instead of raising if a patient cannot be loaded.
 
-    An element holds what the preprocessing gives and `item`: the patient's item of the datalist, whose
-    `phases` and `notes` are those of the registration where there is one. `collate_patient` makes a batch.
+    An element holds the output of the preprocessing and `item`, the patient's item of the datalist; after a
+    registration its `phases` and `notes` are those of the registered images. `collate_patient` builds a
+    batch.
 
     Args:
         data: items of a datalist.
         transform: the preprocessing.
-        finished_in: folder of results; patients who are complete there are left out.
-        dicom: whether SEG and SR of those who come as DICOM are among the results.
-        pages: whether a page of each patient is.
-        register: False, or the method by which the phases of a patient are registered before he is loaded.
+        finished_in: folder of results; patients with complete results there are skipped.
+        dicom: whether SEG and SR belong to complete results of a patient with DICOM input.
+        pages: whether the patient's page belongs to complete results.
+        register: False, or the method that registers the phases of a patient before loading.
         registered_in: folder for the registered phases.
-        register_limit_s: seconds that a pair of phases may take.
+        register_limit_s: time limit in seconds per pair of phases.
 
     Raises:
         CaseError: the method of registration is unknown or not installed.
@@ -103,7 +104,7 @@ class CohortDataset(Dataset):
         if register:
             check_method(str(register))
         self.method, self.registered_in, self.limit_s = register, registered_in, register_limit_s
-        kept = [
+        unfinished = [
             item
             for item in data
             if finished_in is None
@@ -111,7 +112,7 @@ class CohortDataset(Dataset):
                 finished_in, item["id"], dicom=dicom and bool(find_source_files(item)), page=pages
             )
         ]
-        super().__init__(kept, transform)
+        super().__init__(unfinished, transform)
 
     def __getitem__(self, index: int) -> Any:
         try:
@@ -129,7 +130,7 @@ class CohortDataset(Dataset):
 
 
 def collate_patient(elements: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Makes a batch of one patient; the item stays as it is, because its values are no tensors.
+    """Builds a batch of one patient; `item` is not collated, because its values are not tensors.
 
     Args:
         elements: one element of a `CohortDataset`.
@@ -143,16 +144,16 @@ def collate_patient(elements: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 class CohortEvaluator(SupervisedEvaluator):
-    """MONAI's evaluator that goes on after a patient who failed in loading, inference or writing.
+    """MONAI's evaluator that continues after a patient whose loading, inference or writing failed.
 
-    Takes the arguments of `SupervisedEvaluator`; its batches must hold one patient each, as `collate_patient`
-    makes them. Postprocessing and handlers read the patient's `item` in `state.batch`. For a failed patient
-    `state.batch` and `state.output` are empty lists. With several processes each has patients of its own,
-    perhaps none; at the end all know all faults, and the first writes them.
+    Each batch must hold one patient, see `collate_patient`. Postprocessing and handlers read the patient's
+    `item` in `state.batch`. For a failed patient `state.batch` and `state.output` are empty lists. With
+    several processes each has its own patients, possibly none; at the end the faults are gathered, and the
+    first process writes them.
 
     Args:
-        errors: the file that lists the failed patients; written when the list grows and at the end.
-        **kwargs: of `SupervisedEvaluator`.
+        errors: file that lists the failed patients; written after each failure and at the end.
+        **kwargs: arguments of `SupervisedEvaluator`.
     """
 
     def __init__(self, *, errors: str, **kwargs: Any) -> None:
@@ -162,7 +163,7 @@ class CohortEvaluator(SupervisedEvaluator):
         self.faults: list[CaseError] = []
 
     def _register_decollate(self) -> None:
-        """Keeps the items out of MONAI's decollation, which refuses None and rebuilds every number."""
+        """Excludes the items from MONAI's decollation, which rejects None and converts every number."""
         super()._register_decollate()
 
         @self.on(IterationEvents.MODEL_COMPLETED)
@@ -191,30 +192,30 @@ class CohortEvaluator(SupervisedEvaluator):
         self.write_errors()
 
     def write_errors(self) -> None:
-        """Writes the list as it stands; the first process alone."""
+        """Writes the list of failed patients; only in the first process."""
         if idist.get_rank() == 0:
             write_faults(self.errors, self.faults)
 
     def run(self, *args: Any, **kwargs: Any) -> None:
-        """Runs the cohort from its first patient; faults of an earlier run are forgotten."""
+        """Runs the cohort from its first patient; faults of an earlier run are deleted."""
         self.faults = []
-        idist.barrier()  # who is already finished is known to all before anybody writes
+        idist.barrier()  # all processes determine the finished patients before any process writes
         if self.state.epoch_length or idist.get_rank() == 0:
             super().run(*args, **kwargs)
         elif len(self.data_loader.dataset):
-            # More processes than patients: MONAI would skip what the others wait for.
+            # With more processes than patients MONAI would skip the events that the others wait for.
             self.fire_event(Events.EPOCH_COMPLETED)
             self.fire_event(Events.COMPLETED)
-        told = [json.loads(word) for words in gather_strings(self._encode_faults()) for word in words]
-        self.faults = sorted((CaseError(**fault) for fault in told), key=lambda fault: fault.case)
+        faults = [json.loads(text) for texts in gather_strings(self._encode_faults()) for text in texts]
+        self.faults = sorted((CaseError(**fault) for fault in faults), key=lambda fault: fault.case)
         self.write_errors()
-        idist.barrier()  # a process that fails now ends the others, and the list has to stand before
+        idist.barrier()  # a failing process ends the others, so the list must be written before
 
     def _encode_faults(self) -> list[str]:
         return [json.dumps(fault.as_dict()) for fault in self.faults]
 
     def finish(self) -> None:
-        """Ends the command: silent if all patients are done.
+        """Ends the command; raises an error if a patient failed.
 
         Raises:
             CohortError: a patient failed.

@@ -1,4 +1,4 @@
-"""Write SEG and SR of patients who came as DICOM."""
+"""Write DICOM SEG and SR of patients with DICOM input."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ DEIDENTIFY = (False, True, "uids")
 
 
 class WriteDicom:
-    """Handler that writes `ID_seg.dcm` and `ID_sr.dcm` of a patient; it must stand after `WriteResults`.
+    """Handler that writes `ID_seg.dcm` and `ID_sr.dcm` of a patient; it must follow `WriteResults`.
 
-    Patients who came as NIfTI have none: there is no series to refer to. `source` of a patient's item names
-    the DICOM files behind the grid phase, else that phase may be a folder of them.
+    Patients with NIfTI input get none, since there is no series to refer to. The DICOM files of the grid
+    phase are those in `source` of the patient's item, or those in the phase's folder.
 
     Args:
-        folder: where results go.
-        deidentify: False keeps who the patient is; True removes it and keeps UIDs, by which viewers find the
-            series; "uids" replaces these too.
+        folder: folder of the results.
+        deidentify: False keeps the patient's identity; True removes it and keeps the UIDs, by which viewers
+            find the series; "uids" also replaces the UIDs.
 
     Raises:
-        ValueError: `deidentify` is something else.
+        ValueError: `deidentify` has another value.
     """
 
     def __init__(self, *, folder: str, deidentify: bool | str = False) -> None:
@@ -47,34 +47,33 @@ class WriteDicom:
         engine.add_event_handler(IterationEvents.MODEL_COMPLETED, self)
 
     def __call__(self, engine: Engine) -> None:
-        """Writes the objects of the batch."""
+        """Writes the DICOM objects of the batch."""
         for data, output in zip(engine.state.batch, engine.state.output, strict=True):
             try:
                 output["result"] = self.write({**data, **output})
-            except Exception as problem:  # the patient's page does not need what could not be written here
+            except Exception as problem:  # the patient's page does not depend on these files
                 note_failure(engine, problem, data["id"])
 
     def write(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        """Writes one patient's objects, if they came as DICOM.
+        """Writes the DICOM objects of one patient with DICOM input.
 
-        Where there is nothing that the objects can refer to, none is written, and `ID.json` says why: under
-        `no_dicom` and among its warnings.
+        If the input has nothing that the objects can refer to, none is written, and `ID.json` gives the
+        reason in `no_dicom` and in its warnings.
 
         Args:
-            data: the dictionary that `postprocessing` returns, with the patient's `item`; `result` is the
-                content of `ID.json`.
+            data: result of `postprocessing`, with the patient's `item`; `result` is the content of `ID.json`.
 
         Returns:
             Content of `ID.json`.
 
         Raises:
-            CaseError: if the series cannot be read.
+            CaseError: the series cannot be read.
         """
         result: dict[str, Any] = dict(data["result"])
         case, paths = result["id"], find_source_files(data.get("item") or {})
         if not paths:
             return result
-        # DICOM's libraries load slowly, and a MONAI Label server has an older pydicom that never gets here.
+        # The DICOM libraries load slowly, and a MONAI Label server with its older pydicom never uses them.
         from scripts.lidia.dicom.deidentify import deidentify
         from scripts.lidia.dicom.provenance import make_origin
         from scripts.lidia.dicom.write_seg import make_segmentation
@@ -95,13 +94,13 @@ class WriteDicom:
         volume = float(np.count_nonzero(mask) * abs(np.linalg.det(affine[:3, :3])))
         liver, instances = resample_to_stack(mask, affine, stack), resample_to_stack(instances, affine, stack)
         origin = make_origin(source, liver, instances, result)
-        # a warning may name a file, and a file its patient
-        shown = {**result, "warnings": []} if self.deidentify else result
+        # A warning may name a file, and a file name may identify the patient.
+        reported = {**result, "warnings": []} if self.deidentify else result
         seg = make_segmentation(liver, instances, result["lesions"], origin)
-        report = make_report(shown, volume, seg, origin)
-        for made, path in zip((seg, report), dicom_files(self.folder, case).values(), strict=True):
+        report = make_report(reported, volume, seg, origin)
+        for dicom_object, path in zip((seg, report), dicom_files(self.folder, case).values(), strict=True):
             if self.deidentify:
-                deidentify(made, uids="replace" if self.deidentify == "uids" else "keep")
-            with write_atomically(path) as beside:
-                made.save_as(beside)
+                deidentify(dicom_object, uids="replace" if self.deidentify == "uids" else "keep")
+            with write_atomically(path) as temporary:
+                dicom_object.save_as(temporary)
         return result

@@ -1,9 +1,10 @@
-"""Several weights of one network as one network: their probabilities are averaged.
+"""Average the probabilities of several weights of one network.
 
 p[c] = 1/M * sum_m p_m[c]
 
-p_m  probabilities of the network with the m-th weights. They are asked one after the other, window by
-    window, so that memory grows by the weights alone. The box of the liver is that of the mean.
+p_m  probabilities of the network with the m-th weights. The members run one after the other on each window,
+so
+    that only their weights need additional memory. The liver's box is that of the mean.
 """
 
 from __future__ import annotations
@@ -18,21 +19,21 @@ from scripts.lidia.runtime.weights import list_weight_files
 
 
 class Ensemble(nn.Module):
-    """Copies of a network, each with weights of its own, that answer by the mean of their probabilities.
+    """Averages the probabilities of copies of a network with different weights.
 
     Args:
-        network: the first, and what the others are copies of.
-        count: how many.
+        network: first member; the others are copies of it.
+        count: number of members.
     """
 
     def __init__(self, network: nn.Module, count: int) -> None:
         super().__init__()
         self.members = nn.ModuleList([network, *(deepcopy(network) for _ in range(count - 1))])
-        if hasattr(network, "predict_patient"):  # the inferer looks it up
+        if hasattr(network, "predict_patient"):  # `WindowInferer` looks it up
             self.predict_patient = self._predict_patient
 
     def forward(self, image: Tensor) -> Tensor:
-        """Probabilities (B, C, X, Y, Z) of an image (B, 4, X, Y, Z), in evaluation."""
+        """Returns mean probabilities (B, C, X, Y, Z) of an image (B, 4, X, Y, Z), in evaluation."""
         return self._average(lambda member: (member(image),))[0]
 
     def _predict_patient(self, image: Tensor) -> tuple[Tensor, ...]:
@@ -51,11 +52,11 @@ class Ensemble(nn.Module):
 
 
 def build_ensemble(network: nn.Module, weights: str | Sequence[str]) -> nn.Module:
-    """The network itself for one file of weights, an `Ensemble` of it for several.
+    """Returns the network itself for one file of weights, an `Ensemble` for several.
 
     Args:
-        network: not yet filled; `LoadWeights` does that.
-        weights: file, or files.
+        network: network without weights; `LoadWeights` loads them.
+        weights: file or files.
     """
     count = len(list_weight_files(weights))
     return network if count == 1 else Ensemble(network, count)

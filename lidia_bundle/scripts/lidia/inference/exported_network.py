@@ -1,7 +1,7 @@
-"""The network by another runtime than torch, for inference: one key of inference.json.
+"""Run inference with ONNX Runtime or OpenVINO instead of torch, selected by one key of inference.json.
 
-Its graph is drawn once for each set of weights, kept as an ONNX file that their digest names, and serves
-every subset of phases and every size. A runtime is imported only when it is asked for.
+The graph is exported once per set of weights to an ONNX file that is named by their hash; it serves every
+subset of phases and every size. A runtime is imported only if it is selected.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ from scripts.lidia.runtime.precision import supports_bf16
 
 Network = Callable[..., Tensor]
 RUNTIMES = {"onnx": "onnxruntime==1.32.0", "openvino": "openvino==2026.4.1"}
-"""What `pip install` has to bring to run a graph, by the name of the runtime."""
+"""Package that runs a graph, by the name of the runtime."""
 WRITERS = ("onnx==1.23.2", "onnxscript==0.7.2")
-"""And to draw it, which a machine that is given the file does not need."""
+"""Packages that export a graph; not needed if the ONNX file exists."""
 
 
 class RuntimeMissing(ImportError):
-    """A runtime was asked for that is not installed."""
+    """The selected runtime is not installed."""
 
 
 def load_runtime(name: str, *, folder: str, precision: str = "fp32") -> Callable[[nn.Module], Network] | None:
-    """What `WindowInferer` hands its network to before it runs it; None for torch itself.
+    """Builds the function by which `WindowInferer` converts its network; None for torch.
 
     Args:
-        name: `torch`, `onnx` (ONNX Runtime) or `openvino`, these two on the CPU.
-        folder: where drawn graphs are kept.
-        precision: `bf16` lets OpenVINO use bfloat16 on a CPU that has it; torch's own is `WindowInferer`'s.
+        name: `torch`, or on the CPU `onnx` (ONNX Runtime) or `openvino`.
+        folder: folder of exported graphs.
+        precision: with `bf16`, OpenVINO uses bfloat16 on a CPU that supports it.
 
     Raises:
-        ValueError: there is no such runtime, or it does not offer the precision.
+        ValueError: the runtime is unknown, or does not support the precision.
     """
     if name not in ("torch", *RUNTIMES):
         raise ValueError(f"runtime is {name!r}; choose one of torch, {', '.join(RUNTIMES)}")
@@ -54,12 +54,12 @@ def load_runtime(name: str, *, folder: str, precision: str = "fp32") -> Callable
 
 
 class Graph:
-    """Gives a network's forward pass by another runtime, in as many threads as torch has.
+    """Converts a network to the forward pass of another runtime, with as many threads as torch uses.
 
     Args:
-        name: of the runtime.
-        folder: where drawn graphs are kept.
-        bf16: lets OpenVINO use bfloat16.
+        name: name of the runtime.
+        folder: folder of exported graphs.
+        bf16: whether OpenVINO may use bfloat16.
     """
 
     def __init__(self, name: str, folder: str, *, bf16: bool = False) -> None:
@@ -68,16 +68,16 @@ class Graph:
         self.call: Callable[[Any], Any] | None = None
 
     def __call__(self, network: nn.Module) -> Network:
-        """The network's answers for images (B, 4, X, Y, Z) of its strides.
+        """Returns a function from images (B, 4, X, Y, Z), in multiples of the stride, to probabilities.
 
-        In 99.9 % of voxels they are torch's within 1e-3 (ONNX Runtime) or 2e-3 (OpenVINO). In bfloat16
-        the classes are the same in 99.9 % of voxels, probabilities within 0.05.
+        In 99.9 % of voxels they equal those of torch within 1e-3 (ONNX Runtime) or 2e-3 (OpenVINO). In
+        bfloat16 the classes are equal in 99.9 % of voxels, the probabilities within 0.05.
 
         Raises:
-            RuntimeMissing: the runtime is not installed, or the graph has to be drawn and ONNX is not.
+            RuntimeMissing: the runtime, or ONNX for a necessary export, is not installed.
         """
         key = digest_network(network)
-        if key != self.key:  # weights may change between two runs of one program
+        if key != self.key:  # weights may change between two runs of one process
             library = require_library(self.name, {"onnx": "onnxruntime"}.get(self.name, self.name))
             path = self.folder / f"{key}.onnx"
             if not path.is_file():
@@ -89,15 +89,15 @@ class Graph:
             self.key = key
         call: Any = self.call
 
-        def answer(image: Tensor) -> Tensor:
-            found = call(image.detach().cpu().contiguous().numpy())
-            return torch.from_numpy(found).to(image.device)
+        def predict(image: Tensor) -> Tensor:
+            output = call(image.detach().cpu().contiguous().numpy())
+            return torch.from_numpy(output).to(image.device)
 
-        return answer
+        return predict
 
 
 def open_onnxruntime(library: Any, path: Path) -> Callable[[Any], Any]:
-    """Opens a file in ONNX Runtime: array in, array out."""
+    """Opens a graph in ONNX Runtime; returns a function from array to array."""
     options = library.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = torch.get_num_threads(), 1
     session = library.InferenceSession(path, options, providers=["CPUExecutionProvider"])
@@ -105,11 +105,11 @@ def open_onnxruntime(library: Any, path: Path) -> Callable[[Any], Any]:
 
 
 def open_openvino(library: Any, path: Path, *, bf16: bool = False) -> Callable[[Any], Any]:
-    """Opens a file in OpenVINO: array in, array out, in float32 unless bfloat16 is asked for and there."""
-    half = bf16 and supports_bf16(torch.device("cpu"))
+    """Opens a graph in OpenVINO; returns a function from array to array, in bfloat16 if supported."""
+    use_bf16 = bf16 and supports_bf16(torch.device("cpu"))
     options = {
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-        "INFERENCE_PRECISION_HINT": "bf16" if half else "f32",
+        "INFERENCE_PRECISION_HINT": "bf16" if use_bf16 else "f32",
     }
     compiled = get_openvino_core(library).compile_model(path, "CPU", options)
     return lambda image: compiled(image)[0].copy()
@@ -117,31 +117,32 @@ def open_openvino(library: Any, path: Path, *, bf16: bool = False) -> Callable[[
 
 @cache
 def get_openvino_core(library: Any) -> Any:
-    """One core for the life of the process.
+    """Returns the single OpenVINO core of the process.
 
-    Each sets a stack for signal handlers, and of two that end, the last puts back the stack of the first,
-    which is gone: the next signal that Python hears of, such as a child's end, kills the process.
+    Each core sets a stack for signal handlers. When two cores are destroyed, the last one restores the stack
+    of the first, which no longer exists: the next signal that Python handles, such as the end of a child
+    process, kills the process.
     """
     return library.Core()
 
 
 def require_library(name: str, library: str) -> Any:
-    """Imports what a runtime stands on.
+    """Imports a library of a runtime.
 
     Raises:
-        RuntimeMissing: it is not installed.
+        RuntimeMissing: the library is not installed.
     """
     try:
         return importlib.import_module(library)
     except ImportError as problem:
-        wanted = " ".join((RUNTIMES[name], *WRITERS))
+        packages = " ".join((RUNTIMES[name], *WRITERS))
         raise RuntimeMissing(
-            f"--runtime {name} needs {library}, which is not installed: pip install {wanted}"
+            f"--runtime {name} needs {library}, which is not installed: pip install {packages}"
         ) from problem
 
 
 def digest_network(network: nn.Module) -> str:
-    """Names a network by its parts, as they print themselves, and its weights."""
+    """Computes a hash of a network's `repr` and weights, the name of its graph."""
     total = sha256(f"{torch.__version__} {network}".encode())
     for name, value in network.state_dict().items():
         total.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
@@ -149,27 +150,27 @@ def digest_network(network: nn.Module) -> str:
 
 
 def export_graph(network: nn.Module, path: Path, name: str) -> None:
-    """Writes a network as one ONNX file for every subset of phases, batch and size; a minute of a CPU.
+    """Exports a network to an ONNX file for every subset of phases, batch and size; takes about a minute.
 
     Args:
-        network: LIDIA, in evaluation.
-        path: of the file.
-        name: of the runtime that asks for it.
+        network: LIDIA; it is set to evaluation mode.
+        path: ONNX file.
+        name: name of the runtime, for the error message.
 
     Raises:
         RuntimeMissing: ONNX is not installed.
     """
     for library in ("onnx", "onnxscript"):
         require_library(name, library)
-    free = torch.export.Dim.DYNAMIC
+    dynamic = torch.export.Dim.DYNAMIC
     example = torch.linspace(-1.0, 1.0, 2 * 4 * 96 * 80 * 64).reshape(2, 4, 96, 80, 64)
-    with write_atomically(path) as beside, torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's own, about packages that are not there
+    with write_atomically(path) as temporary, torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the exporter, about optional packages
         torch.onnx.export(
             network.eval(),
             (example.to(next(network.parameters()).device),),
-            beside,
-            dynamic_shapes=({0: free, 2: free, 3: free, 4: free},),
+            temporary,
+            dynamic_shapes=({0: dynamic, 2: dynamic, 3: dynamic, 4: dynamic},),
             input_names=["image"],
             output_names=["pred"],
             external_data=False,

@@ -1,6 +1,6 @@
-"""What in an answer or its input is unlike the patients that the weights were trained on, in words.
+"""Check whether an input or a result is unlike the training patients, and return warnings.
 
-None of it stops an inference: it stands among the warnings of a result.
+The warnings do not stop an inference; they are part of the result.
 """
 
 from __future__ import annotations
@@ -20,53 +20,53 @@ from scripts.lidia.vocabulary import PHASES
 
 LIVER_ML = (400.0, 5000.0)
 SLICE_MM = 5.5
-"""The thickest slices that the weights have seen, and a little."""
+"""Slightly more than the largest slice thickness in the training data."""
 UNSEEN_SHARE = 0.05
-"""Of a liver mask of the user that may lie outside the examined region without a warning."""
+"""Share of the user's liver mask that may lie outside the examined region without a warning."""
 ENDS = {
     **{"R": ("left", "right"), "A": ("posterior", "anterior"), "S": ("inferior", "superior")},
     **{"L": ("right", "left"), "P": ("anterior", "posterior"), "I": ("superior", "inferior")},
 }
-"""The sides of a volume where the index is lowest and highest, by the direction of an axis."""
+"""Names of the sides at the lowest and the highest index, by the direction of an axis."""
 
 
 def check_phase_order(
     image: NDArray[np.float32], liver: NDArray[np.bool_], window: Sequence[float]
 ) -> list[str]:
-    """Phases whose enhancement does not fit their names.
+    """Check whether the enhancement of the phases fits their names.
 
     Args:
-        image: (4, X, Y, Z) on the network's grid, HU by `window` to -1..1, absent phases NaN.
-        liver: (X, Y, Z) of the liver without lesions on that grid.
-        window: HU that became -1 and 1.
+        image: (4, X, Y, Z) on the network's grid, HU scaled by `window` to -1..1, absent phases NaN.
+        liver: (X, Y, Z) mask of the liver without lesions on that grid.
+        window: HU that are scaled to -1 and 1.
     """
     if liver.sum() < 100:
         return []
     low, high = window
     values = {phase: image[channel][liver] for channel, phase in enumerate(PHASES)}
     hu = {
-        phase: float(np.median(seen) + 1) / 2 * (high - low) + low
-        for phase, seen in values.items()
-        if not np.isnan(seen).any()
+        phase: float(np.median(liver_values) + 1) / 2 * (high - low) + low
+        for phase, liver_values in values.items()
+        if not np.isnan(liver_values).any()
     }
-    wrong = find_phase_disorder(hu)
-    return [] if wrong is None else [f"{wrong}: look whether phases are swapped"]
+    disorder = find_phase_disorder(hu)
+    return [] if disorder is None else [f"{disorder}: look whether phases are swapped"]
 
 
 def check_liver(
     liver: NDArray[np.bool_], affine: NDArray[np.float64], ends: Set[str] = frozenset()
 ) -> list[str]:
-    """A liver of unlikely size, one that the scan cuts, and slices that are thicker than any in training.
+    """Check the size of the liver, whether the scan cuts it, and the slice thickness.
 
     Args:
-        liver: (X, Y, Z) of liver and lesions on the patient's own grid.
+        liver: (X, Y, Z) mask of liver and lesions on the native grid.
         affine: voxel indices to RAS mm.
-        ends: names of further sides at which the scan cuts the liver, see `find_reached_ends`.
+        ends: further sides at which the scan cuts the liver, see `find_reached_ends`.
     """
     warnings = []
-    thick = float(np.linalg.norm(affine[:3, :3], axis=0).max())
-    if thick > SLICE_MM:
-        warnings.append(f"slices of {thick:.1f} mm: the weights have seen none above 5 mm")
+    thickness = float(np.linalg.norm(affine[:3, :3], axis=0).max())
+    if thickness > SLICE_MM:
+        warnings.append(f"slices of {thickness:.1f} mm: the weights have seen none above 5 mm")
     if not liver.any():
         return warnings
     millilitres = float(liver.sum() * abs(np.linalg.det(affine[:3, :3])) / 1000)
@@ -80,9 +80,9 @@ def check_liver(
 
 
 def find_reached_ends(liver: NDArray[np.bool_], affine: NDArray[np.float64]) -> set[str]:
-    """Names of the sides of a volume that a liver reaches.
+    """Find the names of the sides of a volume that a liver reaches.
 
-    The network's grid ends where the body does, so that it also tells of a scan with empty slices at its end.
+    The network's grid ends where the body ends, so scans with empty slices at the end are handled too.
 
     Args:
         liver: (X, Y, Z) mask.
@@ -94,15 +94,15 @@ def find_reached_ends(liver: NDArray[np.bool_], affine: NDArray[np.float64]) -> 
 def check_region_border(
     liver: NDArray[np.bool_], background: NDArray[np.float32], affine: NDArray[np.float64], contact_cm2: float
 ) -> list[str]:
-    """A liver that ends in a plane at a side of the examined region.
+    """Check whether the liver ends in a plane at a side of the examined region.
 
-    All around that region a class map is background of probability 1, so the region is read from the map.
+    Outside that region the probability of background is 1, so the region is read from the map.
 
     Args:
-        liver: (X, Y, Z) of liver and lesions on the network's grid.
+        liver: (X, Y, Z) mask of liver and lesions on the network's grid.
         background: (X, Y, Z) probability of background.
         affine: voxel indices to RAS mm.
-        contact_cm2: area from which on a contact with a side counts.
+        contact_cm2: minimum contact area with a side.
     """
     examined = bounding_box(background < 1.0)
     if examined is None:
@@ -125,16 +125,16 @@ def check_region_border(
 def check_unseen_liver(
     user_liver: NDArray[Any], background: NDArray[np.float32], voxel_mm3: float
 ) -> list[str]:
-    """A liver mask of the user of which a part was not examined: lesions in it cannot be found.
+    """Check whether a part of the user's liver mask was not examined; its lesions cannot be detected.
 
     Args:
-        user_liver: (X, Y, Z) mask of the user.
+        user_liver: (X, Y, Z) liver mask of the user.
         background: (X, Y, Z) probability of background on its grid.
         voxel_mm3: volume of a voxel.
     """
-    drawn = user_liver > 0
-    unseen = int(np.count_nonzero(drawn & (background >= SURE)))
-    if unseen <= UNSEEN_SHARE * np.count_nonzero(drawn):
+    mask = user_liver > 0
+    unseen = int(np.count_nonzero(mask & (background >= SURE)))
+    if unseen <= UNSEEN_SHARE * np.count_nonzero(mask):
         return []
     volume = unseen * voxel_mm3 / 1000
     return [
@@ -144,5 +144,5 @@ def check_unseen_liver(
 
 
 def _name_side(side: Side, affine: NDArray[np.float64]) -> str:
-    """A side of a volume in anatomical terms."""
+    """Name a side of a volume in anatomical terms."""
     return ENDS[nib.aff2axcodes(affine)[side.axis]][side.end]

@@ -1,4 +1,4 @@
-"""Cases from where they come: a datalist, the files of one patient, or a DICOM study as a scanner sent it."""
+"""Resolve the input to datalist items: a datalist, the files of one patient, or a DICOM study."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ def resolve_inputs(
     liver: str | None = None,
     **choices: Any,
 ) -> list[dict[str, Any]]:
-    """Gives the items to work on.
+    """Returns the datalist items of the input.
 
     Args:
-        dicom_dir: folder of one DICOM study; its phases are found and written to `output_dir/phases/ID/`.
-            None gives the cases of `load_datalist`.
+        dicom_dir: folder of one DICOM study; its phases are identified and written to
+            `output_dir/phases/ID/`. With None the items come from `load_datalist`.
         phase_map: see `select_series`.
-        output_dir: where results go.
-        deidentify: whether names and logs must not tell who the patient is.
+        output_dir: folder of the results.
+        deidentify: whether names and logs must not identify the patient.
         case_id: id of the case, see `load_datalist`; of a study by default its PatientID.
-        only: phases to look at, see `load_datalist`.
+        only: phases to use, see `load_datalist`.
         liver: liver mask, see `load_datalist`.
         **choices: further arguments of `load_datalist`.
 
     Raises:
-        CaseError: if the folder holds two patients or two studies, or no phase can be found in it.
+        CaseError: the folder contains several patients or studies, or no phase could be identified.
     """
     if dicom_dir is None:
         return load_datalist(case_id=case_id, only=only, liver=liver, **choices)
@@ -79,7 +79,7 @@ def resolve_inputs(
 
 
 def _resolve_study_folder(dicom_dir: str) -> Path:
-    """The folder or the file that was named; of a DICOMDIR the folder that it is the index of."""
+    """Returns the absolute path; for a DICOMDIR the folder that it indexes."""
     path = Path(dicom_dir).absolute()
     return path.parent if path.is_file() and path.name.upper() == "DICOMDIR" else path
 
@@ -87,35 +87,37 @@ def _resolve_study_folder(dicom_dir: str) -> Path:
 def add_account(
     item: dict[str, Any], account: Account, output_dir: Path, *, case: str | None = None
 ) -> dict[str, Any]:
-    """Adds the account of the files to an item, with a warning for each reason that could cost a liver.
+    """Adds the account of the files to an item, with warnings for reasons that may affect the liver.
 
-    The whole list goes to `phases/ID/files.csv` beside the phases, unless names of files may tell who the
-    patient is.
+    The whole list is written to `phases/ID/files.csv` beside the phases, unless file names may identify the
+    patient.
 
     Args:
-        item: of `make_study_item`.
-        account: of the files that were given.
-        output_dir: where the phases are.
-        case: of the files of one patient alone; None is all.
+        item: result of `make_study_item`.
+        account: account of the input files.
+        output_dir: folder of the phases.
+        case: only the files of this patient; None is all.
     """
     if case is None:
         account.close()
     summary = account.summary(case)
     if not account.private:
         account.write(output_dir.absolute() / "phases" / item["id"] / "files.csv", case)
-    known = item["notes"]["warnings"]
+    known_warnings = item["notes"]["warnings"]
     series = [row["number"] for row in item["notes"]["series"]]
-    named = {n for n in series if any(f"series {n} " in words and "left out" in words for words in known)}
+    named_series = {
+        n for n in series if any(f"series {n} " in words and "left out" in words for words in known_warnings)
+    }
     warnings = [
         format_reason(entry)
         for entry in summary["reasons"]
-        if entry["warning"] and not (entry["series"] and named >= set(entry["series"]))
+        if entry["warning"] and not (entry["series"] and named_series >= set(entry["series"]))
     ]
-    return {**item, "notes": {**item["notes"], "warnings": [*known, *warnings], "files": summary}}
+    return {**item, "notes": {**item["notes"], "warnings": [*known_warnings, *warnings], "files": summary}}
 
 
 def record_left_out_series(account: Account, left_out: Sequence[tuple[Series, str]], case: str) -> None:
-    """Gives the files of series that were left out their reasons."""
+    """Records the reasons for the files of series that were left out."""
     for series, reason in left_out:
         detail = series.refused if reason in ("geometry", "bad_value", "other_kind") else ""
         paths = [*series.paths, *(path for path, _ in series.spare)]
@@ -123,10 +125,10 @@ def record_left_out_series(account: Account, left_out: Sequence[tuple[Series, st
 
 
 def require_one_study(studies: Sequence[Study], folder: Path, private: bool) -> Study:
-    """The study of a folder that must hold one.
+    """Returns the only study of a folder.
 
     Raises:
-        CaseError: if CT of two patients lies there, or two studies.
+        CaseError: the folder contains CT of several patients or studies.
     """
     imaging = [study for study in studies if any(not series.refused for series in study.series)] or studies
     if len(imaging) == 1:
@@ -150,22 +152,22 @@ def make_study_item(
     private: bool = False,
     account: Account | None = None,
 ) -> dict[str, Any]:
-    """Chooses the phases of a study, writes them as NIfTI, and gives the item of a datalist.
+    """Selects the phases of a study, writes them as NIfTI, and returns the datalist item.
 
     Args:
-        study: of one patient.
+        study: study of one patient.
         output_dir: the phases go to `phases/ID/PHASE.nii.gz` in it, HU on their own grids.
         case_id: id of the case; by default from the PatientID, or from a hash if `private`.
         phase_map: see `select_series`.
-        only: phases to look at; None is all.
+        only: phases to use; None is all.
         private: see `select_series`.
-        account: takes what became of the files of the study.
+        account: records the use of each file of the study.
 
     Returns:
         `id`, `phases`, `source` (the files behind the grid phase) and `notes` (`series`, `warnings`).
 
     Raises:
-        CaseError: if no phase can be found, or the files of one are damaged.
+        CaseError: no phase could be identified, or the files of one are damaged.
     """
     case = case_id or make_case_id(study, private=private)
     while True:
@@ -191,10 +193,10 @@ def _read_study(
     account: Account | None,
     written: dict[str, str],
 ) -> dict[str, Any]:
-    """The item of a study, unless a series that was chosen has values of no meaning.
+    """Builds the item of a study, unless a selected series has meaningless values.
 
     Raises:
-        CaseError: see `make_study_item`; of a series of no meaning it has one of `VALUE_FAULTS`.
+        CaseError: see `make_study_item`; for a series with meaningless values its code is in `VALUE_FAULTS`.
     """
     choice = select_series(study, case=case, phase_map=phase_map, private=private)
     logger.info(f"{case}: series of the study\n{format_table(choice.rows)}")
@@ -207,12 +209,12 @@ def _read_study(
     warnings = list(choice.warnings)
     for phase, series in phases.items():
         voxels, affine, remarks = read_files(series.paths, case=case)
-        told = [*series.remarks, *(remark.problem for remark in remarks)]
-        warnings += [f"series {series.name}: {problem}" for problem in told]
-        whole = np.rint(voxels)
-        exact = bool(np.abs(voxels - whole).max() < 1e-3) and whole.max() < 2**15
+        problems = [*series.remarks, *(remark.problem for remark in remarks)]
+        warnings += [f"series {series.name}: {problem}" for problem in problems]
+        rounded = np.rint(voxels)
+        is_integer = bool(np.abs(voxels - rounded).max() < 1e-3) and rounded.max() < 2**15
         path = output_dir.absolute() / "phases" / case / f"{phase}.nii.gz"
-        write_volume(path, whole.astype(np.int16) if exact else voxels, affine)
+        write_volume(path, rounded.astype(np.int16) if is_integer else voxels, affine)
         written[phase] = str(path)
     grid = next(phase for phase in GRID_ORDER if phase in phases)
     if account is not None:
@@ -236,11 +238,11 @@ def _read_study(
 
 
 def _copy_slices(paths: Sequence[Path], folder: Path) -> list[Path]:
-    """Copies of unpacked slices, for SEG and SR, which refer to them after the rest is gone."""
+    """Copies unpacked slices, to which SEG and SR refer after the temporary folder is deleted."""
     shutil.rmtree(folder, ignore_errors=True)
     copies = []
     for number, path in enumerate(paths, 1):
         copies.append(folder / f"{number:04d}.dcm")
-        with write_atomically(copies[-1], sync=False) as beside:
-            shutil.copyfile(path, beside)
+        with write_atomically(copies[-1], sync=False) as temporary:
+            shutil.copyfile(path, temporary)
     return copies

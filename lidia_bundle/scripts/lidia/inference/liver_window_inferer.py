@@ -1,4 +1,4 @@
-"""Inference over a whole volume: the liver's box first, then overlapping windows, mirrored too if asked."""
+"""Run inference over a whole volume: find the box of the liver, then predict in overlapping windows."""
 
 from __future__ import annotations
 
@@ -52,40 +52,40 @@ def predict_with_score_maps(
 
 
 class WindowInferer(Inferer):
-    """Finds the liver in a coarse pass, then looks at its box alone, in MONAI's sliding windows.
+    """Finds the liver in a coarse pass, then predicts in its box by MONAI's sliding windows.
 
-    The box is what training crops are cut from (the liver and a margin): instance norm's statistics stay what
-    the network was trained with, and most of the body costs nothing. Outside the box all is background. Where
-    the coarse pass finds too little to be a liver, a pass at full resolution finds the box; where that finds
-    too little as well, the whole volume is the answer.
+    Training crops come from the same box (the liver and a margin), so instance norm has the statistics of
+    training, and most of the body needs no computation. Outside the box all is background. If the coarse
+    pass finds too little liver, a pass at full resolution finds the box; if that finds too little as well,
+    the whole volume is predicted.
 
-    The closer look can contradict the coarse pass. Where it finds too little liver in a box, the next largest
-    part of the coarse map gives the box. Where its liver lies on a side of the box that is no side of the
-    volume, it looks again with the box extended across that side. The extension is kept where the liver ends
+    The prediction in the box can contradict the coarse pass. If it finds too little liver, the next largest
+    component of the coarse map gives the box. If its liver touches a side of the box that is no side of the
+    volume, the box is extended across that side and predicted again. The extension is kept if the liver ends
     beyond the side, or continues there: by a wide neck, and with the liver's HU, see `has_liver_hu`.
 
-    Whatever pads, pads air: MONAI's own 0 is 100 HU under our window and looks like liver.
+    Padding is air (-1): MONAI's default 0 is 100 HU in our window and looks like liver.
 
     Args:
-        roi_size: voxels of a window along X, Y, Z. A volume of no more voxels is one window of its own
-            shape, in steps of the sizes' greatest common divisor, which has to suit the network.
-        overlap: share of a window that the next one covers again.
-        sw_batch_size: windows a forward pass.
-        tta: averages over mirror images along all subsets of the three axes, eight times the work.
-        coarse: how many times coarser the first pass is; 0 leaves it out.
-        margin_mm: of the box round liver and lesions, as training crops have it.
-        spacing: mm of the network's grid along X, Y, Z.
-        longest_mm: of a liver along each axis: whatever is longer is cut at its thinnest places first.
-        least_ml: of a liver that a box is made of, and that the closer look has to find in it.
-        contact_cm2: area by which a liver has to lie on a side of the box for the box to be extended.
-        extension_mm: by how much it is extended at a time, rounded up to steps that suit the network.
-        extensions: how many times a box is extended at most; 0 leaves it as the first look found it.
-        neck_mm: diameter of the largest circle in the contact from which on tissue beyond may be liver.
-        alike: how much the HU beyond a side have to be the liver's, 0..1, see `has_liver_hu`.
+        roi_size: voxels of a window along X, Y, Z. A volume with no more voxels is one window, rounded up to
+            multiples of the greatest common divisor of the sizes, which must be a multiple of the stride.
+        overlap: overlap of adjacent windows, as a share of the window.
+        sw_batch_size: windows per forward pass.
+        tta: average over mirror images along all subsets of the three axes; eight times the computation.
+        coarse: downsampling factor of the first pass; 0 omits the pass.
+        margin_mm: margin of the box around liver and lesions, as in training crops.
+        spacing: mm per voxel of the network's grid along X, Y, Z.
+        longest_mm: maximum length of a liver along each axis; see `limit_length`.
+        least_ml: minimum volume of a liver, in the coarse pass and in the box.
+        contact_cm2: minimum contact area with a side of the box for an extension.
+        extension_mm: length of one extension, rounded up to a multiple of the step.
+        extensions: maximum number of extensions of a box; 0 disables them.
+        neck_mm: minimum diameter of the largest circle in the contact area for tissue beyond to be liver.
+        alike: similarity of the HU beyond a side to those of the liver, 0..1, see `has_liver_hu`.
         precision: `fp32`; `bf16` runs the network in bfloat16 autocast: half the time on CPUs that have it,
             probabilities that differ by about 0.01 at most (other CPUs run in float32); `fp16` is the
             evaluator's `amp`.
-        runtime: what the network is handed to before it looks at the box, see `runtime`; None is torch.
+        runtime: converts the network for the box, see `load_runtime`; None is torch.
     """
 
     def __init__(
@@ -119,13 +119,13 @@ class WindowInferer(Inferer):
         self.extension = [int(-(-extension_mm // (side * self.step))) * self.step for side in spacing]
 
     def __call__(self, inputs: torch.Tensor, network: Network, *args: Any, **kwargs: Any) -> torch.Tensor:
-        """Probabilities (1, C, X, Y, Z) for an image (1, 4, X, Y, Z); a MetaTensor stays one.
+        """Returns probabilities (1, C, X, Y, Z) of an image (1, 4, X, Y, Z), a MetaTensor for a MetaTensor.
 
-        A network with a patient branch is asked for its scores too: they follow the C classes as channels.
+        The scores of a network with a patient branch follow the C classes as channels.
         """
         image = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
-        # The first box is torch's whatever runs the rest: a last bit may move it, and instance norm sees
-        # all of it
+        # The first box is always computed by torch: a rounding difference may move it, and instance norm
+        # depends on all of it
         boxes = self.propose_boxes(image, network)
         network = network if self.runtime is None else self.runtime(network)
         if hasattr(network, "predict_patient"):
@@ -142,9 +142,9 @@ class WindowInferer(Inferer):
         return MetaTensor(total, meta=inputs.meta) if isinstance(inputs, MetaTensor) else total
 
     def propose_boxes(self, image: torch.Tensor, network: Network) -> Iterator[list[slice]]:
-        """Boxes that may hold the liver, with the margin, the likeliest first.
+        """Proposes boxes that may contain the liver, with the margin, the largest component first.
 
-        The pass at full resolution runs only when no box of the coarse pass was good enough.
+        The pass at full resolution runs only if no box of the coarse pass was sufficient.
         """
         shape = image.shape[2:]
         if not self.coarse or image.shape[0] > 1 or min(shape) < 2 * self.coarse:
@@ -154,34 +154,34 @@ class WindowInferer(Inferer):
                 yield self.add_margin(box, shape)
 
     def find_coarse_boxes(self, image: torch.Tensor, network: Network, factor: int) -> Iterator[list[slice]]:
-        """Boxes of liver and lesions in a pass so many times coarser, each of a part as large as a liver."""
+        """Finds boxes of liver-sized components in a pass that is downsampled by `factor`."""
         spacing = [side * factor for side in self.spacing]
-        seen = self.run_windows(F.avg_pool3d(image, factor), network)
-        least = self.least_ml * 1000 / prod(spacing)
-        for part in iterate_filled_components(seen[0].argmax(dim=0).cpu().numpy() > BACKGROUND):
-            if part.sum() < least:
+        coarse_map = self.run_windows(F.avg_pool3d(image, factor), network)
+        min_voxels = self.least_ml * 1000 / prod(spacing)
+        for part in iterate_filled_components(coarse_map[0].argmax(dim=0).cpu().numpy() > BACKGROUND):
+            if part.sum() < min_voxels:
                 return
             region = limit_length(part, spacing, self.longest_mm)
             box = bounding_box(region)
-            if box is not None and region.sum() >= least:
+            if box is not None and region.sum() >= min_voxels:
                 yield [slice(side.start * factor, side.stop * factor) for side in box]
 
     def select_box(
         self, image: torch.Tensor, network: Network, boxes: Iterator[list[slice]], *args: Any, **kwargs: Any
     ) -> tuple[list[slice] | None, torch.Tensor | None]:
-        """The box in which a closer look finds the liver, and the map that this look gave.
+        """Selects the box in which the prediction finds the liver.
 
         Returns:
-            Box and map; of boxes in which too little liver was found that with the most. No box and no map
-            where none was found in any.
+            Box and its map; if all boxes contain too little liver, the box with the most. None and None if
+            no box contains liver.
         """
         best: tuple[list[slice], torch.Tensor] | None = None
-        most = 0.0
+        largest = 0.0
         for box in boxes:
-            found = self.run_windows(image[(slice(None), slice(None), *box)], network, *args, **kwargs)
-            size = float(np.count_nonzero(_liver_classes(found)) * prod(self.spacing))
-            if size > most:
-                best, most = (box, found), size
+            class_map = self.run_windows(image[(slice(None), slice(None), *box)], network, *args, **kwargs)
+            size = float(np.count_nonzero(_liver_classes(class_map)) * prod(self.spacing))
+            if size > largest:
+                best, largest = (box, class_map), size
             if size >= self.least_ml * 1000:
                 break
         return (None, None) if best is None else self.extend_to_liver(image, network, *best, *args, **kwargs)
@@ -191,50 +191,53 @@ class WindowInferer(Inferer):
         image: torch.Tensor,
         network: Network,
         box: list[slice],
-        found: torch.Tensor,
+        class_map: torch.Tensor,
         *args: Any,
         **kwargs: Any,
     ) -> tuple[list[slice], torch.Tensor]:
-        """A box and its map, extended across the sides that cut the liver where the liver continues there."""
+        """Extends a box and its map across the sides beyond which the liver continues."""
         shape, refused = image.shape[2:], set[Side]()
         volume = image[0].cpu().numpy()
         for _ in range(self.extensions):
-            before = _liver_classes(found)
+            before = _liver_classes(class_map)
             touched = find_touched_sides(before > 0, box, shape, self.spacing, self.contact_cm2)
             sides = [side for side in touched if side not in refused]
             if not sides:
                 break
             wider = extend_box(box, sides, self.extension, shape)
-            again = self.run_windows(image[(slice(None), slice(None), *wider)], network, *args, **kwargs)
-            old, new = (
+            wider_map = self.run_windows(image[(slice(None), slice(None), *wider)], network, *args, **kwargs)
+            classes_before, classes_after = (
                 _place_in_volume(before, box, shape),
-                _place_in_volume(_liver_classes(again), wider, shape),
+                _place_in_volume(_liver_classes(wider_map), wider, shape),
             )
-            kept = []
+            accepted = []
             for side in sides:
                 beyond, area = (
                     cut_beyond_side(side, box, wider),
                     measure_contact_mm2(before > 0, side, self.spacing),
                 )
-                wide = measure_neck_mm(before > 0, side, self.spacing) >= self.neck_mm
-                if liver_ends_beyond(new, beyond, self.spacing, area) or (
-                    wide and has_liver_hu(volume, old, new, beyond, self.spacing, self.alike)
+                is_wide = measure_neck_mm(before > 0, side, self.spacing) >= self.neck_mm
+                if liver_ends_beyond(classes_after, beyond, self.spacing, area) or (
+                    is_wide
+                    and has_liver_hu(volume, classes_before, classes_after, beyond, self.spacing, self.alike)
                 ):
-                    kept.append(side)
-            refused |= {*sides} - {*kept}
-            if not kept:
+                    accepted.append(side)
+            refused |= {*sides} - {*accepted}
+            if not accepted:
                 break
-            if kept != sides:
-                wider = extend_box(box, kept, self.extension, shape)
-                again = self.run_windows(image[(slice(None), slice(None), *wider)], network, *args, **kwargs)
-            box, found = wider, again
-        return box, found
+            if accepted != sides:
+                wider = extend_box(box, accepted, self.extension, shape)
+                wider_map = self.run_windows(
+                    image[(slice(None), slice(None), *wider)], network, *args, **kwargs
+                )
+            box, class_map = wider, wider_map
+        return box, class_map
 
     def add_margin(self, box: Sequence[slice], shape: Sequence[int]) -> list[slice]:
-        """A box with the margin, in steps that suit the network, within the volume."""
+        """Adds the margin to a box, in multiples of the step, within the volume."""
         low = np.array([side.start for side in box]) - self.margin
         high = np.array([side.stop for side in box]) + self.margin
-        # rounded up into the body rather than padded with air
+        # Rounding up includes more of the body, instead of padding with air
         more = -(high - low) % self.step
         low, high = low - more // 2, high + more - more // 2
         ends = zip(low.tolist(), high.tolist(), shape, strict=True)
@@ -248,7 +251,7 @@ class WindowInferer(Inferer):
         first: torch.Tensor | None = None,
         **kwargs: Any,
     ) -> torch.Tensor:
-        """The map of an image, over its mirror images too where `tta` says so; `first` is the plain one."""
+        """Predicts an image, with `tta` also its mirror images; `first` is the map without mirroring."""
         total = self.run_windows(image, network, *args, **kwargs) if first is None else first
         if self.tta:
             for axes in (axes for count in (1, 2, 3) for axes in combinations((2, 3, 4), count)):
@@ -257,11 +260,11 @@ class WindowInferer(Inferer):
         return total
 
     def run_windows(self, image: torch.Tensor, network: Network, *args: Any, **kwargs: Any) -> torch.Tensor:
-        """MONAI's sliding windows: a single one where it has no more voxels than `roi_size`."""
+        """Runs MONAI's sliding windows; a single window if it has no more voxels than `roi_size`."""
         sides = [-(-size // self.step) * self.step for size in image.shape[2:]]
         if prod(sides) > prod(self.roi_size):
             sides = [min(roi, size) for roi, size in zip(self.roi_size, sides, strict=True)]
-        if max(sides) == self.step:  # may be one voxel on the coarsest level, of which there is no variance
+        if max(sides) == self.step:  # one voxel on the coarsest level has no variance
             sides[0] = min(self.roi_size[0], 2 * self.step)
         slide = SlidingWindowInferer(
             roi_size=sides,
@@ -276,16 +279,16 @@ class WindowInferer(Inferer):
             return slide(image, network, *args, **kwargs).float()
 
 
-def _liver_classes(found: torch.Tensor) -> NDArray[np.uint8]:
-    """Classes (X, Y, Z) of the liver and its lesions in a map (1, C, X, Y, Z), 0 elsewhere."""
-    classes = found[0, : len(CLASSES)].argmax(dim=0).to(torch.uint8).cpu().numpy()
+def _liver_classes(class_map: torch.Tensor) -> NDArray[np.uint8]:
+    """Computes classes (X, Y, Z) of liver and lesions from a map (1, C, X, Y, Z), 0 elsewhere."""
+    classes = class_map[0, : len(CLASSES)].argmax(dim=0).to(torch.uint8).cpu().numpy()
     return np.where(liver_region(classes, (1.0, 1.0, 1.0), grow_mm=0.0), classes, np.uint8(0))
 
 
 def _place_in_volume(
     part: NDArray[np.uint8], box: Sequence[slice], shape: Sequence[int]
 ) -> NDArray[np.uint8]:
-    """A volume that holds `part` in the box and 0 around it."""
+    """Places `part` in the box of a volume of zeros."""
     volume = np.zeros(tuple(shape), np.uint8)
     volume[tuple(box)] = part
     return volume

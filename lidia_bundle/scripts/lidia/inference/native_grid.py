@@ -1,8 +1,8 @@
-"""From the network's grid back to the patient's own, for the part of it in which anything was seen.
+"""Resample a class map from the network's grid to the native grid, in the box that is not background.
 
-A class map of the whole body on a native grid takes gigabytes and seconds, most of them for background. Where
-all eight voxels round a place say background first, so does what is interpolated between them, hence only the
-box of the rest is resampled, with as much round it as a diagnosis looks at.
+A class map of the whole body on a native grid takes gigabytes and seconds, mostly for background. If
+background is the most probable class of all eight voxels around a point, it is so for the interpolated
+point. Only the box of all other voxels is therefore resampled, with the margin that the diagnosis needs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from scripts.lidia.geometry.resample import resample
 from scripts.lidia.vocabulary import BACKGROUND, CLASSES
 
 SURE = 1.0 - 1e-6
-"""Background probability from which on a voxel is taken for background."""
+"""Minimum background probability of a voxel that is treated as certain background."""
 
 
 class NativeMaps(NamedTuple):
@@ -32,60 +32,62 @@ class NativeMaps(NamedTuple):
     affine: NDArray[np.float64]
     """`(4, 4)` of the box, RAS mm."""
     box: tuple[slice, ...]
-    """Where it lies in the native grid; all around is background."""
+    """Box in the native grid; outside it is background."""
     native: NDArray[np.float64]
     """`(4, 4)` of the native grid, RAS mm."""
     shape: tuple[int, ...]
-    """Of the native grid."""
+    """Size of the native grid."""
 
     def to_full_volume(self, part: ArrayLike) -> NDArray:
-        """A volume of the native grid that holds `part` (x, y, z) in the box and 0 around it."""
+        """Places `part` (x, y, z) in the box of a volume of zeros on the native grid."""
         inside = np.asarray(part)
-        volume = np.zeros(self.shape, inside.dtype, order="F")  # as NIfTI stores it
+        volume = np.zeros(self.shape, inside.dtype, order="F")  # memory order of NIfTI
         volume[self.box] = inside
         return volume
 
     def to_meta_tensor(self, volume: NDArray, meta: Mapping[str, Any]) -> MetaTensor:
-        """A volume (C, X, Y, Z) of the native grid with its place and what else is known of the image."""
+        """Converts a volume (C, X, Y, Z) of the native grid to a MetaTensor with the image's meta data."""
         return MetaTensor(torch.from_numpy(volume), meta={**meta, "affine": torch.from_numpy(self.native)})
 
     def full_maps(self) -> NDArray[np.float32]:
-        """The class map of the whole native grid, `(C, X, Y, Z)`."""
+        """Builds the class map of the whole native grid, `(C, X, Y, Z)`."""
         maps = np.zeros((len(self.maps), *self.shape), np.float32)
         maps[BACKGROUND] = 1.0
         maps[(slice(None), *self.box)] = self.maps
         return maps
 
     def drop_maps(self) -> NativeMaps:
-        """The place alone: of a large patient, maps are gigabytes that no diagnosis reads a second time."""
+        """Drops the maps, which take gigabytes for a large patient; the geometry remains."""
         return self._replace(maps=np.zeros((0, 0, 0, 0), np.float32))
 
 
 def to_native_grid(
     pred: MetaTensor, user_liver: ArrayLike | None = None, *, reach_mm: float | None = None
 ) -> NativeMaps:
-    """Brings a class map back to the grid that the patient came on, linearly, as MONAI's Invertd does.
+    """Resamples a class map linearly to the native grid, as MONAI's Invertd does.
 
     Args:
-        pred: `(C, X, Y, Z)` on the network's grid with the image's meta, see `RequireMeta`; behind the
-            classes perhaps painted scores.
-        user_liver: `(X, Y, Z)` mask on the native grid that the box has to hold too.
-        reach_mm: how far from liver, lesions and mask anybody will look; None is wherever background is not
-            sure, which is all that the map says.
+        pred: `(C, X, Y, Z)` on the network's grid with the image's meta, see `RequireMeta`; score maps
+            of a patient branch may follow the classes.
+        user_liver: `(X, Y, Z)` mask on the native grid that the box must contain.
+        reach_mm: margin in mm around liver, lesions and mask; None includes all voxels that are not certain
+            background.
     """
     plain, affine = pred.as_tensor().cpu().float(), pred.affine.cpu().numpy().astype(np.float64)
     native = np.asarray(pred.meta.get("original_affine", affine), dtype=np.float64)
     shape = tuple(int(size) for size in pred.meta.get("spatial_shape", plain.shape[1:]))
     if reach_mm is None:
         unsure, reach = plain[BACKGROUND] < SURE, 0.0
-    else:  # a NaN is larger than nothing, and has to be seen
+    else:  # the negation includes NaN, which must be reported later
         unsure, reach = ~(plain[1 : len(CLASSES)].amax(dim=0) <= plain[BACKGROUND]), reach_mm
     boxes = [_widen_box(bounding_box(unsure) or (slice(0, 1),) * 3, affine, plain.shape[1:], reach)]
-    drawn = None if user_liver is None else bounding_box(user_liver)
-    mask = [] if drawn is None else [_widen_box(drawn, native, shape, reach)]
-    seen = union_box(boxes + [_transfer_box(one, native, affine, plain.shape[1:]) for one in mask])
-    box = union_box([_transfer_box(seen, affine, native, shape), *mask])
-    part = MetaTensor(plain[(slice(None), *seen)], affine=torch.from_numpy(crop_affine(affine, seen)))
+    mask_box = None if user_liver is None else bounding_box(user_liver)
+    mask = [] if mask_box is None else [_widen_box(mask_box, native, shape, reach)]
+    network_box = union_box(boxes + [_transfer_box(part, native, affine, plain.shape[1:]) for part in mask])
+    box = union_box([_transfer_box(network_box, affine, native, shape), *mask])
+    part = MetaTensor(
+        plain[(slice(None), *network_box)], affine=torch.from_numpy(crop_affine(affine, network_box))
+    )
     grid = Grid(native, shape).crop(box)
     return NativeMaps(resample(part, grid, outside=None).numpy(), grid.affine, box, native, shape)
 
@@ -93,20 +95,20 @@ def to_native_grid(
 def _widen_box(
     box: Sequence[slice], affine: NDArray[np.float64], shape: Sequence[int], reach_mm: float
 ) -> tuple[slice, ...]:
-    """A box with so much more on each side, and a voxel of background to blend with."""
+    """Widens a box by `reach_mm` and one voxel of background for interpolation."""
     more = 1 + np.ceil(reach_mm / np.linalg.norm(affine[:3, :3], axis=0)).astype(int)
     sides = zip(box, more.tolist(), shape, strict=True)
-    return tuple(slice(max(side.start - by, 0), min(side.stop + by, size)) for side, by, size in sides)
+    return tuple(slice(max(side.start - pad, 0), min(side.stop + pad, size)) for side, pad, size in sides)
 
 
 def _transfer_box(
     box: Sequence[slice], affine: NDArray[np.float64], other: NDArray[np.float64], shape: Sequence[int]
 ) -> tuple[slice, ...]:
-    """The box of another grid that holds a box of this one."""
+    """Computes the box of another grid that contains a box of this grid."""
     ends = [(side.start - 0.5, side.stop - 0.5) for side in box]
     corners = np.array(np.meshgrid(*ends, indexing="ij")).reshape(3, -1)
     corners = np.concatenate([corners, np.ones((1, corners.shape[1]))])
-    places = np.linalg.solve(other, affine @ corners)[:3]
-    low, high = np.floor(places.min(axis=1)), np.ceil(places.max(axis=1)) + 1
+    points = np.linalg.solve(other, affine @ corners)[:3]
+    low, high = np.floor(points.min(axis=1)), np.ceil(points.max(axis=1)) + 1
     sides = zip(low.astype(int), high.astype(int), shape, strict=True)
     return tuple(slice(min(max(a, 0), size - 1), max(min(b, size), 1)) for a, b, size in sides)

@@ -1,4 +1,4 @@
-"""From the network's probabilities to a diagnosis on the grid that the patient came on."""
+"""Compute the diagnosis on the native grid from the network's probabilities."""
 
 from __future__ import annotations
 
@@ -31,31 +31,32 @@ from scripts.lidia.vocabulary import BACKGROUND, CLASSES, LESION_TYPES, LIVER
 
 
 class Diagnosed(Transform):
-    """Reads lesions, liver and patient scores from the probabilities, on the native grid.
+    """Computes lesions, liver and patient scores on the native grid from the probabilities.
 
     Takes `pred` (C, X, Y, Z) on the network's grid with the image's meta, see `RequireMeta`.
-    Puts `diagnosis` (see `postprocess.diagnose`) and `result` (JSON-ready: patient probabilities and lesions)
-    into the data, and leaves in `pred` one channel of labels on the native grid, uint8: 1 liver, 2-9 lesion
-    types.
+    Adds `diagnosis` (see `postprocess.diagnosis.diagnose`) and `result` (JSON-ready: patient probabilities
+    and lesions) to the data, and replaces `pred` by one channel of labels on the native grid, uint8: 1
+    liver, 2-9 lesion types.
 
     Args:
-        grow_mm: how far 'inside the liver' reaches beyond it.
-        smooth: LiverMax over the mean of 3x3x3 voxels.
-        smallest_mm3: volume from which on a component is a lesion.
-        confidence: probability of being a lesion that a component has to reach somewhere.
-        shell_mm: thickness of what surrounds a component.
-        liver_share: share of it that has to be liver for a lesion, see `reject_outside_liver`.
-        attached_cm2: contact with the liver by which a component is kept with a smaller share.
-        given_share: share of a component in the user's liver mask by which it is kept with a smaller share.
-        keep_probabilities: leaves the map in `probabilities`, (C, X, Y, Z) float32.
-        calibration: a line a score (see `read_calibration`) that patient probabilities go through, and how
-            far to trust them; lesions, map and the scores in `diagnosis` stay as they are.
-        types: lesion types that can occur, see `restrict_to_types`; `result` names these alone. None is all.
-        window: HU that became -1 and 1 in the image; with it the result warns of phases that look swapped.
-        contact_cm2: area by which the liver has to lie on a side of the examined region for a warning.
+        grow_mm: margin in mm by which the liver region extends beyond the liver.
+        smooth: whether LiverMax uses the mean over 3x3x3 voxels.
+        smallest_mm3: minimum volume of a lesion.
+        confidence: minimum peak lesion probability of a component.
+        shell_mm: thickness of the shell around a component.
+        liver_share: minimum share of liver in the shell, see `reject_outside_liver`.
+        attached_cm2: contact area with the liver from which a component is kept despite a smaller share.
+        given_share: share of a component in the user's liver mask from which it is kept despite a smaller
+            share.
+        keep_probabilities: stores the map in `probabilities`, (C, X, Y, Z) float32.
+        calibration: Platt lines of the patient probabilities and their reliability, see `read_calibration`;
+            lesions, map and the scores in `diagnosis` are not changed.
+        types: lesion types that can occur, see `restrict_to_types`; `result` names only these. None is all.
+        window: HU that are scaled to -1 and 1; with it the phase order and the header are checked.
+        contact_cm2: minimum contact area of the liver with a side of the examined region for a warning.
 
     Raises:
-        ValueError: `types` names something else than lesion types.
+        ValueError: `types` contains a name that is not a lesion type.
     """
 
     def __init__(
@@ -92,43 +93,49 @@ class Diagnosed(Transform):
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Returns the data with `diagnosis`, `result` and labels in `pred`."""
-        found = dict(data)
+        output = dict(data)
         pred: Any = (
-            found["pred"] if self.types == LESION_TYPES else restrict_to_types(found["pred"], self.types)
+            output["pred"] if self.types == LESION_TYPES else restrict_to_types(output["pred"], self.types)
         )
-        user_liver = found.get("liver")
+        user_liver = output.get("liver")
         user_liver = (
             None
             if user_liver is None or not isinstance(user_liver, torch.Tensor)
             else np.asarray(user_liver)[0]
         )
         reach = None if self.keep_probabilities else max(self.choices["grow_mm"], self.choices["shell_mm"])
-        part = to_native_grid(pred, user_liver, reach_mm=reach)
-        spacing = np.linalg.norm(part.affine[:3, :3], axis=0).tolist()
-        inside = None if user_liver is None else user_liver[part.box]
-        seen = diagnose(part.maps, spacing, part.affine, user_liver=inside, **self.choices)
-        unseen = (
+        native_maps = to_native_grid(pred, user_liver, reach_mm=reach)
+        spacing = np.linalg.norm(native_maps.affine[:3, :3], axis=0).tolist()
+        cropped_user_liver = None if user_liver is None else user_liver[native_maps.box]
+        cropped = diagnose(
+            native_maps.maps, spacing, native_maps.affine, user_liver=cropped_user_liver, **self.choices
+        )
+        unseen_warnings = (
             []
-            if inside is None
-            else check_unseen_liver(inside, part.maps[BACKGROUND], float(np.prod(spacing)))
+            if cropped_user_liver is None
+            else check_unseen_liver(cropped_user_liver, native_maps.maps[BACKGROUND], float(np.prod(spacing)))
         )
         if self.keep_probabilities:
-            found["probabilities"] = part.to_meta_tensor(split_branch(part.full_maps())[0], pred.meta)
-        part = part.drop_maps()
-        diagnosis = seen._replace(
-            classes=part.to_full_volume(seen.classes),
-            instances=part.to_full_volume(seen.instances),
-            liver=part.to_full_volume(seen.liver),
+            output["probabilities"] = native_maps.to_meta_tensor(
+                split_branch(native_maps.full_maps())[0], pred.meta
+            )
+        native_maps = native_maps.drop_maps()
+        diagnosis = cropped._replace(
+            classes=native_maps.to_full_volume(cropped.classes),
+            instances=native_maps.to_full_volume(cropped.instances),
+            liver=native_maps.to_full_volume(cropped.liver),
         )
         diagnosis.warnings.extend(
-            self.collect_warnings(pred, found.get("image"), user_liver, diagnosis.liver, part.native)
+            self.collect_warnings(pred, output.get("image"), user_liver, diagnosis.liver, native_maps.native)
         )
-        diagnosis.warnings.extend(unseen)
-        labels = np.maximum(seen.classes, seen.liver.view(np.uint8) * np.uint8(LIVER))  # 1, below all lesions
-        found["pred"] = part.to_meta_tensor(part.to_full_volume(labels)[None], pred.meta)
-        found["diagnosis"] = diagnosis
-        found["result"] = summarize(found, diagnosis, self.calibration, self.types)
-        return found
+        diagnosis.warnings.extend(unseen_warnings)
+        labels = np.maximum(
+            cropped.classes, cropped.liver.view(np.uint8) * np.uint8(LIVER)
+        )  # 1, below all lesions
+        output["pred"] = native_maps.to_meta_tensor(native_maps.to_full_volume(labels)[None], pred.meta)
+        output["diagnosis"] = diagnosis
+        output["result"] = summarize(output, diagnosis, self.calibration, self.types)
+        return output
 
     def collect_warnings(
         self,
@@ -138,28 +145,32 @@ class Diagnosed(Transform):
         liver: NDArray[np.bool_],
         native: NDArray[np.float64],
     ) -> list[str]:
-        """What of a patient or their answer is unusual, in words.
+        """Collects warnings about an unusual input or result.
 
         Args:
             pred: (C, X, Y, Z) on the network's grid.
-            image: (4, X, Y, Z) there, if there is one.
+            image: (4, X, Y, Z) on the same grid, or None.
             user_liver: (X, Y, Z) liver mask of the user on the native grid.
-            liver: (X, Y, Z) of the answer on the native grid.
-            native: (4, 4) of that grid.
+            liver: (X, Y, Z) predicted liver on the native grid.
+            native: (4, 4) affine of that grid.
         """
         maps, affine = pred.as_tensor()[: len(CLASSES)].cpu(), pred.affine.cpu().numpy().astype(np.float64)
         classes = maps.argmax(dim=0).numpy()
         if user_liver is None:
-            seen = liver_region(classes, np.linalg.norm(affine[:3, :3], axis=0).tolist(), grow_mm=0.0)
-            remarks = check_liver(liver, native, find_reached_ends(seen, affine))
-            remarks += check_region_border(seen, maps[BACKGROUND].numpy(), affine, self.contact_cm2)
+            liver_on_network_grid = liver_region(
+                classes, np.linalg.norm(affine[:3, :3], axis=0).tolist(), grow_mm=0.0
+            )
+            warnings = check_liver(liver, native, find_reached_ends(liver_on_network_grid, affine))
+            warnings += check_region_border(
+                liver_on_network_grid, maps[BACKGROUND].numpy(), affine, self.contact_cm2
+            )
         else:
-            remarks = check_liver(liver, native)
+            warnings = check_liver(liver, native)
         if self.window is not None and isinstance(image, torch.Tensor):
-            remarks += check_phase_order(np.asarray(image), classes == LIVER, self.window)
+            warnings += check_phase_order(np.asarray(image), classes == LIVER, self.window)
             steps = np.linalg.norm(affine[:3, :3], axis=0).tolist()
-            remarks += check_header_orientation(np.asarray(image), classes >= LIVER, self.window, steps)
-        return remarks
+            warnings += check_header_orientation(np.asarray(image), classes >= LIVER, self.window, steps)
+        return warnings
 
 
 def summarize(
@@ -168,19 +179,26 @@ def summarize(
     calibration: Calibration | None = None,
     types: Sequence[str] = LESION_TYPES,
 ) -> dict[str, Any]:
-    """Patient probabilities and lesions in plain types, the core of `ID.json`.
+    """Summarizes patient probabilities and lesions in plain types, the core of `ID.json`.
 
-    A network with a patient branch adds `branch`: its own probabilities, uncalibrated. Of the lesion types
-    those in `types` are named.
+    A network with a patient branch adds `branch`, its uncalibrated probabilities. Only the lesion types in
+    `types` are named.
     """
     names = (*types, "malignant", "benign")
-    known = None if NO_LIVER in diagnosis.warnings else calibration  # a 0 that says nothing stays one
-    found, used = {name: diagnosis.livermax[name] for name in names}, tuple(data.get("phases_used") or ())
-    scores, mended = apply_calibration(found, None if known is None else known.lines)
+    used_calibration = (
+        None if NO_LIVER in diagnosis.warnings else calibration
+    )  # without a liver the scores stay 0
+    raw_scores, used = (
+        {name: diagnosis.livermax[name] for name in names},
+        tuple(data.get("phases_used") or ()),
+    )
+    scores, is_calibrated = apply_calibration(
+        raw_scores, None if used_calibration is None else used_calibration.lines
+    )
     branch = {} if diagnosis.branch is None else {"branch": {name: diagnosis.branch[name] for name in names}}
     lesions = [
-        {**one, "probabilities": {name: one["probabilities"][name] for name in types}}
-        for one in diagnosis.records
+        {**record, "probabilities": {name: record["probabilities"][name] for name in types}}
+        for record in diagnosis.records
     ]
     return {
         "id": data.get("id"),
@@ -189,8 +207,8 @@ def summarize(
         "probabilities": {name: scores[name] for name in types},
         "malignant": scores["malignant"],
         "benign": scores["benign"],
-        "calibrated": mended,
-        **describe_certainty(found, used, known),
+        "calibrated": is_calibrated,
+        **describe_certainty(raw_scores, used, used_calibration),
         **branch,
         "lesions": lesions,
         "left_out": dict(diagnosis.left_out),
@@ -199,18 +217,18 @@ def summarize(
 
 
 def postprocessing(*, transform: Compose, **choices: Any) -> Compose:
-    """Probabilities back onto the native grid, then the diagnosis.
+    """Builds the transform that resamples probabilities to the native grid and computes the diagnosis.
 
-    Probabilities are resampled linearly and voted upon afterwards; resampled labels would be rougher.
+    Probabilities are resampled linearly before the arg-max; resampled labels would be less accurate.
 
     Args:
-        transform: the preprocessing that made the image; it keeps the image's place, which leads back.
-        **choices: of `Diagnosed`.
+        transform: the preprocessing that produced the image; it records the native grid.
+        **choices: arguments of `Diagnosed`.
 
     Raises:
-        ValueError: `transform` keeps no place: none of its steps can be inverted.
+        ValueError: no step of `transform` is invertible, so the native grid is unknown.
     """
     if not any(isinstance(step, InvertibleTransform) for step in transform.transforms):
-        raise ValueError("postprocessing takes the preprocessing that made the image, by which it finds back")
-    known = getattr(transform, "settings", {})
-    return Compose([RequireMeta(), Diagnosed(**{"window": known.get("window"), **choices})])
+        raise ValueError("`transform` must be the invertible preprocessing that produced the image")
+    settings = getattr(transform, "settings", {})
+    return Compose([RequireMeta(), Diagnosed(**{"window": settings.get("window"), **choices})])

@@ -1,4 +1,4 @@
-"""The files of a patient: classes, instances and liver on the native grid, and a JSON that sums them up."""
+"""Write the files of a patient: classes, instances and liver on the native grid, and a JSON summary."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ VOLUMES = ("lesions", "instances", "liver")
 
 
 def result_files(folder: str | Path, case: str) -> dict[str, Path]:
-    """Paths of a patient's four files by what they hold."""
+    """Returns the paths of a patient's four files by content."""
     base = Path(folder)
     return {**{name: base / f"{case}_{name}.nii.gz" for name in VOLUMES}, "result": base / f"{case}.json"}
 
 
 def dicom_files(folder: str | Path, case: str) -> dict[str, Path]:
-    """Paths of a patient's SEG and SR, which are made from his four files and written after them."""
+    """Returns the paths of a patient's SEG and SR, which are derived from the four files."""
     return {kind: Path(folder) / f"{case}_{kind}.dcm" for kind in ("seg", "sr")}
 
 
 def page_file(folder: str | Path, case: str) -> Path:
-    """Path of a patient's page, which is made from all the others and written last."""
+    """Returns the path of a patient's page, which is derived from all other files and written last."""
     return Path(folder) / f"{case}.html"
 
 
 def is_finished(folder: str | Path, case: str, *, dicom: bool = False, page: bool = False) -> bool:
-    """Whether all files of a patient are there; of the four the JSON is written last.
+    """Checks whether all files of a patient exist; the JSON is the last of the four.
 
     Args:
-        folder: where results go.
+        folder: folder of the results.
         case: id of the patient.
-        dicom: whether SEG and SR belong to them.
-        page: whether his page does.
+        dicom: whether SEG and SR are required.
+        page: whether the page is required.
     """
     needed = list(result_files(folder, case).values())
     if dicom and not _has_no_dicom(needed[-1]):
@@ -58,7 +58,7 @@ def is_finished(folder: str | Path, case: str, *, dicom: bool = False, page: boo
 
 
 def _has_no_dicom(result: Path) -> bool:
-    """Whether a patient's JSON says why there is no SEG."""
+    """Checks whether a patient's JSON explains why there is no SEG."""
     try:
         return "no_dicom" in json.loads(result.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -66,7 +66,7 @@ def _has_no_dicom(result: Path) -> bool:
 
 
 def write_volume(path: str | Path, voxels: NDArray[Any], affine: NDArray[np.float64]) -> None:
-    """Writes a NIfTI file that nibabel and ITK place alike: affine as sform and, unless sheared, as qform.
+    """Writes a NIfTI file with equal geometry in nibabel and ITK: sform and, unless sheared, qform.
 
     Args:
         path: the file, .nii.gz.
@@ -76,30 +76,30 @@ def write_volume(path: str | Path, voxels: NDArray[Any], affine: NDArray[np.floa
     image = nib.Nifti1Image(_to_file_order(voxels), affine)
     image.set_sform(affine, code="scanner")
     axes = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
-    straight = np.abs(axes.T @ axes - np.eye(3)).max() < 1e-5
-    image.set_qform(affine if straight else None, code="scanner" if straight else "unknown")
+    is_orthogonal = np.abs(axes.T @ axes - np.eye(3)).max() < 1e-5
+    image.set_qform(affine if is_orthogonal else None, code="scanner" if is_orthogonal else "unknown")
     image.header.set_xyzt_units("mm")
-    with write_atomically(path) as beside:
-        nib.save(image, beside)
+    with write_atomically(path) as temporary:
+        nib.save(image, temporary)
 
 
 def _to_file_order(voxels: NDArray[Any]) -> NDArray[Any]:
-    """Turns a volume so that X runs fastest, as in the file: nibabel would do it plane by plane, slowly.
+    """Converts a volume to the memory order of the file (X fastest); nibabel converts plane by plane, slowly.
 
-    Inference has its own so already; readers of other data sets do not. Label maps are 0 in most places: only
-    the box of the rest is turned.
+    Volumes of inference have this order already, those of other readers do not. Label maps are mostly 0, so
+    only the bounding box is converted.
     """
     if voxels.ndim != 3 or voxels.flags.f_contiguous:
         return voxels
-    turned = np.zeros(voxels.shape, voxels.dtype, order="F")
+    converted = np.zeros(voxels.shape, voxels.dtype, order="F")
     box = bounding_box(voxels != 0)
     if box is not None:
-        turned[box] = voxels[box]
-    return turned
+        converted[box] = voxels[box]
+    return converted
 
 
 def label_volumes(diagnosis: Diagnosis) -> dict[str, NDArray[Any]]:
-    """Label maps of a diagnosis by name, (X, Y, Z) each, in the data types of the files."""
+    """Returns the label maps (X, Y, Z) of a diagnosis by name, in the data types of the files."""
     return {
         "lesions": diagnosis.classes.astype(np.uint8),
         "instances": diagnosis.instances.astype(np.uint16),
@@ -108,16 +108,16 @@ def label_volumes(diagnosis: Diagnosis) -> dict[str, NDArray[Any]]:
 
 
 def native_affine(pred: MetaTensor) -> NDArray[np.float64]:
-    """(4, 4) of the grid that the patient came on, voxel indices to RAS mm."""
+    """Returns the affine (4, 4) of the native grid, from voxel indices to RAS mm."""
     return np.asarray(pred.meta.get("original_affine", pred.affine), dtype=np.float64)
 
 
 def renumber(path: str | Path, numbers: Mapping[int, int]) -> None:
-    """Rewrites a labelmap in which other numbers stand for our classes.
+    """Rewrites a label map that uses other class numbers.
 
     Args:
         path: NIfTI file of labels below 256.
-        numbers: ours by the file's.
+        numbers: class of this project by class of the file.
     """
     table = np.arange(256, dtype=np.uint8)
     table[list(numbers)] = list(numbers.values())
@@ -126,7 +126,7 @@ def renumber(path: str | Path, numbers: Mapping[int, int]) -> None:
 
 
 def hash_input(path: str | Path) -> str:
-    """SHA-256 of a phase: of a file, or of the sorted digests of all files in a DICOM folder."""
+    """Computes the SHA-256 of a phase: of a file, or of the sorted hashes of a DICOM folder's files."""
     path = Path(path)
     if path.is_file():
         return hash_file(path)
@@ -136,32 +136,32 @@ def hash_input(path: str | Path) -> str:
 
 @cache
 def collect_versions(weights: tuple[str, ...]) -> dict[str, str | list[str]]:
-    """What made a result: versions of the libraries, and the SHA-256 of the weights.
+    """Collects the versions of the libraries and the SHA-256 of the weights.
 
     Args:
-        weights: files of weights; of several all are listed, in their order.
+        weights: files of weights; several hashes are listed in this order.
     """
-    found = {name: version(name) for name in ("monai", "torch", "numpy", "nibabel")}
+    libraries = {name: version(name) for name in ("monai", "torch", "numpy", "nibabel")}
     bundle = json.loads((Path(__file__).parents[3] / "configs/metadata.json").read_text(encoding="utf-8"))
-    made_by = hash_weight_files(weights)
+    hashes = hash_weight_files(weights)
     return {
         "bundle": bundle["version"],
-        **found,
-        "weights_sha256": made_by[0] if len(made_by) == 1 else made_by,
+        **libraries,
+        "weights_sha256": hashes[0] if len(hashes) == 1 else hashes,
     }
 
 
 class WriteResults:
-    """Handler that writes every diagnosed patient as soon as the diagnosis is there.
+    """Handler that writes the files of each patient after the diagnosis.
 
-    `notes` of the patient's item, a dictionary ready for JSON, go into `ID.json`, its `warnings` before those
-    of inference. What `ID.json` holds is `result` of the output from then on.
+    The `notes` of the patient's item, a JSON-ready dictionary, are added to `ID.json`, their `warnings`
+    before those of inference. Afterwards `result` of the output is the content of `ID.json`.
 
     Args:
-        folder: where results go.
-        weights: file or files of the weights used, for the record.
-        save_probabilities: also `ID_probabilities.nii.gz`, (X, Y, Z, 10) float32.
-        settings: the values of the config that the answer depends on, for the record.
+        folder: folder of the results.
+        weights: file or files of the weights, for the record.
+        save_probabilities: also write `ID_probabilities.nii.gz`, (X, Y, Z, 10) float32.
+        settings: config values on which the result depends, for the record.
     """
 
     def __init__(
@@ -193,14 +193,14 @@ class WriteResults:
         """Writes one patient's files, the JSON last.
 
         Args:
-            data: the dictionary that `postprocessing` returns; `item` in it is the patient's of the datalist.
+            data: result of `postprocessing`, with the patient's `item` of the datalist.
 
         Returns:
             Content of `ID.json`.
         """
         result, affine = data["result"], native_affine(data["pred"])
         files = result_files(self.folder, result["id"])
-        # what an earlier run made of other findings goes first: a kill leaves an unfinished patient
+        # Results of an earlier run are deleted first, so that a killed run leaves an unfinished patient.
         page = page_file(self.folder, result["id"])
         for old in (files["result"], *dicom_files(self.folder, result["id"]).values(), page):
             old.unlink(missing_ok=True)
