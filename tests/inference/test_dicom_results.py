@@ -159,7 +159,9 @@ def test_who_came_as_dicom_is_finished_when_seg_and_sr_are_there(tmp_path: Path)
     (folder / "P1_sr.dcm").unlink()
     assert len(CohortDataset(items, None, str(folder), dicom=True, pages=False)) == 1
     other = [{"id": "P1", "phases": {"venous": "v.nii.gz"}}]
-    assert len(CohortDataset(other, None, str(folder), dicom=True)) == 0, "no DICOM is owed for NIfTI"
+    assert len(CohortDataset(other, None, str(folder), dicom=True, pages=False)) == 0, (
+        "no DICOM is owed for NIfTI"
+    )
 
 
 @pytest.mark.filterwarnings("ignore:parsing config_file")
