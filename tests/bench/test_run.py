@@ -55,5 +55,5 @@ def test_every_row_is_measured_once(bundle: Path, tmp_path: Path) -> None:
 
 def test_an_unknown_row_is_named(bundle: Path, tmp_path: Path) -> None:
     places = {"output_dir": str(tmp_path), "docs_dir": str(tmp_path), "bundle_root": str(bundle)}
-    with pytest.raises(ValueError, match="no row is called speed; there are patient, cohort"):
+    with pytest.raises(ValueError, match="speed.*patient, cohort"):
         run_bench(rows={"speed": {}}, **places)

@@ -172,7 +172,7 @@ def test_two_patients_or_studies_are_an_error(tmp_path: Path, tags: dict[str, st
 
 def test_nothing_to_take_lists_what_is_there(tmp_path: Path) -> None:
     add(tmp_path, 1, "Topogram")
-    with pytest.raises(CaseError, match="series 1 .Topogram.: a localizer"):
+    with pytest.raises(CaseError, match="series 1 .*Topogram"):
         chosen(tmp_path)
     with pytest.raises(CaseError, match="no DICOM file"):
         find_studies(_empty(tmp_path))

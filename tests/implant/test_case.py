@@ -148,5 +148,5 @@ def test_a_liver_without_room_is_said_to_be(anatomy: Anatomy, millilitres: float
     at = np.flatnonzero(anatomy.source.liver)[: int(millilitres * 1000 / np.prod(anatomy.source.spacing))]
     large = np.ones_like(anatomy.large)
     large.flat[at] = False
-    with pytest.raises(CaseError, match=f"no room for a lesion .{look}."):
+    with pytest.raises(CaseError, match=look):
         implant_case(anatomy._replace(large=large), 0, 0, looks=[look])

@@ -50,5 +50,5 @@ def test_inference_registers_and_says_so(tmp_path: Path) -> None:
 
 
 def test_an_unknown_method_is_refused_before_anything_runs() -> None:
-    with pytest.raises(CaseError, match="no method 'elastix'"):
+    with pytest.raises(CaseError, match="elastix"):
         CohortDataset([], lambda item: item, register="elastix")

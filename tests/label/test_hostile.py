@@ -59,13 +59,13 @@ def _nothing_happens(server: Server) -> Iterator[None]:
 
 
 @pytest.fixture
-def valid_values(patients: list[str]) -> dict[str, str]:
+def valid(patients: list[str]) -> dict[str, str]:
     """A parameter of each name that would be taken."""
     return {"image": patients[0], "id": patients[0], "label": patients[0], "tag": "final", "model": "lidia"}
 
 
-def address(template: str, valid_values: dict[str, str], **values: str) -> str:
-    values = valid_values | {"strategy": "least_certain", "method": "uncertainty"} | values
+def address(template: str, valid: dict[str, str], **values: str) -> str:
+    values = valid | {"strategy": "least_certain", "method": "uncertainty"} | values
     session = {"session_id": "243385e6-ec66-11f1-a907-02fc00000001", "path": "studies"}
     for key, value in (session | values).items():
         template = template.replace(f"{{{key}:path}}", quote(value, safe="")).replace(
@@ -93,45 +93,45 @@ def test_every_endpoint_of_the_server_is_on_the_list(server: Server) -> None:
         assert parameters == endpoint.path.keys() | endpoint.query.keys(), (method, path)
 
 
-def test_no_path_takes_a_hostile_text(server: Server, valid_values: dict[str, str]) -> None:
+def test_no_path_takes_a_hostile_text(server: Server, valid: dict[str, str]) -> None:
     for (method, template), endpoint in ENDPOINTS.items():
         for key in endpoint.path:
             for _ in range(EACH):
-                status, text = server.reply(method, address(template, valid_values, **{key: next(CHOSEN)}))
+                status, text = server.reply(method, address(template, valid, **{key: next(CHOSEN)}))
                 assert status in (404, 422), f"{method} {template}: {status} {text[:300]}"
 
 
-def test_no_parameter_takes_a_hostile_text(server: Server, valid_values: dict[str, str]) -> None:
+def test_no_parameter_takes_a_hostile_text(server: Server, valid: dict[str, str]) -> None:
     for (method, template), endpoint in OPEN.items():
         for key in endpoint.query:
             if endpoint.dicomweb or template.startswith("/auth"):
                 continue
             for _ in range(EACH):
-                query = {name: valid_values[name] for name in endpoint.required} | {key: next(CHOSEN)}
-                status, text = server.reply(method, f"{address(template, valid_values)}?{urlencode(query)}")
+                query = {name: valid[name] for name in endpoint.required} | {key: next(CHOSEN)}
+                status, text = server.reply(method, f"{address(template, valid)}?{urlencode(query)}")
                 assert status == 422, f"{method} {template} {query}: {status} {text[:300]}"
                 assert method == "HEAD" or key in json.loads(text)["detail"]
 
 
-def test_no_option_takes_a_hostile_value(server: Server, valid_values: dict[str, str]) -> None:
+def test_no_option_takes_a_hostile_value(server: Server, valid: dict[str, str]) -> None:
     nested = cycle(NESTED)
     for (method, template), endpoint in OPEN.items():
-        query = urlencode({name: valid_values[name] for name in endpoint.required})
+        query = urlencode({name: valid[name] for name in endpoint.required})
         for key in endpoint.options or {}:
             for value in [*(next(CHOSEN) for _ in range(EACH)), next(nested)]:
                 body = body_of(endpoint, {key: value})
-                status, text = server.reply(method, f"{address(template, valid_values)}?{query}", *body)
+                status, text = server.reply(method, f"{address(template, valid)}?{query}", *body)
                 assert status == 422, f"{method} {template} {key}={value!r}: {status} {text[:300]}"
                 assert key in json.loads(text)["detail"]
 
 
-def test_no_request_takes_an_unknown_key(server: Server, valid_values: dict[str, str]) -> None:
+def test_no_request_takes_an_unknown_key(server: Server, valid: dict[str, str]) -> None:
     keys = cycle(KEYS)
     for (method, template), endpoint in OPEN.items():
         if endpoint.dicomweb or template.startswith("/auth"):
             continue
-        query = {name: valid_values[name] for name in endpoint.required}
-        path = address(template, valid_values)
+        query = {name: valid[name] for name in endpoint.required}
+        path = address(template, valid)
         for key in (next(keys) for _ in range(EACH)):
             if key not in endpoint.query:
                 status, text = server.reply(method, f"{path}?{urlencode(query | {key: '1'})}")
@@ -164,7 +164,7 @@ BODIES: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("kind", BODIES)
-def test_odd_bodies_are_refused(server: Server, valid_values: dict[str, str], kind: str) -> None:
+def test_odd_bodies_are_refused(server: Server, valid: dict[str, str], kind: str) -> None:
     for path in (
         "/train/lidia",
         "/batch/infer/lidia",
@@ -177,29 +177,27 @@ def test_odd_bodies_are_refused(server: Server, valid_values: dict[str, str], ki
         assert status == 422
     if kind == "no UTF-8":
         return  # the text of a form is then Latin-1, as HTTP once had it
-    path = f"/infer/lidia?image={quote(valid_values['image'])}"
+    path = f"/infer/lidia?image={quote(valid['image'])}"
     coded = b"params=" + quote(BODIES[kind]).encode(), "application/x-www-form-urlencoded"
     for body in (form({"params": BODIES[kind]}), coded, (BODIES[kind], "application/json")):
         status, text = server.reply("POST", path, *body)
         assert status == 422, f"{body[1]}: {status} {text[:300]}"
 
 
-def test_odd_forms_are_refused(server: Server, truth: Path, valid_values: dict[str, str]) -> None:
-    raw_bytes = (truth / f"{valid_values['image']}.nii.gz").read_bytes()
-    image, label = (
-        "/datastore/image?image=new",
-        f"/datastore/label?image={quote(valid_values['image'])}&tag=final",
-    )
-    infer = f"/infer/lidia?image={quote(valid_values['image'])}"
+def test_odd_forms_are_refused(server: Server, truth: Path, valid: dict[str, str]) -> None:
+    data = (truth / f"{valid['image']}.nii.gz").read_bytes()
+    image = "/datastore/image?image=new"
+    label = f"/datastore/label?image={quote(valid['image'])}&tag=final"
+    infer = f"/infer/lidia?image={quote(valid['image'])}"
     cases: list[tuple[str, str, tuple[bytes, str]]] = [
         ("PUT", image, form({"params": b"{}"})),
         ("PUT", image, form({"file": b"text"})),
         ("PUT", image, form({}, file={"a.nii.gz": b""})),
         ("PUT", image, form({}, file={"a.nii.gz": b"$1" * 1000})),
-        ("PUT", image, form({}, file={"a.nrrd": raw_bytes})),
-        ("PUT", image, form({}, file={"a.zip": raw_bytes})),
-        ("PUT", image, form({}, file={"a.nii.gz": raw_bytes[: len(raw_bytes) // 2]})),
-        ("PUT", image, form({}, file={"a.nii.gz": raw_bytes, "b.nii.gz": raw_bytes})),
+        ("PUT", image, form({}, file={"a.nrrd": data})),
+        ("PUT", image, form({}, file={"a.zip": data})),
+        ("PUT", image, form({}, file={"a.nii.gz": data[: len(data) // 2]})),
+        ("PUT", image, form({}, file={"a.nii.gz": data, "b.nii.gz": raw_bytes})),
         ("PUT", "/datastore/image", form({}, file={f"$open('{MARKER}').nii.gz": raw_bytes})),
         ("PUT", "/datastore/image?image=../new", form({}, file={"a.nii.gz": raw_bytes})),
         ("PUT", label, form({}, label={"a.nii.gz": b"x" * 400})),
@@ -241,8 +239,8 @@ def test_closed_endpoints_stay_closed(server: Server) -> None:
         assert server.reply(method, path)[0] in (404, 405)
 
 
-def test_a_file_keeps_nothing_of_its_name(server: Server, truth: Path, valid_values: dict[str, str]) -> None:
-    data = (truth / f"{valid_values['image']}.nii.gz").read_bytes()
+def test_a_file_keeps_nothing_of_its_name(server: Server, truth: Path, valid: dict[str, str]) -> None:
+    data = (truth / f"{valid['image']}.nii.gz").read_bytes()
     body = form({}, file={f"../../$(touch {MARKER}).nii.gz": data})
     status, text = server.reply("PUT", "/datastore/image?image=harmless", *body)
     assert status == 200, text
@@ -251,9 +249,9 @@ def test_a_file_keeps_nothing_of_its_name(server: Server, truth: Path, valid_val
 
 
 def test_links_in_the_study_are_not_written_through(
-    server: Server, truth: Path, tmp_path: Path, valid_values: dict[str, str]
+    server: Server, truth: Path, tmp_path: Path, valid: dict[str, str]
 ) -> None:
-    data = (truth / f"{valid_values['image']}.nii.gz").read_bytes()
+    data = (truth / f"{valid['image']}.nii.gz").read_bytes()
     outside = tmp_path / "outside.nii.gz"
     outside.write_bytes(data)
     (server.study / "linked.nii.gz").symlink_to(outside)

@@ -46,7 +46,7 @@ def test_platt_s_targets_keep_a_perfect_score_finite() -> None:
     assert 0 < line.slope < 10 and np.isfinite(line.intercept)
     flat = fit_platt(np.full(6, 0.5), np.array([1, 0, 0, 1, 0, 0], bool))
     assert apply_platt([0.5], flat) == pytest.approx([(2 * 3 / 4 + 4 / 6) / 6], abs=1e-4)
-    with pytest.raises(ValueError, match="here are 0 and 2"):
+    with pytest.raises(ValueError, match="0.* 2"):
         fit_platt([0.1, 0.2], [False, False])
 
 

@@ -57,7 +57,7 @@ def test_delong_interval_by_hand() -> None:
     assert delong_interval([0.1, 0.3, 0.2, 0.8], [False, True, True, False]) is not None, "two of each do"
     assert delong_interval([1, 1, 1, 1], [True, True, False, False]) is None, "a half without any spread"
     for one_sided in ([True, False, False, False], [True, True, True, False]):
-        with pytest.raises(ValueError, match="two positives and two negatives"):
+        with pytest.raises(ValueError, match="positives"):
             delong([1, 2, 3, 4], one_sided)
     with pytest.raises(ValueError, match="not finite"):
         delong([1, 2, np.nan, 3], [True, True, False, False])
@@ -118,7 +118,7 @@ def test_deviations_of_a_normal_interval() -> None:
 def test_wilson_by_hand() -> None:
     assert wilson(8, 10) == pytest.approx((0.490162, 0.943317), abs=1e-5)
     assert wilson(0, 10)[0] == 0 and wilson(10, 10)[1] == pytest.approx(1)
-    with pytest.raises(ValueError, match="n must be positive"):
+    with pytest.raises(ValueError, match=r"\bn\b"):
         wilson(0, 0)
 
 

@@ -53,7 +53,7 @@ def test_what_is_no_volume_is_refused_though_named(tmp_path: Path) -> None:
     add(tmp_path, 10, "Topogram", ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
     add(tmp_path, 11, "MR", Modality="MR")
     for number in ("9", "10", "11"):
-        with pytest.raises(CaseError, match=f"series {number} .* cannot be read") as caught:
+        with pytest.raises(CaseError, match=f"series {number} ") as caught:
             chosen(tmp_path, phase_map={"venous": number})
         assert caught.value.code == "bad_phase_map"
 
@@ -72,5 +72,5 @@ def test_a_map_of_a_scan_named_beside_the_scan(tmp_path: Path) -> None:
 
 def test_one_series_is_named_for_one_phase(tmp_path: Path) -> None:
     study(tmp_path)
-    with pytest.raises(CaseError, match="named for venous and for delayed"):
+    with pytest.raises(CaseError, match="venous.*delayed"):
         chosen(tmp_path, phase_map={"venous": "4", "delayed": "4"})

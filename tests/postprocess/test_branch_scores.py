@@ -74,7 +74,7 @@ def test_only_a_network_with_a_branch_is_split() -> None:
 
 
 def test_scores_that_do_not_fit_or_are_not_finite_are_refused() -> None:
-    with pytest.raises(ValueError, match="grid of the lesions"):
+    with pytest.raises(ValueError, match="grid"):
         branch_scores(halves()[:, 1:], np.ones(SHAPE))
     broken = halves()
     broken[3, 1, 1, 1] = np.nan

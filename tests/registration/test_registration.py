@@ -198,7 +198,7 @@ def test_a_missing_package_is_named(patient: dict[str, Any], monkeypatch: pytest
     monkeypatch.setitem(select_transform.PACKAGES, "greedy", ("no_such_package", "picsl-greedy"))
     with pytest.raises(CaseError, match=r"pip install picsl-greedy"):
         register_phases(patient, folder="nowhere", method="greedy")
-    with pytest.raises(CaseError, match="no method 'elastix'"):
+    with pytest.raises(CaseError, match="elastix"):
         register_phases(patient, folder="nowhere", method="elastix")
 
 

@@ -54,7 +54,7 @@ def test_a_killed_training_is_told_and_goes_on(tmp_path: Path) -> None:
         running = pool.submit(run_job, slow)
         wait_for(tmp_path / "steps")
         os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
-        with pytest.raises(StudyError, match="lidia/training was killed by signal 9"):
+        with pytest.raises(StudyError, match="lidia/training.* 9"):
             running.result()
     assert not is_done(slow) and (tmp_path / "steps").read_text() == "0 "
     run_job(quick)

@@ -75,15 +75,15 @@ def _render_ablation(result: Mapping[str, Any]) -> str:
     head = ["", *names]
     rows = [["as scanned", *(format_number(unchanged[name], 2) for name in names)]]
     for phase in [
-        *(one for one in PHASES if one in ablation),
-        *(one for one in ablation if one not in PHASES),
+        *(entry for entry in PHASES if entry in ablation),
+        *(entry for entry in ablation if entry not in PHASES),
     ]:
-        one = get_mapping(ablation, phase)
-        scores = {**get_mapping(one, "probabilities"), **{name: one.get(name) for name in GROUPS}}
+        entry = get_mapping(ablation, phase)
+        scores = {**get_mapping(entry, "probabilities"), **{name: entry.get(name) for name in GROUPS}}
         cells = [_format_change(scores.get(name), unchanged[name]) for name in names]
         rows.append([f"without {phase}", *cells])
-    words = "Probabilities without each phase"
-    return render_table(head, rows, numbers=range(1, len(head)), words=words, style="tight")
+    text = "Probabilities without each phase"
+    return render_table(head, rows, numbers=range(1, len(head)), words=text, style="tight")
 
 
 def _format_change(value: Any, unchanged: Any) -> str:
@@ -144,9 +144,9 @@ def _render_files(account: Mapping[str, Any]) -> str:
         series = entry.get("series") or []
         series = series if isinstance(series, list | tuple) else [series]
         is_left_out = "what" in entry
-        words = str(entry["what"] if is_left_out else f"used: {entry.get('use')}")
+        text = str(entry["what"] if is_left_out else f"used: {entry.get('use')}")
         rows.append((
-            Markup("<strong>{}</strong>").format(words) if entry.get("warning") is True else words,
+            Markup("<strong>{}</strong>").format(text) if entry.get("warning") is True else text,
             entry.get("files"),
             ", ".join(map(str, series)) or "–",
             "; ".join(map(str, entry.get("details") or ())),

@@ -43,9 +43,9 @@ def read_phase_crop(
         return Volume(volume, affine).crop(box)
     image = nib.load(path)
     box = _find_box(places, image.affine, image.shape, whole_slices)
-    rest = (0,) * (len(image.shape) - 3)
+    padding = (0,) * (len(image.shape) - 3)
     # Whole planes are faster to read than parts of rows
-    planes = np.asarray(image.dataobj[(slice(None), slice(None), box[2], *rest)])
+    planes = np.asarray(image.dataobj[(slice(None), slice(None), box[2], *padding)])
     return Volume(planes[box[:2]], crop_affine(image.affine, box))
 
 
@@ -65,7 +65,7 @@ def _find_box(
 
 
 def sample_hu(part: Volume, points_mm: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Samples HU at points, linearly between voxel centres.
+    """Sample HU at points, linearly between voxel centres.
 
     Args:
         part: of a phase.
@@ -81,7 +81,7 @@ def sample_hu(part: Volume, points_mm: NDArray[np.float64]) -> NDArray[np.float6
 
 
 def resample_hu(part: Volume, grid: Grid) -> NDArray[np.float32]:
-    """Samples HU on a grid, linearly between voxel centres, as the network's own grid is sampled.
+    """Sample HU on a grid, linearly between voxel centres, as the network's own grid is sampled.
 
     Args:
         part: of a phase.
@@ -99,7 +99,7 @@ def resample_hu(part: Volume, grid: Grid) -> NDArray[np.float32]:
 
 
 def _replace_nonfinite(part: Volume) -> Volume:
-    """Converts to float32 and replaces values that are not finite by air, as the network's reader does."""
+    """Convert to float32 and replace values that are not finite by air, as the network's reader does."""
     voxels = np.asarray(part.voxels, dtype=np.float32)
     if not np.isfinite(voxels).all():
         voxels = np.nan_to_num(voxels, nan=AIR, posinf=AIR, neginf=AIR)

@@ -149,13 +149,13 @@ def read_scans(patient: Patient, layout: Layout) -> dict[str, Scan]:
         Phase -> pictures and HU, in temporal order.
     """
     sides = [((side.start + side.stop - 1) / 2, (side.stop - side.start) / 2) for side in layout.box]
-    whole = _make_grid(patient, SliceRectangle(0, sides[0], sides[1]), layout.pixels, layout.levels)
+    slice_grid = _make_grid(patient, SliceRectangle(0, sides[0], sides[1]), layout.pixels, layout.levels)
     crops = {
         number: _make_grid(patient, window, (CROP_PIXELS, CROP_PIXELS), [window.level])
         for number, window in layout.crops.items()
     }
     points = _collect_points(patient)
-    region = np.concatenate([whole.corners(), *(grid.corners() for grid in crops.values())], axis=1)
+    region = np.concatenate([slice_grid.corners(), *(grid.corners() for grid in crops.values())], axis=1)
     used = [phase for phase in PHASES if phase in patient.phases and phase in patient.result["phases_used"]]
     case = str(patient.result["id"])
     parts = {}
@@ -168,7 +168,7 @@ def read_scans(patient: Patient, layout: Layout) -> dict[str, Scan]:
     scans = {}
     for phase in used:
         part = parts.pop(phase, None) or read_phase_crop(patient.phases[phase], case, needed)
-        volume = resample_hu(part, whole)
+        volume = resample_hu(part, slice_grid)
         scans[phase] = Scan(
             [_encode_jpeg(volume[:, :, plane]) for plane in range(volume.shape[2])],
             {number: _encode_jpeg(resample_hu(part, grid)[:, :, 0]) for number, grid in crops.items()},
