@@ -149,7 +149,7 @@ def test_the_user_knows_better(tmp_path: Path) -> None:
     assert numbers(choice) == {"nc": "2", "arterial": "3", "venous": "5"}
     [row] = [row for row in choice.rows if row["phase"] == "venous" and row["taken"]]
     assert row["why"] == "named by the user" and row["confidence"] == 1.0
-    for options, message in {"9": "no series fits", "a": "series fit"}.items():
+    for options, message in {"9": "no series match", "a": "series match"}.items():
         with pytest.raises(CaseError, match=message):
             chosen(tmp_path, phase_map={"venous": options})
     with pytest.raises(CaseError, match="'portal'"):
