@@ -22,7 +22,7 @@ from scripts.lidia.phase_id.image_evidence import compute_brightness_likelihood
 from scripts.lidia.phase_id.organ_landmarks import find_landmarks
 from scripts.lidia.phase_id.select_series import MIN_CONFIDENCE
 from scripts.lidia.report.phase_sampling import sample_hu
-from scripts.lidia.report.scan_layout import BRIGHT, is_blood
+from scripts.lidia.report.scan_layout import BRIGHT, is_blood_hu
 from scripts.lidia.vocabulary import PHASES
 
 NAMES = ("aorta", "liver", "spleen", "kidney_left", "kidney_right")
@@ -99,7 +99,7 @@ def blood_errors(case: Case) -> dict[str, float]:
         return {}
     truth = dict(zip(PHASES, case.patient.vessels["aorta"], strict=True))
     result = {phase: float(np.nanmedian(sample_hu(part, places))) for phase, part in parts.items()}
-    if "nc" in result and not is_blood(result["nc"]):
+    if "nc" in result and not is_blood_hu(result["nc"]):
         return {}
     return {phase: hu - truth[phase] for phase, hu in result.items()}
 

@@ -20,7 +20,7 @@ ERRORS = "errors.json"
 logger = logging.getLogger("lidia.prepare")
 
 Case = TypeVar("Case")
-Result = TypeVar("Done")
+Result = TypeVar("Result")
 
 
 def record_settings(folder: Path, settings: Mapping[str, Any]) -> None:

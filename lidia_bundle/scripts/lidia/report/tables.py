@@ -44,7 +44,8 @@ def render_name(name: str) -> Markup:
 
 def render_lesion_table(patient: Patient) -> Markup:
     """Render the predicted lesions with their true counterparts, then the missed true lesions."""
-    pairs, rows = match_true_lesions(patient), []
+    pairs = match_true_lesions(patient)
+    rows: list[tuple[str, ...]] = []
     true_lesions = (
         {} if patient.truth is None else {lesion.number: lesion for lesion in patient.truth.lesions}
     )
