@@ -84,7 +84,7 @@ def trainer(network: nn.Module, loss: Any, iteration: Any, handlers: Any = (), *
 
 def test_sharpness_aware_step_on_a_quadratic() -> None:
     network, loss = Point(), Quadratic()
-    trainer(network, loss, UpdateStep(sam=SharpnessAware(rho=0.05)), epoch_length=1).run()
+    trainer(network, loss, UpdateStep(sam=SharpnessAware(rho=0.05), precision="fp32"), epoch_length=1).run()
 
     w = torch.tensor([1.0, -2.0], dtype=torch.float64)
     g = CURVES @ w  # (1, -3)
@@ -94,7 +94,9 @@ def test_sharpness_aware_step_on_a_quadratic() -> None:
 
 def test_second_pass_replays_the_first_and_the_bank_is_filled_once() -> None:
     network, loss = Point(), Quadratic()
-    engine = trainer(network, loss, UpdateStep(sam=SharpnessAware(rho=0.05)), epoch_length=1)
+    engine = trainer(
+        network, loss, UpdateStep(sam=SharpnessAware(rho=0.05), precision="fp32"), epoch_length=1
+    )
     engine.run()
     assert len(loss.made) == 1
     assert loss.used == loss.made * 2
@@ -105,7 +107,7 @@ def test_second_pass_replays_the_first_and_the_bank_is_filled_once() -> None:
 
 def test_plain_step_is_monais_own() -> None:
     weights = []
-    for iteration in (None, UpdateStep()):
+    for iteration in (None, UpdateStep(precision="fp32")):
         torch.manual_seed(1)
         network = Layers()
         trainer(network, power, iteration, [ClipGradients(max_norm=0.01)]).run()
@@ -118,7 +120,9 @@ def test_plain_step_is_monais_own() -> None:
 
 def test_clipping_bounds_the_step() -> None:
     network, loss = Point(), Quadratic()
-    engine = trainer(network, loss, UpdateStep(), [ClipGradients(max_norm=0.5)], epoch_length=1)
+    engine = trainer(
+        network, loss, UpdateStep(precision="fp32"), [ClipGradients(max_norm=0.5)], epoch_length=1
+    )
     engine.run()
     shifted = (network.w.detach() - torch.tensor([1.0, -2.0])).norm()
     assert float(shifted) == pytest.approx(0.1 * 0.5, rel=1e-4)
@@ -129,7 +133,7 @@ def test_clipping_bounds_the_step() -> None:
 def test_a_step_without_finite_gradient_is_skipped_and_counted(sam: SharpnessAware | None) -> None:
     network, loss = Point(), Quadratic()
     loss.broken = True
-    engine = trainer(network, loss, UpdateStep(sam=sam), [ClipGradients(max_norm=1.0)])
+    engine = trainer(network, loss, UpdateStep(sam=sam, precision="fp32"), [ClipGradients(max_norm=1.0)])
     engine.run()
     assert network.w.tolist() == [1.0, -2.0]
     assert engine.state.skipped == 3
@@ -153,7 +157,7 @@ def trained(iteration: UpdateStep, visible: list[torch.dtype], **options: Any) -
 @pytest.mark.parametrize("sam", [None, SharpnessAware(rho=0.05)])
 def test_half_precision_on_the_network_s_device(sam: SharpnessAware | None) -> None:
     recorded: list[torch.dtype] = []
-    weights = [trained(UpdateStep(sam=sam), recorded, amp=amp) for amp in (False, True)]
+    weights = [trained(UpdateStep(sam=sam, precision="fp32"), recorded, amp=amp) for amp in (False, True)]
     passes = 3 if sam is None else 6
     assert recorded == [torch.float32] * passes + [torch.bfloat16] * passes
     torch.testing.assert_close(*weights, rtol=0.1, atol=0.05)
