@@ -37,7 +37,7 @@ def test_training_without_patients_to_validate_on_says_so(
     server.save_label(truth / f"labels/final/{patients[0]}.nii.gz", patients[0])
     server.train()
     info = server.wait_for_training("DONE", "ERROR")
-    assert info["status"] == "ERROR" and "No patient to validate on" in info["details"][-1]
+    assert info["status"] == "ERROR" and "no validation patients" in info["details"][-1]
 
 
 def blurred(server: Server) -> None:
