@@ -79,7 +79,7 @@ demo: .venv/.runtime  ## phantoms, a short training, evaluation, one patient, a 
 	@printf '\nOpen this page in a browser:\n%s\n' '$(CURDIR)/demo/report.html'
 
 STUDY := runs/study
-study: .venv/.runtime  ## LIDIA and its rivals on two phantom cohorts: days; repeat it to go on
+study: .venv/.runtime  ## LIDIA and the baselines on two phantom cohorts: days; repeat it to go on
 	@test -f $(STUDY)/data/internal/dataset.json || $(BUNDLE) --config_file $(CONFIGS)/phantom.json \
 		--dataset_dir $(STUDY)/data/internal --cases 1921 --workers 2 $(LOG)
 	@test -f $(STUDY)/data/external/dataset.json || $(BUNDLE) --config_file $(CONFIGS)/phantom.json \

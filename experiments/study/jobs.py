@@ -195,16 +195,19 @@ def _make_evaluation_job(
     folders = {"dataset_dir": paths.cohorts[cohort].folder, "output_dir": paths.output / name}
     folders["model_file"] = weights.file
     settings = {**options, **run.system.evaluation, **extra}
-    configs = paths.bundle / "configs"
     networks = [name for name in run.system.overlays if name.startswith(NETWORKS)]
-    files = [configs / config, *(configs / "overlays" / name for name in networks)]
+    files = _list_config_files(paths, config, networks)
     sources = [weights.key, paths.cohorts[cohort].digest]
     return _make_job(paths, name, kind, "evaluating", files, folders, settings, sources, weights.after, cost)
 
 
 def _list_training_files(paths: StudyPaths, run: Run) -> list[Path]:
+    return _list_config_files(paths, "train.json", run.system.overlays)
+
+
+def _list_config_files(paths: StudyPaths, config: str, overlays: Sequence[str]) -> list[Path]:
     configs = paths.bundle / "configs"
-    return [configs / "train.json", *(configs / "overlays" / overlay for overlay in run.system.overlays)]
+    return [configs / config, *(configs / "overlays" / overlay for overlay in overlays)]
 
 
 def _make_job(

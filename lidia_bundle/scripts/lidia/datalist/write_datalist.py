@@ -34,9 +34,9 @@ def write_datalist(
         **about,
         **{name: [_use_relative_paths(i, path.parent) for i in items] for name, items in sections.items()},
     }
-    with write_atomically(path) as beside:
-        beside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        read_sections(beside)
+    with write_atomically(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        read_sections(temporary)
     return path
 
 

@@ -3,8 +3,7 @@
 p[c] = 1/M * sum_m p_m[c]
 
 p_m  probabilities of the network with the m-th weights. The members run one after the other on each window,
-so
-    that only their weights need additional memory. The liver's box is that of the mean.
+    so that only their weights need additional memory. The liver's box is that of the mean.
 """
 
 from __future__ import annotations

@@ -60,8 +60,8 @@ class SaveState:
         path = self.folder / f"state_epoch={engine.state.epoch}.pt"
         if path in collect_states(self.folder)[:1]:
             return
-        with write_atomically(path) as beside:
-            torch.save({name: part.state_dict() for name, part in self.parts.items()}, beside)
+        with write_atomically(path) as temporary:
+            torch.save({name: part.state_dict() for name, part in self.parts.items()}, temporary)
         for old in collect_states(self.folder)[self.keep :]:
             old.unlink(missing_ok=True)
 
@@ -187,8 +187,8 @@ class SaveBest:
         if value > self.best and getattr(self.network, "decoding", True):
             self.best, self.epoch = value, int(engine.state.epoch)
             if idist.get_rank() == 0:
-                with write_atomically(self.path) as beside:
-                    torch.save(self.network.state_dict(), beside)
+                with write_atomically(self.path) as temporary:
+                    torch.save(self.network.state_dict(), temporary)
             engine.logger.info(f"{self.metric} {value:.4f} is the best so far: {self.path}")
 
     def state_dict(self) -> dict[str, float]:
