@@ -1,4 +1,4 @@
-"""The rivals of Eq. 2 against a few lines of plain torch; absent phases leave no trace in any of them."""
+"""Compare the baselines of Eq. 2 with a few lines of plain torch; absent phases have no influence."""
 
 import itertools
 

@@ -14,8 +14,8 @@ from scripts.lidia.inference.box_sides import (
     find_touched_sides,
     has_liver_hu,
     liver_ends_beyond,
+    measure_contact_diameter_mm,
     measure_contact_mm2,
-    measure_neck_mm,
 )
 from scripts.lidia.inference.liver_window_inferer import WindowInferer
 from scripts.lidia.vocabulary import LIVER
@@ -57,13 +57,15 @@ def test_a_box_is_extended_within_the_volume() -> None:
     assert cut_beyond_side(Side(2, 1), box, wider) == [slice(0, 10), slice(5, 23), slice(18, 20)]
 
 
-def test_a_neck_is_as_wide_as_the_circle_that_fits() -> None:
+def test_a_contact_is_as_wide_as_the_circle_that_fits() -> None:
     region = np.zeros((30, 30, 4), bool)
     region[2:28, 10:14, 3] = True  # a wall of 4 voxels
-    assert measure_neck_mm(region, Side(2, 1), (2.0, 2.0, 2.0)) == pytest.approx(4 * 2.0, abs=2.0)
+    assert measure_contact_diameter_mm(region, Side(2, 1), (2.0, 2.0, 2.0)) == pytest.approx(4 * 2.0, abs=2.0)
     region[5:25, 5:25, 3] = True
-    assert measure_neck_mm(region, Side(2, 1), (2.0, 2.0, 2.0)) == pytest.approx(20 * 2.0, abs=2.0)
-    assert measure_neck_mm(region, Side(2, 0), (2.0, 2.0, 2.0)) == 0.0
+    assert measure_contact_diameter_mm(region, Side(2, 1), (2.0, 2.0, 2.0)) == pytest.approx(
+        20 * 2.0, abs=2.0
+    )
+    assert measure_contact_diameter_mm(region, Side(2, 0), (2.0, 2.0, 2.0)) == 0.0
 
 
 def test_what_is_thin_beyond_a_side_is_the_liver_s_end() -> None:
@@ -75,8 +77,8 @@ def test_what_is_thin_beyond_a_side_is_the_liver_s_end() -> None:
     assert not liver_ends_beyond(classes, beyond, (2.0, 2.0, 2.0), contact), "6 mm"
 
 
-@pytest.mark.parametrize(("hu", "alike"), [(0.30, True), (0.33, True), (0.45, False), (0.10, False)])
-def test_the_liver_has_the_liver_s_hu_in_every_phase(hu: float, alike: bool) -> None:
+@pytest.mark.parametrize(("hu", "is_liver"), [(0.30, True), (0.33, True), (0.45, False), (0.10, False)])
+def test_the_liver_has_the_liver_s_hu_in_every_phase(hu: float, is_liver: bool) -> None:
     noise = np.random.default_rng(0).normal(0, 0.05, (4, 30, 30, 40)).astype(np.float32)
     image = 0.3 + noise
     image[3] = np.nan
@@ -85,7 +87,7 @@ def test_the_liver_has_the_liver_s_hu_in_every_phase(hu: float, alike: bool) -> 
     before = classes.copy()
     before[..., 20:] = 0
     beyond = [slice(0, 30), slice(0, 30), slice(20, 40)]
-    assert has_liver_hu(image, before, classes, beyond, (2.5, 2.5, 2.5), 0.9) == alike
+    assert has_liver_hu(image, before, classes, beyond, (2.5, 2.5, 2.5), 0.9) == is_liver
 
 
 def body(beyond: float) -> torch.Tensor:

@@ -17,9 +17,9 @@ BUNDLE = Path(__file__).parents[2] / "lidia_bundle"
 TRAIN = BUNDLE / "configs/train.json"
 
 
-def refuse(overlay: Path) -> str:
-    """Text of the error that an overlay on train.json ends in."""
-    files = [str(TRAIN), str(overlay)]
+def refuse(overlay: Path, config: Path = TRAIN) -> str:
+    """Return the text of the error that an overlay on a config ends in."""
+    files = [str(config), str(overlay)]
     with pytest.raises(RuntimeError) as raised:
         create_workflow(config_file=files, logging_file=False, workflow_type=None)
     problem: BaseException = raised.value
@@ -32,7 +32,18 @@ def refuse(overlay: Path) -> str:
 def test_an_old_key_of_an_overlay(old: str, tmp_path: Path) -> None:
     overlay = tmp_path / "mine.yaml"
     overlay.write_text(f"{old}: {{start: 0}}\n" if "stages" in old else f"{old}: 1\n")
-    message = refuse(overlay)
+    check_message(refuse(overlay), old)
+
+
+@pytest.mark.parametrize("config", ["inference.json", "evaluate.json"])
+@pytest.mark.parametrize("old", [key for key in RENAMED_KEYS if key.startswith("inferer")])
+def test_an_old_key_of_the_inferer(old: str, config: str, tmp_path: Path) -> None:
+    overlay = tmp_path / "mine.yaml"
+    overlay.write_text(f"{old}: 1\n")
+    check_message(refuse(overlay, BUNDLE / "configs" / config), old)
+
+
+def check_message(message: str, old: str) -> None:
     assert re.search(rf"{old}\b", message) and re.search(rf"[-=]*{RENAMED_KEYS[old]}\b", message)
     assert "2.0.0" in message
 

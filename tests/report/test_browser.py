@@ -23,7 +23,7 @@ MORE = {
     "missing": {"phases": [], "auc8": 0.9, "auc8_all": 0.9},
     "without": {"arterial": {"probabilities": {"HCC": 0.4}, "malignant": 0.5, "benign": 0.4}},
     "registration": {
-        "arterial": {"method": "greedy", "accepted": False, "said": "worse than before, left out"}
+        "arterial": {"method": "greedy", "accepted": False, "message": "worse than before, left out"}
     },
     "series": [
         {"phase": "venous", "description": "A long description of a series " * 3, "why": "because " * 20}

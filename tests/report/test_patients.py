@@ -187,7 +187,7 @@ def test_keys_of_another_shape_do_not_stop_the_page(run: Path, tmp_path: Path, b
 
 def test_what_headers_and_json_hold_is_text(run: Path, tmp_path: Path) -> None:
     plain = Elements(page_of(run, tmp_path / "plain"))
-    inner = {"method": HOSTILE, "said": HOSTILE, "accepted": HOSTILE, "quality_before": HOSTILE}
+    inner = {"method": HOSTILE, "message": HOSTILE, "accepted": HOSTILE, "quality_before": HOSTILE}
     scanned = dict.fromkeys(
         ("phase", "description", "number", "slices", "spacing_mm", "time", "why"), HOSTILE
     )

@@ -122,8 +122,10 @@ def make_report(
             metrics[name]["note"] = summary.notes[name]
     rules = list_rules(rows.columns)
     for name, rule in product(("auc8", "auc2"), rules[1:]):
-        rival = summary.values[RULES[rule] + name]
-        metrics[f"{name}_minus_{rule}"] = paired_difference(summary.values[name], rival, summary.counts[name])
+        rule_values = summary.values[RULES[rule] + name]
+        metrics[f"{name}_minus_{rule}"] = paired_difference(
+            summary.values[name], rule_values, summary.counts[name]
+        )
     for name in ("precision", "sensitivity", "accuracy"):
         value, count = metrics[name]["value"], metrics[name]["n"]
         metrics[name]["wilson"] = None if value is None else list(wilson(round(value * count), count))

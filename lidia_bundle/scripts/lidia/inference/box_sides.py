@@ -95,7 +95,7 @@ def cut_beyond_side(side: Side, box: Sequence[slice], wider: Sequence[slice]) ->
     return part
 
 
-def measure_neck_mm(region: NDArray[np.bool_], side: Side, spacing: Sequence[float]) -> float:
+def measure_contact_diameter_mm(region: NDArray[np.bool_], side: Side, spacing: Sequence[float]) -> float:
     """Measure the diameter of the largest circle in the contact area of a region with a side of its volume.
 
     Args:
@@ -130,13 +130,13 @@ def has_liver_hu(
     after: NDArray[np.uint8],
     beyond: Sequence[slice],
     spacing: Sequence[float],
-    alike: float,
+    liver_hu_ratio: float,
 ) -> bool:
     """Check whether predicted liver beyond a side has the HU of the liver inside the box.
 
     The reference is the range of two robust standard deviations around the median HU of the liver's core. In
-    each phase, the share of voxels beyond the side in that range must reach `alike` times the share of the
-    core. Lesions are excluded, since their HU differ from the liver's.
+    each phase, the share of voxels beyond the side in that range must be at least `liver_hu_ratio` times the
+    share of the core. Lesions are excluded, since their HU differ from the liver's.
 
     Args:
         image: `(P, X, Y, Z)` phases on one grid, in any linear scale of HU; NaN in absent phases.
@@ -144,7 +144,7 @@ def has_liver_hu(
         after: the same, predicted in the extended box.
         beyond: part of the extended box beyond the side, in voxels of the volume.
         spacing: mm per voxel.
-        alike: minimum share ratio, 0..1.
+        liver_hu_ratio: minimum ratio of the two shares, 0..1.
     """
     added, liver = after[tuple(beyond)] == LIVER, before == LIVER
     if not added.any() or not liver.any():
@@ -158,6 +158,6 @@ def has_liver_hu(
         median = np.median(core_values)
         tolerance = 2 * 1.4826 * np.median(np.abs(core_values - median))
         core_share = np.mean(np.abs(core_values - median) <= tolerance)
-        if np.mean(np.abs(phase[tuple(beyond)][added] - median) <= tolerance) < alike * core_share:
+        if np.mean(np.abs(phase[tuple(beyond)][added] - median) <= tolerance) < liver_hu_ratio * core_share:
             return False
     return True

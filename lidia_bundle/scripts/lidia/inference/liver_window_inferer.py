@@ -24,8 +24,8 @@ from scripts.lidia.inference.box_sides import (
     find_touched_sides,
     has_liver_hu,
     liver_ends_beyond,
+    measure_contact_diameter_mm,
     measure_contact_mm2,
-    measure_neck_mm,
 )
 from scripts.lidia.postprocess.liver_region import iterate_filled_components, limit_length, liver_region
 from scripts.lidia.runtime.precision import uses_bf16
@@ -62,7 +62,7 @@ class WindowInferer(Inferer):
     The prediction in the box can contradict the coarse pass. If it finds too little liver, the next largest
     component of the coarse map gives the box. If its liver touches a side of the box that is no side of the
     volume, the box is extended across that side and predicted again. The extension is kept if the liver ends
-    beyond the side, or continues there: by a wide neck, and with the liver's HU, see `has_liver_hu`.
+    beyond the side, or continues there with a wide contact area and the liver's HU, see `has_liver_hu`.
 
     Padding is air (-1): MONAI's default 0 is 100 HU in our window and looks like liver.
 
@@ -80,8 +80,10 @@ class WindowInferer(Inferer):
         contact_cm2: minimum contact area with a side of the box for an extension.
         extension_mm: length of one extension, rounded up to a multiple of the step.
         extensions: maximum number of extensions of a box; 0 disables them.
-        neck_mm: minimum diameter of the largest circle in the contact area for tissue beyond to be liver.
-        alike: similarity of the HU beyond a side to those of the liver, 0..1, see `has_liver_hu`.
+        contact_diameter_mm: minimum diameter of the largest circle that fits into the contact area, if the
+            liver continues beyond the side.
+        liver_hu_ratio: minimum share of voxels beyond a side that have liver HU, relative to the share in the
+            liver's core, 0..1, see `has_liver_hu`.
         precision: `fp32`; `bf16` runs the network in bfloat16 autocast: half the time on CPUs that have it,
             probabilities that differ by about 0.01 at most (other CPUs run in float32); `fp16` is the
             evaluator's `amp`.
@@ -103,8 +105,8 @@ class WindowInferer(Inferer):
         contact_cm2: float = 2.0,
         extension_mm: float = 40.0,
         extensions: int = 4,
-        neck_mm: float = 20.0,
-        alike: float = 0.9,
+        contact_diameter_mm: float = 20.0,
+        liver_hu_ratio: float = 0.9,
         precision: str = "fp32",
         runtime: Callable[[Network], Network] | None = None,
     ) -> None:
@@ -115,7 +117,7 @@ class WindowInferer(Inferer):
         self.spacing, self.longest_mm, self.least_ml = spacing, longest_mm, least_ml
         self.step = gcd(*self.roi_size)
         self.contact_cm2, self.extensions = contact_cm2, extensions
-        self.neck_mm, self.alike = neck_mm, alike
+        self.contact_diameter_mm, self.liver_hu_ratio = contact_diameter_mm, liver_hu_ratio
         self.extension = [int(-(-extension_mm // (side * self.step))) * self.step for side in spacing]
 
     def __call__(self, inputs: torch.Tensor, network: Network, *args: Any, **kwargs: Any) -> torch.Tensor:
@@ -216,10 +218,12 @@ class WindowInferer(Inferer):
                     cut_beyond_side(side, box, wider),
                     measure_contact_mm2(before > 0, side, self.spacing),
                 )
-                is_wide = measure_neck_mm(before > 0, side, self.spacing) >= self.neck_mm
+                diameter_mm = measure_contact_diameter_mm(before > 0, side, self.spacing)
                 if liver_ends_beyond(classes_after, beyond, self.spacing, area) or (
-                    is_wide
-                    and has_liver_hu(volume, classes_before, classes_after, beyond, self.spacing, self.alike)
+                    diameter_mm >= self.contact_diameter_mm
+                    and has_liver_hu(
+                        volume, classes_before, classes_after, beyond, self.spacing, self.liver_hu_ratio
+                    )
                 ):
                     accepted.append(side)
             refused |= {*sides} - {*accepted}

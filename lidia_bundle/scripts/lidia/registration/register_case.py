@@ -53,7 +53,7 @@ def register_phases(
 
     Returns:
         The item, with the registered phases; `notes` with `registration` (`{phase: {method,
-        quality_before, quality_after, accepted, said, seconds}}`) and, in `warnings`, the pairs that were
+        quality_before, quality_after, accepted, message, seconds}}`) and, in `warnings`, the pairs that were
         not accepted.
 
     Raises:
@@ -80,7 +80,7 @@ def register_phases(
 
 def _format_warning(phase: str, record: Mapping[str, Any]) -> str:
     outcome = "was aligned rigidly" if record["method"] == "rigid" else "was not aligned"
-    return f"registration: the {phase} phase {outcome}: {record['said']}"
+    return f"registration: the {phase} phase {outcome}: {record['message']}"
 
 
 class _PairRegistration:
@@ -110,7 +110,7 @@ class _PairRegistration:
         key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
         cached = json.loads(path_of_record.read_text(encoding="utf-8")) if path_of_record.is_file() else {}
         if cached.get("key") == key and (not cached["moved"] or (self.folder / f"{phase}.nii.gz").is_file()):
-            return cached
+            return {**cached, "registration": _rename_message(cached["registration"])}
         path_of_record.unlink(missing_ok=True)
         return self._register(phase, path, key)
 
@@ -132,13 +132,18 @@ class _PairRegistration:
             "quality_before": round(alignment.before, 4),
             "quality_after": round(alignment.after, 4),
             "accepted": alignment.method == method,
-            "said": alignment.reason,
+            "message": alignment.reason,
             "seconds": round(time.monotonic() - start, 1),
         }
         record = {"key": key, "moved": alignment.field is not None, "registration": note}
         if alignment.finished:  # more time or a repaired installation may give another result
             write_json(self.folder / f"{phase}.json", record)
         return record
+
+
+def _rename_message(note: Mapping[str, Any]) -> dict[str, Any]:
+    """Renames `said`, as a cached record may still call the message, to `message`."""
+    return {"message" if name == "said" else name: value for name, value in note.items()}
 
 
 def _read_volume(path: str, case: str) -> Volume:

@@ -105,7 +105,7 @@ def _render_registration(result: Mapping[str, Any]) -> str:
             record.get("method") or "–",
             " to ".join(format_number(record.get(f"quality_{time}"), 2) for time in ("before", "after")),
             "yes" if record.get("accepted") is True else Markup("<strong>no</strong>"),
-            record.get("said") or "",
+            record.get("message") or record.get("said") or "",  # `said` in older results
         ))
     head = ("phase", "method", "quality", "accepted", "")
     return render_table(head, rows, words="Registration of the phases", style="tight told")
