@@ -15,7 +15,7 @@ from experiments.study.systems import Run
 from scripts.lidia.inference.phase_ablation import list_phase_subsets
 from scripts.lidia.runtime.weights import hash_file as file_digest
 
-HEADER = {"imports", "_comment", "repository", "bundle_root", "bootstrap"}
+HEADER = {"imports", "_comment", "_comment_units", "repository", "bundle_root", "bootstrap"}
 """Keys of a config that only locate the bundle."""
 NETWORKS = "networks/"
 """Overlays in this folder change the network and apply to every job; the others apply to a training alone."""

@@ -16,7 +16,6 @@ from torch.utils.data import Subset
 from scripts.lidia.data.augmentation import augmentation
 from scripts.lidia.data.cache import CachedCases
 from scripts.lidia.data.lesion_crop import CropLesions
-from scripts.lidia.data.prediction import RequireMeta
 from scripts.lidia.data.preprocessing import preprocessing
 from scripts.lidia.datalist.case_error import CaseError
 
@@ -126,7 +125,7 @@ def test_evaluation_finds_its_way_back_from_the_cache(items: list[dict[str, Any]
     torch.testing.assert_close(remaining["image"][2], fresh["image"][2], atol=1e-3, rtol=0)
     for item, way in ((remaining, preprocessing(labels="native")), (fresh, transform)):
         back = Invertd("pred", way, "image", nearest_interp=False)
-        item["back"] = back(RequireMeta()({**item, "pred": item["image"][2:3]}))["pred"]
+        item["back"] = back({**item, "pred": item["image"][2:3]})["pred"]
     assert remaining["back"].shape == (1, 30, 30, 24)
     torch.testing.assert_close(remaining["back"].affine, fresh["back"].affine)
     torch.testing.assert_close(remaining["back"], fresh["back"], atol=1e-3, rtol=0)

@@ -12,7 +12,6 @@ from monai.data import DataLoader, Dataset, MetaTensor, decollate_batch, list_da
 from monai.inferers import SlidingWindowInferer
 from monai.transforms import Invertd
 
-from scripts.lidia.data.prediction import RequireMeta
 from scripts.lidia.data.preprocessing import preprocessing
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.vocabulary import PHASES
@@ -63,7 +62,7 @@ def test_prediction_comes_back_to_its_own_grid(tmp_path: Path, flips: tuple[int,
     item = transform({"phases": {"venous": path}})
     ball = torch.as_tensor(radius(item["image"].affine.numpy(), item["image"].shape[1:], (20, -10, 8)) < 15)
     plain = torch.nn.functional.one_hot(ball.long() * 3, 10).permute(3, 0, 1, 2).float()
-    back = Invertd("pred", transform, "image", nearest_interp=False)(RequireMeta()({**item, "pred": plain}))
+    back = Invertd("pred", transform, "image", nearest_interp=False)({**item, "pred": MetaTensor(plain)})
     source = nib.load(path)
     assert back["pred"].shape == (10, *source.shape)
     np.testing.assert_allclose(back["pred"].affine.numpy(), source.affine, atol=1e-5)
@@ -84,19 +83,10 @@ def test_comes_back_through_loader_and_window(tmp_path: Path) -> None:
     window = SlidingWindowInferer((16, 16, 16), 4, overlap=0.25, mode="gaussian")
     batch["pred"] = window(batch["image"], torch.nan_to_num)
     (item,) = decollate_batch(batch)
-    got = Invertd("pred", transform, "image", nearest_interp=False)(RequireMeta()(item))
+    got = Invertd("pred", transform, "image", nearest_interp=False)(item)
     assert got["pred"].shape == (4, *SHAPE)
     np.testing.assert_allclose(got["pred"].affine.numpy(), nib.load(path).affine, atol=1e-5)
     assert got["phases_used"] == ["venous"] and not got["warnings"]
-
-
-def test_a_prediction_without_place_is_refused(tmp_path: Path) -> None:
-    path, _ = write_ct(tmp_path / "v.nii.gz")
-    item = preprocessing()({"phases": {"venous": path}})
-    with pytest.raises(ValueError, match="trace"):
-        RequireMeta()({"pred": item["image"], "image": item["image"].as_tensor()})
-    with pytest.raises(ValueError, match="grid"):
-        RequireMeta()({"pred": torch.zeros(10, 4, 4, 4), "image": item["image"]})
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ import torch
 from monai.data import MetaTensor
 from monai.transforms import Invertd
 
-from scripts.lidia.data.prediction import RequireMeta
 from scripts.lidia.data.preprocessing import preprocessing
 
 pytestmark = pytest.mark.real
@@ -25,9 +24,7 @@ def test_dicom_series_with_the_liver_of_a_peer(real_ct: Path) -> None:
     image, mask = got["image"], got["liver"]
     assert got["warnings"] == [] and got["phases_used"] == ["venous"] and mask.shape == (1, 512, 512, 41)
     assert int(mask.sum()) == int((np.asarray(nib.load(liver).dataobj) > 0).sum())
-    back = Invertd("pred", transform, "image", nearest_interp=False)(
-        RequireMeta()({**got, "pred": image[2:3]})
-    )
+    back = Invertd("pred", transform, "image", nearest_interp=False)({**got, "pred": image[2:3]})
     hu = 300 * back["pred"][0][mask[0] > 0].mean() + 100
     assert 80 < hu < 140, "a portal-venous liver"
     assert isinstance(image, MetaTensor) and torch.isnan(image[[0, 1, 3]]).all()

@@ -11,9 +11,9 @@ from inference.test_inference import turned
 from monai.transforms import Invertd
 from training.toys import write_patient
 
-from scripts.lidia.data.prediction import RequireMeta
 from scripts.lidia.data.preprocessing import preprocessing
 from scripts.lidia.inference.native_grid import to_native_grid
+from scripts.lidia.inference.postprocessing import copy_metadata
 from scripts.lidia.postprocess.diagnosis import diagnose
 from scripts.lidia.vocabulary import BACKGROUND, LIVER
 
@@ -32,7 +32,7 @@ def test_it_is_monai_s_inverse(
     maps[BACKGROUND] = 1.0
     share = torch.rand(maps[0][place].shape)
     maps[BACKGROUND][place], maps[LIVER][place] = share, 1 - share
-    item = RequireMeta()({**item, "pred": maps})
+    item = copy_metadata({**item, "pred": maps})
     theirs = Invertd("pred", before, "image", nearest_interp=False)(dict(item))["pred"]
     ours = to_native_grid(item["pred"])
     reference = theirs.numpy().sum(axis=0) > 0  # MONAI knows nothing of the air that was cut off
@@ -51,7 +51,7 @@ def test_a_mask_of_the_user_is_in_the_box(tmp_path: Path) -> None:
     })
     maps = torch.zeros(10, *item["image"].shape[1:])
     maps[BACKGROUND] = 1.0
-    pred = RequireMeta()({**item, "pred": maps})["pred"]
+    pred = copy_metadata({**item, "pred": maps})["pred"]
     nothing = to_native_grid(pred)
     assert nothing.maps[0].size <= 64 and (nothing.full_maps()[BACKGROUND] == 1).all()
     inputs = np.zeros(nothing.shape, bool)
@@ -72,7 +72,7 @@ def test_a_diagnosis_needs_no_more_than_its_reach(tmp_path: Path) -> None:
     maps[LIVER, 18:28, 16:26, 12:20] = 0.9
     maps[2, 20:23, 18:21, 14:17] = 2.0
     maps /= maps.sum(dim=0)
-    pred = RequireMeta()({**item, "pred": maps})["pred"]
+    pred = copy_metadata({**item, "pred": maps})["pred"]
     near, complete = to_native_grid(pred, reach_mm=3.0), to_native_grid(pred)
     assert near.maps.size < 0.2 * complete.maps.size
     messages = [
@@ -94,3 +94,12 @@ def test_a_diagnosis_needs_no_more_than_its_reach(tmp_path: Path) -> None:
     maps[3, 12, 10, 6] = torch.nan
     with pytest.raises(ValueError, match="not finite"):
         diagnose(to_native_grid(pred, reach_mm=3.0).maps, (4.0, 4.0, 4.0), near.affine)
+
+
+def test_a_prediction_without_metadata_or_on_another_grid_is_refused(tmp_path: Path) -> None:
+    write_patient(tmp_path, 0)
+    image = preprocessing()({"id": "t", "phases": {"venous": str(tmp_path / "0_venous.nii.gz")}})["image"]
+    with pytest.raises(ValueError, match="metadata"):
+        copy_metadata({"pred": image, "image": image.as_tensor()})
+    with pytest.raises(ValueError, match="grid"):
+        copy_metadata({"pred": torch.zeros(10, 4, 4, 4), "image": image})

@@ -67,8 +67,8 @@ def to_native_grid(
     """Resamples a class map linearly to the native grid, as MONAI's Invertd does.
 
     Args:
-        pred: `(C, X, Y, Z)` on the network's grid with the image's meta, see `RequireMeta`; score maps
-            of a patient branch may follow the classes.
+        pred: `(C, X, Y, Z)` on the network's grid with the image's metadata; score maps of a patient
+            branch may follow the classes.
         user_liver: `(X, Y, Z)` mask on the native grid that the box must contain.
         reach_mm: margin in mm around liver, lesions and mask; None includes all voxels that are not certain
             background.

@@ -11,7 +11,6 @@ from monai.data import MetaTensor
 from monai.transforms import Compose, InvertibleTransform, Transform
 from numpy.typing import NDArray
 
-from scripts.lidia.data.prediction import RequireMeta
 from scripts.lidia.inference.calibration import apply_calibration, describe_certainty
 from scripts.lidia.inference.header_contradictions import check_header_orientation
 from scripts.lidia.inference.input_checks import (
@@ -33,7 +32,7 @@ from scripts.lidia.vocabulary import BACKGROUND, CLASSES, LESION_TYPES, LIVER
 class Diagnosed(Transform):
     """Computes lesions, liver and patient scores on the native grid from the probabilities.
 
-    Takes `pred` (C, X, Y, Z) on the network's grid with the image's meta, see `RequireMeta`.
+    Takes `pred` (C, X, Y, Z) on the network's grid with the image's metadata, see `copy_metadata`.
     Adds `diagnosis` (see `postprocess.diagnosis.diagnose`) and `result` (JSON-ready: patient probabilities
     and lesions) to the data, and replaces `pred` by one channel of labels on the native grid, uint8: 1
     liver, 2-9 lesion types.
@@ -216,6 +215,24 @@ def summarize(
     }
 
 
+def copy_metadata(data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    """Copies the affine and the native grid of `image` to `pred`, which an inferer may return without them.
+
+    Args:
+        data: `image` (4, X, Y, Z), a MetaTensor, and `pred` (C, X, Y, Z) on its grid.
+
+    Raises:
+        ValueError: the image has no metadata, or the prediction is not on its grid.
+    """
+    pred, image = data["pred"], data["image"]
+    if not isinstance(image, MetaTensor) or not image.applied_operations:
+        raise ValueError("`image` has no metadata: it must be the MetaTensor from `preprocessing`")
+    if not isinstance(pred, torch.Tensor) or pred.shape[1:] != image.shape[1:]:
+        raise ValueError(f"`pred` must be on the grid of `image`, {tuple(image.shape[1:])}")
+    plain = pred.as_tensor() if isinstance(pred, MetaTensor) else pred
+    return {**data, "pred": MetaTensor(plain, meta=image.meta, applied_operations=image.applied_operations)}
+
+
 def postprocessing(*, transform: Compose, **choices: Any) -> Compose:
     """Builds the transform that resamples probabilities to the native grid and computes the diagnosis.
 
@@ -231,4 +248,4 @@ def postprocessing(*, transform: Compose, **choices: Any) -> Compose:
     if not any(isinstance(step, InvertibleTransform) for step in transform.transforms):
         raise ValueError("`transform` must be the invertible preprocessing that produced the image")
     settings = getattr(transform, "settings", {})
-    return Compose([RequireMeta(), Diagnosed(**{"window": settings.get("window"), **choices})])
+    return Compose([copy_metadata, Diagnosed(**{"window": settings.get("window"), **choices})])
