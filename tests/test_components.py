@@ -8,14 +8,14 @@ import torch
 from monai.data import MetaTensor
 
 from scripts.lidia.components import (
-    axial_axis,
-    bounding_box,
-    centroid_mm,
-    component_stats,
-    diameter_mm,
+    compute_centroid_mm,
+    find_axial_axis,
+    find_bounding_box,
     is_smaller,
     join_components,
     label_components,
+    measure_components,
+    measure_diameter_mm,
 )
 
 
@@ -45,19 +45,19 @@ def test_corners_touch_with_26_neighbours_only() -> None:
 def test_volumes_and_places_in_millimetres() -> None:
     affine = np.diag([-2.0, 3.0, 4.0, 1.0])
     affine[:3, 3] = [10, 20, 30]
-    first, second, third = component_stats(label_components(touching()), (2.0, 3.0, 4.0))
+    first, second, third = measure_components(label_components(touching()), (2.0, 3.0, 4.0))
     assert first.voxels == 8
     assert first.volume_mm3 == pytest.approx(8 * 24)
     assert third.volume_mm3 == pytest.approx(24)
     assert first.centre == pytest.approx((0.5, 0.5, 0.5))
-    assert centroid_mm(second, affine) == pytest.approx((10 - 2 * 2.5, 20 + 1.5, 30 + 2.0))
+    assert compute_centroid_mm(second, affine) == pytest.approx((10 - 2 * 2.5, 20 + 1.5, 30 + 2.0))
     assert touching()[second.box].shape == (2, 2, 2)
 
 
 def test_gaps_in_a_drawn_instance_map_are_allowed() -> None:
     samples = np.zeros((4, 4, 4), np.int16)
     samples[0, 0, 0], samples[3, 3, 3] = 7, 900
-    assert [part.instance for part in component_stats(samples, (1, 1, 1))] == [7, 900]
+    assert [part.instance for part in measure_components(samples, (1, 1, 1))] == [7, 900]
 
 
 def test_a_float32_spacing_does_not_tip_the_limit() -> None:
@@ -68,8 +68,8 @@ def test_a_float32_spacing_does_not_tip_the_limit() -> None:
 def test_empty_volumes() -> None:
     nothing = np.zeros((3, 3, 3))
     assert not label_components(nothing).any()
-    assert component_stats(nothing, (1, 1, 1)) == []
-    assert diameter_mm(nothing, (1, 1, 1)) == 0
+    assert measure_components(nothing, (1, 1, 1)) == []
+    assert measure_diameter_mm(nothing, (1, 1, 1)) == 0
 
 
 def test_tensors_and_meta_tensors_are_welcome() -> None:
@@ -81,20 +81,20 @@ def test_tensors_and_meta_tensors_are_welcome() -> None:
 
 def test_diameter_of_a_box_and_a_ball() -> None:
     box = np.ones((4, 2, 5), bool)
-    assert diameter_mm(box, (1.0, 1.0, 2.0)) == pytest.approx(np.hypot(4, 1))
-    assert diameter_mm(np.ones((1, 1, 1)), (0.7, 0.9, 5.0)) == pytest.approx(0.9)
+    assert measure_diameter_mm(box, (1.0, 1.0, 2.0)) == pytest.approx(np.hypot(4, 1))
+    assert measure_diameter_mm(np.ones((1, 1, 1)), (0.7, 0.9, 5.0)) == pytest.approx(0.9)
     grid = np.stack(np.meshgrid(*[np.arange(-12, 13)] * 3, indexing="ij"))
     ball = (grid**2).sum(0) <= 10**2
-    assert diameter_mm(ball, (1, 1, 1)) == pytest.approx(20, abs=1.1)
+    assert measure_diameter_mm(ball, (1, 1, 1)) == pytest.approx(20, abs=1.1)
 
 
 def test_the_axial_plane_follows_the_affine() -> None:
     tall = np.ones((2, 3, 9), bool)
-    assert diameter_mm(tall, (1, 1, 1), axial=0) > 9
+    assert measure_diameter_mm(tall, (1, 1, 1), axial=0) > 9
     sideways = np.zeros((4, 4))
     sideways[0, 2] = sideways[1, 0] = 1.0
     sideways[2, 1], sideways[3, 3] = 5.0, 1.0
-    assert axial_axis(sideways) == 1
+    assert find_axial_axis(sideways) == 1
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
@@ -103,7 +103,7 @@ def test_components_are_described_as_by_looking_at_each(order: str) -> None:
     complete = rng.integers(-1, 4, (9, 7, 5)) * 1000 * (rng.random((9, 7, 5)) < 0.6)
     complete[4] = 2000  # runs through the ends of lines
     for samples in (np.asarray(complete, order=order), np.asarray(complete, order=order)[1:8, ::2, 1:]):
-        parts = component_stats(samples, (1.0, 1.0, 2.0))
+        parts = measure_components(samples, (1.0, 1.0, 2.0))
         assert [part.instance for part in parts] == [1000, 2000, 3000]
         for part in parts:
             at = np.argwhere(samples == part.instance)
@@ -116,14 +116,14 @@ def test_components_are_described_as_by_looking_at_each(order: str) -> None:
 @pytest.mark.parametrize("kind", [np.uint8, np.int16, np.float32])
 def test_a_box_holds_what_is_above_a_value(order: str, kind: type) -> None:
     labels = np.ones((5, 6, 7), kind, order=order)
-    assert bounding_box(labels, above=1) is None and bounding_box(np.zeros((2, 3, 4), bool)) is None
+    assert find_bounding_box(labels, above=1) is None and find_bounding_box(np.zeros((2, 3, 4), bool)) is None
     labels[1, 2:4, 6], labels[3, 5, 0] = 2, 9
-    assert bounding_box(labels, above=1) == np.s_[1:4, 2:6, 0:7]
-    assert bounding_box(labels[::-1] > 1) == np.s_[1:4, 2:6, 0:7]
-    assert bounding_box(labels, above=2) == np.s_[3:4, 5:6, 0:1]
+    assert find_bounding_box(labels, above=1) == np.s_[1:4, 2:6, 0:7]
+    assert find_bounding_box(labels[::-1] > 1) == np.s_[1:4, 2:6, 0:7]
+    assert find_bounding_box(labels, above=2) == np.s_[3:4, 5:6, 0:1]
 
 
 def test_nan_hides_nothing_behind_it() -> None:
     labels = np.zeros((3, 3, 3), np.float32)
     labels[0, 1, 1], labels[2, 1, 1] = np.nan, 3
-    assert bounding_box(labels) == np.s_[2:3, 1:2, 1:2]
+    assert find_bounding_box(labels) == np.s_[2:3, 1:2, 1:2]

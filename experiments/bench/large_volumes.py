@@ -21,7 +21,7 @@ from experiments.bench.paired_timing import BenchContext, Side, compute_median, 
 from scripts.lidia.inference.result_files import write_volume
 from scripts.lidia.metrics.lesion_matching import find_lesions
 from scripts.lidia.metrics.one_to_one_matching import match_one_to_one
-from scripts.lidia.postprocess.livermax import livermax
+from scripts.lidia.postprocess.livermax import compute_livermax
 from scripts.lidia.vocabulary import CLASSES, FIRST_LESION, LESION_CLASSES
 
 AFFINE = np.diag([0.8, 0.8, 1.5, 1.0])
@@ -155,7 +155,7 @@ def prepare_writing(*, who: str, shape: Sequence[int], output: str) -> Go:
     tensors = {name: torch.from_numpy(volume.astype(np.int32))[None] for name, volume in volumes.items()}
 
     def write_by_lidia() -> list[float]:
-        scores = livermax(maps, liver, groups={})
+        scores = compute_livermax(maps, liver, groups={})
         for name, volume in ordered.items():
             write_volume(folder / f"lidia_{name}.nii.gz", volume, AFFINE)
         return list(scores.values())

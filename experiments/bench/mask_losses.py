@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from experiments.bench.benchmark_row import BenchmarkRow, make_row
 from experiments.bench.paired_timing import BenchContext, Side, compute_median, compute_ratios, run_rounds
 from scripts.lidia.loss.instance_targets import Targets
-from scripts.lidia.loss.mask_loss import MaskLoss, bce_and_dice
+from scripts.lidia.loss.mask_loss import MaskLoss, compute_bce_and_dice
 
 
 def make_problem(size: Sequence[int], stride: int, width: int, queries: int) -> tuple[Any, ...]:
@@ -46,7 +46,7 @@ def prepare_mask_loss(*, dense: bool, uniform: bool = False, points: int, **shap
         )
         size = targets.masks.shape[1:]
         logits = F.interpolate(logits[None], size=size, mode="trilinear", align_corners=False)[0]
-        return bce_and_dice(logits.flatten(1), targets.masks.flatten(1).float())
+        return compute_bce_and_dice(logits.flatten(1), targets.masks.flatten(1).float())
 
     def compute_at_points() -> tuple[torch.Tensor, torch.Tensor]:
         drawn_points = sampled.read(features, sampled.draw(instances, targets), targets)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from experiments.study.evidence import Evaluation
 from scripts.lidia.metrics.cohort_metrics import summarise_cohort, summarise_patient_scores
-from scripts.lidia.metrics.intervals import draw_patients, interval, paired_difference
+from scripts.lidia.metrics.intervals import compute_interval, compute_paired_difference, draw_patients
 from scripts.lidia.metrics.patient_rows import RULES, SCORES
 from scripts.lidia.vocabulary import LESION_TYPES
 
@@ -100,7 +100,7 @@ def compare_to_reference(methods: Mapping[str, Method], reference: str) -> dict[
 
 def compute_difference(method: Method, subtracted: Method, metric: str) -> dict[str, Any]:
     """Compute `method - subtracted` with interval and two-sided p, from the same draws."""
-    return paired_difference(method.draws[metric], subtracted.draws[metric], method.patients)
+    return compute_paired_difference(method.draws[metric], subtracted.draws[metric], method.patients)
 
 
 def summarise_seeds(methods: Mapping[str, Method], names: Sequence[str]) -> dict[str, dict[str, list[float]]]:
@@ -144,7 +144,7 @@ def _collect_figures(
         prefix = "" if key in LESION_METRICS else RULES.get(rule, "")
         stated = evaluation.metrics.get(prefix + key)
         if stated is None and key in values:
-            stated = interval(values[key], len(evaluation.ids))
+            stated = compute_interval(values[key], len(evaluation.ids))
         if stated is not None:
             figures[key] = [stated[part] for part in ("value", "low", "high")]
     return figures

@@ -22,7 +22,7 @@ from scripts.lidia.atomic import write_json
 from scripts.lidia.datalist.read_item import complete_item
 from scripts.lidia.evaluation.patient_metrics import PatientScores
 from scripts.lidia.metrics.cohort_metrics import summarise_patient_scores
-from scripts.lidia.metrics.intervals import draw_patients, interval, paired_difference
+from scripts.lidia.metrics.intervals import compute_interval, compute_paired_difference, draw_patients
 from scripts.lidia.phantom.fingerprint import recipe_hash
 from scripts.lidia.phantom.write_cohort import write_case
 from scripts.lidia.registration.register_case import register_phases
@@ -166,9 +166,9 @@ def _write_summary(
         "accepted": sum(pair["accepted"] for pair in pairs),
         "error_mm": {name: _summarise_errors(values) for name, values in errors.items()},
         "worst_change_mm": round(float((errors["after"] - errors["before"]).max(initial=-np.inf)), 3),
-        "auc8": {arm: interval(values, len(records)) for arm, values in auc8.items()},
+        "auc8": {arm: compute_interval(values, len(records)) for arm, values in auc8.items()},
         "differences": {
-            f"{record} - {other}": paired_difference(auc8[record], auc8[other], len(records))
+            f"{record} - {other}": compute_paired_difference(auc8[record], auc8[other], len(records))
             for record, other in (("registered", "residual"), ("raw", "residual"), ("registered", "raw"))
         },
         "seconds_a_pair": round(float(np.median([pair["seconds"] for pair in pairs])), 1),

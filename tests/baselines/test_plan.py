@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from scripts.lidia.baselines.anchor_queries import component_means, find_suspected_lesions
+from scripts.lidia.baselines.anchor_queries import compute_component_means, find_suspected_lesions
 from scripts.lidia.baselines.patient_branch import PatientBranch
 from scripts.lidia.baselines.patient_loss import LABELS, MEMBERS, PatientCriterion, PatientLoss
 from scripts.lidia.baselines.plan import build_plan
@@ -57,7 +57,7 @@ def test_anchors_are_the_suspected_components_from_the_largest_on():
 def test_an_anchor_is_the_mean_of_its_voxels():
     parts = find_suspected_lesions(suspicion(), count=4).flatten(1)
     values = torch.arange(2 * 3 * 512, dtype=torch.float32).reshape(2, 3, 512)
-    means, present = component_means(values, parts, 4)
+    means, present = compute_component_means(values, parts, 4)
     assert present.tolist() == [[True, True, True, False], [False] * 4]
     torch.testing.assert_close(means[0, 1], values[0, :, :3].mean(dim=1))
     torch.testing.assert_close(means[0, 2], values[0, :, 63])

@@ -14,7 +14,13 @@ from scripts.lidia.evaluation.patient_metrics import PatientRows, PatientScores
 from scripts.lidia.inference.calibration import apply_calibration, describe_certainty, read_calibration
 from scripts.lidia.inference.postprocessing import Diagnosed
 from scripts.lidia.metrics.operating_points import OperatingPoint
-from scripts.lidia.metrics.platt_scaling import Calibration, Platt, apply_platt, fit_platt, platt_interval
+from scripts.lidia.metrics.platt_scaling import (
+    Calibration,
+    Platt,
+    apply_platt,
+    compute_platt_interval,
+    fit_platt,
+)
 from scripts.lidia.postprocess.diagnosis import NO_LIVER
 from scripts.lidia.runtime.weights import hash_file
 
@@ -129,7 +135,7 @@ def test_a_result_says_how_far_to_trust_it() -> None:
     record = describe_certainty({"HCC": 0.99, "FNH": 0.4}, ("nc", "arterial", "venous"), reference)
     assert record["triage"] == {"HCC": "ruled in"} and set(record["intervals"]) == {"HCC"}
     low, high = record["intervals"]["HCC"]
-    assert (low, high) == platt_interval(0.99, fitted.lines["HCC"], fitted.spreads["HCC"])
+    assert (low, high) == compute_platt_interval(0.99, fitted.lines["HCC"], fitted.spreads["HCC"])
     assert low < apply_platt(0.99, fitted.lines["HCC"]) < high
     assert record["missing"] == {"phases": ["delayed"], "auc8": 0.88, "auc8_all": 0.93}
     assert "missing" not in describe_certainty(

@@ -22,7 +22,7 @@ from scripts.lidia.components import label_components
 from scripts.lidia.evaluation.evaluation_files import EvaluationFiles, write_evaluation
 from scripts.lidia.evaluation.patient_metrics import PatientScores, PatientTable
 from scripts.lidia.inference.case_evaluator import CohortEvaluator
-from scripts.lidia.metrics.intervals import wilson
+from scripts.lidia.metrics.intervals import compute_wilson_interval
 from scripts.lidia.postprocess.diagnosis import diagnose
 
 AFFINE = np.diag([-2.0, -2.0, 2.0, 1.0])
@@ -197,7 +197,10 @@ def test_every_file_is_read_back(tmp_path: Path, caplog: pytest.LogCaptureFixtur
     assert metrics["auc_FNH"]["value"] is None and metrics["auc_FNH"]["note"] == "0 with, 5 without"
     assert metrics["auc8"]["low"] <= metrics["auc8"]["value"] <= metrics["auc8"]["high"]
     assert "auc_FNH" in metrics["auc8"]["note"]
-    assert metrics["precision"]["wilson"] == pytest.approx(wilson(3, 4)) and metrics["precision"]["n"] == 4
+    assert (
+        metrics["precision"]["wilson"] == pytest.approx(compute_wilson_interval(3, 4))
+        and metrics["precision"]["n"] == 4
+    )
     gap = metrics["auc8_minus_pixelcount"]
     assert gap["value"] == pytest.approx(metrics["auc8"]["value"] - metrics["pixelcount_auc8"]["value"])
     assert 0 < gap["p"] <= 1 and 0 < metrics["auc_HCC"]["p_against_pixelcount"] <= 1

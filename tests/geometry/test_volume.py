@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scripts.lidia.geometry.grid import Grid, coverage, crop_affine
+from scripts.lidia.geometry.grid import Grid, compute_coverage, crop_affine
 from scripts.lidia.geometry.volume import Volume
 
 FLIPPED = np.array([[-2.0, 0, 0, 10], [0, 3, 0, 20], [0, 0, 5, -30], [0, 0, 0, 1]])
@@ -35,7 +35,7 @@ def test_edge_voxels_are_whole() -> None:
     x = np.array([11.0, 11.01, 3.0, 2.9])  # from 10 + 1 down to 10 - 3 * 2 - 1
     points = np.stack([x, np.full(4, 20.0), np.full(4, -30.0)])
     assert grid.contains(points).tolist() == [True, False, True, False]
-    assert coverage(points, *grid) == 0.5
+    assert compute_coverage(points, *grid) == 0.5
 
 
 @pytest.mark.parametrize(("shift_mm", "same"), [(0.019, True), (0.021, False)])

@@ -16,7 +16,7 @@ from scripts.lidia.datalist.read_datalist import load_datalist
 from scripts.lidia.evaluation.phase_subset_scores import SubsetScores
 from scripts.lidia.inference.liver_window_inferer import WindowInferer
 from scripts.lidia.inference.phase_ablation import HidePhases, list_phase_subsets
-from scripts.lidia.metrics.dice import dice_from_counts
+from scripts.lidia.metrics.dice import compute_dice_from_counts
 from scripts.lidia.net.lidia import LIDIA
 from scripts.lidia.vocabulary import LESION_TYPES, PHASES
 
@@ -110,4 +110,4 @@ def test_the_shipped_weights_see_the_liver_in_any_phases(cohort: Path, network: 
     hidden = HidePhases(network=network, inferer=WindowInferer(roi_size=(144, 112, 80)), postprocessing=dict)
     for visible in list_phase_subsets():
         liver = hidden(data, visible, torch.device("cpu"))["pred"].argmax(0).numpy() > 0
-        assert dice_from_counts((liver & truth).sum(), liver.sum(), truth.sum()) > 0.85, visible
+        assert compute_dice_from_counts((liver & truth).sum(), liver.sum(), truth.sum()) > 0.85, visible

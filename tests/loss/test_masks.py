@@ -7,8 +7,13 @@ import torch
 import torch.nn.functional as F
 
 from scripts.lidia.loss.instance_targets import read_targets
-from scripts.lidia.loss.mask_loss import MaskLoss, bce_and_dice
-from scripts.lidia.loss.point_sampling import at_voxels, features_at, lesion_shell, true_voxels
+from scripts.lidia.loss.mask_loss import MaskLoss, compute_bce_and_dice
+from scripts.lidia.loss.point_sampling import (
+    find_lesion_shell,
+    find_true_voxels,
+    interpolate_at_voxels,
+    interpolate_sample,
+)
 
 
 def target(size=16):
@@ -23,7 +28,7 @@ def target(size=16):
 def test_by_hand():
     logits = torch.tensor([[0.0, math.log(3.0), -math.log(3.0)]], dtype=torch.float64)  # p = 1/2, 3/4, 1/4
     truth = torch.tensor([[1.0, 1.0, 0.0]], dtype=torch.float64)
-    entropy, dice = bce_and_dice(logits, truth)
+    entropy, dice = compute_bce_and_dice(logits, truth)
     assert float(entropy) == pytest.approx((math.log(2) + 2 * math.log(4 / 3)) / 3, rel=1e-9)
     assert float(dice) == pytest.approx(1 - (2 * 1.25 + 1) / (1.5 + 2 + 1), rel=1e-9)
 
@@ -31,7 +36,7 @@ def test_by_hand():
 def test_gradients_are_those_of_the_value():
     logits = torch.randn(2, 5, dtype=torch.float64).requires_grad_()
     truth = (torch.rand(2, 5) > 0.5).double()
-    assert torch.autograd.gradcheck(lambda x: sum(bce_and_dice(x, truth)).sum(), (logits,))
+    assert torch.autograd.gradcheck(lambda x: sum(compute_bce_and_dice(x, truth)).sum(), (logits,))
 
 
 def test_values_at_voxels_are_those_of_the_upsampled_map():
@@ -41,7 +46,7 @@ def test_values_at_voxels_are_those_of_the_upsampled_map():
     full = F.interpolate(features, size=shape, mode="trilinear", align_corners=False).flatten(2)
     index = torch.randint(8 * 10 * 12, (2, 50))
     expected = full.gather(2, index[:, None].expand(-1, 3, -1))
-    torch.testing.assert_close(at_voxels(features, index, shape), expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(interpolate_at_voxels(features, index, shape), expected, atol=1e-5, rtol=1e-5)
 
 
 def test_features_at_points_have_the_values_and_gradients_of_the_upsampled_map():
@@ -49,7 +54,7 @@ def test_features_at_points_have_the_values_and_gradients_of_the_upsampled_map()
     features = torch.randn(3, 4, 5, 6, dtype=torch.float64).requires_grad_()
     index, weights = torch.randint(8 * 10 * 18, (50,)), torch.randn(3, 50, dtype=torch.float64)
     full = F.interpolate(features[None], size=(8, 10, 18), mode="trilinear", align_corners=False)[0]
-    expected, result = full.flatten(1)[:, index], features_at(features, index, (8, 10, 18))
+    expected, result = full.flatten(1)[:, index], interpolate_sample(features, index, (8, 10, 18))
     torch.testing.assert_close(result, expected)
     target_values = torch.autograd.grad((expected * weights).sum(), features)[0]
     torch.testing.assert_close(torch.autograd.grad((result * weights).sum(), features)[0], target_values)
@@ -57,7 +62,7 @@ def test_features_at_points_have_the_values_and_gradients_of_the_upsampled_map()
 
 def test_features_in_half_precision_are_interpolated_in_float():
     features = torch.randn(3, 4, 4, 4).bfloat16()
-    result = features_at(features, torch.arange(64), (4, 4, 4))
+    result = interpolate_sample(features, torch.arange(64), (4, 4, 4))
     torch.testing.assert_close(result, features.float().flatten(1), atol=0, rtol=0)
 
 
@@ -66,7 +71,7 @@ def test_features_in_half_precision_are_interpolated_in_float():
 def test_true_voxels_are_all_there_in_order_whatever_the_size(shape, share):
     masks = torch.rand(3, *shape, generator=torch.Generator().manual_seed(1)) < share
     for mask in masks:
-        assert true_voxels(mask).tolist() == mask.flatten().nonzero()[:, 0].tolist()
+        assert find_true_voxels(mask).tolist() == mask.flatten().nonzero()[:, 0].tolist()
 
 
 @pytest.mark.parametrize("width", [1, 2, 9])
@@ -75,7 +80,7 @@ def test_the_shell_is_a_cube_around_every_lesion_voxel(width):
     instances[0, 4, 4], instances[5, 8, 1:3] = 1, 2
     lesion = instances > 0
     cube = F.max_pool3d(lesion[None].float(), 2 * width + 1, stride=1, padding=width)[0] > 0
-    assert torch.equal(lesion_shell(instances, width), cube & ~lesion)
+    assert torch.equal(find_lesion_shell(instances, width), cube & ~lesion)
 
 
 def test_a_sample_without_targets_has_points_but_no_truth():
@@ -101,7 +106,7 @@ def test_plans_share_of_the_foreground_is_two_voxels_a_mask():
 def test_the_shell_share_lies_next_to_lesions_and_outside_them():
     loss = MaskLoss(points=100, boundary_fraction=1.0, boundary_width=1)
     shared = loss.draw(target()[1], read_targets(target())).shared
-    assert lesion_shell(target()[1], 1).flatten()[shared].all()
+    assert find_lesion_shell(target()[1], 1).flatten()[shared].all()
     assert not (target()[1] > 0).flatten()[shared].any()
 
 
@@ -127,7 +132,7 @@ def test_the_loss_at_points_estimates_the_dense_loss():
     sampled = loss(embedding, torch.arange(4), at, loss.pick(embedding, at))[0]
     dense = embedding[:, :3] @ features.flatten(1) + embedding[:, 3:]
     torch.testing.assert_close(
-        sampled, bce_and_dice(dense, truth.masks.flatten(1).float())[0], atol=0.03, rtol=0.03
+        sampled, compute_bce_and_dice(dense, truth.masks.flatten(1).float())[0], atol=0.03, rtol=0.03
     )
 
 

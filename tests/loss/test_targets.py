@@ -8,9 +8,9 @@ import torch.nn.functional as F
 
 from scripts.lidia.loss.criterion import match_pilots
 from scripts.lidia.loss.instance_targets import Targets, read_targets
-from scripts.lidia.loss.mask_loss import MaskLoss, PointFeatures, logits_at
+from scripts.lidia.loss.mask_loss import MaskLoss, PointFeatures, compute_point_logits
 from scripts.lidia.loss.matcher import Assignment, HungarianMatcher
-from scripts.lidia.loss.point_sampling import most_uncertain, sample_voxels, uniform_points
+from scripts.lidia.loss.point_sampling import draw_points, draw_voxels, select_most_uncertain
 from scripts.lidia.loss.semantic_loss import SemanticLoss
 
 
@@ -48,16 +48,16 @@ def test_pilots_are_paired_with_their_lesion_by_its_number() -> None:
 
 
 def test_points_are_drawn_evenly_from_all_voxels_and_from_a_mask() -> None:
-    counts = torch.bincount(uniform_points(10, 20000, torch.device("cpu")), minlength=10)
+    counts = torch.bincount(draw_points(10, 20000, torch.device("cpu")), minlength=10)
     assert len(counts) == 10 and counts.min() > 1800 and counts.max() < 2200
     mask = torch.zeros(2, 3, 4, dtype=torch.bool)
     mask[0, 0, 1] = mask[1, 2, 3] = mask[1, 0, 0] = True
-    counts = torch.bincount(sample_voxels(mask, 3000), minlength=24)
+    counts = torch.bincount(draw_voxels(mask, 3000), minlength=24)
     assert counts.nonzero()[:, 0].tolist() == [1, 12, 23] and counts[[1, 12, 23]].min() > 850
 
 
 def test_the_most_uncertain_are_nearest_to_zero_on_either_side() -> None:
-    result = most_uncertain(torch.tensor([[3.0, -0.5, 1.0, -4.0], [0.2, 5.0, -6.0, -0.1]]), 2)
+    result = select_most_uncertain(torch.tensor([[3.0, -0.5, 1.0, -4.0], [0.2, 5.0, -6.0, -0.1]]), 2)
     assert [set(row.tolist()) for row in result] == [{1, 2}, {0, 3}]
 
 
@@ -100,7 +100,7 @@ def test_mask_loss_compares_at_its_points_and_inside_its_own_target() -> None:
     p = torch.sigmoid(logits)
     torch.testing.assert_close(entropy[0], F.binary_cross_entropy(p, truth), atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(dice[0], 1 - (2 * (p * truth).sum() + 1) / (p.sum() + truth.sum() + 1))
-    assert logits_at(embeddings, at.shared).tolist() == [[3.0, 5.0, 0.0]]
+    assert compute_point_logits(embeddings, at.shared).tolist() == [[3.0, 5.0, 0.0]]
 
 
 def test_the_cost_reads_shared_points_and_the_inside_of_every_target() -> None:

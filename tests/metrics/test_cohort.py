@@ -11,7 +11,7 @@ from sklearn.metrics import accuracy_score, brier_score_loss, f1_score, roc_auc_
 from scripts.lidia.metrics.cohort_metrics import summarise_cohort
 from scripts.lidia.metrics.intervals import draw_patients
 from scripts.lidia.metrics.patient_rows import SCORES, Prediction, Protocol, measure_patient
-from scripts.lidia.metrics.platt_scaling import Platt, apply_platt, expected_calibration_error
+from scripts.lidia.metrics.platt_scaling import Platt, apply_platt, compute_calibration_error
 from scripts.lidia.vocabulary import AUTHORS_BENIGN, BENIGN, LESION_TYPES, MALIGNANT
 
 SPACING = (2.0, 2.0, 2.0)
@@ -159,9 +159,9 @@ def test_calibration_is_measured_after_its_lines() -> None:
     raw, mended = (summarise_cohort(table, np.ones((1, 40)), calibration=entry) for entry in (None, lines))
     assert raw.values["auc8"] == mended.values["auc8"]
     truth, scores, once = table["mm3_HCC"] > 113, table["livermax_HCC"], np.ones((1, 40))
-    change = expected_calibration_error(
+    change = compute_calibration_error(
         apply_platt(scores, lines["HCC"]), truth, once
-    ) - expected_calibration_error(scores, truth, once)
+    ) - compute_calibration_error(scores, truth, once)
     assert mended.values["ece"] - raw.values["ece"] == pytest.approx(change / 3), "one of three types"
     assert "not calibrated" in raw.notes["ece"] and "not" not in mended.notes["ece"]
 

@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from scripts.lidia.metrics.lesion_matching import find_lesions
-from scripts.lidia.metrics.patient_auc import area_under_curve, mean_area, sum_true_volumes
+from scripts.lidia.metrics.patient_auc import compute_auc, compute_mean_auc, sum_true_volumes
 
 
 def cohort(seed: int = 0, patients: int = 60) -> tuple[np.ndarray, np.ndarray]:
@@ -18,35 +18,35 @@ def cohort(seed: int = 0, patients: int = 60) -> tuple[np.ndarray, np.ndarray]:
 
 def test_areas_with_ties_agree_with_scikit_learn() -> None:
     scores, truth = cohort()
-    assert area_under_curve(scores, truth)[0] == pytest.approx(roc_auc_score(truth, scores))
+    assert compute_auc(scores, truth)[0] == pytest.approx(roc_auc_score(truth, scores))
 
 
 def test_weights_are_repeated_patients() -> None:
     scores, truth = cohort()
     weights = np.random.default_rng(1).integers(0, 4, (20, len(scores))).astype(float)
-    mine = area_under_curve(scores, truth, weights)
+    mine = compute_auc(scores, truth, weights)
     for draw, counts in zip(mine, weights.astype(int), strict=True):
         expected = roc_auc_score(np.repeat(truth, counts), np.repeat(scores, counts))
         assert draw == pytest.approx(expected)
 
 
 def test_all_tied_is_a_half_and_one_sided_is_nothing() -> None:
-    assert area_under_curve([1, 1, 1], [True, False, False]) == pytest.approx([0.5])
-    assert np.isnan(area_under_curve([1, 2], [True, True])).all()
-    assert np.isnan(area_under_curve([], [])).all()
+    assert compute_auc([1, 1, 1], [True, False, False]) == pytest.approx([0.5])
+    assert np.isnan(compute_auc([1, 2], [True, True])).all()
+    assert np.isnan(compute_auc([], [])).all()
 
 
 def test_scores_that_are_not_finite_are_an_error() -> None:
     with pytest.raises(ValueError, match="patient 1"):
-        area_under_curve([0.1, np.nan, 0.3], [True, False, True])
+        compute_auc([0.1, np.nan, 0.3], [True, False, True])
 
 
 def test_a_mean_leaves_out_what_cannot_be_taken() -> None:
     areas = {"a": np.array([0.9, 0.8, np.nan]), "b": np.array([0.5, 0.6, 0.6]), "c": np.full(3, np.nan)}
-    assert mean_area(areas) == pytest.approx([0.7, 0.7, 0.8])
-    assert np.isnan(mean_area({"c": np.full(3, np.nan)})).all()
+    assert compute_mean_auc(areas) == pytest.approx([0.7, 0.7, 0.8])
+    assert np.isnan(compute_mean_auc({"c": np.full(3, np.nan)})).all()
     areas = {"a": np.array([0.8, 1.0, 0.0]), "b": np.array([1.0, np.nan, np.nan])}
-    assert mean_area(areas) == pytest.approx([0.9, 1.0, 0.1]), "no area is above 1"
+    assert compute_mean_auc(areas) == pytest.approx([0.9, 1.0, 0.1]), "no area is above 1"
 
 
 def test_volumes_by_type_and_side() -> None:

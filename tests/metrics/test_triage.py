@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.lidia.metrics.intervals import wilson
+from scripts.lidia.metrics.intervals import compute_wilson_interval
 from scripts.lidia.metrics.operating_points import (
     OPEN,
     RULED_IN,
@@ -47,8 +47,8 @@ def test_a_cohort_is_judged_by_hand() -> None:
 def test_shares_have_wilson_s_interval_of_their_own_side() -> None:
     chances, truth = np.array([0.1, 0.3, 0.9, 0.1, 0.5]), np.array([1, 1, 1, 0, 0], bool)
     result = evaluate_operating_point(chances, truth, OperatingPoint(0.2, 0.8))
-    assert result.sensitivity == pytest.approx((2 / 3, *wilson(2, 3)))
-    assert result.specificity == pytest.approx((1.0, *wilson(2, 2)))
+    assert result.sensitivity == pytest.approx((2 / 3, *compute_wilson_interval(2, 3)))
+    assert result.specificity == pytest.approx((1.0, *compute_wilson_interval(2, 2)))
     assert (result.ruled_out, result.ruled_in) == (pytest.approx(2 / 5), pytest.approx(1 / 5))
 
 

@@ -16,13 +16,13 @@ import pytest
 import torch
 from monai.bundle import ConfigParser, ckpt_export
 
-from scripts.lidia.components import bounding_box
+from scripts.lidia.components import find_bounding_box
 from scripts.lidia.data.preprocessing import preprocessing
 from scripts.lidia.datalist.read_datalist import load_datalist
 from scripts.lidia.net.build_lidia import build_lidia
 from scripts.lidia.net.ifm import IterativeFusion
 from scripts.lidia.net.lidia import LIDIA
-from scripts.lidia.net.query_generator import lesion_peaks
+from scripts.lidia.net.query_generator import find_lesion_peaks
 from scripts.lidia.postprocess.diagnosis import diagnose
 
 ROOT = Path(__file__).parents[2]
@@ -56,7 +56,7 @@ def phantom(cohort: Path, network: LIDIA) -> torch.Tensor:
     """A box (1, 4, 64, 64, 48) round a phantom's lesion, all four phases, as inference sees it."""
     item = load_datalist(cohort, "training", complete_only=True)[0]
     case = preprocessing(labels="network")(item)
-    box = bounding_box(case["label"][0].numpy() > 1)
+    box = find_bounding_box(case["label"][0].numpy() > 1)
     assert box is not None
     cut = []
     for side, size, complete in zip(box, (64, 64, 48), case["image"].shape[1:], strict=True):
@@ -103,7 +103,7 @@ def test_one_graph_of_the_fusion_serves_every_subset() -> None:
 
 class Peaks(torch.nn.Module):
     def forward(self, logits: torch.Tensor) -> torch.Tensor:
-        return lesion_peaks(logits, 24)
+        return find_lesion_peaks(logits, 24)
 
 
 @pytest.mark.filterwarnings("ignore:`isinstance:FutureWarning")  # the exporter's own
@@ -125,7 +125,7 @@ def test_a_sure_lesion_keeps_its_peaks_in_onnx(tmp_path: Path, network: LIDIA, p
     missing = 0
     for entry in logits:
         missing += len(
-            set(lesion_peaks(entry, 24)[0].tolist()) - set(session.run(None, {"x": entry.numpy()})[0][0])
+            set(find_lesion_peaks(entry, 24)[0].tolist()) - set(session.run(None, {"x": entry.numpy()})[0][0])
         )
     assert len(logits) == 5 and missing == 0
 

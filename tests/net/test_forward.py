@@ -8,8 +8,8 @@ import torch.nn.functional as F
 
 from scripts.lidia.net.build_lidia import build_lidia
 from scripts.lidia.net.lidia import LIDIA
-from scripts.lidia.net.query_heads import mask_logits
-from scripts.lidia.net.semantic_map import mix_maps, semantic_map
+from scripts.lidia.net.query_heads import compute_mask_logits
+from scripts.lidia.net.semantic_map import compute_semantic_map, mix_maps
 
 
 def small(**more) -> LIDIA:
@@ -43,8 +43,8 @@ def test_the_map_is_that_of_the_queries_and_its_share_of_the_head_upsampled(shar
     network = small(semantic_share=share, type_share=types)
     out = network.train()(scan())
     last, features = out.layers[-1], out.mask_features
-    masks = mask_logits(last.mask_embed, features.flatten(2)).unflatten(2, features.shape[2:])
-    expected = semantic_map(last.pred_logits, masks, max_over_queries=True)
+    masks = compute_mask_logits(last.mask_embed, features.flatten(2)).unflatten(2, features.shape[2:])
+    expected = compute_semantic_map(last.pred_logits, masks, max_over_queries=True)
     if share or types:
         head = out.semantic_logits.softmax(1)
         expected = mix_maps(expected, head, share, share if types is None else types)
@@ -93,7 +93,7 @@ def test_each_layer_attends_to_its_level_under_the_mask_so_far() -> None:
         grid = torch.stack(torch.meshgrid(*steps, indexing="ij"), -1).reshape(-1, 3)
         torch.testing.assert_close(places[0], network.transformer_decoder.sine(grid))
         coarse = F.avg_pool3d(out.mask_features, factor).flatten(2)
-        assert torch.equal(blocked, mask_logits(out.layers[step].mask_embed, coarse) < 0)
+        assert torch.equal(blocked, compute_mask_logits(out.layers[step].mask_embed, coarse) < 0)
         assert apart is None
     assert len(recorded) == 2
 

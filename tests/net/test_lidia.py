@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from scripts.lidia.net.build_lidia import build_lidia
-from scripts.lidia.net.query_generator import lesion_peaks
+from scripts.lidia.net.query_generator import find_lesion_peaks
 
 SUBSETS = [s for n in range(1, 5) for s in combinations(range(4), n)]
 PAPER = {
@@ -162,4 +162,4 @@ def test_a_sure_lesion_takes_one_proposal() -> None:
     expected = [3 * 144 + 3 * 12 + 3, 9 * 144 + 8 * 12 + 9]
     for _ in range(5):
         shaken = logits + torch.randn_like(logits) * 1e-6
-        assert lesion_peaks(shaken, 2)[0].tolist() == expected
+        assert find_lesion_peaks(shaken, 2)[0].tolist() == expected

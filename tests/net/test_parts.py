@@ -9,22 +9,28 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from scripts.lidia.net.blocks import ConvBlock, Perceptron, SinePosition, SpaceToDepth, voxel_positions
+from scripts.lidia.net.blocks import (
+    ConvBlock,
+    Perceptron,
+    SinePosition,
+    SpaceToDepth,
+    compute_voxel_positions,
+)
 from scripts.lidia.net.encoder import Encoder
 from scripts.lidia.net.hounsfield_path import HounsfieldPath, stretch_soft_tissue
 from scripts.lidia.net.pixel_decoder import FeaturePyramid
-from scripts.lidia.net.query_generator import gather_voxels, lesion_peaks, unravel
-from scripts.lidia.net.query_heads import QueryHeads, mask_logits
+from scripts.lidia.net.query_generator import find_lesion_peaks, gather_voxels, unravel_indices
+from scripts.lidia.net.query_heads import QueryHeads, compute_mask_logits
 from scripts.lidia.net.semantic_head import SemanticHead
 from scripts.lidia.net.transformer_decoder import DecoderLayer, separate_pilots, unblock_empty
 
 
 def test_places_are_cell_centres_from_the_middle_of_the_window() -> None:
-    places = voxel_positions(2, 4, 6, 2, torch.device("cpu")).reshape(2, 4, 6, 3)
+    places = compute_voxel_positions(2, 4, 6, 2, torch.device("cpu")).reshape(2, 4, 6, 3)
     assert places[:, 0, 0, 0].tolist() == [-1, 1]
     assert places[0, :, 0, 1].tolist() == [-3, -1, 1, 3]
     assert places[0, 0, :, 2].tolist() == [-5, -3, -1, 1, 3, 5]
-    assert voxel_positions(1, 1, 3, 1, torch.device("cpu"))[:, 2].tolist() == [-1, 0, 1]
+    assert compute_voxel_positions(1, 1, 3, 1, torch.device("cpu"))[:, 2].tolist() == [-1, 0, 1]
 
 
 def test_positions_are_sines_and_cosines_of_8_to_512_voxels() -> None:
@@ -142,7 +148,7 @@ def test_queries_start_as_no_object_with_masks_that_are_nearly_empty() -> None:
 
 def test_mask_logits_by_hand() -> None:
     embeddings, features = torch.tensor([[[2.0, -1.0, 0.5]]]), torch.tensor([[[1.0, 3.0], [4.0, 0.0]]])
-    assert mask_logits(embeddings, features).tolist() == [[[2 - 4 + 0.5, 6 + 0.5]]]
+    assert compute_mask_logits(embeddings, features).tolist() == [[[2 - 4 + 0.5, 6 + 0.5]]]
 
 
 def test_the_class_head_reads_the_mean_description_under_the_query_s_own_mask() -> None:
@@ -199,11 +205,11 @@ def test_peaks_are_the_strongest_of_their_window_and_others_fill_up_behind_them(
     for place, height in (((2, 2, 2), 5.0), ((2, 2, 4), 4.0), ((2, 2, 5), 3.0), ((7, 7, 7), 2.0)):
         logits[(0, 3, *place)] = height
     # 4.0 lies two voxels beside 5.0, and 3.0 one beside 4.0: neither is a peak of a window of five.
-    result = unravel(lesion_peaks(logits, 4), 9, 9)[0].tolist()
+    result = unravel_indices(find_lesion_peaks(logits, 4), 9, 9)[0].tolist()
     assert result[:2] == [[2, 2, 2], [7, 7, 7]]
     logits[0, :2] -= 30.0  # each voxel is now told apart from background by more; the order stays
-    assert unravel(lesion_peaks(logits, 2), 9, 9)[0].tolist() == result[:2]
-    narrow = unravel(lesion_peaks(logits, 3, window=3), 9, 9)[0].tolist()
+    assert unravel_indices(find_lesion_peaks(logits, 2), 9, 9)[0].tolist() == result[:2]
+    narrow = unravel_indices(find_lesion_peaks(logits, 3, window=3), 9, 9)[0].tolist()
     assert narrow == [[2, 2, 2], [2, 2, 4], [7, 7, 7]]
 
 
@@ -212,13 +218,13 @@ def test_a_peak_is_likely_a_lesion_against_background_and_liver() -> None:
     logits = torch.full((1, 4, 1, 1, 9), -9.0)
     logits[0, :, 0, 0, 1] = torch.tensor([0.0, -9.0, 3.0, -9.0])
     logits[0, :, 0, 0, 7] = torch.tensor([-9.0, 5.0, -9.0, 4.0])
-    assert lesion_peaks(logits, 1)[0].tolist() == [1]
+    assert find_lesion_peaks(logits, 1)[0].tolist() == [1]
 
 
 def test_where_peaks_run_out_the_next_strongest_voxels_follow() -> None:
     logits = torch.zeros(1, 3, 1, 1, 5)
     logits[0, 2, 0, 0] = torch.tensor([1.0, 3.0, 5.0, 4.0, 2.0])
-    assert lesion_peaks(logits, 4)[0].tolist() == [2, 3, 1, 4]
+    assert find_lesion_peaks(logits, 4)[0].tolist() == [2, 3, 1, 4]
 
 
 def test_voxels_are_gathered_by_their_flat_index() -> None:
@@ -228,4 +234,4 @@ def test_voxels_are_gathered_by_their_flat_index() -> None:
     assert result.shape == (2, 2, 3)
     assert result[0, 1].tolist() == features[0, :, 1, 2, 3].tolist()
     assert result[1, 0].tolist() == features[1, :, 1, 0, 1].tolist()
-    assert unravel(index, 3, 4).tolist() == [[[0, 0, 0], [1, 2, 3]], [[1, 0, 1], [0, 1, 3]]]
+    assert unravel_indices(index, 3, 4).tolist() == [[[0, 0, 0], [1, 2, 3]], [[1, 0, 1], [0, 1, 3]]]

@@ -7,7 +7,7 @@ import torch
 
 from scripts.lidia.net.build_lidia import build_lidia
 from scripts.lidia.net.lidia import LIDIA
-from scripts.lidia.net.mask_pilots import pilot_masks
+from scripts.lidia.net.mask_pilots import make_pilot_masks
 from scripts.lidia.recorded_randomness import record_choices, replay_choices
 
 
@@ -28,17 +28,17 @@ def cubes(*lesions: tuple[int, int, int], size: int = 16) -> torch.Tensor:
 
 def test_masks_are_the_lesions_on_the_feature_grid_the_largest_first() -> None:
     target = cubes((3, 0, 2), (7, 4, 4), (5, 12, 3))
-    masks, numbers = pilot_masks(target, 2, shift=0, drop=0.0)
+    masks, numbers = make_pilot_masks(target, 2, shift=0, drop=0.0)
     assert numbers.tolist() == [[2, 3, 1]] and masks.shape == (1, 3, 8, 8, 8)
     assert masks.sum((2, 3, 4)).tolist() == [[8.0, 8.0, 1.0]], "a cell with one lesion voxel counts"
     assert masks[0, 0, 2:4, 2:4, 2:4].all() and masks[0, 1, 6:8, 6:8, 6:8].all() and masks[0, 2, 0, 0, 0] == 1
-    masks, numbers = pilot_masks(target, 2, limit=2, shift=0, drop=0.0)
+    masks, numbers = make_pilot_masks(target, 2, limit=2, shift=0, drop=0.0)
     assert numbers.tolist() == [[2, 3]] and masks.shape[1] == 2
 
 
 def test_ignored_lesions_have_no_pilot_and_samples_are_padded_with_empty_masks() -> None:
     entry, two = cubes((3, 0, 2), (-1, 4, 4)), cubes((3, 0, 2), (7, 4, 4))
-    masks, numbers = pilot_masks(torch.cat([entry, two]), 2, shift=0, drop=0.0)
+    masks, numbers = make_pilot_masks(torch.cat([entry, two]), 2, shift=0, drop=0.0)
     assert numbers.tolist() == [[1, 0], [2, 1]]
     assert masks.shape == (2, 2, 8, 8, 8) and not masks[0, 1].any()
 
@@ -46,17 +46,17 @@ def test_ignored_lesions_have_no_pilot_and_samples_are_padded_with_empty_masks()
 def test_masks_move_by_at_most_one_feature_voxel_along_each_axis_and_lose_a_share() -> None:
     moves, remaining = set(), []
     for _ in range(60):
-        mask = pilot_masks(cubes((3, 6, 2)), 2, drop=0.0)[0][0, 0]
+        mask = make_pilot_masks(cubes((3, 6, 2)), 2, drop=0.0)[0][0, 0]
         (place,) = mask.nonzero().tolist()
         moves.add(tuple(at - 3 for at in place))
-        remaining.append(pilot_masks(cubes((3, 0, 16)), 2)[0].mean())
+        remaining.append(make_pilot_masks(cubes((3, 0, 16)), 2)[0].mean())
     assert {axis for move in moves for axis in move} == {-1, 0, 1}
     assert len(moves) > 15, "the axes move independently: 27 places"
     assert torch.stack(remaining).mean() == pytest.approx(0.9, abs=0.01)
 
 
 def test_a_mask_that_would_be_dropped_whole_is_kept() -> None:
-    masks, _ = pilot_masks(cubes((3, 4, 4)), 2, shift=1, drop=1.0)
+    masks, _ = make_pilot_masks(cubes((3, 4, 4)), 2, shift=1, drop=1.0)
     assert masks[0, 0, 2:4, 2:4, 2:4].all() and masks.sum() == 8
 
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from scripts.lidia.net.semantic_map import mix_maps, semantic_map
+from scripts.lidia.net.semantic_map import compute_semantic_map, mix_maps
 
 
 def logit(p):
@@ -17,7 +17,10 @@ def test_sum_over_queries_by_hand():
     s0, s1 = 0.1 * 0.5 + 0.2 * 0.9, 0.8 * 0.5 + 0.3 * 0.9  # 0.23, 0.67
     s0 += 1 - (s0 + s1)  # nobody claims the rest
     torch.testing.assert_close(
-        semantic_map(CLASSES, MASKS)[0, :, 0, 0, 0], torch.tensor([s0, s1]) / (s0 + s1), atol=1e-5, rtol=0
+        compute_semantic_map(CLASSES, MASKS)[0, :, 0, 0, 0],
+        torch.tensor([s0, s1]) / (s0 + s1),
+        atol=1e-5,
+        rtol=0,
     )
 
 
@@ -25,7 +28,7 @@ def test_maximum_over_queries_by_hand():
     s0, s1 = max(0.05, 0.18), max(0.4, 0.27)
     s0 += 1 - (s0 + s1)
     torch.testing.assert_close(
-        semantic_map(CLASSES, MASKS, max_over_queries=True)[0, :, 0, 0, 0],
+        compute_semantic_map(CLASSES, MASKS, max_over_queries=True)[0, :, 0, 0, 0],
         torch.tensor([s0, s1]),
         atol=1e-5,
         rtol=0,
@@ -34,21 +37,21 @@ def test_maximum_over_queries_by_hand():
 
 def test_a_voxel_that_no_query_claims_is_background():
     for maximum in (False, True):
-        out = semantic_map(CLASSES, MASKS, max_over_queries=maximum)[0, :, 1, 0, 0]
+        out = compute_semantic_map(CLASSES, MASKS, max_over_queries=maximum)[0, :, 1, 0, 0]
         torch.testing.assert_close(out, torch.tensor([1.0, 0.0]), atol=1e-5, rtol=0)
 
 
 def test_more_than_certain_is_divided():
     sure = torch.tensor([[[0.0, 1.0, 0.0]] * 3]).clamp(min=1e-9).log()
-    out = semantic_map(sure, torch.full((1, 3, 1, 1, 1), 20.0))
+    out = compute_semantic_map(sure, torch.full((1, 3, 1, 1, 1), 20.0))
     torch.testing.assert_close(out.flatten(), torch.tensor([0.0, 1.0]), atol=1e-5, rtol=0)
 
 
 def test_many_voxels_are_read_like_few() -> None:
     classes, masks = torch.randn(2, 5, 4), torch.randn(2, 5, 20, 20, 20) * 3
-    complete = semantic_map(classes, masks, max_over_queries=True)
+    complete = compute_semantic_map(classes, masks, max_over_queries=True)
     torch.testing.assert_close(
-        complete[..., 7:9], semantic_map(classes, masks[..., 7:9], max_over_queries=True)
+        complete[..., 7:9], compute_semantic_map(classes, masks[..., 7:9], max_over_queries=True)
     )
     torch.testing.assert_close(complete.sum(1), torch.ones(2, 20, 20, 20))
 
@@ -79,9 +82,9 @@ def test_queries_that_claim_no_lesion_leave_the_sum_at_one() -> None:
 
 def test_half_precision_is_read_in_float() -> None:
     classes, masks = torch.randn(2, 5, 4).bfloat16(), torch.randn(2, 5, 3, 4, 5).bfloat16()
-    result = semantic_map(classes, masks)
+    result = compute_semantic_map(classes, masks)
     assert result.shape == (2, 3, 3, 4, 5) and result.dtype == torch.float32
-    torch.testing.assert_close(result, semantic_map(classes.float(), masks.float()), rtol=0, atol=0)
+    torch.testing.assert_close(result, compute_semantic_map(classes.float(), masks.float()), rtol=0, atol=0)
 
 
 def test_shares_keep_a_batch_and_its_voxels_apart() -> None:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from scripts.lidia.metrics.patient_rows import SCORES
-from scripts.lidia.postprocess.branch_scores import BRANCH_SCORES, branch_scores, split_branch
+from scripts.lidia.postprocess.branch_scores import BRANCH_SCORES, compute_branch_scores, split_branch
 from scripts.lidia.postprocess.diagnosis import diagnose
 
 SHAPE = (20, 20, 20)
@@ -49,19 +49,21 @@ def test_the_scores_are_means_over_predicted_lesions() -> None:
 def test_unequal_lesions_count_by_their_voxels() -> None:
     lesions = np.zeros(SHAPE, np.uint8)
     lesions[0, 0, :3], lesions[19, 0, 0] = 2, 7
-    assert branch_scores(torch.from_numpy(halves()), lesions)["FNH"] == pytest.approx((3 * 0.2 + 0.6) / 4)
+    assert compute_branch_scores(torch.from_numpy(halves()), lesions)["FNH"] == pytest.approx(
+        (3 * 0.2 + 0.6) / 4
+    )
 
 
 def test_scores_are_plain_numbers_in_0_to_1_whatever_the_tensor() -> None:
     lesions = np.zeros(SHAPE, np.uint8)
     lesions[:2] = 2
     painted = torch.full((len(BRANCH_SCORES), *SHAPE), 1.01, dtype=torch.bfloat16, requires_grad=True)
-    assert branch_scores(painted, lesions) == dict.fromkeys(SCORES, 1.0)
-    assert branch_scores(-halves(), lesions)["HCC"] == 0.0
+    assert compute_branch_scores(painted, lesions) == dict.fromkeys(SCORES, 1.0)
+    assert compute_branch_scores(-halves(), lesions)["HCC"] == 0.0
 
 
 def test_no_lesion_no_score() -> None:
-    scores = branch_scores(halves(), np.zeros(SHAPE))
+    scores = compute_branch_scores(halves(), np.zeros(SHAPE))
     assert scores == dict.fromkeys(SCORES, 0.0)
 
 
@@ -75,8 +77,8 @@ def test_only_a_network_with_a_branch_is_split() -> None:
 
 def test_scores_that_do_not_fit_or_are_not_finite_are_refused() -> None:
     with pytest.raises(ValueError, match="grid"):
-        branch_scores(halves()[:, 1:], np.ones(SHAPE))
+        compute_branch_scores(halves()[:, 1:], np.ones(SHAPE))
     broken = halves()
     broken[3, 1, 1, 1] = np.nan
     with pytest.raises(ValueError, match="not finite"):
-        branch_scores(broken, np.ones(SHAPE))
+        compute_branch_scores(broken, np.ones(SHAPE))

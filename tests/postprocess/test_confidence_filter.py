@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 from postprocess.class_maps import AFFINE, SPACING, liver, one_hot
 
-from scripts.lidia.postprocess.confidence_filter import drop_low_confidence_lesions, mean_binary_entropy
+from scripts.lidia.postprocess.confidence_filter import (
+    compute_mean_binary_entropy,
+    drop_low_confidence_lesions,
+)
 from scripts.lidia.postprocess.diagnosis import diagnose
 
 
@@ -73,7 +76,7 @@ def test_what_diagnosis_makes_of_it(confidence: float, names: set[str]) -> None:
 
 
 def test_entropy_is_one_bit_in_the_middle_and_none_at_the_ends() -> None:
-    assert mean_binary_entropy([0.5] * 8) == pytest.approx(1.0)
-    assert mean_binary_entropy([0.0, 1.0]) == pytest.approx(0.0, abs=1e-6)
-    assert mean_binary_entropy([0.25]) == pytest.approx(2 - 0.75 * np.log2(3))
-    assert mean_binary_entropy([0.1, 0.4]) == pytest.approx(mean_binary_entropy([0.9, 0.6]))
+    assert compute_mean_binary_entropy([0.5] * 8) == pytest.approx(1.0)
+    assert compute_mean_binary_entropy([0.0, 1.0]) == pytest.approx(0.0, abs=1e-6)
+    assert compute_mean_binary_entropy([0.25]) == pytest.approx(2 - 0.75 * np.log2(3))
+    assert compute_mean_binary_entropy([0.1, 0.4]) == pytest.approx(compute_mean_binary_entropy([0.9, 0.6]))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import distance_transform_edt
 
-from scripts.lidia.postprocess.liver_region import limit_length, liver_region
+from scripts.lidia.postprocess.liver_region import compute_liver_region, limit_length
 
 
 def volume() -> np.ndarray:
@@ -20,22 +20,22 @@ def volume() -> np.ndarray:
 
 
 def test_lesions_belong_holes_are_filled_islands_are_not() -> None:
-    region = liver_region(volume(), (2, 2, 2), grow_mm=0.0)
+    region = compute_liver_region(volume(), (2, 2, 2), grow_mm=0.0)
     assert region.sum() == 8**3 + 2 * 2 * 2
     assert region[13, 7, 7] and region[8, 8, 8] and not region[21, 16, 11]
 
 
 def test_growth_is_a_ball_of_millimetres() -> None:
     spacing = (1.0, 1.5, 2.5)
-    liver = liver_region(volume(), spacing, grow_mm=0.0)
+    liver = compute_liver_region(volume(), spacing, grow_mm=0.0)
     distance = distance_transform_edt(~liver, sampling=spacing)
     for grow in (0.9, 1.0, 3.0, 5.0):
-        assert np.array_equal(liver_region(volume(), spacing, grow_mm=grow), distance <= grow + 1e-6)
+        assert np.array_equal(compute_liver_region(volume(), spacing, grow_mm=grow), distance <= grow + 1e-6)
 
 
 def test_growth_stops_at_the_border_of_the_volume() -> None:
     classes = np.ones((3, 3, 3), np.uint8)
-    assert liver_region(classes, (1, 1, 1), grow_mm=3.0).all()
+    assert compute_liver_region(classes, (1, 1, 1), grow_mm=3.0).all()
 
 
 def test_a_given_mask_takes_the_place_of_class_one() -> None:
@@ -43,19 +43,19 @@ def test_a_given_mask_takes_the_place_of_class_one() -> None:
     inputs[10:12, 6:8, 6:8] = 1
     classes = volume()
     classes[20:22, 2:4, 2:4] = 3
-    region = liver_region(classes, (2, 2, 2), grow_mm=0.0, user_liver=inputs)
+    region = compute_liver_region(classes, (2, 2, 2), grow_mm=0.0, user_liver=inputs)
     assert region.sum() == 2 * 2 * 2 + 2 * 2 * 2, "the mask and the lesion that touches it"
     assert not region[21, 3, 3] and not region[5, 5, 5]
 
 
 def test_a_given_mask_has_the_image_s_shape() -> None:
     with pytest.raises(ValueError, match="grid"):
-        liver_region(volume(), (1, 1, 1), user_liver=np.ones((2, 2, 2)))
+        compute_liver_region(volume(), (1, 1, 1), user_liver=np.ones((2, 2, 2)))
 
 
 def test_nothing_found_is_an_empty_region() -> None:
-    assert not liver_region(np.zeros((5, 5, 5)), (1, 1, 1)).any()
-    assert not liver_region(np.zeros((5, 5, 5)), (1, 1, 1), user_liver=np.zeros((5, 5, 5))).any()
+    assert not compute_liver_region(np.zeros((5, 5, 5)), (1, 1, 1)).any()
+    assert not compute_liver_region(np.zeros((5, 5, 5)), (1, 1, 1), user_liver=np.zeros((5, 5, 5))).any()
 
 
 def joined_balls(bridge: int) -> tuple[np.ndarray, np.ndarray]:

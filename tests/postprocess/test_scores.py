@@ -8,9 +8,9 @@ import torch
 
 from scripts.lidia.postprocess.class_map import argmax_classes
 from scripts.lidia.postprocess.diagnosis import NO_LIVER, diagnose
-from scripts.lidia.postprocess.liver_region import liver_region
-from scripts.lidia.postprocess.livermax import livermax
-from scripts.lidia.postprocess.pixel_count import pixel_count
+from scripts.lidia.postprocess.liver_region import compute_liver_region
+from scripts.lidia.postprocess.livermax import compute_livermax
+from scripts.lidia.postprocess.pixel_count import compute_pixel_count
 from scripts.lidia.vocabulary import LESION_TYPES
 
 SHAPE = (16, 14, 12)
@@ -36,14 +36,14 @@ def voxel(x: int, y: int, z: int) -> tuple[slice, slice, slice]:
 
 
 def inside(maps: np.ndarray) -> np.ndarray:
-    return liver_region(maps.argmax(0), (2, 2, 2))
+    return compute_liver_region(maps.argmax(0), (2, 2, 2))
 
 
 def test_the_maximum_of_each_type_and_of_the_summed_groups() -> None:
     maps = background()
     paint(maps, voxel(5, 5, 5), HCC=0.4, ICC=0.35)
     paint(maps, voxel(8, 8, 8), metastasis=0.6, cyst=0.3)
-    scores = livermax(maps, inside(maps))
+    scores = compute_livermax(maps, inside(maps))
     assert list(scores) == [*LESION_TYPES, "malignant", "benign", "benign_authors"]
     assert scores["HCC"] == pytest.approx(0.4) and scores["ICC"] == pytest.approx(0.35)
     assert scores["malignant"] == pytest.approx(0.75), (
@@ -56,25 +56,27 @@ def test_what_lies_outside_the_liver_never_counts() -> None:
     maps = background()
     paint(maps, voxel(5, 5, 5), FNH=0.3)
     region = inside(maps)
-    before = livermax(maps, region)
+    before = compute_livermax(maps, region)
     noise = np.random.default_rng(0).random(maps.shape, np.float32)
     noise[:, region] = maps[:, region]
-    assert livermax(noise, region) == before
+    assert compute_livermax(noise, region) == before
     noise[:, ~region] = np.nan
-    assert livermax(noise, region) == before
+    assert compute_livermax(noise, region) == before
 
 
 def test_smoothing_takes_the_mean_of_27_voxels() -> None:
     maps = background()
     paint(maps, voxel(6, 6, 6), HCC=0.9)
-    assert livermax(maps, inside(maps), smooth=True)["HCC"] == pytest.approx(0.9 / 27)
+    assert compute_livermax(maps, inside(maps), smooth=True)["HCC"] == pytest.approx(0.9 / 27)
 
 
 def test_tensors_give_the_same_as_arrays() -> None:
     maps = background()
     paint(maps, voxel(5, 5, 5), others=0.7)
     region = inside(maps)
-    assert livermax(torch.from_numpy(maps), torch.from_numpy(region)) == livermax(maps, region)
+    assert compute_livermax(torch.from_numpy(maps), torch.from_numpy(region)) == compute_livermax(
+        maps, region
+    )
 
 
 @pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16, torch.float64])
@@ -82,22 +84,22 @@ def test_tensors_of_any_type_are_read(kind: torch.dtype) -> None:
     maps = background()
     paint(maps, voxel(5, 5, 5), others=0.75)
     plain = torch.from_numpy(maps).to(kind).requires_grad_()
-    assert livermax(plain, inside(maps))["others"] == 0.75
+    assert compute_livermax(plain, inside(maps))["others"] == 0.75
 
 
 def test_a_probability_a_hair_above_one_is_one() -> None:
     maps = background()
     paint(maps, voxel(5, 5, 5), cyst=1.0)
     maps[7, 5, 5, 5] = 1.0001
-    assert livermax(maps, inside(maps))["cyst"] == 1.0
+    assert compute_livermax(maps, inside(maps))["cyst"] == 1.0
 
 
 def test_a_mean_at_the_edge_repeats_the_edge() -> None:
     maps = np.zeros((10, 3, 3, 3), np.float32)
     maps[4, 0, 0, 0] = 0.9
-    scores = livermax(maps, np.ones((3, 3, 3)), smooth=True)
+    scores = compute_livermax(maps, np.ones((3, 3, 3)), smooth=True)
     assert scores["metastasis"] == pytest.approx(0.9 * 8 / 27)
-    half = livermax(maps.astype(np.float16), np.ones((3, 3, 3)), smooth=True)
+    half = compute_livermax(maps.astype(np.float16), np.ones((3, 3, 3)), smooth=True)
     assert half["metastasis"] == pytest.approx(float(np.float16(0.9)) * 8 / 27, rel=1e-6)
 
 
@@ -120,7 +122,7 @@ def test_scores_that_are_not_finite_are_an_error() -> None:
     region = inside(maps)
     maps[4, 5, 5, 5] = np.nan
     with pytest.raises(ValueError, match="metastasis"):
-        livermax(maps, region)
+        compute_livermax(maps, region)
     with pytest.raises(ValueError, match="not finite"):
         diagnose(maps, (2, 2, 2), np.eye(4))
 
@@ -135,16 +137,16 @@ def test_a_map_that_is_not_finite_is_refused_wherever_it_is_not() -> None:
 
 def test_shapes_are_explained() -> None:
     with pytest.raises(ValueError, match="batch"):
-        livermax(background()[None], np.ones(SHAPE))
+        compute_livermax(background()[None], np.ones(SHAPE))
     with pytest.raises(ValueError, match="shape"):
-        livermax(background(), np.ones((2, 2, 2)))
+        compute_livermax(background(), np.ones((2, 2, 2)))
 
 
 def test_the_pixel_count_is_a_volume() -> None:
     classes = np.zeros(SHAPE, np.uint8)
     classes[:2, :2, :2], classes[5, 5, 5], classes[8, 8, 8] = 2, 4, 7
     classes[10:] = 1
-    scores = pixel_count(classes, (1.0, 2.0, 3.0))
+    scores = compute_pixel_count(classes, (1.0, 2.0, 3.0))
     assert scores["HCC"] == 48 and scores["metastasis"] == 6 and scores["cyst"] == 6
     assert scores["malignant"] == 54 and scores["benign"] == 6 and scores["others"] == 0
 
@@ -163,5 +165,5 @@ def test_scores_are_the_largest_values_inside_whatever_the_order_in_memory(kind:
     maps = (rng.random((10, 5, 6, 7)) / 10).astype(kind)
     region = rng.random((5, 6, 7)) < 0.3
     values = maps[2:, region].astype(np.float32)
-    result = livermax(np.asfortranarray(maps), np.asfortranarray(region), groups={"both": (2, 5)})
+    result = compute_livermax(np.asfortranarray(maps), np.asfortranarray(region), groups={"both": (2, 5)})
     assert list(result.values()) == [*values.max(axis=1).tolist(), float((values[0] + values[3]).max())]

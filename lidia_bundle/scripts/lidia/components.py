@@ -83,7 +83,7 @@ def join_components(mask: ArrayLike, connectivity: int = 26) -> Numbers:
     return label_components((as_array(mask) > 0).astype(np.uint8), connectivity)
 
 
-def component_stats(instances: ArrayLike, spacing: Sequence[float]) -> list[Component]:
+def measure_components(instances: ArrayLike, spacing: Sequence[float]) -> list[Component]:
     """Measure the components of an instance map in order of their numbers; gaps are allowed.
 
     Args:
@@ -159,7 +159,7 @@ def _clip_to_unsigned(values: NDArray[Any], kind: type[np.unsignedinteger]) -> N
     return values.astype(kind, copy=False)
 
 
-def bounding_box(volume: ArrayLike, above: int = 0) -> tuple[slice, slice, slice] | None:
+def find_bounding_box(volume: ArrayLike, above: int = 0) -> tuple[slice, slice, slice] | None:
     """Compute the bounding box (X, Y, Z) of the voxels above a value; None if there are none.
 
     The volume is read once, in memory order.
@@ -183,7 +183,7 @@ def _find_span(line: NDArray[np.bool_]) -> slice:
     return slice(int(indices[0]), int(indices[-1]) + 1)
 
 
-def union_box(boxes: Iterable[Sequence[slice]]) -> tuple[slice, ...]:
+def compute_union_box(boxes: Iterable[Sequence[slice]]) -> tuple[slice, ...]:
     """Compute the smallest box that contains all boxes (at least one)."""
     return tuple(
         slice(min(s.start for s in sides), max(s.stop for s in sides)) for sides in zip(*boxes, strict=True)
@@ -211,11 +211,11 @@ def is_smaller(volume_mm3: float, limit_mm3: float) -> bool:
     return volume_mm3 < limit_mm3 * (1 - 1e-6)
 
 
-def centroid_mm(component: Component, affine: ArrayLike) -> tuple[float, float, float]:
+def compute_centroid_mm(component: Component, affine: ArrayLike) -> tuple[float, float, float]:
     """Compute the centroid of a component in RAS mm.
 
     Args:
-        component: item of `component_stats`.
+        component: item of `measure_components`.
         affine: `(4, 4)` from voxel indices to RAS mm.
     """
     position = np.asarray(affine, dtype=np.float64) @ np.array([*component.centre, 1.0])
@@ -226,13 +226,13 @@ def _to_triple(position: NDArray[np.float64]) -> tuple[float, float, float]:
     return (float(position[0]), float(position[1]), float(position[2]))
 
 
-def axial_axis(affine: ArrayLike) -> int:
+def find_axial_axis(affine: ArrayLike) -> int:
     """Find the array axis closest to inferior-superior; the other two axes span the axial planes."""
     matrix = np.asarray(affine, dtype=np.float64)[:3, :3]
     return int(np.argmax(np.abs(matrix[2]) / np.linalg.norm(matrix, axis=0)))
 
 
-def diameter_mm(mask: ArrayLike, spacing: Sequence[float], axial: int = 2) -> float:
+def measure_diameter_mm(mask: ArrayLike, spacing: Sequence[float], axial: int = 2) -> float:
     """Compute the longest diameter in an axial plane (RECIST); 0 for an empty mask.
 
     It is measured between the outer faces of voxels, so a single voxel has its own width.
@@ -240,7 +240,7 @@ def diameter_mm(mask: ArrayLike, spacing: Sequence[float], axial: int = 2) -> fl
     Args:
         mask: `(X, Y, Z)`, true inside; usually cropped to one component.
         spacing: mm per voxel along X, Y, Z.
-        axial: axis normal to the axial planes (see `axial_axis`).
+        axial: axis normal to the axial planes (see `find_axial_axis`).
 
     Raises:
         ValueError: the volume does not have three axes.

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from scripts.lidia.components import join_components
-from scripts.lidia.net.blocks import voxel_positions
+from scripts.lidia.net.blocks import compute_voxel_positions
 from scripts.lidia.net.query_generator import Queries, SeedEmbedding
 from scripts.lidia.recorded_randomness import RecordedChoices
 from scripts.lidia.vocabulary import FIRST_LESION
@@ -67,9 +67,9 @@ class AnchorQueries(nn.Module):
             )
         ).flatten(1)
         b, _, x, y, z = descriptors.shape
-        means, occupied = component_means(descriptors.flatten(2), components, self.anchors)
-        positions = voxel_positions(x, y, z, self.stem_stride, descriptors.device)
-        centres, _ = component_means(positions.T.expand(b, -1, -1), components, self.anchors)
+        means, occupied = compute_component_means(descriptors.flatten(2), components, self.anchors)
+        positions = compute_voxel_positions(x, y, z, self.stem_stride, descriptors.device)
+        centres, _ = compute_component_means(positions.T.expand(b, -1, -1), components, self.anchors)
         seeded = self.seed_embedding(means, centres)
         feat = torch.where(occupied[..., None], seeded[0], self.anchor_feat)
         embed = torch.where(occupied[..., None], seeded[1], self.anchor_embed)
@@ -107,7 +107,7 @@ def find_suspected_lesions(
     return torch.stack(samples).to(probabilities.device)
 
 
-def component_means(values: Tensor, components: Tensor, count: int) -> tuple[Tensor, Tensor]:
+def compute_component_means(values: Tensor, components: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Averages voxel values over each component.
 
     Args:

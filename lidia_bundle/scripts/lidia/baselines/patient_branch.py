@@ -18,7 +18,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from scripts.lidia.net.blocks import SinePosition, voxel_positions
+from scripts.lidia.net.blocks import SinePosition, compute_voxel_positions
 
 
 class DualPathBlock(nn.Module):
@@ -82,6 +82,6 @@ class PatientBranch(nn.Module):
         for level, fold, norm, block in zip(levels, self.folds, self.norms, self.blocks, strict=True):
             tokens = fold(level)
             x, y, z = tokens.shape[2:]
-            positions = self.sine(voxel_positions(x, y, z, self.stride, tokens.device))
+            positions = self.sine(compute_voxel_positions(x, y, z, self.stride, tokens.device))
             memory = block(memory, norm(tokens.flatten(2).mT) + positions)
         return self.classify(self.norm(memory.mean(dim=1)))

@@ -18,7 +18,7 @@ from scripts.lidia.datalist.header_checks import check_item
 from scripts.lidia.inference.case_evaluator import to_case_error
 from scripts.lidia.inference.input_checks import LIVER_ML
 from scripts.lidia.metrics.lesion_matching import find_lesions
-from scripts.lidia.postprocess.liver_region import liver_region
+from scripts.lidia.postprocess.liver_region import compute_liver_region
 from scripts.lidia.runtime.weights import hash_file
 from scripts.lidia.vocabulary import CLASSES, FIRST_LESION, GRID_ORDER, LIVER
 
@@ -118,7 +118,7 @@ class _Reading:
         """Returns the volume of the liver and the lesions by type; adds warnings about implausible values."""
         classes, instances = annotation.classes.numpy()
         spacing = np.linalg.norm(annotation.classes.affine.numpy()[:3, :3], axis=0).tolist()
-        inside = liver_region(classes, spacing)
+        inside = compute_liver_region(classes, spacing)
         lesions, outside = dict.fromkeys(CLASSES[FIRST_LESION:], 0), 0
         matches = find_lesions(classes, spacing, instances, smallest_mm3=0.0)
         for lesion in matches.lesions:

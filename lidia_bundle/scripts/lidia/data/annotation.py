@@ -11,10 +11,10 @@ import torch
 from monai.data import MetaTensor
 from numpy.typing import NDArray
 
-from scripts.lidia.components import component_stats, is_smaller, label_components
+from scripts.lidia.components import is_smaller, label_components, measure_components
 from scripts.lidia.data.read_volume import read_mask
 from scripts.lidia.datalist.case_error import CaseError
-from scripts.lidia.geometry.grid import Grid, coverage, same_grid, to_mm
+from scripts.lidia.geometry.grid import Grid, compute_coverage, is_same_grid, to_mm
 from scripts.lidia.geometry.resample import resample
 from scripts.lidia.vocabulary import CLASSES, FIRST_LESION, IGNORED, LIVER
 
@@ -59,12 +59,14 @@ class Annotation:
             remedy = "write the mask with the affine of its image"
             raise CaseError(case, self.file, problem, remedy, "lost_header")
         index = np.argwhere(self.classes[0].numpy() > 0).T.astype(np.float64)
-        inside = coverage(to_mm(self.classes.affine.numpy(), index), image.affine.numpy(), image.shape[1:])
+        inside = compute_coverage(
+            to_mm(self.classes.affine.numpy(), index), image.affine.numpy(), image.shape[1:]
+        )
         if inside < 0.99:
             problem = f"only {inside:.1%} of the annotated voxels lie in the reference volume {path}"
             remedy = "check the label's affine (was its header lost?)"
             raise CaseError(case, self.file, problem, remedy, "label_outside")
-        if same_grid(
+        if is_same_grid(
             self.classes.affine.numpy(), self.classes.shape[1:], image.affine.numpy(), image.shape[1:]
         ):
             return []
@@ -113,7 +115,7 @@ def read_annotation(item: Mapping[str, Any], min_lesion_mm3: float) -> Annotatio
         raise CaseError(case, file, "more than 32767 lesions", "check the label", "bad_label")
     spacing = np.linalg.norm(affine[:3, :3], axis=0).tolist()
     small = [
-        c.instance for c in component_stats(instances, spacing) if is_smaller(c.volume_mm3, min_lesion_mm3)
+        c.instance for c in measure_components(instances, spacing) if is_smaller(c.volume_mm3, min_lesion_mm3)
     ]
     if small:
         ignored = np.isin(instances, small)
@@ -137,7 +139,7 @@ def read_liver(item: Mapping[str, Any]) -> MetaTensor:
 def resample_to_grid(mask: MetaTensor, image: MetaTensor) -> MetaTensor:
     """Resamples a mask (C, X, Y, Z) to an image's grid by nearest neighbour, unless the grids are equal."""
     values = mask.as_tensor()
-    if not same_grid(mask.affine.numpy(), mask.shape[1:], image.affine.numpy(), image.shape[1:]):
+    if not is_same_grid(mask.affine.numpy(), mask.shape[1:], image.affine.numpy(), image.shape[1:]):
         values = resample(mask, Grid(image.affine.numpy(), image.shape[1:]), nearest=True, outside=0.0)
     metadata = {key: value for key, value in image.meta.items() if key != "affine"}
     return MetaTensor(values.to(torch.int16), affine=image.affine.clone(), meta=metadata)
@@ -154,7 +156,7 @@ def _read_instances(
     case, file = item["id"], item["instances"]
     values, affine, remarks = read_mask(file, case, MAX_INSTANCES)
     remarks = list(remarks)
-    if not same_grid(affine, values.shape, grid.affine.numpy(), grid.shape[1:]):
+    if not is_same_grid(affine, values.shape, grid.affine.numpy(), grid.shape[1:]):
         raise CaseError(case, file, "not on the grid of the label", "store both on one grid", "bad_instances")
     instances = np.where(lesion, values, 0).astype(np.int64)
     if (values[~lesion] > 0).any():

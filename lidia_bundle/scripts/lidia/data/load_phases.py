@@ -20,9 +20,9 @@ from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.datalist.read_item import complete_item
 from scripts.lidia.geometry.grid import (
     Grid,
-    coverage,
+    compute_coverage,
+    is_same_grid,
     orthogonalize_affine,
-    same_grid,
     sample_grid_points,
     to_mm,
 )
@@ -129,7 +129,7 @@ class LoadPhases(Transform):
             return present[0], to_meta_tensor(volumes[present[0]], case)
         affine, shape = annotation.classes.affine.numpy(), annotation.classes.shape[1:]
         for phase in present:
-            if same_grid(affine, shape, volumes[phase][1], volumes[phase][0].shape):
+            if is_same_grid(affine, shape, volumes[phase][1], volumes[phase][0].shape):
                 return phase, to_meta_tensor(volumes[phase], case)
         volume = to_meta_tensor(volumes[present[0]], case)
         resampled = resample(volume, Grid(affine, tuple(shape)), outside=HU[0]).numpy()[0]
@@ -189,10 +189,10 @@ def measure_overlap(
     voxels, affine, _ = volume
     grid = image.affine.numpy(), tuple(image.shape[1:])
     points = sample_grid_points(*grid) if region is None else region
-    shown_share = coverage(points, affine, voxels.shape)
+    shown_share = compute_coverage(points, affine, voxels.shape)
     share = shown_share
     if region is None:
-        share = max(shown_share, coverage(sample_grid_points(affine, voxels.shape), *grid))
+        share = max(shown_share, compute_coverage(sample_grid_points(affine, voxels.shape), *grid))
     what = "volume" if region is None else "liver"
     problem = f"the {phase} phase shows {shown_share:.0%} of the reference {what}"
     if share < 0.5:

@@ -19,7 +19,7 @@ from monai.transforms import (
     Transform,
 )
 
-from scripts.lidia.components import bounding_box
+from scripts.lidia.components import find_bounding_box
 from scripts.lidia.data.annotation import resample_to_grid
 from scripts.lidia.data.load_phases import Labels, LoadPhases
 from scripts.lidia.data.map_in_threads import map_in_threads
@@ -130,7 +130,7 @@ class CutAir(InvertibleTransform):
         """Crops `image`."""
         item = dict(data)
         image = item["image"]
-        box = bounding_box((image.as_tensor()[0] > self.air).numpy())
+        box = find_bounding_box((image.as_tensor()[0] > self.air).numpy())
         if box is None:
             start, end = np.zeros(3, int), np.array(image.shape[1:])
         else:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from scripts.lidia.data.read_volume import read_mask, read_phase
 from scripts.lidia.datalist.case_error import CaseError
-from scripts.lidia.geometry.grid import same_grid
+from scripts.lidia.geometry.grid import is_same_grid
 from scripts.lidia.implant.background import RAS, Background
 
 MIN_LIVER_ML = 150.0
@@ -37,7 +37,7 @@ def read_background(name: str, phases: Mapping[str, str | Path], liver: str | Pa
     volumes, affine = {}, mask_affine
     for phase, path in phases.items():
         hu, affine, _ = read_phase(path, name)
-        if not same_grid(affine, hu.shape, mask_affine, mask.shape):
+        if not is_same_grid(affine, hu.shape, mask_affine, mask.shape):
             grids = f"{_describe_grid(hu, affine)}; the mask has {_describe_grid(mask, mask_affine)}"
             problem = f"the CT has another grid than its liver mask {liver}: {grids}"
             remedy = "resample the mask (nearest neighbour), and every phase after registration, to one grid"

@@ -27,18 +27,18 @@ from scripts.lidia.evaluation.reliability_diagram import (
 from scripts.lidia.metrics.cohort_metrics import Summary
 from scripts.lidia.metrics.intervals import (
     DRAWS,
-    delong_interval,
-    delong_test,
-    interval,
-    paired_difference,
-    wilson,
+    compare_by_delong,
+    compute_delong_interval,
+    compute_interval,
+    compute_paired_difference,
+    compute_wilson_interval,
 )
 from scripts.lidia.metrics.patient_rows import RULES, list_rules
 from scripts.lidia.metrics.platt_scaling import (
     Calibration,
+    compute_slope_interval,
     estimate_platt_covariance,
     fit_platt,
-    slope_interval,
 )
 from scripts.lidia.vocabulary import LESION_TYPES, PHASES
 
@@ -117,25 +117,27 @@ def make_report(
     """
     metrics = {}
     for name, values in summary.values.items():
-        metrics[name] = interval(values, summary.counts[name])
+        metrics[name] = compute_interval(values, summary.counts[name])
         if name in summary.notes:
             metrics[name]["note"] = summary.notes[name]
     rules = list_rules(rows.columns)
     for name, rule in product(("auc8", "auc2"), rules[1:]):
         rule_values = summary.values[RULES[rule] + name]
-        metrics[f"{name}_minus_{rule}"] = paired_difference(
+        metrics[f"{name}_minus_{rule}"] = compute_paired_difference(
             summary.values[name], rule_values, summary.counts[name]
         )
     for name in ("precision", "sensitivity", "accuracy"):
         value, count = metrics[name]["value"], metrics[name]["n"]
-        metrics[name]["wilson"] = None if value is None else list(wilson(round(value * count), count))
+        metrics[name]["wilson"] = (
+            None if value is None else list(compute_wilson_interval(round(value * count), count))
+        )
     for name in LESION_TYPES:
         truth = rows.columns[f"mm3_{name}"] > present_mm3
         _add_type_intervals(metrics, name, truth, {rule: rows.columns[f"{rule}_{name}"] for rule in rules})
     for name, chances, truth in collect_scores(rows, present_mm3, calibration):
         if name in LESION_TYPES:
             line = fit_platt(chances, truth, smooth=False)
-            bounds = slope_interval(line, estimate_platt_covariance(chances, line))
+            bounds = compute_slope_interval(line, estimate_platt_covariance(chances, line))
             metrics[f"auc_{name}"] |= {
                 "calibration_slope": line.slope,
                 "calibration_slope_wald": list(bounds),
@@ -152,10 +154,10 @@ def _add_type_intervals(
     """Adds DeLong's interval of a type's area for each rule, and the p-value against LiverMax."""
     livermax, type_metric = scores["livermax"], metrics[f"auc_{name}"]
     for rule, values in scores.items():
-        bounds = delong_interval(values, truth)
+        bounds = compute_delong_interval(values, truth)
         metrics[f"{RULES[rule]}auc_{name}"]["delong"] = None if bounds is None else list(bounds)
         if rule != "livermax" and min(truth.sum(), (~truth).sum()) >= 2:
-            type_metric[f"p_against_{rule}"] = delong_test(livermax, values, truth)[1]
+            type_metric[f"p_against_{rule}"] = compare_by_delong(livermax, values, truth)[1]
 
 
 def make_patient_rows(rows: PatientRows) -> Iterable[dict[str, str]]:

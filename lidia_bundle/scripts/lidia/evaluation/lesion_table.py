@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scripts.lidia.components import axial_axis, centroid_mm, diameter_mm
+from scripts.lidia.components import compute_centroid_mm, find_axial_axis, measure_diameter_mm
 from scripts.lidia.metrics.lesion_matching import Lesion, LesionMatch
 from scripts.lidia.vocabulary import FIRST_LESION, LESION_TYPES
 
@@ -82,8 +82,14 @@ def _measure_lesion(
 ) -> tuple[float, ...]:
     component = lesion.component
     crop = numbers[component.box] == component.instance
-    diameter = diameter_mm(crop, spacing, axial_axis(affine))
-    return (component.instance, lesion.kind, component.volume_mm3, diameter, *centroid_mm(component, affine))
+    diameter = measure_diameter_mm(crop, spacing, find_axial_axis(affine))
+    return (
+        component.instance,
+        lesion.kind,
+        component.volume_mm3,
+        diameter,
+        *compute_centroid_mm(component, affine),
+    )
 
 
 def to_csv_row(numbers: NDArray[np.float64]) -> dict[str, str]:

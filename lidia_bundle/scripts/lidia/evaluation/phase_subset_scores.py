@@ -10,7 +10,7 @@ from monai.engines.utils import IterationEvents
 
 from scripts.lidia.evaluation.patient_metrics import PatientRows
 from scripts.lidia.inference.phase_ablation import HidePhases, list_phase_subsets
-from scripts.lidia.metrics.patient_auc import area_under_curve, mean_area
+from scripts.lidia.metrics.patient_auc import compute_auc, compute_mean_auc
 from scripts.lidia.vocabulary import LESION_TYPES, PHASES
 
 
@@ -56,10 +56,10 @@ class SubsetScores:
         for subset in subsets:
             scores = [patient_scores[subset] for patient_scores in self.scores.values()]
             areas = {
-                name: area_under_curve([patient_scores[name] for patient_scores in scores], is_present)
+                name: compute_auc([patient_scores[name] for patient_scores in scores], is_present)
                 for name, is_present in truth.items()
             }
-            mean = mean_area(areas)[0]
+            mean = compute_mean_auc(areas)[0]
             if np.isfinite(mean):
                 auc8[subset] = round(float(mean), 4)
         return {"patients": len(index), "auc8": auc8}

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from scripts.lidia.atomic import write_atomically
 from scripts.lidia.evaluation.patient_metrics import PatientRows
-from scripts.lidia.metrics.intervals import wilson
+from scripts.lidia.metrics.intervals import compute_wilson_interval
 from scripts.lidia.metrics.operating_points import OperatingPoint, evaluate_operating_point
 from scripts.lidia.metrics.platt_scaling import Calibration, apply_platt
 from scripts.lidia.vocabulary import LESION_TYPES
@@ -55,7 +55,9 @@ def group_scores(
         in_bin = bin_index == number
         hits, count = int(truth[in_bin].sum()), int(in_bin.sum())
         groups.append(
-            ReliabilityBin(float(chances[in_bin].mean()), hits / count, *wilson(hits, count), count)
+            ReliabilityBin(
+                float(chances[in_bin].mean()), hits / count, *compute_wilson_interval(hits, count), count
+            )
         )
     return groups
 

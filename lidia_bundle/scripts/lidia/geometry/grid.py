@@ -44,7 +44,9 @@ class Grid(NamedTuple):
         return Grid(crop_affine(self.affine, box), tuple(side.stop - side.start for side in box))
 
 
-def same_grid(affine: ArrayLike, shape: Sequence[int], other: ArrayLike, other_shape: Sequence[int]) -> bool:
+def is_same_grid(
+    affine: ArrayLike, shape: Sequence[int], other: ArrayLike, other_shape: Sequence[int]
+) -> bool:
     """Returns whether two grids agree within 1 % of a voxel (affines RAS mm, shapes X Y Z)."""
     if tuple(shape) != tuple(other_shape):
         return False
@@ -77,7 +79,7 @@ def orthogonalize_affine(affine: ArrayLike) -> NDArray[np.float64]:
     return matrix
 
 
-def coverage(points_mm: NDArray[np.float64], affine: ArrayLike, shape: Sequence[int]) -> float:
+def compute_coverage(points_mm: NDArray[np.float64], affine: ArrayLike, shape: Sequence[int]) -> float:
     """Computes the share of points that lie in a grid's field of view.
 
     Args:

@@ -16,7 +16,7 @@ from monai.transforms import Orientation, SpatialResample
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from scripts.lidia.geometry.grid import Grid, coverage, is_outside
+from scripts.lidia.geometry.grid import Grid, compute_coverage, is_outside
 from scripts.lidia.geometry.smoothing import blur_axis, smooth_for_spacing
 
 DRIFT = 1e-3
@@ -130,7 +130,7 @@ def _sampling_weights(line: NDArray[np.float64], size: int, step: float, target:
 def _mark_outside(volume: MetaTensor, grid: Grid) -> torch.Tensor | None:
     """Marks the voxels of a grid that lie outside the volume's field of view; None if there are none."""
     size: Sequence[int] = tuple(volume.shape[1:])
-    if coverage(grid.corners(), volume.affine.numpy(), size) == 1.0:
+    if compute_coverage(grid.corners(), volume.affine.numpy(), size) == 1.0:
         return None
     chain = np.linalg.solve(volume.affine.numpy().astype(float), np.asarray(grid.affine, dtype=float))
     beyond = np.zeros(tuple(grid.shape), dtype=bool)

@@ -11,7 +11,7 @@ from monai.data import MetaTensor
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
-from scripts.lidia.geometry.grid import Grid, is_outside, same_grid, to_index
+from scripts.lidia.geometry.grid import Grid, is_outside, is_same_grid, to_index
 from scripts.lidia.geometry.resample import resample
 
 
@@ -43,7 +43,7 @@ class Volume(NamedTuple):
 
     def same_grid(self, other: Volume | Grid) -> bool:
         """Returns whether another volume or grid agrees with this one within 1 % of a voxel."""
-        return same_grid(self.affine, self.shape, other.affine, other.shape)
+        return is_same_grid(self.affine, self.shape, other.affine, other.shape)
 
     def crop(self, box: Sequence[slice]) -> Volume:
         """Returns a box of the volume as a view of its voxels; every slice has a start and a stop."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_fill_holes, distance_transform_edt
 
-from scripts.lidia.components import bounding_box
+from scripts.lidia.components import find_bounding_box
 
 Mask = NDArray[np.bool_]
 INDEPENDENT_SLICES_MM = 1e4
@@ -50,7 +50,7 @@ def bounding_box_with_margin(mask: Mask, margin: int = 0) -> tuple[slice, slice,
     Raises:
         ValueError: if the mask is empty.
     """
-    box = bounding_box(mask)
+    box = find_bounding_box(mask)
     if box is None:
         raise ValueError("An empty mask has no bounding box.")
     x, y, z = (

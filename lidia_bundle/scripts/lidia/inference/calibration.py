@@ -16,7 +16,7 @@ from scripts.lidia.metrics.platt_scaling import (
     Platt,
     PlattCovariance,
     apply_platt,
-    platt_interval,
+    compute_platt_interval,
 )
 from scripts.lidia.runtime.weights import (
     WeightsError,
@@ -118,7 +118,7 @@ def describe_certainty(
     names = [name for name in scores if name in spreads]
     if names:
         description["intervals"] = {
-            name: list(platt_interval(scores[name], lines[name], spreads[name])) for name in names
+            name: list(compute_platt_interval(scores[name], lines[name], spreads[name])) for name in names
         }
     if points:
         description["triage"] = {

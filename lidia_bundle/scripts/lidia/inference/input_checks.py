@@ -12,7 +12,7 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from scripts.lidia.components import bounding_box
+from scripts.lidia.components import find_bounding_box
 from scripts.lidia.data.phase_order import find_phase_disorder
 from scripts.lidia.inference.box_sides import SIDES, Side, find_touched_sides, measure_contact_mm2
 from scripts.lidia.inference.native_grid import SURE
@@ -104,7 +104,7 @@ def check_region_border(
         affine: voxel indices to RAS mm.
         contact_cm2: minimum contact area with a side.
     """
-    examined = bounding_box(background < 1.0)
+    examined = find_bounding_box(background < 1.0)
     if examined is None:
         return []
     spacing = np.linalg.norm(affine[:3, :3], axis=0).tolist()

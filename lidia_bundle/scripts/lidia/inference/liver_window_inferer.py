@@ -16,7 +16,7 @@ from monai.data import MetaTensor
 from monai.inferers import Inferer, SlidingWindowInferer
 from numpy.typing import NDArray
 
-from scripts.lidia.components import bounding_box
+from scripts.lidia.components import find_bounding_box
 from scripts.lidia.inference.box_sides import (
     Side,
     cut_beyond_side,
@@ -27,7 +27,11 @@ from scripts.lidia.inference.box_sides import (
     measure_contact_diameter_mm,
     measure_contact_mm2,
 )
-from scripts.lidia.postprocess.liver_region import iterate_filled_components, limit_length, liver_region
+from scripts.lidia.postprocess.liver_region import (
+    compute_liver_region,
+    iterate_filled_components,
+    limit_length,
+)
 from scripts.lidia.runtime.precision import uses_bf16
 from scripts.lidia.vocabulary import BACKGROUND, CLASSES
 
@@ -164,7 +168,7 @@ class WindowInferer(Inferer):
             if part.sum() < min_voxels:
                 return
             region = limit_length(part, spacing, self.longest_mm)
-            box = bounding_box(region)
+            box = find_bounding_box(region)
             if box is not None and region.sum() >= min_voxels:
                 yield [slice(side.start * factor, side.stop * factor) for side in box]
 
@@ -208,16 +212,12 @@ class WindowInferer(Inferer):
                 break
             wider = extend_box(box, sides, self.extension, shape)
             wider_map = self.run_windows(image[(slice(None), slice(None), *wider)], network, *args, **kwargs)
-            classes_before, classes_after = (
-                _place_in_volume(before, box, shape),
-                _place_in_volume(_liver_classes(wider_map), wider, shape),
-            )
+            classes_before = _place_in_volume(before, box, shape)
+            classes_after = _place_in_volume(_liver_classes(wider_map), wider, shape)
             accepted = []
             for side in sides:
-                beyond, area = (
-                    cut_beyond_side(side, box, wider),
-                    measure_contact_mm2(before > 0, side, self.spacing),
-                )
+                beyond = cut_beyond_side(side, box, wider)
+                area = measure_contact_mm2(before > 0, side, self.spacing)
                 diameter_mm = measure_contact_diameter_mm(before > 0, side, self.spacing)
                 if liver_ends_beyond(classes_after, beyond, self.spacing, area) or (
                     diameter_mm >= self.contact_diameter_mm
@@ -286,7 +286,7 @@ class WindowInferer(Inferer):
 def _liver_classes(class_map: torch.Tensor) -> NDArray[np.uint8]:
     """Computes classes (X, Y, Z) of liver and lesions from a map (1, C, X, Y, Z), 0 elsewhere."""
     classes = class_map[0, : len(CLASSES)].argmax(dim=0).to(torch.uint8).cpu().numpy()
-    return np.where(liver_region(classes, (1.0, 1.0, 1.0), grow_mm=0.0), classes, np.uint8(0))
+    return np.where(compute_liver_region(classes, (1.0, 1.0, 1.0), grow_mm=0.0), classes, np.uint8(0))
 
 
 def _place_in_volume(

@@ -15,7 +15,7 @@ import torch
 from monai.data import MetaTensor
 from numpy.typing import ArrayLike, NDArray
 
-from scripts.lidia.components import bounding_box, union_box
+from scripts.lidia.components import compute_union_box, find_bounding_box
 from scripts.lidia.geometry.grid import Grid, crop_affine
 from scripts.lidia.geometry.resample import resample
 from scripts.lidia.vocabulary import BACKGROUND, CLASSES
@@ -80,11 +80,13 @@ def to_native_grid(
         unsure, reach = plain[BACKGROUND] < SURE, 0.0
     else:  # the negation includes NaN, which must be reported later
         unsure, reach = ~(plain[1 : len(CLASSES)].amax(dim=0) <= plain[BACKGROUND]), reach_mm
-    boxes = [_widen_box(bounding_box(unsure) or (slice(0, 1),) * 3, affine, plain.shape[1:], reach)]
-    mask_box = None if user_liver is None else bounding_box(user_liver)
+    boxes = [_widen_box(find_bounding_box(unsure) or (slice(0, 1),) * 3, affine, plain.shape[1:], reach)]
+    mask_box = None if user_liver is None else find_bounding_box(user_liver)
     mask = [] if mask_box is None else [_widen_box(mask_box, native, shape, reach)]
-    network_box = union_box(boxes + [_transfer_box(part, native, affine, plain.shape[1:]) for part in mask])
-    box = union_box([_transfer_box(network_box, affine, native, shape), *mask])
+    network_box = compute_union_box(
+        boxes + [_transfer_box(part, native, affine, plain.shape[1:]) for part in mask]
+    )
+    box = compute_union_box([_transfer_box(network_box, affine, native, shape), *mask])
     part = MetaTensor(
         plain[(slice(None), *network_box)], affine=torch.from_numpy(crop_affine(affine, network_box))
     )

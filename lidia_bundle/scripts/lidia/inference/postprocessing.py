@@ -24,7 +24,7 @@ from scripts.lidia.inference.native_grid import to_native_grid
 from scripts.lidia.metrics.platt_scaling import Calibration
 from scripts.lidia.postprocess.branch_scores import split_branch
 from scripts.lidia.postprocess.diagnosis import NO_LIVER, Diagnosis, diagnose
-from scripts.lidia.postprocess.liver_region import liver_region
+from scripts.lidia.postprocess.liver_region import compute_liver_region
 from scripts.lidia.postprocess.restrict_types import check_types, restrict_to_types
 from scripts.lidia.vocabulary import BACKGROUND, CLASSES, LESION_TYPES, LIVER
 
@@ -156,7 +156,7 @@ class Diagnosed(Transform):
         maps, affine = pred.as_tensor()[: len(CLASSES)].cpu(), pred.affine.cpu().numpy().astype(np.float64)
         classes = maps.argmax(dim=0).numpy()
         if user_liver is None:
-            liver_on_network_grid = liver_region(
+            liver_on_network_grid = compute_liver_region(
                 classes, np.linalg.norm(affine[:3, :3], axis=0).tolist(), grow_mm=0.0
             )
             warnings = check_liver(liver, native, find_reached_ends(liver_on_network_grid, affine))

@@ -18,7 +18,7 @@ from monai.engines.utils import IterationEvents
 from numpy.typing import NDArray
 
 from scripts.lidia.atomic import write_atomically, write_json
-from scripts.lidia.components import bounding_box
+from scripts.lidia.components import find_bounding_box
 from scripts.lidia.input_folders import list_files
 from scripts.lidia.postprocess.diagnosis import Diagnosis
 from scripts.lidia.runtime.weights import hash_file, hash_weight_files, list_weight_files
@@ -92,7 +92,7 @@ def _to_file_order(voxels: NDArray[Any]) -> NDArray[Any]:
     if voxels.ndim != 3 or voxels.flags.f_contiguous:
         return voxels
     converted = np.zeros(voxels.shape, voxels.dtype, order="F")
-    box = bounding_box(voxels != 0)
+    box = find_bounding_box(voxels != 0)
     if box is not None:
         converted[box] = voxels[box]
     return converted

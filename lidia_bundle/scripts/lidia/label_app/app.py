@@ -27,7 +27,7 @@ from scripts.lidia.label_app.endpoints import INFER, TRAIN, TRAINING_OPTIONS
 from scripts.lidia.label_app.gate import Gate
 from scripts.lidia.label_app.label_values import UID
 from scripts.lidia.label_app.values import Check, ServerState, check_group
-from scripts.lidia.postprocess.confidence_filter import mean_binary_entropy
+from scripts.lidia.postprocess.confidence_filter import compute_mean_binary_entropy
 from scripts.lidia.report.palette import LABEL_COLOURS
 from scripts.lidia.runtime.weights import hash_file
 
@@ -151,7 +151,7 @@ class Uncertainty(ScoringMethod):
             if datastore.get_image_info(image).get("scored_by") != weights:
                 try:
                     infer_request = {"image": datastore.get_image_uri(image), "result_write_to_file": False}
-                    bits = mean_binary_entropy(self.infer(infer_request)[1]["probabilities"].values())
+                    bits = compute_mean_binary_entropy(self.infer(infer_request)[1]["probabilities"].values())
                 except HTTPException as problem:
                     failed[image] = problem.detail
                     continue

@@ -20,11 +20,11 @@ from torch import Tensor, nn
 
 from scripts.lidia.loss.instance_targets import Targets
 from scripts.lidia.loss.point_sampling import (
-    features_at,
-    lesion_shell,
-    most_uncertain,
-    sample_voxels,
-    uniform_points,
+    draw_points,
+    draw_voxels,
+    find_lesion_shell,
+    interpolate_sample,
+    select_most_uncertain,
 )
 
 
@@ -54,7 +54,7 @@ class PointFeatures(NamedTuple):
     inside: Tensor
 
 
-def bce_and_dice(logits: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
+def compute_bce_and_dice(logits: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
     """Compute mean binary cross-entropy (T,) and Dice loss (T,), smoothing 1, of (T, N) logits and truth."""
     entropy = F.binary_cross_entropy_with_logits(logits, truth, reduction="none").mean(dim=1)
     soft = logits.sigmoid()
@@ -62,7 +62,7 @@ def bce_and_dice(logits: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
     return entropy, dice
 
 
-def logits_at(embeddings: Tensor, features: Tensor) -> Tensor:
+def compute_point_logits(embeddings: Tensor, features: Tensor) -> Tensor:
     """Compute mask logits (T, N) of embeddings (T, E + 1) at features (E, N)."""
     return embeddings[:, :-1] @ features + embeddings[:, -1:]
 
@@ -102,20 +102,20 @@ class MaskLoss(nn.Module):
     def draw(self, instances: Tensor, targets: Targets) -> MaskPoints:
         """Draw the points of a sample from its instance ids (X, Y, Z) and its T targets."""
         total = int(self.points * self.oversample)
-        shared = uniform_points(instances.numel(), total, instances.device)
+        shared = draw_points(instances.numel(), total, instances.device)
         near = int(total * self.boundary_fraction)
-        shell = lesion_shell(instances, self.boundary_width) if near else None
+        shell = find_lesion_shell(instances, self.boundary_width) if near else None
         if shell is not None and bool(shell.any()):
-            shared[:near] = sample_voxels(shell, near)
+            shared[:near] = draw_voxels(shell, near)
             shared = shared[torch.randperm(total, device=shared.device)]
         count = int(self.points * self.foreground)
-        inside = [sample_voxels(mask, count) for mask in targets.masks]
+        inside = [draw_voxels(mask, count) for mask in targets.masks]
         return MaskPoints(shared, torch.stack(inside) if inside else shared.new_zeros((0, count)))
 
     def read(self, features: Tensor, points: MaskPoints, targets: Targets) -> PointFeatures:
         """Interpolate the features (E, x, y, z) of a sample at its points."""
         index = torch.cat([points.shared, points.inside.flatten()])
-        values = features_at(features, index, targets.masks.shape[1:])  # (E, M + T·F)
+        values = interpolate_sample(features, index, targets.masks.shape[1:])  # (E, M + T·F)
         shared, inside = values.split([len(points.shared), points.inside.numel()], dim=1)
         masks = targets.masks.flatten(1)
         truth = masks.gather(1, points.shared.expand(len(masks), -1)).to(values.dtype)
@@ -125,7 +125,7 @@ class MaskLoss(nn.Module):
     def pick(self, embeddings: Tensor, at: PointFeatures) -> Tensor:
         """Select the columns (T, points) of the shared candidates at which each mask is evaluated."""
         uncertain_count = int(self.points * self.uncertain)
-        uncertain = most_uncertain(logits_at(embeddings, at.shared), uncertain_count)
+        uncertain = select_most_uncertain(compute_point_logits(embeddings, at.shared), uncertain_count)
         rest = torch.randint(
             at.shared.shape[1], (len(embeddings), self.points - uncertain_count), device=uncertain.device
         )
@@ -145,11 +145,11 @@ class MaskLoss(nn.Module):
         Returns:
             (M,) and (M,).
         """
-        shared = logits_at(embeddings, at.shared).gather(1, columns)
+        shared = compute_point_logits(embeddings, at.shared).gather(1, columns)
         truth = at.shared_truth[target_index].gather(1, columns)
         inside = (
             torch.einsum("me,emf->mf", embeddings[:, :-1], at.inside[:, target_index]) + embeddings[:, -1:]
         )
-        return bce_and_dice(
+        return compute_bce_and_dice(
             torch.cat([shared, inside], dim=1), torch.cat([truth, torch.ones_like(inside)], dim=1)
         )

@@ -15,7 +15,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from scripts.lidia.loss.instance_targets import Targets
-from scripts.lidia.loss.mask_loss import PointFeatures, logits_at
+from scripts.lidia.loss.mask_loss import PointFeatures, compute_point_logits
 
 
 class Assignment(NamedTuple):
@@ -84,7 +84,7 @@ class HungarianMatcher:
         Returns:
             Hungarian pairs, then the proposals that are also assigned to their lesion.
         """
-        sampled = logits_at(embeddings, torch.cat([at.shared, at.inside.flatten(1)], dim=1))
+        sampled = compute_point_logits(embeddings, torch.cat([at.shared, at.inside.flatten(1)], dim=1))
         own = torch.eye(len(targets.classes), device=sampled.device).repeat_interleave(
             at.inside.shape[2], dim=1
         )

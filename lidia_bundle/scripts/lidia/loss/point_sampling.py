@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def at_voxels(features: Tensor, index: Tensor, shape: Sequence[int]) -> Tensor:
+def interpolate_at_voxels(features: Tensor, index: Tensor, shape: Sequence[int]) -> Tensor:
     """Interpolate a feature grid trilinearly at voxel centres of the network's grid.
 
     Args:
@@ -36,8 +36,8 @@ def at_voxels(features: Tensor, index: Tensor, shape: Sequence[int]) -> Tensor:
     ]
 
 
-def features_at(features: Tensor, index: Tensor, shape: Sequence[int]) -> Tensor:
-    """Do the same as `at_voxels` faster for one sample with many channels: (E, x, y, z), (N,) -> (E, N).
+def interpolate_sample(features: Tensor, index: Tensor, shape: Sequence[int]) -> Tensor:
+    """Interpolate one sample, (E, x, y, z) and (N,) -> (E, N), as `interpolate_at_voxels` does, but faster.
 
     Each corner of a point's cell is read, and its gradient written, as one contiguous row of channels;
     grid_sample accesses a different memory location for each channel.
@@ -64,18 +64,18 @@ def _neighbours(size: int, cells: int, kind: torch.dtype, device: torch.device) 
     return torch.stack([low, (low + 1).clamp(max=cells - 1)], 1), torch.stack([1.0 - share, share], 1)
 
 
-def uniform_points(voxels: int, count: int, device: torch.device) -> Tensor:
+def draw_points(voxels: int, count: int, device: torch.device) -> Tensor:
     """Draw (count,) flat indices of `voxels` voxels uniformly with replacement."""
     return torch.randint(voxels, (count,), device=device)
 
 
-def sample_voxels(mask: Tensor, count: int) -> Tensor:
+def draw_voxels(mask: Tensor, count: int) -> Tensor:
     """Draw (count,) flat indices with replacement from the true voxels of a mask that is not empty."""
-    inside = true_voxels(mask)
+    inside = find_true_voxels(mask)
     return inside[torch.randint(inside.shape[0], (count,), device=inside.device)]
 
 
-def true_voxels(mask: Tensor) -> Tensor:
+def find_true_voxels(mask: Tensor) -> Tensor:
     """Return the flat indices of the true voxels in ascending order, skipping empty blocks of eight."""
     flat = mask.flatten()
     if len(flat) % 8 or flat.storage_offset() % 8:
@@ -85,7 +85,7 @@ def true_voxels(mask: Tensor) -> Tensor:
     return blocks[row] * 8 + place
 
 
-def lesion_shell(instances: Tensor, width: int) -> Tensor:
+def find_lesion_shell(instances: Tensor, width: int) -> Tensor:
     """Mask the voxels outside of lesions within `width` voxels of one: (X, Y, Z) ids -> (X, Y, Z) bool."""
     lesion = instances > 0
     grown = lesion.clone()
@@ -97,6 +97,6 @@ def lesion_shell(instances: Tensor, width: int) -> Tensor:
     return grown & ~lesion
 
 
-def most_uncertain(logits: Tensor, count: int) -> Tensor:
+def select_most_uncertain(logits: Tensor, count: int) -> Tensor:
     """Select the (T, count) indices of the mask logits (T, N) closest to 0, in any order."""
     return logits.abs().topk(count, dim=1, largest=False, sorted=False).indices

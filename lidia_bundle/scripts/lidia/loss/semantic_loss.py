@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from monai.losses import DiceCELoss
 from torch import Tensor, nn
 
-from scripts.lidia.loss.point_sampling import at_voxels, sample_voxels
+from scripts.lidia.loss.point_sampling import draw_voxels, interpolate_at_voxels
 from scripts.lidia.vocabulary import FIRST_LESION, IGNORED, LIVER
 
 
@@ -31,9 +31,9 @@ class SemanticLoss(nn.Module):
             lesion = classes >= FIRST_LESION
             ids = instances[lesion].unique().tolist()
             part = int(self.points * self.foreground / len(ids)) if ids else 0
-            inside = [sample_voxels(lesion & (instances == k), part) for k in ids] if part else []
+            inside = [draw_voxels(lesion & (instances == k), part) for k in ids] if part else []
             rows.append(
-                torch.cat([sample_voxels(classes > IGNORED, self.points - part * len(inside)), *inside])
+                torch.cat([draw_voxels(classes > IGNORED, self.points - part * len(inside)), *inside])
             )
         return torch.stack(rows)
 
@@ -48,8 +48,10 @@ class SemanticLoss(nn.Module):
         """
         shape = target.shape[2:]
         truth = target[:, 0].flatten(1).gather(1, points)[:, None]  # (B, 1, N)
-        loss = self.loss(at_voxels(logits, points, shape), truth)
+        loss = self.loss(interpolate_at_voxels(logits, points, shape), truth)
         if liver is not None:
             inside = (truth >= LIVER).to(logits.dtype)
-            loss = loss + F.binary_cross_entropy_with_logits(at_voxels(liver, points, shape), inside)
+            loss = loss + F.binary_cross_entropy_with_logits(
+                interpolate_at_voxels(liver, points, shape), inside
+            )
         return loss

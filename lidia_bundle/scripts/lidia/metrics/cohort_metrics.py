@@ -8,13 +8,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scripts.lidia.metrics.patient_auc import area_under_curve, mean_area
+from scripts.lidia.metrics.patient_auc import compute_auc, compute_mean_auc
 from scripts.lidia.metrics.patient_rows import AUTHORS, RULES, SIZES, Protocol, list_rules
 from scripts.lidia.metrics.platt_scaling import (
     Platt,
     apply_platt,
-    brier_score_and_skill,
-    expected_calibration_error,
+    compute_brier_score_and_skill,
+    compute_calibration_error,
 )
 from scripts.lidia.vocabulary import LESION_TYPES
 
@@ -70,7 +70,7 @@ def summarise_patient_scores(
     return summary
 
 
-def weighted_ratio(
+def compute_weighted_ratio(
     weights: NDArray[np.float64], numerator: NDArray[np.float64], denominator: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Divide one weighted sum by another, `(D,)`; nan if the denominator is 0."""
@@ -87,13 +87,13 @@ def _add_patient_areas(
     all_patients = np.ones(weights.shape[1], bool)
 
     def area(name: str, score: str, truth: NDArray[np.bool_], subset: NDArray[np.bool_]) -> None:
-        values = area_under_curve(table[f"{rule}_{score}"][subset], truth[subset], weights[:, subset])
+        values = compute_auc(table[f"{rule}_{score}"][subset], truth[subset], weights[:, subset])
         positives = int(truth[subset].sum())
         summary.values[name], summary.counts[name] = values, int(subset.sum())
         summary.notes[name] = f"{positives} with, {int(subset.sum()) - positives} without"
 
     def mean(name: str, parts: list[str]) -> None:
-        summary.values[name] = mean_area({part: summary.values[part] for part in parts})
+        summary.values[name] = compute_mean_auc({part: summary.values[part] for part in parts})
         summary.counts[name] = min(summary.counts[part] for part in parts)
         undefined = [part for part in parts if np.isnan(summary.values[part][0])]
         if undefined:
@@ -133,7 +133,7 @@ def _add_lesion_ratios(summary: Summary, table: Table, weights: NDArray[np.float
     scores = []
     for name in LESION_TYPES:
         both = sum((called[name, other] + called[other, name] for other in LESION_TYPES), 0 * typed)
-        scores.append(weighted_ratio(weights, 2 * called[name, name], both))
+        scores.append(compute_weighted_ratio(weights, 2 * called[name, name], both))
     summary.values["macro_f1"], summary.counts["macro_f1"] = _mean_over_types(scores), int(typed.sum())
     for name in (*LESION_TYPES, *SIZES):
         _add_ratio(summary, weights, f"sensitivity_{name}", table[f"hits_{name}"], table[f"truths_{name}"])
@@ -169,9 +169,9 @@ def _add_calibration_errors(
             continue
         scores = table[f"livermax_{name}"]
         chances = apply_platt(scores, lines[name]) if lines and name in lines else scores
-        parts["ece"].append(expected_calibration_error(chances, truth, weights))
+        parts["ece"].append(compute_calibration_error(chances, truth, weights))
         for key, values in zip(
-            ("brier", "brier_skill"), brier_score_and_skill(chances, truth, weights), strict=True
+            ("brier", "brier_skill"), compute_brier_score_and_skill(chances, truth, weights), strict=True
         ):
             parts[key].append(values)
     for key, type_values in parts.items():
@@ -189,7 +189,7 @@ def _add_ratio(
     numerator: NDArray[np.float64],
     denominator: NDArray[np.float64],
 ) -> None:
-    summary.values[name] = weighted_ratio(weights, numerator, denominator)
+    summary.values[name] = compute_weighted_ratio(weights, numerator, denominator)
     summary.counts[name] = int(denominator.sum())
 
 

@@ -15,7 +15,7 @@ from scripts.lidia.components import as_array
 from scripts.lidia.vocabulary import CLASSES, FIRST_LESION, LESION_TYPES, LIVER
 
 
-def dice_from_counts(shared: float, predicted: float, truth: float) -> float:
+def compute_dice_from_counts(shared: float, predicted: float, truth: float) -> float:
     """Compute Dice from voxel counts; nan if both volumes are empty."""
     return float(2 * shared / (predicted + truth)) if predicted + truth > 0 else float("nan")
 
@@ -48,17 +48,19 @@ def compute_dice(
         counts = all_counts - _count_class_pairs(prediction[excluded], label[excluded])
     lesions = slice(FIRST_LESION, len(CLASSES))
     result = {
-        "lesions": dice_from_counts(
+        "lesions": compute_dice_from_counts(
             counts[lesions, lesions].sum(), counts[lesions].sum(), counts[:, lesions].sum()
         ),
         "liver": float("nan"),
     }
     if all_counts[:, LIVER].sum() > 0:
-        result["liver"] = dice_from_counts(
+        result["liver"] = compute_dice_from_counts(
             all_counts[1:, 1:].sum(), all_counts[1:].sum(), all_counts[:, 1:].sum()
         )
     for index, name in enumerate(LESION_TYPES, FIRST_LESION):
-        result[name] = dice_from_counts(counts[index, index], counts[index].sum(), counts[:, index].sum())
+        result[name] = compute_dice_from_counts(
+            counts[index, index], counts[index].sum(), counts[:, index].sum()
+        )
     return result
 
 

@@ -40,7 +40,7 @@ def draw_patients(patients: int, draws: int = DRAWS, seed: int = 0) -> NDArray[n
     return weights
 
 
-def interval(values: NDArray[np.float64], n: int, level: float = LEVEL) -> dict[str, Any]:
+def compute_interval(values: NDArray[np.float64], n: int, level: float = LEVEL) -> dict[str, Any]:
     """Percentile interval of a bootstrapped metric.
 
     Args:
@@ -60,7 +60,7 @@ def interval(values: NDArray[np.float64], n: int, level: float = LEVEL) -> dict[
     return {"value": value, "low": float(low), "high": float(high), "n": n}
 
 
-def paired_difference(one: NDArray[np.float64], other: NDArray[np.float64], n: int) -> dict[str, Any]:
+def compute_paired_difference(one: NDArray[np.float64], other: NDArray[np.float64], n: int) -> dict[str, Any]:
     """Interval and two-sided p of `one - other`, both from the same draws.
 
     Args:
@@ -73,18 +73,18 @@ def paired_difference(one: NDArray[np.float64], other: NDArray[np.float64], n: i
     """
     gaps = one - other
     drawn = gaps[1:][np.isfinite(gaps[1:])]
-    result = interval(gaps, n)
+    result = compute_interval(gaps, n)
     sides = min((drawn <= 0).mean(), (drawn >= 0).mean()) if len(drawn) else np.nan
     result["p"] = None if np.isnan(sides) else float(min(1.0, 2 * max(sides, 1 / (len(drawn) + 1))))
     return result
 
 
-def normal_quantile(level: float = LEVEL) -> float:
+def compute_normal_quantile(level: float = LEVEL) -> float:
     """Standard deviations from the middle of a normal interval to its ends, 1.96 at 0.95."""
     return float(norm.ppf((1 + level) / 2))
 
 
-def wilson(hits: int, n: int, level: float = LEVEL) -> tuple[float, float]:
+def compute_wilson_interval(hits: int, n: int, level: float = LEVEL) -> tuple[float, float]:
     """Wilson's interval of a proportion.
 
     Raises:
@@ -105,7 +105,7 @@ class DeLong(NamedTuple):
     """`(M, M)`"""
 
 
-def delong(scores: ArrayLike, truth: ArrayLike) -> DeLong:
+def compute_delong(scores: ArrayLike, truth: ArrayLike) -> DeLong:
     """Areas under the ROC curve and their covariance (DeLong, DeLong and Clarke-Pearson 1988, by midranks).
 
     Args:
@@ -128,7 +128,9 @@ def delong(scores: ArrayLike, truth: ArrayLike) -> DeLong:
     return DeLong(wins.mean(axis=1), np.atleast_2d(np.cov(wins)) / m + np.atleast_2d(np.cov(losses)) / n)
 
 
-def delong_interval(scores: ArrayLike, truth: ArrayLike, level: float = LEVEL) -> tuple[float, float] | None:
+def compute_delong_interval(
+    scores: ArrayLike, truth: ArrayLike, level: float = LEVEL
+) -> tuple[float, float] | None:
     """DeLong's interval of one area on the logit scale.
 
     Args:
@@ -142,21 +144,21 @@ def delong_interval(scores: ArrayLike, truth: ArrayLike, level: float = LEVEL) -
     positive = np.asarray(truth, bool)
     if min(positive.sum(), (~positive).sum()) < 2:
         return None
-    estimate = delong(scores, truth)
+    estimate = compute_delong(scores, truth)
     area, spread = float(estimate.areas[0]), float(np.sqrt(estimate.covariance[0, 0]))
     if not 0 < area < 1 or spread == 0:
         return None
-    middle, half = np.log(area / (1 - area)), normal_quantile(level) * spread / (area * (1 - area))
+    middle, half = np.log(area / (1 - area)), compute_normal_quantile(level) * spread / (area * (1 - area))
     return float(1 / (1 + np.exp(half - middle))), float(1 / (1 + np.exp(-half - middle)))
 
 
-def delong_test(one: ArrayLike, other: ArrayLike, truth: ArrayLike) -> tuple[float, float]:
+def compare_by_delong(one: ArrayLike, other: ArrayLike, truth: ArrayLike) -> tuple[float, float]:
     """Z and two-sided p of the difference of two areas on the same patients.
 
     Raises:
         ValueError: fewer than two positives or negatives, or a score is not finite.
     """
-    estimate = delong(np.stack([np.asarray(one, np.float64), np.asarray(other, np.float64)]), truth)
+    estimate = compute_delong(np.stack([np.asarray(one, np.float64), np.asarray(other, np.float64)]), truth)
     spread = np.sqrt(np.array([1, -1]) @ estimate.covariance @ np.array([1, -1]))
     if spread == 0:
         return 0.0, 1.0

@@ -28,10 +28,10 @@ from scripts.lidia.components import (
     Component,
     Numbers,
     as_array,
-    bounding_box,
-    component_stats,
+    find_bounding_box,
     is_smaller,
     label_components,
+    measure_components,
     shift_component,
 )
 from scripts.lidia.vocabulary import CLASSES, FIRST_LESION
@@ -129,7 +129,7 @@ def find_lesions(
         ValueError: a volume does not have three axes.
     """
     whole = as_array(classes)
-    box = bounding_box(whole, above=FIRST_LESION - 1)
+    box = find_bounding_box(whole, above=FIRST_LESION - 1)
     if box is None:
         return LesionMap(whole.shape, (slice(0, 0),) * 3, np.zeros((0, 0, 0), np.uint32), [])
     # Lesions fill a small part of a scan: all further steps read their box only.
@@ -137,7 +137,7 @@ def find_lesions(
     kinds -= FIRST_LESION - 1
     inside = _number_lesions(kinds, None if instances is None else as_array(instances)[box])
     lesions = []
-    for component in component_stats(inside, spacing):
+    for component in measure_components(inside, spacing):
         mask = inside[component.box] == component.instance
         if is_smaller(component.volume_mm3, smallest_mm3):
             inside[component.box][mask] = 0

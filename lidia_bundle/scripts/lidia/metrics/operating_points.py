@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from scripts.lidia.metrics.intervals import wilson
+from scripts.lidia.metrics.intervals import compute_wilson_interval
 
 SENSITIVITY, SPECIFICITY = 0.95, 0.95
 RULED_OUT, OPEN, RULED_IN = "ruled out", "open", "ruled in"
@@ -99,7 +99,7 @@ def evaluate_operating_point(probabilities: ArrayLike, truth: ArrayLike, point: 
 
     def share(flags: ArrayLike) -> tuple[float, float, float]:
         hits, count = int(np.sum(flags)), len(np.asarray(flags))
-        return hits / max(count, 1), *wilson(hits, count)
+        return hits / max(count, 1), *compute_wilson_interval(hits, count)
 
     return Triage(
         *(len(values), int(positive.sum())),

@@ -47,7 +47,7 @@ def sum_true_volumes(
     return volumes
 
 
-def area_under_curve(
+def compute_auc(
     scores: ArrayLike, truth: ArrayLike, weights: NDArray[np.float64] | None = None
 ) -> NDArray[np.float64]:
     """Compute the area under the ROC curve; ties count half.
@@ -84,7 +84,7 @@ def area_under_curve(
     return np.divide(concordant, pairs, out=np.full(len(counts), np.nan), where=pairs > 0)
 
 
-def mean_area(areas: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+def compute_mean_auc(areas: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
     """Compute the unweighted mean of several areas; the first draw is the cohort itself.
 
     An area that is undefined in the first draw is excluded. An area that is undefined in a later draw,

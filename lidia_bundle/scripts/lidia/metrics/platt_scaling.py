@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
-from scripts.lidia.metrics.intervals import LEVEL, normal_quantile
+from scripts.lidia.metrics.intervals import LEVEL, compute_normal_quantile
 from scripts.lidia.metrics.operating_points import OperatingPoint
 
 EDGE = 1e-6
@@ -53,7 +53,7 @@ class Calibration(NamedTuple):
     """AUC-8 by the phases in use, such as `nc+venous`."""
 
 
-def logit(scores: ArrayLike) -> NDArray[np.float64]:
+def compute_logit(scores: ArrayLike) -> NDArray[np.float64]:
     """Compute the log odds of scores in 0..1."""
     clipped = np.clip(np.asarray(scores, np.float64), EDGE, 1 - EDGE)
     return np.log(clipped) - np.log1p(-clipped)
@@ -72,7 +72,7 @@ def fit_platt(scores: ArrayLike, truth: ArrayLike, *, smooth: bool = True) -> Pl
     Raises:
         ValueError: a score is not finite, or all patients are positive or all negative.
     """
-    values, positive = logit(scores), np.asarray(truth, bool)
+    values, positive = compute_logit(scores), np.asarray(truth, bool)
     if not np.isfinite(values).all():
         raise ValueError("A score is not finite.")
     n1, n0 = int(positive.sum()), int((~positive).sum())
@@ -94,7 +94,7 @@ def fit_platt(scores: ArrayLike, truth: ArrayLike, *, smooth: bool = True) -> Pl
 
 def apply_platt(scores: ArrayLike, line: Platt) -> NDArray[np.float64]:
     """Compute the calibrated probabilities of scores in 0..1."""
-    return np.asarray(expit(line.slope * logit(scores) + line.intercept))
+    return np.asarray(expit(line.slope * compute_logit(scores) + line.intercept))
 
 
 def estimate_platt_covariance(scores: ArrayLike, line: Platt) -> PlattCovariance:
@@ -108,18 +108,18 @@ def estimate_platt_covariance(scores: ArrayLike, line: Platt) -> PlattCovariance
     variances = np.clip(probabilities * (1 - probabilities), EDGE, None)
     if line.slope == 0:
         return PlattCovariance(0.0, 0.0, float(1 / variances.sum()))
-    design = np.stack([logit(scores), np.ones(len(variances))], axis=1)
+    design = np.stack([compute_logit(scores), np.ones(len(variances))], axis=1)
     covariance = np.linalg.inv(design.T @ (design * variances[:, None]) + EDGE * np.eye(2))
     return PlattCovariance(float(covariance[0, 0]), float(covariance[0, 1]), float(covariance[1, 1]))
 
 
-def slope_interval(line: Platt, spread: PlattCovariance, level: float = LEVEL) -> tuple[float, float]:
+def compute_slope_interval(line: Platt, spread: PlattCovariance, level: float = LEVEL) -> tuple[float, float]:
     """Compute Wald's interval of a fitted slope."""
-    half = normal_quantile(level) * spread.slope_variance**0.5
+    half = compute_normal_quantile(level) * spread.slope_variance**0.5
     return line.slope - half, line.slope + half
 
 
-def platt_interval(
+def compute_platt_interval(
     score: float, line: Platt, spread: PlattCovariance, level: float = LEVEL
 ) -> tuple[float, float]:
     """Compute the interval of a calibrated probability, symmetric on the logit (delta method).
@@ -132,15 +132,15 @@ def platt_interval(
         spread: covariance of the line.
         level: confidence level.
     """
-    x = float(logit(score))
+    x = float(compute_logit(score))
     error = np.sqrt(
         max(spread.slope_variance * x * x + 2 * spread.covariance * x + spread.intercept_variance, 0.0)
     )
-    middle, half = line.slope * x + line.intercept, normal_quantile(level) * error
+    middle, half = line.slope * x + line.intercept, compute_normal_quantile(level) * error
     return float(expit(middle - half)), float(expit(middle + half))
 
 
-def brier_score_and_skill(
+def compute_brier_score_and_skill(
     probabilities: ArrayLike, truth: ArrayLike, weights: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Compute the Brier score, and its skill against the prevalence as prediction (1 best, 0 no better).
@@ -162,7 +162,7 @@ def brier_score_and_skill(
     return score, 1 - relative
 
 
-def expected_calibration_error(
+def compute_calibration_error(
     probabilities: ArrayLike, truth: ArrayLike, weights: NDArray[np.float64], bins: int = BINS
 ) -> NDArray[np.float64]:
     """Compute the expected calibration error over bins of equal mass.

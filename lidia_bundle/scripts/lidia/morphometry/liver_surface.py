@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 
-from scripts.lidia.components import as_array, bounding_box
+from scripts.lidia.components import as_array, find_bounding_box
 
 
 class LiverSurface:
@@ -52,7 +52,7 @@ def _find_faces(mask: NDArray[np.bool_], whole: bool = False) -> NDArray[np.floa
 
     With `whole`, faces at the border of the volume count too.
     """
-    box = bounding_box(mask)
+    box = find_bounding_box(mask)
     if box is None:
         return np.zeros((0, 3))
     part = np.pad(mask[box], 1)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import binary_erosion
 
-from scripts.lidia.components import as_array, bounding_box
+from scripts.lidia.components import as_array, find_bounding_box
 
 MAX_SAMPLES = 20_000
 """Maximum number of sampled voxels; more do not improve a mean."""
@@ -54,7 +54,7 @@ def sample_parenchyma(liver: ArrayLike, lesions: ArrayLike, spacing: Sequence[fl
         ValueError: the volume does not have three axes.
     """
     tissue = (as_array(liver) > 0) & ~(as_array(lesions) > 0)
-    box = bounding_box(tissue)
+    box = find_bounding_box(tissue)
     if box is None:
         return np.zeros((0, 3), np.int64)
     # On a fine grid a subset of the voxels is sufficient

@@ -111,7 +111,7 @@ class SinePosition(nn.Module):
         return code[..., : self.width]
 
 
-def voxel_positions(x: int, y: int, z: int, stride: int, device: torch.device) -> Tensor:
+def compute_voxel_positions(x: int, y: int, z: int, stride: int, device: torch.device) -> Tensor:
     """Return the (x·y·z, 3) cell centres of a feature grid, in network voxels from the window's centre."""
     i = (torch.arange(x, device=device) + 0.5 - x / 2.0) * stride
     j = (torch.arange(y, device=device) + 0.5 - y / 2.0) * stride

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from scripts.lidia.contract import LayerPrediction, Prediction, check_image, is_exporting
 from scripts.lidia.net.hounsfield_path import HounsfieldPath, stretch_soft_tissue
-from scripts.lidia.net.mask_pilots import pilot_masks, pool_under_masks
-from scripts.lidia.net.query_heads import mask_logits
+from scripts.lidia.net.mask_pilots import make_pilot_masks, pool_under_masks
+from scripts.lidia.net.query_heads import compute_mask_logits
 from scripts.lidia.net.semantic_head import SemanticHead
-from scripts.lidia.net.semantic_map import mix_maps, semantic_map
+from scripts.lidia.net.semantic_map import compute_semantic_map, mix_maps
 from scripts.lidia.recorded_randomness import RecordedChoices
 
 
@@ -158,8 +158,10 @@ class LIDIA(nn.Module):
         logits, embeds, _ = self.transformer_decoder(
             features.pyramid, mask_features, descriptors, queries.feat, queries.embed, no_pilots
         )
-        masks = mask_logits(embeds[-1], mask_features.flatten(2)).unflatten(2, mask_features.shape[2:])
-        probabilities = semantic_map(logits[-1], masks, max_over_queries=self.max_over_queries)
+        masks = compute_mask_logits(embeds[-1], mask_features.flatten(2)).unflatten(
+            2, mask_features.shape[2:]
+        )
+        probabilities = compute_semantic_map(logits[-1], masks, max_over_queries=self.max_over_queries)
         if self.semantic_share > 0.0 or self.type_share > 0.0:
             head = semantic_logits.softmax(dim=1)
             probabilities = mix_maps(probabilities, head, self.semantic_share, self.type_share)
@@ -212,7 +214,7 @@ class LIDIA(nn.Module):
     def _draw_pilots(self, target: Tensor | None, mask_features: Tensor) -> tuple[Tensor | None, Tensor]:
         """Return the pilot masks (B, T, x, y, z), or None without pilots, and their instances (B, T)."""
         if self.mask_pilots and target is not None:
-            masks, instances = self.choices.choose(lambda: pilot_masks(target, self.stem_stride))
+            masks, instances = self.choices.choose(lambda: make_pilot_masks(target, self.stem_stride))
             return (masks if instances.shape[1] else None), instances
         no_instances = torch.zeros((len(mask_features), 0), dtype=torch.long, device=mask_features.device)
         return None, no_instances

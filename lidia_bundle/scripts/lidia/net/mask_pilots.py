@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scripts.lidia.net.blocks import voxel_positions
+from scripts.lidia.net.blocks import compute_voxel_positions
 from scripts.lidia.vocabulary import IGNORED
 
 
-def pilot_masks(
+def make_pilot_masks(
     target: Tensor, stride: int, *, limit: int = 12, shift: int = 1, drop: float = 0.1
 ) -> tuple[Tensor, Tensor]:
     """Compute noised lesion masks on the feature grid.
@@ -64,5 +64,5 @@ def pool_under_masks(descriptors: Tensor, masks: Tensor, stem_stride: int) -> tu
     weight = masks.flatten(2)
     weight = weight / weight.sum(dim=2, keepdim=True).clamp(min=1.0)
     pooled = (descriptors.flatten(2) @ weight.transpose(1, 2)).transpose(1, 2)
-    centres = (weight @ voxel_positions(x, y, z, stem_stride, masks.device)).float()
+    centres = (weight @ compute_voxel_positions(x, y, z, stem_stride, masks.device)).float()
     return pooled, centres

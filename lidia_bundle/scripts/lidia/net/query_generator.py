@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scripts.lidia.net.blocks import Perceptron, SinePosition, voxel_positions
+from scripts.lidia.net.blocks import Perceptron, SinePosition, compute_voxel_positions
 from scripts.lidia.recorded_randomness import RecordedChoices
 from scripts.lidia.vocabulary import FIRST_LESION
 
@@ -78,10 +78,10 @@ class ProposalQueries(nn.Module):
         embed = self.query_embed.unsqueeze(0).expand(b, -1, -1)
         seeds = torch.full((b, feat.shape[1], 3), -1, dtype=torch.long, device=descriptors.device)
         if self.proposals > 0:
-            positions = voxel_positions(x, y, z, self.stem_stride, descriptors.device)[peaks]
+            positions = compute_voxel_positions(x, y, z, self.stem_stride, descriptors.device)[peaks]
             proposed_feat, proposed_embed = self.seed_embedding(gather_voxels(descriptors, peaks), positions)
             feat, embed = torch.cat([proposed_feat, feat], dim=1), torch.cat([proposed_embed, embed], dim=1)
-            centres = unravel(peaks, y, z) * self.stem_stride + self.stem_stride // 2
+            centres = unravel_indices(peaks, y, z) * self.stem_stride + self.stem_stride // 2
             seeds = torch.cat([centres, seeds], dim=1)
         return Queries(feat, embed, seeds)
 
@@ -89,14 +89,16 @@ class ProposalQueries(nn.Module):
         if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript skips the branch only so)
             if self.training:
                 return self._record_peaks(semantic_logits.detach())
-        return lesion_peaks(semantic_logits, self.proposals)
+        return find_lesion_peaks(semantic_logits, self.proposals)
 
     @torch.jit.unused
     def _record_peaks(self, semantic_logits: Tensor) -> Tensor:
-        return self.choices.choose(lambda: lesion_peaks(semantic_logits, self.proposals))
+        return self.choices.choose(lambda: find_lesion_peaks(semantic_logits, self.proposals))
 
 
-def lesion_peaks(semantic_logits: Tensor, count: int, window: int = 5, first: int = FIRST_LESION) -> Tensor:
+def find_lesion_peaks(
+    semantic_logits: Tensor, count: int, window: int = 5, first: int = FIRST_LESION
+) -> Tensor:
     """Find the feature voxels at the strongest local maxima of the lesion probability.
 
     Args:
@@ -122,6 +124,6 @@ def gather_voxels(features: Tensor, index: Tensor) -> Tensor:
     return flat.gather(2, index[:, None, :].expand(-1, flat.shape[1], -1)).transpose(1, 2)
 
 
-def unravel(index: Tensor, y: int, z: int) -> Tensor:
+def unravel_indices(index: Tensor, y: int, z: int) -> Tensor:
     """Convert flat voxel indices (...) of a grid with sizes (*, y, z) to indices (..., 3)."""
     return torch.stack([index // (y * z), index // z % y, index % z], dim=-1)

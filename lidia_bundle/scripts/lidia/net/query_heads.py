@@ -50,13 +50,13 @@ class QueryHeads(nn.Module):
         queries = self.norm(queries)
         embeddings = self.mask_embed(queries)
         if self.descriptor_dim > 0:
-            weight = mask_logits(embeddings.detach(), mask_features.detach()).sigmoid()  # (B, Q, N)
+            weight = compute_mask_logits(embeddings.detach(), mask_features.detach()).sigmoid()  # (B, Q, N)
             pooled = descriptors @ weight.transpose(1, 2)  # (B, W, Q): the large factor is not transposed
             pooled = pooled.transpose(1, 2) / (weight.sum(dim=2, keepdim=True) + 1e-3)
             queries = torch.cat([queries, pooled], dim=2)
         return self.class_embed(queries), embeddings
 
 
-def mask_logits(embeddings: Tensor, mask_features: Tensor) -> Tensor:
+def compute_mask_logits(embeddings: Tensor, mask_features: Tensor) -> Tensor:
     """Compute mask logits: (B, Q, E + 1) and (B, E, N) -> (B, Q, N)."""
     return torch.baddbmm(embeddings[..., -1:], embeddings[..., :-1], mask_features)

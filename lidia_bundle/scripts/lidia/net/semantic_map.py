@@ -26,7 +26,7 @@ from scripts.lidia.contract import is_exporting
 from scripts.lidia.vocabulary import FIRST_LESION
 
 
-def gather_votes(classes: Tensor, masks: Tensor, max_over_queries: bool) -> Tensor:
+def combine_query_scores(classes: Tensor, masks: Tensor, max_over_queries: bool) -> Tensor:
     """Compute Σ_q or max_q of class (B, Q, C) times mask (B, Q, N) -> (B, C, N), not normalised."""
     # One class at a time, because autocast would run a matrix product in half precision.
     votes: list[Tensor] = []
@@ -36,7 +36,7 @@ def gather_votes(classes: Tensor, masks: Tensor, max_over_queries: bool) -> Tens
     return torch.stack(votes, dim=1)
 
 
-def semantic_map(class_logits: Tensor, mask_logits: Tensor, max_over_queries: bool = False) -> Tensor:
+def compute_semantic_map(class_logits: Tensor, mask_logits: Tensor, max_over_queries: bool = False) -> Tensor:
     """Compute the semantic map S of the module's docstring.
 
     Args:
@@ -53,7 +53,7 @@ def semantic_map(class_logits: Tensor, mask_logits: Tensor, max_over_queries: bo
     # allocating them costs more than the arithmetic. In an ONNX graph the number of voxels is unknown.
     parts = [flat] if is_exporting() else flat.split(4096, dim=2)
     scores = torch.cat(
-        [gather_votes(classes, part.float().sigmoid(), max_over_queries) for part in parts], dim=2
+        [combine_query_scores(classes, part.float().sigmoid(), max_over_queries) for part in parts], dim=2
     )
     unclaimed = (1.0 - scores.sum(dim=1, keepdim=True)).clamp(min=0.0)
     scores = torch.cat([scores[:, :1] + unclaimed, scores[:, 1:]], dim=1)
@@ -69,7 +69,7 @@ def mix_maps(
     """Combine the maps of the queries and the semantic head to the map M of the module's docstring.
 
     Args:
-        queries: (B, C, x, y, z) probabilities of `semantic_map`.
+        queries: (B, C, x, y, z) probabilities of `compute_semantic_map`.
         head: (B, C, x, y, z) probabilities of the semantic head.
         share: s, weight of the head in the localisation of lesions and in background and liver.
         type_share: t, weight of the head in the type of a lesion.

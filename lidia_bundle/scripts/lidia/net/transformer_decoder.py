@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scripts.lidia.net.blocks import Perceptron, SinePosition, voxel_positions
-from scripts.lidia.net.query_heads import QueryHeads, mask_logits
+from scripts.lidia.net.blocks import Perceptron, SinePosition, compute_voxel_positions
+from scripts.lidia.net.query_heads import QueryHeads, compute_mask_logits
 
 
 class TransformerDecoder(nn.Module):
@@ -86,11 +86,11 @@ class TransformerDecoder(nn.Module):
             memory = pyramid[self.attention_levels[i]]
             x, y, z = memory.shape[2:]
             coarse = F.avg_pool3d(mask_features, factor).flatten(2)
-            blocked = mask_logits(embed.detach(), coarse.detach()) < 0.0
+            blocked = compute_mask_logits(embed.detach(), coarse.detach()) < 0.0
             if pilot_masks is not None:
                 inside = F.max_pool3d(pilot_masks, factor).flatten(2) > 0.0
                 blocked = torch.cat([blocked[:, : -pilot_masks.shape[1]], ~inside], dim=1)
-            positions = voxel_positions(x, y, z, self.stem_stride * factor, memory.device)
+            positions = compute_voxel_positions(x, y, z, self.stem_stride * factor, memory.device)
             memory = memory.flatten(2).transpose(1, 2) + self.level_embed[i]
             queries = layer(
                 queries, query_embed, memory, self.sine(positions).unsqueeze(0), blocked, blocked_pairs

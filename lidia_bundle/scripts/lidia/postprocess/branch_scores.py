@@ -44,7 +44,7 @@ def split_branch(prediction: Any) -> tuple[Any, Any]:
     return prediction[: len(CLASSES)], prediction[len(CLASSES) :]
 
 
-def branch_scores(score_maps: ArrayLike, lesions: ArrayLike) -> dict[str, float]:
+def compute_branch_scores(score_maps: ArrayLike, lesions: ArrayLike) -> dict[str, float]:
     """Compute patient scores in 0..1 by the names of BRANCH_SCORES.
 
     Args:

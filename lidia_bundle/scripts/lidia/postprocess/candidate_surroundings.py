@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scripts.lidia.components import SMALLEST_MM3, as_array, component_stats, is_smaller, join_components
+from scripts.lidia.components import SMALLEST_MM3, as_array, is_smaller, join_components, measure_components
 from scripts.lidia.postprocess.liver_region import dilate
 from scripts.lidia.vocabulary import BACKGROUND, FIRST_LESION, LIVER
 
@@ -73,7 +73,7 @@ def reject_outside_liver(
     attached_voxels = attached_cm2 * 100 * shell_mm / prod(spacing)
     labels, liver_voxels = join_components(candidates), np.count_nonzero(liver)
     volumes = []
-    for component in component_stats(labels, spacing):
+    for component in measure_components(labels, spacing):
         box = tuple(
             slice(max(side.start - pad, 0), side.stop + pad)
             for side, pad in zip(component.box, (int(shell_mm // step) + 1 for step in steps), strict=True)

@@ -47,7 +47,7 @@ def drop_low_confidence_lesions(
     return filtered
 
 
-def mean_binary_entropy(probabilities: Iterable[float]) -> float:
+def compute_mean_binary_entropy(probabilities: Iterable[float]) -> float:
     """Compute the mean binary entropy of a patient's scores, 0 to 1 bit, as a measure of uncertainty.
 
     Args:

@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scripts.lidia.components import SMALLEST_MM3, join_components
-from scripts.lidia.postprocess.branch_scores import branch_scores, split_branch
+from scripts.lidia.postprocess.branch_scores import compute_branch_scores, split_branch
 from scripts.lidia.postprocess.candidate_surroundings import reject_outside_liver
 from scripts.lidia.postprocess.class_map import argmax_classes, as_probabilities
 from scripts.lidia.postprocess.confidence_filter import drop_low_confidence_lesions
 from scripts.lidia.postprocess.lesion_instances import extract_lesions
-from scripts.lidia.postprocess.liver_region import dilate, liver_region
-from scripts.lidia.postprocess.livermax import GROUPS, livermax
-from scripts.lidia.postprocess.pixel_count import pixel_count
+from scripts.lidia.postprocess.liver_region import compute_liver_region, dilate
+from scripts.lidia.postprocess.livermax import GROUPS, compute_livermax
+from scripts.lidia.postprocess.pixel_count import compute_pixel_count
 from scripts.lidia.vocabulary import FIRST_LESION
 
 NO_LIVER = "no liver was found: every patient probability is 0 and says nothing"
@@ -97,7 +97,7 @@ def diagnose(
         smallest_mm3=smallest_mm3,
     )
     filtered = candidates.classes
-    liver = liver_region(filtered, spacing, grow_mm=0.0, user_liver=user_liver)
+    liver = compute_liver_region(filtered, spacing, grow_mm=0.0, user_liver=user_liver)
     region = dilate(liver, spacing, grow_mm) & ~(candidates.rejected & ~liver)
     lesions = extract_lesions(
         maps, spacing, affine, classes=filtered, region=region, smallest_mm3=smallest_mm3
@@ -111,10 +111,10 @@ def diagnose(
         # Lesions separated from the liver by a gap of less than `grow_mm` belong to the liver mask too.
         liver | (lesions.classes > 0),
         lesions.records,
-        livermax(maps, region, smooth=smooth, groups=groups),
-        pixel_count(lesions.classes, spacing, groups=groups),
+        compute_livermax(maps, region, smooth=smooth, groups=groups),
+        compute_pixel_count(lesions.classes, spacing, groups=groups),
         warnings,
-        None if branch_maps is None else branch_scores(branch_maps, lesions.classes),
+        None if branch_maps is None else compute_branch_scores(branch_maps, lesions.classes),
         {
             "doubtful": _count_removed(argmax, confident),
             "outside_liver": len(candidates.volumes_mm3) + lesions.outside,

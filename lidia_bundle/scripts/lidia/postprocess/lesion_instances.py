@@ -19,15 +19,15 @@ from scripts.lidia.components import (
     SMALLEST_MM3,
     Component,
     as_array,
-    axial_axis,
-    centroid_mm,
-    component_stats,
-    diameter_mm,
+    compute_centroid_mm,
+    find_axial_axis,
     is_smaller,
     join_components,
+    measure_components,
+    measure_diameter_mm,
 )
 from scripts.lidia.postprocess.class_map import argmax_classes, as_probabilities
-from scripts.lidia.postprocess.liver_region import liver_region
+from scripts.lidia.postprocess.liver_region import compute_liver_region
 from scripts.lidia.vocabulary import CLASSES, CYST, FIRST_LESION, LESION_TYPES
 
 
@@ -74,13 +74,13 @@ def extract_lesions(
     """
     maps = as_probabilities(probabilities)
     voxel_classes = argmax_classes(maps) if classes is None else as_array(classes)
-    inside = liver_region(voxel_classes, spacing) if region is None else np.asarray(region) > 0
+    inside = compute_liver_region(voxel_classes, spacing) if region is None else np.asarray(region) > 0
     if inside.shape != voxel_classes.shape:
         raise ValueError(f"The liver region has shape {inside.shape}, the class map {voxel_classes.shape}.")
     components = []
     for mask in ((voxel_classes >= FIRST_LESION) & (voxel_classes != CYST), voxel_classes == CYST):
         labels = join_components(mask)
-        components += [(component, labels) for component in component_stats(labels, spacing)]
+        components += [(component, labels) for component in measure_components(labels, spacing)]
     large = [
         (component, labels)
         for component, labels in components
@@ -94,7 +94,7 @@ def extract_lesions(
     selected.sort(key=_order_by_size)
     lesion_classes = np.zeros(voxel_classes.shape, np.uint8)
     instances = np.zeros(voxel_classes.shape, np.uint16)
-    axial = axial_axis(affine)
+    axial = find_axial_axis(affine)
     records = []
     for number, (component, labels) in enumerate(selected, 1):
         mask = labels[component.box] == component.instance
@@ -109,8 +109,8 @@ def extract_lesions(
             "type": LESION_TYPES[winner],
             "probabilities": {name: float(mean) for name, mean in zip(LESION_TYPES, means, strict=True)},
             "volume_mm3": component.volume_mm3,
-            "diameter_mm": diameter_mm(mask, spacing, axial),
-            "centroid_ras_mm": list(centroid_mm(component, affine)),
+            "diameter_mm": measure_diameter_mm(mask, spacing, axial),
+            "centroid_ras_mm": list(compute_centroid_mm(component, affine)),
         })
     return Lesions(
         lesion_classes, instances, records, len(components) - len(large), len(large) - len(selected)

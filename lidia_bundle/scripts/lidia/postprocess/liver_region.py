@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import distance_transform_edt
 
-from scripts.lidia.components import as_array, bounding_box, join_components
+from scripts.lidia.components import as_array, find_bounding_box, join_components
 from scripts.lidia.vocabulary import FIRST_LESION, LIVER
 
 Mask = NDArray[np.bool_]
 
 
-def liver_region(
+def compute_liver_region(
     classes: ArrayLike, spacing: Sequence[float], *, grow_mm: float = 3.0, user_liver: ArrayLike | None = None
 ) -> Mask:
     """Compute the mask of voxels inside the liver.
@@ -59,7 +59,7 @@ def dilate(mask: Mask, spacing: Sequence[float], grow_mm: float) -> Mask:
         spacing: mm per voxel along X, Y, Z.
         grow_mm: radius of the ball.
     """
-    box = bounding_box(mask)
+    box = find_bounding_box(mask)
     reach = [int(np.floor(grow_mm / step + 1e-6)) for step in spacing]
     if box is None or not any(reach):
         return mask
@@ -75,7 +75,7 @@ def dilate(mask: Mask, spacing: Sequence[float], grow_mm: float) -> Mask:
 
 def fill_holes(mask: Mask) -> Mask:
     """Fill the holes of a mask `(X, Y, Z)`: background not connected to the outside through faces."""
-    box = bounding_box(mask)
+    box = find_bounding_box(mask)
     if box is None:
         return mask
     labels = join_components(~np.pad(mask[box], 1), connectivity=6)
@@ -113,7 +113,7 @@ def limit_length(mask: Mask, spacing: Sequence[float], longest_mm: float) -> Mas
 
 def _longest_side_mm(mask: Mask, spacing: Sequence[float]) -> float:
     """Compute the longest side of a mask's box in mm."""
-    box = bounding_box(mask) or (slice(0, 0),) * 3
+    box = find_bounding_box(mask) or (slice(0, 0),) * 3
     return max((side.stop - side.start) * step for side, step in zip(box, spacing, strict=True))
 
 

@@ -5,9 +5,9 @@
 S: `(C, X, Y, Z)` softmax output of the semantic map; c: a lesion type. A group of types takes the maximum of
     its summed channels, so that a lesion with similar probabilities of HCC and ICC is still malignant.
 
-Differs from the print: the paper does not define the liver region (see `liver_region`) or the scores of its
-two groups. With `smooth`, the mean over 3x3x3 voxels is taken first, because a maximum over a million voxels
-is sensitive to noise.
+Differs from the print: the paper does not define the liver region (see `compute_liver_region`) or the scores
+of its two groups. With `smooth`, the mean over 3x3x3 voxels is taken first, because a maximum over a million
+voxels is sensitive to noise.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import uniform_filter
 
-from scripts.lidia.components import bounding_box
+from scripts.lidia.components import find_bounding_box
 from scripts.lidia.postprocess.class_map import as_probabilities
 from scripts.lidia.vocabulary import AUTHORS_BENIGN, BENIGN, CLASSES, FIRST_LESION, LESION_TYPES, MALIGNANT
 
@@ -33,7 +33,7 @@ GROUPS: Mapping[str, Sequence[int]] = MappingProxyType({
 out of the benign group; their variant of AUC-2 is reported beside ours."""
 
 
-def livermax(
+def compute_livermax(
     probabilities: ArrayLike,
     region: ArrayLike,
     *,
@@ -46,7 +46,7 @@ def livermax(
 
     Args:
         probabilities: `(C, X, Y, Z)`, classes in the order of the vocabulary.
-        region: `(X, Y, Z)` mask, see `liver_region`.
+        region: `(X, Y, Z)` mask, see `compute_liver_region`.
         smooth: whether the mean over 3x3x3 voxels is taken first.
         groups: classes by name of a group score: the maximum of their summed map.
 
@@ -61,7 +61,7 @@ def livermax(
     if inside.shape != maps.shape[1:]:
         raise ValueError(f"The liver region has shape {inside.shape}, the class map {maps.shape[1:]}.")
     names = [*LESION_TYPES, *groups]
-    box = bounding_box(inside)
+    box = find_bounding_box(inside)
     if box is None:
         return dict.fromkeys(names, 0.0)
     lesions = maps[FIRST_LESION : len(CLASSES)]

@@ -18,7 +18,7 @@ from scripts.lidia.postprocess.livermax import GROUPS
 from scripts.lidia.vocabulary import CLASSES, FIRST_LESION, LESION_TYPES
 
 
-def pixel_count(
+def compute_pixel_count(
     classes: ArrayLike, spacing: Sequence[float], *, groups: Mapping[str, Sequence[int]] = GROUPS
 ) -> dict[str, float]:
     """Compute patient scores: the volume in mm3 of each lesion type and group.

@@ -17,7 +17,7 @@ from scripts.lidia.components import label_components
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.datalist.header_checks import check_header, open_nifti
 from scripts.lidia.dicom.series import read_files, read_series
-from scripts.lidia.geometry.grid import Grid, coverage, same_grid, to_mm
+from scripts.lidia.geometry.grid import Grid, compute_coverage, is_same_grid, to_mm
 from scripts.lidia.geometry.resample import resample
 from scripts.lidia.inference.result_files import write_volume
 from scripts.lidia.prepare.output_folder import is_up_to_date, logger
@@ -170,7 +170,7 @@ def _choose_grid(case: str, phases: Mapping[str, Path], mask_grid: tuple[NDArray
     if "venous" in phases or mask_grid is None:
         return first
     grids = [first, *(_read_grid(path, case) for path in order[1:])]
-    return next((grid for grid in grids if same_grid(*grid, mask_grid[1], mask_grid[0].shape)), first)
+    return next((grid for grid in grids if is_same_grid(*grid, mask_grid[1], mask_grid[0].shape)), first)
 
 
 def _read_grid(path: Path, case: str) -> Grid:
@@ -202,7 +202,7 @@ def _to_classes(mask: MaskFile, values: NDArray[np.int64], case: str) -> NDArray
 def _resample_classes(
     classes: NDArray[np.int64], mask_affine: NDArray, affine: NDArray[np.float64], shape: tuple[int, ...]
 ) -> NDArray[np.int64]:
-    if same_grid(mask_affine, classes.shape, affine, shape):
+    if is_same_grid(mask_affine, classes.shape, affine, shape):
         return classes
     mask = MetaTensor(torch.as_tensor(classes[None].astype(np.float32)), affine=torch.as_tensor(mask_affine))
     resampled = resample(mask, Grid(affine, shape), nearest=True, outside=0.0)
@@ -216,7 +216,7 @@ def _check_inside(classes: NDArray, mask_affine: NDArray, grid: Grid, case: str,
         CaseError: if more than 1 % of the lesion voxels lie outside.
     """
     index = np.argwhere(classes >= FIRST_LESION).T.astype(np.float64)
-    inside = coverage(to_mm(mask_affine, index), *grid)
+    inside = compute_coverage(to_mm(mask_affine, index), *grid)
     if inside < 0.99:
         problem = f"only {inside:.1%} of the lesions lie in the reference volume"
         remedy = "check the affine of the mask, or remove the case from the list"

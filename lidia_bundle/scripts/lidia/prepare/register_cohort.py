@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from scripts.lidia.datalist.header_checks import open_nifti
-from scripts.lidia.geometry.grid import same_grid
+from scripts.lidia.geometry.grid import is_same_grid
 from scripts.lidia.prepare.cross_validation import Sections
 from scripts.lidia.prepare.output_folder import logger, process_cases
 from scripts.lidia.registration.register_case import register_phases
@@ -67,7 +67,7 @@ def find_annotated_phase(item: Mapping[str, Any]) -> str | None:
     label = _read_grid(item["label"], item["id"])
     candidates = [phase for phase in GRID_ORDER if phase in phases and not Path(phases[phase]).is_dir()]
     return next(
-        (phase for phase in candidates if same_grid(*_read_grid(phases[phase], item["id"]), *label)), None
+        (phase for phase in candidates if is_same_grid(*_read_grid(phases[phase], item["id"]), *label)), None
     )
 
 

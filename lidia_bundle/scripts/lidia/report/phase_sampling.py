@@ -12,7 +12,7 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from scripts.lidia.components import axial_axis
+from scripts.lidia.components import find_axial_axis
 from scripts.lidia.data.read_volume import HU, read_phase
 from scripts.lidia.geometry.grid import Grid, crop_affine, to_index
 from scripts.lidia.geometry.volume import Volume
@@ -56,7 +56,7 @@ def _find_box(
     low = np.floor(index.min(axis=1)).astype(int) - 1
     high = np.ceil(index.max(axis=1)).astype(int) + 2
     if whole_slices:
-        across = np.arange(3) != axial_axis(affine)
+        across = np.arange(3) != find_axial_axis(affine)
         low, high = np.where(across, 0, low), np.where(across, shape[:3], high)
     return tuple(
         slice(min(max(a, 0), size), min(max(b, 0), size))

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import nibabel as nib
 import numpy as np
 
-from scripts.lidia.components import bounding_box
+from scripts.lidia.components import find_bounding_box
 from scripts.lidia.geometry.grid import crop_affine
 from scripts.lidia.inference.result_files import VOLUMES, is_finished, result_files
 from scripts.lidia.metrics.lesion_matching import LesionMap, find_lesions, match_lesions
@@ -139,7 +139,7 @@ def _turn_to_ras(image: nib.Nifti1Image) -> tuple[np.ndarray, np.ndarray]:
 
 def _find_box(volumes: Sequence[np.ndarray], spacing: Sequence[float]) -> tuple[slice, ...]:
     """Find the box around all non-zero voxels, with a margin; the whole volume if there are none."""
-    boxes = [box for volume in volumes if (box := bounding_box(volume > 0)) is not None]
+    boxes = [box for volume in volumes if (box := find_bounding_box(volume > 0)) is not None]
     if not boxes:
         return tuple(slice(0, size) for size in volumes[0].shape)
     sides = []

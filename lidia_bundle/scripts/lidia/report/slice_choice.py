@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scripts.lidia.components import bounding_box
+from scripts.lidia.components import find_bounding_box
 from scripts.lidia.data.read_volume import read_phase
 from scripts.lidia.geometry.grid import to_mm
 from scripts.lidia.geometry.volume import Volume
@@ -56,7 +56,7 @@ def choose_slices(instances: np.ndarray, count: int) -> list[int]:
 
 def find_box(mask: np.ndarray, spacing: Sequence[float], margin: float = 25.0) -> tuple[slice, slice]:
     """Find the box of a mask (X, Y, Z) in x and y with a margin in mm; the whole plane for an empty mask."""
-    box = bounding_box(mask)
+    box = find_bounding_box(mask)
     if box is None:
         return slice(0, mask.shape[0]), slice(0, mask.shape[1])
     sides = []

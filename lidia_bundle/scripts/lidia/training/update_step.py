@@ -68,7 +68,7 @@ class UpdateStep:
             IterationEvents.BACKWARD_COMPLETED,
         ):
             engine.fire_event(event)
-        update(engine)
+        update_weights(engine)
         engine.fire_event(IterationEvents.MODEL_COMPLETED)
         return engine.state.output
 
@@ -97,7 +97,7 @@ def compute_gradient(
     return loss.detach()
 
 
-def update(engine: SupervisedTrainer) -> None:
+def update_weights(engine: SupervisedTrainer) -> None:
     """Update weights and memory bank once per step; skip the update if the gradient is not finite."""
     gradients = [
         p.grad for group in engine.optimizer.param_groups for p in group["params"] if p.grad is not None
