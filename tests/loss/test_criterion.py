@@ -91,7 +91,7 @@ def test_queries_seeded_in_ignored_voxels_do_not_count():
     seeds = prediction.seeds.clone()
     seeds[0, 0] = torch.tensor([21, 16, 16])
     seeds[0, 1] = torch.tensor([10, 16, 16])
-    weights = criterion.free_weights(prediction._replace(seeds=seeds), [read_targets(ignored[0])])
+    weights = criterion.weigh_unmatched(prediction._replace(seeds=seeds), [read_targets(ignored[0])])
     assert weights[0, 0] == 0 and weights[0, 1] == 1 and weights[0, -1] == 1
 
 

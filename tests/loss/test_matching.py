@@ -39,7 +39,9 @@ def test_the_pairs_cost_no_more_than_any_permutation():
 def test_the_cost_by_hand():
     matcher = HungarianMatcher(class_cost=2.0, mask_cost=3.0, dice_cost=5.0)
     truth = torch.tensor([[1.0, 0.0]])
-    cost = matcher.cost(torch.zeros(1, 2), torch.tensor([[0.25, 0.75]]).log(), truth, torch.tensor([1]))
+    cost = matcher.compute_cost(
+        torch.zeros(1, 2), torch.tensor([[0.25, 0.75]]).log(), truth, torch.tensor([1])
+    )
     by_hand = 3.0 * 0.6931472 + 5.0 * (1 - (2 * 0.5 + 1) / (1 + 1 + 1)) - 2.0 * 0.75
     torch.testing.assert_close(cost, torch.tensor([[by_hand]]))
 

@@ -175,5 +175,5 @@ def test_proposals_in_ignored_voxels_weigh_nothing_whatever_their_axis() -> None
     truth = target()
     truth[0, 0, 0, 2, 3], truth[0, 1, 0, 2, 3] = -1, 0
     inputs = prediction()._replace(seeds=torch.tensor([[[0, 2, 3], [3, 2, 0]], [[-1, -1, -1], [0, 2, 3]]]))
-    weights = criterion().free_weights(inputs, [read_targets(sample) for sample in truth])
+    weights = criterion().weigh_unmatched(inputs, [read_targets(sample) for sample in truth])
     assert weights.tolist() == [[0, 1], [1, 1]]

@@ -16,11 +16,11 @@ def test_climb_moves_by_rho_along_the_gradient_and_descend_returns_to_the_bit():
     before = w.detach().clone()
     quadratic(w).backward()  # gradient (3, 4), norm 5
     sharp = SharpnessAware(rho=0.5)
-    assert sharp.climb(optimizer)
+    assert sharp.ascend(optimizer)
     torch.testing.assert_close(w.detach(), torch.tensor([1.0 + 0.5 * 3 / 5, 1.0 + 0.5 * 4 / 5]))
     optimizer.zero_grad()
     quadratic(w).backward()  # at (1.3, 1.4): (3.9, 5.6)
-    sharp.descend()
+    sharp.restore()
     assert torch.equal(w.detach(), before)
     optimizer.step()
     torch.testing.assert_close(w.detach(), torch.tensor([1.0 - 0.39, 1.0 - 0.56]))
@@ -31,7 +31,7 @@ def test_a_loss_scale_does_not_move_the_climb():
     for scale in (1.0, 1024.0):
         w = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
         (quadratic(w) * scale).backward()
-        SharpnessAware(rho=0.05).climb(torch.optim.SGD([w], lr=0.1))
+        SharpnessAware(rho=0.05).ascend(torch.optim.SGD([w], lr=0.1))
         ends.append(w.detach())
     torch.testing.assert_close(*ends)
 
@@ -41,8 +41,8 @@ def test_a_gradient_that_points_nowhere_moves_nothing(value):
     w = torch.nn.Parameter(torch.tensor([1.0, 1.0]))
     w.grad = torch.full((2,), value)
     sharp = SharpnessAware(rho=0.05)
-    assert not sharp.climb(torch.optim.SGD([w], lr=0.1))
-    sharp.descend()
+    assert not sharp.ascend(torch.optim.SGD([w], lr=0.1))
+    sharp.restore()
     assert w.tolist() == [1.0, 1.0]
 
 
@@ -55,7 +55,7 @@ def test_a_gradient_in_half_precision_has_a_norm_beyond_its_range():
     """A thousand entries of 5000 have the norm 158,114; half precision ends at 65,504."""
     w = torch.nn.Parameter(torch.zeros(1000, dtype=torch.float16))
     w.grad = torch.full_like(w, 5000.0)
-    assert SharpnessAware(rho=1.0).climb(torch.optim.SGD([w], lr=0.1))
+    assert SharpnessAware(rho=1.0).ascend(torch.optim.SGD([w], lr=0.1))
     torch.testing.assert_close(w.detach().float(), torch.full((1000,), 1000**-0.5), rtol=1e-2, atol=0)
 
 
@@ -63,10 +63,10 @@ def test_the_norm_is_taken_over_all_groups_and_what_has_no_gradient_stays():
     parts = [torch.nn.Parameter(torch.zeros(1)) for _ in range(3)]
     parts[0].grad, parts[1].grad = torch.tensor([3.0]), torch.tensor([-4.0])
     sharp = SharpnessAware()
-    assert sharp.climb(torch.optim.SGD([{"params": parts[:1]}, {"params": parts[1:]}], lr=0.1))
+    assert sharp.ascend(torch.optim.SGD([{"params": parts[:1]}, {"params": parts[1:]}], lr=0.1))
     assert [float(p.detach()) for p in parts] == pytest.approx([0.03, -0.04, 0.0])
-    sharp.descend()
+    sharp.restore()
     parts[0].data += 1.0
-    sharp.descend()
+    sharp.restore()
     assert [float(p.detach()) for p in parts] == [1.0, 0.0, 0.0], "descended once, it has nothing to put back"
-    assert not sharp.climb(torch.optim.SGD(parts[2:], lr=0.1)), "nothing has a gradient"
+    assert not sharp.ascend(torch.optim.SGD(parts[2:], lr=0.1)), "nothing has a gradient"

@@ -105,7 +105,7 @@ def check_image(image: Tensor, phases: int, stride: int) -> None:
     if image.dim() != 5 or image.shape[1] != phases:
         raise ValueError(
             f"LIDIA takes (batch, {phases} phases, X, Y, Z), not {list(image.shape)}: "
-            "one channel a phase in temporal order, NaN where a phase is absent."
+            "one channel per phase in temporal order, NaN where a phase is absent."
         )
     if image.shape[2] % stride + image.shape[3] % stride + image.shape[4] % stride > 0:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Generate anchor queries (PLAN, Yan et al. 2023): one query per lesion that the semantic head suspects.
+"""Generate anchor queries (PLAN, Yan et al. 2023): one query per suspected lesion of the semantic head.
 
 Differs from PLAN: the number of anchor slots is fixed, and a slot without a component holds a learned query
 of its own, so that the prediction of a sample does not depend on its batch; background and liver have no

@@ -1,8 +1,8 @@
 """Define nnU-Net, the baseline of Tables 1 to 3, by MONAI's `DynUNet` (Isensee et al., Nature Methods 2021).
 
 It has early fusion, instance norm, deep supervision of every level but the two coarsest, cross-entropy and
-Dice. nnU-Net's planning from a data set's fingerprint is not implemented: spacing, window and crops are the
-study's.
+Dice. nnU-Net's planning from a data set's fingerprint is not implemented: spacing, window and crops are those
+of the config.
 """
 
 from __future__ import annotations
@@ -92,8 +92,8 @@ class NNUNet(nn.Module):
             image = stretch_soft_tissue(image, self.focus[0], self.focus[1])
         image = torch.where(present[:, :, None, None, None], image, torch.full_like(image, -1.0))
         # The bfloat16 gradient of oneDNN reads beyond maps of two voxels, see `net.blocks.ConvBlock`
-        exact = min(image.shape[2:]) // self.stride < 3
-        with torch.autocast(image.device.type, enabled=False) if exact else nullcontext():
+        use_float32 = min(image.shape[2:]) // self.stride < 3
+        with torch.autocast(image.device.type, enabled=False) if use_float32 else nullcontext():
             logits = self.network(image)
         if logits.dim() == 5:
             logits = logits[:, None]

@@ -125,7 +125,7 @@ def build_plan(
     liver_context: bool = True,
     **numbers: Any,
 ) -> PLAN:
-    """Builds PLAN from the numbers of a config.
+    """Builds PLAN from the values of a config.
 
     Args:
         spacing: mm per voxel of the network's grid.

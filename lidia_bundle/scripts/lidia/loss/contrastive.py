@@ -50,18 +50,18 @@ class AsymmetricContrastiveLoss(nn.Module):
         common = bank_classes[bank_classes != OTHERS]
         if len(anchors) == 0 or len(common.unique()) < 2:
             return anchors.sum() * 0.0
-        contrast, kinds = torch.cat([anchors, bank]), torch.cat([classes, bank_classes])
+        contrast, contrast_classes = torch.cat([anchors, bank]), torch.cat([classes, bank_classes])
         similarity = anchors @ contrast.T / self.temperature  # (n, n + m)
         is_self = torch.eye(len(anchors), len(contrast), dtype=torch.bool, device=anchors.device)
-        rare = (classes == OTHERS)[:, None]
-        allowed = ~is_self & (kinds != OTHERS)[None]  # A_c of every anchor
+        is_others = (classes == OTHERS)[:, None]
+        allowed = ~is_self & (contrast_classes != OTHERS)[None]  # A_c of every anchor
         if self.others_in_denominator:
-            allowed = allowed | (~is_self & ~rare)
+            allowed = allowed | (~is_self & ~is_others)
         denominator = similarity.masked_fill(~allowed, -torch.inf).logsumexp(dim=1)
-        positive = ~is_self & (kinds[None] == classes[:, None]) & ~rare
+        positive = ~is_self & (contrast_classes[None] == classes[:, None]) & ~is_others
         mean_positive = (similarity * positive).sum(1) / positive.sum(1).clamp(min=1)
         eq4 = denominator - mean_positive
         eq5 = denominator - allowed.sum(1).to(similarity.dtype).log()
-        has_loss = rare[:, 0] | positive.any(dim=1)
-        losses = torch.where(rare[:, 0], eq5, eq4)[has_loss]
+        has_loss = is_others[:, 0] | positive.any(dim=1)
+        losses = torch.where(is_others[:, 0], eq5, eq4)[has_loss]
         return losses.mean() if len(losses) else anchors.sum() * 0.0

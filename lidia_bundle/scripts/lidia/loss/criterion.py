@@ -79,8 +79,8 @@ class Criterion(nn.Module):
             target: (B, 2, X, Y, Z) class map and instance map.
         """
         check_target(target)
-        dense = self.choices.choose(lambda: self.semantic.draw(target))
-        semantic = self.semantic(prediction.semantic_logits, target, dense, prediction.liver_logits)
+        semantic_points = self.choices.choose(lambda: self.semantic.draw(target))
+        semantic = self.semantic(prediction.semantic_logits, target, semantic_points, prediction.liver_logits)
         self.parts = {"semantic": float(semantic.detach())}
         self._lesions = None
         total = self.semantic_weight * semantic
@@ -90,90 +90,100 @@ class Criterion(nn.Module):
         points = self.choices.choose(
             lambda: [self.masks.draw(*pair) for pair in zip(target[:, 1], targets, strict=True)]
         )
-        at = [
+        features = [
             self.masks.read(*sample) for sample in zip(prediction.mask_features, points, targets, strict=True)
         ]
-        pairs = self.choices.choose(lambda: self.match(prediction, targets, at))
-        free = self.free_weights(prediction, targets)
-        seg, focal = self.layer_losses(prediction.layers, pairs, targets, at, free)
+        pairs = self.choices.choose(lambda: self.match(prediction, targets, features))
+        unmatched_weights = self.weigh_unmatched(prediction, targets)
+        seg, focal = self.compute_layer_losses(prediction.layers, pairs, targets, features, unmatched_weights)
         if prediction.pilots:
-            fixed = [match_pilots(*pair) for pair in zip(prediction.pilot_instances, targets, strict=True)]
-            absent = torch.zeros_like(prediction.pilot_instances, dtype=free.dtype)
-            pilot_losses = self.layer_losses(
-                prediction.pilots, [fixed] * len(prediction.pilots), targets, at, absent
+            pilot_pairs = [
+                match_pilots(*pair) for pair in zip(prediction.pilot_instances, targets, strict=True)
+            ]
+            no_weights = torch.zeros_like(prediction.pilot_instances, dtype=unmatched_weights.dtype)
+            pilot_losses = self.compute_layer_losses(
+                prediction.pilots, [pilot_pairs] * len(prediction.pilots), targets, features, no_weights
             )
             seg, focal = (
                 seg + self.pilot_weight * pilot_losses[0],
                 focal + self.pilot_weight * pilot_losses[1],
             )
-        acl = self.contrast(prediction, pairs[-1], targets)
+        acl = self.compute_contrastive_loss(prediction, pairs[-1], targets)
         self.parts |= {"seg": float(seg.detach()), "focal": float(focal.detach()), "acl": float(acl.detach())}
         return total + self.seg_weight * seg + self.focal_weight * focal + self.acl_weight * acl
 
     def match(
-        self, prediction: Prediction, targets: list[Targets], at: list[PointFeatures]
+        self, prediction: Prediction, targets: list[Targets], features: list[PointFeatures]
     ) -> list[list[Assignment]]:
         """Match queries and targets of each layer and sample."""
         return [
-            [self.matcher(*sample) for sample in zip(*layer, at, targets, prediction.seeds, strict=True)]
+            [
+                self.matcher(*sample)
+                for sample in zip(*layer, features, targets, prediction.seeds, strict=True)
+            ]
             for layer in prediction.layers
         ]
 
-    def layer_losses(
+    def compute_layer_losses(
         self,
         layers: list[LayerPrediction],
         pairs: list[list[Assignment]],
         targets: list[Targets],
-        at: list[PointFeatures],
-        free: Tensor,
+        features: list[PointFeatures],
+        unmatched_weights: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """Compute L_seg and L_focal, summed over the layers; L_seg is a mean over the targets of the batch.
 
-        `free` (B, Q) is the weight of the class loss of queries without a target.
+        `unmatched_weights` (B, Q) is the weight of the class loss of queries without a target.
         """
-        seg = focal = free.new_zeros(())
+        seg = focal = unmatched_weights.new_zeros(())
         count = max(sum(len(t.classes) for t in targets), 1)
         for layer, assigned in zip(layers, pairs, strict=True):
             target_classes = torch.full(
-                free.shape, layer.pred_logits.shape[-1] - 1, dtype=torch.long, device=free.device
+                unmatched_weights.shape,
+                layer.pred_logits.shape[-1] - 1,
+                dtype=torch.long,
+                device=unmatched_weights.device,
             )
-            weights = free.clone()
+            weights = unmatched_weights.clone()
             for i, (pair, truth) in enumerate(zip(assigned, targets, strict=True)):
                 if len(pair.queries):
                     target_classes[i, pair.queries] = truth.classes[pair.targets]
                     weights[i, pair.queries] = pair.weights
                     embeddings = layer.mask_embed[i, pair.queries]
-                    columns = self.choices.choose(partial(self.masks.pick, embeddings, at[i]))
-                    entropy, dice = self.masks(embeddings, pair.targets, at[i], columns)
+                    columns = self.choices.choose(partial(self.masks.pick, embeddings, features[i]))
+                    entropy, dice = self.masks(embeddings, pair.targets, features[i], columns)
                     seg = seg + ((entropy + dice) * pair.weights).sum() / count
             focal = focal + self.classes(layer.pred_logits, target_classes, weights)
         return seg, focal
 
-    def free_weights(self, prediction: Prediction, targets: list[Targets]) -> Tensor:
+    def weigh_unmatched(self, prediction: Prediction, targets: list[Targets]) -> Tensor:
         """Return class weights (B, Q) of unmatched queries: 0 for proposals in ignored voxels, else 1."""
         rows = []
         for seeds, truth in zip(prediction.seeds, targets, strict=True):
             x, y, z = seeds.clamp(min=0).unbind(1)
-            claimed = truth.masks[:, x, y, z].any(dim=0)
-            rows.append((claimed | (seeds < 0).any(dim=1)).to(prediction.mask_features.dtype))
+            in_target = truth.masks[:, x, y, z].any(dim=0)
+            rows.append((in_target | (seeds < 0).any(dim=1)).to(prediction.mask_features.dtype))
         return torch.stack(rows)
 
-    def contrast(self, prediction: Prediction, pairs: list[Assignment], targets: list[Targets]) -> Tensor:
+    def compute_contrastive_loss(
+        self, prediction: Prediction, pairs: list[Assignment], targets: list[Targets]
+    ) -> Tensor:
         """Compute L_acl of the lesions, each by its Hungarian query, and store them for `fill_bank`."""
         embeddings, classes, correct = [], [], []
         logits = prediction.layers[-1].pred_logits
         for b, (pair, truth) in enumerate(zip(pairs, targets, strict=True)):
-            kinds = truth.classes[pair.targets[: pair.primary]]
-            queries = pair.queries[: pair.primary][kinds >= FIRST_LESION]
-            kinds = kinds[kinds >= FIRST_LESION]
+            target_classes = truth.classes[pair.targets[: pair.primary]]
+            queries = pair.queries[: pair.primary][target_classes >= FIRST_LESION]
+            target_classes = target_classes[target_classes >= FIRST_LESION]
             embeddings.append(prediction.contrastive_embed[b, queries])
-            classes.append(kinds)
-            correct.append(logits[b, queries].argmax(dim=1) == kinds)
-        anchors, kinds = torch.cat(embeddings), torch.cat(classes)
-        if len(kinds):
+            classes.append(target_classes)
+            correct.append(logits[b, queries].argmax(dim=1) == target_classes)
+        anchors, target_classes = torch.cat(embeddings), torch.cat(classes)
+        if len(target_classes):
             self.parts["query_accuracy"] = float(torch.cat(correct).float().mean())
-        self._lesions = (anchors.detach(), kinds)
-        return self.contrastive(anchors, kinds, *self.bank.entries())
+        self._lesions = (anchors.detach(), target_classes)
+        return self.contrastive(anchors, target_classes, *self.bank.entries())
 
     def fill_bank(self) -> None:
         """Add the lesions of the last forward pass to the bank: once per step, on every rank."""
@@ -184,6 +194,6 @@ class Criterion(nn.Module):
 
 def match_pilots(instances: Tensor, targets: Targets) -> Assignment:
     """Assign pilots (T,), given by instance id, to the targets of the sample; padding is skipped."""
-    same = (instances[:, None] == targets.instances[None]) & (instances > 0)[:, None]
-    queries, target_index = same.nonzero().unbind(1)
+    is_same = (instances[:, None] == targets.instances[None]) & (instances > 0)[:, None]
+    queries, target_index = is_same.nonzero().unbind(1)
     return Assignment(queries, target_index, torch.ones(len(queries), device=instances.device), len(queries))

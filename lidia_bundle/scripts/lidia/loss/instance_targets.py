@@ -30,14 +30,15 @@ def read_targets(target: Tensor) -> Targets:
     The class of a lesion is the most frequent class of its voxels. Ignored voxels belong to no mask.
     """
     classes, instances = target[0].long(), target[1].long()
+    # 'Stuff' is the term of panoptic segmentation for regions without instances
     stuff = [c for c in (BACKGROUND, LIVER) if bool((classes == c).any())]
     lesions = instances[(instances > 0) & (classes > IGNORED)].unique().tolist()
     masks = [(classes == c) & (instances == 0) for c in stuff]
     masks += [(instances == k) & (classes > IGNORED) for k in lesions]
-    kinds = stuff + [int(classes[mask].mode().values) for mask in masks[len(stuff) :]]
+    mask_classes = stuff + [int(classes[mask].mode().values) for mask in masks[len(stuff) :]]
     device = target.device
     return Targets(
-        torch.tensor(kinds, dtype=torch.long, device=device),
+        torch.tensor(mask_classes, dtype=torch.long, device=device),
         torch.tensor([0] * len(stuff) + lesions, dtype=torch.long, device=device),
         torch.stack(masks) if masks else classes.new_zeros((0, *classes.shape), dtype=torch.bool),
     )

@@ -76,8 +76,8 @@ class MaskLoss(nn.Module):
         uncertain: fraction of `points` taken from the most uncertain candidates; the rest is random.
         foreground: foreground-enhanced share, drawn from inside the target on top of `points`. PLAN's shipped
             value is 0.0002, two voxels per mask.
-        boundary_fraction: fraction of the candidates within `boundary_width` voxels of a lesion, where small
-            masks are decided; 0 as in Mask2Former.
+        boundary_fraction: fraction of the candidates within `boundary_width` voxels of a lesion. These
+            voxels matter most for small masks; 0 as in Mask2Former.
         boundary_width: width of the boundary region in voxels.
     """
 
@@ -103,10 +103,10 @@ class MaskLoss(nn.Module):
         """Draw the points of a sample from its instance ids (X, Y, Z) and its T targets."""
         total = int(self.points * self.oversample)
         shared = draw_points(instances.numel(), total, instances.device)
-        near = int(total * self.boundary_fraction)
-        shell = find_lesion_shell(instances, self.boundary_width) if near else None
+        boundary_count = int(total * self.boundary_fraction)
+        shell = find_lesion_shell(instances, self.boundary_width) if boundary_count else None
         if shell is not None and bool(shell.any()):
-            shared[:near] = draw_voxels(shell, near)
+            shared[:boundary_count] = draw_voxels(shell, boundary_count)
             shared = shared[torch.randperm(total, device=shared.device)]
         count = int(self.points * self.foreground)
         inside = [draw_voxels(mask, count) for mask in targets.masks]
@@ -122,33 +122,36 @@ class MaskLoss(nn.Module):
         return PointFeatures(shared, truth, inside.unflatten(1, points.inside.shape))
 
     @torch.no_grad()
-    def pick(self, embeddings: Tensor, at: PointFeatures) -> Tensor:
-        """Select the columns (T, points) of the shared candidates at which each mask is evaluated."""
+    def pick(self, embeddings: Tensor, features: PointFeatures) -> Tensor:
+        """Select the columns (T, points) of the shared candidates features which each mask is evaluated."""
         uncertain_count = int(self.points * self.uncertain)
-        uncertain = select_most_uncertain(compute_point_logits(embeddings, at.shared), uncertain_count)
+        uncertain = select_most_uncertain(compute_point_logits(embeddings, features.shared), uncertain_count)
         rest = torch.randint(
-            at.shared.shape[1], (len(embeddings), self.points - uncertain_count), device=uncertain.device
+            features.shared.shape[1],
+            (len(embeddings), self.points - uncertain_count),
+            device=uncertain.device,
         )
         return torch.cat([uncertain, rest], dim=1)
 
     def forward(
-        self, embeddings: Tensor, target_index: Tensor, at: PointFeatures, columns: Tensor
+        self, embeddings: Tensor, target_index: Tensor, features: PointFeatures, columns: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Compute cross-entropy and Dice of the matched masks of one sample.
 
         Args:
             embeddings: (M, E + 1) mask embeddings of the matched queries.
             target_index: (M,) target of each query.
-            at: output of `read`.
+            features: output of `read`.
             columns: (M, points) output of `pick`.
 
         Returns:
             (M,) and (M,).
         """
-        shared = compute_point_logits(embeddings, at.shared).gather(1, columns)
-        truth = at.shared_truth[target_index].gather(1, columns)
+        shared = compute_point_logits(embeddings, features.shared).gather(1, columns)
+        truth = features.shared_truth[target_index].gather(1, columns)
         inside = (
-            torch.einsum("me,emf->mf", embeddings[:, :-1], at.inside[:, target_index]) + embeddings[:, -1:]
+            torch.einsum("me,emf->mf", embeddings[:, :-1], features.inside[:, target_index])
+            + embeddings[:, -1:]
         )
         return compute_bce_and_dice(
             torch.cat([shared, inside], dim=1), torch.cat([truth, torch.ones_like(inside)], dim=1)

@@ -58,38 +58,47 @@ class HungarianMatcher:
         self.class_cost, self.mask_cost, self.dice_cost = class_cost, mask_cost, dice_cost
         self.one_to_many = one_to_many
 
-    def cost(self, logits: Tensor, class_logits: Tensor, truth: Tensor, classes: Tensor) -> Tensor:
+    def compute_cost(self, logits: Tensor, class_logits: Tensor, truth: Tensor, classes: Tensor) -> Tensor:
         """Return costs (Q, T): mask logits (Q, N), class logits (Q, C + 1), truth (T, N), classes (T,)."""
         n = logits.shape[1]
-        yes, no = F.softplus(-logits), F.softplus(logits)
-        entropy = (yes @ truth.T + no @ (1.0 - truth).T) / n
-        soft = logits.sigmoid()
-        dice = 1.0 - (2.0 * soft @ truth.T + 1.0) / (soft.sum(1)[:, None] + truth.sum(1)[None] + 1.0)
-        likely = class_logits.softmax(-1)[:, classes]
-        return self.mask_cost * entropy + self.dice_cost * dice - self.class_cost * likely
+        positive_loss, negative_loss = F.softplus(-logits), F.softplus(logits)
+        entropy = (positive_loss @ truth.T + negative_loss @ (1.0 - truth).T) / n
+        probability = logits.sigmoid()
+        dice = 1.0 - (2.0 * probability @ truth.T + 1.0) / (
+            probability.sum(1)[:, None] + truth.sum(1)[None] + 1.0
+        )
+        class_probability = class_logits.softmax(-1)[:, classes]
+        return self.mask_cost * entropy + self.dice_cost * dice - self.class_cost * class_probability
 
     @torch.no_grad()
     def __call__(
-        self, class_logits: Tensor, embeddings: Tensor, at: PointFeatures, targets: Targets, seeds: Tensor
+        self,
+        class_logits: Tensor,
+        embeddings: Tensor,
+        features: PointFeatures,
+        targets: Targets,
+        seeds: Tensor,
     ) -> Assignment:
         """Match the queries of one sample.
 
         Args:
             class_logits: (Q, C + 1).
             embeddings: (Q, E + 1).
-            at: mask features and truth at the sample's points.
+            features: mask features and truth features the sample's points.
             targets: T masks.
             seeds: (Q, 3) voxels, -1 for queries without a seed.
 
         Returns:
             Hungarian pairs, then the proposals that are also assigned to their lesion.
         """
-        sampled = compute_point_logits(embeddings, torch.cat([at.shared, at.inside.flatten(1)], dim=1))
-        own = torch.eye(len(targets.classes), device=sampled.device).repeat_interleave(
-            at.inside.shape[2], dim=1
+        sampled = compute_point_logits(
+            embeddings, torch.cat([features.shared, features.inside.flatten(1)], dim=1)
         )
-        truth = torch.cat([at.shared_truth, own.to(sampled.dtype)], dim=1)
-        cost = self.cost(sampled, class_logits, truth, targets.classes)
+        inside_truth = torch.eye(len(targets.classes), device=sampled.device).repeat_interleave(
+            features.inside.shape[2], dim=1
+        )
+        truth = torch.cat([features.shared_truth, inside_truth.to(sampled.dtype)], dim=1)
+        cost = self.compute_cost(sampled, class_logits, truth, targets.classes)
         rows, columns = linear_sum_assignment(cost.float().cpu().numpy())
         queries = torch.as_tensor(rows, device=sampled.device)
         target_index = torch.as_tensor(columns, device=sampled.device)
@@ -100,14 +109,14 @@ class HungarianMatcher:
                 torch.cat([queries, seeded_queries]),
                 torch.cat([target_index, seeded_targets]),
             )
-        share = torch.bincount(target_index, minlength=len(targets.classes)).to(sampled.dtype)
-        return Assignment(queries, target_index, 1.0 / share[target_index], primary)
+        queries_per_target = torch.bincount(target_index, minlength=len(targets.classes)).to(sampled.dtype)
+        return Assignment(queries, target_index, 1.0 / queries_per_target[target_index], primary)
 
     def match_seeds(self, targets: Targets, seeds: Tensor, matched: Tensor) -> tuple[Tensor, Tensor]:
         """Return query and target indices of unmatched proposals whose seed lies inside a lesion."""
-        free = (seeds >= 0).all(dim=1)
-        free[matched] = False
-        index = free.nonzero()[:, 0]
+        is_free = (seeds >= 0).all(dim=1)
+        is_free[matched] = False
+        index = is_free.nonzero()[:, 0]
         x, y, z = seeds[index].unbind(1)
         inside = targets.masks[:, x, y, z] & (targets.instances > 0)[:, None]  # (T, F)
         return index[inside.any(dim=0)], inside.float().argmax(dim=0)[inside.any(dim=0)]

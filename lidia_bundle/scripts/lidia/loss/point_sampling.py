@@ -27,9 +27,9 @@ def interpolate_at_voxels(features: Tensor, index: Tensor, shape: Sequence[int])
         (B, E, N), the same as up-sampling `features` to `shape` (align_corners=False) and indexing.
     """
     _, y, z = shape
-    places = torch.stack([index // (y * z), index // z % y, index % z], dim=-1)  # (B, N, 3)
+    positions = torch.stack([index // (y * z), index // z % y, index % z], dim=-1)  # (B, N, 3)
     size = torch.tensor(list(shape), device=index.device, dtype=features.dtype)
-    unit = (places + 0.5) / size * 2.0 - 1.0
+    unit = (positions + 0.5) / size * 2.0 - 1.0
     grid = unit.flip(-1)[:, :, None, None]  # grid_sample takes (z, y, x)
     return F.grid_sample(features, grid, mode="bilinear", padding_mode="border", align_corners=False)[
         ..., 0, 0
@@ -42,25 +42,25 @@ def interpolate_sample(features: Tensor, index: Tensor, shape: Sequence[int]) ->
     Each corner of a point's cell is read, and its gradient written, as one contiguous row of channels;
     grid_sample accesses a different memory location for each channel.
     """
-    kind = torch.promote_types(features.dtype, torch.float32)
+    dtype = torch.promote_types(features.dtype, torch.float32)
     _, y, z = shape
     rows = index.new_zeros((len(index), 1))
-    weights = rows.new_ones((len(index), 1), dtype=kind)
-    places = (index // (y * z), index // z % y, index % z)
-    for at, size, cells in zip(places, shape, features.shape[1:], strict=True):  # 1, 2, 4, 8 corners
-        ends, shares = _neighbours(size, cells, kind, index.device)
-        rows = (rows[:, :, None] * cells + ends[at][:, None]).flatten(1)
-        weights = (weights[:, :, None] * shares[at][:, None]).flatten(1)
-    table = features.to(kind).flatten(1).T.contiguous()
+    weights = rows.new_ones((len(index), 1), dtype=dtype)
+    positions = (index // (y * z), index // z % y, index % z)
+    for position, size, cells in zip(positions, shape, features.shape[1:], strict=True):  # 1, 2, 4, 8 corners
+        ends, shares = _neighbours(size, cells, dtype, index.device)
+        rows = (rows[:, :, None] * cells + ends[position][:, None]).flatten(1)
+        weights = (weights[:, :, None] * shares[position][:, None]).flatten(1)
+    table = features.to(dtype).flatten(1).T.contiguous()
     return F.embedding_bag(rows, table, per_sample_weights=weights, mode="sum").T
 
 
-def _neighbours(size: int, cells: int, kind: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+def _neighbours(size: int, cells: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
     """Return the two neighbouring cells of each voxel along an axis and their weights, (size, 2) each."""
-    at = (torch.arange(size, dtype=kind, device=device) + 0.5) * (cells / size) - 0.5
-    at = at.clamp(0, cells - 1)
-    low = at.long()
-    share = at - low
+    position = (torch.arange(size, dtype=dtype, device=device) + 0.5) * (cells / size) - 0.5
+    position = position.clamp(0, cells - 1)
+    low = position.long()
+    share = position - low
     return torch.stack([low, (low + 1).clamp(max=cells - 1)], 1), torch.stack([1.0 - share, share], 1)
 
 
@@ -81,8 +81,8 @@ def find_true_voxels(mask: Tensor) -> Tensor:
     if len(flat) % 8 or flat.storage_offset() % 8:
         return flat.nonzero()[:, 0]
     blocks = flat.view(torch.int64).nonzero()[:, 0]
-    row, place = flat.view(-1, 8)[blocks].nonzero().unbind(1)
-    return blocks[row] * 8 + place
+    row, column = flat.view(-1, 8)[blocks].nonzero().unbind(1)
+    return blocks[row] * 8 + column
 
 
 def find_lesion_shell(instances: Tensor, width: int) -> Tensor:

@@ -30,10 +30,17 @@ class SemanticLoss(nn.Module):
         for classes, instances in target:
             lesion = classes >= FIRST_LESION
             ids = instances[lesion].unique().tolist()
-            part = int(self.points * self.foreground / len(ids)) if ids else 0
-            inside = [draw_voxels(lesion & (instances == k), part) for k in ids] if part else []
+            points_per_lesion = int(self.points * self.foreground / len(ids)) if ids else 0
+            inside = (
+                [draw_voxels(lesion & (instances == k), points_per_lesion) for k in ids]
+                if points_per_lesion
+                else []
+            )
             rows.append(
-                torch.cat([draw_voxels(classes > IGNORED, self.points - part * len(inside)), *inside])
+                torch.cat([
+                    draw_voxels(classes > IGNORED, self.points - points_per_lesion * len(inside)),
+                    *inside,
+                ])
             )
         return torch.stack(rows)
 

@@ -27,13 +27,13 @@ from scripts.lidia.vocabulary import FIRST_LESION
 
 
 def combine_query_scores(classes: Tensor, masks: Tensor, max_over_queries: bool) -> Tensor:
-    """Compute Σ_q or max_q of class (B, Q, C) times mask (B, Q, N) -> (B, C, N), not normalised."""
+    """Combine scores by Σ_q or max_q: class (B, Q, C) times mask (B, Q, N) -> (B, C, N), not normalised."""
     # One class at a time, because autocast would run a matrix product in half precision.
-    votes: list[Tensor] = []
+    combined: list[Tensor] = []
     for c in range(classes.shape[2]):
-        vote = classes[:, :, c : c + 1] * masks
-        votes.append(vote.amax(dim=1) if max_over_queries else vote.sum(dim=1))
-    return torch.stack(votes, dim=1)
+        score = classes[:, :, c : c + 1] * masks
+        combined.append(score.amax(dim=1) if max_over_queries else score.sum(dim=1))
+    return torch.stack(combined, dim=1)
 
 
 def compute_semantic_map(class_logits: Tensor, mask_logits: Tensor, max_over_queries: bool = False) -> Tensor:

@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 
 class SharpnessAware:
-    """Perturbation for the second pass: `climb` moves the weights to w + ε, `descend` restores w.
+    """Perturbation for the second pass: `ascend` moves the weights to w + ε, `restore` moves them back to w.
 
     Args:
         rho: radius ρ of the neighbourhood.
@@ -30,7 +30,7 @@ class SharpnessAware:
         self._origin: list[tuple[Tensor, Tensor]] = []
 
     @torch.no_grad()
-    def climb(self, optimizer: Optimizer) -> bool:
+    def ascend(self, optimizer: Optimizer) -> bool:
         """Move the optimizer's parameters by ρ·g/|g|.
 
         Returns:
@@ -48,8 +48,8 @@ class SharpnessAware:
         return True
 
     @torch.no_grad()
-    def descend(self) -> None:
+    def restore(self) -> None:
         """Restore the parameters exactly; the gradients remain those of the second pass."""
-        for p, before in self._origin:
-            p.copy_(before)
+        for p, weight in self._origin:
+            p.copy_(weight)
         self._origin.clear()

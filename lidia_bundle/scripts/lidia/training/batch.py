@@ -34,4 +34,5 @@ def prepare_batch(
         )
         for value in (batchdata["image"], batchdata["label"])
     )
-    return image.float(), label.long(), (label.long(),), {}
+    label = label.long()
+    return image.float(), label, (label,), {}

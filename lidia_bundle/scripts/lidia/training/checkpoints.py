@@ -112,7 +112,7 @@ class LoadState:
         states = collect_states(self.folder)
         if not self.resume:
             for old in states:
-                old.unlink(missing_ok=True)  # another process may have been faster
+                old.unlink(missing_ok=True)  # another process may have removed it
             return
         for path in states:
             try:
@@ -137,7 +137,8 @@ class LoadState:
         missing = sorted(self.parts.keys() - state.keys())
         if missing:
             raise WeightsError(
-                f"{path} lacks {missing}: of another training. Use --resume False or a new --output_dir."
+                f"{path} lacks {missing}: it belongs to another training. "
+                "Use --resume False or a new --output_dir."
             )
         if state["trainer"]["epoch_length"] != length:
             saved_length = state["trainer"]["epoch_length"]

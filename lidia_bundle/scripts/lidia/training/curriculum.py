@@ -1,8 +1,8 @@
-"""Stages of a training: the semantic head alone at first, small crops before large ones.
+"""Change crop size, batch size and decoding by stages of the training (not in the paper).
 
-Not in the paper: in CPU-hours the masks come at once and the classes do not, so the semantic head trains
-alone first, and large crops, which show what surrounds a lesion, come at the end. Everything follows from
-`engine.state.epoch`, so that a resumed training is in the right stage.
+In a short training masks are learned quickly and classes slowly. The semantic head therefore trains alone
+first, and large crops, which contain the surroundings of a lesion, are used last. The stage depends on
+`engine.state.epoch` only, so that a resumed training is in the right stage.
 """
 
 from __future__ import annotations
@@ -61,25 +61,30 @@ class Curriculum:
         self.stages = sorted(plan, key=lambda stage: stage["start"])
 
     def attach(self, engine: Engine) -> None:
-        """Sets the stage on every EPOCH_STARTED."""
+        """Set the stage on every EPOCH_STARTED."""
         engine.add_event_handler(Events.EPOCH_STARTED, self)
 
-    def at(self, epoch: int, epochs: int) -> dict[str, Any]:
-        """What holds in an epoch (counted from 1) of a training of `epochs`."""
-        now: dict[str, Any] = {}
+    def collect_settings(self, epoch: int, epochs: int) -> dict[str, Any]:
+        """Collect the settings of an epoch.
+
+        Args:
+            epoch: counted from 1; 0 has no settings.
+            epochs: number of epochs of the training.
+        """
+        settings: dict[str, Any] = {}
         for stage in self.stages:
             if epoch - 1 >= round(stage["start"] * epochs):
-                now.update(stage)
-        return now
+                settings.update(stage)
+        return settings
 
     def __call__(self, engine: Engine) -> None:
-        """Brings network, crop and batches into the stage of the present epoch."""
-        now = self.at(engine.state.epoch, engine.state.max_epochs)
-        if "decoding" in now and hasattr(self.network, "decoding"):
-            self.network.decoding = now["decoding"]
-        if "crop" in now:
-            self.crop.size = tuple(now["crop"])
-        self.crop.samples = now.get("samples", self.crop.samples)
-        self.batches.size = now.get("cases", self.batches.size)
-        if now != self.at(engine.state.epoch - 1, engine.state.max_epochs):
-            engine.logger.info(f"Stage from epoch {engine.state.epoch}: {now}")
+        """Apply the settings of the present epoch to network, crop and batch sampler."""
+        settings = self.collect_settings(engine.state.epoch, engine.state.max_epochs)
+        if "decoding" in settings and hasattr(self.network, "decoding"):
+            self.network.decoding = settings["decoding"]
+        if "crop" in settings:
+            self.crop.size = tuple(settings["crop"])
+        self.crop.samples = settings.get("samples", self.crop.samples)
+        self.batches.size = settings.get("cases", self.batches.size)
+        if settings != self.collect_settings(engine.state.epoch - 1, engine.state.max_epochs):
+            engine.logger.info(f"Stage from epoch {engine.state.epoch}: {settings}")

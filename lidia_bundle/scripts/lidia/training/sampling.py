@@ -43,13 +43,13 @@ class CaseBatchSampler(Sampler[list[int]]):
         return self.steps
 
     def __iter__(self) -> Iterator[list[int]]:
-        draw = self.size * self.world_size
-        place = (self.epoch - 1) * self.steps * draw
+        cases_per_step = self.size * self.world_size
+        first_of_epoch = (self.epoch - 1) * self.steps * cases_per_step
         for step in range(self.steps):
-            first = place + step * draw + self.rank * self.size
-            yield [self.case(first + offset) for offset in range(self.size)]
+            first = first_of_epoch + step * cases_per_step + self.rank * self.size
+            yield [self.find_case(first + offset) for offset in range(self.size)]
 
-    def case(self, position: int) -> int:
+    def find_case(self, position: int) -> int:
         """Return the index of the case at a position of the infinite shuffled sequence."""
         cycle, offset = divmod(position, len(self.data))
         return int(np.random.default_rng((self.seed, cycle)).permutation(len(self.data))[offset])

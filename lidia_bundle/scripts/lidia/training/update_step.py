@@ -1,6 +1,6 @@
 """Run one update of the trainer: plain, or sharpness-aware (two gradients per batch).
 
-Section 2.2 (LIDIA) trains with SAM. The second pass repeats the random choices of the first (proposals,
+The paper trains with SAM (section 2.2). The second pass repeats the random choices of the first (proposals,
 pilots, points, matching). With a loss scaler, gradients are not unscaled before the ascent, because g / |g|
 does not depend on the scale. MONAI's step hard-codes CUDA autocast; this step uses the network's device type.
 A step whose gradient is not finite is skipped and counted in `engine.state.skipped`.
@@ -43,24 +43,24 @@ class UpdateStep:
         inputs, targets, args, kwargs = engine.prepare_batch(
             batchdata, engine.state.device, engine.non_blocking, **engine.to_kwargs
         )
-        half = uses_bf16(self.precision, inputs.device)
+        use_bf16 = uses_bf16(self.precision, inputs.device)
         engine.network.train()
         engine.state.output = [{Keys.IMAGE: inputs, Keys.LABEL: targets}]
         criterion = engine.loss_function
         modules = [module for module in (engine.network, criterion) if isinstance(module, torch.nn.Module)]
         if self.sam is None:
-            loss = compute_gradient(engine, inputs, targets, args, kwargs, bf16=half)
+            loss = compute_gradient(engine, inputs, targets, args, kwargs, bf16=use_bf16)
             parts = dict(getattr(criterion, "parts", {}))
         else:
             with record_choices(*modules):
-                loss = compute_gradient(engine, inputs, targets, args, kwargs, bf16=half)
+                loss = compute_gradient(engine, inputs, targets, args, kwargs, bf16=use_bf16)
             parts = dict(getattr(criterion, "parts", {}))
-            if self.sam.climb(engine.optimizer):
+            if self.sam.ascend(engine.optimizer):
                 try:
                     with replay_choices(*modules):
-                        compute_gradient(engine, inputs, targets, args, kwargs, bf16=half)
+                        compute_gradient(engine, inputs, targets, args, kwargs, bf16=use_bf16)
                 finally:
-                    self.sam.descend()
+                    self.sam.restore()
         engine.state.output[0].update({Keys.LOSS: loss, "parts": parts})
         for event in (
             IterationEvents.FORWARD_COMPLETED,
