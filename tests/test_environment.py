@@ -40,12 +40,12 @@ def test_a_device_that_is_not_there() -> None:
         assert "--device cpu" in (explain_error(raised.value) or "")
 
 
-def test_rights_and_room(tmp_path: Path) -> None:
+def test_permissions_and_disk_space(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError) as raised:
         (tmp_path / "file/sub").mkdir()
     assert str(tmp_path / "file") in (explain_error(raised.value) or "")
-    for number, word in ((errno.ENOSPC, "room"), (errno.EROFS, "rights"), (errno.EACCES, "rights")):
+    for number, word in ((errno.ENOSPC, "disk"), (errno.EROFS, "permissions"), (errno.EACCES, "permissions")):
         inner = OSError(number, os.strerror(number), "x/y.json")
         outer = RuntimeError("Failed to evaluate ConfigExpression")
         outer.__cause__ = inner
@@ -54,7 +54,7 @@ def test_rights_and_room(tmp_path: Path) -> None:
     with pytest.raises(OSError) as raised, Path("/dev/full").open("w") as full:
         full.write("x")
         full.flush()
-    assert "room" in (explain_error(raised.value) or "")
+    assert "disk" in (explain_error(raised.value) or "")
 
 
 def test_other_errors_are_not_explained_away() -> None:

@@ -26,8 +26,8 @@ def test_the_pairs_cost_no_more_than_any_permutation():
         targets, at, logits, embeddings = case(seed)
         matcher = HungarianMatcher(one_to_many=False)
         recorded = {}
-        inner = matcher.cost
-        matcher.cost = lambda *a: recorded.setdefault("cost", inner(*a))  # noqa: B023
+        inner = matcher.compute_cost
+        matcher.compute_cost = lambda *a: recorded.setdefault("cost", inner(*a))  # noqa: B023
         pair = matcher(logits, embeddings, at, targets, torch.full((6, 3), -1))
         cost = recorded["cost"]
         best = min(sum(float(cost[q, t]) for t, q in enumerate(p)) for p in permutations(range(6), 4))

@@ -113,8 +113,8 @@ def test_the_cost_reads_shared_points_and_the_inside_of_every_target() -> None:
     targets = Targets(torch.tensor([0, 3]), torch.tensor([0, 1]), torch.zeros(2, 1, 1, 1, dtype=torch.bool))
     recorded: list[tuple[torch.Tensor, ...]] = []
     matcher = HungarianMatcher(one_to_many=False)
-    inner = matcher.cost
-    matcher.cost = lambda *inputs: [recorded.append(inputs), inner(*inputs)][1]
+    inner = matcher.compute_cost
+    matcher.compute_cost = lambda *inputs: [recorded.append(inputs), inner(*inputs)][1]
     embeddings, seeds = torch.tensor([[0.0, 9.0], [1.0, 0.0], [-1.0, 0.0]]), torch.full((3, 3), -1)
     pair = matcher(torch.zeros(3, 5), embeddings, at, targets, seeds)
     logits, _, truth, classes = recorded[0]

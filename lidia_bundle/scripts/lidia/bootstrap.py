@@ -26,7 +26,7 @@ os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 
 def report_error(kind: type[BaseException], problem: BaseException, trace: TracebackType | None) -> None:
-    """Reports a failed command by the bundle's own error alone, or by what the machine lacks."""
+    """Reports a failed command in one line: its own error, or a fault of the machine with its remedy."""
     cause: BaseException | None = problem
     while cause is not None:
         if type(cause).__module__.startswith("scripts.lidia."):

@@ -6,36 +6,36 @@ import errno
 import re
 from collections.abc import Iterator
 
-SIGNS: tuple[tuple[str, str], ...] = (
+ERROR_PATTERNS: tuple[tuple[str, str], ...] = (
     (
         r"out of shared memory|shared memory object|unable to (?:write|mmap|open).*torch_|signal: Bus",
         "there is too little shared memory for the processes that load data: add --num_workers 0 "
-        "(check.json: --workers 0), or give a container more, by docker run --shm-size=2g or --ipc=host",
+        "(check.json: --workers 0), or start the container with docker run --shm-size=2g or --ipc=host",
     ),
     (
         r"items of ancdata|Too many open files",
-        "too many files are open: allow more by `ulimit -n 4096`, or add --num_workers 0",
+        "too many files are open: raise the limit with `ulimit -n 4096`, or add --num_workers 0",
     ),
     (
         r"not compiled with CUDA|No CUDA GPUs|NVIDIA driver|device ordinal|MPS backend|not linked with",
-        "the device that was named is not there: take --device cpu, or one that PyTorch finds "
+        "the device of --device is not available: use --device cpu, or a device that PyTorch finds "
         "(python -c 'import torch; print(torch.cuda.device_count())')",
     ),
     (
         r"PytorchStreamWriter failed writing|file write failed",
-        "a file could not be written to its end: make room on the disk, or name a folder on another one by "
+        "a file could not be written completely: free disk space, or choose a folder on another disk with "
         "--output_dir",
     ),
     (
         r"determine home directory",
-        "there is no home folder: set the variable HOME, or write paths without ~",
+        "the home folder is unknown: set the variable HOME, or write paths without ~",
     ),
 )
 """Patterns of error messages of PyTorch and Python, and the message for the user."""
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-LOCKED = (errno.EACCES, errno.EPERM, errno.EROFS)
-NO_FOLDER = (errno.ENOTDIR, errno.EEXIST)
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NO_PERMISSION = (errno.EACCES, errno.EPERM, errno.EROFS)
+NOT_A_FOLDER = (errno.ENOTDIR, errno.EEXIST)
 
 
 def explain_error(problem: BaseException) -> str | None:
@@ -65,18 +65,18 @@ def _iterate_causes(problem: BaseException | None) -> Iterator[BaseException]:
 def _explain_one(error: BaseException) -> str | None:
     text = str(error)
     is_shared_memory = isinstance(error, OSError) and "/dev/shm" in text
-    for pattern, line in SIGNS:
-        if re.search(pattern, text) or (is_shared_memory and line is SIGNS[0][1]):
+    for pattern, line in ERROR_PATTERNS:
+        if re.search(pattern, text) or (is_shared_memory and line is ERROR_PATTERNS[0][1]):
             return line
     if not isinstance(error, OSError):
         return None
     file = error.filename2 or error.filename or "a file"
-    if error.errno in FULL:
-        return f"no room on the disk for {file}: make room, or name a folder on another disk by --output_dir"
-    if error.errno in LOCKED:
+    if error.errno in DISK_FULL:
+        return f"no disk space for {file}: free space, or choose a folder on another disk with --output_dir"
+    if error.errno in NO_PERMISSION:
         return (
-            f"{file}: {error.strerror}. See to the rights of the folder, or name another one (--output_dir)"
+            f"{file}: {error.strerror}. Check the permissions of the folder, or choose another (--output_dir)"
         )
-    if error.errno in NO_FOLDER:
-        return f"{file} is a file where a folder is needed: name another folder, or move the file"
+    if error.errno in NOT_A_FOLDER:
+        return f"{file} is a file, but a folder is needed there: choose another folder, or move the file"
     return None

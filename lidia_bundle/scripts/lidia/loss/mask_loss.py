@@ -123,7 +123,7 @@ class MaskLoss(nn.Module):
 
     @torch.no_grad()
     def pick(self, embeddings: Tensor, features: PointFeatures) -> Tensor:
-        """Select the columns (T, points) of the shared candidates features which each mask is evaluated."""
+        """Select the columns (T, points) of the shared candidates at which each mask is evaluated."""
         uncertain_count = int(self.points * self.uncertain)
         uncertain = select_most_uncertain(compute_point_logits(embeddings, features.shared), uncertain_count)
         rest = torch.randint(

@@ -84,7 +84,7 @@ class HungarianMatcher:
         Args:
             class_logits: (Q, C + 1).
             embeddings: (Q, E + 1).
-            features: mask features and truth features the sample's points.
+            features: mask features and truth at the sample's points.
             targets: T masks.
             seeds: (Q, 3) voxels, -1 for queries without a seed.
 

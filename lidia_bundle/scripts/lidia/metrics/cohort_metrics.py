@@ -86,13 +86,13 @@ def _add_patient_areas(
     prefix = RULES[rule]
     all_patients = np.ones(weights.shape[1], bool)
 
-    def area(name: str, score: str, truth: NDArray[np.bool_], subset: NDArray[np.bool_]) -> None:
+    def add_area(name: str, score: str, truth: NDArray[np.bool_], subset: NDArray[np.bool_]) -> None:
         values = compute_auc(table[f"{rule}_{score}"][subset], truth[subset], weights[:, subset])
         positives = int(truth[subset].sum())
         summary.values[name], summary.counts[name] = values, int(subset.sum())
         summary.notes[name] = f"{positives} with, {int(subset.sum()) - positives} without"
 
-    def mean(name: str, parts: list[str]) -> None:
+    def add_mean(name: str, parts: list[str]) -> None:
         summary.values[name] = compute_mean_auc({part: summary.values[part] for part in parts})
         summary.counts[name] = min(summary.counts[part] for part in parts)
         undefined = [part for part in parts if np.isnan(summary.values[part][0])]
@@ -102,39 +102,44 @@ def _add_patient_areas(
             )
 
     for name in LESION_TYPES:
-        area(f"{prefix}auc_{name}", name, table[f"mm3_{name}"] > present, all_patients)
-    mean(f"{prefix}auc8", [f"{prefix}auc_{name}" for name in LESION_TYPES])
+        add_area(f"{prefix}auc_{name}", name, table[f"mm3_{name}"] > present, all_patients)
+    add_mean(f"{prefix}auc8", [f"{prefix}auc_{name}" for name in LESION_TYPES])
     malignant, benign = table["mm3_malignant"] > present, table["mm3_benign"] > present
     unclear = ~malignant & ~benign & (table["mm3_unsided"] > present)
-    area(f"{prefix}auc_malignant", "malignant", malignant, ~unclear)
-    area(f"{prefix}auc_benign", "benign", benign, ~unclear)
-    mean(f"{prefix}auc2", [f"{prefix}auc_malignant", f"{prefix}auc_benign"])
+    add_area(f"{prefix}auc_malignant", "malignant", malignant, ~unclear)
+    add_area(f"{prefix}auc_benign", "benign", benign, ~unclear)
+    add_mean(f"{prefix}auc2", [f"{prefix}auc_malignant", f"{prefix}auc_benign"])
     if unclear.any():
         note = f"{int(unclear.sum())} patients left out: 'others' of unknown side alone"
         summary.notes[f"{prefix}auc2"] = "; ".join(filter(None, [summary.notes.get(f"{prefix}auc2"), note]))
     for side, score in (("malignant_authors", "malignant"), ("benign_authors", "benign_authors")):
-        area(f"{prefix}auc_{side}", score, table[f"mm3_{side}"] > present, all_patients)
-    mean(f"{prefix}auc2_authors", [f"{prefix}auc_malignant_authors", f"{prefix}auc_benign_authors"])
+        add_area(f"{prefix}auc_{side}", score, table[f"mm3_{side}"] > present, all_patients)
+    add_mean(f"{prefix}auc2_authors", [f"{prefix}auc_malignant_authors", f"{prefix}auc_benign_authors"])
 
 
 def _add_lesion_ratios(summary: Summary, table: Table, weights: NDArray[np.float64]) -> None:
     truths = _sum_columns(table, (f"truths_{name}" for name in LESION_TYPES))
     hits = _sum_columns(table, (f"hits_{name}" for name in LESION_TYPES))
     counted = table["predicted_true"] + table["predicted_false"]
-    called = {
+    confusion = {
         (name, other): table[f"called_{name}_{other}"] for name in LESION_TYPES for other in LESION_TYPES
     }
-    typed = sum(called.values(), np.zeros(weights.shape[1]))
-    right = sum((called[name, name] for name in LESION_TYPES), np.zeros(weights.shape[1]))
+    typed_lesions = sum(confusion.values(), np.zeros(weights.shape[1]))
+    correct = sum((confusion[name, name] for name in LESION_TYPES), np.zeros(weights.shape[1]))
     _add_ratio(summary, weights, "precision", table["predicted_true"], counted)
     _add_ratio(summary, weights, "sensitivity", hits, truths)
-    _add_ratio(summary, weights, "accuracy", right, typed)
-    _add_ratio(summary, weights, "accuracy_with_missed", right, typed + truths - hits)
+    _add_ratio(summary, weights, "accuracy", correct, typed_lesions)
+    _add_ratio(summary, weights, "accuracy_with_missed", correct, typed_lesions + truths - hits)
     scores = []
     for name in LESION_TYPES:
-        both = sum((called[name, other] + called[other, name] for other in LESION_TYPES), 0 * typed)
-        scores.append(compute_weighted_ratio(weights, 2 * called[name, name], both))
-    summary.values["macro_f1"], summary.counts["macro_f1"] = _mean_over_types(scores), int(typed.sum())
+        marginal_total = sum(
+            (confusion[name, other] + confusion[other, name] for other in LESION_TYPES), 0 * typed_lesions
+        )
+        scores.append(compute_weighted_ratio(weights, 2 * confusion[name, name], marginal_total))
+    summary.values["macro_f1"], summary.counts["macro_f1"] = (
+        _mean_over_types(scores),
+        int(typed_lesions.sum()),
+    )
     for name in (*LESION_TYPES, *SIZES):
         _add_ratio(summary, weights, f"sensitivity_{name}", table[f"hits_{name}"], table[f"truths_{name}"])
 
@@ -168,10 +173,12 @@ def _add_calibration_errors(
         if truth.all() or not truth.any():
             continue
         scores = table[f"livermax_{name}"]
-        chances = apply_platt(scores, lines[name]) if lines and name in lines else scores
-        parts["ece"].append(compute_calibration_error(chances, truth, weights))
+        probabilities = apply_platt(scores, lines[name]) if lines and name in lines else scores
+        parts["ece"].append(compute_calibration_error(probabilities, truth, weights))
         for key, values in zip(
-            ("brier", "brier_skill"), compute_brier_score_and_skill(chances, truth, weights), strict=True
+            ("brier", "brier_skill"),
+            compute_brier_score_and_skill(probabilities, truth, weights),
+            strict=True,
         ):
             parts[key].append(values)
     for key, type_values in parts.items():

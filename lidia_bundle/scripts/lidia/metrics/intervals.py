@@ -1,7 +1,7 @@
 """Compute confidence intervals: patient-level bootstrap, DeLong for areas, Wilson for proportions.
 
-Lesions cluster in patients, so patients are drawn, never lesions. Draws are weights, so that any metric made
-of sums over patients, and any area by ranks, takes all draws in a few array operations.
+Lesions cluster in patients, so patients are drawn, never lesions. Draws are stored as weights, so that sums
+over patients and areas under the curve are computed for all draws in a few array operations.
 """
 
 from __future__ import annotations
@@ -17,78 +17,80 @@ LEVEL = 0.95
 
 
 def draw_patients(patients: int, draws: int = DRAWS, seed: int = 0) -> NDArray[np.float64]:
-    """How often each patient stands in each bootstrap draw; the first row is the cohort itself.
+    """Draw bootstrap weights: how often each patient occurs in each draw; the first row is the cohort itself.
 
     The same number of patients and seed give the same draws: methods compared on one cohort are compared on
     the same patients in every draw.
 
     Args:
         patients: N.
-        draws: D, 0 for the cohort alone.
-        seed: of the draws.
+        draws: D, 0 for the cohort only.
+        seed: seed of the draws.
 
     Returns:
         `(D + 1, N)`.
     """
     weights = np.ones((draws + 1, patients))
     if draws and patients:
-        picked = np.random.default_rng(seed).integers(patients, size=(draws, patients))
+        indices = np.random.default_rng(seed).integers(patients, size=(draws, patients))
         rows = np.arange(draws)[:, None] * patients
-        weights[1:] = np.bincount((picked + rows).ravel(), minlength=draws * patients).reshape(
+        weights[1:] = np.bincount((indices + rows).ravel(), minlength=draws * patients).reshape(
             draws, patients
         )
     return weights
 
 
 def compute_interval(values: NDArray[np.float64], n: int, level: float = LEVEL) -> dict[str, Any]:
-    """Percentile interval of a bootstrapped metric.
+    """Compute the percentile interval of a bootstrapped metric.
 
     Args:
-        values: `(D + 1,)`, the first of the cohort itself, the others of the draws.
-        n: patients or lesions behind it.
-        level: of the interval.
+        values: `(D + 1,)`, first the value of the cohort itself, then those of the draws.
+        n: number of patients or lesions behind the metric.
+        level: confidence level, 0..1.
 
     Returns:
-        `{value, low, high, n}`; None for what cannot be given (no value, or fewer than half of the draws have
-        one).
+        `{value, low, high, n}`; None for a missing value, and for bounds if fewer than half of the draws
+        have a value.
     """
-    drawn = values[1:][np.isfinite(values[1:])]
+    draw_values = values[1:][np.isfinite(values[1:])]
     value = float(values[0]) if np.isfinite(values[0]) else None
-    if value is None or len(drawn) == 0 or 2 * len(drawn) < len(values) - 1:
+    if value is None or len(draw_values) == 0 or 2 * len(draw_values) < len(values) - 1:
         return {"value": value, "low": None, "high": None, "n": n}
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(draw_values, [(1 - level) / 2, (1 + level) / 2])
     return {"value": value, "low": float(low), "high": float(high), "n": n}
 
 
-def compute_paired_difference(one: NDArray[np.float64], other: NDArray[np.float64], n: int) -> dict[str, Any]:
-    """Interval and two-sided p of `one - other`, both from the same draws.
+def compute_paired_difference(
+    first: NDArray[np.float64], second: NDArray[np.float64], n: int
+) -> dict[str, Any]:
+    """Compute interval and two-sided p of a difference; both metrics come from the same draws.
 
     Args:
-        one: `(D + 1,)` of one method.
-        other: `(D + 1,)` of the other.
-        n: patients.
+        first: `(D + 1,)` values of the first method.
+        second: `(D + 1,)` values of the second, which are subtracted.
+        n: number of patients.
 
     Returns:
         `{value, low, high, n, p}`.
     """
-    gaps = one - other
-    drawn = gaps[1:][np.isfinite(gaps[1:])]
-    result = compute_interval(gaps, n)
-    sides = min((drawn <= 0).mean(), (drawn >= 0).mean()) if len(drawn) else np.nan
-    result["p"] = None if np.isnan(sides) else float(min(1.0, 2 * max(sides, 1 / (len(drawn) + 1))))
+    differences = first - second
+    draw_values = differences[1:][np.isfinite(differences[1:])]
+    result = compute_interval(differences, n)
+    tail = min((draw_values <= 0).mean(), (draw_values >= 0).mean()) if len(draw_values) else np.nan
+    result["p"] = None if np.isnan(tail) else float(min(1.0, 2 * max(tail, 1 / (len(draw_values) + 1))))
     return result
 
 
 def compute_normal_quantile(level: float = LEVEL) -> float:
-    """Standard deviations from the middle of a normal interval to its ends, 1.96 at 0.95."""
+    """Compute the half width of a normal interval in standard deviations: 1.96 for level 0.95."""
     return float(norm.ppf((1 + level) / 2))
 
 
 def compute_wilson_interval(hits: int, n: int, level: float = LEVEL) -> tuple[float, float]:
-    """Wilson's interval of a proportion.
+    """Compute Wilson's interval of the proportion `hits / n`.
 
     Raises:
-        ValueError: nothing was counted.
+        ValueError: `n` is not positive.
     """
     if n <= 0:
         raise ValueError(f"n must be positive, not {n}.")
@@ -97,7 +99,7 @@ def compute_wilson_interval(hits: int, n: int, level: float = LEVEL) -> tuple[fl
 
 
 class DeLong(NamedTuple):
-    """Areas of several scores on the same patients."""
+    """Areas under the ROC curve of several scores on the same patients."""
 
     areas: NDArray[np.float64]
     """`(M,)`"""
@@ -106,7 +108,7 @@ class DeLong(NamedTuple):
 
 
 def compute_delong(scores: ArrayLike, truth: ArrayLike) -> DeLong:
-    """Areas under the ROC curve and their covariance (DeLong, DeLong and Clarke-Pearson 1988, by midranks).
+    """Compute areas under the ROC curve and their covariance by midranks (DeLong et al. 1988).
 
     Args:
         scores: `(M, N)` of M scores for N patients.
@@ -121,7 +123,7 @@ def compute_delong(scores: ArrayLike, truth: ArrayLike) -> DeLong:
         raise ValueError("A score is not finite.")
     m, n = int(positive.sum()), int((~positive).sum())
     if m < 2 or n < 2:
-        raise ValueError(f"DeLong needs two positives and two negatives, here are {m} and {n}.")
+        raise ValueError(f"DeLong's method needs two positives and two negatives; there are {m} and {n}.")
     ranks = rankdata(values, axis=1)
     wins = (ranks[:, positive] - rankdata(values[:, positive], axis=1)) / n
     losses = 1 - (ranks[:, ~positive] - rankdata(values[:, ~positive], axis=1)) / m
@@ -131,36 +133,41 @@ def compute_delong(scores: ArrayLike, truth: ArrayLike) -> DeLong:
 def compute_delong_interval(
     scores: ArrayLike, truth: ArrayLike, level: float = LEVEL
 ) -> tuple[float, float] | None:
-    """DeLong's interval of one area on the logit scale.
+    """Compute DeLong's interval of one area on the logit scale.
 
     Args:
         scores: `(N,)`.
         truth: `(N,)`, true for positives.
-        level: of the interval.
+        level: confidence level, 0..1.
 
     Returns:
-        Low and high; None where the area is 0 or 1, or a side has fewer than two patients.
+        Lower and upper bound; None if the area is 0 or 1, or there are fewer than two positives or negatives.
     """
     positive = np.asarray(truth, bool)
     if min(positive.sum(), (~positive).sum()) < 2:
         return None
     estimate = compute_delong(scores, truth)
-    area, spread = float(estimate.areas[0]), float(np.sqrt(estimate.covariance[0, 0]))
-    if not 0 < area < 1 or spread == 0:
+    area, standard_error = float(estimate.areas[0]), float(np.sqrt(estimate.covariance[0, 0]))
+    if not 0 < area < 1 or standard_error == 0:
         return None
-    middle, half = np.log(area / (1 - area)), compute_normal_quantile(level) * spread / (area * (1 - area))
+    middle, half = (
+        np.log(area / (1 - area)),
+        compute_normal_quantile(level) * standard_error / (area * (1 - area)),
+    )
     return float(1 / (1 + np.exp(half - middle))), float(1 / (1 + np.exp(-half - middle)))
 
 
-def compare_by_delong(one: ArrayLike, other: ArrayLike, truth: ArrayLike) -> tuple[float, float]:
-    """Z and two-sided p of the difference of two areas on the same patients.
+def compare_by_delong(first: ArrayLike, second: ArrayLike, truth: ArrayLike) -> tuple[float, float]:
+    """Compute z and two-sided p of the difference of two areas on the same patients (DeLong).
 
     Raises:
         ValueError: fewer than two positives or negatives, or a score is not finite.
     """
-    estimate = compute_delong(np.stack([np.asarray(one, np.float64), np.asarray(other, np.float64)]), truth)
-    spread = np.sqrt(np.array([1, -1]) @ estimate.covariance @ np.array([1, -1]))
-    if spread == 0:
+    estimate = compute_delong(
+        np.stack([np.asarray(first, np.float64), np.asarray(second, np.float64)]), truth
+    )
+    standard_error = np.sqrt(np.array([1, -1]) @ estimate.covariance @ np.array([1, -1]))
+    if standard_error == 0:
         return 0.0, 1.0
-    z = float((estimate.areas[0] - estimate.areas[1]) / spread)
+    z = float((estimate.areas[0] - estimate.areas[1]) / standard_error)
     return z, float(2 * norm.sf(abs(z)))

@@ -31,13 +31,13 @@ def match_one_to_one(
     ignored = np.array(
         [is_smaller(lesion.component.volume_mm3, counted_mm3) for lesion in truth.lesions], bool
     )
-    fits = overlap >= iou - 1e-12
-    allowed = fits[counted][:, ~ignored]
+    overlaps = overlap >= iou - 1e-12
+    allowed = overlaps[counted][:, ~ignored]
     score = np.where(allowed, 1 + overlap[counted][:, ~ignored] / (1 + len(truth.lesions)), 0)
     rows, columns = linear_sum_assignment(score, maximize=True)
     valid = allowed[rows, columns]
     matched = np.zeros(int(counted.sum()), bool)
     matched[rows[valid]] = True
-    hits_ignored = fits[counted][:, ignored].any(axis=1) & ~matched
+    hits_ignored = overlaps[counted][:, ignored].any(axis=1) & ~matched
     hit = int(valid.sum())
     return hit, int((~matched & ~hits_ignored).sum()), int((~ignored).sum()) - hit

@@ -35,15 +35,15 @@ def sum_true_volumes(
     flags = malignant or {}
     volumes = dict.fromkeys((*LESION_TYPES, *SIDES), 0.0)
     for lesion in lesions:
-        sides = [LESION_TYPES[lesion.kind - FIRST_LESION]]
+        columns = [LESION_TYPES[lesion.kind - FIRST_LESION]]
         if lesion.kind == OTHERS:
             flag = flags.get(str(lesion.number))
-            sides.append("unsided" if flag is None else "malignant" if flag else "benign")
-        sides += ["malignant"] * (lesion.kind in MALIGNANT) + ["benign"] * (lesion.kind in BENIGN)
-        sides += ["malignant_authors"] * (lesion.kind in MALIGNANT)
-        sides += ["benign_authors"] * (lesion.kind in AUTHORS_BENIGN)
-        for side in sides:
-            volumes[side] += lesion.component.volume_mm3
+            columns.append("unsided" if flag is None else "malignant" if flag else "benign")
+        columns += ["malignant"] * (lesion.kind in MALIGNANT) + ["benign"] * (lesion.kind in BENIGN)
+        columns += ["malignant_authors"] * (lesion.kind in MALIGNANT)
+        columns += ["benign_authors"] * (lesion.kind in AUTHORS_BENIGN)
+        for column in columns:
+            volumes[column] += lesion.component.volume_mm3
     return volumes
 
 

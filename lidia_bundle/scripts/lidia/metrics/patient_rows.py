@@ -1,4 +1,4 @@
-"""Measure one patient as a row of counts and scores; ratios are computed later from the rows of all ranks."""
+"""Measure one patient as a row of counts and scores; ratios are computed from all rows later."""
 
 from __future__ import annotations
 

@@ -53,5 +53,7 @@ def argmax_classes(maps: NDArray[Any]) -> NDArray[np.uint8]:
         classes[larger] = index
         np.maximum(maximum, maps[index], out=maximum)
     if not np.isfinite(maximum).all():  # np.maximum propagates NaN, so one check covers all channels
-        raise ValueError("The class map is not finite: no lesion and no score can be read from it.")
+        raise ValueError(
+            "The class map has values that are not finite, so lesions and scores cannot be computed."
+        )
     return classes

@@ -20,7 +20,7 @@ from scripts.lidia.postprocess.livermax import GROUPS, compute_livermax
 from scripts.lidia.postprocess.pixel_count import compute_pixel_count
 from scripts.lidia.vocabulary import FIRST_LESION
 
-NO_LIVER = "no liver was found: every patient probability is 0 and says nothing"
+NO_LIVER = "no liver was found: every patient probability is 0 and has no meaning"
 
 
 class Diagnosis(NamedTuple):

@@ -23,7 +23,7 @@ def check_types(types: Sequence[str]) -> tuple[str, ...]:
     """
     unknown = [types] if isinstance(types, str) else sorted(set(types) - set(LESION_TYPES))
     if unknown or not types:
-        raise ValueError(f"types {list(unknown or types)}: list some of {', '.join(LESION_TYPES)}.")
+        raise ValueError(f"types {list(unknown or types)}: give one or more of {', '.join(LESION_TYPES)}.")
     return tuple(name for name in LESION_TYPES if name in types)
 
 
