@@ -1,4 +1,4 @@
-"""What every test stands on: one thread, a fixed seed, no network, and one tiny phantom cohort for all."""
+"""Fixtures of all tests: one thread, a fixed seed, no network, a small phantom cohort, the order of files."""
 
 from __future__ import annotations
 
@@ -23,16 +23,24 @@ if TYPE_CHECKING:
 torch.set_num_threads(1)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Keeps the order of files under pytest-xdist, which would start files with few tests last."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """`-m real` picks the tests that ask for real CT."""
+    """Marks tests of real CT as `real`; puts files with slow tests first, so that none runs last."""
     for item in items:
         if "real_ct" in getattr(item, "fixturenames", ()):
             item.add_marker("real")
+    slow_files = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow_files)
 
 
 @pytest.fixture(autouse=True)
 def _same_numbers_every_time() -> Iterator[None]:
-    """A test sees the same random numbers whether it runs alone or after others."""
+    """Gives a test the same random numbers whether it runs alone or after others."""
     set_determinism(0)
     yield
     set_determinism(None)
@@ -40,7 +48,7 @@ def _same_numbers_every_time() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing in the suite may reach out; what tries fails with its own name in the trace."""
+    """Forbids connections to other machines: the test that tries one fails."""
     connect = socket.socket.connect
 
     def local_only(self: socket.socket, address: object) -> None:

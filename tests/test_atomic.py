@@ -48,7 +48,7 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_text_that_cannot_be_made_keeps_the_old_file(tmp_path: Path) -> None:
+def test_a_value_that_json_cannot_write_keeps_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "figures.json"
     write_json(path, {"Dice": 0.8})
     with pytest.raises(ValueError, match="JSON compliant"):

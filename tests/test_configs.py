@@ -158,7 +158,7 @@ def test_inference_of_a_cohort(toys: Path, trained: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("phases", [("venous", "arterial"), ("arterial",), ("nc", "delayed")])
-def test_inference_of_one_patient_by_his_volumes(
+def test_inference_of_one_patient_by_their_volumes(
     toys: Path, trained: Path, tmp_path: Path, phases: tuple[str, ...]
 ) -> None:
     inputs = {phase: str(toys / f"5_{phase}.nii.gz") for phase in phases}

@@ -72,7 +72,7 @@ def test_floors() -> None:
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
 
 
-def test_torch_load_stands_in_two_places_and_runs_no_code() -> None:
+def test_torch_load_is_used_in_two_places_without_unpickling_code() -> None:
     """Weights, and the cache, a floor below them."""
     calls = {name(path): re.findall(r"torch\.load\([^)]*\)", code_of(path)) for path in SOURCES}
     ours = {place: result for place, result in calls.items() if result and place.startswith("lidia_bundle")}
@@ -125,7 +125,7 @@ def blocks(node: Any, key: str = "") -> list[tuple[str, str]]:
     return collected
 
 
-def test_no_config_block_stands_twice() -> None:
+def test_no_config_block_is_repeated() -> None:
     places = defaultdict(list)
     for path in CONFIGS:
         for key, content in blocks(read(path)):
@@ -137,7 +137,7 @@ def test_no_config_block_stands_twice() -> None:
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=name)
-def test_every_config_is_told_of(path: Path) -> None:
+def test_every_config_is_named_in_the_documents(path: Path) -> None:
     record = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
     assert path.name in record, f"no page names {path.name}"
 
@@ -214,7 +214,7 @@ def test_the_licence_is_in_both_places() -> None:
     assert (ROOT / "LICENSE").read_bytes() == (BUNDLE / "LICENSE").read_bytes()
 
 
-def test_the_demo_s_patient_stands_in_the_test_section() -> None:
+def test_the_demo_s_patient_is_in_the_test_section() -> None:
     from scripts.lidia.phantom.write_cohort import split_cases
 
     text = (ROOT / "Makefile").read_text(encoding="utf-8")

@@ -47,7 +47,7 @@ def test_two_links_that_lead_to_one_another(tmp_path: Path) -> None:
     assert names(list_files(tmp_path / "root").files, tmp_path / "root") == ["0", "a/1", "a/b/2"]
 
 
-def test_what_leads_nowhere_is_named(tmp_path: Path) -> None:
+def test_a_broken_link_is_named(tmp_path: Path) -> None:
     make(tmp_path, "1")
     (tmp_path / "gone").symlink_to(tmp_path / "nothing")
     (tmp_path / "self").symlink_to(tmp_path / "self")

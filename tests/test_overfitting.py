@@ -53,7 +53,7 @@ def learnt(images, labels, seed):
 
 
 @pytest.mark.slow
-def test_two_patients_are_learnt_by_heart(cohort):
+def test_the_network_overfits_two_patients(cohort):
     transform = preprocessing(spacing=(4.0, 4.0, 4.0), labels="network", margin_mm=20.0)
     items = [transform(item) for item in load_datalist(str(cohort), "training")]
     # Two patients with few, large lesions: 12 proposals cannot answer for twenty.

@@ -39,7 +39,7 @@ def test_sharpness_aware_training(toys: Path, tmp_path: Path) -> None:
     assert read_state(tmp_path / "state_epoch=3.pt")["trainer"]["iteration"] == 6
 
 
-def test_finetuning_starts_from_weights_that_are_there(toys: Path, tmp_path: Path) -> None:
+def test_finetuning_starts_from_existing_weights(toys: Path, tmp_path: Path) -> None:
     workflow("train", **TRAINING, **places(toys, tmp_path)).run()
     weights, more = tmp_path / "model.pt", tmp_path / "more"
     still = {"learning_rate": 0.0, "max_epochs": 1, "pretrained": str(weights)}
@@ -48,7 +48,7 @@ def test_finetuning_starts_from_weights_that_are_there(toys: Path, tmp_path: Pat
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
-def test_saved_labels_replace_the_weights_by_better_ones_alone(toys: Path, tmp_path: Path) -> None:
+def test_training_on_saved_labels_replaces_weights_only_by_better_ones(toys: Path, tmp_path: Path) -> None:
     workflow("train", **TRAINING, **places(toys, tmp_path)).run()
     weights = tmp_path / "model.pt"
     before, more = weights.read_bytes(), tmp_path / "more"

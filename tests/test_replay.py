@@ -26,7 +26,7 @@ def test_a_replay_gives_back_what_was_recorded_in_order():
     assert chooser() != first
 
 
-def test_a_replay_that_asks_for_more_is_an_error():
+def test_a_replay_with_more_choices_than_recorded_is_an_error():
     chooser = Chooser()
     with record_choices(chooser):
         chooser()
@@ -34,7 +34,7 @@ def test_a_replay_that_asks_for_more_is_an_error():
         chooser(), chooser()
 
 
-def test_network_and_criterion_answer_the_same_question_twice():
+def test_network_and_criterion_give_the_same_result_in_a_replay():
     torch.manual_seed(0)
     network = build_lidia(channels=(4, 8, 8, 8), hidden_dim=16, mask_dim=8).train()
     criterion = Criterion()

@@ -54,7 +54,7 @@ def test_each_row_of_table_3_changes_one_key() -> None:
     assert "fusion" not in rows[2]["network_def"], "without one LIDIA takes Eq. 2"
 
 
-def test_the_rows_stand_in_the_study_with_one_length() -> None:
+def test_the_rows_of_table_3_have_one_length_of_training() -> None:
     systems = json.loads((CONFIGS.parents[1] / "experiments/configs/study.json").read_text())["systems"]
     for name in (*TABLE_3, "plan", "mpformer"):
         assert "training" not in systems[name], f"{name} is trained as long as LIDIA"

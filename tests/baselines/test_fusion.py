@@ -55,7 +55,7 @@ def test_conv_lstm_is_an_lstm_voxel_by_voxel(present_phases):
 
 
 @torch.no_grad()
-def test_hemis_does_not_know_the_order_of_the_phases():
+def test_hemis_is_independent_of_the_order_of_phases():
     fusion, image = make_fusion(HeMIS), torch.randn(1, 4, 8, 6, 4)
     for block in fusion.phase_blocks:
         block.load_state_dict(fusion.phase_blocks[0].state_dict())

@@ -84,7 +84,7 @@ def test_a_slot_without_a_component_holds_its_learned_query():
 
 
 @torch.no_grad()
-def test_ten_channels_for_everybody_and_the_branch_for_who_asks():
+def test_ten_channels_by_default_and_the_branch_on_request():
     network = small().eval()
     image = scan()
     image[:, 3] = torch.nan

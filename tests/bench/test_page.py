@@ -35,7 +35,7 @@ def test_a_line_is_a_median_with_its_spread_and_a_verdict() -> None:
     assert NONE.holds is None and FREE.holds is None
 
 
-def test_the_page_says_what_was_measured_what_was_wanted_and_what_does_not_hold() -> None:
+def test_the_page_lists_measurements_targets_and_missed_targets() -> None:
     rows = written()
     assert "| fast | reading | them | speed | 5 (4 to 6) | at least 5: yes | - |" in rows
     assert "| slow | a step | them | time | 1.3 (1.25 to 1.5) | at most 1.25: **no** | - |" in rows

@@ -40,7 +40,7 @@ def test_sides_take_turns_and_warm_rounds_do_not_count(place: BenchContext, tmp_
     assert [trial.figures["turn"] for trial in trials["b"]] == [2, 3]
 
 
-def test_fresh_rounds_start_every_side_anew(place: BenchContext, tmp_path: Path) -> None:
+def test_fresh_rounds_start_a_new_process_per_side(place: BenchContext, tmp_path: Path) -> None:
     file = tmp_path / "turns"
     trials = run_rounds(place, "row", {"a": side("a", file), "b": side("b", file)}, pairs=2, fresh=True)
     assert file.read_text(encoding="utf-8") == "abab"
@@ -55,7 +55,7 @@ def test_memory_is_that_of_the_run(place: BenchContext) -> None:
     assert large.peak_mb > large.rise_mb
 
 
-def test_a_side_that_fails_says_why_and_where(place: BenchContext) -> None:
+def test_a_failed_side_is_reported_with_its_reason_and_log(place: BenchContext) -> None:
     with pytest.raises(BenchError, match=r"row/a failed: ValueError: nothing to measure .*row_a\.log"):
         run_rounds(place, "row", {"a": Side(failing, {})}, pairs=1)
 

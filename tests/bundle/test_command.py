@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 
-def test_the_command_ends_with_the_reason_alone(bundle: Path, tmp_path: Path) -> None:
+def test_a_failed_command_prints_only_the_reason(bundle: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "monai.bundle", "run", "evaluating", "--config_file"]
     command += [str(bundle / "configs/inference.json"), "--dataset_dir", str(tmp_path)]
     process = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -21,7 +21,7 @@ def test_the_command_ends_with_the_reason_alone(bundle: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(("setting", "remaining"), [(None, "1"), ("0", "0")])
-def test_large_pages_are_asked_of_torch_unless_the_user_says_otherwise(
+def test_large_pages_are_enabled_unless_the_user_sets_the_variable(
     bundle: Path, setting: str | None, remaining: str
 ) -> None:
     places = {name: value for name, value in os.environ.items() if name != "THP_MEM_ALLOC_ENABLE"}

@@ -69,7 +69,7 @@ def largest(difference: dict[str, torch.Tensor]) -> float:
     return max(float(value.abs().max()) for value in difference.values())
 
 
-def test_two_rounds_of_a_site_without_the_delayed_phase(bundle: Path, tmp_path: Path) -> None:
+def test_a_site_without_the_delayed_phase_trains_two_rounds(bundle: Path, tmp_path: Path) -> None:
     algo = client(bundle, write_site(tmp_path / "site", without="delayed"))
     server = weights(1)
     for number in (1, 2):

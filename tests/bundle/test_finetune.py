@@ -100,7 +100,7 @@ def toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_toys(tmp_path_factory.mktemp("toys"), validation=1, test=0)
 
 
-def test_class_heads_that_start_anew_are_named_in_the_log(toys: Path, bundle: Path, tmp_path: Path) -> None:
+def test_newly_initialised_class_heads_are_named_in_the_log(toys: Path, bundle: Path, tmp_path: Path) -> None:
     log = started(toys, tmp_path, **{"train#load_weights#fresh": HEADS})
     entries = re.search(r"not loaded, as `fresh` says: (.*)", log)
     assert entries
@@ -122,7 +122,7 @@ def test_what_does_not_fit_and_is_not_named_is_an_error(toys: Path, tmp_path: Pa
     assert "`fresh` says: query_generator.query_feat, query_generator.query_embed" in log
 
 
-def test_a_layer_that_nobody_has(toys: Path, tmp_path: Path) -> None:
+def test_an_unknown_layer_is_refused(toys: Path, tmp_path: Path) -> None:
     with pytest.raises(RuntimeError) as raised:
         started(toys, tmp_path, **{"train#load_weights#fresh": ["class_head"]})
     assert "neither the network nor" in str(reason(raised.value))

@@ -40,7 +40,7 @@ def test_two_builds_are_the_same_bytes(bundle: Path, copy: Path, release: Path, 
     assert (tmp_path / "again" / release.name).read_bytes() == release.read_bytes()
 
 
-def test_it_holds_what_the_repository_holds(bundle: Path, release: Path) -> None:
+def test_a_release_has_the_files_of_the_repository(bundle: Path, release: Path) -> None:
     if not (bundle.parent / ".git").exists():
         pytest.skip("not a checkout of git, which alone knows what belongs to the bundle")
     process = subprocess.run(
@@ -71,7 +71,9 @@ def test_a_bundle_without_weights_is_not_released(bundle: Path, copy: Path, tmp_
 
 @pytest.mark.filterwarnings("ignore:No hash value provided")
 @pytest.mark.parametrize("member", ["../{name}", "lidia_bundle/../../{name}", "/{folder}/{name}"])
-def test_a_spoilt_release_cannot_write_beside_its_folder(release: Path, tmp_path: Path, member: str) -> None:
+def test_a_manipulated_release_cannot_write_outside_its_folder(
+    release: Path, tmp_path: Path, member: str
+) -> None:
     """MONAI unpacks into `bundle_dir`, and holds each member to it, whether it climbs or is absolute."""
     place = tmp_path / "work/bundles"
     place.mkdir(parents=True)
@@ -84,7 +86,7 @@ def test_a_spoilt_release_cannot_write_beside_its_folder(release: Path, tmp_path
     assert not list(tmp_path.rglob("escaped.txt"))
 
 
-def test_a_release_of_another_sum_is_not_unpacked(release: Path, tmp_path: Path) -> None:
+def test_a_release_with_another_checksum_is_not_unpacked(release: Path, tmp_path: Path) -> None:
     """The SHA-256 that `make release` prints, given to MONAI's `extractall`."""
     true = sha256(release.read_bytes()).hexdigest()
     spoilt = bytearray(release.read_bytes())

@@ -99,9 +99,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("job", ["evaluate", "inference"])
-def test_two_processes_judge_a_cohort_as_one_does(
-    job: str, toys: Path, weights: Path, tmp_path: Path
-) -> None:
+def test_two_processes_give_the_results_of_one(job: str, toys: Path, weights: Path, tmp_path: Path) -> None:
     entry, two = tmp_path / "one", tmp_path / "two"
     options = {**NATIVE, "dataset_dir": str(toys), "model_file": str(weights)}
     with pytest.raises(RuntimeError) as raised:

@@ -28,7 +28,9 @@ print(json.dumps(found))
 """
 
 
-def test_each_finds_its_own(bundle: Path, cohort: Path, work: Path, stranger: Callable[..., Any]) -> None:
+def test_each_copy_uses_its_own_weights_and_files(
+    bundle: Path, cohort: Path, work: Path, stranger: Callable[..., Any]
+) -> None:
     for name in ("first", "second"):
         place = work / name / "lidia_bundle"
         shutil.copytree(bundle, place, ignore=shutil.ignore_patterns("docs", "__pycache__"))

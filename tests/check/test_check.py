@@ -107,8 +107,9 @@ def test_lists_that_are_none(tmp_path: Path, content: str) -> None:
 
 def test_an_item_at_fault_does_not_hide_the_others(tmp_path: Path) -> None:
     data = write(tmp_path, training=[{"id": "none", "phases": {}}, patient(tmp_path, "a", 1, swap=True)])
-    with pytest.raises(CaseError, match="no phase is given"):
+    with pytest.raises(CaseError) as caught:
         check(dataset_dir=data, output_dir=tmp_path / "out", workers=0)
+    assert (caught.value.code, caught.value.case) == ("no_phase", "none")
     assert ("a", "warning", "phase_order") in codes(tmp_path / "out")
 
 

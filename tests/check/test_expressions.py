@@ -35,8 +35,9 @@ def test_all_that_runs_is_found(tmp_path: Path) -> None:
 def test_yaml_tags_are_not_obeyed(tmp_path: Path) -> None:
     path = tmp_path / "foreign.yaml"
     path.write_text("a: !!python/object/apply:os.system ['touch ran']\n")
-    with pytest.raises(CaseError, match="cannot be read"):
+    with pytest.raises(CaseError) as caught:
         find_expressions(path)
+    assert (caught.value.code, caught.value.file) == ("bad_config", str(path))
     path.write_text("run: ['$@trainer.run()']\n")
     assert [entry.text for entry in find_expressions(path)] == ["$@trainer.run()"]
 

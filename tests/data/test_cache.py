@@ -66,7 +66,7 @@ def test_other_settings_are_another_cache(items: list[dict[str, Any]], tmp_path:
     CachedCases(data=items, transform=network(), cache_dir=tmp_path / "cache")[0]
     assert len(files(tmp_path)) == 4
     for labels, crops in ((None, None), ("native", augmentation())):
-        with pytest.raises(ValueError, match="labels"):
+        with pytest.raises(ValueError, match=f"labels={labels!r}"):
             CachedCases(data=items, transform=preprocessing(labels=labels), augmentation=crops)
 
 

@@ -107,7 +107,7 @@ def test_padding_of_scanners_and_metal_are_clamped(tmp_path: Path) -> None:
     assert voxels.min() == -1024 and voxels.max() == 3071 and remarks == []
 
 
-def test_much_metal_is_remarked(tmp_path: Path) -> None:
+def test_much_metal_has_a_warning(tmp_path: Path) -> None:
     def implant(voxels: np.ndarray) -> np.ndarray:
         voxels[18:24, 18:24, 14:18] = 3060
         return voxels

@@ -115,7 +115,7 @@ def test_coarse_sampling_averages_noise(tmp_path: Path) -> None:
     assert noise[1] < 0.6 * noise[0]
 
 
-def test_moved_phases_meet_in_space(tmp_path: Path) -> None:
+def test_phases_with_different_origins_are_aligned_in_space(tmp_path: Path) -> None:
     """A ramp in world coordinates reads the same on any grid: nothing is off by half a voxel."""
     paths = {}
     for phase, shape, spacing, turn in (
@@ -135,7 +135,7 @@ def test_moved_phases_meet_in_space(tmp_path: Path) -> None:
         np.testing.assert_allclose(image[channel].numpy()[inner] * 1000, place.sum(0)[inner], atol=0.1)
 
 
-def test_what_a_phase_does_not_show_is_air(tmp_path: Path) -> None:
+def test_voxels_outside_a_phase_are_air(tmp_path: Path) -> None:
     venous, _ = write_ct(tmp_path / "v.nii.gz")
     short = affine_of((3.5, 3.5, 5.0), (40, 40, 20))
     arterial = save(tmp_path / "a.nii.gz", np.full((40, 40, 20), 40, np.float32), short)
@@ -148,7 +148,7 @@ def test_what_a_phase_does_not_show_is_air(tmp_path: Path) -> None:
     assert any("shows 6" in warning for warning in got["warnings"])
 
 
-def test_a_phase_elsewhere_is_an_error_or_left_out(tmp_path: Path) -> None:
+def test_a_phase_of_another_region_is_an_error_or_left_out(tmp_path: Path) -> None:
     venous, affine = write_ct(tmp_path / "v.nii.gz")
     away = affine.copy()
     away[2, 3] += 100
@@ -171,7 +171,7 @@ def test_monai_label_item(tmp_path: Path) -> None:
     assert present(preprocessing()({"image": [image]})["image"]) == ["venous"]
 
 
-def test_given_liver_lies_on_the_reference_grid(tmp_path: Path) -> None:
+def test_a_given_liver_is_resampled_to_the_reference_grid(tmp_path: Path) -> None:
     venous, affine = write_ct(tmp_path / "v.nii.gz", flips=(-1, 1, 1))
     same = write_label(tmp_path / "l.nii.gz", affine, SHAPE, ())
     finer = affine_of((2.5, 2.5, 2.5), (56, 56, 60))
@@ -185,7 +185,7 @@ def test_given_liver_lies_on_the_reference_grid(tmp_path: Path) -> None:
 
 
 def test_bad_arguments() -> None:
-    with pytest.raises(ValueError, match="labels"):
+    with pytest.raises(ValueError, match="labels is 'both'"):
         preprocessing(labels="both")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="window"):
+    with pytest.raises(ValueError, match=r"window \(100, -100\)"):
         preprocessing(window=(100, -100))

@@ -61,7 +61,7 @@ def test_one_series_of_a_study_in_an_archive(tmp_path: Path) -> None:
     assert item["source"] and not list((tmp_path / "out/phases" / item["id"]).glob("dicom"))
 
 
-def test_a_packed_study_of_nobody_has_no_source(tmp_path: Path) -> None:
+def test_a_deidentified_packed_study_has_no_source(tmp_path: Path) -> None:
     archive = shutil.make_archive(str(tmp_path / "study"), "zip", study(tmp_path / "plain"))
     item = item_of(tmp_path, Path(archive), deidentify=True)
     assert item["source"] == [] and any("no SEG" in warning for warning in item["notes"]["warnings"])
@@ -120,7 +120,7 @@ def seven(path: Path, _: Path) -> None:
 
 
 @pytest.mark.parametrize(("write", "message"), [(encrypted, "encrypted"), (cut, "damaged"), (seven, "7-Zip")])
-def test_what_cannot_be_unpacked_is_named(tmp_path: Path, write: Any, message: str) -> None:
+def test_an_archive_that_cannot_be_unpacked_is_named(tmp_path: Path, write: Any, message: str) -> None:
     folder = study(tmp_path / "plain")
     write(tmp_path / "study.zip", folder)
     with pytest.raises(CaseError) as caught:
@@ -161,7 +161,7 @@ def test_documents_are_no_archives(tmp_path: Path) -> None:
     assert detect_archive_kind(tmp_path / "plain.txt") == "ZIP"
 
 
-def test_a_packed_series_named_for_a_phase_says_what_to_do(tmp_path: Path) -> None:
+def test_an_archive_named_for_a_phase_is_refused_with_a_remedy(tmp_path: Path) -> None:
     from scripts.lidia.data.load_phases import LoadPhases
 
     archive = shutil.make_archive(str(tmp_path / "series"), "zip", study(tmp_path / "plain"))

@@ -122,7 +122,7 @@ def test_plain_transfer_syntaxes(tmp_path: Path, syntax: pydicom.uid.UID) -> Non
     np.testing.assert_array_equal(read_series(folder)[0], voxels)
 
 
-def test_what_begins_like_dicom_and_is_none(tmp_path: Path) -> None:
+def test_a_file_that_only_begins_like_dicom_is_not_dicom(tmp_path: Path) -> None:
     study(tmp_path)
     texts = {
         "notes": b"\x08\x00" + b"no data set at all" * 30,

@@ -41,7 +41,7 @@ def secrets() -> list[bytes]:
     return [value for key, value in record.items() if key not in ("PatientSex", "PatientWeight")]
 
 
-def test_without_it_everything_stays(tmp_path: Path) -> None:
+def test_without_deidentification_all_attributes_are_kept(tmp_path: Path) -> None:
     for path in pair(tmp_path):
         dataset = pydicom.dcmread(path)
         for keyword in ("PatientName", "PatientID", "PatientBirthDate", "AccessionNumber", "StudyDate"):
@@ -49,7 +49,7 @@ def test_without_it_everything_stays(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("uids", ["keep", "replace"])
-def test_nothing_is_told_of_the_patient(tmp_path: Path, uids: str) -> None:
+def test_deidentified_results_have_no_data_of_the_patient(tmp_path: Path, uids: str) -> None:
     for path in pair(tmp_path):
         before = path.read_bytes()
         assert sum(secret in before for secret in secrets()) > 8
@@ -63,7 +63,7 @@ def test_nothing_is_told_of_the_patient(tmp_path: Path, uids: str) -> None:
         assert created.SeriesDescription.endswith("(research only)")
 
 
-def test_what_was_found_stays(tmp_path: Path) -> None:
+def test_findings_are_kept_after_deidentification(tmp_path: Path) -> None:
     seg_path, sr_path = pair(tmp_path)
     frames = pydicom.dcmread(seg_path).pixel_array
     report = str(pydicom.dcmread(sr_path).ContentSequence)

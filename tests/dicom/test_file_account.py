@@ -55,7 +55,7 @@ def test_a_plain_study(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None
     }
 
 
-def test_what_else_lies_there(tmp_path: Path) -> None:
+def test_other_files_of_the_folder_are_counted(tmp_path: Path) -> None:
     folder = study(tmp_path / "in")
     for name in ("notes.txt", "DICOM/report.pdf", "a.json", "Thumbs.db", "preview.jpg", "sub/VIEWER.EXE"):
         (folder / name).parent.mkdir(exist_ok=True)
@@ -137,7 +137,7 @@ def test_one_series_in_two_folders_and_twice_the_same_files(tmp_path: Path) -> N
     assert any("12 copies" in warning for warning in item["notes"]["warnings"])
 
 
-def test_names_of_files_are_not_told_of_a_patient_who_is_nobody(tmp_path: Path) -> None:
+def test_a_deidentified_account_has_no_names_of_files(tmp_path: Path) -> None:
     folder = study(tmp_path / "in")
     (folder / "Secret_Jane.nii").write_bytes(bytes(400))
     item = item_of(tmp_path, deidentify=True)
@@ -153,8 +153,9 @@ def test_an_archive_of_studies(tmp_path: Path) -> None:
     add(root / "three", 7, "MR", PatientID="P3", study="1.8", Modality="MR")
     add(root / "four", 8, "ven", PatientID="P4", study="1.9", change=lambda _, n: n != 9)
     (root / "list.csv").write_text("a,b")
-    with pytest.raises(CaseError, match="no series can be a phase"):
+    with pytest.raises(CaseError) as caught:
         prepare(source="dicom", input_dir=root, dataset_dir=out)
+    assert "no_series" in {caught.value.code, *(fault.code for fault in caught.value.members)}
     files = json.loads((out / "files.json").read_text())
     assert (files["total"], files["used"]) == (96 + 24 * 3 + 23 + 1, 96 + 24)
     assert {entry["reason"]: entry["files"] for entry in files["reasons"]} == {
@@ -175,8 +176,9 @@ def test_a_file_an_empty_folder_and_one_without_rights(
 ) -> None:
     folder = study(tmp_path / "in")
     alone = folder / "1.2.3.4_003.dcm"
-    with pytest.raises(CaseError, match="fewer than|single slices"):
+    with pytest.raises(CaseError) as caught:
         resolve_inputs(dicom_dir=str(alone), output_dir=str(tmp_path / "out"))
+    assert caught.value.code == "no_series" and "series 4 (ven)" in caught.value.problem
     (tmp_path / "empty").mkdir()
     for place, code in ((tmp_path / "empty", "no_dicom"), (tmp_path / "nowhere", "missing")):
         with pytest.raises(CaseError) as caught:
@@ -194,9 +196,9 @@ def test_a_file_an_empty_folder_and_one_without_rights(
         return scandir(path)
 
     monkeypatch.setattr("scripts.lidia.input_folders.os.scandir", refuse)
-    with pytest.raises(CaseError, match="Permission denied") as caught:
+    with pytest.raises(CaseError) as caught:
         find_studies(folder)
-    assert caught.value.file.endswith("closed")
+    assert caught.value.code == "closed" and caught.value.file == str(folder / "closed")
 
 
 def test_very_many_series(tmp_path: Path) -> None:
@@ -208,7 +210,7 @@ def test_very_many_series(tmp_path: Path) -> None:
     assert set(CLOCK) and item["notes"]["files"]["total"] == 296
 
 
-def test_a_folder_named_for_a_phase_says_what_else_lies_there(tmp_path: Path) -> None:
+def test_a_folder_named_for_a_phase_lists_its_other_files(tmp_path: Path) -> None:
     add(tmp_path, 4, "ven")
     assert read_series(tmp_path)[2] == []
     (tmp_path / "notes.txt").write_text("no warning")

@@ -74,13 +74,13 @@ def test_declared_padding_is_air(tmp_path: Path, stored: Any, tags: Any, vr: str
 
 
 @pytest.mark.parametrize("value", [63536, 4095, 32767, 1024, 40000])
-def test_one_value_at_all_corners_is_padding_that_nobody_declared(tmp_path: Path, value: int) -> None:
+def test_one_value_at_all_corners_is_undeclared_padding(tmp_path: Path, value: int) -> None:
     voxels, _, [remark] = read_series(write(tmp_path / "s", ringed(value), **UNSIGNED), case="P1")
     np.testing.assert_array_equal(voxels, np.where(RING[:, :, None], -1024, expected()))
     assert remark.code == "pixels" and "24 of 24 slices" in remark.problem
 
 
-def test_usual_padding_needs_no_word(tmp_path: Path) -> None:
+def test_usual_padding_has_no_remark(tmp_path: Path) -> None:
     folder = write(tmp_path / "s", ringed(-2000, 0), PixelRepresentation=1, RescaleIntercept=0)
     voxels, _, remarks = read_series(folder, case="P1")
     assert remarks == [] and voxels.min() == -1024
@@ -166,7 +166,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("kind", REFUSED)
-def test_what_is_no_ct_number_is_refused(tmp_path: Path, kind: str) -> None:
+def test_values_that_are_not_hu_are_refused(tmp_path: Path, kind: str) -> None:
     stored, change, tags, visible = REFUSED[kind]
     folder = write(tmp_path / "s", stored, change, **tags)
     with pytest.raises(CaseError) as caught:
@@ -190,7 +190,7 @@ def test_the_other_series_are_read_and_the_refused_one_is_named(tmp_path: Path) 
     assert "RescaleIntercept 0" in warning and "1.2.3.3_" in warning
 
 
-def test_another_reconstruction_stands_in_for_one_of_no_meaning(tmp_path: Path) -> None:
+def test_another_reconstruction_replaces_one_without_hu(tmp_path: Path) -> None:
     folder = study(tmp_path)
     add(folder, 9, "ven", RescaleIntercept=0, AcquisitionTime="100235")
     assert numbers(chosen(folder)) is not None

@@ -46,13 +46,15 @@ def test_two_phases(tmp_path: Path) -> None:
     assert sorted(row["slices"] for row in choice.rows) == [24, 24] and len(choice.phases) == 2
 
 
-def test_no_volume_is_said_once(tmp_path: Path) -> None:
+def test_missing_slices_are_reported_once(tmp_path: Path) -> None:
     add(tmp_path / "in", 4, "ven", lambda s, n: scattered(s, n) or n != 9)
     with pytest.raises(CaseError) as caught:
         resolve_inputs(dicom_dir=str(tmp_path / "in"), output_dir=str(tmp_path / "out"))
-    assert caught.value.problem.count("slices are missing") == 1 and len(caught.value.problem) < 300
-    with pytest.raises(CaseError, match="slices are missing"):
+    assert caught.value.code == "no_series" and caught.value.file == str(tmp_path / "in")
+    assert caught.value.problem.count("-17.5 to -7.5 mm") == 1 and len(caught.value.problem) < 300
+    with pytest.raises(CaseError) as caught:
         read_series(tmp_path / "in")
+    assert caught.value.code == "gap" and caught.value.file == str(tmp_path / "in")
 
 
 def test_single_slices_of_bolus_tracking_are_one_row(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_padding_is_air(tmp_path: Path) -> None:
     assert read_series(write(tmp_path / "s", pad))[0].min() == -1024
 
 
-def test_names_order_and_company_do_not_matter(tmp_path: Path) -> None:
+def test_names_order_and_other_files_do_not_matter(tmp_path: Path) -> None:
     plain = read_series(write(tmp_path / "s"))
     folder = tmp_path / "t" / "deep"
     write(folder)
@@ -140,7 +140,7 @@ def test_localizers_and_reports_are_left_out(tmp_path: Path) -> None:
     assert np.array_equal(voxels, plain) and "3 files" in remarks[0].problem
 
 
-def test_an_odd_slice_is_left_out_and_many_are_not(tmp_path: Path) -> None:
+def test_one_slice_of_another_size_is_left_out_and_many_are_an_error(tmp_path: Path) -> None:
     def turned(slice_: Dataset, _: int) -> None:
         slice_.SeriesInstanceUID, slice_.ImageOrientationPatient = "1.2.3", [1, 0, 0, 0, 0, -1]
 

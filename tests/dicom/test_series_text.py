@@ -31,7 +31,7 @@ def test_texts_that_name_no_phase(text: str) -> None:
     assert find_phases(text) == {}
 
 
-def test_a_protocol_of_several_phases_says_several() -> None:
+def test_a_protocol_of_several_phases_names_them_all() -> None:
     assert set(find_phases("Leber nativ art ven")) == {"nc", "arterial", "venous"}
 
 

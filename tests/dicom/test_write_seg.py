@@ -182,7 +182,7 @@ def test_names_stay_as_the_hospital_writes_them(tmp_path: Path, charset: str, na
     assert pydicom.dcmread(path).PatientName == name
 
 
-def test_a_series_that_says_nothing_of_the_patient(tmp_path: Path) -> None:
+def test_a_series_without_attributes_of_the_patient(tmp_path: Path) -> None:
     bare = write_series(tmp_path / "ct", np.zeros(SHAPE), AFFINE)
     path, _ = write(tmp_path, bare)
     seg = pydicom.dcmread(path)

@@ -81,7 +81,7 @@ def test_all_numbers_are_there(tmp_path: Path) -> None:
     assert calibrated.ConceptCodeSequence[0].CodeMeaning == "Yes"
 
 
-def test_it_says_who_made_it_and_that_it_is_research(tmp_path: Path) -> None:
+def test_the_report_names_its_software_and_research_use(tmp_path: Path) -> None:
     _, path = write(tmp_path)
     tree = pydicom.dcmread(path)
     texts = [item.TextValue for item in walk(tree) if item.ValueType == "TEXT"]
@@ -119,7 +119,7 @@ def test_it_refers_to_segments_and_series(tmp_path: Path) -> None:
     assert plain.StudyInstanceUID == seg.StudyInstanceUID == source[0].StudyInstanceUID
 
 
-def test_without_findings_the_patient_s_probabilities_stand(tmp_path: Path) -> None:
+def test_without_findings_the_report_has_the_patient_s_probabilities(tmp_path: Path) -> None:
     _, path = write(tmp_path, lesions=[], malignant=0.0)
     groups = named(pydicom.dcmread(path), "125007")
     assert len(groups) == 1 and numbers(groups[0])["Probability of cancer"] == (0.0, "1")
@@ -139,7 +139,7 @@ def test_equal_runs_give_equal_bytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("result", [True, False], ids=["two lesions", "nothing"])
-def test_a_validator_has_nothing_to_say(tmp_path: Path, result: bool) -> None:
+def test_a_validator_reports_no_error(tmp_path: Path, result: bool) -> None:
     program = shutil.which("dciodvfy")
     if program is None:
         pytest.skip("dciodvfy is not there: apt-get install dicom3tools")

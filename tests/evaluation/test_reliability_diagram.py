@@ -27,7 +27,7 @@ def test_groups_by_hand() -> None:
     assert len(group_scores(np.full(9, 0.3), np.arange(9) < 3)) == 1, "equal probabilities stay together"
 
 
-def test_an_evaluation_leaves_the_diagram_and_the_triage(tmp_path: Path) -> None:
+def test_an_evaluation_writes_the_diagram_and_the_triage(tmp_path: Path) -> None:
     scores = Measured(calibration=fit_calibration(rows(), 113.0))
     write_evaluation(tmp_path, rows(), scores)
     with Image.open(tmp_path / "reliability.png") as picture:

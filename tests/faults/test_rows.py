@@ -47,7 +47,7 @@ def read_error_codes(path: Path) -> dict[str, set[str]]:
     return found
 
 
-def test_check_finds_them_all_in_one_pass(cohort: Cohort, tmp_path: Path) -> None:
+def test_check_reports_all_faults_in_one_pass(cohort: Cohort, tmp_path: Path) -> None:
     folder, rows = cohort
     parser = ConfigParser()
     parser.read_config(CONFIGS / "check.json")
@@ -69,7 +69,7 @@ def test_check_finds_them_all_in_one_pass(cohort: Cohort, tmp_path: Path) -> Non
     assert (tmp_path / "check.html").is_file() and (tmp_path / "summary.json").is_file()
 
 
-def test_inference_finishes_the_good_and_lists_the_bad(cohort: Cohort, tmp_path: Path) -> None:
+def test_inference_finishes_good_cases_and_lists_bad_ones(cohort: Cohort, tmp_path: Path) -> None:
     folder, rows = cohort
     weights = save_network(tmp_path / "model.pt")
     workflow = create_workflow(

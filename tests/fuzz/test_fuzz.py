@@ -84,7 +84,7 @@ def read(path: Path) -> Any:
 
 @many
 @given(spoilt(ZIPPED))
-def test_a_spoilt_gzip_is_refused_or_whole(tmp_path: Path, content: bytes) -> None:
+def test_a_corrupt_gzip_is_refused_or_read_completely(tmp_path: Path, content: bytes) -> None:
     """The checksum lies at the end: what passes it has all voxels and the place of the original."""
     path = tmp_path / "v.nii.gz"
     path.write_bytes(content)
@@ -95,7 +95,7 @@ def test_a_spoilt_gzip_is_refused_or_whole(tmp_path: Path, content: bytes) -> No
 
 @many
 @given(spoilt(PLAIN, HEAD))
-def test_a_spoilt_header_is_refused_or_believable(tmp_path: Path, content: bytes) -> None:
+def test_a_corrupt_header_is_refused_or_plausible(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "v.nii"
     path.write_bytes(content)
     result = read(path)
@@ -124,7 +124,7 @@ def series(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @many
 @given(st.data())
-def test_a_spoilt_slice_is_refused_or_believable(series: Path, data: st.DataObject) -> None:
+def test_a_corrupt_slice_is_refused_or_plausible(series: Path, data: st.DataObject) -> None:
     path = sorted(series.iterdir())[data.draw(st.integers(0, SHAPE[2] - 1))]
     raw_bytes = path.read_bytes()
     try:
@@ -195,7 +195,7 @@ WEIGHTS = saved()
 
 @many
 @given(spoilt(WEIGHTS))
-def test_spoilt_weights_are_refused_or_whole(tmp_path: Path, content: bytes) -> None:
+def test_corrupt_weights_are_refused_or_complete(tmp_path: Path, content: bytes) -> None:
     path, filled, true = tmp_path / "model.pt", network(), network().state_dict()
     path.write_bytes(content)
     try:
@@ -214,7 +214,7 @@ CALIBRATION = (Path(__file__).parents[2] / "lidia_bundle/models/calibration.json
 
 @many
 @given(spoilt(CALIBRATION))
-def test_a_spoilt_calibration_is_refused_or_read(tmp_path: Path, content: bytes) -> None:
+def test_a_corrupt_calibration_is_refused_or_read(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "calibration.json"
     path.write_bytes(content)
     weights = CONFIGS.parent / "models/model.pt"
@@ -228,7 +228,7 @@ def test_a_spoilt_calibration_is_refused_or_read(tmp_path: Path, content: bytes)
 
 
 @pytest.mark.parametrize("seed", [0])
-def test_spoilt_patients_through_the_whole_of_inference(tmp_path: Path, seed: int) -> None:
+def test_corrupt_patients_through_the_whole_inference(tmp_path: Path, seed: int) -> None:
     """Every patient is answered or listed; of the answers each lies on the grid of a believable file."""
     count, rng, items = max(12, EXAMPLES // 6), np.random.default_rng(seed), []
     for number in range(count):

@@ -65,12 +65,14 @@ def test_numbers_that_are_no_hu_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_background_without_a_mask(tmp_path: Path) -> None:
-    with pytest.raises(CaseError, match="liver"):
+    with pytest.raises(CaseError) as caught:
         write_implants(dataset_dir=tmp_path, background="ct.nii.gz")
+    assert (caught.value.code, caught.value.file) == ("no_liver_mask", "ct.nii.gz")
     entries = tmp_path / "list.json"
     entries.write_text('{"test": [{"id": "P1", "phases": {"venous": "v.nii.gz"}}]}')
-    with pytest.raises(CaseError, match="liver"):
+    with pytest.raises(CaseError) as caught:
         write_implants(dataset_dir=tmp_path, background=str(entries))
+    assert (caught.value.code, caught.value.file) == ("no_liver_mask", str(entries))
 
 
 @pytest.mark.parametrize(

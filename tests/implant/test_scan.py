@@ -49,7 +49,7 @@ def test_blur_is_measured_at_the_skin(blur: float) -> None:
     assert measure_blur(np.full((20, 20, 9), 50, np.float32), SPACING) == USUAL
 
 
-def test_denoising_keeps_edges_and_says_what_noise_stays() -> None:
+def test_denoising_keeps_edges_and_returns_the_remaining_noise() -> None:
     step = np.where(np.arange(80) < 40, 100, 250).astype(np.float32)[:, None, None] * np.ones((1, 60, 10))
     hu = step.astype(np.float32) + coloured(step.shape, 10, 0.7)
     clean, remaining = denoise(hu, SPACING, 10.0)

@@ -68,7 +68,7 @@ def test_a_contact_is_as_wide_as_the_circle_that_fits() -> None:
     assert measure_contact_diameter_mm(region, Side(2, 0), (2.0, 2.0, 2.0)) == 0.0
 
 
-def test_what_is_thin_beyond_a_side_is_the_liver_s_end() -> None:
+def test_a_thin_part_beyond_a_side_is_the_liver_s_end() -> None:
     classes = np.zeros((20, 20, 20), np.uint8)
     classes[5:15, 5:15, :12] = LIVER  # 100 voxels of contact at slice 10, two slices beyond
     beyond, contact = [slice(0, 20), slice(0, 20), slice(10, 20)], 100 * 4.0
@@ -116,7 +116,7 @@ class NearSighted:
         return torch.cat([1 - liver, liver, *[torch.zeros_like(liver)] * 8], dim=1)
 
 
-def test_a_liver_that_the_box_cuts_is_looked_at_again() -> None:
+def test_a_liver_cut_by_the_box_is_examined_again() -> None:
     image, network = body(0.5), NearSighted()
     inferer = WindowInferer(roi_size=(80, 80, 112), margin_mm=5.0)
     output = inferer(image, network)
@@ -149,7 +149,7 @@ def test_extensions_stop_at_their_limit_and_at_the_scan_s_side() -> None:
     assert (output[0, 1, 30, 30, 10:] > 0.5).all(), "to the side of the scan"
 
 
-def test_a_box_without_a_liver_gives_way_to_the_next() -> None:
+def test_a_box_without_a_liver_is_replaced_by_the_next() -> None:
     """Muscles that only the coarse pass takes for liver, larger than the liver."""
     image = torch.full((1, 4, 96, 96, 64), -1.0)
     image[..., 4:92, 4:20, 10:50] = 0.2  # 880 ml

@@ -148,7 +148,7 @@ def test_identifiers_are_kept_or_removed(tmp_path: Path) -> None:
         WriteDicom(folder=".", deidentify="names")
 
 
-def test_who_came_as_dicom_is_finished_when_seg_and_sr_are_there(tmp_path: Path) -> None:
+def test_a_dicom_patient_is_finished_when_seg_and_sr_exist(tmp_path: Path) -> None:
     folder, source = results(tmp_path / "out"), scan(tmp_path / "ct")
     items = [{"id": "P1", "phases": {"venous": str(source)}}]
     todo = [len(CohortDataset(items, None, str(folder), dicom=dicom, pages=False)) for dicom in (False, True)]

@@ -79,7 +79,7 @@ def test_labels_come_back_onto_the_grid_they_came_from(tmp_path: Path, axes: tup
     assert np.linalg.norm(apart) < 1.2
 
 
-def test_a_prediction_that_lost_its_place_is_not_written_anywhere(tmp_path: Path) -> None:
+def test_a_prediction_without_affine_is_not_written(tmp_path: Path) -> None:
     write_patient(tmp_path, 0)
     before = preprocessing(spacing=(4.0, 4.0, 4.0))
     item: dict[str, Any] = before({"id": "toy", "phases": {"venous": str(tmp_path / "0_venous.nii.gz")}})
@@ -136,7 +136,7 @@ def bright_is_liver(image: torch.Tensor) -> torch.Tensor:
     return torch.cat([1 - liver, liver, *[torch.zeros_like(liver)] * 8], dim=1)
 
 
-def test_only_the_liver_s_box_is_looked_at_closely() -> None:
+def test_only_the_liver_s_box_is_examined_at_full_resolution() -> None:
     recorded = []
 
     def network(image: torch.Tensor) -> torch.Tensor:
@@ -192,7 +192,7 @@ def test_the_smallest_volume_is_not_too_small() -> None:
     torch.testing.assert_close(output.sum(1), torch.ones(1, 12, 16, 10))
 
 
-def test_a_liver_too_small_from_afar_is_looked_for_at_full_resolution() -> None:
+def test_a_liver_too_small_at_low_resolution_is_searched_at_full_resolution() -> None:
     recorded = []
 
     def network(image: torch.Tensor) -> torch.Tensor:
@@ -209,7 +209,7 @@ def test_a_liver_too_small_from_afar_is_looked_for_at_full_resolution() -> None:
     assert torch.equal(output[0, 1] > 0.5, image[0, 2] > 0)
 
 
-def test_without_a_liver_all_is_looked_at() -> None:
+def test_without_a_liver_the_whole_volume_is_examined() -> None:
     image = torch.full((1, 4, 64, 48, 48), -1.0)
     image[..., 10, 10, 10] = 1.0  # too little to be seen from afar
     output = WindowInferer(roi_size=(64, 48, 48))(image, bright_is_liver)
@@ -246,7 +246,7 @@ def test_a_volume_has_one_place_for_both_headers(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [tmp_path / "a.nii.gz"]
 
 
-def test_a_patient_is_finished_when_all_his_files_are_there(tmp_path: Path) -> None:
+def test_a_patient_is_finished_when_all_their_files_exist(tmp_path: Path) -> None:
     for path in result_files(tmp_path, "P1.2").values():
         assert not is_finished(tmp_path, "P1.2")
         path.touch()
@@ -254,7 +254,7 @@ def test_a_patient_is_finished_when_all_his_files_are_there(tmp_path: Path) -> N
     assert not is_finished(tmp_path, "P1")
 
 
-def test_foreign_numbers_of_a_labelmap_become_ours(tmp_path: Path) -> None:
+def test_numbers_of_a_foreign_labelmap_are_mapped_to_the_classes(tmp_path: Path) -> None:
     affine = np.diag([-1.0, 2.0, 3.0, 1.0])
     write_volume(tmp_path / "a.nii.gz", np.array([[[0, 1, 2, 3]]], np.uint8), affine)
     renumber(tmp_path / "a.nii.gz", {1: 3, 3: 1})
@@ -263,7 +263,7 @@ def test_foreign_numbers_of_a_labelmap_become_ours(tmp_path: Path) -> None:
     assert np.allclose(got.affine, affine)
 
 
-def test_what_is_known_of_an_item_stands_in_its_result(tmp_path: Path) -> None:
+def test_fields_of_an_item_are_copied_to_its_result(tmp_path: Path) -> None:
     item = {"id": "toy", "notes": {"registration": {"arterial": "rigid"}, "warnings": ["arterial moved"]}}
     (tmp_path / "series").mkdir()
     for number in (1, 2):

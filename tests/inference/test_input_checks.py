@@ -82,7 +82,7 @@ def examined(box: tuple[slice, ...]) -> np.ndarray:
     return background
 
 
-def test_a_liver_that_ends_at_the_border_of_the_examined_region_is_told() -> None:
+def test_a_liver_cut_by_the_examined_region_has_a_warning() -> None:
     affine = np.diag([2.5, 2.5, 2.5, 1.0])
     liver = np.zeros((40, 40, 40), bool)
     liver[10:30, 10:30, 10:30] = True
@@ -99,7 +99,7 @@ def test_a_liver_that_ends_at_the_border_of_the_examined_region_is_told() -> Non
     ), "a side of the scan"
 
 
-def test_a_given_liver_that_was_not_examined_is_told() -> None:
+def test_a_given_liver_outside_the_examined_region_has_a_warning() -> None:
     inputs = np.zeros((40, 40, 40), np.uint8)
     inputs[10:30, 10:30, 10:30] = 1
     assert check_unseen_liver(inputs, examined(np.s_[10:30, 10:30, 10:29]), 8.0) == [], "a twentieth"

@@ -21,7 +21,7 @@ from scripts.lidia.vocabulary import BACKGROUND, LIVER
 @pytest.mark.parametrize("axes", [(0, 1, 2), (2, 0, 1)])
 @pytest.mark.parametrize("tilt", [0.0, 0.3])
 @pytest.mark.parametrize("place", [(slice(5, 12), slice(3, 9), slice(4, 8)), (slice(None),) * 3])
-def test_it_is_monai_s_inverse(
+def test_the_native_grid_equals_monai_s_inverse(
     tmp_path: Path, axes: tuple[int, ...], tilt: float, place: tuple[slice, ...]
 ) -> None:
     write_patient(tmp_path, 0)

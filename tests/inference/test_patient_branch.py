@@ -31,7 +31,9 @@ def branched() -> list[dict]:
     return patients
 
 
-def test_its_areas_stand_beside_the_other_rules(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_areas_of_the_branch_are_listed_beside_the_other_rules(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO)
     scores, plain = filled(branched()), filled(cohort())
     columns = scores.rows().columns
@@ -60,7 +62,7 @@ def test_without_a_branch_nothing_of_it_is_written(tmp_path: Path, caplog: pytes
     assert "patient branch" not in caplog.text and "branch_auc8" not in scores.aggregate()
 
 
-def test_inference_tells_of_it_and_keeps_ten_probabilities() -> None:
+def test_inference_writes_the_branch_and_keeps_ten_probabilities() -> None:
     for entry, reference in ((branched()[0], True), (cohort()[0], False)):
         diagnosis = Diagnosed(keep_probabilities=True)(entry)
         assert ("branch" in diagnosis["result"]) is reference

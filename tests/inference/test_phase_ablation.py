@@ -49,7 +49,7 @@ def toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_toys(tmp_path_factory.mktemp("toys"), training=0, validation=2, test=2)
 
 
-def test_an_explained_answer_is_that_of_the_scan_without_the_phase(toys: Path, tmp_path: Path) -> None:
+def test_an_explained_result_equals_that_of_the_scan_without_the_phase(toys: Path, tmp_path: Path) -> None:
     complete, part = tmp_path / "whole", tmp_path / "part"
     remaining = [phase for phase in PHASES if phase != "arterial"]
     common = {"dataset_dir": str(toys), "pages": False}
@@ -67,7 +67,7 @@ def test_an_explained_answer_is_that_of_the_scan_without_the_phase(toys: Path, t
     assert "without" not in expected, "nobody asked"
 
 
-def test_one_phase_alone_has_nothing_to_hide(toys: Path, tmp_path: Path) -> None:
+def test_a_single_phase_has_no_ablation(toys: Path, tmp_path: Path) -> None:
     run(
         "inference",
         dataset_dir=str(toys),
@@ -102,7 +102,7 @@ def test_areas_of_subsets_by_hand() -> None:
 
 
 @pytest.mark.slow
-def test_the_shipped_weights_see_the_liver_in_any_phases(cohort: Path, network: LIDIA) -> None:
+def test_the_shipped_weights_segment_the_liver_with_any_phases(cohort: Path, network: LIDIA) -> None:
     """No subset of the phases leaves a patient without a liver, from which all else follows."""
     [patient] = load_datalist(cohort, "training", complete_only=True)[:1]
     data = preprocessing(labels="network")(patient)

@@ -65,9 +65,7 @@ def test_placeholders_are_blanked_in_seg_and_sr(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:parsing config_file")
-def test_the_page_is_written_whatever_becomes_of_seg_and_sr(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_page_is_written_even_without_seg_and_sr(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(self: WriteDicom, data: Any) -> None:
         raise RuntimeError("no SEG today")
 

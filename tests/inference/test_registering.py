@@ -17,7 +17,7 @@ from scripts.lidia.phantom.write_cohort import write_cohort
 CONFIGS = Path(__file__).parents[2] / "lidia_bundle/configs"
 
 
-def test_inference_registers_and_says_so(tmp_path: Path) -> None:
+def test_inference_registers_phases_and_records_it(tmp_path: Path) -> None:
     write_cohort(dataset_dir=tmp_path / "raw", cases=1, seed=5, breathing="raw", spacing=4.0)
     path = tmp_path / "raw/dataset.json"
     raw = json.loads(path.read_text())
@@ -50,5 +50,6 @@ def test_inference_registers_and_says_so(tmp_path: Path) -> None:
 
 
 def test_an_unknown_method_is_refused_before_anything_runs() -> None:
-    with pytest.raises(CaseError, match="elastix"):
+    with pytest.raises(CaseError) as caught:
         CohortDataset([], lambda item: item, register="elastix")
+    assert caught.value.code == "unknown_method" and "'elastix'" in caught.value.problem

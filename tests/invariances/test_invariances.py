@@ -132,7 +132,7 @@ def test_axes_types_scales_units_and_packing_change_nothing(
 
 @fewer_examples
 @given(st.tuples(*[st.floats(-20, 20)] * 3), FORMS)
-def test_a_body_that_lies_obliquely_is_the_same_body(
+def test_an_oblique_affine_gives_the_same_result(
     ask: Ask, volumes: Volumes, plain: Answer, tmp_path: Path, degrees: tuple[float, ...], form: Form
 ) -> None:
     """The network's grid follows the axes of the file, wherever they point."""
@@ -148,7 +148,7 @@ SIDES = st.tuples(*[st.integers(0, 12)] * 3)
 
 @fewer_examples
 @given(SIDES, SIDES, FORMS)
-def test_a_body_elsewhere_in_its_field_of_view_is_the_same_body(
+def test_another_position_in_the_field_of_view_gives_the_same_result(
     ask: Ask,
     volumes: Volumes,
     plain: Answer,

@@ -33,7 +33,7 @@ def answers(folder: Path) -> dict[str, dict[str, Any]]:
     return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("toy_*.json")}
 
 
-def test_another_machine_s_habits_change_nothing(bundle: Path, tmp_path: Path) -> None:
+def test_workers_order_batches_locale_and_path_change_no_result(bundle: Path, tmp_path: Path) -> None:
     data = write_toys(tmp_path / "data", training=0, validation=0, test=2)
     weights = save_network(tmp_path / "model.pt")
     common = {"model_file": weights, "pages": False}

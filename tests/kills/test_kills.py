@@ -124,7 +124,7 @@ def test_phantoms(tmp_path: Path) -> None:
         assert all(times(folder)[name] == before[name] for name in remaining), "finished patients stay"
 
 
-def test_unfinished_phantoms_of_other_wishes_are_forgotten(tmp_path: Path) -> None:
+def test_unfinished_phantoms_of_other_options_are_removed(tmp_path: Path) -> None:
     (tmp_path / ".cases").mkdir()
     (tmp_path / ".cases/asked.json").write_text('{"seed": 1}')
     (tmp_path / ".cases/0.json").write_text('{"id": "another"}')
@@ -151,7 +151,7 @@ def test_preparing(toys: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("largest", [300, 40])
-def test_a_full_disk_is_said_and_leaves_nothing_half(
+def test_a_full_disk_is_reported_and_leaves_no_partial_file(
     toys: Path, weights: str, tmp_path: Path, largest: int
 ) -> None:
     """The first limit stops volumes and answers, the second even the list of errors."""
@@ -167,7 +167,7 @@ def test_a_full_disk_is_said_and_leaves_nothing_half(
     assert status == 1
 
 
-def test_a_folder_that_cannot_be_written_is_said(toys: Path, weights: str) -> None:
+def test_a_read_only_folder_is_reported(toys: Path, weights: str) -> None:
     options = {"dataset_dir": str(toys), "output_dir": "/proc/lidia", "model_file": weights}
     status, message = run_to_end(lambda: workflow("inference", **NATIVE, **options, pages=False).run())
     assert status == 1 and "/proc/lidia" in message

@@ -103,7 +103,7 @@ def fault(server: Server, image: str) -> tuple[int, str]:
         return answer.code, json.loads(answer.read())["detail"]
 
 
-def test_an_unreadable_volume_is_an_answer_in_words(
+def test_an_unreadable_volume_gives_an_error_response(
     server: Server, truth: Path, patients: list[str], tmp_path: Path
 ) -> None:
     data = (truth / f"{patients[0]}.nii.gz").read_bytes()

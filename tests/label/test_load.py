@@ -30,7 +30,7 @@ def select_result(answer: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def test_eight_clients_get_each_his_own_whole_answer(
+def test_eight_clients_each_get_their_own_complete_result(
     server: Server, patients: list[str], tmp_path: Path
 ) -> None:
     alone = {patient: select_result(server.infer(patient)) for patient in patients}

@@ -31,7 +31,7 @@ def test_the_least_certain_patient_comes_first_and_each_in_turn(server: Server, 
     assert server.post("/activelearning/least_certain")["id"] == offered[0]
 
 
-def test_training_without_patients_to_validate_on_says_so(
+def test_training_without_validation_patients_is_an_error(
     server: Server, truth: Path, patients: list[str]
 ) -> None:
     server.save_label(truth / f"labels/final/{patients[0]}.nii.gz", patients[0])

@@ -47,7 +47,7 @@ def test_whole_volumes_are_taken(tmp_path: Path, name: str, dtype: type) -> None
 @pytest.mark.parametrize(
     "name", ["a.nii.gz", "/tmp/x/tmpab12.NII.GZ", "b.nii", "../../etc/x.nii.gz", "$x.nii"]
 )
-def test_of_a_name_the_ending_alone_is_taken(name: str) -> None:
+def test_only_the_suffix_of_a_name_is_used(name: str) -> None:
     assert check_ending("file", name) in (".nii.gz", ".nii")
 
 
@@ -132,7 +132,7 @@ FAULTS: dict[str, Callable[[Path], None]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_spoilt_files_are_refused_in_words(tmp_path: Path, fault: str) -> None:
+def test_corrupt_files_are_refused_with_the_reason(tmp_path: Path, fault: str) -> None:
     path = tmp_path / "file.nii"
     FAULTS[fault](path)
     with pytest.raises(Refusal, match="^file: ") as caught:
@@ -166,7 +166,7 @@ def test_a_volume_larger_than_the_server_takes_is_refused_by_its_header(tmp_path
     check_upload(tmp_path / "file.nii.gz", "file", "image", 6496)
 
 
-def test_a_spoilt_header_is_no_error_of_python(tmp_path: Path) -> None:
+def test_a_corrupt_header_is_refused_without_a_traceback(tmp_path: Path) -> None:
     path, random = tmp_path / "file.nii", np.random.default_rng(0)
     data, refused = write(path).read_bytes(), 0
     for _ in range(300):

@@ -58,7 +58,7 @@ def test_two_others_never_attract_or_repel():
 
 
 @pytest.mark.parametrize("included", [False, True])
-def test_others_stand_in_a_common_denominator_only_as_an_option(included):
+def test_others_are_in_a_common_denominator_only_as_an_option(included):
     bank, kinds = unit(0.3, 1.2, 0.1), torch.tensor([2, 3, OTHERS])
     loss = AsymmetricContrastiveLoss(others_in_denominator=included)(
         unit(0.0), torch.tensor([2]), bank, kinds
@@ -103,7 +103,7 @@ def test_an_anchor_alone_in_its_class_is_left_out():
 
 
 @pytest.mark.parametrize("kinds", [[], [2, 2], [2, OTHERS]])
-def test_no_loss_while_the_bank_knows_fewer_than_two_common_classes(kinds):
+def test_no_loss_while_the_bank_has_fewer_than_two_common_classes(kinds):
     bank = unit(*range(len(kinds))) if kinds else torch.zeros(0, 2, dtype=torch.float64)
     z = unit(0.0).requires_grad_()
     loss = AsymmetricContrastiveLoss()(z, torch.tensor([2]), bank, torch.tensor(kinds, dtype=torch.long))

@@ -90,7 +90,7 @@ def test_a_sample_without_targets_has_points_but_no_truth():
     assert at.shared.shape == (3, 30) and at.shared_truth.shape == (0, 30) and at.inside.shape == (3, 0, 1)
 
 
-def test_the_foreground_share_lies_inside_its_own_lesion():
+def test_the_foreground_share_is_inside_its_own_lesion():
     truth = read_targets(target())
     points = MaskLoss(points=100, foreground=0.2).draw(target()[1], truth)
     assert points.inside.shape == (4, 20)
@@ -103,7 +103,7 @@ def test_plans_share_of_the_foreground_is_two_voxels_a_mask():
     assert loss.draw(target()[1], read_targets(target())).inside.shape[1] == 2
 
 
-def test_the_shell_share_lies_next_to_lesions_and_outside_them():
+def test_the_shell_share_is_next_to_lesions_and_outside_them():
     loss = MaskLoss(points=100, boundary_fraction=1.0, boundary_width=1)
     shared = loss.draw(target()[1], read_targets(target())).shared
     assert find_lesion_shell(target()[1], 1).flatten()[shared].all()

@@ -106,7 +106,7 @@ def test_the_bank_takes_the_embedding_of_the_query_that_was_matched() -> None:
     assert features.tolist() == [[0, 1, 0, 0], [0, 0, 1, 0]] and classes.tolist() == [RIGHT, RIGHT]
 
 
-def test_the_last_layer_says_who_is_banked_and_how_many_are_right() -> None:
+def test_the_last_layer_decides_on_banked_lesions_and_accuracy() -> None:
     inputs = prediction(pilots=False)
     swapped = batch(answers((RIGHT, 2.0), (NONE, -1.0)), answers((NONE, -2.0), (RIGHT, 4.0)))
     loss = criterion()

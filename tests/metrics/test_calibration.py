@@ -50,7 +50,7 @@ def test_platt_s_targets_keep_a_perfect_score_finite() -> None:
         fit_platt([0.1, 0.2], [False, False])
 
 
-def test_scaling_mends_what_is_wrong() -> None:
+def test_scaling_corrects_miscalibrated_scores() -> None:
     scores, truth = world(0.4, -1.5)
     before = compute_calibration_error(scores, truth, ONCE)[0]
     after = compute_calibration_error(apply_platt(scores, fit_platt(scores, truth)), truth, ONCE)[0]

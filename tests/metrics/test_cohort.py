@@ -76,7 +76,7 @@ def test_the_hand_case_over_a_cohort() -> None:
     assert metrics["sensitivity_under_10mm"] == pytest.approx(2 / 3), "cubes of 512 mm3 are balls of 9.9 mm"
 
 
-def test_areas_and_who_is_left_out() -> None:
+def test_areas_and_excluded_patients() -> None:
     summary = summarise_cohort(stack(four()), np.ones((1, 4)))
     metrics = {name: values[0] for name, values in summary.values.items()}
     assert metrics["auc_HCC"] == 1 and metrics["auc_metastasis"] == pytest.approx(0.5)
@@ -129,7 +129,7 @@ def test_every_number_agrees_with_scikit_learn_in_every_draw() -> None:
         assert values["macro_f1"][draw] == pytest.approx(f1_score(real, called, average="macro"))
 
 
-def test_a_row_has_the_same_names_whatever_stands_in_it() -> None:
+def test_every_row_has_the_same_columns() -> None:
     rows = [*four(), patient(label(2, 3, 4, 9), label())]
     assert len({tuple(row) for row in rows}) == 1
     strict = Protocol(ious=(0.3,))
@@ -146,7 +146,7 @@ def test_small_truths_are_liver_to_the_liver_and_nothing_to_lesions() -> None:
 
 
 def test_grids_must_agree() -> None:
-    with pytest.raises(ValueError, match="shape"):
+    with pytest.raises(ValueError, match=r"\(\d+, \d+, \d+\).*\(5, \d+, \d+\)"):
         measure_patient(prediction(label()), label()[:5], label()[:5], SPACING)
 
 
@@ -177,7 +177,7 @@ def test_brier_is_the_mean_over_the_types_that_some_have_and_some_have_not() -> 
     assert values["brier_skill"][0] == pytest.approx(1 - np.mean(errors) / (1 / 4 * 3 / 4)), "one of four"
 
 
-def test_nobody_is_no_number() -> None:
+def test_an_empty_cohort_has_no_numbers() -> None:
     nobody = {name: values[:0] for name, values in stack(four()).items()}
     summary = summarise_cohort(nobody, draw_patients(0, 5))
     assert all(np.isnan(values).all() for values in summary.values.values())

@@ -60,9 +60,9 @@ def test_delong_interval_by_hand() -> None:
     assert compute_delong_interval([1, 1, 1, 1], [True, True, False, False]) is None, (
         "a half without any spread"
     )
-    for one_sided in ([True, False, False, False], [True, True, True, False]):
-        with pytest.raises(ValueError, match="positives"):
-            compute_delong([1, 2, 3, 4], one_sided)
+    for positives in (1, 3):
+        with pytest.raises(ValueError, match=f"{positives} and {4 - positives}"):
+            compute_delong([1, 2, 3, 4], [number < positives for number in range(4)])
     with pytest.raises(ValueError, match="not finite"):
         compute_delong([1, 2, np.nan, 3], [True, True, False, False])
 
@@ -124,7 +124,7 @@ def test_deviations_of_a_normal_interval() -> None:
 def test_wilson_by_hand() -> None:
     assert compute_wilson_interval(8, 10) == pytest.approx((0.490162, 0.943317), abs=1e-5)
     assert compute_wilson_interval(0, 10)[0] == 0 and compute_wilson_interval(10, 10)[1] == pytest.approx(1)
-    with pytest.raises(ValueError, match=r"\bn\b"):
+    with pytest.raises(ValueError, match="^n .* 0"):
         compute_wilson_interval(0, 0)
 
 
@@ -161,7 +161,7 @@ def test_the_bootstrap_of_a_mean_agrees_with_theory_and_takes_seconds() -> None:
     assert result["high"] == pytest.approx(values.mean() + half, abs=0.15 * half)
 
 
-def test_what_cannot_be_given_is_none() -> None:
+def test_intervals_that_cannot_be_computed_are_none() -> None:
     assert compute_interval(np.array([np.nan, 0.5]), 3) == {"value": None, "low": None, "high": None, "n": 3}
     subset = compute_interval(np.array([0.7, 0.6, np.nan, np.nan]), 3)
     assert subset == {"value": 0.7, "low": None, "high": None, "n": 3}

@@ -64,7 +64,7 @@ def test_numbers_are_those_of_the_whole_volume_and_of_a_box_in_it() -> None:
     assert not find_lesions(volume(), SPACING).numbers.any()
 
 
-def test_nan_is_no_lesion() -> None:
+def test_nan_is_not_a_lesion() -> None:
     classes = volume((2, 12, 7, 9, 5)).astype(np.float32)
     expected = find_lesions(classes, SPACING).lesions
     classes[12, 0, 0] = classes[20, 20, 12] = np.nan
@@ -186,7 +186,7 @@ def test_the_best_match_of_a_truth_is_among_the_predictions_that_count() -> None
     assert outcomes(match) == ["small", "true"]
 
 
-def test_what_meets_nothing_has_no_best() -> None:
+def test_a_lesion_without_overlap_has_no_best_match() -> None:
     match = matched(volume((2, 2, 2, 2, 4)), volume((3, 20, 20, 10, 4)))
     assert (match.truths[0].best, match.truths[0].dice) == (0, 0.0)
     assert (match.predictions[0].best, match.predictions[0].dice, match.predictions[0].kind) == (0, 0.0, 0)

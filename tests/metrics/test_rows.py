@@ -49,7 +49,7 @@ def test_a_truth_s_size_is_the_diameter_of_the_ball_of_its_volume(diameter: floa
     assert [result[f"hits_{name}"] for name in names] == [1 * (name == stratum) for name in names]
 
 
-def test_each_answer_has_its_column() -> None:
+def test_each_result_has_its_column() -> None:
     """An HCC called ICC, a cyst missed, a false FNH, and a prediction of 64 mm3."""
     result = row(cubes((3, 2, 4), (6, 20, 4), (8, 30, 2)), cubes((2, 2, 4), (7, 40, 4)))
     assert result["called_HCC_ICC"] == 1 and result["called_ICC_HCC"] == result["called_HCC_HCC"] == 0
@@ -81,7 +81,7 @@ def test_every_threshold_of_the_protocol_is_used() -> None:
     assert (strict["hit_iou59"], strict["hit_iou61"]) == (1, 0)
 
 
-def test_a_patient_without_lesions_is_well_even_where_any_volume_counts() -> None:
+def test_a_patient_without_lesions_is_negative_for_any_volume() -> None:
     rows = [row(cubes(), cubes()), row(cubes(), cubes((2, 2, 4))), row(cubes(), cubes((9, 2, 4)))]
     summary = summarise_cohort(table(*rows), np.ones((1, 3)), protocol=Protocol(present_mm3=0.0))
     assert summary.counts["auc_malignant"] == 2, "the patient with an unclear lesion alone is left out"
@@ -89,13 +89,13 @@ def test_a_patient_without_lesions_is_well_even_where_any_volume_counts() -> Non
     assert summary.notes["auc_HCC"] == "1 with, 2 without" and summary.counts["auc_HCC"] == 3
 
 
-def test_an_unclear_lesion_beside_one_of_a_known_side_leaves_nobody_out() -> None:
+def test_an_unclear_lesion_beside_a_typed_one_excludes_no_patient() -> None:
     rows = [row(cubes(), cubes((9, 2, 4), (kind, 20, 4))) for kind in (2, 5)]
     summary = summarise_cohort(table(*rows), np.ones((1, 2)))
     assert summary.counts["auc2"] == 2 and "auc2" not in summary.notes
 
 
-def test_a_type_is_left_out_for_what_the_cohort_lacks_not_for_what_a_draw_lacks() -> None:
+def test_a_type_is_excluded_if_the_cohort_lacks_it_not_if_a_draw_does() -> None:
     rows = [row(cubes(), cubes(*((kind, 6 * kind - 10, 4) for kind in range(2, 10)))), row(cubes(), cubes())]
     summary = summarise_cohort(table(*rows), np.array([[1.0, 1.0], [2.0, 0.0], [1.0, 1.0]]))
     assert "auc8" not in summary.notes and np.isnan(summary.values["auc_HCC"][1])

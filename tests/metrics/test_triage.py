@@ -29,13 +29,13 @@ def test_the_point_by_hand() -> None:
     assert (sick < point.rule_out).sum() == 1 and (well > point.rule_in).sum() == 2
 
 
-def test_what_parts_perfectly_is_decided_midway() -> None:
+def test_perfect_separation_gives_the_midpoint() -> None:
     point = choose_operating_point([0.1, 0.2, 0.8, 0.9], [False, False, True, True])
     assert point == (0.5, 0.5), "midway: nobody of these is open, and nobody is wrong"
     assert [apply_operating_point(p, point) for p in (0.2, 0.5, 0.8)] == [RULED_OUT, OPEN, RULED_IN]
 
 
-def test_a_cohort_is_judged_by_hand() -> None:
+def test_triage_of_a_cohort_by_hand() -> None:
     chances, truth = np.array([0.1, 0.3, 0.9, 0.1, 0.5, 0.95]), np.array([1, 1, 1, 0, 0, 0], bool)
     result = evaluate_operating_point(chances, truth, OperatingPoint(0.2, 0.8))
     assert result[:2] == (6, 3)
@@ -52,7 +52,7 @@ def test_shares_have_wilson_s_interval_of_their_own_side() -> None:
     assert (result.ruled_out, result.ruled_in) == (pytest.approx(2 / 5), pytest.approx(1 / 5))
 
 
-def test_a_probability_at_the_point_is_open() -> None:
+def test_a_probability_at_the_point_is_undecided() -> None:
     point = OperatingPoint(0.2, 0.8)
     assert [apply_operating_point(p, point) for p in (0.19, 0.2, 0.8, 0.81)] == [
         RULED_OUT,
@@ -64,7 +64,7 @@ def test_a_probability_at_the_point_is_open() -> None:
     assert result.sensitivity[0] == result.specificity[0] == 1 and result.ruled_out == result.ruled_in == 0
 
 
-def test_the_shares_that_may_be_lost_are_asked_for() -> None:
+def test_the_point_follows_the_allowed_shares() -> None:
     """Of ten with the type three may be lost, of ten without four."""
     chances = np.concatenate([np.linspace(0.05, 0.95, 10), np.linspace(0.0, 0.9, 10)])
     point = choose_operating_point(chances, np.arange(20) < 10, sensitivity=0.7, specificity=0.6)
@@ -84,10 +84,11 @@ def test_the_outermost_points_lie_midway_to_0_and_1() -> None:
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=2, max_size=60))
-def test_both_promises_hold_where_the_point_was_chosen(patients: list[tuple[float, bool]]) -> None:
+def test_both_shares_hold_on_the_cohort_of_the_point(patients: list[tuple[float, bool]]) -> None:
     chances, truth = np.array([p for p, _ in patients]), np.array([t for _, t in patients])
     if truth.all() or not truth.any():
-        with pytest.raises(ValueError, match="with and without"):
+        counts = f"there are {truth.sum()} and {(~truth).sum()}"
+        with pytest.raises(ValueError, match=counts):
             choose_operating_point(chances, truth)
         return
     point = choose_operating_point(chances, truth)

@@ -13,7 +13,7 @@ def bar() -> tuple[np.ndarray, np.ndarray]:
     return np.ones((90, 1, 1), bool), np.diag([2.0, 2.0, 2.0, 1.0])
 
 
-def test_a_third_lies_to_the_left() -> None:
+def test_a_third_of_the_liver_is_left() -> None:
     plane = find_lobe_plane(*bar())
     # the third of 0..178 mm is 59.33 mm, seen along the plane's normal, 30 degrees off the x axis
     assert plane == pytest.approx(59.333 * np.cos(np.pi / 6), abs=0.01)
@@ -29,7 +29,7 @@ def test_the_plane_s_front_end_leans_to_the_right() -> None:
     assert assign_lobe((80, 100, 0), plane) == "left"
 
 
-def test_the_undecided_strip_is_as_wide_as_it_says() -> None:
+def test_the_undecided_strip_has_its_stated_width() -> None:
     normal = np.array([np.cos(np.pi / 6), -0.5, 0])
     assert assign_lobe(normal * (MIDDLE_MM - 0.1), 0.0) == "middle"
     assert assign_lobe(normal * (MIDDLE_MM + 0.1), 0.0) == "right"

@@ -28,7 +28,7 @@ def body() -> tuple[np.ndarray, np.ndarray]:
     return hu, liver
 
 
-def test_bearings_of_a_known_body() -> None:
+def test_directions_of_a_known_body() -> None:
     hu, liver = body()
     result = measure_orientation_signs(hu, liver, STEP)
     assert result.thickness == pytest.approx(1, abs=0.2), "both halves of this body are as thick"
@@ -60,7 +60,7 @@ def test_each_contradiction_is_named(axes: tuple[int, ...]) -> None:
     assert ("turned" in text) == (len(axes) == 2) and ("mirrored" in text) == (len(axes) % 2 == 1)
 
 
-def test_a_small_body_or_none_is_not_judged() -> None:
+def test_a_small_body_or_none_gives_no_contradiction() -> None:
     hu, liver = body()
     assert contradictions(np.full(SHAPE, -200.0), liver, (0,)) == []
     assert contradictions(np.clip(hu, -200, 200)[:, :, :35], np.zeros_like(liver)[:, :, :35], (0, 1, 2)) == []

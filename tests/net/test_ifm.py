@@ -39,7 +39,7 @@ def test_a_batch_gives_each_sample_what_it_gets_alone():
     torch.testing.assert_close(fusion(image, present), torch.cat(alone))
 
 
-def test_what_stands_in_an_absent_phase_is_never_used():
+def test_values_of_an_absent_phase_are_never_used():
     torch.manual_seed(0)
     fusion = IterativeFusion(phases=4, channels=4)
     image = torch.randn(2, 4, 4, 4, 4)
@@ -51,7 +51,7 @@ def test_what_stands_in_an_absent_phase_is_never_used():
 
 
 @pytest.mark.parametrize("stride", [1, 2])
-def test_a_phase_has_two_convolutional_blocks_and_stands_alone(stride):
+def test_a_phase_has_two_convolutional_blocks_of_its_own(stride):
     block = PhaseBlock(5, stride=stride)
     kernels = [module.weight.shape for module in block.modules() if isinstance(module, torch.nn.Conv3d)]
     assert kernels == [(5, stride**3, 3, 3, 3), (5, 5, 3, 3, 3)]

@@ -128,7 +128,7 @@ def test_a_decoder_layer_is_masked_cross_attention_then_self_attention_then_ffn(
     assert [m.out_features for m in layer.ffn if isinstance(m, nn.Linear)] == [12, 8]
 
 
-def test_pilots_see_themselves_and_nobody_sees_them() -> None:
+def test_pilots_attend_to_themselves_and_no_query_attends_to_pilots() -> None:
     apart = separate_pilots(2, 2, torch.device("cpu"))
     expected = [[0, 0, 1, 1], [0, 0, 1, 1], [1, 1, 0, 1], [1, 1, 1, 0]]
     assert apart.int().tolist() == expected

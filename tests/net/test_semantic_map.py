@@ -64,7 +64,7 @@ def one_voxel(*probabilities: float) -> torch.Tensor:
 QUERIES, HEAD = one_voxel(0.5, 0.2, 0.06, 0.24), one_voxel(0.1, 0.1, 0.6, 0.2)
 
 
-def test_the_head_may_say_more_of_where_a_lesion_is_than_of_its_type() -> None:
+def test_position_and_type_may_have_different_shares_of_the_head() -> None:
     result = mix_maps(QUERIES, HEAD, 0.5, 0.25).flatten()
     lesion = 0.5 * 0.3 + 0.5 * 0.8
     types = [0.75 * 0.2 + 0.25 * 0.75, 0.75 * 0.8 + 0.25 * 0.25]

@@ -54,7 +54,7 @@ def typed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[
     yield run
 
 
-def test_texts_reach_the_job_as_they_were_typed(typed: Callable[..., dict[str, Any]]) -> None:
+def test_texts_reach_the_job_unchanged(typed: Callable[..., dict[str, Any]]) -> None:
     for text in TEXTS:
         assert typed(f"--case_id={text}")["case_id"] == text
         assert text == "--" or typed("--case_id", text)["case_id"] == text
@@ -157,14 +157,14 @@ ENTRIES = sorted(
 
 
 @pytest.mark.parametrize("name", ENTRIES)
-def test_every_config_refuses_what_it_does_not_know(typed: Callable[..., dict[str, Any]], name: str) -> None:
+def test_every_config_refuses_unknown_keys(typed: Callable[..., dict[str, Any]], name: str) -> None:
     with pytest.raises(RuntimeError) as raised:
         typed("--ouput_dirr", "x", config=name)
     assert "--ouput_dirr" in str(own(raised.value))
     typed(config=name)
 
 
-def test_a_workflow_made_by_hand_is_checked_too(tmp_path: Path) -> None:
+def test_options_of_create_workflow_are_checked_too(tmp_path: Path) -> None:
     def created(**options: Any) -> ConfigWorkflow:
         files = str(CONFIGS / "inference.json")
         workflow = ConfigWorkflow(files, logging_file=False, workflow_type=None, **options)

@@ -67,7 +67,7 @@ def core(case: Case, look: str, phase: str) -> tuple[float, float]:
     return values[0], values[1]
 
 
-def test_the_rendered_lesions_show_their_habits(case_of_looks: Case) -> None:
+def test_rendered_lesions_have_the_attributes_of_their_type(case_of_looks: Case) -> None:
     hcc = {phase: core(case_of_looks, "HCC_typical", phase) for phase in PHASES}
     assert hcc["arterial"][0] > hcc["arterial"][1] + 5
     assert hcc["delayed"][0] < hcc["delayed"][1] - 2, "capsule and mosaic blur the washout of the body"
@@ -93,7 +93,7 @@ def test_the_external_scanner_is_another() -> None:
 
 
 @pytest.mark.parametrize(("mode", "least", "most"), [("residual", 0.3, 3.001), ("raw", 3.0, 20.001)])
-def test_breathing_moves_by_what_it_says(mode: str, least: float, most: float) -> None:
+def test_breathing_displaces_by_its_stated_distance(mode: str, least: float, most: float) -> None:
     shifted = []
     for number in range(3):
         case = sample_case(2, number, breathing=mode, spacing=(8, 8, 8), fov=(340, 250, 120))

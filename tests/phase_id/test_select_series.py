@@ -41,7 +41,7 @@ def test_four_phases_by_words_times_and_image(tmp_path: Path, case: Case) -> Non
     assert format_table(choice.rows).splitlines()[2].startswith("arterial  5")
 
 
-def test_a_series_without_liver_is_left_out_and_told(tmp_path: Path, case: Case) -> None:
+def test_a_series_without_liver_is_left_out_with_a_warning(tmp_path: Path, case: Case) -> None:
     hu, affine = case.volumes["nc"]
     noise = np.random.default_rng(0).normal(0, 5, hu.shape)
     other = case._replace(volumes={**case.volumes, "nc": Volume(np.full(hu.shape, -100.0) + noise, affine)})
@@ -50,7 +50,7 @@ def test_a_series_without_liver_is_left_out_and_told(tmp_path: Path, case: Case)
     assert choice.warnings == ["no nc phase: series 3 (Abd nativ 3.0) was left out, shows no liver"]
 
 
-def test_words_that_lie_are_overruled_by_the_image_and_said_to(tmp_path: Path, case: Case) -> None:
+def test_wrong_words_are_overruled_by_the_image_with_a_warning(tmp_path: Path, case: Case) -> None:
     turned = dict(zip(PHASES, reversed(WORDS.values()), strict=True))
     choice = chosen(write_study(tmp_path, case, turned))
     assert numbers(choice) == TRUE

@@ -72,5 +72,7 @@ def test_a_map_of_a_scan_named_beside_the_scan(tmp_path: Path) -> None:
 
 def test_one_series_is_named_for_one_phase(tmp_path: Path) -> None:
     study(tmp_path)
-    with pytest.raises(CaseError, match="venous.*delayed"):
+    with pytest.raises(CaseError) as caught:
         chosen(tmp_path, phase_map={"venous": "4", "delayed": "4"})
+    assert caught.value.code == "bad_phase_map"
+    assert {"venous", "delayed"} <= set(caught.value.problem.split()) and "series 4" in caught.value.problem

@@ -1,5 +1,7 @@
 """The rule of a patient branch: the mean of its painted scores over the predicted lesions."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -28,7 +30,7 @@ def halves():
     return painted
 
 
-def test_the_channels_stand_in_the_order_of_the_metrics() -> None:
+def test_the_channels_have_the_order_of_the_metrics() -> None:
     assert tuple(BRANCH_SCORES) == SCORES
 
 
@@ -76,7 +78,8 @@ def test_only_a_network_with_a_branch_is_split() -> None:
 
 
 def test_scores_that_do_not_fit_or_are_not_finite_are_refused() -> None:
-    with pytest.raises(ValueError, match="grid"):
+    shapes = re.escape(f"{halves()[:, 1:].shape}, the lesions {SHAPE}")
+    with pytest.raises(ValueError, match=shapes):
         compute_branch_scores(halves()[:, 1:], np.ones(SHAPE))
     broken = halves()
     broken[3, 1, 1, 1] = np.nan

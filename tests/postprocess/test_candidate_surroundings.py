@@ -58,7 +58,7 @@ def test_a_shell_is_a_voxel_wide_where_slices_are_thick() -> None:
     assert reject_outside_liver(classes, spacing, liver_share=0.67, **chosen).volumes_mm3 == [4 * CUBE]
 
 
-def test_candidates_that_touch_are_judged_as_one() -> None:
+def test_touching_candidates_are_decided_as_one() -> None:
     nest = cube(12)
     nest[14:16, 8:10, 8:10] = CYST  # a necrotic centre: no liver around it
     assert outside(nest, liver_share=1.0) == []
@@ -117,7 +117,7 @@ def test_a_candidate_outside_is_neither_lesion_nor_liver_nor_score() -> None:
     assert remaining.warnings == [] and remaining.left_out["outside_liver"] == 0
 
 
-def test_what_is_left_out_is_counted_by_its_reason() -> None:
+def test_left_out_candidates_are_counted_by_reason() -> None:
     classes = cube(12)
     classes[6:8, 6, 6] = 5  # 16 mm3
     classes[6:9, 12:15, 8:11] = 3  # hardly likelier than liver

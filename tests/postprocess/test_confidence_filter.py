@@ -66,7 +66,7 @@ def test_a_tie_of_background_and_liver_is_background() -> None:
 
 
 @pytest.mark.parametrize(("confidence", "names"), [(0.0, {"HCC", "metastasis"}), (0.85, {"HCC"})])
-def test_what_diagnosis_makes_of_it(confidence: float, names: set[str]) -> None:
+def test_the_confidence_filter_changes_the_diagnosis(confidence: float, names: set[str]) -> None:
     _, maps = two_lesions()
     diagnosis = diagnose(maps, SPACING, AFFINE, confidence=confidence)
     assert {record["type"] for record in diagnosis.records} == names

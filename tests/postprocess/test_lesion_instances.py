@@ -43,7 +43,7 @@ def test_a_tie_goes_to_the_larger_mean() -> None:
     assert extract_lesions(maps, SPACING, AFFINE).records[0]["type"] == "metastasis"
 
 
-def test_the_small_and_the_distant_go() -> None:
+def test_small_and_distant_components_are_removed() -> None:
     classes = liver()
     classes[6:8, 6, 6] = 5
     classes[28:30, 21:24, 17:20] = 6

@@ -31,7 +31,7 @@ def test_a_voxel_of_another_type_alone_is_background() -> None:
     assert restricted.sum() == 1.0
 
 
-def test_background_and_liver_stay_in_proportion_and_every_type_can_be_asked_for() -> None:
+def test_background_and_liver_keep_their_ratio_for_every_type() -> None:
     maps = torch.tensor([0.2, 0.3, 0.1, 0.05, 0.05, 0.06, 0.04, 0.03, 0.07, 0.1]).reshape(10, 1, 1, 1)
     result = restrict_to_types(maps, ("HCC",)).flatten()
     torch.testing.assert_close(result[:3], torch.tensor([0.2, 0.3, 0.1]) / 0.6)
@@ -45,7 +45,7 @@ def test_channels_of_a_branch_stay() -> None:
 
 
 @pytest.mark.parametrize("types", [["HCC", "tumour"], "HCC", []])
-def test_names_that_are_none(types: object) -> None:
+def test_unknown_types_are_refused(types: object) -> None:
     with pytest.raises(ValueError, match="HCC, ICC"):
         check_types(types)
 

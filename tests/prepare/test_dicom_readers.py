@@ -166,7 +166,7 @@ def test_the_user_names_scans(tace: Path, tmp_path: Path) -> None:
     assert list(item["phases"]) == ["arterial", "delayed"], "40 s after the arterial scan, but by no word"
 
 
-def test_a_scan_whose_phase_nobody_can_tell(tmp_path: Path) -> None:
+def test_a_scan_of_unknown_phase_is_reported(tmp_path: Path) -> None:
     root = tmp_path / "in"
     folder = scan(root / "ct", "HCC_012", "1.7.8", SeriesDescription="C-A-P", AcquisitionTime="101500")
     write_seg(root / "seg/1.dcm", slices_of(folder), {"Liver": LIVER, "Mass": FIRST})

@@ -83,5 +83,6 @@ def test_lists_of_folds(tmp_path: Path) -> None:
 @pytest.mark.parametrize("folds", [None, 1, 9])
 def test_too_few_patients(tmp_path: Path, folds: int | None) -> None:
     write_toys(tmp_path, training=2, validation=1, test=0)
-    with pytest.raises(CaseError, match="bad_folds"):
+    with pytest.raises(CaseError) as caught:
         prepare(source="folds", input_dir=tmp_path, dataset_dir=tmp_path, folds=folds)
+    assert caught.value.code == "bad_folds" and f"{folds or 0} folds of 3 patients" in caught.value.problem

@@ -39,14 +39,14 @@ def test_the_page_prints_the_table(source: str, bundle: Path) -> None:
     assert row(source, DATASET_TERMS[source]) in page, row(source, DATASET_TERMS[source])
 
 
-def test_the_page_tells_of_every_set(bundle: Path) -> None:
+def test_the_page_has_every_data_set(bundle: Path) -> None:
     page = (bundle / "docs/datasets.md").read_text(encoding="utf-8")
     for source in (*READERS, *RAW, *REFUSED):
         assert f"`{source}`" in page, source
     assert set(DATASET_TERMS) == {*READERS, *RAW, "nnunet"} and set(REFUSED).isdisjoint(SOURCES)
 
 
-def test_every_word_means_one_of_ours() -> None:
+def test_every_word_maps_to_one_class() -> None:
     for text in DATASET_TERMS.values():
         assert set(text.phases.values()) <= set(PHASES)
         assert set(text.classes.values()) <= {*CLASSES, UNSPECIFIED}

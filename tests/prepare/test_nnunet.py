@@ -57,7 +57,7 @@ def test_the_config_as_a_user_runs_it(toys: Path, bundle: Path, tmp_path: Path) 
 
 
 @pytest.mark.slow
-def test_nnunet_itself_finds_no_fault(toys: Path, raw: Path, tmp_path: Path) -> None:
+def test_nnunet_accepts_the_exported_data_set(toys: Path, raw: Path, tmp_path: Path) -> None:
     """nnU-Net's integrity check, plans and preprocessing; takes minutes, most of them its imports."""
     command = os.environ.get("LIDIA_NNUNET") or shutil.which("nnUNetv2_plan_and_preprocess")
     if not command:

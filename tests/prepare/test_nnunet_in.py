@@ -117,7 +117,7 @@ def test_cases_that_the_json_lists_itself(
     assert fault_of(**options, dataset_dir=tmp_path / "q").code == "bad_datalist"
 
 
-def test_what_nobody_drew_is_ignored_and_written_back(small: Path, tmp_path: Path) -> None:
+def test_unannotated_classes_are_ignored_and_written_back(small: Path, tmp_path: Path) -> None:
     label = nib.load(small / "labelsTr/A_1.nii.gz")
     values = np.asarray(label.dataobj).copy()
     values[0:4] = 4

@@ -164,7 +164,7 @@ def test_totalsegmentator_liver_lesions(tmp_path: Path) -> None:
     assert record["types"]["others"]["cases"] == 3 and record["types"]["others"]["lesions"] is None
 
 
-def test_what_is_not_read_says_why(tmp_path: Path) -> None:
+def test_entries_that_are_not_read_have_a_reason(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     fault = fault_of("lld_mmri", tmp_path / "in", tmp_path / "out")
     assert fault.code == "refused_source" and "MR" in fault.problem and "HU" in fault.problem

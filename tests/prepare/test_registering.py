@@ -60,8 +60,9 @@ def test_other_settings_do_not_mix_in_one_folder(
     cohort: Path, tmp_path: Path, registered_methods: list[str]
 ) -> None:
     prepare(source="register", input_dir=cohort, dataset_dir=tmp_path / "out")
-    with pytest.raises(CaseError, match="other settings"):
+    with pytest.raises(CaseError) as caught:
         prepare(source="register", input_dir=cohort, dataset_dir=tmp_path / "out", datalist="dataset.json")
+    assert caught.value.code == "other_settings" and "'dataset.json'" in caught.value.problem
 
 
 def test_the_good_cases_are_done_and_the_bad_one_is_named(
@@ -76,8 +77,9 @@ def test_the_good_cases_are_done_and_the_bad_one_is_named(
     source = tmp_path / "list"
     source.mkdir()
     (source / "dataset.json").write_text(json.dumps({"training": [{**i, "label": None} for i in items]}))
-    with pytest.raises(CaseError, match="there is no such file"):
+    with pytest.raises(CaseError) as caught:
         prepare(source="register", input_dir=source, dataset_dir=tmp_path / "out")
+    assert caught.value.code == "missing" and caught.value.file == str(tmp_path / "gone.nii.gz")
     assert not (tmp_path / "out/dataset.json").exists()
     faults = json.loads((tmp_path / "out/errors.json").read_text())
     assert [fault["case"] for fault in faults] == [items[0]["id"]]

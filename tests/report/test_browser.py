@@ -162,7 +162,7 @@ def test_the_cohort_is_sorted_by_keyboard(chromium: Browser, pages: dict[str, Pa
     assert chromium.run(order) == ["P1", "P2"] and chromium.run(sorting)[:2] == ["ascending", None]
 
 
-def test_a_patient_s_link_opens_his_page(chromium: Browser, pages: dict[str, Path]) -> None:
+def test_a_patient_s_link_opens_their_page(chromium: Browser, pages: dict[str, Path]) -> None:
     chromium.open(pages["cohort"])
     chromium.run("document.querySelector('.sortable a').click()")
     assert chromium.run("return document.title") == "LIDIA: P1"

@@ -27,12 +27,12 @@ def test_bars_stay_inside_their_track() -> None:
     assert [match and match[1] for match in widths] == ["100.0", "0.0", "25.0"]
 
 
-def test_without_truth_intervals_and_triage_none_is_claimed() -> None:
+def test_missing_truth_intervals_and_triage_are_not_printed() -> None:
     text = render_patient_probabilities(RESULT, None)
     assert not re.search(r"truth|triage|interval|reach|>yes<|>no<", text)
 
 
-def test_intervals_and_triage_stand_beside_the_bar() -> None:
+def test_intervals_and_triage_are_beside_the_bar() -> None:
     more = RESULT | {"intervals": {"HCC": [0.7, 0.95]}, "triage": {"HCC": "ruled in", "cyst": "ruled out"}}
     text = render_patient_probabilities(
         more, {"HCC": True, "cyst": False, "malignant": True, "benign": False}
@@ -43,7 +43,7 @@ def test_intervals_and_triage_stand_beside_the_bar() -> None:
     assert format_probability(more, "cyst") == "0.20"
 
 
-def test_what_is_no_number_is_a_dash() -> None:
+def test_a_missing_number_is_a_dash() -> None:
     assert [format_number(value, 1) for value in (1, 2.345, None, "1<", float("nan"), True)] == [
         "1.0",
         "2.3",

@@ -63,7 +63,7 @@ def test_triage_and_intervals_where_there_are_some(tmp_path: Path) -> None:
     assert "triage" not in render_patients(tmp_path, tmp_path, ["b"])
 
 
-def test_names_and_words_are_text(tmp_path: Path) -> None:
+def test_names_and_words_are_escaped(tmp_path: Path) -> None:
     case = '<img src=x onerror="alert(1)">'
     written(tmp_path, case, 0.9, triage={"malignant": "</table>"})
     text = render_patients(tmp_path, tmp_path, [case])

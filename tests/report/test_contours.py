@@ -16,7 +16,7 @@ def corners(path: str) -> list[tuple[int, int]]:
     return [tuple(point) for point in points.cumsum(axis=0).tolist()]
 
 
-def test_the_patient_s_right_is_on_the_left_and_his_front_at_the_top() -> None:
+def test_the_patient_s_right_is_left_and_anterior_is_at_the_top() -> None:
     plane = np.zeros((4, 3), int)
     plane[3, 2] = 7
     assert orient_for_display(plane)[0, 0] == 7
@@ -45,7 +45,7 @@ def test_two_pieces_and_none() -> None:
     assert trace_outline(mask).count("M") == 2
 
 
-def test_a_name_stands_above_the_middle() -> None:
+def test_a_name_is_above_the_middle() -> None:
     mask = np.zeros((20, 20), bool)
     mask[2:12, 5:15] = True
     assert find_label_position(mask) == (26, 10)

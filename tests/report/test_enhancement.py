@@ -31,7 +31,7 @@ def test_noise_does_not_fill_the_chart() -> None:
     assert 0 < low - high < 8
 
 
-def test_a_bright_aorta_does_not_press_the_lesion_flat() -> None:
+def test_a_bright_aorta_does_not_flatten_the_lesion_s_curve() -> None:
     aorta = Curve("aorta", "aorta", {"nc": 45.0, "arterial": 330.0, "venous": 150.0})
     assert heights(draw_chart([LESION, LIVER, aorta], ""), "lesion") == heights(
         draw_chart([LESION, LIVER], ""), "lesion"
@@ -50,6 +50,6 @@ def test_the_table_has_the_difference_and_dashes_for_what_was_not_scanned() -> N
     ]
 
 
-def test_a_lesion_that_nobody_scanned_is_said_so() -> None:
+def test_a_lesion_outside_every_phase_is_named() -> None:
     nothing = Curve("lesion", "lesion", {"nc": math.nan})
     assert "beyond what was scanned" in draw_chart([nothing, nothing._replace(style="liver")], "")

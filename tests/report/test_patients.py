@@ -80,7 +80,7 @@ def test_every_patient_of_a_batch_gets_a_page(run: Path, tmp_path: Path) -> None
     assert not list(tmp_path.rglob(".writing-*"))
 
 
-def test_it_needs_nothing_beside_it(run: Path, tmp_path: Path) -> None:
+def test_a_page_needs_no_other_file(run: Path, tmp_path: Path) -> None:
     text = page_of(run, tmp_path)
     page = Elements(text)
     for tag in ("img", "script", "link", "iframe"):
@@ -94,7 +94,7 @@ def test_it_needs_nothing_beside_it(run: Path, tmp_path: Path) -> None:
     assert policy.startswith("default-src 'none'") and "script-src 'sha256-" in policy
 
 
-def test_a_card_tells_size_place_truth_and_enhancement(run: Path, tmp_path: Path) -> None:
+def test_a_card_has_size_place_truth_and_enhancement(run: Path, tmp_path: Path) -> None:
     first = page_of(run, tmp_path).split('id="lesion-1"')[1].split("</article>")[0]
     # a ball of 11 mm; the hand-made liver is a ball of 50 mm around (90, 70, 30)
     assert "Lesion 1" in first and "HCC" in first and "0.81" in first
@@ -135,7 +135,7 @@ def test_the_slices_carry_every_phase_and_their_contours(run: Path, tmp_path: Pa
     assert slider["aria-valuetext"] == stack["words"][int(str(slider["value"]))]
 
 
-def test_phases_that_were_not_scanned_are_said_so(run: Path, tmp_path: Path) -> None:
+def test_phases_that_were_not_scanned_are_named(run: Path, tmp_path: Path) -> None:
     text = page_of(run, tmp_path, "P2")
     assert "Not scanned: arterial, delayed" in text and text.count(">not scanned<") == 2
 
@@ -165,13 +165,13 @@ def test_series_and_registration_are_listed(run: Path, tmp_path: Path) -> None:
     assert "0.60 to 0.50" in text and "<strong>no</strong>" in text
 
 
-def test_nothing_is_said_of_what_is_not_there(run: Path, tmp_path: Path) -> None:
+def test_missing_parts_are_left_out_of_the_page(run: Path, tmp_path: Path) -> None:
     text = page_of(run, tmp_path).partition("<body>")[2]
     for word in ("triage", "interval", "Registration", "Series of the study", "What each phase changed"):
         assert word not in text
 
 
-def test_without_images_it_stands_on_the_results_alone(run: Path, tmp_path: Path) -> None:
+def test_without_images_the_page_has_the_results_alone(run: Path, tmp_path: Path) -> None:
     text = page_of(run, tmp_path, bare=True)
     assert "<img" not in text and 'id="stack"' not in text and 'id="lesion-1"' in text
     assert "synthetic: the patients" not in text and 'href="#slices"' not in text
@@ -185,7 +185,7 @@ def test_keys_of_another_shape_do_not_stop_the_page(run: Path, tmp_path: Path, b
     assert "Lesion 1" in page_of(run, tmp_path, **dict.fromkeys(keys, broken))
 
 
-def test_what_headers_and_json_hold_is_text(run: Path, tmp_path: Path) -> None:
+def test_values_of_headers_and_json_are_escaped(run: Path, tmp_path: Path) -> None:
     plain = Elements(page_of(run, tmp_path / "plain"))
     inner = {"method": HOSTILE, "message": HOSTILE, "accepted": HOSTILE, "quality_before": HOSTILE}
     scanned = dict.fromkeys(

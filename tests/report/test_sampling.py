@@ -45,13 +45,13 @@ def truth(grid: Grid) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", AFFINES)
-def test_a_grid_shows_what_lies_there(name: str, tmp_path: Path) -> None:
+def test_a_grid_has_the_values_at_its_positions(name: str, tmp_path: Path) -> None:
     part = read_phase_crop(written(tmp_path / "p.nii.gz", AFFINES[name]), "P", GRID.corners())
     np.testing.assert_allclose(resample_hu(part, GRID), truth(GRID), atol=2e-2)
     np.testing.assert_allclose(sample_hu(part, GRID.corners()), PLANE @ GRID.corners(), atol=2e-2)
 
 
-def test_no_more_than_the_box_is_kept(tmp_path: Path) -> None:
+def test_only_the_box_is_kept(tmp_path: Path) -> None:
     part = read_phase_crop(written(tmp_path / "p.nii.gz", AFFINES["flipped"]), "P", GRID.corners())
     # x: 28.5 mm are 20 voxels; y: from 27 down to 13.4 are 15; z: from 3 to 13 are 11; each with one around
     assert part.voxels.shape == (20 + 2, 15 + 2, 11 + 2)

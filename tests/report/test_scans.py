@@ -40,9 +40,9 @@ def test_blood_is_read_in_every_phase_where_the_brightest_shows_it(tmp_path: Pat
     assert all(abs(result[phase] - truth[phase]) < 3 for phase in truth)
 
 
-def test_without_contrast_nothing_is_looked_for(tmp_path: Path) -> None:
+def test_without_contrast_no_blood_is_searched(tmp_path: Path) -> None:
     assert aorta_of(patient_of(tmp_path, nc=300.0)) == {}
 
 
-def test_blood_that_is_bright_before_contrast_is_none(tmp_path: Path) -> None:
+def test_voxels_bright_before_contrast_are_not_blood(tmp_path: Path) -> None:
     assert aorta_of(patient_of(tmp_path, nc=130.0, arterial=320.0)) == {}

@@ -53,7 +53,7 @@ def text(run: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def test_it_is_one_whole_document(text: str) -> None:
+def test_the_report_is_one_complete_document(text: str) -> None:
     shape = Shape()
     shape.feed(text)
     assert shape.open == []
@@ -63,16 +63,16 @@ def test_it_is_one_whole_document(text: str) -> None:
     assert not re.search(r"https?://|@import|url\(", text)
 
 
-def test_its_pictures_are_pictures(text: str) -> None:
+def test_pictures_of_the_report_can_be_decoded(text: str) -> None:
     for data in re.findall(r"base64,([^\"]+)", text):
         assert base64.b64decode(data).startswith(b"\x89PNG")
 
 
-def test_it_says_synthetic(text: str) -> None:
+def test_synthetic_data_is_labelled_as_synthetic(text: str) -> None:
     assert "synthetic" in text and "not for diagnosis" in text
 
 
-def test_it_tells_the_patients(text: str) -> None:
+def test_the_report_lists_the_patients(text: str) -> None:
     first, second = text.split("<article")[1:3]
     assert "truth: HCC, metastasis, cyst; LIDIA: HCC, hemangioma" in first
     assert "3 slices fewer" in first
@@ -81,7 +81,7 @@ def test_it_tells_the_patients(text: str) -> None:
     assert "absent: arterial, delayed" in second and "No lesion." in second
 
 
-def test_it_tells_the_cohort_and_the_training(text: str) -> None:
+def test_the_report_has_the_cohort_and_the_training(text: str) -> None:
     row = '<td class="number">0.912 (0.87 to 0.95)</td><td class="number">2</td><td>left out: auc_FNH</td>'
     assert row in text
     assert "4.96 at the start, 3.08 at the end" in text
@@ -105,18 +105,18 @@ def test_only_phases_that_were_used_are_drawn(
     assert samples == [["venous"]]
 
 
-def test_without_a_datalist_it_stands_on_the_results_alone(run: Path, tmp_path: Path) -> None:
+def test_without_a_datalist_the_report_has_the_results_alone(run: Path, tmp_path: Path) -> None:
     text = write_report(results_dir=run / "results", output_dir=tmp_path).read_text(encoding="utf-8")
     assert "<img" not in text and "synthetic" not in text and "P1" in text
 
 
-def test_an_empty_folder_is_told(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="run inference.json"):
+def test_an_empty_results_folder_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"inference\.json"):
         write_report(results_dir=tmp_path, output_dir=tmp_path)
 
 
-def test_a_missing_evaluation_is_told(run: Path, tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="run evaluate.json"):
+def test_a_missing_evaluation_is_an_error(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"evaluate\.json"):
         write_report(results_dir=run / "results", output_dir=tmp_path, evaluation_dir=tmp_path)
 
 

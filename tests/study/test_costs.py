@@ -24,7 +24,7 @@ def test_an_epoch_done_twice_counts_once(tmp_path: Path) -> None:
     assert read_cpu_seconds(log) == 22.0
 
 
-def test_a_step_costs_what_the_config_or_an_earlier_seed_says(tmp_path: Path) -> None:
+def test_the_cost_of_a_step_follows_the_config_or_an_earlier_seed(tmp_path: Path) -> None:
     message, remaining, new = read_systems({"a": {"seconds_per_step": 2}, "lidia": {"seeds": 3}, "li": {}})
     trained(tmp_path / "study", tmp_path / "run", Run(remaining, 2), steps=60)
     assert read_cost(tmp_path / "study", Run(message, 0)) == 2.0

@@ -93,7 +93,7 @@ def test_seeds_come_after_all_first_ones() -> None:
     assert count_steps(places(), list_runs(systems)[0], {"max_epochs": 3, "steps_per_epoch": 5}) == 15
 
 
-def test_bad_systems_are_told() -> None:
+def test_invalid_systems_are_refused() -> None:
     for systems, text in (
         ({"a": {"overlay": []}}, "'a': unknown overlay"),
         ({"a": {"table": 1, "rule": "mean"}}, "unknown rule 'mean'"),
@@ -104,7 +104,7 @@ def test_bad_systems_are_told() -> None:
             read_systems(systems)
 
 
-def test_a_system_stands_in_several_tables() -> None:
+def test_a_system_may_be_in_several_tables() -> None:
     rows = [{"table": 1, "paper": "LIDIA"}, {"table": 3, "paper": "+ACL", "label": "with ACL"}]
     entry, other, third = read_systems({
         "a": {"rows": rows, "label": "A"},
@@ -119,7 +119,7 @@ def test_a_system_stands_in_several_tables() -> None:
     assert third.rows == ()
 
 
-def test_weights_that_are_there_are_judged_without_a_training() -> None:
+def test_existing_weights_are_evaluated_without_a_training() -> None:
     (system,) = read_systems({"shipped": {"weights": "models/model.pt", "cohorts": ["external"]}})
     run = Run(system, 0)
     weights = find_given_weights(places(), run)
@@ -133,7 +133,7 @@ def test_weights_that_are_there_are_judged_without_a_training() -> None:
         find_given_weights(places(), Run(read_systems({"a": {"weights": "models/none.pt"}})[0], 0))
 
 
-def test_phases_are_judged_on_the_same_patients() -> None:
+def test_subsets_of_phases_are_evaluated_on_the_same_patients() -> None:
     (system,) = read_systems({"lidia": {}})
     training = make_training_job(places(), Run(system, 0), {}, 0.0)
     jobs = list(

@@ -15,7 +15,7 @@ def placed(label: str, value: float, printed_value: float, spread: float = 0.001
     return RankedRow(label, method, {"auc8": printed_value})
 
 
-def test_another_order_is_told_with_its_p() -> None:
+def test_another_order_is_remarked_with_its_p() -> None:
     rows = [placed("A", 0.90, 0.80), placed("B", 0.85, 0.83), placed("C", 0.95, 0.95)]
     (sentence,) = compare_order(rows, "auc8")
     assert sentence.startswith("AUC-8: ours: A 0.900 > B 0.850; paper: B 0.830 > A 0.800; ")
@@ -33,7 +33,7 @@ def test_equal_figures_are_not_called_the_paper_s_order() -> None:
     assert sentence == "AUC-8: ours: A 0.900 = B 0.900; paper: B 0.900 > A 0.800."
 
 
-def test_the_same_order_is_told_once_and_one_row_has_none() -> None:
+def test_the_same_order_is_remarked_once_and_one_row_has_none() -> None:
     assert compare_order([placed("A", 0.9, 0.9), placed("B", 0.8, 0.8)], "auc8") == [
         "AUC-8: the 2 rows have the paper's order."
     ]

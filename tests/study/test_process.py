@@ -48,7 +48,7 @@ def wait_for(path: Path, text: int = 1) -> list[str]:
     raise AssertionError(f"{path} never came")
 
 
-def test_a_killed_training_is_told_and_goes_on(tmp_path: Path) -> None:
+def test_a_killed_training_is_logged_and_resumed(tmp_path: Path) -> None:
     slow, quick = job(tmp_path, pause=30.0), job(tmp_path)
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(run_job, slow)

@@ -109,7 +109,7 @@ def test_differences_are_those_of_the_figures_and_paired(archive: Path, page: st
         assert gaps["lidia+pixelcount"]["dice"]["value"] == gaps["lidia+pixelcount"]["dice"]["high"] == 0
 
 
-def test_seeds_stand_beside_as_mean_and_sd(archive: Path, page: str) -> None:
+def test_seeds_are_listed_as_mean_and_sd(archive: Path, page: str) -> None:
     study = read_json(archive.with_suffix(".json"))
     assert not any("seed" in name for name in study["internal"])
     values = [
@@ -122,7 +122,7 @@ def test_seeds_stand_beside_as_mean_and_sd(archive: Path, page: str) -> None:
     assert "nnunet+livermax" not in study["seeds"]["internal"]
 
 
-def test_the_budget_says_what_a_method_was_given(archive: Path, page: str) -> None:
+def test_the_budget_lists_the_steps_of_a_method(archive: Path, page: str) -> None:
     budget = read_json(archive.with_suffix(".json"))["budget"]
     assert budget["lidia+livermax"] == {"steps": 20, "seconds": 30.0, "seeds": [0, 1, 2], "phantom": "cafe"}
 
@@ -140,7 +140,7 @@ def test_the_page_has_the_paper_s_numbers_and_names_what_is_missing(page: str) -
     assert "Rows of the paper without a counterpart here: Baseline nnU-Net, HEMIS, ConvLSTM, IFM." in page
 
 
-def test_a_cohort_s_tables_have_the_rows_that_are_judged_there(tmp_path: Path) -> None:
+def test_a_cohort_s_tables_have_the_rows_evaluated_on_it(tmp_path: Path) -> None:
     systems = {
         "lidia": {"table": 1},
         "unet": {"table": 1, "label": "U-Net", "cohorts": ["internal"]},

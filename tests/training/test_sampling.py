@@ -36,8 +36,8 @@ def test_ranks_share_every_batch() -> None:
     assert complete == [parts[0][step] + parts[1][step] for step in (0, 1)]
 
 
-def test_nothing_to_train_on() -> None:
-    with pytest.raises(ValueError, match="training section"):
+def test_an_empty_training_section_is_refused() -> None:
+    with pytest.raises(ValueError, match="training"):
         CaseBatchSampler(data=[], steps=1, size=1)
 
 
@@ -82,19 +82,19 @@ def test_stages_follow_from_the_epoch(epoch: int, expected: tuple[object, ...]) 
 
 
 @pytest.mark.parametrize(
-    "stages",
+    ("stages", "fault"),
     [
-        {},
-        {"a": {"start": 0.1}},
-        {"a": {"start": 0}, "b": {"start": 0}},
-        {"a": {"start": 0, "size": 3}},
-        {"a": {"start": 0}, "b": {}},
-        {"a": {"start": 0}, "b": {"start": 1.0}},
-        [{"start": 0}],
+        ({}, r"\[\]"),
+        ({"a": {"start": 0.1}}, r"\[0\.1\]"),
+        ({"a": {"start": 0}, "b": {"start": 0}}, r"\[0\.0, 0\.0\]"),
+        ({"a": {"start": 0, "size": 3}}, "not size"),
+        ({"a": {"start": 0}, "b": {}}, r"\[-1\.0, 0\.0\]"),
+        ({"a": {"start": 0}, "b": {"start": 1.0}}, r"\[0\.0, 1\.0\]"),
+        ([{"start": 0}], "^train#stages is a list"),
     ],
 )
-def test_a_plan_that_makes_no_sense(stages: Any) -> None:
-    with pytest.raises(ValueError, match=r"[Ss]tage"):
+def test_invalid_stages_are_refused_by_their_starts_or_keys(stages: Any, fault: str) -> None:
+    with pytest.raises(ValueError, match=fault):
         Curriculum(network=SimpleNamespace(), crop=None, batches=None, stages=stages)
 
 

@@ -49,7 +49,7 @@ def test_it_has_the_commands_of_a_bundle_and_their_configs(card: str, bundle: Pa
     assert [name for name in named if not (bundle / name).is_file()] == []
 
 
-def test_the_licence_of_the_data_says_what_the_weights_have_seen(bundle: Path) -> None:
+def test_the_licence_of_the_data_names_the_training_data(bundle: Path) -> None:
     text = (bundle / "docs/data_license.txt").read_text(encoding="utf-8")
     assert "trained on computed phantoms alone" in text
 

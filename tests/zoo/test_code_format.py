@@ -51,13 +51,13 @@ def meaning(path: Path) -> tuple[list[str], str]:
     return sorted(imports), "\n".join(rest)
 
 
-def test_isort_and_black_have_nothing_left_to_do(formatted: Path) -> None:
+def test_isort_and_black_change_nothing_twice(formatted: Path) -> None:
     for command in (ISORT, BLACK):
         process = tool([*command, "--check"], formatted)
         assert process.returncode == 0, process.stderr
 
 
-def test_what_they_changed_is_layout_alone(bundle: Path, formatted: Path) -> None:
+def test_formatting_changes_layout_alone(bundle: Path, formatted: Path) -> None:
     files = sorted((bundle / "scripts").rglob("*.py"))
     assert files
     for path in files:

@@ -17,7 +17,7 @@ LARGEST = 25 * 2**20
 
 
 @pytest.mark.parametrize("name", FILES + PAGES)
-def test_what_a_bundle_has_is_there(bundle: Path, name: str) -> None:
+def test_a_bundle_has_its_required_files(bundle: Path, name: str) -> None:
     assert (bundle / name).stat().st_size > 0
 
 
@@ -35,7 +35,7 @@ def test_the_version_is_the_latest_of_both_changelogs(bundle: Path) -> None:
     assert metadata["version"] == record[0] == newest
 
 
-def test_json_is_laid_out_as_the_zoo_s_hook_lays_it_out(bundle: Path) -> None:
+def test_json_has_the_format_of_the_zoo_s_hook(bundle: Path) -> None:
     for path in [*bundle.glob("configs/**/*.json"), *bundle.glob("models/*.json")]:
         text = path.read_text(encoding="utf-8")
         assert text == json.dumps(json.loads(text), indent=4) + "\n", path
