@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from scripts.lidia.atomic import write_json
 from scripts.lidia.check.check_page import build_check_sections
-from scripts.lidia.check.check_patient import PatientCheck, check_patient
+from scripts.lidia.check.check_patient import check_patient
 from scripts.lidia.check.check_summary import summarize
 from scripts.lidia.check.patient_leaks import find_leaks
 from scripts.lidia.datalist.case_error import CaseError
@@ -42,9 +43,6 @@ def check(
         voxels: reads the volumes; False checks only the list and the headers.
         workers: number of processes.
 
-    Returns:
-        The content of `summary.json`.
-
     Raises:
         CaseError: if there is any error; it is raised after all cases are checked and the files are written.
     """
@@ -64,9 +62,8 @@ def check(
     measurements: dict[str, Any] = {}
     digests: dict[str, str] = {}
     faults: list[dict[str, Any]] = [fault.as_dict() for fault in list_faults]
-    loader = DataLoader(
-        _Patients(items, voxels), None, num_workers=int(workers), collate_fn=_return_unchanged
-    )
+    work = partial(check_patient, voxels=voxels)  # runs in the workers
+    loader = DataLoader(items, batch_size=None, num_workers=int(workers), collate_fn=work)
     bar = tqdm(loader, total=len(items), unit="patient", desc="check")
     for item, result in zip(items, bar, strict=True):
         faults += result.faults
@@ -87,20 +84,3 @@ def check(
         combined = CaseError.together(errors, str(folder / "errors.json"))
         raise combined
     return summary
-
-
-class _Patients(Dataset):
-    """Dataset whose items are the check results of the patients, computed in the loader's processes."""
-
-    def __init__(self, items: Sequence[Mapping[str, Any]], voxels: bool) -> None:
-        self.items, self.voxels = items, voxels
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def __getitem__(self, index: int) -> PatientCheck:
-        return check_patient(self.items[index], voxels=self.voxels)
-
-
-def _return_unchanged(result: Any) -> Any:
-    return result

@@ -29,38 +29,26 @@ def build_check_sections(
     counts = f"{len(errors)} errors and {len(warnings)} remarks in {file}."
     verdict = "No error prevents a training." if not errors else "Correct the errors before you continue."
     blocks = [build_section("Summary", Markup("<p>{} {}</p>").format(counts, verdict))]
-    if errors:
-        blocks.append(build_section("Errors", _build_fault_table("Errors", errors)))
-    if warnings:
-        blocks.append(build_section("Warnings", _build_fault_table("Warnings", warnings)))
-    blocks.append(
-        build_section(
-            "Content", _build_count_table(summary["sections"]), _build_grid_table(summary["sections"])
-        )
-    )
+    for title, entries in (("Errors", errors), ("Warnings", warnings)):
+        if entries:
+            blocks.append(build_section(title, _build_fault_table(title, entries)))
+    sections = summary["sections"]
+    blocks.append(build_section("Content", _build_count_table(sections), _build_grid_table(sections)))
     blocks.append(build_section("Patients", _build_patient_table(summary["patients"])))
     return blocks
 
 
 def _build_fault_table(caption: str, faults: Sequence[Mapping[str, str]]) -> Markup:
-    rows = [
-        [fault[key] for key in ("case", "code", "problem", "remedy", "file")] for fault in faults[:MAX_ROWS]
-    ]
-    more = _note_omitted_rows(len(faults), "errors.json")
-    return render_table(("case", "code", "problem", "remedy", "file"), rows, words=caption) + more
+    head = ("case", "code", "problem", "remedy", "file")
+    rows = [[fault[key] for key in head] for fault in faults[:MAX_ROWS]]
+    return render_table(head, rows, words=caption) + _note_omitted_rows(len(faults), "errors.json")
 
 
 def _build_count_table(sections: Mapping[str, Mapping[str, Any]]) -> Markup:
     header = ("section", "patients", *PHASES, "labelled", "without lesion", *LESION_TYPES)
     rows = [
         [
-            *(
-                name,
-                row["patients"],
-                *row["phases"].values(),
-                row["labelled"],
-                row["without_lesion"],
-            ),
+            *(name, row["patients"], *row["phases"].values(), row["labelled"], row["without_lesion"]),
             *(f"{row['lesions'][kind]} in {row['patients_with'][kind]}" for kind in LESION_TYPES),
         ]
         for name, row in sections.items()
@@ -75,10 +63,8 @@ def _build_grid_table(sections: Mapping[str, Mapping[str, Any]]) -> Markup:
         [
             *(name, _format_range(ranges["spacing_mm"]), _format_range(ranges["slice_mm"])),
             ", ".join(f"{axes} {count}" for axes, count in ranges["orientations"].items()) or "-",
-            *(
-                _format_range(ranges["liver_ml"]),
-                *(_format_range(ranges["liver_hu"][phase]) for phase in PHASES),
-            ),
+            _format_range(ranges["liver_ml"]),
+            *(_format_range(ranges["liver_hu"][phase]) for phase in PHASES),
         ]
         for name, ranges in sections.items()
     ]

@@ -47,10 +47,8 @@ def find_expressions(file: str | Path) -> list[ConfigCode]:
         text = read_text(path)
         content = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as problem:
-        remedy = "give a JSON or YAML config"
-        raise CaseError(
-            "config", str(path), f"it cannot be read ({problem})", remedy, "bad_config"
-        ) from problem
+        words, remedy = f"it cannot be read ({problem})", "give a JSON or YAML config"
+        raise CaseError("config", str(path), words, remedy, "bad_config") from problem
     return list(_walk(content, ""))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +59,8 @@ def check_header(path: str | Path, *, case: str = "", assume_affine: bool = Fals
             fewer than 8 slices or voxels that are not real numbers; if its affine is absent, singular or
             contradictory; or if its spacing (0.2 to 15 mm) or extent (30 to 1500 mm) is out of range.
     """
-    file = str(path)
-    case = case or Path(file).name
+    case = case or Path(path).name
+    fault = partial(CaseError, case, str(path))
     image = open_nifti(path, case)
     header = image.header
 
@@ -68,51 +69,31 @@ def check_header(path: str | Path, *, case: str = "", assume_affine: bool = Fals
         shape = shape[:-1]
     if len(shape) > 3:
         problem = f"{len(shape)}-D with {shape[-1]} volumes (shape {shape})"
-        raise CaseError(case, file, problem, "list each phase as its own 3-D file", "not_3d")
+        raise fault(problem, "list each phase as its own 3-D file", "not_3d")
     if len(shape) < 3 or min(shape) < MIN_SLICES:
-        raise CaseError(
-            case, file, f"shape {shape}: fewer than {MIN_SLICES} slices", "give the whole volume", "too_flat"
-        )
+        raise fault(f"shape {shape}: fewer than {MIN_SLICES} slices", "give the whole volume", "too_flat")
     dtype = header.get_data_dtype()
     if dtype.fields is not None or dtype.kind not in "iuf":
-        raise CaseError(
-            case,
-            file,
-            f"voxels of type {dtype} are not CT numbers",
-            "export as int16 or float32",
-            "bad_dtype",
-        )
+        raise fault(f"voxels of type {dtype} are not CT numbers", "export as int16 or float32", "bad_dtype")
     forms = int(header["qform_code"]), int(header["sform_code"])
     if forms == (0, 0) and not assume_affine:
         problem = "the header has no orientation (qform and sform codes are 0), so left and right are unknown"
-        raise CaseError(
-            case, file, problem, "export again with orientation, from DICOM if you can", "no_orientation"
-        )
+        raise fault(problem, "export again with orientation, from DICOM if you can", "no_orientation")
     affine = np.asarray(image.affine, dtype=float)
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
-        raise CaseError(
-            case,
-            file,
-            "the affine is singular or not finite",
-            "export again with a valid affine",
-            "bad_affine",
-        )
-    warnings = _compare_forms(image, case, file) if min(forms) > 0 else []
+        raise fault("the affine is singular or not finite", "export again with a valid affine", "bad_affine")
+    warnings = _compare_forms(image, case, str(path)) if min(forms) > 0 else []
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     extent = spacing * np.asarray(shape)
     if spacing.min() < SPACING_MM[0] or spacing.max() > SPACING_MM[1]:
         problem = f"spacing {_mm(spacing)} is outside {SPACING_MM[0]} to {SPACING_MM[1]} mm"
-        raise CaseError(case, file, problem, "check the unit: spacing must be in millimetres", "bad_spacing")
+        raise fault(problem, "check the unit: spacing must be in millimetres", "bad_spacing")
     if extent.min() < EXTENT_MM[0] or extent.max() > EXTENT_MM[1]:
         problem = f"extent {_mm(extent)} is outside {EXTENT_MM[0]:g} to {EXTENT_MM[1]:g} mm"
-        raise CaseError(
-            case, file, problem, "check the unit of the spacing, and that the volume is whole", "bad_extent"
-        )
+        raise fault(problem, "check the unit of the spacing, and that the volume is whole", "bad_extent")
     axes = affine[:3, :3] / spacing
     if np.abs(axes.T @ axes - np.eye(3)).max() > 1e-3:
-        warnings.append(
-            CaseError(case, file, "the affine is sheared", "check the export", "sheared", "warning")
-        )
+        warnings.append(fault("the affine is sheared", "check the export", "sheared", "warning"))
     return warnings
 
 
@@ -123,41 +104,33 @@ def open_nifti(path: str | Path, case: str) -> nib.Nifti1Image:
         path: the file, .nii or .nii.gz.
         case: id of the case, for error messages.
 
-    Returns:
-        A nibabel image.
-
     Raises:
         CaseError: if the file is missing, empty, damaged or not NIfTI.
     """
     path = Path(path)
+    fault = partial(CaseError, case, str(path))
     if not path.is_file():
-        raise CaseError(case, str(path), "there is no such file", "check the path in the datalist", "missing")
+        raise fault("there is no such file", "check the path in the datalist", "missing")
     if path.stat().st_size == 0:
-        raise CaseError(case, str(path), "the file is empty (0 bytes)", COPY, "empty_file")
+        raise fault("the file is empty (0 bytes)", COPY, "empty_file")
     if not path.name.lower().endswith((".nii", ".nii.gz")):
         remedy = "convert it to NIfTI, or pass the folder of its DICOM series"
         if path.name.lower().endswith((".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")):
             remedy = "pass it by --dicom_dir, which unpacks ZIP and TAR, or unpack it and pass the folder"
-        raise CaseError(case, str(path), "not a .nii or .nii.gz file", remedy, "not_nifti")
+        raise fault("not a .nii or .nii.gz file", remedy, "not_nifti")
     with path.open("rb") as stream:
         zipped = stream.read(2) == b"\x1f\x8b"
     if zipped != path.name.lower().endswith(".gz"):
         state = "" if zipped else "not "
         problem = f"the content of {path.name} is {state}gzip-compressed, which its extension contradicts"
-        raise CaseError(
-            case, str(path), problem, "download it again, or rename it if it is NIfTI", "wrong_ending"
-        )
+        raise fault(problem, "download it again, or rename it if it is NIfTI", "wrong_ending")
     try:
         image = nib.load(path)
-    except (
-        Exception
-    ) as error:  # nibabel, gzip and zlib raise many types; all of them mean an unreadable header
+    except Exception as error:  # nibabel, gzip and zlib raise many types for an unreadable header
         problem = f"the header cannot be read ({type(error).__name__}: {error})"
-        raise CaseError(case, str(path), problem, COPY, "not_nifti") from error
+        raise fault(problem, COPY, "not_nifti") from error
     if not isinstance(image, nib.Nifti1Image | nib.Nifti2Image):
-        raise CaseError(
-            case, str(path), f"{type(image).__name__}, not NIfTI", "convert it to NIfTI", "not_nifti"
-        )
+        raise fault(f"{type(image).__name__}, not NIfTI", "convert it to NIfTI", "not_nifti")
     return image
 
 

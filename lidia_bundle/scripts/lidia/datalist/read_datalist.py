@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from unicodedata import normalize
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.datalist.header_checks import check_item
 from scripts.lidia.datalist.read_item import complete_item
-from scripts.lidia.datalist.read_text_file import read_text
+from scripts.lidia.datalist.read_text_file import read_json
 from scripts.lidia.vocabulary import PHASES
 
 SECTIONS = ("training", "validation", "test")
@@ -71,17 +70,12 @@ def load_datalist(
         path = find_list_file(Path(dataset_dir), file)
         sections = read_sections(path)
         if section not in sections:
-            raise CaseError(
-                "datalist",
-                str(path),
-                f"no section '{section}'; there are: {', '.join(sections) or 'none'}",
-                "give one of these sections, or add the missing one to the file",
-                "no_section",
-            )
+            problem = f"no section '{section}'; there are: {', '.join(sections) or 'none'}"
+            remedy = "give one of these sections, or add the missing one to the file"
+            raise CaseError("datalist", str(path), problem, remedy, "no_section")
         source, items = str(path), sections[section]
-    _require_cases(
-        items, source, f"the section '{section}' holds no case", "give another section, or add cases"
-    )
+    problem = f"the section '{section}' holds no case"
+    _require_cases(items, source, problem, "give another section, or add cases")
     if complete_only:
         items = [item for item in items if len(item["phases"]) == len(PHASES)]
         _require_cases(items, source, "no case has all phases", "leave out --complete_only")
@@ -168,23 +162,14 @@ def read_lists(path: str | Path) -> tuple[dict[str, list[dict[str, Any]]], list[
         CaseError: if the file is not a datalist.
     """
     path = Path(path).absolute()
-    try:
-        content = json.loads(read_text(path))
-    except FileNotFoundError as error:
-        remedy = "give its folder by --dataset_dir, the file by --datalist, or one patient by --venous etc."
-        raise CaseError("datalist", str(path), "there is no such file", remedy, "missing") from error
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise CaseError(
-            "datalist", str(path), f"not JSON: {error}", "correct the file at this line", "bad_json"
-        ) from error
+    remedy = "give its folder by --dataset_dir, the file by --datalist, or one patient by --venous etc."
+    content = read_json(path, missing=remedy)
     lists = {k: v for k, v in content.items() if isinstance(v, list)} if isinstance(content, dict) else {}
     # a file may also hold other lists (authors, references); bare paths are items only in the known sections
     lists = {k: v for k, v in lists.items() if k in SECTIONS or all(isinstance(i, Mapping) for i in v)}
     if not lists:
-        problem = "the file holds no list of cases"
-        raise CaseError(
-            "datalist", str(path), problem, 'write {"training": [...], "test": [...]}', "bad_datalist"
-        )
+        problem, remedy = "the file holds no list of cases", 'write {"training": [...], "test": [...]}'
+        raise CaseError("datalist", str(path), problem, remedy, "bad_datalist")
     if not any(lists.values()):
         problem = f"the sections {', '.join(lists)} hold no case"
         raise CaseError("datalist", str(path), problem, "add the cases, or give another list", "no_case")

@@ -68,9 +68,8 @@ def complete_item(
     if image is not None and "venous" not in paths:
         paths["venous"] = _absolute(image, folder)
     if not paths:
-        raise CaseError(
-            case, "", "no phase is given", f"give at least one of {', '.join(PHASES)}", "no_phase"
-        )
+        remedy = f"give at least one of {', '.join(PHASES)}"
+        raise CaseError(case, "", "no phase is given", remedy, "no_phase")
     first = paths.get("venous") or next(reversed(paths.values()))
     identity = _make_id(item.get("id"), first, case)
     if image is not None:

@@ -83,9 +83,6 @@ def unpack(path: Path, folder: Path, *, room: int = MAX_BYTES) -> UnpackedFiles:
         folder: destination; it is created.
         room: largest number of bytes to write.
 
-    Returns:
-        The files, and the members that were refused.
-
     Raises:
         ArchiveError: if the archive is encrypted, damaged, of another kind, or holds too much.
     """

@@ -13,9 +13,9 @@ from typing import Literal
 from dicomanonymizer.dicomfields_selector import dicom_anonymization_database_selector
 from dicomanonymizer.simpledicomanonymizer import replace_element
 from highdicom.sr import CodedConcept
-from pydicom import DataElement, Dataset
+from pydicom import Dataset
 from pydicom.multival import MultiValue
-from pydicom.uid import UID, generate_uid
+from pydicom.uid import generate_uid
 
 from scripts.lidia.dicom import codes
 from scripts.lidia.dicom.provenance import NAME, UNKNOWN_TIME
@@ -78,18 +78,8 @@ def _clean(dataset: Dataset, actions: Mapping[tuple[int, ...], str], own: tuple[
         elif action == "replace":
             replace_element(element)
         elif action == "rename":
-            _replace_uids(element)
+            uids = element.value if isinstance(element.value, MultiValue) else [element.value]
+            element.value = [generate_uid(entropy_srcs=[NAME, "deidentified", str(uid)]) for uid in uids]
         if element.VR == "SQ":
             for item in element.value:
                 _clean(item, actions)
-
-
-def _replace_uids(element: DataElement) -> None:
-    uids = element.value
-    element.value = (
-        [_replace_uid(uid) for uid in uids] if isinstance(uids, MultiValue) else _replace_uid(uids)
-    )
-
-
-def _replace_uid(uid: str) -> UID:
-    return generate_uid(entropy_srcs=[NAME, "deidentified", str(uid)])

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 from scripts.lidia.atomic import write_text
 from scripts.lidia.dicom.archives import MAX_BYTES, ArchiveError, detect_archive_kind, unpack
-from scripts.lidia.dicom.read_file import has_dicom_mark
 from scripts.lidia.input_folders import list_files
 
 VOLUMES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
@@ -238,8 +237,10 @@ def find_reason_without_header(path: Path, account: Account) -> str:
     Raises:
         OSError: if it cannot be read.
     """
+    from pydicom.misc import is_dicom
+
     if account.is_hidden(path):
-        return "hidden_dicom" if has_dicom_mark(path) and not account.is_linked(path) else "hidden"
+        return "hidden_dicom" if is_dicom(path) and not account.is_linked(path) else "hidden"
     if path.name.upper() == "DICOMDIR":
         return "index"
     if detect_archive_kind(path):
@@ -255,7 +256,10 @@ def log_summary(summary: dict[str, Any], logger: logging.Logger, title: str) -> 
         logger: the logger to write to.
         title: name of the input, first in each line.
     """
-    uses = ", ".join(f"{_format_use(use)} {use['files']}" for use in summary["uses"])
+    uses = ", ".join(
+        use["use"] + (f" of series {use['series']}" if use["series"] else "") + f" {use['files']}"
+        for use in summary["uses"]
+    )
     logger.info(
         f"{title}: {summary['total']} files, {summary['used']} used"
         + (f" ({uses})" if uses else "")
@@ -274,7 +278,3 @@ def format_reason(entry: dict[str, Any]) -> str:
     more = " and others" if entry["files"] > len(examples) else ""
     files = f": {', '.join(examples)}{more}" if examples else ""
     return f"{entry['files']} files left out, {entry['what']}{series}{details}{files}"
-
-
-def _format_use(use: dict[str, Any]) -> str:
-    return f"{use['use']} of series {use['series']}" if use["series"] else str(use["use"])

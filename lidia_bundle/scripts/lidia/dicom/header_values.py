@@ -139,6 +139,17 @@ def is_slice(header: Dataset) -> bool:
     return placed and is_ct(header) and "LOCALIZER" not in kinds
 
 
+def read_shape(header: Dataset) -> tuple[tuple[float, ...], ...]:
+    """Reads what all slices of one stack share: rows, columns, pixel spacing (mm) and orientation.
+
+    Raises:
+        CaseError: see `require_numbers`.
+    """
+    size = [require_numbers(header, keyword) for keyword in ("Rows", "Columns", "PixelSpacing")]
+    orientation = np.round(require_numbers(header, "ImageOrientationPatient"), 3)
+    return (*size, tuple(orientation.tolist()))
+
+
 def check_geometry(header: Dataset) -> None:
     """Checks the position, orientation and size of a slice or frame.
 

@@ -10,7 +10,7 @@ from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.dicom.attributes import TAGS
 from scripts.lidia.dicom.file_account import Account, find_reason_without_header
 from scripts.lidia.dicom.header_values import CT, read_text
-from scripts.lidia.dicom.read_file import read_file
+from scripts.lidia.dicom.read_file import read_study_file
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -41,18 +41,16 @@ def read_headers(
         import pydicom  # noqa: F401
     except ImportError as error:
         remedy = "install pydicom and highdicom"
-        raise CaseError(
-            "dicom", str(folder), f"DICOM cannot be read: {error}", remedy, "no_reader"
-        ) from error
+        problem = f"DICOM cannot be read: {error}"
+        raise CaseError("dicom", str(folder), problem, remedy, "no_reader") from error
     if not Path(folder).exists():
         remedy = "check --dicom_dir"
         raise CaseError("dicom", str(folder), "there is no such folder", remedy, "missing")
     account = Account(folder) if account is None else account
     for path, words in account.closed.items():
+        problem = f"it cannot be read ({words})"
         remedy = "change the permissions so that it can be read, or move it away"
-        _raise_or_append(
-            CaseError("dicom", str(path), f"it cannot be read ({words})", remedy, "closed"), unreadable
-        )
+        _raise_or_append(CaseError("dicom", str(path), problem, remedy, "closed"), unreadable)
     for path in account.iterate_unread():
         try:
             header = _read_study_header(path, account, more)
@@ -106,23 +104,13 @@ def _read_header(path: Path, more: Sequence[str]) -> Dataset | None:
     Raises:
         CaseError: if it should be DICOM and is empty or damaged.
     """
-    from pydicom.uid import MediaStorageDirectoryStorage
-
-    has_dicom_ending, remedy = path.suffix.lower() in (".dcm", ".ima"), "copy the study again"
-    if path.stat().st_size == 0 and (has_dicom_ending or not path.suffix):
-        raise CaseError("dicom", str(path), "the file is empty (0 bytes)", remedy, "empty_file")
-    try:
-        header = read_file(path, stop_before_pixels=True, specific_tags=[*TAGS, *more])
-    except Exception as error:  # a broken file can break its reader anywhere
-        problem = f"the file cannot be read ({error})"
-        raise CaseError("dicom", str(path), problem, remedy, "damaged") from error
-    if header is None and has_dicom_ending:
-        raise CaseError("dicom", str(path), "the file is not DICOM", remedy, "damaged")
+    remedy, tags = "copy the study again", [*TAGS, *more]
+    header = read_study_file(path, case="dicom", remedy=remedy, stop_before_pixels=True, specific_tags=tags)
     if header is None:
         return None
     kind = header.file_meta.get("MediaStorageSOPClassUID") or read_text(header, "SOPClassUID")
     # pydicom accepts a file that ends between two elements; BitsAllocated comes after all geometry attributes
     cut = "BitsAllocated" not in header and ("SOPClassUID" not in header or kind in CT)
-    if cut and kind != MediaStorageDirectoryStorage:
+    if cut and kind != MEDIA_STORAGE_DIRECTORY:
         raise CaseError("dicom", str(path), "the file ends within its header", remedy, "truncated")
     return header

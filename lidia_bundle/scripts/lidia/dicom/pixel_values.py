@@ -86,9 +86,8 @@ def decode_stored_values(header: Dataset) -> tuple[NDArray[np.integer], tuple[st
     bits, signed = int(require_numbers(header, "BitsStored")[0]), _is_signed(header)
     high = read_integer(header, "HighBit")
     if high is not None and high + 1 != bits:
-        return _shift_bits(header, bits, high), (
-            "HighBit is not BitsStored - 1: the bits below it were used",
-        )
+        remark = "HighBit is not BitsStored - 1: the bits below it were used"
+        return _shift_bits(header, bits, high), (remark,)
     [allocated] = require_numbers(header, "BitsAllocated")
     if bits == allocated or header.file_meta.TransferSyntaxUID.is_compressed:
         return stored, ()
@@ -167,14 +166,10 @@ def _find_undeclared_padding(
 
     Air and tissue have noise, so a large constant area that reaches all corners was not scanned.
     """
-    corners = stored[[0, 0, -1, -1], [0, -1, 0, -1]]
-    if (
-        declared[[0, 0, -1, -1], [0, -1, 0, -1]].any()
-        or len(set(corners.tolist())) > 1
-        or hu[0, 0] < TISSUE[0]
-    ):
+    corners = [0, 0, -1, -1], [0, -1, 0, -1]
+    if declared[corners].any() or len(set(stored[corners].tolist())) > 1 or hu[0, 0] < TISSUE[0]:
         return None
-    where = _keep_border_parts(stored == corners[0])
+    where = _keep_border_parts(stored == stored[0, 0])
     return where if where.mean() >= MIN_PADDING_SHARE and not where.all() else None
 
 

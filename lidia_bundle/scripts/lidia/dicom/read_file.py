@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import warnings
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.dicom.header_values import read_text
 
 if TYPE_CHECKING:
@@ -18,13 +20,29 @@ FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")
 """First bytes without a preamble: of the file meta, of the data set, and of a big endian data set."""
 
 
-def has_dicom_mark(path: Path) -> bool:
-    """Returns whether a file has the DICM mark behind a preamble.
+def read_study_file(path: Path, *, case: str, remedy: str, **options: Any) -> Dataset | None:
+    """Reads a file of a study; None if it is not DICOM and its name does not claim so.
+
+    Args:
+        path: the file.
+        case: id of the case, for messages.
+        remedy: remedy of the error.
+        **options: arguments of pydicom's `dcmread`.
 
     Raises:
-        OSError: if it cannot be read.
+        CaseError: if it should be DICOM and is empty or damaged.
+        OSError: if its size cannot be read.
     """
-    return _read_head(path)[MARK_OFFSET:] == MARK
+    fault, has_ending = partial(CaseError, case, str(path)), path.suffix.lower() in (".dcm", ".ima")
+    if path.stat().st_size == 0 and (has_ending or not path.suffix):
+        raise fault("the file is empty (0 bytes)", remedy, "empty_file")
+    try:
+        dataset = read_file(path, **options)
+    except Exception as error:  # a broken file can break its reader anywhere
+        raise fault(f"the file cannot be read ({error})", remedy, "damaged") from error
+    if dataset is None and has_ending:
+        raise fault("the file is not DICOM", remedy, "damaged")
+    return dataset
 
 
 def read_file(path: Path, **options: Any) -> Dataset | None:
@@ -45,7 +63,8 @@ def read_file(path: Path, **options: Any) -> Dataset | None:
     """
     from pydicom import dcmread
 
-    head = _read_head(path)
+    with path.open("rb") as file:
+        head = file.read(MARK_OFFSET + len(MARK))
     if head[MARK_OFFSET:] == MARK:
         return _complete_syntax(dcmread(path, **options))
     marked = head[: len(MARK)] == MARK  # the preamble was removed, the mark was not
@@ -65,11 +84,6 @@ def read_file(path: Path, **options: Any) -> Dataset | None:
         return None
     dataset.filename = str(path)
     return _complete_syntax(dataset)
-
-
-def _read_head(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(MARK_OFFSET + len(MARK))
 
 
 def _is_genuine(dataset: Dataset) -> bool:

@@ -81,13 +81,14 @@ def make_referable(slice_: Dataset) -> Dataset:
         slice_: as `pydicom.dcmread` gives it.
     """
     from pydicom import Dataset
+    from pydicom.charset import python_encoding
 
     copy = Dataset({tag: e for tag, e in slice_.items() if tag.group < 0x6000 and not tag.is_private})
     copy.file_meta, copy.filename = slice_.file_meta, getattr(slice_, "filename", "")
     numbers = {keyword: require_numbers(copy, keyword) for keyword in _GEOMETRY if keyword in copy}
     thickness, kind = read_number(copy, "SliceThickness"), read_text(copy, "SOPClassUID")
     sets = read_words(copy, "SpecificCharacterSet")
-    if sets and not _are_character_sets(sets):
+    if not all(word in python_encoding for word in sets):
         del copy.SpecificCharacterSet  # no text can be decoded with it
     _drop_invalid(copy)
     for row in ATTRIBUTES.values():
@@ -96,10 +97,8 @@ def make_referable(slice_: Dataset) -> Dataset:
     for keyword in TYPE_2:
         if keyword not in copy:
             setattr(copy, keyword, "")
-    for (
-        keyword,
-        values,
-    ) in numbers.items():  # a text of more than 16 characters is an invalid DS with a valid number
+    # a text of more than 16 characters is an invalid DS with a valid number
+    for keyword, values in numbers.items():
         setattr(copy, keyword, [_to_decimal_string(value) for value in values])
     if kind:
         copy.SOPClassUID = kind
@@ -118,13 +117,6 @@ def _check_age(text: str) -> None:
     """
     if not _AGE.fullmatch(text):
         raise ValueError(f"{text} is not an age")
-
-
-def _are_character_sets(sets: Sequence[str]) -> bool:
-    """Returns whether these are character sets of DICOM."""
-    from pydicom.charset import python_encoding
-
-    return all(word in python_encoding for word in sets)
 
 
 def _to_decimal_string(value: float) -> object:

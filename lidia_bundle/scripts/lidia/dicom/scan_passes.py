@@ -76,9 +76,7 @@ def split_scans(slices: Sequence[Dataset]) -> list[Scan]:
         Scans in the order of their acquisition. Where slices of one scan share a position, the slice of the
         earlier pass is kept.
     """
-    placed, copies = _split_identical([
-        PositionedSlice(header, _compute_position(header)) for header in slices
-    ])
+    placed, copies = _split_identical([PositionedSlice(s, _compute_position(s)) for s in slices])
     if not _has_repeated_position(placed):
         return _make_scans(_split_single(placed), copies)
     for parts in _iterate_partitions(placed):

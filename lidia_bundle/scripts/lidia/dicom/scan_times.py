@@ -14,24 +14,19 @@ if TYPE_CHECKING:
 def read_scan_time(header: Dataset) -> datetime | None:
     """Reads the acquisition time of a slice; None if the header has none to the second."""
     stamp = read_datetime(header, "AcquisitionDateTime")
-    if stamp:
-        return _parse(stamp)
-    days = (read_date(header, keyword) for keyword in ("AcquisitionDate", "ContentDate", "StudyDate"))
-    clock = read_time(header, "AcquisitionTime")
-    return _parse(next(filter(None, days), "20000101") + clock) if clock else None
+    if not stamp and (clock := read_time(header, "AcquisitionTime")):
+        days = (read_date(header, keyword) for keyword in ("AcquisitionDate", "ContentDate", "StudyDate"))
+        stamp = next(filter(None, days), "20000101") + clock
+    return datetime.strptime(stamp, "%Y%m%d%H%M%S") if stamp else None
 
 
-def _parse(stamp: str) -> datetime | None:
-    try:
-        return datetime.strptime(stamp, "%Y%m%d%H%M%S")
-    except ValueError:
-        return None
+def find_nearest_datetime(clock: str, near: datetime) -> datetime:
+    """Gives a time of day the date that brings it nearest to another time; midnight may lie between them.
 
-
-def find_nearest_datetime(clock: str, near: datetime) -> datetime | None:
-    """Gives a time of day the date that brings it nearest to another time; midnight may lie between them."""
-    time = _parse(near.strftime("%Y%m%d") + clock)
-    if time is None:
-        return None
+    Args:
+        clock: HHMMSS from `read_time`.
+        near: the other time.
+    """
+    time = datetime.combine(near, datetime.strptime(clock, "%H%M%S").time())
     day = timedelta(days=1)
     return min((time - day, time, time + day), key=lambda moment: abs(moment - near))

@@ -6,11 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.datalist.header_checks import MIN_SLICES
-from scripts.lidia.dicom.header_values import is_slice, read_text, require_numbers
+from scripts.lidia.dicom.header_values import is_slice, read_shape, read_text
 from scripts.lidia.dicom.multiframe import is_multiframe
 
 if TYPE_CHECKING:
@@ -58,10 +56,9 @@ def is_scattered(groups: Sequence[Sequence[Dataset]]) -> bool:
 def _make_scan_key(header: Dataset, shared: bool) -> tuple[object, ...]:
     """Returns what slices of one scan have in common; empty if the header lacks it."""
     try:
-        orientation = tuple(np.round(require_numbers(header, "ImageOrientationPatient"), 3))
-        size = [require_numbers(header, keyword) for keyword in ("Rows", "Columns", "PixelSpacing")]
+        shape = read_shape(header)
     except CaseError:
         return ()
     texts = ("SeriesDescription", "ConvolutionKernel", "ImageType")
     words = [read_text(header, keyword) for keyword in texts]
-    return (*size, orientation, *words, read_text(header, "FrameOfReferenceUID") if shared else "")
+    return (*shape, *words, read_text(header, "FrameOfReferenceUID") if shared else "")

@@ -93,9 +93,8 @@ def find_phases(text: str) -> dict[str, str]:
     late = next((word for word in LATE if f" {word} " in rest), None)
     if late and "arterial" not in word_of_phase:
         word_of_phase = {"delayed": late}
-    if (
-        word_of_phase.get("delayed") == "del" and len(word_of_phase) > 1
-    ):  # "del" is also Spanish and Italian for "of the"
+    # "del" is also Spanish and Italian for "of the"
+    if word_of_phase.get("delayed") == "del" and len(word_of_phase) > 1:
         del word_of_phase["delayed"]
     delay = max([int(number) * 60 for number in MINUTES.findall(rest)], default=0)
     delay = delay or max(map(int, SECONDS.findall(rest)), default=0)

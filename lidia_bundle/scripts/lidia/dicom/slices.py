@@ -19,11 +19,12 @@ from scripts.lidia.dicom.header_values import (
     check_slice,
     is_ct,
     is_slice,
+    read_shape,
     read_text,
     require_numbers,
 )
 from scripts.lidia.dicom.multiframe import is_multiframe
-from scripts.lidia.dicom.read_file import read_file
+from scripts.lidia.dicom.read_file import read_file, read_study_file
 from scripts.lidia.dicom.read_voxels import read_voxels
 from scripts.lidia.dicom.scan_passes import split_scans
 from scripts.lidia.dicom.scattered_series import is_scattered
@@ -78,9 +79,8 @@ class SliceSelection:
         """Adds a remark if a series does not look like a phase; it is used, because the user named it."""
         self.used = sorted({Path(slice_.filename) for slice_ in slices})
         kind, words = classify_series(first, slices)
-        extent = compute_position(max(slices, key=compute_position)) - compute_position(
-            min(slices, key=compute_position)
-        )
+        positions = [compute_position(slice_) for slice_ in slices]
+        extent = max(positions) - min(positions)
         if not kind and extent < MIN_EXTENT_MM:
             words = f"only {extent:.0f} mm long"
         if words:
@@ -106,26 +106,13 @@ class SliceSelection:
             remedy = "install pydicom and highdicom, or convert the series to NIfTI"
             raise self.make_error("no_reader", f"DICOM cannot be read: {error}", remedy) from error
 
-        datasets = []
+        datasets: list[Dataset] = []
         for path in paths:
-            may_be_dicom = path.suffix.lower() in (".dcm", ".ima", "")
-            if may_be_dicom and path.stat().st_size == 0:
-                raise self.make_error(
-                    "empty_file", "the file is empty (0 bytes)", "copy the series again", str(path)
-                )
-            try:
-                slice_ = read_file(path)
-            except Exception as error:  # a broken file can break its reader anywhere
-                problem = f"the file cannot be read ({error})"
-                raise self.make_error("damaged", problem, "copy the series again", str(path)) from error
-            if slice_ is not None:
-                datasets.append(slice_)
-            elif path.suffix.lower() in (".dcm", ".ima"):
-                raise self.make_error("damaged", "the file is not DICOM", "copy the series again", str(path))
+            slice_ = read_study_file(path, case=self.case, remedy="copy the series again")
+            datasets += [] if slice_ is None else [slice_]
         if not datasets:
-            raise self.make_error(
-                "no_dicom", "no DICOM file in the folder", "pass the folder of one CT series"
-            )
+            remedy = "pass the folder of one CT series"
+            raise self.make_error("no_dicom", "no DICOM file in the folder", remedy)
         return datasets
 
     def select_ct_slices(self, datasets: Sequence[Dataset]) -> list[Dataset]:
@@ -137,11 +124,9 @@ class SliceSelection:
             raise self.make_error("not_ct", problem, "name the folder of one CT series")
         ct_slices = [d for d in datasets if is_slice(d)]
         self.leave_out([d for d in datasets if not is_slice(d)], "other_kind")
-        if len(ct_slices) < len(datasets):
-            self.add_remark(
-                "left_out",
-                f"{len(datasets) - len(ct_slices)} files are not CT slices (localizers and others); left out",
-            )
+        others = len(datasets) - len(ct_slices)
+        if others:
+            self.add_remark("left_out", f"{others} files are not CT slices (localizers and others); left out")
         if not ct_slices:
             raise self.make_error("not_ct", "localizers only", "name the folder of one CT series")
         for slice_ in ct_slices:
@@ -162,18 +147,15 @@ class SliceSelection:
                 for g in series.values()
             ]
             problem = f"{len(series)} series: {'; '.join(names)}"
-            raise self.make_error(
-                "two_series", problem, "give each series a folder, and each phase one folder"
-            )
+            remedy = "give each series a folder, and each phase one folder"
+            raise self.make_error("two_series", problem, remedy)
         return list(slices)
 
     def select_shape(self, slices: Sequence[Dataset]) -> list[Dataset]:
         """Selects the slices of the most frequent shape; leaves out a few others, such as a localizer."""
         groups = defaultdict(list)
         for slice_ in slices:
-            orientation = tuple(np.round(require_numbers(slice_, "ImageOrientationPatient"), 3))
-            size = [require_numbers(slice_, keyword) for keyword in ("Rows", "Columns", "PixelSpacing")]
-            groups[(*size, orientation)].append(slice_)
+            groups[read_shape(slice_)].append(slice_)
         largest = max(groups.values(), key=len)
         others = len(slices) - len(largest)
         if others > 0.2 * len(slices):
@@ -294,6 +276,5 @@ def _check_complete(series: SliceSelection, slice_: Dataset) -> None:
     plain = not slice_.file_meta.TransferSyntaxUID.is_compressed
     if "PixelData" not in slice_ or (plain and len(slice_.PixelData) < expected_bytes):
         present_bytes = len(slice_.get("PixelData", b""))
-        raise series.make_error(
-            "truncated", f"{present_bytes} of {expected_bytes} bytes of pixels", "copy the series again", file
-        )
+        problem = f"{present_bytes} of {expected_bytes} bytes of pixels"
+        raise series.make_error("truncated", problem, "copy the series again", file)

@@ -81,9 +81,8 @@ def make_stack(source: Sequence[Dataset]) -> Stack:
     ranks = np.argsort(np.argsort(positions))
     steps = np.diff(np.sort(positions))
     if len(positions) > 1 and steps.min() < 0.5 * steps.max():
-        raise ValueError(
-            f"the {len(positions)} frames are not one stack: steps of {steps.min():g} mm and more"
-        )
+        problem = f"steps of {steps.min():g} mm and more"
+        raise ValueError(f"the {len(positions)} frames are not one stack: {problem}")
     first, last = corners[np.argmin(positions)], corners[np.argmax(positions)]
     affine = np.eye(4)
     affine[:3, 0], affine[:3, 1] = row * spacing[1], column * spacing[0]
@@ -108,10 +107,8 @@ def resample_to_stack(labels: NDArray[Any], affine: NDArray[np.float64], stack: 
     turns = nib.io_orientation(between)
     turned = nib.apply_orientation(labels, turns)
     residual = between @ nib.orientations.inv_ornt_aff(turns, labels.shape)
-    if (
-        turned.shape == stack.shape
-        and np.abs(_compute_corner_shifts(residual, stack.shape)).max() < MAX_CORNER_SHIFT
-    ):
+    shifts = _compute_corner_shifts(residual, stack.shape)
+    if turned.shape == stack.shape and np.abs(shifts).max() < MAX_CORNER_SHIFT:
         return np.ascontiguousarray(turned)
     from scipy.ndimage import affine_transform
 

@@ -9,8 +9,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.dicom.file_account import REASONS, Account
 from scripts.lidia.dicom.header_values import (
@@ -20,9 +18,9 @@ from scripts.lidia.dicom.header_values import (
     is_slice,
     read_date,
     read_integer,
+    read_shape,
     read_text,
     read_time,
-    require_numbers,
 )
 from scripts.lidia.dicom.headers import read_headers
 from scripts.lidia.dicom.multiframe import is_multiframe, split_frames
@@ -137,9 +135,8 @@ def find_studies(
     for (patient, uid), groups in headers.items():
         series = []
         for group, remark in pool_scattered(groups.values()):
-            series += [
-                replace(s, remarks=(*s.remarks, *[remark] * bool(remark))) for s in _make_series(group)
-            ]
+            more = (remark,) if remark else ()
+            series += [replace(s, remarks=(*s.remarks, *more)) for s in _make_series(group)]
         series.sort(key=lambda s: (bool(s.refused), s.time or datetime.max, s.name))
         first = next(iter(groups.values()))[0]
         studies.append(Study(patient, uid, read_date(first, "StudyDate"), tuple(series)))
@@ -200,9 +197,7 @@ def _make_series(group: Sequence[Dataset]) -> list[Series]:
             check_pixels(header)
         except CaseError as fault:
             return [_make_refused_series(group, fault)]
-        orientation = tuple(np.round(require_numbers(header, "ImageOrientationPatient"), 3))
-        size = [require_numbers(header, keyword) for keyword in ("Rows", "Columns", "PixelSpacing")]
-        shapes[(*size, orientation)].append(header)
+        shapes[read_shape(header)].append(header)
     stacks = [_make_series_of_scan(scan) for alike in shapes.values() for scan in split_scans(alike)]
     stacks += [_describe_series(part, part) for part in strays.values()]
     usable = [series for series in stacks if not series.refused]

@@ -28,9 +28,6 @@ def make_segmentation(
         instances: (X, Y, Z) lesion numbers on the same grid.
         records: lesions of `ID.json`.
         origin: from `make_origin`.
-
-    Returns:
-        The object, ready to be saved.
     """
     stack = make_stack(origin.source)
     masks = [np.transpose(liver, (2, 1, 0))[stack.order] > 0]

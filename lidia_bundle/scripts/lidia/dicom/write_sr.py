@@ -32,9 +32,6 @@ def make_report(
         liver_mm3: volume of the liver with its lesions; the liver has no group where it is 0.
         segmentation: the SEG that holds the segments, see `make_segmentation`.
         origin: from `make_origin`.
-
-    Returns:
-        The object, ready to be saved.
     """
     groups = [_make_patient_group(result, origin)]
     if liver_mm3 > 0:

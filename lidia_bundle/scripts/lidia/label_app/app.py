@@ -36,6 +36,7 @@ BUNDLE_LOCK = Lock()  # MONAI Label unloads and loads the bundle's code within a
 UPLOAD_MB = 4096.0
 """Largest file that a client may send, and largest volume in it; `--conf upload_mb` changes it."""
 
+NO_IMAGE = "The datastore has no such image: GET /datastore/?output=all lists them"
 SERVER_KEYS = ("model", "image", "description", "result_write_to_file")
 
 
@@ -54,9 +55,8 @@ def select_options(
         Refusal: an option has an invalid value.
     """
     options = {key: value for key, value in request.items() if key in checks}
-    return check_group(checks, options, state, "request") | {
-        key: request[key] for key in more if key in request
-    }
+    server_options = {key: request[key] for key in more if key in request}
+    return check_group(checks, options, state, "request") | server_options
 
 
 class Inference(BundleInferTask):
@@ -79,7 +79,7 @@ class Inference(BundleInferTask):
             HTTPException: the image is unknown or invalid.
         """
         if not request.get("image"):
-            raise HTTPException(404, "The datastore has no such image: GET /datastore/?output=all lists them")
+            raise HTTPException(404, NO_IMAGE)
         try:
             with BUNDLE_LOCK:
                 file, result = super().__call__(
@@ -182,10 +182,8 @@ class LidiaApp(MONAILabelApp):
         super().__init__(app_dir, studies, conf, "LIDIA", "Liver lesions on multi-phase CT, research only")
         bundle = str(Path(__file__).resolve().parents[3])
         self.model = Inference(bundle, conf, self.get_state)
-        self._infers, self._trainers = (
-            {"lidia": self.model},
-            {"lidia": Training(bundle, conf, self.get_state)},
-        )
+        self._infers = {"lidia": self.model}
+        self._trainers = {"lidia": Training(bundle, conf, self.get_state)}
         self._strategies = {"least_certain": LeastCertain("The patient with the largest uncertainty")}
         self._scoring_methods, self._batch_infer = {"uncertainty": Uncertainty(self.model)}, Batch()
         write_list_atomically(self._datastore)
@@ -209,15 +207,14 @@ class LidiaApp(MONAILabelApp):
     def get_state(self) -> ServerState:
         """Returns the current state of the server."""
         kinds = {name: name_to_device(name) for name in ("cpu", "cuda")}
+        gpus = [f"cuda:{number}" for number in range(gpu_count())]
         return ServerState(
             models=list(self._infers),
             trainers=list(self._trainers),
             strategies=list(self._strategies),
             methods=list(self._scoring_methods),
-            devices=kinds
-            | {f"cuda:{number}": f"cuda:{number}" for number in range(gpu_count())}
-            | device_map(),
-            gpus=gpu_count(),
+            devices=kinds | {name: name for name in gpus} | device_map(),
+            gpus=len(gpus),
             weights=[path.name for path in Path(self.model.bundle_path, "models").glob("*.pt")],
             has_image=self._has_image,
             has_session=self._has_session,
@@ -247,16 +244,15 @@ class LidiaApp(MONAILabelApp):
         answer = super().infer(request | {"image": store.get_image_uri(image), "save_label": False}, store)
         if request.get("save_label") and answer["file"]:
             about = {"model": request["model"], "params": answer["params"]}
-            answer["label"] = store.save_label(
-                image, answer["file"], request.get("label_tag", "original"), about
-            )
+            tag = request.get("label_tag", "original")
+            answer["label"] = store.save_label(image, answer["file"], tag, about)
         return answer
 
     def _refuse_foreign(self, path: str) -> None:
         folders = [gettempdir(), *([self._sessions.store_path] if self._sessions else [])]
         real = Path(path).resolve()
         if not path or not any(real.is_relative_to(Path(folder).resolve()) for folder in folders):
-            raise HTTPException(404, "The datastore has no such image: GET /datastore/?output=all lists them")
+            raise HTTPException(404, NO_IMAGE)
 
     def on_save_label(self, image_id: str, label_id: str) -> None:
         """Renumbers a saved label by its segment names; clients number the remaining segments anew."""

@@ -21,9 +21,6 @@ def read_token(token: str) -> auth.User:
         token: a JSON web token, signed by the realm (`MONAI_LABEL_AUTH_REALM_URI`) for the client
             (`MONAI_LABEL_AUTH_CLIENT_ID`), not expired.
 
-    Returns:
-        The user with their roles.
-
     Raises:
         InvalidTokenError: the token is not valid.
         InvalidAudienceError: the token is for another client; a subclass of InvalidTokenError.
@@ -45,10 +42,9 @@ def read_token(token: str) -> auth.User:
     roles: Any = claims
     for part in settings.MONAI_LABEL_AUTH_TOKEN_ROLES.split("#"):
         roles = roles.get(part) if isinstance(roles, dict) else None
-    names = ("USERNAME", "EMAIL", "NAME")
-    username, email, name = (
-        claims.get(getattr(settings, f"MONAI_LABEL_AUTH_TOKEN_{part}")) for part in names
-    )
+    username = claims.get(settings.MONAI_LABEL_AUTH_TOKEN_USERNAME)
+    email = claims.get(settings.MONAI_LABEL_AUTH_TOKEN_EMAIL)
+    name = claims.get(settings.MONAI_LABEL_AUTH_TOKEN_NAME)
     return auth.User(username=username or "", email=email, name=name, roles=roles or [])
 
 

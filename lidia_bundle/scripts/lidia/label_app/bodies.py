@@ -144,9 +144,7 @@ async def _read_form(
             if key in content.texts or key in content.files:
                 raise Refusal(key, "is given twice")
             if isinstance(value, UploadFile) != (key in endpoint.uploads):
-                raise Refusal(
-                    key, "a file is needed" if key in endpoint.uploads else "a file is not accepted"
-                )
+                raise Refusal(key, f"a file is {'needed' if key in endpoint.uploads else 'not accepted'}")
             if isinstance(value, UploadFile):
                 suffix = check_ending(key, value.filename)
                 content.stem = Path(str(value.filename)).name[: -len(suffix)]

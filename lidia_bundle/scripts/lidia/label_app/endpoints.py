@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from scripts.lidia.label_app import label_values as checks
 from scripts.lidia.label_app.values import (
@@ -20,31 +21,6 @@ from scripts.lidia.label_app.values import (
 NO_WEIGHTS = "weights are not accepted from clients: put them into models/model.pt on the server"
 NO_SLIDES = "no model accepts pathology slides"
 NO_RELOAD = "restart the server instead"
-
-
-def list_models(state: ServerState) -> Collection[str]:
-    """Returns the names of the inference models."""
-    return state.models
-
-
-def list_trainers(state: ServerState) -> Collection[str]:
-    """Returns the names of the training models."""
-    return state.trainers
-
-
-def list_strategies(state: ServerState) -> Collection[str]:
-    """Returns the names of the active learning strategies."""
-    return state.strategies
-
-
-def list_methods(state: ServerState) -> Collection[str]:
-    """Returns the names of the scoring methods."""
-    return state.methods
-
-
-def list_weights(state: ServerState) -> Collection[str]:
-    """Returns the names of the weight files."""
-    return state.weights
 
 
 @dataclass(frozen=True)
@@ -89,7 +65,7 @@ class Endpoint:
 CLIENT: Checks = {"client_id": checks.check_client}
 RESULT: Checks = {
     "device": checks.check_device,
-    "model_filename": make_server_name_check(list_weights),
+    "model_filename": make_server_name_check(attrgetter("weights")),
     "result_extension": make_choice_check(".nrrd", ".nii.gz", ".nii"),
     "result_dtype": make_choice_check("uint8", "uint16", "int16", "int32", "float32"),
     "result_compress": check_boolean,
@@ -129,7 +105,7 @@ PAGE = Endpoint(page=True, public=True)
 FILES = Endpoint(path=ANY_PATH, page=True, public=True)
 DICOM = Endpoint(path={"path": checks.check_dicomweb_path}, dicomweb=True, page=True)
 STORE = Endpoint(path={"path": checks.check_dicomweb_path}, dicomweb=True, stream=True)
-MODEL = Endpoint(path={"model": make_server_name_check(list_models)})
+MODEL = Endpoint(path={"model": make_server_name_check(attrgetter("models"))})
 SESSION: Checks = {"session_id": checks.make_pattern_check(checks.SESSION, "the id of a session")}
 TAGGED = {"label": checks.check_image, "tag": checks.check_tag}
 UPLOAD = Endpoint(
@@ -160,7 +136,7 @@ ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     ("PUT", "/model/{model}"): Endpoint(closed=NO_WEIGHTS),
     ("DELETE", "/model/{model}"): Endpoint(closed=NO_WEIGHTS),
     ("POST", "/infer/{model}"): Endpoint(
-        path={"model": make_server_name_check(list_models)},
+        path={"model": make_server_name_check(attrgetter("models"))},
         query={
             "image": checks.check_image,
             "session_id": checks.check_session,
@@ -176,26 +152,26 @@ ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     ("GET", "/batch/infer"): STATUS,
     ("DELETE", "/batch/infer"): Endpoint(),
     ("POST", "/batch/infer/{model}"): Endpoint(
-        path={"model": make_server_name_check(list_models)},
+        path={"model": make_server_name_check(attrgetter("models"))},
         query={"images": make_choice_check("all", "labeled", "unlabeled")} | SYNC,
         options=BATCH,
     ),
     ("GET", "/train/"): STATUS,
     ("DELETE", "/train/"): Endpoint(),
-    ("POST", "/train/"): Endpoint(query=SYNC, options=TRAIN, nested=list_trainers),
+    ("POST", "/train/"): Endpoint(query=SYNC, options=TRAIN, nested=attrgetter("trainers")),
     ("POST", "/train/{model}"): Endpoint(
-        path={"model": make_server_name_check(list_trainers)},
+        path={"model": make_server_name_check(attrgetter("trainers"))},
         query=SYNC | {"enqueue": make_query_check(check_boolean)},
         options=TRAIN,
     ),
     ("POST", "/activelearning/{strategy}"): Endpoint(
-        path={"strategy": make_server_name_check(list_strategies)}, options=CLIENT
+        path={"strategy": make_server_name_check(attrgetter("strategies"))}, options=CLIENT
     ),
     ("GET", "/scoring/"): STATUS,
     ("DELETE", "/scoring/"): Endpoint(),
-    ("POST", "/scoring/"): Endpoint(query=SYNC, options=CLIENT, nested=list_methods),
+    ("POST", "/scoring/"): Endpoint(query=SYNC, options=CLIENT, nested=attrgetter("methods")),
     ("POST", "/scoring/{method}"): Endpoint(
-        path={"method": make_server_name_check(list_methods)}, query=SYNC, options=CLIENT
+        path={"method": make_server_name_check(attrgetter("methods"))}, query=SYNC, options=CLIENT
     ),
     ("GET", "/datastore/"): Endpoint(query={"output": make_choice_check("train", "stats", "all")}),
     ("PUT", "/datastore/"): UPLOAD,

@@ -84,9 +84,8 @@ def check_name(key: str, value: Any, state: ServerState) -> str:
         expected = "a name of letters, digits, spaces and .,:;+=#^~&()[]_- that begins with a letter or digit"
         raise Refusal(key, f"{expected}, not {shorten(value)}")
     if unicodedata.normalize("NFKC", value) != value:
-        raise Refusal(
-            key, f"{shorten(value)} has compatibility characters of Unicode; write it in plain ones"
-        )
+        problem = "has compatibility characters of Unicode; write it in plain ones"
+        raise Refusal(key, f"{shorten(value)} {problem}")
     return value
 
 

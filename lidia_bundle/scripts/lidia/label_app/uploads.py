@@ -80,9 +80,8 @@ def _check_length(path: Path, max_bytes: int) -> None:
     start, shape = float(header["vox_offset"]), header.get_data_shape()
     if not 0 <= start <= MAX_EXTRA_BYTES or any(length < 0 for length in shape):
         raise ValueError("the offset or shape in its header is invalid")
-    declared_bytes = (
-        int(start) + math.prod(int(length) for length in shape) * header.get_data_dtype().itemsize
-    )
+    voxels = math.prod(int(length) for length in shape)
+    declared_bytes = int(start) + voxels * header.get_data_dtype().itemsize
     if declared_bytes > max_bytes:
         raise ValueError(f"its header declares {declared_bytes} bytes; at most {max_bytes} are accepted")
     count = len(first)

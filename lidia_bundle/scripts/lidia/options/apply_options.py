@@ -57,10 +57,8 @@ def apply_options(frame: FrameType | None) -> None:
         caller = state.caller
     else:
         caller = CallerOptions(state.caller.files)
-    problems = [
-        *_find_unknown_options(workflow, state, caller),
-        *_convert_options(workflow.parser, state, caller),
-    ]
+    problems = _find_unknown_options(workflow, state, caller)
+    problems += _convert_options(workflow.parser, state, caller)
     if problems:
         raise OptionError("\n".join(problems))
 
@@ -123,14 +121,12 @@ def _find_unknown_options(workflow: ConfigWorkflow, state: OptionState, caller: 
     unknown = dict(find_unknown_keys(workflow.parser, state.base, ids))
     unknown |= dict.fromkeys(list_old_keys(workflow.parser.get(), state.base), "")
     for key, suggestion in unknown.items():
-        hint = (
-            f"did you mean {_format_key(suggestion, caller)}?" if suggestion else f"its options are {options}"
-        )
-        new_key = find_new_key(key)
-        if new_key:
+        hint = f"its options are {options}"
+        if new_key := find_new_key(key):
             hint = f"since release {RELEASE} it is {_format_key(new_key, caller)}"
-        elif suggestion and "#" in key:
-            hint = f"did you mean {_format_key(key.rpartition('#')[0] + '#' + suggestion, caller)}?"
+        elif suggestion:
+            block, level, _ = key.rpartition("#")
+            hint = f"did you mean {_format_key(block + level + suggestion, caller)}?"
         problems.append(f"{_format_key(key, caller)}: there is no such option; {hint}")
     for key, old, new_key in list_old_targets(workflow.parser.get()):
         problems.append(f"{key}: there is no {old}; since release {RELEASE} its _target_ is {new_key}")

@@ -19,7 +19,7 @@ from monai.utils import ensure_tuple
 WORKFLOW_PARAMETERS = frozenset(inspect.signature(ConfigWorkflow.__init__).parameters) - {"self", "override"}
 RUN_PARAMETERS = WORKFLOW_PARAMETERS | {"args_file", "workflow_name"}
 """Parameters of MONAI's `run` and `create_workflow`, which are not options of a config."""
-WORKFLOW_FACTORIES = {"create_workflow": ("workflow_",), "run": ("workflow",), "run_workflow": ("workflow_",)}
+WORKFLOW_FACTORIES = {"create_workflow": "workflow_", "run": "workflow", "run_workflow": "workflow_"}
 """Functions of MONAI that create a workflow, and the local variable that holds it."""
 
 
@@ -48,10 +48,7 @@ def find_workflow(frame: FrameType | None) -> tuple[ConfigWorkflow | None, Calle
         if workflow is None:
             candidate = caller.f_locals.get("self")
             workflow = candidate if isinstance(candidate, ConfigWorkflow) else None
-        elif any(
-            caller.f_locals.get(name) is workflow
-            for name in WORKFLOW_FACTORIES.get(caller.f_code.co_name, ())
-        ):
+        elif caller.f_locals.get(WORKFLOW_FACTORIES.get(caller.f_code.co_name, "")) is workflow:
             return workflow, _read_frames(caller)
         elif caller.f_locals.get("self") is not workflow:
             break
@@ -74,16 +71,13 @@ def _read_frames(create: FrameType) -> CallerOptions:
         arguments = update_kwargs(create.f_locals.get("args_file"), **arguments)
         files = files or _split_files(arguments.get("config_file"))
     normal = ReferenceResolver.normalize_id
-    options = {
-        normal(key).removeprefix("+"): value for key, value in arguments.items() if key not in RUN_PARAMETERS
-    }
+    overrides = {key: value for key, value in arguments.items() if key not in RUN_PARAMETERS}
+    options = {normal(key).removeprefix("+"): value for key, value in overrides.items()}
     typed: dict[str, list[str | None]] = {}
     for caller in list(_iterate_callers(create))[1:3]:
         if caller.f_code.co_name == "_CallAndUpdateTrace" and caller.f_globals.get("__name__") == "fire.core":
             typed = read_arguments(caller.f_locals["args"])
-    for key in list(typed):
-        if key in RUN_PARAMETERS:
-            typed.pop(key)
+    typed = {key: values for key, values in typed.items() if key not in RUN_PARAMETERS}
     return CallerOptions(tuple(files), options, typed)
 
 
@@ -115,9 +109,8 @@ def read_arguments(arguments: Sequence[str]) -> dict[str, list[str | None]]:
             text = arguments[next(words)]
         key = ReferenceResolver.normalize_id(key.replace("-", "_")).removeprefix("+")
         if text is None and key.startswith("no") and not equals:
-            typed.setdefault(key[2:], []).append("False")  # python-fire's --noX
-        else:
-            typed.setdefault(key, []).append(text)
+            key, text = key[2:], "False"  # python-fire's --noX
+        typed.setdefault(key, []).append(text)
     return typed
 
 

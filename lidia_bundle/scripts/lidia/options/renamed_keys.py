@@ -147,8 +147,6 @@ def list_old_targets(config: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[
         target = config.get("_target_")
         if isinstance(target, str) and target in RENAMED_TARGETS:
             yield "#".join(path), target, RENAMED_TARGETS[target]
-    parts = (
-        config.items() if isinstance(config, dict) else enumerate(config) if isinstance(config, list) else ()
-    )
-    for name, part in parts:
-        yield from list_old_targets(part, (*path, str(name)))
+    if isinstance(config, dict | list):
+        for name, part in config.items() if isinstance(config, dict) else enumerate(config):
+            yield from list_old_targets(part, (*path, str(name)))

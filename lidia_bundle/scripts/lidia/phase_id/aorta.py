@@ -63,9 +63,8 @@ def trace_aorta(volume: CoarseVolume) -> Tube | None:
     box = np.ix_(columns - low[0], rows - low[1], np.arange(part.shape[2]))
     mean, fit = (field[box] for field in _score_tube(part, volume.step))
     lateral_offset = (x[columns] - (volume.middle - LEFT_MM)) / SPREAD_MM
-    score = (
-        np.square(fit) - 0.06 * np.square(lateral_offset)[:, None, None]
-    )  # squared, so that a few good slices dominate
+    # squared, so that a few good slices dominate
+    score = np.square(fit) - 0.06 * np.square(lateral_offset)[:, None, None]
     steps = np.maximum(1, np.ceil(np.array([MAX_STEP_MM, MAX_STEP_MM]) / volume.step[:2])).astype(int)
     path_indices = _find_best_path(score, int(steps[0]), int(steps[1]))
     layers = np.arange(len(path_indices))
@@ -120,13 +119,11 @@ def _score_tube(hu: NDArray[np.float32], step: tuple[float, float, float]) -> tu
                 dark |= there < mean - edge
                 bright |= there > bone
         walled += wall / np.float32(16)
-        ended += (dark | bright if np.sin(angle) < 0 else dark) / np.float32(
-            16
-        )  # before the tube there is no bone
+        # in front of the tube there is no bone
+        ended += (dark | bright if np.sin(angle) < 0 else dark) / np.float32(16)
     outside = np.clip((0.75 - walled) / 0.2, 0, 1)  # inside a vertebra bone is on all sides
-    column = ndimage.maximum_filter1d(
-        walled, max(1, int(20 / step[2])), axis=2
-    )  # bridges the intervertebral discs
+    # bridges the intervertebral discs
+    column = ndimage.maximum_filter1d(walled, max(1, int(20 / step[2])), axis=2)
     behind = np.clip((_shift(column, 6.0, -20.0, step) - 0.5) / 0.4, 0, 1)
     flesh = np.clip((mean - 10) / 15, 0, 1) * np.clip((650 - mean) / 100, 0, 1)
     bright = np.clip((mean - 70) / 200, 0, 1)
@@ -140,9 +137,8 @@ def _shift(field: NDArray, x: float, y: float, step: tuple[float, float, float])
 
 def _make_disc(radius: float, step: tuple[float, float, float]) -> NDArray[np.float32]:
     reach = [int(radius / size) for size in step[:2]]
-    x, y = np.meshgrid(
-        *[np.arange(-n, n + 1) * size for n, size in zip(reach, step, strict=False)], indexing="ij"
-    )
+    axes = [np.arange(-n, n + 1) * size for n, size in zip(reach, step, strict=False)]
+    x, y = np.meshgrid(*axes, indexing="ij")
     disc = (x * x + y * y <= radius * radius).astype(np.float32)
     return (disc / disc.sum())[:, :, None]
 
@@ -152,9 +148,8 @@ def _find_best_path(score: NDArray[np.float32], reach_x: int, reach_y: int) -> N
     size = (2 * reach_x + 1, 2 * reach_y + 1)
     best = [score[:, :, 0]]
     for layer in range(1, score.shape[2]):
-        best.append(
-            ndimage.maximum_filter(best[-1], size, mode="constant", cval=-np.inf) + score[:, :, layer]
-        )
+        reachable = ndimage.maximum_filter(best[-1], size, mode="constant", cval=-np.inf)
+        best.append(reachable + score[:, :, layer])
     first = np.unravel_index(int(best[-1].argmax()), best[-1].shape)
     where = int(first[0]), int(first[1])
     path = [where]

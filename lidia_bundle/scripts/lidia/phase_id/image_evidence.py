@@ -67,10 +67,8 @@ def compute_brightness_likelihood(landmarks: Mapping[str, Landmark]) -> NDArray[
     kidneys = [landmarks[name] for name in ("kidney_left", "kidney_right") if name in landmarks]
     marks = {name: landmarks[name] for name in ("aorta", "spleen", "liver") if name in landmarks}
     if kidneys:
-        marks["kidney"] = max(kidneys, key=lambda mark: mark.confidence)
-        weight = weight * _compute_density(
-            marks["kidney"].spread, KIDNEY_SPREAD_HU, marks["kidney"].confidence
-        )
+        marks["kidney"] = kidney = max(kidneys, key=lambda mark: mark.confidence)
+        weight = weight * _compute_density(kidney.spread, KIDNEY_SPREAD_HU, kidney.confidence)
     for name, mark in marks.items():
         weight = weight * _compute_density(mark.hu, ORGAN_HU[name], mark.confidence)
     return np.maximum(weight / weight.max(), MIN_LIKELIHOOD)

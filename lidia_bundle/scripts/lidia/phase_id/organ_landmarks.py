@@ -143,11 +143,8 @@ def _find_kidney(
     _, at, size, contrast = best
     centre = np.array(at) * volume.step
     for _ in range(3):  # moves the template to the centre of the tissue
-        inside = (
-            _mark_ellipsoid(volume, centre, [1.1 * size * half for half in KIDNEY_MM])
-            & free
-            & (volume.hu > 0)
-        )
+        near = _mark_ellipsoid(volume, centre, [1.1 * size * half for half in KIDNEY_MM])
+        inside = near & free & (volume.hu > 0)
         if inside.sum() < 30:
             return None
         centre = _compute_centre(inside, volume)

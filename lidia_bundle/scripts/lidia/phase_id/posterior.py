@@ -110,10 +110,8 @@ def weigh_tags(scans: Sequence[Acquisition]) -> None:
                 scan.weigh({p: trust if p == phase else rest for p in PHASES}, f"{source} says '{word}'")
         delay = _compute_seconds_after_injection(scan)
         if delay is not None:
-            likelihood = {
-                p: 1.0 if low <= delay <= high else UNUSUAL_TIME_WEIGHT
-                for p, (low, high) in AFTER_INJECTION.items()
-            }
+            usual = [p for p, (low, high) in AFTER_INJECTION.items() if low <= delay <= high]
+            likelihood = dict.fromkeys(PHASES, UNUSUAL_TIME_WEIGHT) | dict.fromkeys(usual, 1.0)
             scan.weigh(likelihood, f"{delay:.0f} s after the injection began")
     has_contrast = [any(series.contrast.strip() for series in scan.series) for scan in scans]
     if any(has_contrast) and not all(has_contrast):  # equal in all series, it holds no information
@@ -146,10 +144,8 @@ def compute_posterior(scans: Sequence[Acquisition]) -> NDArray[np.float64]:
     if len(times) < 2:
         return result
     timed = list(times)
-    steps = [
-        _compute_transition_weights((stop - start).total_seconds())
-        for start, stop in itertools.pairwise(times.values())
-    ]
+    gaps = [(stop - start).total_seconds() for start, stop in itertools.pairwise(times.values())]
+    steps = [_compute_transition_weights(gap) for gap in gaps]
     weights, ordered = _forward_backward(single[timed], steps)
     prior, _ = _forward_backward(np.ones((len(timed), len(PHASES))), steps)
     right_times = (1 - WRONG_TIMES_PROBABILITY) * weights / prior

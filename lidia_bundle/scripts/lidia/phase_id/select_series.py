@@ -118,12 +118,9 @@ def select_series(
     if 0 < len(blind) < len(silent):
         scans = [scan for scan in scans if scan not in blind]
     odds = compute_posterior(scans)
-    selected = {
-        p: n
-        for p, n in select_acquisitions(scans, odds).items()
-        if p not in user_series or user_series[p] is not None
-    }
-    phases = {p: scans[selected[p]].series[0] for p in PHASES if p in selected}
+    selected = select_acquisitions(scans, odds)
+    excluded = [phase for phase, series in user_series.items() if series is None]
+    phases = {p: scans[selected[p]].series[0] for p in PHASES if p in selected and p not in excluded}
     if not phases:
         remedy = "remove the phase from --phase_map"
         raise CaseError(case, find_folder(study), "--phase_map leaves out every phase", remedy, "no_phase")
@@ -145,15 +142,13 @@ def select_series(
             rows.append(_make_row(series, study, private, best, why, confidence, is_selected))
         if used:
             warnings += _make_doubt_warnings(scan, best, confidence, private)
-    without_liver = [
-        replace(s, refused="shows no liver") for scan in blind if scan not in scans for s in scan.series
-    ]
+    unused = [scan for scan in blind if scan not in scans]
+    without_liver = [replace(s, refused="shows no liver") for scan in unused for s in scan.series]
     left_out += [(series, "no_liver") for series in without_liver]
     left_out += [(series, series.kind) for series in study.series if series.refused]
     out = [*without_liver, *(series for series in study.series if series.refused)]
-    rows += [
-        _make_row(series, study, private, "", [format_reason(series, private)], None, False) for series in out
-    ]
+    for series in out:
+        rows.append(_make_row(series, study, private, "", [format_reason(series, private)], None, False))
     warnings += _make_loss_warnings(out, phases, private)
     if silent and len(blind) == len(silent):
         warnings.append(NO_LIVER_WARNING)
@@ -168,15 +163,8 @@ def format_table(rows: Sequence[Mapping[str, Any]]) -> str:
     ):
         sure = "" if row["confidence"] is None else f"{row['confidence']:.2f}"
         phase = row["phase"] if row["taken"] else f"({row['phase']})" if row["phase"] else "-"
-        lines.append((
-            phase,
-            row["number"],
-            row["description"],
-            str(row["slices"]),
-            row["time"],
-            sure,
-            row["why"],
-        ))
+        texts = [str(row[column]) for column in ("number", "description", "slices", "time")]
+        lines.append((phase, *texts, sure, row["why"]))
     widths = [max(len(line[i]) for line in lines) for i in range(len(COLUMNS))]
     return "\n".join(
         "  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip()
@@ -219,10 +207,8 @@ def _make_doubt_warnings(scan: Acquisition, phase: str, confidence: float, priva
         warnings.append(f"{title} was selected as {phase} with a confidence of {confidence:.2f}: check it")
     phases = find_phases(scan.series[0].description)
     if len(phases) == 1 and phase not in phases and not scan.user_phase:
-        text_phase = next(iter(phases))
-        warnings.append(
-            f"the description of {title} names {text_phase}; it was selected as {phase}: check it"
-        )
+        contradiction = f"names {next(iter(phases))}; it was selected as {phase}"
+        warnings.append(f"the description of {title} {contradiction}: check it")
     return warnings
 
 
@@ -234,7 +220,6 @@ def _make_loss_warnings(out: Sequence[Series], phases: Mapping[str, Series], pri
         is_missing = len(phases_in_text) == 1 and next(iter(phases_in_text)) not in phases
         if series.slices >= 8 and (is_missing or Path(series.file) in series.paths):
             what = f"no {next(iter(phases_in_text))} phase: " if is_missing else ""
-            warnings.append(
-                f"{what}{format_title(series, private)} was left out, {format_reason(series, private)}"
-            )
+            title, reason = format_title(series, private), format_reason(series, private)
+            warnings.append(f"{what}{title} was left out, {reason}")
     return warnings

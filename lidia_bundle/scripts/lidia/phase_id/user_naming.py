@@ -67,12 +67,9 @@ def match_named_series(
             candidates = ", ".join(format_title(series, private) for series in matches or study.series)
             remedy = f"name one by its number: {candidates}"
             raise CaseError(case, find_folder(study), f"{what} {phase} = {text!r}", remedy, "bad_phase_map")
-        twice = next(
-            (p for p, series in selected.items() if series is not None and series.paths == matches[0].paths),
-            "",
-        )
+        twice = [p for p, series in selected.items() if series and series.paths == matches[0].paths]
         if twice:
-            problem = f"{format_title(matches[0], private)} is named for {twice} and for {phase}"
+            problem = f"{format_title(matches[0], private)} is named for {twice[0]} and for {phase}"
             raise CaseError(case, find_folder(study), problem, "name a series once", "bad_phase_map")
         if matches[0].refused and matches[0].kind != "geometry":
             matches = [_accept_named(matches[0], phase, case, private)]
@@ -103,9 +100,8 @@ def _accept_named(series: Series, phase: str, case: str, private: bool) -> Serie
         refused="",
         spacing=(columns, rows, slices),
         extent=slices * (voxels.shape[2] - 1),
-        time=None
-        if series.kind == "computed_map"
-        else series.time,  # its time is that of the scan it was computed from
+        # the time of a computed map is that of the scan it was computed from
+        time=None if series.kind == "computed_map" else series.time,
         remarks=(*series.remarks, remark),
     )
 

@@ -166,14 +166,19 @@ def _merge_masks(
 def _choose_grid(case: str, phases: Mapping[str, Path], mask_grid: tuple[NDArray, NDArray] | None) -> Grid:
     """Returns the grid of the venous phase, else of the annotated phase, else of the first in GRID_ORDER."""
     order = [phases[phase] for phase in GRID_ORDER if phase in phases]
-    first = _read_grid(order[0], case)
+    first = read_grid(order[0], case)
     if "venous" in phases or mask_grid is None:
         return first
-    grids = [first, *(_read_grid(path, case) for path in order[1:])]
+    grids = [first, *(read_grid(path, case) for path in order[1:])]
     return next((grid for grid in grids if is_same_grid(*grid, mask_grid[1], mask_grid[0].shape)), first)
 
 
-def _read_grid(path: Path, case: str) -> Grid:
+def read_grid(path: Path, case: str) -> Grid:
+    """Reads the grid of a NIfTI file or of a folder of one DICOM series.
+
+    Raises:
+        CaseError: if it cannot be read.
+    """
     if path.is_dir():
         voxels, affine, _ = read_series(path, case=case)
         return Grid(affine, voxels.shape)

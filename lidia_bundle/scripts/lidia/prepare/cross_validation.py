@@ -90,11 +90,10 @@ def stratify(types: Mapping[str, set[str]], folds: int, seed: int) -> dict[str, 
     draw.shuffle(remaining_patients)
     order = draw.sample(range(folds), folds)
     room = dict.fromkeys(order, len(remaining_patients) / folds)
-    counts = {
-        kind: sum(kind in types[p] for p in remaining_patients)
-        for kind in sorted(set().union(*types.values()))
-    }
-    missing_counts = {kind: dict.fromkeys(order, count / folds) for kind, count in counts.items()}
+    missing_counts = {}
+    for kind in sorted(set().union(*types.values())):
+        count = sum(kind in types[p] for p in remaining_patients)
+        missing_counts[kind] = dict.fromkeys(order, count / folds)
     fold_of_patient: dict[str, int] = {}
     while remaining_patients:
         counts_left = {kind: sum(kind in types[p] for p in remaining_patients) for kind in missing_counts}

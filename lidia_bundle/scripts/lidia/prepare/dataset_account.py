@@ -23,28 +23,21 @@ def close_account(
         patients: results of the reader, faults included.
         folder: output folder of `files.csv`.
         used: ids of the converted patients.
-
-    Returns:
-        The summary of the account.
     """
     for patient in patients:
         if isinstance(patient, CaseError):
-            account.leave_out(
-                _list_below([Path(patient.file)]), "failed", case=patient.case, detail=patient.problem
-            )
-        elif patient.id in used:
-            for phase, place in patient.phases.items():
-                account.use(
-                    _list_below(place if isinstance(place, tuple) else [place]), phase, case=patient.id
-                )
-            mask_paths = [mask.path for mask in patient.masks or ()]
-            account.use(_list_below(mask_paths), "label", case=patient.id)
+            files = _list_below([Path(patient.file)])
+            account.leave_out(files, "failed", case=patient.case, detail=patient.problem)
+            continue
+        for phase, place in patient.phases.items():
+            files = _list_below(place if isinstance(place, tuple) else [place])
+            if patient.id in used:
+                account.use(files, phase, case=patient.id)
+            else:
+                account.leave_out(files, "failed", case=patient.id)
+        if patient.id in used:
+            account.use(_list_below(mask.path for mask in patient.masks or ()), "label", case=patient.id)
             account.use(_list_below(patient.tables), "table")
-        else:
-            places = [place if isinstance(place, tuple) else (place,) for place in patient.phases.values()]
-            account.leave_out(
-                _list_below([path for place in places for path in place]), "failed", case=patient.id
-            )
     account.close("not_needed")
     summary = account.summary()
     log_summary(summary, logger, account.folder.name)

@@ -61,13 +61,11 @@ def _read_studies(
     if not studies:
         remedy = "check --input_dir"
         raise CaseError("datalist", str(read), "no study holds CT slices", remedy, "no_series")
-    options: dict[str, Any] = {"phase_map": phase_map, "private": private, "account": account}
-    work = partial(_make_item, write=write, unreadable=unreadable, **options)
-    entries: list[NamedStudy | CaseError] = [
-        *_name_studies(studies, private),
-        *_find_strays(studies, unreadable),
-    ]
-    items = process_cases(entries, work, _describe, write)
+    options: dict[str, Any] = {"phase_map": phase_map, "private": private}
+    work = partial(_make_item, write=write, unreadable=unreadable, account=account, **options)
+    entries: list[NamedStudy | CaseError] = [*_name_studies(studies, private)]
+    entries += _find_strays(studies, unreadable)
+    items = process_cases(entries, work, lambda entry: {"id": entry[0]}, write)
     return {"training": [], "validation": [], "test": items}
 
 
@@ -102,16 +100,8 @@ def _list_paths(study: Study) -> Iterator[Path]:
 
 
 def _make_item(
-    entry: NamedStudy | CaseError,
-    *,
-    write: Path,
-    phase_map: Mapping[str, Any] | None,
-    private: bool,
-    unreadable: Sequence[CaseError],
-    account: Account,
+    entry: NamedStudy, *, write: Path, unreadable: Sequence[CaseError], account: Account, **options: Any
 ) -> dict[str, Any]:
-    if isinstance(entry, CaseError):
-        raise entry
     case, study = entry
     folders = {path.parent for path in _list_paths(study)}
     try:
@@ -119,13 +109,8 @@ def _make_item(
             if Path(fault.file).parent in folders:
                 problem = f"a file beside its slices cannot be read: {fault.problem}"
                 raise CaseError(case, fault.file, problem, fault.remedy, fault.code)
-        options: dict[str, Any] = {"phase_map": phase_map, "private": private, "account": account}
-        item = make_study_item(study, write, case_id=case, **options)
+        item = make_study_item(study, write, case_id=case, account=account, **options)
     except CaseError:
         record_left_out_series(account, [(series, series.kind or "failed") for series in study.series], case)
         raise
     return add_account(item, account, write, case=case)
-
-
-def _describe(entry: NamedStudy | CaseError) -> dict[str, str]:
-    return {"id": entry.case if isinstance(entry, CaseError) else entry[0]}

@@ -9,6 +9,12 @@ from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.dicom.series_text import match_phase_name
 from scripts.lidia.vocabulary import CLASSES, PHASES
 
+
+def normalize_name(name: object) -> str:
+    """Reduces a name to lower-case letters and digits: 'Portal-Venous' and 'portal_venous' are equal."""
+    return re.sub(r"[^a-z0-9]", "", str(name).lower())
+
+
 CLASS_WORDS = {
     "HCC": ("hepatocellularcarcinoma",),
     "ICC": ("cholangiocarcinoma", "intrahepaticcholangiocarcinoma", "icca"),
@@ -20,6 +26,11 @@ CLASS_WORDS = {
     "others": ("other",),
 }
 """Synonyms of each class. Names without a type ("tumour", "lesion", "cancer") are deliberately left out."""
+CLASS_OF_WORD = {
+    word: number
+    for number, name in enumerate(CLASSES)
+    for word in (normalize_name(name), *CLASS_WORDS.get(name, ()))
+}
 
 
 def map_phase(name: str, phase_map: Mapping[str, str] | None, file: str) -> str:
@@ -55,25 +66,9 @@ def map_class(name: str, class_map: Mapping[str, str] | None, file: str) -> int:
     """
     mapping = {normalize_name(key): str(value) for key, value in (class_map or {}).items()}
     word = mapping.get(normalize_name(name), str(name))
-    class_name = _find_name(word, CLASSES, CLASS_WORDS)
-    if class_name is None:
+    number = CLASS_OF_WORD.get(normalize_name(word))
+    if number is None:
         problem = f"{word!r} is not a known class"
         remedy = f"map it by --class_map \"{{'{name}': 'HCC'}}\"; the classes are {', '.join(CLASSES)}"
         raise CaseError("datalist", file, problem, remedy, "unknown_class")
-    return CLASSES.index(class_name)
-
-
-def normalize_name(name: object) -> str:
-    """Reduces a name to lower-case letters and digits: 'Portal-Venous' and 'portal_venous' are equal."""
-    return re.sub(r"[^a-z0-9]", "", str(name).lower())
-
-
-def _find_name(name: str, candidates: tuple[str, ...], synonyms: Mapping[str, tuple[str, ...]]) -> str | None:
-    return next(
-        (
-            candidate
-            for candidate in candidates
-            if normalize_name(name) in (normalize_name(candidate), *synonyms.get(candidate, ()))
-        ),
-        None,
-    )
+    return number

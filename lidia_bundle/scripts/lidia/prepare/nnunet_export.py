@@ -73,13 +73,11 @@ def export_nnunet(
         raise CaseError("datalist", source, problem, "give other phases, or another list", "no_phase")
     record_settings(folder, {"source": source, "phases": phase_names, "complete": complete, "to": "nnunet"})
     cases = [(item, FOLDER_SUFFIX[name]) for name, items in exported.items() for item in items]
-    _refuse_foreign_files(
-        folder, [path for item, place in cases for path in list_case_files(item, place, folder, phase_names)]
-    )
+    expected = [list_case_files(item, place, folder, phase_names) for item, place in cases]
+    _refuse_foreign_files(folder, [path for paths in expected for path in paths])
     (folder / "dataset.json").unlink(missing_ok=True)
-    process_cases(
-        cases, partial(_write_case, folder=folder, phases=phase_names), lambda case: case[0], folder
-    )
+    work = partial(_write_case, folder=folder, phases=phase_names)
+    process_cases(cases, work, lambda case: case[0], folder)
     _write_splits(folder, exported, folds, seed, source)
     labels = {name: value for value, name in enumerate(CLASSES)}
     if any(_has_ignored(path) for path in folder.glob(f"labelsT[rs]/*{FILE_ENDING}")):

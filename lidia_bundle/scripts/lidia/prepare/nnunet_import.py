@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from scripts.lidia.data.read_volume import read_mask, read_nifti
 from scripts.lidia.datalist.case_error import CaseError
-from scripts.lidia.datalist.read_text_file import read_text
+from scripts.lidia.datalist.read_text_file import read_json
 from scripts.lidia.inference.result_files import write_volume
 from scripts.lidia.prepare.cross_validation import Sections
 from scripts.lidia.prepare.foreign_names import map_class, map_phase
@@ -95,35 +94,33 @@ def _read_dataset_json(
         CaseError: if it is not a raw folder of nnU-Net v2, or names an unknown channel or label.
     """
     path = folder / "dataset.json"
-    content = _load_json(path)
+    content = read_json(path, missing="give a folder DatasetXXX_Name of nnU-Net by --input_dir")
+    fault = partial(CaseError, "datalist", str(path))
     needed = {"channel_names", "labels", "file_ending"}
     missing = needed - set(content) if isinstance(content, dict) else needed
     if missing:
         problem = f"not a dataset.json of nnU-Net v2: {', '.join(sorted(missing))} missing"
         remedy = "give a folder DatasetXXX_Name; nnUNetv2_convert_old_nnUNet_dataset converts version 1"
-        raise CaseError("datalist", str(path), problem, remedy, "bad_datalist")
+        raise fault(problem, remedy, "bad_datalist")
     if content["file_ending"] not in ENDINGS:
-        problem = f"files end in {content['file_ending']!r}"
-        raise CaseError("datalist", str(path), problem, "convert them to .nii.gz", "not_nifti")
+        raise fault(f"files end in {content['file_ending']!r}", "convert them to .nii.gz", "not_nifti")
     exported_phases = content.get("phases") if isinstance(content.get("phases"), dict) else {}
     mapping = {str(key): value for key, value in (phase_map or {}).items()}
     phases = {}
     for key, name in content["channel_names"].items():
-        phases[int(key)] = map_phase(
-            mapping.get(str(key)) or exported_phases.get(key) or str(name), phase_map, str(path)
-        )
+        phase_name = mapping.get(str(key)) or exported_phases.get(key) or str(name)
+        phases[int(key)] = map_phase(phase_name, phase_map, str(path))
     if len(set(phases.values())) < len(phases):
         problem = f"two channels are the same phase: {phases}"
         remedy = "give the phase of each channel by --phase_map \"{'0': 'nc', '1': 'arterial'}\""
-        raise CaseError("datalist", str(path), problem, remedy, "unknown_phase")
+        raise fault(problem, remedy, "unknown_phase")
     regions = [name for name, value in content["labels"].items() if not isinstance(value, int)]
     if regions:
         problem = f"{', '.join(regions)} are regions of several values, but a voxel has one class here"
-        raise CaseError("datalist", str(path), problem, "export plain labels", "bad_label")
+        raise fault(problem, "export plain labels", "bad_label")
     classes = {value: _map_label(name, class_map, path) for name, value in content["labels"].items()}
-    return RawFolder(
-        folder.absolute(), content["file_ending"], phases, classes, _read_case_list(content, path)
-    )
+    listed = _read_case_list(content, path)
+    return RawFolder(folder.absolute(), content["file_ending"], phases, classes, listed)
 
 
 def _map_label(name: str, class_map: Mapping[str, str] | None, path: Path) -> int:
@@ -135,23 +132,6 @@ def _map_label(name: str, class_map: Mapping[str, str] | None, path: Path) -> in
     if name == "ignore" and name not in (class_map or {}):
         return IGNORE
     return map_class(name, class_map, str(path))
-
-
-def _load_json(path: Path) -> Any:
-    """Reads a JSON file.
-
-    Raises:
-        CaseError: if it is missing, or not JSON.
-    """
-    try:
-        return json.loads(read_text(path))
-    except FileNotFoundError as error:
-        remedy = "give a folder DatasetXXX_Name of nnU-Net by --input_dir"
-        raise CaseError("datalist", str(path), "there is no such file", remedy, "missing") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise CaseError(
-            "datalist", str(path), f"not JSON: {error}", "correct the file", "bad_json"
-        ) from error
 
 
 def _find_cases(raw: RawFolder, place: str) -> list[RawCase]:
@@ -187,10 +167,9 @@ def _read_case_list(content: Mapping[str, Any], path: Path) -> dict[str, dict[st
         images, label = (files.get("images"), files.get("label")) if isinstance(files, dict) else (None, None)
         fits = isinstance(images, list) and isinstance(label, str) and all(isinstance(i, str) for i in images)
         if not fits:
+            problem = "the entry has no list of images and a label"
             remedy = 'write "dataset": {"CASE": {"images": [one path a channel], "label": path}}'
-            raise CaseError(
-                str(case), str(path), "the entry has no list of images and a label", remedy, "bad_datalist"
-            )
+            raise CaseError(str(case), str(path), problem, remedy, "bad_datalist")
     return dict(entries)
 
 
@@ -202,9 +181,8 @@ def _find_listed_case(raw: RawFolder, case: str, files: Mapping[str, Any]) -> Ra
     """
     if len(files["images"]) != len(raw.phases):
         problem = f"{len(files['images'])} images for {len(raw.phases)} channels"
-        raise CaseError(
-            case, str(raw.folder / "dataset.json"), problem, "list one image per channel", "bad_datalist"
-        )
+        file = str(raw.folder / "dataset.json")
+        raise CaseError(case, file, problem, "list one image per channel", "bad_datalist")
 
     def resolve(file: str) -> Path:
         path = raw.folder / file
@@ -247,7 +225,7 @@ def _convert_label(path: Path, case: str, raw: RawFolder, dataset_dir: Path) -> 
         CaseError: if it cannot be read, or holds a value that `dataset.json` does not name.
     """
     written = dataset_dir.absolute() / "labels" / f"{case}.nii.gz"
-    same = all(value == class_index for value, class_index in raw.classes.items())
+    same = all(value == kind for value, kind in raw.classes.items())
     if not same and is_up_to_date([written], [path, raw.folder / "dataset.json"]):
         return written
     voxels, affine, _ = read_mask(path, case, max(raw.classes))
@@ -258,8 +236,7 @@ def _convert_label(path: Path, case: str, raw: RawFolder, dataset_dir: Path) -> 
     if same:
         return path
     table: NDArray[np.uint8] = np.zeros(max(raw.classes) + 1, np.uint8)
-    for value, class_index in raw.classes.items():
-        table[value] = class_index
+    table[list(raw.classes)] = list(raw.classes.values())
     write_volume(written, table[voxels.astype(int)], affine)
     return written
 
@@ -275,7 +252,7 @@ def _apply_splits(folder: Path, training: list[dict[str, Any]]) -> list[Sections
         return [{"training": training, "validation": []}]
     items = {item["id"]: item for item in training}
     folds = []
-    for number, fold in enumerate(_load_json(path)):
+    for number, fold in enumerate(read_json(path, missing="copy the folder again")):
         try:
             part = {section: [items[case] for case in fold[key]] for section, key in SPLIT_KEYS.items()}
         except (KeyError, TypeError) as error:

@@ -72,7 +72,7 @@ def _get_modified_ns(path: Path) -> int:
 
 
 def process_cases(
-    cases: Sequence[Case],
+    cases: Sequence[Case | CaseError],
     work: Callable[[Case], Result],
     describe: Callable[[Case], Mapping[str, Any]],
     folder: Path,
@@ -80,7 +80,7 @@ def process_cases(
     """Processes every case, continues after a fault, and then reports all faults.
 
     Args:
-        cases: the cases to process.
+        cases: the cases to process; a CaseError stands for a case that cannot be processed.
         work: processes one case; raises CaseError.
         describe: returns the `id` (and `phases`) of a case, for the message of an unexpected error.
         folder: output folder of `errors.json`.
@@ -94,6 +94,10 @@ def process_cases(
     results: list[Result] = []
     faults: list[CaseError] = []
     for case in tqdm(cases, unit="case", disable=None):
+        if isinstance(case, CaseError):
+            faults.append(case)
+            logger.error(str(case))
+            continue
         try:
             results.append(work(case))
         except Exception as problem:

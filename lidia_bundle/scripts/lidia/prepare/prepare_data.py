@@ -97,10 +97,8 @@ def prepare(
             record_settings(write, {"source": source, **register_settings})
             done = register_cohort(sections, write, method=register, limit_s=register_limit_s)
             return write_datalist(write / "dataset.json", done, description=f"{register}: {read}")
-        options: dict[str, Any] = {"phases": phases, "complete": complete, "ct": ct}
-        return export_nnunet(
-            sections, _check_folder_name(write), source=str(file), folds=folds, seed=seed, **options
-        )
+        options: dict[str, Any] = {"phases": phases, "complete": complete, "ct": ct, "folds": folds}
+        return export_nnunet(sections, _check_folder_name(write), source=str(file), seed=seed, **options)
     if not read.is_dir():
         raise CaseError("datalist", str(read), "there is no such folder", "check --input_dir", "missing")
     settings: dict[str, Any] = {"phase_map": phase_map, "class_map": class_map, "masks": masks}
@@ -116,14 +114,12 @@ def prepare(
     files: dict[str, Any] = {}
     if source in READERS:
         patients = list(READERS[source](layout))
-        left_out = [
-            entry for entry in patients if isinstance(entry, CaseError) and entry.severity == "warning"
-        ]
+        faults = [entry for entry in patients if isinstance(entry, CaseError)]
+        left_out = [fault for fault in faults if fault.severity == "warning"]
+        remaining = [entry for entry in patients if entry not in left_out]
         finished: list[str] = []
         try:
-            parts = [
-                _convert_patients([entry for entry in patients if entry not in left_out], left_out, write)
-            ]
+            parts = [_convert_patients(remaining, left_out, write)]
             finished = [item["id"] for part in parts[0].values() for item in part]
         finally:
             files = close_account(layout.account, patients, write, finished)
@@ -154,26 +150,15 @@ def _convert_patients(
     if not patients:
         remedy = "check --input_dir and --source"
         raise CaseError("datalist", str(folder), "the reader found no case", remedy, "no_case")
-    items = process_cases(patients, partial(_convert_or_raise, folder=folder), _describe, folder)
+    work = partial(_convert_patient, folder=folder)
     sections: Sections = {"training": [], "validation": [], "test": []}
-    for patient, item in zip(patients, items, strict=True):
-        sections[patient.section if isinstance(patient, SourcePatient) else "test"].append(item)
+    for section, item in process_cases(patients, work, lambda patient: {"id": patient.id}, folder):
+        sections[section].append(item)
     return sections
 
 
-def _convert_or_raise(entry: SourcePatient | CaseError, folder: Path) -> dict[str, Any]:
-    """Converts a patient, or raises the fault that the reader returned for it.
-
-    Raises:
-        CaseError: if the patient is invalid.
-    """
-    if isinstance(entry, CaseError):
-        raise entry
-    return convert_case(entry, folder)
-
-
-def _describe(entry: SourcePatient | CaseError) -> dict[str, str]:
-    return {"id": entry.case if isinstance(entry, CaseError) else entry.id}
+def _convert_patient(patient: SourcePatient, folder: Path) -> tuple[str, dict[str, Any]]:
+    return patient.section, convert_case(patient, folder)
 
 
 def _make_folds(sections: Sections, folds: int, seed: int, file: str) -> list[Sections]:

@@ -26,12 +26,10 @@ def read_segment_names(path: Path, case: str) -> dict[int, str]:
     from pydicom import dcmread
 
     try:
-        header = dcmread(path, stop_before_pixels=True)
-        segments = header.SegmentSequence
-        return {
-            int(require_numbers(segment, "SegmentNumber")[0]): read_text(segment, "SegmentLabel")
-            for segment in segments
-        }
+        segments = dcmread(path, stop_before_pixels=True).SegmentSequence
+        numbers = [int(require_numbers(segment, "SegmentNumber")[0]) for segment in segments]
+        names = [read_text(segment, "SegmentLabel") for segment in segments]
+        return dict(zip(numbers, names, strict=True))
     except Exception as error:  # pydicom raises many types; all of them mean that this is not a SEG
         problem = f"not a readable DICOM SEG ({type(error).__name__}: {error})"
         raise CaseError(case, str(path), problem, "download it again", "damaged") from error
@@ -58,13 +56,10 @@ def read_segments(
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # highdicom warns about violations of the standard that it corrects
+            warnings.simplefilter("ignore")  # highdicom warns about faults of the file that it corrects
             seg = highdicom.seg.segread(path)
-            volume = seg.get_volume(
-                segment_numbers=list(numbers), combine_segments=False, dtype=np.uint8, atol=0.1
-            )
+            options = {"combine_segments": False, "dtype": np.uint8, "atol": 0.1}
+            volume = seg.get_volume(segment_numbers=list(numbers), **options)
     except Exception as error:  # readers, decoders and geometry checks raise many types
         problem = f"the segments cannot be read as a volume ({type(error).__name__}: {error})"
         raise CaseError(case, str(path), problem, "download it again, or convert it", "no_volume") from error

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from scripts.lidia.datalist.header_checks import open_nifti
 from scripts.lidia.geometry.grid import is_same_grid
+from scripts.lidia.prepare.case_files import read_grid
 from scripts.lidia.prepare.cross_validation import Sections
 from scripts.lidia.prepare.output_folder import logger, process_cases
 from scripts.lidia.registration.register_case import register_phases
@@ -47,9 +45,8 @@ def register_cohort(sections: Sections, folder: Path, *, method: str, limit_s: f
 
 
 def _register_item(item: Mapping[str, Any], *, folder: Path, method: str, limit_s: float) -> dict[str, Any]:
-    registered = register_phases(
-        item, folder=folder, method=method, limit_s=limit_s, grid=find_annotated_phase(item)
-    )
+    grid = find_annotated_phase(item)
+    registered = register_phases(item, folder=folder, method=method, limit_s=limit_s, grid=grid)
     for warning in registered["notes"]["warnings"]:
         logger.warning(f"{item['id']}: {warning}")
     return registered
@@ -64,13 +61,9 @@ def find_annotated_phase(item: Mapping[str, Any]) -> str | None:
     phases: Mapping[str, str] = item["phases"]
     if "venous" in phases or not isinstance(item.get("label"), str):
         return None
-    label = _read_grid(item["label"], item["id"])
-    candidates = [phase for phase in GRID_ORDER if phase in phases and not Path(phases[phase]).is_dir()]
-    return next(
-        (phase for phase in candidates if is_same_grid(*_read_grid(phases[phase], item["id"]), *label)), None
-    )
-
-
-def _read_grid(path: str, case: str) -> tuple[np.ndarray, Sequence[int]]:
-    image = open_nifti(path, case)
-    return np.asarray(image.affine, float), image.shape[:3]
+    label = read_grid(Path(item["label"]), item["id"])
+    for phase in GRID_ORDER:
+        path = Path(phases.get(phase, ""))
+        if phase in phases and not path.is_dir() and is_same_grid(*read_grid(path, item["id"]), *label):
+            return phase
+    return None

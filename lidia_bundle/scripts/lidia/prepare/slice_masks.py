@@ -36,9 +36,7 @@ def read_slice_masks(
         CaseError: if images and slices do not match in number, name or size, or the series is not a volume.
     """
     paths = list_dicom_paths(series)
-    image_paths = sorted(
-        image for image in path.glob(f"*{ending}") if image.is_file() and image.name[0] != "."
-    )
+    image_paths = sorted(p for p in path.glob(f"*{ending}") if p.is_file() and p.name[0] != ".")
     keys = [file.name for file in (image_paths if by_name else paths)]
     images = dict(zip(keys, image_paths, strict=False))
     slices = read_slices(paths, case=case)

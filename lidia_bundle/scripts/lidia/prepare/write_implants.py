@@ -74,9 +74,8 @@ def write_implants(
     """
     check_cohort(cases, cohort, section)
     if breathing != "residual":
-        raise ValueError(
-            f"breathing is {breathing!r}; phases made from one background are aligned, use 'residual'"
-        )
+        problem = "phases made from one background are aligned, use 'residual'"
+        raise ValueError(f"breathing is {breathing!r}; {problem}")
     if any(value is not None for value in grid):
         raise ValueError("the background defines spacing and fov: leave them out")
     sources = _list_sources(background, liver, background_phase)
@@ -94,9 +93,8 @@ def write_implants(
         looks=tuple(looks) if looks else None,
     )
     make = partial(load_or_make_case, make=write, folder=folder)
-    items = list(
-        tqdm(map_cases(make, int(cases), int(workers)), total=int(cases), desc="implants", unit="case")
-    )
+    results = map_cases(make, int(cases), int(workers))
+    items = list(tqdm(results, total=int(cases), desc="implants", unit="case"))
     about = {
         "name": f"LIDIA phantom lesions in real CT, {cohort}",
         "cohort": cohort,

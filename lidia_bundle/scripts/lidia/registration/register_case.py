@@ -71,16 +71,13 @@ def register_phases(
         if record["moved"]:
             phases[phase] = str(pairs.folder / f"{phase}.nii.gz")
         if not notes_by_phase[phase]["accepted"]:
-            warnings.append(_format_warning(phase, notes_by_phase[phase]))
+            note = notes_by_phase[phase]
+            outcome = "was aligned rigidly" if note["method"] == "rigid" else "was not aligned"
+            warnings.append(f"registration: the {phase} phase {outcome}: {note['message']}")
     notes = dict(item.get("notes") or {})
     notes["registration"] = notes_by_phase
     notes["warnings"] = [*notes.get("warnings", ()), *warnings]
     return {**item, "phases": phases, "notes": notes}
-
-
-def _format_warning(phase: str, record: Mapping[str, Any]) -> str:
-    outcome = "was aligned rigidly" if record["method"] == "rigid" else "was not aligned"
-    return f"registration: the {phase} phase {outcome}: {record['message']}"
 
 
 class _PairRegistration:

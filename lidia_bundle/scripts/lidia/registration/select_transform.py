@@ -131,18 +131,10 @@ def align_pair(target: Target, moving: Volume, *, method: str, limit_s: float) -
     rigid, field, fault = _run_method(target, image, method, limit_s)
     problem = fault or _find_fault(field, spacing, target.near)
     candidates: list[tuple[str, NDArray[np.float32] | None, float]] = [("none", None, before)]
-    if rigid is not None:
-        candidates.append((
-            "rigid",
-            rigid,
-            compute_local_correlation(target.image, warp(image, rigid, spacing), covered),
-        ))
-    if field is not None and not problem:
-        candidates.append((
-            method,
-            field,
-            compute_local_correlation(target.image, warp(image, field, spacing), covered),
-        ))
+    for name, transform in (("rigid", rigid), (method, None if problem else field)):
+        if transform is not None:
+            warped = warp(image, transform, spacing)
+            candidates.append((name, transform, compute_local_correlation(target.image, warped, covered)))
     name, selected, after = max(candidates, key=lambda candidate: candidate[2])
     if after < MIN_QUALITY:
         name, selected, after = candidates[0]
@@ -162,13 +154,8 @@ def _run_method(
     lattice, fault = target.lattice, ""
     spacing = float(lattice.spacing[0])
     with tempfile.TemporaryDirectory(prefix="lidia_registration_") as folder:
-        np.savez(
-            Path(folder) / "task.npz",
-            fixed=target.image,
-            moving=image,
-            near=target.near.astype(np.uint8),
-            spacing=spacing,
-        )
+        near = target.near.astype(np.uint8)
+        np.savez(Path(folder) / "task.npz", fixed=target.image, moving=image, near=near, spacing=spacing)
         threads = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
         command = [sys.executable, "-P", str(script), folder]
         try:
@@ -195,11 +182,8 @@ def _make_field(matrix: NDArray | None, lattice: Grid) -> NDArray[np.float32] | 
     points = lattice.points().reshape(3, *lattice.shape) - lattice.affine[:3, 3].reshape(3, 1, 1, 1)
     targets = np.tensordot(matrix[:3, :3], points, 1) + matrix[:3, 3].reshape(3, 1, 1, 1)
     field = (targets - points).astype(np.float32)
-    return (
-        field
-        if compute_max_displacement(field, np.ones(lattice.shape, bool)) <= 2 * MAX_DISPLACEMENT_MM
-        else None
-    )
+    reach = compute_max_displacement(field, np.ones(lattice.shape, bool))
+    return field if reach <= 2 * MAX_DISPLACEMENT_MM else None
 
 
 def _find_fault(field: NDArray[np.float32] | None, spacing: float, near: NDArray[np.bool_]) -> str:

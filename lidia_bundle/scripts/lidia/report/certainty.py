@@ -5,7 +5,7 @@ All text comes from headers and from JSON; `render_template` escapes it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from markupsafe import Markup
@@ -42,10 +42,9 @@ def render_certainty(result: Mapping[str, Any]) -> Markup:
 def _describe_phases(result: Mapping[str, Any]) -> list[str]:
     used = [str(phase) for phase in result.get("phases_used") or ()]
     absent = [phase for phase in PHASES if phase not in used]
-    if not absent:
-        sentences = ["All four phases were scanned and used."]
-    else:
-        sentences = [f"Used: {_join_names(used)}. Not scanned: {_join_names(absent)}."]
+    sentences = ["All four phases were scanned and used."]
+    if absent:
+        sentences = [f"Used: {', '.join(used) or 'none'}. Not scanned: {', '.join(absent)}."]
     missing = get_mapping(result, "missing")
     auc8, auc8_all = to_finite(missing.get("auc8")), to_finite(missing.get("auc8_all"))
     if auc8 is not None and auc8_all is not None and absent:
@@ -56,14 +55,9 @@ def _describe_phases(result: Mapping[str, Any]) -> list[str]:
     if result.get("grid_phase") and result["grid_phase"] != "venous":
         sentences.append(f"Without the venous phase, the grid is that of the {result['grid_phase']} one.")
     if not result.get("calibrated"):
-        sentences.append(
-            "The probabilities are as the network gives them: there is no calibration for its weights."
-        )
+        reason = "there is no calibration for its weights"
+        sentences.append(f"The probabilities are as the network gives them: {reason}.")
     return sentences
-
-
-def _join_names(names: Sequence[str]) -> str:
-    return ", ".join(names) or "none"
 
 
 def _render_ablation(result: Mapping[str, Any]) -> str:
@@ -74,10 +68,7 @@ def _render_ablation(result: Mapping[str, Any]) -> str:
     unchanged = {**result["probabilities"], **{name: result[name] for name in GROUPS}}
     head = ["", *names]
     rows = [["as scanned", *(format_number(unchanged[name], 2) for name in names)]]
-    for phase in [
-        *(entry for entry in PHASES if entry in ablation),
-        *(entry for entry in ablation if entry not in PHASES),
-    ]:
+    for phase in sorted(ablation, key=lambda name: PHASES.index(name) if name in PHASES else len(PHASES)):
         entry = get_mapping(ablation, phase)
         scores = {**get_mapping(entry, "probabilities"), **{name: entry.get(name) for name in GROUPS}}
         cells = [_format_change(scores.get(name), unchanged[name]) for name in names]
@@ -156,8 +147,5 @@ def _render_files(account: Mapping[str, Any]) -> str:
 
 
 def _select_mappings(entries: Any) -> list[Mapping[str, Any]]:
-    return (
-        [entry for entry in entries if isinstance(entry, Mapping)]
-        if isinstance(entries, list | tuple)
-        else []
-    )
+    entries = entries if isinstance(entries, list | tuple) else ()
+    return [entry for entry in entries if isinstance(entry, Mapping)]

@@ -26,9 +26,6 @@ def render_patient_card(patient: Patient, *, slices: int = 1) -> Markup:
     Args:
         patient: results, with images and truth where the datalist has them.
         slices: largest number of slices.
-
-    Returns:
-        An HTML block.
     """
     result, used = patient.result, patient.result["phases_used"]
     return render_template(
@@ -96,9 +93,6 @@ def render_cohort(table: str, confusion: Path | None) -> Markup:
     Args:
         table: the metrics as HTML.
         confusion: PNG of the confusion matrix, None where there is none.
-
-    Returns:
-        An HTML block.
     """
     picture = None if confusion is None else encode_png(confusion.read_bytes())
     return render_template("cohort", title="The cohort", table=table, confusion=picture)

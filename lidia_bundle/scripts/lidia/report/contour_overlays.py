@@ -33,16 +33,11 @@ def draw_contours(patient: Patient, layout: Layout, level: int, *, liver: bool =
     plane = (*layout.box, level)
     parts = []
     if liver:
-        parts.append(
-            _wrap_group(
-                "liver", [f'<path d="{path}"/>'] if (path := trace_outline(patient.liver[plane])) else []
-            )
-        )
+        outline = trace_outline(patient.liver[plane])
+        parts.append(_wrap_group("liver", [f'<path d="{outline}"/>'] if outline else []))
     if patient.truth is not None:
-        outlines = (
-            f'<path d="{trace_outline(mask)}"/>' for _, _, mask in _iterate_lesions(patient.truth, plane)
-        )
-        parts.append(_wrap_group("truth", outlines))
+        masks = (mask for _, _, mask in _iterate_lesions(patient.truth, plane))
+        parts.append(_wrap_group("truth", (f'<path d="{trace_outline(mask)}"/>' for mask in masks)))
     predicted = []
     for number, kind, mask in _iterate_lesions(patient.found, plane):
         x, y = find_label_position(mask)
@@ -71,10 +66,8 @@ def _iterate_lesions(lesions: LesionMap, plane: tuple) -> Iterator[tuple[int, in
 
 def list_lesions(lesions: LesionMap, layout: Layout, level: int) -> str:
     """List the lesions of a slice as text: `1 HCC, 3 cyst`."""
-    names = [
-        f"{number} {CLASSES[kind]}" for number, kind, _ in _iterate_lesions(lesions, (*layout.box, level))
-    ]
-    return ", ".join(names) or "no lesion"
+    shown = _iterate_lesions(lesions, (*layout.box, level))
+    return ", ".join(f"{number} {CLASSES[kind]}" for number, kind, _ in shown) or "no lesion"
 
 
 def compute_view_box(layout: Layout, window: SliceRectangle | None = None) -> tuple[str, float]:

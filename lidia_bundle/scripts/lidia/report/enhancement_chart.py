@@ -42,13 +42,8 @@ def draw_chart(curves: Sequence[Curve], title: str) -> Markup:
     Returns:
         An HTML block; a sentence if no HU is known.
     """
-    values = [
-        curve.hu[phase]
-        for curve in curves
-        if curve.style != "aorta"
-        for phase in PHASES
-        if _is_known(curve, phase)
-    ]
+    tissues = [curve for curve in curves if curve.style != "aorta"]
+    values = [curve.hu[phase] for curve in tissues for phase in PHASES if _is_known(curve, phase)]
     if not values:
         return Markup('<p class="soft">No HU: the lesion lies beyond what was scanned.</p>')
     middle, half = (min(values) + max(values)) / 2, max(max(values) - min(values), LEAST_RANGE) * 0.6
@@ -97,13 +92,8 @@ def render_hu_table(curves: Sequence[Curve]) -> Markup:
         for curve in curves
     ]
     lesion, liver = curves[:2]
-    gaps = [
-        f"{lesion.hu[phase] - liver.hu[phase]:+.0f}"
-        if _is_known(lesion, phase) and _is_known(liver, phase)
-        else "–"
-        for phase in PHASES
-    ]
-    rows.insert(2, ("difference", *gaps))
+    gaps = [lesion.hu.get(phase, math.nan) - liver.hu.get(phase, math.nan) for phase in PHASES]
+    rows.insert(2, ("difference", *(f"{gap:+.0f}" if math.isfinite(gap) else "–" for gap in gaps)))
     return render_table(("HU", *PHASES), rows, numbers=range(1, 5), words="HU by phase", style="tight")
 
 

@@ -17,32 +17,6 @@ from scripts.lidia.atomic import write_text
 from scripts.lidia.report.render_template import render_template
 
 
-def build_page(
-    title: str, sections: Sequence[str], *, synthetic: bool, scripts: Sequence[str] = ()
-) -> Markup:
-    """Wrap sections into a page.
-
-    Args:
-        title: heading of the page.
-        sections: HTML blocks (`Markup`) in their order.
-        synthetic: whether the data are phantoms; the page then shows a note at its top.
-        scripts: names of the scripts in this package that the page runs.
-
-    Returns:
-        The whole document.
-    """
-    code = [_read_asset(script) for script in scripts]
-    return render_template(
-        "page",
-        title=title,
-        sections=sections,
-        synthetic=synthetic,
-        style=_read_asset("style.css"),
-        code=code,
-        hashes=" ".join(f"'sha256-{_hash_script(text)}'" for text in code) or "'none'",
-    )
-
-
 def _read_asset(name: str) -> str:
     return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
@@ -65,12 +39,18 @@ def write_page(
         path: the file.
         title: heading of the page.
         sections: HTML blocks (`Markup`) in their order.
-        synthetic: whether the data are phantoms.
-        scripts: as in `build_page`.
-
-    Returns:
-        The absolute path.
+        synthetic: whether the data are phantoms; the page then shows a note at its top.
+        scripts: names of the scripts in this package that the page runs.
     """
-    path = path.absolute()
-    write_text(path, build_page(title, sections, synthetic=synthetic, scripts=scripts))
+    path, code = path.absolute(), [_read_asset(script) for script in scripts]
+    page = render_template(
+        "page",
+        title=title,
+        sections=sections,
+        synthetic=synthetic,
+        style=_read_asset("style.css"),
+        code=code,
+        hashes=" ".join(f"'sha256-{_hash_script(text)}'" for text in code) or "'none'",
+    )
+    write_text(path, page)
     return path

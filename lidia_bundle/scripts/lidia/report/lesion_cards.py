@@ -47,15 +47,13 @@ class LesionLocations:
             row: the lesion in `ID.json`.
         """
         parts = [] if self.plane is None else [_LOBES[assign_lobe(row["centroid_ras_mm"], self.plane)]]
-        part = next(
-            lesion.component for lesion in self.patient.found.lesions if lesion.number == int(row["instance"])
-        )
+        number, lesions = int(row["instance"]), self.patient.found.lesions
+        part = next(lesion.component for lesion in lesions if lesion.number == number)
         mask = self.patient.found.numbers[part.box] == part.instance
         depth_mm = self.capsule.distance_mm(mask, [side.start for side in part.box])
         if depth_mm is not None:
-            parts.append(
-                "at the liver's surface" if depth_mm < 0.5 else f"{depth_mm:.0f} mm below the liver's surface"
-            )
+            place = "at" if depth_mm < 0.5 else f"{depth_mm:.0f} mm below"
+            parts.append(f"{place} the liver's surface")
         return ", ".join(parts) or "–"
 
 
@@ -69,9 +67,6 @@ def render_lesion_cards(
         layout: rectangles to show.
         scans: from `read_scans`.
         locations: of the patient's lesions.
-
-    Returns:
-        HTML blocks.
     """
     rows = {int(row["instance"]): row for row in patient.result["lesions"]}
     truth = _find_true_types(patient)
@@ -99,10 +94,8 @@ def _find_true_types(patient: Patient) -> dict[int, str]:
     """Find the true type of each predicted lesion; empty without a label."""
     if patient.truth is None:
         return {}
-    pairs, kinds = (
-        match_true_lesions(patient),
-        {lesion.number: lesion.kind for lesion in patient.truth.lesions},
-    )
+    pairs = match_true_lesions(patient)
+    kinds = {lesion.number: lesion.kind for lesion in patient.truth.lesions}
     names = [lesion.number for lesion in patient.found.lesions]
     return {name: render_name(CLASSES[kinds[pairs[name]]]) if name in pairs else "nothing" for name in names}
 

@@ -1,4 +1,4 @@
-"""One page a patient, written as soon as inference has written his results."""
+"""Write one page for each patient as soon as inference has written the results."""
 
 from __future__ import annotations
 
@@ -68,22 +68,17 @@ def write_patient_page(folder: str | Path, patient: Patient, *, synthetic: bool 
         folder: where results go.
         patient: results, and images and truth as far as they are known.
         synthetic: whether the page says that the patient is a phantom.
-
-    Returns:
-        Path of the page.
     """
-    case = patient.result["id"]
-    sections = build_patient_sections(patient)
-    return write_page(
-        page_file(folder, case), f"LIDIA: {case}", sections, synthetic=synthetic, scripts=(SCRIPT,)
-    )
+    case, sections = patient.result["id"], build_patient_sections(patient)
+    path = page_file(folder, case)
+    return write_page(path, f"LIDIA: {case}", sections, synthetic=synthetic, scripts=(SCRIPT,))
 
 
 def build_patient_sections(patient: Patient) -> list[Markup]:
-    """The sections of a patient's page.
+    """Builds the sections of a patient's page.
 
     Args:
-        patient: his results, and images and truth as far as they are known.
+        patient: results, and images and truth as far as they are known.
     """
     result = patient.result
     layout = lay_out(patient, len(patient.phases), MAX_PICTURED)

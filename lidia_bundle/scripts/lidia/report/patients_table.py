@@ -44,9 +44,6 @@ def render_patients(results_dir: str | Path, output_dir: str | Path, cases: Sequ
         results_dir: folder with the results of inference.
         output_dir: folder of the page, for relative links.
         cases: ids of the patients.
-
-    Returns:
-        An HTML block.
     """
     results = {}
     for case in cases:

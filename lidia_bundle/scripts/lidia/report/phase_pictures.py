@@ -45,7 +45,8 @@ def draw_phases(plane: Plane, rows: Mapping[str, Outlines | None]) -> str:
     Returns:
         PNG as a `data:` URI; the patient's right is on the viewer's left.
     """
-    extent = [size * n for size, n in zip(plane.spacing, _get_shape(plane), strict=True)]
+    shape = next(image.shape for image in plane.phases.values() if image is not None)
+    extent = [size * n for size, n in zip(plane.spacing, shape, strict=True)]
     height = _INCHES * extent[1] / extent[0]
     figure = Figure(figsize=(_INCHES * len(plane.phases), height * len(rows)), dpi=_DPI, facecolor=_PAPER)
     FigureCanvasAgg(figure)
@@ -55,11 +56,9 @@ def draw_phases(plane: Plane, rows: Mapping[str, Outlines | None]) -> str:
         for ax, (phase, image) in zip(line, plane.phases.items(), strict=True):
             _draw_phase(ax, image, plane.spacing, outlines)
             _write_title(ax, f"{phase}\n{title}" if ax is line[0] else phase)
-    return _encode_figure(figure)
-
-
-def _get_shape(plane: Plane) -> tuple[int, int]:
-    return next(image.shape for image in plane.phases.values() if image is not None)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", facecolor=_PAPER)
+    return encode_png(buffer.getvalue())
 
 
 def _draw_phase(
@@ -69,10 +68,8 @@ def _draw_phase(
     if image is None:
         ax.text(0.5, 0.5, "absent", color=_INK, ha="center", va="center", transform=ax.transAxes, fontsize=11)
         return
-    aspect = spacing[1] / spacing[0]
-    ax.imshow(
-        _orient_for_plot(image), cmap="gray", vmin=WINDOW[0], vmax=WINDOW[1], origin="lower", aspect=aspect
-    )
+    (low, high), aspect = WINDOW, spacing[1] / spacing[0]
+    ax.imshow(_orient_for_plot(image), cmap="gray", vmin=low, vmax=high, origin="lower", aspect=aspect)
     if lines is not None:
         for number, kind in lines.classes.items():
             _draw_outline(ax, _orient_for_plot(lines.instances == number), kind)
@@ -97,12 +94,6 @@ def _write_title(ax: Axes, title: str) -> None:
 def _orient_for_plot(image: np.ndarray) -> np.ndarray:
     """Turn (X, Y) in RAS into rows from posterior to anterior and columns from right to left."""
     return image[::-1].T
-
-
-def _encode_figure(figure: Figure) -> str:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", facecolor=_PAPER)
-    return encode_png(buffer.getvalue())
 
 
 def encode_png(png: bytes) -> str:

@@ -57,9 +57,6 @@ def render_patient_probabilities(result: Mapping[str, Any], truth: Mapping[str, 
     Args:
         result: content of `ID.json`; `intervals` and `triage` are shown if present.
         truth: type or group -> whether the patient has it; None if unknown.
-
-    Returns:
-        An HTML table.
     """
     probabilities = result["probabilities"]
     names = [*GROUPS, *sorted(probabilities, key=lambda name: -(to_finite(probabilities[name]) or 0.0))]
@@ -71,11 +68,8 @@ def render_patient_probabilities(result: Mapping[str, Any], truth: Mapping[str, 
     head += ["truth"] if truth is not None else []
     for name in names:
         value = result[name] if name in GROUPS else probabilities[name]
-        row = [
-            render_name(name),
-            render_bar(value, name, get_interval(result, name)),
-            format_probability(result, name),
-        ]
+        bar = render_bar(value, name, get_interval(result, name))
+        row = [render_name(name), bar, format_probability(result, name)]
         if triage:
             verdict = str(triage.get(name, ""))
             chip = Markup('<span class="chip {}">{}</span>').format(_CHIPS.get(verdict, "open"), verdict)
@@ -103,9 +97,8 @@ def render_bar(value: Any, name: str, interval: tuple[float, float] | None = Non
     line = Markup("")
     if interval is not None:
         low, high = (100 * min(max(end, 0.0), 1.0) for end in interval)
-        line = Markup('<span class="reach" style="left:{:.1f}%;width:{:.1f}%"></span>').format(
-            low, high - low
-        )
+        form = Markup('<span class="reach" style="left:{:.1f}%;width:{:.1f}%"></span>')
+        line = form.format(low, high - low)
     return Markup(
         '<span class="track" aria-hidden="true">'
         '<span class="fill" style="width:{:.1f}%;background:{}"></span>{}</span>'

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import nibabel as nib
 import numpy as np
 
-from scripts.lidia.components import find_bounding_box
+from scripts.lidia.components import find_bounding_box, compute_union_box
 from scripts.lidia.geometry.grid import crop_affine
 from scripts.lidia.inference.result_files import VOLUMES, is_finished, result_files
 from scripts.lidia.metrics.lesion_matching import LesionMap, find_lesions, match_lesions
@@ -67,9 +67,6 @@ def read_patient(folder: str | Path, case: str, item: Mapping[str, Any] | None =
         case: the patient's id.
         item: the patient's item of the datalist.
 
-    Returns:
-        The patient.
-
     Raises:
         FileNotFoundError: if a result file is missing.
         ValueError: see `make_patient`.
@@ -95,9 +92,6 @@ def make_patient(
         native: (4, 4) of their grid, voxel indices to RAS mm.
         item: the patient's item of the datalist.
 
-    Returns:
-        The patient.
-
     Raises:
         ValueError: if the result and the instance map name different lesions, or the label has another grid.
     """
@@ -106,19 +100,19 @@ def make_patient(
     numbers, affine = volumes["instances"]
     masks = [volumes["liver"][0], numbers]
     if item.get("label"):
-        label, label_affine = _read_labels(item["label"])
+        label, label_affine = _turn_to_ras(nib.load(item["label"]))
         if label.shape != numbers.shape or not np.allclose(label_affine, affine, atol=1e-3):
             raise ValueError(f"{case}: the label {item['label']} and the results have different grids.")
         label = np.where(label == item.get("ignore", -1), 0, label)
         masks.append(label)
     spacing = np.linalg.norm(affine[:3, :3], axis=0).tolist()
-    box = _find_box(masks, spacing)
+    box = find_box_with_margin(masks, spacing, MARGIN_MM)
     found = find_lesions(volumes["lesions"][0][box], spacing, numbers[box], smallest_mm3=0.0)
     if {lesion.number for lesion in found.lesions} != {int(row["instance"]) for row in result["lesions"]}:
         raise ValueError(f"{case}.json and {case}_instances.nii.gz name different lesions.")
     truth = None
     if item.get("label"):
-        instances = _read_labels(item["instances"])[0][box] if item.get("instances") else None
+        instances = _turn_to_ras(nib.load(item["instances"]))[0][box] if item.get("instances") else None
         truth = find_lesions(label[box], spacing, instances)
     phases, flags = dict(item.get("phases", {})), dict(item.get("malignant") or {})
     liver = volumes["liver"][0][box] > 0
@@ -127,27 +121,23 @@ def make_patient(
     )
 
 
-def _read_labels(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
-    """Read labels, turned to RAS by flips and swaps only, and their affine."""
-    return _turn_to_ras(nib.load(path))
-
-
 def _turn_to_ras(image: nib.Nifti1Image) -> tuple[np.ndarray, np.ndarray]:
+    """Turn labels to RAS by flips and swaps only; return them and their affine."""
     turned = nib.as_closest_canonical(image)
     return np.asarray(turned.dataobj), turned.affine
 
 
-def _find_box(volumes: Sequence[np.ndarray], spacing: Sequence[float]) -> tuple[slice, ...]:
-    """Find the box around all non-zero voxels, with a margin; the whole volume if there are none."""
-    boxes = [box for volume in volumes if (box := find_bounding_box(volume > 0)) is not None]
+def find_box_with_margin(
+    volumes: Sequence[np.ndarray], spacing: Sequence[float], margin: float
+) -> tuple[slice, ...]:
+    """Find the box around all positive voxels with a margin in mm; the whole volume if there are none."""
+    boxes = [box for volume in volumes if (box := find_bounding_box(volume)) is not None]
     if not boxes:
         return tuple(slice(0, size) for size in volumes[0].shape)
-    sides = []
-    for axis, size in enumerate(volumes[0].shape):
-        grow = round(MARGIN_MM / spacing[axis])
-        start, stop = min(box[axis].start for box in boxes), max(box[axis].stop for box in boxes)
-        sides.append(slice(max(start - grow, 0), min(stop + grow, size)))
-    return tuple(sides)
+    return tuple(
+        slice(max(side.start - round(margin / mm), 0), min(side.stop + round(margin / mm), size))
+        for side, mm, size in zip(compute_union_box(boxes), spacing, volumes[0].shape, strict=True)
+    )
 
 
 def read_truth(patient: Patient) -> dict[str, bool] | None:

@@ -25,8 +25,5 @@ def render_template(template: str, /, **content: Any) -> Markup:
     Args:
         template: name.
         content: variables of the template; text is escaped unless it is `Markup`.
-
-    Returns:
-        HTML.
     """
     return Markup(_TEMPLATES.get_template(f"{template}.html.jinja").render(content))

@@ -24,7 +24,7 @@ from scripts.lidia.phase_id.aorta import find_blood_points
 from scripts.lidia.report.contours import orient_for_display
 from scripts.lidia.report.phase_pictures import WINDOW
 from scripts.lidia.report.phase_sampling import AIR, read_phase_crop, resample_hu, sample_hu
-from scripts.lidia.report.read_results import Patient
+from scripts.lidia.report.read_results import Patient, find_box_with_margin
 from scripts.lidia.report.slice_choice import find_box
 from scripts.lidia.vocabulary import PHASES
 
@@ -96,14 +96,11 @@ def lay_out(patient: Patient, phases: int, pictured: int) -> Layout:
         pictured: number of lesions with pictures, the largest first.
     """
     size = patient.spacing
-    box = find_box(patient.liver | (patient.found.numbers > 0), size, margin=12.0)
+    mask = patient.liver | (patient.found.numbers > 0)
+    box = find_box(mask, size, margin=12.0)
     extent = [(side.stop - side.start) * step for side, step in zip(box, size, strict=False)]
-    slices_with_liver = np.flatnonzero((patient.liver | (patient.found.numbers > 0)).any(axis=(0, 1)))
-    low, high = (
-        (int(slices_with_liver[0]), int(slices_with_liver[-1]))
-        if len(slices_with_liver)
-        else (0, patient.liver.shape[2] - 1)
-    )
+    *_, slices = find_box_with_margin([mask], size, margin=0.0)
+    low, high = slices.start, slices.stop - 1
     pixel = [max(PIXEL_MM, step) for step in size[:2]]
     area = extent[0] / pixel[0] * (extent[1] / pixel[1]) * max(phases, 1)
     finest, coarsest = (max(1, round(apart / size[2])) for apart in (APART_MM, WIDEST_APART_MM))
@@ -119,9 +116,7 @@ def lay_out(patient: Patient, phases: int, pictured: int) -> Layout:
 def _choose_rectangle(patient: Patient, part: Component) -> SliceRectangle:
     mask = patient.found.numbers[part.box] == part.instance
     level = int(part.box[2].start + mask.sum(axis=(0, 1)).argmax())
-    widest = max(
-        (side.stop - side.start) * step for side, step in zip(part.box[:2], patient.spacing, strict=False)
-    )
+    widest = max((side.stop - side.start) * patient.spacing[axis] for axis, side in enumerate(part.box[:2]))
     half = max(CROP_MM, 1.6 * widest) / 2
     (x, y) = ((side.start + side.stop - 1) / 2 for side in part.box[:2])
     return SliceRectangle(level, (x, half / patient.spacing[0]), (y, half / patient.spacing[1]))

@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scripts.lidia.components import find_bounding_box
 from scripts.lidia.data.read_volume import read_phase
 from scripts.lidia.geometry.grid import to_mm
 from scripts.lidia.geometry.volume import Volume
+from scripts.lidia.report.read_results import find_box_with_margin
 from scripts.lidia.vocabulary import PHASES
 
 AIR = -1024.0
@@ -56,14 +56,8 @@ def choose_slices(instances: np.ndarray, count: int) -> list[int]:
 
 def find_box(mask: np.ndarray, spacing: Sequence[float], margin: float = 25.0) -> tuple[slice, slice]:
     """Find the box of a mask (X, Y, Z) in x and y with a margin in mm; the whole plane for an empty mask."""
-    box = find_bounding_box(mask)
-    if box is None:
-        return slice(0, mask.shape[0]), slice(0, mask.shape[1])
-    sides = []
-    for axis in (0, 1):
-        grow = round(margin / float(spacing[axis]))
-        sides.append(slice(max(0, box[axis].start - grow), min(mask.shape[axis], box[axis].stop + grow)))
-    return sides[0], sides[1]
+    x, y, _ = find_box_with_margin([mask], spacing, margin)
+    return x, y
 
 
 def sample_plane(

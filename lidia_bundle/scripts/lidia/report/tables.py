@@ -46,17 +46,14 @@ def render_lesion_table(patient: Patient) -> Markup:
     """Render the predicted lesions with their true counterparts, then the missed true lesions."""
     pairs = match_true_lesions(patient)
     rows: list[tuple[str, ...]] = []
-    true_lesions = (
-        {} if patient.truth is None else {lesion.number: lesion for lesion in patient.truth.lesions}
-    )
+    true_lesions = {lesion.number: lesion for lesion in patient.truth.lesions} if patient.truth else {}
     for row in patient.result["lesions"]:
         other = true_lesions.get(pairs.get(int(row["instance"]), 0))
-        truth = (
-            "" if patient.truth is None else "nothing" if other is None else render_name(CLASSES[other.kind])
-        )
+        truth = "nothing" if other is None else render_name(CLASSES[other.kind])
         share = float(row["probabilities"][row["type"]])
         cells = (str(row["instance"]), render_name(row["type"]), f"{share:.2f}")
-        rows.append((*cells, f"{row['volume_mm3'] / 1000:.2f}", f"{row['diameter_mm']:.0f}", truth))
+        cells += (f"{row['volume_mm3'] / 1000:.2f}", f"{row['diameter_mm']:.0f}")
+        rows.append((*cells, truth if patient.truth else ""))
     for number, lesion in true_lesions.items():
         if number not in pairs.values():
             volume = f"{lesion.component.volume_mm3 / 1000:.2f}"

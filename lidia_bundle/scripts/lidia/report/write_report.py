@@ -64,17 +64,13 @@ def write_report(
         patients: number of patients in pictures, the first by id.
         slices: slices for each patient.
 
-    Returns:
-        Path of the page.
-
     Raises:
         FileNotFoundError: if `results_dir` holds no result, or `evaluation_dir` no `metrics.json`.
     """
     cases = find_finished(results_dir)
     if not cases:
-        raise FileNotFoundError(
-            f"{results_dir} contains no results: run inference.json with this output_dir first."
-        )
+        remedy = "run inference.json with this output_dir first"
+        raise FileNotFoundError(f"{results_dir} contains no results: {remedy}.")
     items: dict[str, dict[str, Any]] = {}
     if dataset_dir is not None:
         items = {item["id"]: item for item in read_datalist(dataset_dir, section, file=datalist)}
@@ -93,8 +89,7 @@ def write_report(
         sections.append(render_training(read_loss_curves(training_dir)))
     pictured = [item for case in cases[:patients] if (item := items.get(case))]
     synthetic = any(item.get("synthetic") for item in pictured)
-    target = write_page(
-        Path(output_dir) / "report.html", title, sections, synthetic=synthetic, scripts=(SCRIPT,)
-    )
+    path = Path(output_dir) / "report.html"
+    target = write_page(path, title, sections, synthetic=synthetic, scripts=(SCRIPT,))
     logger.info("Wrote the report %s", target)
     return target

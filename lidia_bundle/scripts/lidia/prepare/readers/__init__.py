@@ -1,4 +1,7 @@
-"""Registers the readers of public data sets, which list the patients in a folder."""
+"""Registers the readers of public data sets, which list the patients in a folder.
+
+The argument `layout` of a reader has the folder with the files that the reader's first line names.
+"""
 
 from __future__ import annotations
 

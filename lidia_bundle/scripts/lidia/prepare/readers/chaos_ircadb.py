@@ -21,9 +21,6 @@ def read_chaos(layout: Layout) -> Iterator[SourcePatient | CaseError]:
     Images and slices are matched by the order of their names. Without `Ground` (the test sets) a case has
     no label.
 
-    Args:
-        layout: the folder of the sets.
-
     Raises:
         CaseError: if there is no CT.
     """
@@ -46,9 +43,6 @@ def read_ircadb(layout: Layout) -> Iterator[SourcePatient | CaseError]:
 
     A mask's slice has the name of its image's slice. A numbered mask folder is one lesion.
 
-    Args:
-        layout: the folder of the cases.
-
     Raises:
         CaseError: if there is no case, or `class_map` does not map tumours.
     """
@@ -57,10 +51,9 @@ def read_ircadb(layout: Layout) -> Iterator[SourcePatient | CaseError]:
     phase = layout.to_phase("CT", layout.root)
     for folder in folders:
         case, masks = folder.parent.name, folder.parent / "MASKS_DICOM"
-        folders_by_organ = [
-            (_find_organ(path.name), path) for path in sorted(masks.glob("*")) if path.is_dir()
-        ]
-        organs = [(layout.to_class(word, path), path) for word, path in folders_by_organ if word]
+        folders_of_masks = [path for path in sorted(masks.glob("*")) if path.is_dir()]
+        terms = [(_find_organ(path.name), path) for path in folders_of_masks]
+        organs = [(layout.to_class(term, path), path) for term, path in terms if term]
         if not organs:
             problem, remedy = "the masks include no liver", "unpack MASKS_DICOM.zip beside PATIENT_DICOM"
             yield CaseError(case, str(masks), problem, remedy, "no_label")

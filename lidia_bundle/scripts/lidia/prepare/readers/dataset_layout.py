@@ -53,10 +53,8 @@ class Layout(NamedTuple):
 
     def is_malignant(self, name: str) -> bool | None:
         """Whether lesions of this name are malignant; None if the data set does not define it."""
-        return next(
-            (s for word, s in self.terms.malignant.items() if normalize_name(word) == normalize_name(name)),
-            None,
-        )
+        malignant = {normalize_name(word): value for word, value in self.terms.malignant.items()}
+        return malignant.get(normalize_name(name))
 
     def map_values(self, file: Path | str) -> dict[int, int]:
         """Returns the class of each value of the label maps.

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.datalist.header_checks import MIN_SLICES
 from scripts.lidia.dicom.file_account import Account
@@ -16,12 +14,12 @@ from scripts.lidia.dicom.header_values import (
     check_geometry,
     is_slice,
     read_date,
+    read_shape,
     read_text,
     read_time,
-    require_numbers,
 )
 from scripts.lidia.dicom.headers import read_headers
-from scripts.lidia.dicom.scan_passes import Scan, split_scans
+from scripts.lidia.dicom.scan_passes import split_scans
 from scripts.lidia.dicom.series import list_dicom_paths
 from scripts.lidia.prepare.output_folder import logger
 
@@ -76,9 +74,8 @@ class Seg(NamedTuple):
         best = max(shared, key=lambda stack: shared[stack], default=None)
         if best is not None and shared[best]:
             return best
-        candidates = [s for s in stacks if s.series in self.series] or [
-            s for s in stacks if s.frame == self.frame
-        ]
+        candidates = [s for s in stacks if s.series in self.series]
+        candidates = candidates or [s for s in stacks if s.frame == self.frame]
         return candidates[0] if len(candidates) == 1 else None
 
 
@@ -94,17 +91,17 @@ def find_stacks(root: Path, account: Account | None = None) -> tuple[list[Stack]
     """
     account = Account(root) if account is None else account
     logger.info(f"reading {len(account.names)} headers")
-    series: dict[tuple[str, str], list[Dataset]] = defaultdict(list)
+    groups: dict[tuple[object, ...], list[Dataset]] = defaultdict(list)
     segs = []
     for header in read_headers(root, [], account, more=(REFERENCES,)):
         if read_text(header, "Modality") == "SEG":
             segs.append(_make_seg(header))
             account.leave_out([segs[-1].path], "other_kind")
         elif _check_slice(header, account):
-            patient, uid = (read_text(header, key) for key in ("PatientID", "SeriesInstanceUID"))
-            series[patient, uid].append(header)
+            ids = [read_text(header, keyword) for keyword in ("PatientID", "SeriesInstanceUID")]
+            groups[(*ids, *read_shape(header))].append(header)
     stacks = []
-    for scan in (scan for slices in series.values() for scan in _split_scans(slices)):
+    for scan in (scan for slices in groups.values() for scan in split_scans(slices)):
         for slice_, reason in scan.spare:
             account.leave_out([Path(slice_.filename)], reason, series=read_text(slice_, "SeriesNumber"))
         large = len(scan.slices) >= MIN_SLICES
@@ -128,16 +125,6 @@ def _check_slice(header: Dataset, account: Account) -> bool:
         reason, detail = "bad_value", fault.problem
     account.leave_out([Path(header.filename)], reason, detail=detail)
     return False
-
-
-def _split_scans(slices: Sequence[Dataset]) -> list[Scan]:
-    """Splits the slices of a series by shape and scan; copies and shared slices occur once."""
-    shapes = defaultdict(list)
-    for slice_ in slices:
-        orientation = tuple(np.round(require_numbers(slice_, "ImageOrientationPatient"), 3))
-        size = [require_numbers(slice_, keyword) for keyword in ("Rows", "Columns", "PixelSpacing")]
-        shapes[(*size, orientation)].append(slice_)
-    return [scan for same_shape in shapes.values() for scan in split_scans(same_shape)]
 
 
 def _make_stack(slices: Sequence[Dataset]) -> Stack:

@@ -18,9 +18,6 @@ def read_lits(layout: Layout) -> Iterator[SourcePatient | CaseError]:
 
     The set names no type of lesion, so `class_map` must, e.g. {"tumour": "others"}.
 
-    Args:
-        layout: the folder of both batches.
-
     Raises:
         CaseError: if there is no volume, or `class_map` does not map tumours.
     """
@@ -29,11 +26,8 @@ def read_lits(layout: Layout) -> Iterator[SourcePatient | CaseError]:
     for path in files:
         if match := re.fullmatch(r"segmentation-(\d+)", make_case_name(path)):
             labels.setdefault(match[1], path)
-    volumes = [
-        (match[1], match[2], path)
-        for path in files
-        if (match := re.fullmatch(VOLUME_NAME, make_case_name(path)))
-    ]
+    matches = [(re.fullmatch(VOLUME_NAME, make_case_name(path)), path) for path in files]
+    volumes = [(match[1], match[2], path) for match, path in matches if match]
     layout.require_any(volumes, "file volume-N.nii")
     classes, phase = layout.map_values(layout.root), layout.to_phase("CT", layout.root)
     for test, number, path in volumes:

@@ -17,9 +17,6 @@ def read_msd(layout: Layout) -> Iterator[SourcePatient]:
 
     Labels are read by name: "cancer" and "tumour" must be mapped by `class_map`.
 
-    Args:
-        layout: the folder with `dataset.json`.
-
     Raises:
         CaseError: if there is no such file, or it names an unknown label.
     """
@@ -35,6 +32,5 @@ def read_msd(layout: Layout) -> Iterator[SourcePatient]:
     classes = {value: layout.to_class(name, file) for value, name in names.items()}
     phase = layout.to_phase("CT", file)
     for image, label in cases:
-        yield SourcePatient(
-            make_case_name(image), {phase: image}, (MaskFile(label, classes),), tables=(file,)
-        )
+        masks = (MaskFile(label, classes),)
+        yield SourcePatient(make_case_name(image), {phase: image}, masks, tables=(file,))

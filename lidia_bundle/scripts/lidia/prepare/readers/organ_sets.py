@@ -20,9 +20,6 @@ LESIONS = ("liver_lesion.nii.gz", "liver_tumor.nii.gz")
 def read_amos(layout: Layout) -> Iterator[SourcePatient | CaseError]:
     """Yields `imagesXX/amos_NNNN.nii.gz` with `labelsXX/amos_NNNN.nii.gz`; numbers above 500 are MR.
 
-    Args:
-        layout: the folder with `imagesTr`.
-
     Raises:
         CaseError: if there is no volume.
     """
@@ -36,9 +33,8 @@ def read_amos(layout: Layout) -> Iterator[SourcePatient | CaseError]:
             yield CaseError(make_case_name(path), str(path), problem, remedy, "not_ct", "warning")
         else:
             scans[make_case_name(path)] = path
-    yield from _iterate_liver_patients(
-        layout, scans, {case: labels[path.name] for case, path in scans.items() if path.name in labels}
-    )
+    labels = {case: labels[path.name] for case, path in scans.items() if path.name in labels}
+    yield from _iterate_liver_patients(layout, scans, labels)
 
 
 def read_flare(layout: Layout) -> Iterator[SourcePatient | CaseError]:
@@ -47,18 +43,14 @@ def read_flare(layout: Layout) -> Iterator[SourcePatient | CaseError]:
     Value 14 of later editions is a tumour of any organ and is not read, so a liver tumour is missing from the
     liver mask.
 
-    Args:
-        layout: the folder with images and labels.
-
     Raises:
         CaseError: if there is no volume.
     """
     files = find_paths(layout.root, "*.nii.gz")
     scans = {make_case_name(p).removesuffix("_0000"): p for p in files if make_case_name(p).endswith("_0000")}
     layout.require_any(list(scans), "file <case>_0000.nii.gz")
-    yield from _iterate_liver_patients(
-        layout, scans, {make_case_name(p): p for p in files if make_case_name(p) in scans}
-    )
+    labels = {make_case_name(p): p for p in files if make_case_name(p) in scans}
+    yield from _iterate_liver_patients(layout, scans, labels)
 
 
 def _iterate_liver_patients(
@@ -76,9 +68,6 @@ def read_abdomenatlas(layout: Layout) -> Iterator[SourcePatient | CaseError]:
     Cases with `liver_lesion.nii.gz` (or `liver_tumor.nii.gz`) go to `training`; `class_map` must map their
     lesions, e.g. {"lesion": "others"}; cases without go to `test`, for the liver only.
 
-    Args:
-        layout: the folder of the cases, or of `image_only` and `mask_only`.
-
     Raises:
         CaseError: if there is no case, or `class_map` does not map lesions.
     """
@@ -95,6 +84,5 @@ def read_abdomenatlas(layout: Layout) -> Iterator[SourcePatient | CaseError]:
             continue
         organ = MaskFile(masks[case]["liver.nii.gz"], liver)
         lesion_masks = [MaskFile(path, layout.to_class("lesion", path)) for path in lesions]
-        yield SourcePatient(
-            case, {phase: scan}, (organ, *lesion_masks), section="training" if lesion_masks else "test"
-        )
+        section = "training" if lesion_masks else "test"
+        yield SourcePatient(case, {phase: scan}, (organ, *lesion_masks), section=section)

@@ -19,9 +19,6 @@ def read_limt(layout: Layout) -> Iterator[SourcePatient | CaseError]:
     Its paper defines neither file names nor label values: `class_map` must define the values, and `phase_map`
     and `masks` may give other patterns.
 
-    Args:
-        layout: the folder and the user's mappings.
-
     Raises:
         CaseError: if `class_map` is missing, or the patterns match no file.
     """
@@ -39,9 +36,6 @@ def read_patterns(layout: Layout) -> Iterator[SourcePatient | CaseError]:
 
     `phase_map` has the pattern of each phase, `masks` those of `label` and `liver` (optional), `class_map`
     the class of each value of `label` ({"1": "liver", "2": "HCC"}; by default the values are classes 0 to 9).
-
-    Args:
-        layout: the folder, and the patterns.
 
     Raises:
         CaseError: if a pattern is missing or invalid, or matches no file.

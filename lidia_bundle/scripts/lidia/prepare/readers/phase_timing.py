@@ -39,7 +39,7 @@ def assign_phases(stacks: Sequence[Stack], layout: Layout, first: Stack | None =
     for phase, scan in _assign_phases_by_time(_group_scans(rest), candidates.get("arterial", [])).items():
         candidates.setdefault(phase, []).extend(scan)
     return {
-        phase: first if first in scans else max(scans, key=_count_slices)
+        phase: first if first in scans else max(scans, key=lambda stack: len(stack.paths))
         for phase, scans in candidates.items()
     }
 
@@ -94,7 +94,3 @@ def _assign_phases_by_time(scans: Sequence[list[Stack]], arterial: Sequence[Stac
 
 def _get_start(stack: Stack) -> float:
     return stack.seconds or 0.0
-
-
-def _count_slices(stack: Stack) -> int:
-    return len(stack.paths)

@@ -19,9 +19,6 @@ def read_plc_cect(layout: Layout) -> Iterator[SourcePatient | CaseError]:
 
     Combined HCC-CCA (CHCC) is malignant and of class `others`; CN are patients without a lesion.
 
-    Args:
-        layout: the folder with `patient_data.csv`.
-
     Raises:
         CaseError: if the table is missing, or names an unknown phase or type.
     """

@@ -19,11 +19,8 @@ from scripts.lidia.vocabulary import FIRST_LESION
 def read_crlm(layout: Layout) -> Iterator[SourcePatient | CaseError]:
     """Yields the patients of Colorectal-Liver-Metastases: a venous scan, a SEG with one segment per tumour.
 
-    Args:
-        layout: a folder with the collection's DICOM files.
-
     Raises:
-        CaseError: if there is no CT in it.
+        CaseError: if there is no CT in the folder.
     """
     phase = layout.to_phase("CT", layout.root)
     for entry in _iterate_patients_with_seg(layout, apart=True):
@@ -38,11 +35,8 @@ def read_hcc_tace_seg(layout: Layout) -> Iterator[SourcePatient | CaseError]:
 
     Scans of one series are separated by acquisition; `phase_timing` assigns their phases.
 
-    Args:
-        layout: a folder with the collection's DICOM files.
-
     Raises:
-        CaseError: if there is no CT in it.
+        CaseError: if there is no CT in the folder.
     """
     for entry in _iterate_patients_with_seg(layout, apart=False):
         if isinstance(entry, CaseError):

@@ -17,9 +17,6 @@ def read_trials(layout: Layout) -> Iterator[SourcePatient | CaseError]:
 
     The set names no type of lesion, so `class_map` must, e.g. {"lesion": "others"}.
 
-    Args:
-        layout: the folder with `imagesTr`.
-
     Raises:
         CaseError: if there is no case, or `class_map` does not map lesions.
     """
@@ -31,13 +28,11 @@ def read_trials(layout: Layout) -> Iterator[SourcePatient | CaseError]:
         names = layout.terms.phases
         files = {layout.to_phase(name, folder): folder / f"{case}_{name}.nii.gz" for name in names}
         phases = {phase: path for phase, path in files.items() if path.is_file()}
-        labels = [
-            path for name in ORDER for path in layout.root.glob(f"labelsTr*/{case}/{case}_{name}.nii.gz")
-        ]
+        patterns = [f"labelsTr*/{case}/{case}_{name}.nii.gz" for name in ORDER]
+        labels = [path for pattern in patterns for path in layout.root.glob(pattern)]
         if labels:
             yield SourcePatient(case, phases, (MaskFile(labels[0], classes),))
         else:
             place = str(layout.root / "labelsTr" / case)
-            yield CaseError(
-                case, place, "the case has no label", "download it, or remove the case", "no_label"
-            )
+            problem, remedy = "the case has no label", "download it, or remove the case"
+            yield CaseError(case, place, problem, remedy, "no_label")

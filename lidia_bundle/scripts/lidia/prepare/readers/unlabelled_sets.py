@@ -29,11 +29,8 @@ def read_tcga_lihc(layout: Layout) -> Iterator[SourcePatient | CaseError]:
 
     All patients have an HCC. Phases are assigned by description, else by time, see `phase_timing`.
 
-    Args:
-        layout: a folder with the collection's DICOM files.
-
     Raises:
-        CaseError: if there is no CT in it.
+        CaseError: if there is no CT in the folder.
     """
     stacks, _ = find_stacks(layout.root, layout.account)
     layout.require_any(stacks, "CT series")
@@ -44,30 +41,23 @@ def read_tcga_lihc(layout: Layout) -> Iterator[SourcePatient | CaseError]:
     for (patient, _), scans in studies.items():
         numbers[patient] += 1
         case = f"{patient}_{numbers[patient]}"
-        frames = {stack.frame for stack in scans}
-        phases_by_frame = [
-            assign_phases([s for s in scans if s.frame == frame], layout) for frame in sorted(frames)
-        ]
-        phases = max(phases_by_frame, key=len)
+        groups = [[s for s in scans if s.frame == frame] for frame in sorted({s.frame for s in scans})]
+        phases = max((assign_phases(group, layout) for group in groups), key=len)
         if phases:
+            sources = {phase: stack.source for phase, stack in phases.items()}
             about = {"patient": patient, "source_type": "HCC"}
-            yield SourcePatient(
-                case, {p: s.source for p, s in phases.items()}, None, about=about, section="test"
-            )
+            yield SourcePatient(case, sources, None, about=about, section="test")
         else:
             descriptions = "; ".join(describe_scan(stack) for stack in scans[:5])
             remedy = f"map scans by --phase_map \"{{'{scans[0].series}': 'venous'}}\""
-            yield CaseError(case, str(scans[0].paths[0].parent), f"no phase is known: {descriptions}", remedy,
-                            "unknown_phase", "warning")  # fmt: skip
+            folder, problem = str(scans[0].paths[0].parent), f"no phase is known: {descriptions}"
+            yield CaseError(case, folder, problem, remedy, "unknown_phase", "warning")
 
 
 def read_vindr(layout: Layout) -> Iterator[SourcePatient | CaseError]:
     """Yields the studies of VinDr-Multiphase, whose table names the phase of each series.
 
     Other phases, and series that hold several scans, are left out.
-
-    Args:
-        layout: the folder with the table and the DICOM files.
 
     Raises:
         CaseError: if there is no table with study, series and label, or it names an unknown phase.
@@ -89,9 +79,8 @@ def read_vindr(layout: Layout) -> Iterator[SourcePatient | CaseError]:
         if phases:
             patient = next(iter(phases.values())).patient
             about = {"patient": patient} if patient else {}
-            yield SourcePatient(
-                study, {p: s.source for p, s in phases.items()}, None, about=about, section="test"
-            )
+            sources = {phase: stack.source for phase, stack in phases.items()}
+            yield SourcePatient(study, sources, None, about=about, section="test")
         else:
             problem = "none of its series exists with a known phase"
             yield CaseError(study, str(table), problem, "download the study", "no_phase", "warning")

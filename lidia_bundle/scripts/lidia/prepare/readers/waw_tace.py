@@ -21,11 +21,8 @@ def read_waw_tace(layout: Layout) -> Iterator[SourcePatient | CaseError]:
     A tumour was annotated in one phase and is resampled by its position in space. The liver is that of
     TotalSegmentator, if its folder exists.
 
-    Args:
-        layout: the folder of patients.
-
     Raises:
-        CaseError: if there is no patient in it.
+        CaseError: if there is no patient in the folder.
     """
     root = layout.root
     patients: dict[str, dict[str, Path]] = {}
@@ -39,9 +36,8 @@ def read_waw_tace(layout: Layout) -> Iterator[SourcePatient | CaseError]:
     livers = [path for path in find_paths(root, "*liver.nii.gz") if LIVERS in str(path.relative_to(root))]
     kind, organ = layout.to_class("tumour", root), layout.to_class("liver", root)
     for case, phases in patients.items():
-        tumour_masks = tuple(
-            MaskFile(path, kind, lesion=True) for path in tumours if path.parent.name == case
-        )
+        own = [path for path in tumours if path.parent.name == case]
+        tumour_masks = [MaskFile(path, kind, lesion=True) for path in own]
         liver = [MaskFile(path, organ) for path in livers if case in path.relative_to(root).parts]
         if tumour_masks:
             yield SourcePatient(case, phases, (*liver[:1], *tumour_masks))
