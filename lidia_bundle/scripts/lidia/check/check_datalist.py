@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from torch.utils.data import DataLoader
 from tqdm import tqdm
@@ -63,7 +63,7 @@ def check(
     digests: dict[str, str] = {}
     faults: list[dict[str, Any]] = [fault.as_dict() for fault in list_faults]
     work = partial(check_patient, voxels=voxels)  # runs in the workers
-    loader = DataLoader(items, batch_size=None, num_workers=int(workers), collate_fn=work)
+    loader = DataLoader(cast(Any, items), batch_size=None, num_workers=int(workers), collate_fn=work)
     bar = tqdm(loader, total=len(items), unit="patient", desc="check")
     for item, result in zip(items, bar, strict=True):
         faults += result.faults

@@ -34,10 +34,7 @@ class ConfigCode(NamedTuple):
 
 
 def find_expressions(file: str | Path) -> list[ConfigCode]:
-    """Returns everything that a config would run or read, in the order of the file.
-
-    Args:
-        file: a JSON or YAML config.
+    """Returns everything that a JSON or YAML config would run or read, in the order of the file.
 
     Raises:
         CaseError: if the file cannot be read as a config.
@@ -72,9 +69,6 @@ def _walk(part: Any, place: str) -> Iterator[ConfigCode]:
 
 def list_expressions(config: str | Path | None) -> list[ConfigCode]:
     """Logs all code that a config would run; `!` marks the entries that a reader should check.
-
-    Args:
-        config: a JSON or YAML config.
 
     Raises:
         CaseError: if no file is given, or it cannot be read.

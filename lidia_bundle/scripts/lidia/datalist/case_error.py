@@ -92,9 +92,6 @@ class CaseError(ValueError):
     def find(cls, exception: BaseException) -> CaseError | None:
         """Finds the CaseError inside an exception that passed through MONAI, a worker or an engine.
 
-        Args:
-            exception: the caught exception.
-
         Returns:
             The fault, or None if the exception has another cause.
         """

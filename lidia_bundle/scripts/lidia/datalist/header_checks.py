@@ -23,9 +23,6 @@ COPY = "copy or export the file again"
 def check_item(item: Mapping[str, Any]) -> list[CaseError]:
     """Collects the errors and warnings of all files of a case.
 
-    Args:
-        item: a completed item of a datalist.
-
     Returns:
         CaseErrors of severity "error" and "warning"; empty if there are none. DICOM folders are only checked
         for existence.
@@ -98,11 +95,7 @@ def check_header(path: str | Path, *, case: str = "", assume_affine: bool = Fals
 
 
 def open_nifti(path: str | Path, case: str) -> nib.Nifti1Image:
-    """Opens a NIfTI file without reading its voxels.
-
-    Args:
-        path: the file, .nii or .nii.gz.
-        case: id of the case, for error messages.
+    """Opens a NIfTI file (.nii, .nii.gz) without reading its voxels.
 
     Raises:
         CaseError: if the file is missing, empty, damaged or not NIfTI.

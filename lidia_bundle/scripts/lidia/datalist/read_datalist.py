@@ -80,7 +80,10 @@ def load_datalist(
         items = [item for item in items if len(item["phases"]) == len(PHASES)]
         _require_cases(items, source, "no case has all phases", "leave out --complete_only")
     if patients is not None:
-        items = items[: _check_count(patients)]
+        if not isinstance(patients, int) or isinstance(patients, bool) or patients < 1:
+            remedy = "give a whole number of at least 1, or none"
+            raise CaseError("datalist", "", f"patients is {patients!r}", remedy, "bad_count")
+        items = items[:patients]
     if only is not None:
         items = _restrict_phases(items, only)
     faults = [fault for item in items for fault in check_item(item)] if check else []
@@ -99,18 +102,6 @@ def _require_cases(items: Sequence[Any], source: str, problem: str, remedy: str)
     """
     if not items:
         raise CaseError("datalist", source, problem, remedy, "no_case")
-
-
-def _check_count(patients: int) -> int:
-    """Checks a number of cases and returns it.
-
-    Raises:
-        CaseError: if it is not a whole number of at least 1.
-    """
-    if not isinstance(patients, int) or isinstance(patients, bool) or patients < 1:
-        problem = f"patients is {patients!r}"
-        raise CaseError("datalist", "", problem, "give a whole number of at least 1, or none", "bad_count")
-    return patients
 
 
 def _restrict_phases(items: list[dict[str, Any]], only: Sequence[str]) -> list[dict[str, Any]]:

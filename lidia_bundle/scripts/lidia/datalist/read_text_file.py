@@ -15,9 +15,6 @@ WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 def read_text(path: Path) -> str:
     """Reads a text file of a user and removes its byte-order mark.
 
-    Args:
-        path: a JSON, CSV or YAML file.
-
     Raises:
         UnicodeDecodeError: if it is UTF-16, as some editors on Windows write it, or not text.
     """

@@ -25,10 +25,6 @@ MIN_EXTENT_MM = 60.0
 def classify_series(first: Dataset, frames: Sequence[Dataset]) -> tuple[str, str]:
     """Returns the reason why a series is no contrast phase; empty texts if it may be one.
 
-    Args:
-        first: header of its first file.
-        frames: its slices or frames.
-
     Returns:
         A key of `file_account.REASONS`, and the reason in words.
     """
@@ -46,7 +42,7 @@ def classify_series(first: Dataset, frames: Sequence[Dataset]) -> tuple[str, str
         return "projection", "a projection (MIP or the like)"
     if named_kind and named_kind != "bolus tracking":
         return KINDS_LEFT_OUT[named_kind], named_kind
-    positions = {_read_corner(frame) for frame in frames}
+    positions = {tuple(np.round(require_numbers(frame, "ImagePositionPatient"), 2)) for frame in frames}
     if len(positions) < 8:
         return "single_slices", f"bolus tracking or single slices ({len(positions)} positions)"
     orientation = np.asarray(require_numbers(frames[0], "ImageOrientationPatient"))
@@ -56,7 +52,3 @@ def classify_series(first: Dataset, frames: Sequence[Dataset]) -> tuple[str, str
     if normal[2] < np.cos(np.radians(15)):
         return "reformat", "an oblique reformat"
     return "", ""
-
-
-def _read_corner(header: Dataset) -> tuple[float, ...]:
-    return tuple(np.round(require_numbers(header, "ImagePositionPatient"), 2))

@@ -77,9 +77,6 @@ def normalize_text(text: str) -> str:
 def find_phases(text: str) -> dict[str, str]:
     """Finds the phases that a text names.
 
-    Args:
-        text: SeriesDescription, ProtocolName or a similar text.
-
     Returns:
         The matched word of each phase; empty if the text names none.
     """

@@ -151,10 +151,6 @@ def find_studies(
 def refuse_series(study: Study, fault: CaseError) -> Study | None:
     """Refuses the series of a study whose values turned out to be invalid when its voxels were read.
 
-    Args:
-        study: the study.
-        fault: the error of one of its files.
-
     Returns:
         The study with that series refused; None if the error is of another kind.
     """

@@ -59,11 +59,6 @@ def has_endpoint(method: str, path: str) -> bool:
 def check_query(endpoint: Endpoint, pairs: list[tuple[str, str]], state: ServerState) -> dict[str, str]:
     """Checks the parameters of a request.
 
-    Args:
-        endpoint: that of the request.
-        pairs: the parameters of its query.
-        state: state of the server.
-
     Raises:
         Refusal: a parameter is unknown, missing, repeated or has an invalid value.
     """
@@ -92,12 +87,6 @@ def select_source(
     endpoint: Endpoint, query: dict[str, str], uploads: Collection[str], state: ServerState
 ) -> dict[str, str]:
     """Keeps one source of the image in a query: a session, an uploaded file, or the datastore.
-
-    Args:
-        endpoint: that of the request.
-        query: the checked parameters.
-        uploads: keys of the files that came with the request.
-        state: state of the server.
 
     Raises:
         Refusal: the image or the session does not exist (404), or no source is given.

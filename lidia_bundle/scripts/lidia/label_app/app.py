@@ -45,12 +45,6 @@ def select_options(
 ) -> dict[str, Any]:
     """Selects and checks the options of a task in a request; the gate has refused unknown keys before.
 
-    Args:
-        request: the request from MONAI Label, with the server's own keys.
-        checks: check of each option.
-        state: state of the server.
-        more: keys that the server sets.
-
     Raises:
         Refusal: an option has an invalid value.
     """

@@ -172,10 +172,6 @@ def _require_files(endpoint: Endpoint, files: dict[str, Path]) -> None:
 def parse_json(key: str, raw: bytes) -> Any:
     """Parses JSON and refuses repeated keys.
 
-    Args:
-        key: name for messages.
-        raw: the bytes.
-
     Raises:
         Refusal: it is not valid JSON.
     """

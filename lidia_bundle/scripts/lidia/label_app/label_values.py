@@ -14,6 +14,7 @@ from scripts.lidia.label_app.values import (
     check_group,
     make_integer_check,
     make_pattern_check,
+    make_secret_check,
     shorten,
 )
 
@@ -51,26 +52,9 @@ check_dicomweb_path = make_pattern_check(
 )
 
 
-def check_user(key: str, value: Any, state: ServerState) -> str:
-    """Checks a user name, which is passed to the realm only.
-
-    Raises:
-        Refusal: the value is not of this type.
-    """
-    if not isinstance(value, str) or not 0 < len(value) <= 256 or not value.isprintable():
-        raise Refusal(key, "a name of at most 256 printable characters")
-    return value
-
-
-def check_secret(key: str, value: Any, state: ServerState) -> str:
-    """Checks a password, which is passed to the realm only and never to a message.
-
-    Raises:
-        Refusal: the value is not of this type.
-    """
-    if not isinstance(value, str) or not 0 < len(value) <= 1024:
-        raise Refusal(key, "at most 1024 characters")
-    return value
+# user name and password are passed to the realm only
+check_user = make_secret_check(256, "a name of at most 256 printable characters", printable=True)
+check_secret = make_secret_check(1024, "at most 1024 characters")
 
 
 def check_name(key: str, value: Any, state: ServerState) -> str:

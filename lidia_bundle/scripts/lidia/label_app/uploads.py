@@ -26,10 +26,6 @@ MAX_EXTRA_BYTES = 1 << 24
 def check_ending(key: str, name: str | None) -> str:
     """Returns the ending of a client's file; the rest of its name is not used.
 
-    Args:
-        key: the field that holds the file.
-        name: the client's file name.
-
     Raises:
         Refusal: it is not a single NIfTI file.
     """

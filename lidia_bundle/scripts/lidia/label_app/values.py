@@ -150,6 +150,18 @@ def make_pattern_check(
     return check
 
 
+def make_secret_check(longest: int, expected: str, *, printable: bool = False) -> Check:
+    """Makes a check for a text that no message shows."""
+
+    def check(key: str, value: Any, state: ServerState) -> str:
+        fits = isinstance(value, str) and 0 < len(value) <= longest
+        if not fits or (printable and not value.isprintable()):
+            raise Refusal(key, expected)
+        return value
+
+    return check
+
+
 def check_group(checks: Mapping[str, Check], values: Any, state: ServerState, key: str) -> dict[str, Any]:
     """Checks the values of a JSON object, each by its key.
 

@@ -27,9 +27,6 @@ def check_writable(folder: str) -> None:
 def expand_home(path: str | os.PathLike[str]) -> str:
     """Replaces a leading `~` or `~user` by the home folder; other paths stay unchanged.
 
-    Args:
-        path: path as written by the user.
-
     Raises:
         ValueError: if the path begins with `~` and the home folder does not exist.
     """

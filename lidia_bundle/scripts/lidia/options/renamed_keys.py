@@ -136,10 +136,6 @@ def _has(config: Any, key: str) -> bool:
 def list_old_targets(config: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str, str]]:
     """List the components of a config that have a `_target_` of an earlier release.
 
-    Args:
-        config: a config or a part of one.
-        path: of the part.
-
     Yields:
         Key of the component with its levels joined by `#`, the old target and the new one.
     """

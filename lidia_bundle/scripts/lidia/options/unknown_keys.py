@@ -107,12 +107,7 @@ def _find_references(config: Any) -> Iterator[str]:
 
 
 def find_nearest(name: str, names: Sequence[str]) -> str:
-    """Finds the most similar name, ignoring case, `-` and `_`; "" if none is similar.
-
-    Args:
-        name: the typed name.
-        names: the candidates.
-    """
+    """Finds the most similar name, ignoring case, `-` and `_`; "" if none is similar."""
     normalized = {re.sub(r"[\W_]", "", candidate).lower(): candidate for candidate in reversed(names)}
     matches = get_close_matches(re.sub(r"[\W_]", "", name).lower(), normalized, n=1, cutoff=0.6)
     return normalized[matches[0]] if matches else ""

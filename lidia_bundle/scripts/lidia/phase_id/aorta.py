@@ -47,11 +47,7 @@ class Tube(NamedTuple):
 
 
 def trace_aorta(volume: CoarseVolume) -> Tube | None:
-    """Finds the path with the largest sum of fits through all slices; None if the body is too small.
-
-    Args:
-        volume: the volume.
-    """
+    """Finds the path with the largest sum of fits through all slices; None if the body is too small."""
     x, y = volume.axis(0), volume.axis(1)
     columns = np.flatnonzero((x > volume.middle - 50) & (x < volume.middle + 15))
     rows = np.flatnonzero((y > volume.back + 40) & (y < volume.back + min(165.0, 0.8 * volume.depth)))

@@ -26,9 +26,6 @@ Item = Mapping[str, Any]
 def count_cases(sections: Mapping[str, Sequence[Item]]) -> dict[str, Any]:
     """Counts the cases of a datalist.
 
-    Args:
-        sections: completed items by section.
-
     Returns:
         `cases`, `patients`, `sections` and `phases` (cases each), `subsets` (cases of each set of phases),
         `without_label` (cases), `without_lesion` (cases with a label that shows none), and `types`: by type

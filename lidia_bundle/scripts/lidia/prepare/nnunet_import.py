@@ -23,7 +23,10 @@ from scripts.lidia.vocabulary import LIVER, PHASES
 
 ENDINGS = (".nii.gz", ".nii")
 IGNORE = 255
-"""Value of nnU-Net's label `ignore` in the written labels; the item of a case names it."""
+"""Value of nnU-Net's label `ignore` in the written labels, unless `class_map` maps it to a class.
+
+The item of a case names it.
+"""
 
 
 class RawFolder(NamedTuple):
@@ -118,20 +121,12 @@ def _read_dataset_json(
     if regions:
         problem = f"{', '.join(regions)} are regions of several values, but a voxel has one class here"
         raise fault(problem, "export plain labels", "bad_label")
-    classes = {value: _map_label(name, class_map, path) for name, value in content["labels"].items()}
+    classes = {}
+    for name, value in content["labels"].items():
+        ignored = name == "ignore" and name not in (class_map or {})
+        classes[value] = IGNORE if ignored else map_class(name, class_map, str(path))
     listed = _read_case_list(content, path)
     return RawFolder(folder.absolute(), content["file_ending"], phases, classes, listed)
-
-
-def _map_label(name: str, class_map: Mapping[str, str] | None, path: Path) -> int:
-    """Returns the class of a label name; nnU-Net's `ignore` becomes IGNORE, unless `class_map` maps it.
-
-    Raises:
-        CaseError: if the name is unknown.
-    """
-    if name == "ignore" and name not in (class_map or {}):
-        return IGNORE
-    return map_class(name, class_map, str(path))
 
 
 def _find_cases(raw: RawFolder, place: str) -> list[RawCase]:

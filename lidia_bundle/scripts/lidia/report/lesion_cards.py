@@ -75,15 +75,11 @@ def render_lesion_cards(
         _make_card(patient, layout, scans, rows[name], locations, truth.get(name))
         for name in order[:MAX_PICTURED]
     ]
-    lines = [
-        (
-            name,
-            render_name(str(rows[name]["type"])),
-            format_number(rows[name]["volume_mm3"] / 1000, 2),
-            format_number(rows[name]["diameter_mm"], 0),
-        )
-        for name in order[MAX_PICTURED:]
-    ]
+    lines = []
+    for name in order[MAX_PICTURED:]:
+        volume, diameter = rows[name]["volume_mm3"] / 1000, rows[name]["diameter_mm"]
+        sizes = (format_number(volume, 2), format_number(diameter, 0))
+        lines.append((name, render_name(str(rows[name]["type"])), *sizes))
     head = ("no.", "type", "ml", "mm")
     smaller = render_table(head, lines, numbers=(2, 3), words="Smaller lesions", style="tight")
     missed = _list_missed(patient, layout, scans)
@@ -135,14 +131,9 @@ def _make_card(
         card |= {"box": box, "letters": f"{letters:.0f}", "slice": find_nearest_slice(layout, window.level)}
         card["contours"] = draw_contours(patient, layout, window.level, liver=False)
         place = f"slice {window.level + patient.first}"
-        card["panes"] = [
-            (
-                phase,
-                scans[phase].crops[name] if phase in scans else "",
-                f"Lesion {name}, {kind}, {phase} phase, {place}",
-            )
-            for phase in PHASES
-        ]
+        for phase in PHASES:
+            picture = scans[phase].crops[name] if phase in scans else ""
+            card["panes"].append((phase, picture, f"Lesion {name}, {kind}, {phase} phase, {place}"))
     return card
 
 

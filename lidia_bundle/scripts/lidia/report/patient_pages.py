@@ -62,24 +62,14 @@ class PatientPages:
 
 
 def write_patient_page(folder: str | Path, patient: Patient, *, synthetic: bool = False) -> Path:
-    """Writes the page of one patient.
-
-    Args:
-        folder: where results go.
-        patient: results, and images and truth as far as they are known.
-        synthetic: whether the page says that the patient is a phantom.
-    """
+    """Writes the page of one patient."""
     case, sections = patient.result["id"], build_patient_sections(patient)
     path = page_file(folder, case)
     return write_page(path, f"LIDIA: {case}", sections, synthetic=synthetic, scripts=(SCRIPT,))
 
 
 def build_patient_sections(patient: Patient) -> list[Markup]:
-    """Builds the sections of a patient's page.
-
-    Args:
-        patient: results, and images and truth as far as they are known.
-    """
+    """Builds the sections of a patient's page."""
     result = patient.result
     layout = lay_out(patient, len(patient.phases), MAX_PICTURED)
     scans, locations = read_scans(patient, layout), LesionLocations(patient)

@@ -83,10 +83,6 @@ def sample_hu(part: Volume, points_mm: NDArray[np.float64]) -> NDArray[np.float6
 def resample_hu(part: Volume, grid: Grid) -> NDArray[np.float32]:
     """Sample HU on a grid, linearly between voxel centres, as the network's own grid is sampled.
 
-    Args:
-        part: of a phase.
-        grid: the target grid.
-
     Returns:
         (X, Y, Z) HU within -1024..3071, air outside the box.
     """

@@ -62,11 +62,6 @@ def find_finished(folder: str | Path) -> list[str]:
 def read_patient(folder: str | Path, case: str, item: Mapping[str, Any] | None = None) -> Patient:
     """Read one patient's four result files and, with a datalist item, image paths and truth.
 
-    Args:
-        folder: folder with the results of inference.
-        case: the patient's id.
-        item: the patient's item of the datalist.
-
     Raises:
         FileNotFoundError: if a result file is missing.
         ValueError: see `make_patient`.

@@ -21,17 +21,14 @@ def render_table(
     words: str = "",
     style: str = "",
 ) -> Markup:
-    """Render an HTML table; the first cell of a row is its heading.
+    """Render an HTML table in a box that scrolls (also by keyboard) on a narrow page.
 
     Args:
         head: headings of the columns, text or `Markup`.
-        rows: cells, text or `Markup`.
+        rows: cells, text or `Markup`; the first cell of a row is its heading.
         numbers: right-aligned columns.
         words: label for screen readers.
         style: CSS class of the table.
-
-    Returns:
-        The table in a box that scrolls (also by keyboard) on a narrow page.
     """
     return render_template("table", head=head, rows=rows, numbers=numbers, words=words, style=style)
 
@@ -52,8 +49,8 @@ def render_lesion_table(patient: Patient) -> Markup:
         truth = "nothing" if other is None else render_name(CLASSES[other.kind])
         share = float(row["probabilities"][row["type"]])
         cells = (str(row["instance"]), render_name(row["type"]), f"{share:.2f}")
-        cells += (f"{row['volume_mm3'] / 1000:.2f}", f"{row['diameter_mm']:.0f}")
-        rows.append((*cells, truth if patient.truth else ""))
+        sizes = (f"{row['volume_mm3'] / 1000:.2f}", f"{row['diameter_mm']:.0f}")
+        rows.append((*cells, *sizes, "" if patient.truth is None else truth))
     for number, lesion in true_lesions.items():
         if number not in pairs.values():
             volume = f"{lesion.component.volume_mm3 / 1000:.2f}"

@@ -17,9 +17,6 @@ def read_amplifai(layout: Layout) -> Iterator[SourcePatient | CaseError]:
     LR-5 is HCC; LR-TIV can be mapped to it by `class_map` {"LR-TIV": "HCC"}; the others define no type, and
     LR-3 and LR-4 are neither benign nor malignant. Each case has one annotated lesion and may have others.
 
-    Args:
-        layout: the folder with the table and one folder per case.
-
     Raises:
         CaseError: if the table is missing, or names an unknown category.
     """

@@ -69,10 +69,6 @@ class Layout(NamedTuple):
     def read_table(self, pattern: str, columns: Sequence[str]) -> tuple[Path, list[dict[str, str]]]:
         """Finds the first table of the folder that has the columns, and reads its rows.
 
-        Args:
-            pattern: pattern of the file name, e.g. "*.csv".
-            columns: names of required columns.
-
         Raises:
             CaseError: if there is no such table.
         """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from glob import escape
 from pathlib import Path
 
@@ -40,29 +41,26 @@ def read_patterns(layout: Layout) -> Iterator[SourcePatient | CaseError]:
     Raises:
         CaseError: if a pattern is missing or invalid, or matches no file.
     """
-    patterns = [*layout.phase_map.values(), *layout.masks.values()]
+    fault = partial(CaseError, "datalist", str(layout.root))
     valid = set(layout.phase_map) <= set(PHASES) and set(layout.masks) <= {"label", "liver"}
     if not valid or not layout.phase_map or "label" not in layout.masks:
         problem = "the patterns of phases and label are missing, or have other keys"
         remedy = "--phase_map \"{'venous': '{id}/v.nii.gz'}\" --masks \"{'label': '{id}/label.nii.gz'}\""
-        raise CaseError("datalist", str(layout.root), problem, remedy, "unknown_phase")
-    for pattern in patterns:
+        raise fault(problem, remedy, "unknown_phase")
+    for pattern in (*layout.phase_map.values(), *layout.masks.values()):
         if "{id}" not in pattern:
-            problem = f"the pattern {pattern!r} has no {{id}}"
-            raise CaseError("datalist", str(layout.root), problem, "write {id} for the patient", "bad_id")
+            raise fault(f"the pattern {pattern!r} has no {{id}}", "write {id} for the patient", "bad_id")
     files = {phase: _match_files(layout.root, pattern) for phase, pattern in layout.phase_map.items()}
     cases = sorted(set().union(*files.values()))
     layout.require_any(cases, f"file like {', '.join(layout.phase_map.values())}")
     class_names = layout.class_map or {str(value): name for value, name in enumerate(CLASSES)}
     if not all(str(value).isdigit() for value in class_names):
         problem = f"class_map has keys {', '.join(map(str, class_names))}; they must be label values"
-        remedy = "--class_map \"{'1': 'liver', '2': 'HCC'}\""
-        raise CaseError("datalist", str(layout.root), problem, remedy, "unknown_class")
+        raise fault(problem, "--class_map \"{'1': 'liver', '2': 'HCC'}\"", "unknown_class")
     classes = {int(value): layout.to_class(name, layout.root) for value, name in class_names.items()}
     for case in cases:
-        mask_paths = {
-            name: sorted(layout.root.glob(_fill_pattern(case, mask))) for name, mask in layout.masks.items()
-        }
+        patterns = {name: mask.replace("{id}", escape(case)) for name, mask in layout.masks.items()}
+        mask_paths = {name: sorted(layout.root.glob(pattern)) for name, pattern in patterns.items()}
         if not mask_paths["label"]:
             problem = f"no file matches {layout.masks['label']}"
             yield CaseError(case, str(layout.root), problem, "add it, or remove the case", "no_label")
@@ -76,10 +74,6 @@ def read_patterns(layout: Layout) -> Iterator[SourcePatient | CaseError]:
         masks += [MaskFile(path, classes) for path in mask_paths["label"]]
         phases = {phase: paths[case] for phase, paths in files.items() if case in paths}
         yield SourcePatient(case, phases, tuple(masks))
-
-
-def _fill_pattern(case: str, pattern: str) -> str:
-    return pattern.replace("{id}", escape(case))
 
 
 def _match_files(root: Path, pattern: str) -> dict[str, Path]:
