@@ -30,7 +30,7 @@ def draw_cases(results_dir: Path, dataset_dir: str, folder: Path) -> dict[str, s
     captions = {}
     for case in find_finished(results_dir):
         patient = read_patient(results_dir, case, items[case])
-        findings = patient.truth if patient.truth is not None and patient.truth.lesions else patient.found
+        findings = patient.truth if patient.truth is not None and patient.truth.lesions else patient.predicted
         source, captions[case] = draw_slice(patient, choose_slices(findings.numbers, 1)[0])
         with write_atomically(folder / f"{case}.png") as temporary:
             temporary.write_bytes(base64.b64decode(source.partition(",")[2]))

@@ -97,8 +97,8 @@ def test_members_that_lead_elsewhere_stay_packed_and_are_counted(tmp_path: Path)
         member = tarfile.TarInfo("../up.dcm")
         member.size = 1
         archive.addfile(member, io.BytesIO(b"x"))
-    result = unpack(archive_file, tmp_path / "u")
-    assert result.files == [] and len(result.refused) == 5
+    files, refused = unpack(archive_file, tmp_path / "u")
+    assert files == [] and len(refused) == 5
 
 
 def encrypted(path: Path, _: Path) -> None:

@@ -41,7 +41,7 @@ def build_check_sections(
 def _build_fault_table(caption: str, faults: Sequence[Mapping[str, str]]) -> Markup:
     head = ("case", "code", "problem", "remedy", "file")
     rows = [[fault[key] for key in head] for fault in faults[:MAX_ROWS]]
-    return render_table(head, rows, words=caption) + _note_omitted_rows(len(faults), "errors.json")
+    return render_table(head, rows, label=caption) + _note_omitted_rows(len(faults), "errors.json")
 
 
 def _build_count_table(sections: Mapping[str, Mapping[str, Any]]) -> Markup:
@@ -54,7 +54,7 @@ def _build_count_table(sections: Mapping[str, Mapping[str, Any]]) -> Markup:
         for name, row in sections.items()
     ]
     note = Markup('<p class="soft">For each type: number of lesions in number of patients.</p>')
-    return render_table(header, rows, words="Counts by section") + note
+    return render_table(header, rows, label="Counts by section") + note
 
 
 def _build_grid_table(sections: Mapping[str, Mapping[str, Any]]) -> Markup:
@@ -69,7 +69,7 @@ def _build_grid_table(sections: Mapping[str, Mapping[str, Any]]) -> Markup:
         for name, ranges in sections.items()
     ]
     note = Markup('<p class="soft">Minimum, median, maximum.</p>')
-    return render_table(header, rows, words="Grids and livers by section") + note
+    return render_table(header, rows, label="Grids and livers by section") + note
 
 
 def _format_range(values: Sequence[float] | None) -> str:
@@ -88,7 +88,7 @@ def _build_patient_table(patients: Mapping[str, Mapping[str, Any]]) -> Markup:
         ]
         for case, measured in list(patients.items())[:MAX_ROWS]
     ]
-    return render_table(header, rows, words="Patients") + _note_omitted_rows(len(patients), "summary.json")
+    return render_table(header, rows, label="Patients") + _note_omitted_rows(len(patients), "summary.json")
 
 
 def _note_omitted_rows(count: int, file: str) -> Markup:

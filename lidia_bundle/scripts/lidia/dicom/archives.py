@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import IO, NamedTuple
+from typing import IO
 
 MAX_BYTES = 64 * 2**30
 """Largest unpacked size of an archive, in bytes. A larger one is refused before the disk is full."""
@@ -43,18 +43,6 @@ class ArchiveError(ValueError):
     """An archive that cannot be unpacked; the text names the reason and the remedy."""
 
 
-class UnpackedFiles(NamedTuple):
-    """The result of unpacking an archive.
-
-    Attributes:
-        files: the files that were unpacked.
-        refused: reason for each member that was not unpacked.
-    """
-
-    files: list[Path]
-    refused: dict[str, str]
-
-
 def detect_archive_kind(path: Path) -> str:
     """Returns the kind of an archive: "ZIP", "TAR", a kind that is not read, or "" for any other file.
 
@@ -75,13 +63,16 @@ def detect_archive_kind(path: Path) -> str:
     return next((kind for mark, kind in OTHER_ARCHIVES.items() if head.startswith(mark)), "")
 
 
-def unpack(path: Path, folder: Path, *, room: int = MAX_BYTES) -> UnpackedFiles:
+def unpack(path: Path, folder: Path, *, room: int = MAX_BYTES) -> tuple[list[Path], dict[str, str]]:
     """Unpacks an archive; refuses links, devices and names that lead out of the folder.
 
     Args:
         path: a ZIP archive, or a TAR archive with or without gzip, bzip2 or xz compression.
         folder: destination; it is created.
         room: largest number of bytes to write.
+
+    Returns:
+        The unpacked files, and the reason for each member that was refused.
 
     Raises:
         ArchiveError: if the archive is encrypted, damaged, of another kind, or holds too much.
@@ -90,23 +81,23 @@ def unpack(path: Path, folder: Path, *, room: int = MAX_BYTES) -> UnpackedFiles:
     if kind not in ("ZIP", "TAR"):
         what = f"a {kind} archive cannot be read" if kind else "the file is not an archive"
         raise ArchiveError(f"{what}: unpack it, and pass the folder")
-    unpacked = UnpackedFiles([], {})
+    files: list[Path] = []
+    refused: dict[str, str] = {}
+    members = (_iterate_zip_members if kind == "ZIP" else _iterate_tar_members)(path, refused)
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        for name, member in (_iterate_zip_members if kind == "ZIP" else _iterate_tar_members)(
-            path, unpacked.refused
-        ):
+        for name, member in members:
             target = _make_target_path(folder, name)
             if target is None:
-                unpacked.refused[name] = "its path lies outside the archive"
+                refused[name] = "its path lies outside the archive"
                 continue
             if target.exists():
-                unpacked.refused[name] = "the archive holds this name twice"
+                refused[name] = "the archive holds this name twice"
                 continue
             target.parent.mkdir(parents=True, exist_ok=True)
             room -= _write_member(member, target, room)
-            unpacked.files.append(target)
-            if len(unpacked.files) > MAX_FILES:
+            files.append(target)
+            if len(files) > MAX_FILES:
                 raise ArchiveError(f"more than {MAX_FILES} files: unpack it, and pass the folder")
     except ArchiveError:
         raise
@@ -114,7 +105,7 @@ def unpack(path: Path, folder: Path, *, room: int = MAX_BYTES) -> UnpackedFiles:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk failed, not the archive
         raise ArchiveError(f"the archive is damaged ({error}): copy it again") from error
-    return unpacked
+    return files, refused
 
 
 def _iterate_zip_members(path: Path, refused: dict[str, str]) -> Iterator[tuple[str, IO[bytes]]]:

@@ -128,13 +128,13 @@ class Account:
             return
         folder = self.temporary / str(len(self.names))
         try:
-            unpacked = unpack(path, folder, room=self.room)
+            files, refused = unpack(path, folder, room=self.room)
         except ArchiveError as error:
             shutil.rmtree(folder, ignore_errors=True)
             self.leave_out([path], "packed", detail=str(error))
             return
-        refused, self.depths[folder] = unpacked.refused, depth
-        self.room -= sum(file.stat().st_size for file in unpacked.files)
+        self.depths[folder] = depth
+        self.room -= sum(file.stat().st_size for file in files)
         self.add(folder, f"{self.names[path]}/")
         for name, why in refused.items():
             member = folder / ".refused" / str(len(self.names))

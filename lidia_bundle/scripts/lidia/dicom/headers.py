@@ -75,27 +75,20 @@ def _read_study_header(path: Path, account: Account, more: Sequence[str]) -> Dat
         CaseError: if it should be DICOM and cannot be read.
     """
     try:
-        reason, header = _find_reason(path, account, more)
+        is_skipped = account.is_hidden(path) or path.name.upper() == "DICOMDIR"
+        header = None if is_skipped else _read_header(path, more)
+        reason = "" if header is not None else find_reason_without_header(path, account) or "not_dicom"
     except OSError as error:
         remedy = "change the permissions so that it can be read, or copy the study again"
         problem = f"the file cannot be read ({error.strerror or error})"
         raise CaseError("dicom", str(path), problem, remedy, "damaged") from error
+    if header is not None and header.file_meta.get("MediaStorageSOPClassUID") != MEDIA_STORAGE_DIRECTORY:
+        return header
     if reason == "packed":
         account.unpack(path)
-    elif reason:
-        account.leave_out([path], reason)
-    return header
-
-
-def _find_reason(path: Path, account: Account, more: Sequence[str]) -> tuple[str, Dataset | None]:
-    """Returns a key of `REASONS` if a file is not part of a study; otherwise an empty text and its header."""
-    if account.is_hidden(path) or path.name.upper() == "DICOMDIR":
-        return find_reason_without_header(path, account), None
-    header = _read_header(path, more)
-    if header is None:
-        return find_reason_without_header(path, account) or "not_dicom", None
-    kind = header.file_meta.get("MediaStorageSOPClassUID")
-    return ("index", None) if kind == MEDIA_STORAGE_DIRECTORY else ("", header)
+    else:
+        account.leave_out([path], reason or "index")
+    return None
 
 
 def _read_header(path: Path, more: Sequence[str]) -> Dataset | None:

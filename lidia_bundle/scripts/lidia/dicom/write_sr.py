@@ -75,7 +75,7 @@ def _make_patient_group(
     result: Mapping[str, Any], origin: Origin
 ) -> sr.MeasurementsAndQualitativeEvaluations:
     scores = {**result["probabilities"], "malignant": result["malignant"], "benign": result["benign"]}
-    made_by = [
+    parameters = [
         f"weights SHA-256 {origin.weights}",
         f"grid phase {result['grid_phase']}",
         f"phases used {', '.join(result['phases_used'])}",
@@ -84,7 +84,7 @@ def _make_patient_group(
         tracking_identifier=sr.TrackingIdentifier(origin.make_uid("patient"), f"{NAME} patient"),
         finding_type=codes.TYPES["others"],
         finding_sites=[sr.FindingSite(codes.LIVER)],
-        algorithm_id=sr.AlgorithmIdentification(NAME, origin.version, parameters=made_by),
+        algorithm_id=sr.AlgorithmIdentification(NAME, origin.version, parameters=parameters),
         measurements=_make_probability_measures(scores),
         qualitative_evaluations=[
             sr.QualitativeEvaluation(codes.CALIBRATED, codes.YES if result["calibrated"] else codes.NO)

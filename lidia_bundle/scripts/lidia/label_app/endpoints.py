@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from operator import attrgetter
 
 from scripts.lidia.label_app import label_values as checks
 from scripts.lidia.label_app.values import (
@@ -65,7 +64,7 @@ class Endpoint:
 CLIENT: Checks = {"client_id": checks.check_client}
 RESULT: Checks = {
     "device": checks.check_device,
-    "model_filename": make_server_name_check(attrgetter("weights")),
+    "model_filename": make_server_name_check(lambda state: state.weights),
     "result_extension": make_choice_check(".nrrd", ".nii.gz", ".nii"),
     "result_dtype": make_choice_check("uint8", "uint16", "int16", "int32", "float32"),
     "result_compress": check_boolean,
@@ -105,7 +104,7 @@ PAGE = Endpoint(page=True, public=True)
 FILES = Endpoint(path=ANY_PATH, page=True, public=True)
 DICOM = Endpoint(path={"path": checks.check_dicomweb_path}, dicomweb=True, page=True)
 STORE = Endpoint(path={"path": checks.check_dicomweb_path}, dicomweb=True, stream=True)
-MODEL = Endpoint(path={"model": make_server_name_check(attrgetter("models"))})
+MODEL = Endpoint(path={"model": make_server_name_check(lambda state: state.models)})
 SESSION: Checks = {"session_id": checks.make_pattern_check(checks.SESSION, "the id of a session")}
 TAGGED = {"label": checks.check_image, "tag": checks.check_tag}
 UPLOAD = Endpoint(
@@ -136,7 +135,7 @@ ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     ("PUT", "/model/{model}"): Endpoint(closed=NO_WEIGHTS),
     ("DELETE", "/model/{model}"): Endpoint(closed=NO_WEIGHTS),
     ("POST", "/infer/{model}"): Endpoint(
-        path={"model": make_server_name_check(attrgetter("models"))},
+        path={"model": make_server_name_check(lambda state: state.models)},
         query={
             "image": checks.check_image,
             "session_id": checks.check_session,
@@ -152,26 +151,26 @@ ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     ("GET", "/batch/infer"): STATUS,
     ("DELETE", "/batch/infer"): Endpoint(),
     ("POST", "/batch/infer/{model}"): Endpoint(
-        path={"model": make_server_name_check(attrgetter("models"))},
+        path={"model": make_server_name_check(lambda state: state.models)},
         query={"images": make_choice_check("all", "labeled", "unlabeled")} | SYNC,
         options=BATCH,
     ),
     ("GET", "/train/"): STATUS,
     ("DELETE", "/train/"): Endpoint(),
-    ("POST", "/train/"): Endpoint(query=SYNC, options=TRAIN, nested=attrgetter("trainers")),
+    ("POST", "/train/"): Endpoint(query=SYNC, options=TRAIN, nested=lambda state: state.trainers),
     ("POST", "/train/{model}"): Endpoint(
-        path={"model": make_server_name_check(attrgetter("trainers"))},
+        path={"model": make_server_name_check(lambda state: state.trainers)},
         query=SYNC | {"enqueue": make_query_check(check_boolean)},
         options=TRAIN,
     ),
     ("POST", "/activelearning/{strategy}"): Endpoint(
-        path={"strategy": make_server_name_check(attrgetter("strategies"))}, options=CLIENT
+        path={"strategy": make_server_name_check(lambda state: state.strategies)}, options=CLIENT
     ),
     ("GET", "/scoring/"): STATUS,
     ("DELETE", "/scoring/"): Endpoint(),
-    ("POST", "/scoring/"): Endpoint(query=SYNC, options=CLIENT, nested=attrgetter("methods")),
+    ("POST", "/scoring/"): Endpoint(query=SYNC, options=CLIENT, nested=lambda state: state.methods),
     ("POST", "/scoring/{method}"): Endpoint(
-        path={"method": make_server_name_check(attrgetter("methods"))}, query=SYNC, options=CLIENT
+        path={"method": make_server_name_check(lambda state: state.methods)}, query=SYNC, options=CLIENT
     ),
     ("GET", "/datastore/"): Endpoint(query={"output": make_choice_check("train", "stats", "all")}),
     ("PUT", "/datastore/"): UPLOAD,

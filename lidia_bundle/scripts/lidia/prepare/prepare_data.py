@@ -95,8 +95,8 @@ def prepare(
         if source == "register":
             register_settings = {"input_dir": str(read), "datalist": datalist, "register": register}
             record_settings(write, {"source": source, **register_settings})
-            done = register_cohort(sections, write, method=register, limit_s=register_limit_s)
-            return write_datalist(write / "dataset.json", done, description=f"{register}: {read}")
+            sections = register_cohort(sections, write, method=register, limit_s=register_limit_s)
+            return write_datalist(write / "dataset.json", sections, description=f"{register}: {read}")
         options: dict[str, Any] = {"phases": phases, "complete": complete, "ct": ct, "folds": folds}
         return export_nnunet(sections, _check_folder_name(write), source=str(file), seed=seed, **options)
     if not read.is_dir():

@@ -74,7 +74,7 @@ def _render_ablation(result: Mapping[str, Any]) -> str:
         cells = [_format_change(scores.get(name), unchanged[name]) for name in names]
         rows.append([f"without {phase}", *cells])
     text = "Probabilities without each phase"
-    return render_table(head, rows, numbers=range(1, len(head)), words=text, style="tight")
+    return render_table(head, rows, numbers=range(1, len(head)), label=text, style="tight")
 
 
 def _format_change(value: Any, unchanged: Any) -> str:
@@ -99,7 +99,7 @@ def _render_registration(result: Mapping[str, Any]) -> str:
             record.get("message") or record.get("said") or "",  # `said` in older results
         ))
     head = ("phase", "method", "quality", "accepted", "")
-    return render_table(head, rows, words="Registration of the phases", style="tight told")
+    return render_table(head, rows, label="Registration of the phases", style="tight told")
 
 
 def _render_series(result: Mapping[str, Any]) -> str:
@@ -124,7 +124,7 @@ def _render_series(result: Mapping[str, Any]) -> str:
             record.get("why") or "",
         ))
     head = ("series", "phase", "taken", "no.", "slices", "mm", "time", "sure", "why")
-    return render_table(head, rows, words="Series of the study", style="tight told")
+    return render_table(head, rows, label="Series of the study", style="tight told")
 
 
 def _render_files(account: Mapping[str, Any]) -> str:
@@ -143,7 +143,7 @@ def _render_files(account: Mapping[str, Any]) -> str:
             "; ".join(map(str, entry.get("details") or ())),
         ))
     head = ("", "files", "series", "")
-    return render_table(head, rows, (1,), words="Files of the study", style="tight told")
+    return render_table(head, rows, (1,), label="Files of the study", style="tight told")
 
 
 def _select_mappings(entries: Any) -> list[Mapping[str, Any]]:

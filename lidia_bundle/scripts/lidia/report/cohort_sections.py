@@ -42,7 +42,7 @@ def render_patient_card(patient: Patient, *, slices: int = 1) -> Markup:
 def _choose_slices(patient: Patient, count: int) -> list[int]:
     if not patient.phases:
         return []
-    lesions = patient.truth if patient.truth is not None and patient.truth.lesions else patient.found
+    lesions = patient.truth if patient.truth is not None and patient.truth.lesions else patient.predicted
     if not lesions.lesions and patient.liver.any():
         return [int(patient.liver.sum(axis=(0, 1)).argmax())]
     return choose_slices(lesions.numbers, count)
@@ -65,7 +65,7 @@ def draw_slice(patient: Patient, level: int) -> tuple[str, str]:
     rows: dict[str, Outlines | None] = {}
     if patient.truth is not None:
         rows["truth"] = _select_outlines(patient.truth, plane)
-    rows["LIDIA"] = _select_outlines(patient.found, plane)
+    rows["LIDIA"] = _select_outlines(patient.predicted, plane)
     descriptions = [f"{title}: {_list_types(lines)}" for title, lines in rows.items() if lines is not None]
     alt = f"Axial slice {level + patient.first} of {case} in four phases. {'; '.join(descriptions)}."
     return draw_phases(plane, rows), alt

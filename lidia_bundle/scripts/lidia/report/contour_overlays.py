@@ -38,15 +38,15 @@ def draw_contours(patient: Patient, layout: Layout, level: int, *, liver: bool =
     if patient.truth is not None:
         masks = (mask for _, _, mask in _iterate_lesions(patient.truth, plane))
         parts.append(_wrap_group("truth", (f'<path d="{trace_outline(mask)}"/>' for mask in masks)))
-    predicted = []
-    for number, kind, mask in _iterate_lesions(patient.found, plane):
+    paths = []
+    for number, kind, mask in _iterate_lesions(patient.predicted, plane):
         x, y = find_label_position(mask)
         path = trace_outline(mask)
-        predicted.append(
+        paths.append(
             f'<path class="under" d="{path}"/><path d="{path}" stroke="{COLOURS[kind]}"/>'
             f'<text x="{x}" y="{y - 4}">{number}</text>'
         )
-    parts.append(_wrap_group("found", predicted))
+    parts.append(_wrap_group("found", paths))
     return Markup("".join(parts))  # numbers and colours only
 
 
@@ -66,8 +66,8 @@ def _iterate_lesions(lesions: LesionMap, plane: tuple) -> Iterator[tuple[int, in
 
 def list_lesions(lesions: LesionMap, layout: Layout, level: int) -> str:
     """List the lesions of a slice as text: `1 HCC, 3 cyst`."""
-    shown = _iterate_lesions(lesions, (*layout.box, level))
-    return ", ".join(f"{number} {CLASSES[kind]}" for number, kind, _ in shown) or "no lesion"
+    visible = _iterate_lesions(lesions, (*layout.box, level))
+    return ", ".join(f"{number} {CLASSES[kind]}" for number, kind, _ in visible) or "no lesion"
 
 
 def compute_view_box(layout: Layout, window: SliceRectangle | None = None) -> tuple[str, float]:

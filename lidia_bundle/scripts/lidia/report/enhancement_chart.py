@@ -94,7 +94,7 @@ def render_hu_table(curves: Sequence[Curve]) -> Markup:
     lesion, liver = curves[:2]
     gaps = [lesion.hu.get(phase, math.nan) - liver.hu.get(phase, math.nan) for phase in PHASES]
     rows.insert(2, ("difference", *(f"{gap:+.0f}" if math.isfinite(gap) else "–" for gap in gaps)))
-    return render_table(("HU", *PHASES), rows, numbers=range(1, 5), words="HU by phase", style="tight")
+    return render_table(("HU", *PHASES), rows, numbers=range(1, 5), label="HU by phase", style="tight")
 
 
 def _is_known(curve: Curve, phase: str) -> bool:

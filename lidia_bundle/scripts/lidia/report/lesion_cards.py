@@ -47,9 +47,9 @@ class LesionLocations:
             row: the lesion in `ID.json`.
         """
         parts = [] if self.plane is None else [_LOBES[assign_lobe(row["centroid_ras_mm"], self.plane)]]
-        number, lesions = int(row["instance"]), self.patient.found.lesions
+        number, lesions = int(row["instance"]), self.patient.predicted.lesions
         part = next(lesion.component for lesion in lesions if lesion.number == number)
-        mask = self.patient.found.numbers[part.box] == part.instance
+        mask = self.patient.predicted.numbers[part.box] == part.instance
         depth_mm = self.capsule.distance_mm(mask, [side.start for side in part.box])
         if depth_mm is not None:
             place = "at" if depth_mm < 0.5 else f"{depth_mm:.0f} mm below"
@@ -81,7 +81,7 @@ def render_lesion_cards(
         sizes = (format_number(volume, 2), format_number(diameter, 0))
         lines.append((name, render_name(str(rows[name]["type"])), *sizes))
     head = ("no.", "type", "ml", "mm")
-    smaller = render_table(head, lines, numbers=(2, 3), words="Smaller lesions", style="tight")
+    smaller = render_table(head, lines, numbers=(2, 3), label="Smaller lesions", style="tight")
     missed = _list_missed(patient, layout, scans)
     return render_template("lesions", cards=cards, smaller=smaller if lines else "", missed=missed)
 
@@ -92,7 +92,7 @@ def _find_true_types(patient: Patient) -> dict[int, str]:
         return {}
     pairs = match_true_lesions(patient)
     kinds = {lesion.number: lesion.kind for lesion in patient.truth.lesions}
-    names = [lesion.number for lesion in patient.found.lesions]
+    names = [lesion.number for lesion in patient.predicted.lesions]
     return {name: render_name(CLASSES[kinds[pairs[name]]]) if name in pairs else "nothing" for name in names}
 
 

@@ -77,7 +77,7 @@ def render_patient_probabilities(result: Mapping[str, Any], truth: Mapping[str, 
         if truth is not None:
             row.append(Markup('<span class="truth">yes</span>') if truth.get(name) else "no")
         rows.append(row)
-    return render_table(head, rows, words="Probabilities of the patient", style="chances")
+    return render_table(head, rows, label="Probabilities of the patient", style="chances")
 
 
 def render_lesion_probabilities(probabilities: Mapping[str, Any]) -> Markup:
@@ -88,7 +88,7 @@ def render_lesion_probabilities(probabilities: Mapping[str, Any]) -> Markup:
         for name in names
     ]
     head = ("", _ENDS, "probability")
-    return render_table(head, rows, words="Type probabilities", style="chances")
+    return render_table(head, rows, label="Type probabilities", style="chances")
 
 
 def render_bar(value: Any, name: str, interval: tuple[float, float] | None = None) -> Markup:

@@ -30,7 +30,7 @@ class Patient(NamedTuple):
         result: content of `ID.json`.
         phases: phase -> path of its volume; empty if the patient is not in the datalist.
         affine: voxel indices of the box -> RAS mm.
-        found: predicted lesions.
+        predicted: predicted lesions.
         liver: predicted liver.
         truth: true lesions, None without a label.
         malignant: instance -> whether a lesion of type `others` is malignant, where the datalist has it.
@@ -40,7 +40,7 @@ class Patient(NamedTuple):
     result: dict[str, Any]
     phases: dict[str, str]
     affine: np.ndarray
-    found: LesionMap
+    predicted: LesionMap
     liver: np.ndarray
     truth: LesionMap | None
     malignant: dict[str, bool]
@@ -102,8 +102,8 @@ def make_patient(
         masks.append(label)
     spacing = np.linalg.norm(affine[:3, :3], axis=0).tolist()
     box = find_box_with_margin(masks, spacing, MARGIN_MM)
-    found = find_lesions(volumes["lesions"][0][box], spacing, numbers[box], smallest_mm3=0.0)
-    if {lesion.number for lesion in found.lesions} != {int(row["instance"]) for row in result["lesions"]}:
+    predicted = find_lesions(volumes["lesions"][0][box], spacing, numbers[box], smallest_mm3=0.0)
+    if {lesion.number for lesion in predicted.lesions} != {int(row["instance"]) for row in result["lesions"]}:
         raise ValueError(f"{case}.json and {case}_instances.nii.gz name different lesions.")
     truth = None
     if item.get("label"):
@@ -112,7 +112,7 @@ def make_patient(
     phases, flags = dict(item.get("phases", {})), dict(item.get("malignant") or {})
     liver = volumes["liver"][0][box] > 0
     return Patient(
-        dict(result), phases, crop_affine(affine, box), found, liver, truth, flags, int(box[2].start)
+        dict(result), phases, crop_affine(affine, box), predicted, liver, truth, flags, int(box[2].start)
     )
 
 
@@ -147,5 +147,5 @@ def match_true_lesions(patient: Patient) -> dict[int, int]:
     """Match predicted lesion numbers to true lesion numbers, by the rule of the metrics."""
     if patient.truth is None:
         return {}
-    match = match_lesions(patient.found, patient.truth, counted_mm3=0.0)
+    match = match_lesions(patient.predicted, patient.truth, counted_mm3=0.0)
     return {guess.lesion.number: guess.best for guess in match.predictions if guess.kind}

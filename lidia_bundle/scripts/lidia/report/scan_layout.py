@@ -96,7 +96,7 @@ def lay_out(patient: Patient, phases: int, pictured: int) -> Layout:
         pictured: number of lesions with pictures, the largest first.
     """
     size = patient.spacing
-    mask = patient.liver | (patient.found.numbers > 0)
+    mask = patient.liver | (patient.predicted.numbers > 0)
     box = find_box(mask, size, margin=12.0)
     extent = [(side.stop - side.start) * step for side, step in zip(box, size, strict=False)]
     *_, slices = find_box_with_margin([mask], size, margin=0.0)
@@ -108,13 +108,13 @@ def lay_out(patient: Patient, phases: int, pictured: int) -> Layout:
     levels = list(range(low + ((high - low) % step) // 2, high + 1, step))
     shrink = max(1.0, np.sqrt(area * len(levels) / MAX_PIXELS))
     pixels = (round(extent[0] / pixel[0] / shrink), round(extent[1] / pixel[1] / shrink))
-    largest = sorted(patient.found.lesions, key=lambda lesion: -lesion.component.voxels)[:pictured]
+    largest = sorted(patient.predicted.lesions, key=lambda lesion: -lesion.component.voxels)[:pictured]
     crops = {lesion.number: _choose_rectangle(patient, lesion.component) for lesion in largest}
     return Layout(box, levels, (max(pixels[0], 1), max(pixels[1], 1)), crops)
 
 
 def _choose_rectangle(patient: Patient, part: Component) -> SliceRectangle:
-    mask = patient.found.numbers[part.box] == part.instance
+    mask = patient.predicted.numbers[part.box] == part.instance
     level = int(part.box[2].start + mask.sum(axis=(0, 1)).argmax())
     widest = max((side.stop - side.start) * patient.spacing[axis] for axis, side in enumerate(part.box[:2]))
     half = max(CROP_MM, 1.6 * widest) / 2
@@ -193,11 +193,11 @@ def _find_aorta_points(part: Volume) -> NDArray[np.float64] | None:
 def _collect_points(patient: Patient) -> dict[int | str, NDArray[np.float64]]:
     """Collect the points where HU are read, (3, N) RAS mm each."""
     indices: dict[int | str, NDArray] = {
-        LIVER: sample_parenchyma(patient.liver, patient.found.numbers, patient.spacing)
+        LIVER: sample_parenchyma(patient.liver, patient.predicted.numbers, patient.spacing)
     }
-    for lesion in patient.found.lesions:
+    for lesion in patient.predicted.lesions:
         box = lesion.component.box
-        index = sample_mask(patient.found.numbers[box] == lesion.number)
+        index = sample_mask(patient.predicted.numbers[box] == lesion.number)
         indices[lesion.number] = index + [side.start for side in box]
     return {name: to_mm(patient.affine, index.T) for name, index in indices.items()}
 

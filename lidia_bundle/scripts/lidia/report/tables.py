@@ -18,7 +18,7 @@ def render_table(
     rows: Iterable[Sequence[object]],
     numbers: Sequence[int] = (),
     *,
-    words: str = "",
+    label: str = "",
     style: str = "",
 ) -> Markup:
     """Render an HTML table in a box that scrolls (also by keyboard) on a narrow page.
@@ -27,10 +27,10 @@ def render_table(
         head: headings of the columns, text or `Markup`.
         rows: cells, text or `Markup`; the first cell of a row is its heading.
         numbers: right-aligned columns.
-        words: label for screen readers.
+        label: description for screen readers.
         style: CSS class of the table.
     """
-    return render_template("table", head=head, rows=rows, numbers=numbers, words=words, style=style)
+    return render_template("table", head=head, rows=rows, numbers=numbers, label=label, style=style)
 
 
 def render_name(name: str) -> Markup:
@@ -58,7 +58,7 @@ def render_lesion_table(patient: Patient) -> Markup:
     if not rows:
         return Markup('<p class="soft">No lesion.</p>')
     head = ("no.", "found", "probability", "ml", "mm", "truth" if patient.truth is not None else "")
-    return render_table(head, rows, numbers=(2, 3, 4), words="Lesions")
+    return render_table(head, rows, numbers=(2, 3, 4), label="Lesions")
 
 
 def format_interval(metric: Mapping[str, Any]) -> str:
@@ -86,4 +86,4 @@ def render_metric_table(names: Mapping[str, str], metrics: Mapping[str, Mapping[
         for key, words in names.items()
         if key in metrics
     ]
-    return render_table(("metric", "value (95 % interval)", "of", ""), rows, numbers=(1, 2), words="Metrics")
+    return render_table(("metric", "value (95 % interval)", "of", ""), rows, numbers=(1, 2), label="Metrics")

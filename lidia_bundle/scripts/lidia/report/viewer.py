@@ -67,5 +67,5 @@ def _describe_slice(patient: Patient, layout: Layout, index: int) -> str:
     level = layout.levels[index]
     return (
         f"slice {index + 1} of {len(layout.levels)} (no. {level + patient.first} of the scan): "
-        f"{list_lesions(patient.found, layout, level)}"
+        f"{list_lesions(patient.predicted, layout, level)}"
     )
