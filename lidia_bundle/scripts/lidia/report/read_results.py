@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import nibabel as nib
 import numpy as np
 
-from scripts.lidia.components import find_bounding_box, compute_union_box
+from scripts.lidia.components import compute_union_box, find_bounding_box
 from scripts.lidia.geometry.grid import crop_affine
 from scripts.lidia.inference.result_files import VOLUMES, is_finished, result_files
 from scripts.lidia.metrics.lesion_matching import LesionMap, find_lesions, match_lesions
