@@ -65,5 +65,5 @@ def test_the_widest_slice_of_the_largest_lesion_comes_first() -> None:
 def test_a_box_has_its_margin_and_stays_inside() -> None:
     mask = np.zeros((100, 40, 3), bool)
     mask[50:60, 2:20] = True
-    assert find_box(mask, (2.0, 1.0), margin=10.0) == (slice(45, 65), slice(0, 30))
-    assert find_box(np.zeros_like(mask), (2.0, 1.0)) == (slice(0, 100), slice(0, 40))
+    assert find_box(mask, (2.0, 1.0, 1.0), margin=10.0) == (slice(45, 65), slice(0, 30))
+    assert find_box(np.zeros_like(mask), (2.0, 1.0, 1.0)) == (slice(0, 100), slice(0, 40))
