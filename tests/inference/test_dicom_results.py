@@ -23,7 +23,7 @@ from pydicom import Dataset
 from pydicom.uid import RLELossless, generate_uid
 
 from scripts.lidia.dicom.source_series import find_source_files
-from scripts.lidia.inference.case_evaluator import CohortDataset
+from scripts.lidia.inference.cohort_dataset import CohortDataset
 from scripts.lidia.inference.dicom_results import WriteDicom
 from scripts.lidia.inference.result_files import is_finished, result_files, write_volume
 

@@ -12,7 +12,8 @@ from dicom.findings import RESULT, scan
 from dicom.spoiled import spoil, spoil_all
 from inference.findings_on_disk import check, results, run, write_dicom
 
-from scripts.lidia.inference.case_evaluator import CohortDataset, CohortError
+from scripts.lidia.inference.case_evaluator import CohortError
+from scripts.lidia.inference.cohort_dataset import CohortDataset
 from scripts.lidia.inference.dicom_results import WriteDicom
 
 

@@ -10,7 +10,7 @@ import pytest
 from monai.bundle import ConfigWorkflow
 
 from scripts.lidia.datalist.case_error import CaseError
-from scripts.lidia.inference.case_evaluator import CohortDataset
+from scripts.lidia.inference.cohort_dataset import CohortDataset
 from scripts.lidia.inference.result_files import hash_input
 from scripts.lidia.phantom.write_cohort import write_cohort
 

@@ -9,7 +9,7 @@ from pydoc import locate
 import pytest
 from monai.bundle import create_workflow
 
-from scripts.lidia.options.renamed_keys import RENAMED_KEYS, RENAMED_TARGETS, find_new_key
+from scripts.lidia.options.renamed_keys import RENAMED_KEYS, RENAMED_TARGETS, find_new_key, find_new_target
 
 pytestmark = pytest.mark.filterwarnings("ignore:parsing config_file")
 
@@ -63,6 +63,26 @@ def test_a_key_below_an_old_key() -> None:
 @pytest.mark.parametrize("old", RENAMED_TARGETS)
 def test_new_targets_exist_and_old_ones_do_not(old: str) -> None:
     assert callable(locate(RENAMED_TARGETS[old])) and not callable(locate(old))
+
+
+def test_a_target_with_its_old_module() -> None:
+    root = "scripts.lidia."
+    assert (
+        find_new_target(f"{root}engine.cohort.CohortDataset")
+        == f"{root}inference.cohort_dataset.CohortDataset"
+    )
+    assert find_new_target(f"{root}loss.classes.FocalLoss") == f"{root}loss.focal.FocalLoss"
+    assert find_new_target(f"{root}datalist.read.datalist") == f"{root}datalist.deferred_list.defer_datalist"
+    for present in ("net.lidia.LIDIA", "loss.focal.FocalLoss", "data.augmentation.augmentation"):
+        assert find_new_target(root + present) == ""
+    assert find_new_target("torch.optim.AdamW") == ""
+
+
+def test_the_items_of_a_handler(tmp_path: Path) -> None:
+    overlay = tmp_path / "mine.yaml"
+    overlay.write_text('handlers#4#items: "@dataset"\n')
+    message = refuse(overlay, BUNDLE / "configs/inference.json")
+    assert "handlers#4#items" in message and "2.0.0" in message
 
 
 def test_the_changelog_has_the_same_table() -> None:

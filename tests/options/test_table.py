@@ -37,7 +37,7 @@ def test_every_key_of_every_config_is_one_of_the_two_kinds() -> None:
         for path in config_files()
         if path.name not in ("metadata.json", "mlflow.json")
         for key in read(path)
-        if not key.startswith("_")
+        if not key.lstrip("+").startswith("_")
     }
     assert keys <= set(OPTIONS) | OBJECTS
     assert set(OPTIONS) | OBJECTS <= keys

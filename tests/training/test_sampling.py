@@ -11,7 +11,7 @@ from monai.transforms import Compose, RandGaussianNoised
 
 from scripts.lidia.training.curriculum import Curriculum
 from scripts.lidia.training.optimizer import warm_up_then_decay, weight_groups
-from scripts.lidia.training.sampling import CaseBatchSampler, SeedEpochs
+from scripts.lidia.training.sampling import CaseBatchSampler, ReadCases, SeedEpochs
 
 
 def test_no_case_comes_twice_before_all_came_once() -> None:
@@ -37,8 +37,11 @@ def test_ranks_share_every_batch() -> None:
 
 
 def test_an_empty_training_section_is_refused() -> None:
-    with pytest.raises(ValueError, match="training"):
-        CaseBatchSampler(data=[], steps=1, size=1)
+    batches = CaseBatchSampler(data=[], steps=1, size=1)
+    with pytest.raises(ValueError, match="training section"):
+        next(iter(batches))
+    with pytest.raises(ValueError, match="training section"):
+        ReadCases(batches=batches, validation=[])(SimpleNamespace())
 
 
 def test_an_epoch_s_random_numbers_depend_on_seed_and_epoch_alone() -> None:

@@ -21,6 +21,8 @@ from scripts.lidia.data.preprocessing import Preprocessing
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.datalist.read_item import MASKS, complete_item
 
+SETTINGS = "settings.json"
+
 
 class CachedCases(PersistentDataset):
     """PersistentDataset with atomic writes, which prepares a case again if one of its files has changed.
@@ -57,11 +59,11 @@ class CachedCases(PersistentDataset):
         self.pack = to_cache if labels == "network" else to_cache_with_affine
         key = sha256(json.dumps(transform.settings, sort_keys=True, default=str).encode()).hexdigest()[:12]
         folder = None if cache_dir is None else Path(cache_dir) / key
-        super().__init__(data, transform, folder, hash_func=hash_case)
+        # MONAI's class creates a folder in its constructor; this one creates it with the first case
+        super().__init__(data, transform, None, hash_func=hash_case)
+        self.cache_dir = folder
         self.augmentation = augmentation
-        if folder is not None:
-            about = json.dumps(transform.settings, indent=1, sort_keys=True, default=str)
-            write_text(folder / "settings.json", about)
+        self.about = json.dumps(transform.settings, indent=1, sort_keys=True, default=str)
 
     def set_data(self, data: Sequence[Mapping[str, Any]]) -> None:
         """Replaces the list of cases and keeps the cache."""
@@ -77,6 +79,8 @@ class CachedCases(PersistentDataset):
                 path.unlink(missing_ok=True)
         prepared = self.pack(self.transform(item))
         if path is not None:
+            if not path.with_name(SETTINGS).is_file():
+                write_text(path.with_name(SETTINGS), self.about)
             with write_atomically(path, sync=False) as temporary:
                 torch.save(prepared, temporary)
         return prepared

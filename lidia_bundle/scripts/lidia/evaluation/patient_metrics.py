@@ -15,6 +15,7 @@ from monai.metrics import CumulativeIterationMetric
 from numpy.typing import NDArray
 
 from scripts.lidia.evaluation.lesion_table import LESION_COLUMNS, make_lesion_rows
+from scripts.lidia.inference.calibration import CalibrationFile, get_calibration
 from scripts.lidia.inference.case_evaluator import CohortEvaluator, to_case_error
 from scripts.lidia.metrics.cohort_metrics import Summary, summarise_cohort
 from scripts.lidia.metrics.intervals import draw_patients
@@ -71,15 +72,20 @@ class PatientScores(CumulativeIterationMetric):
         overlap: float = 0.2,
         present_mm3: float = 113.0,
         ious: Sequence[float] = (0.1, 0.5),
-        calibration: Calibration | None = None,
+        calibration: Calibration | CalibrationFile | None = None,
     ) -> None:
         self.reading: dict[str, Any] = {"grow_mm": grow_mm, "smooth": smooth, "smallest_mm3": smallest_mm3}
         self.protocol = Protocol(smallest_mm3, counted_mm3, overlap, present_mm3, tuple(ious))
-        self.calibration = calibration
+        self._calibration = calibration
         none, zero = np.zeros((1, 1, 1), np.uint8), dict.fromkeys(SCORES, 0.0)
         blank = Prediction(none, none.astype(np.uint16), none > 0, zero, zero, zero)
         self.names = [*measure_patient(blank, none, none, (1, 1, 1), protocol=self.protocol).row, "phases"]
         super().__init__()
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """The calibration that is applied; a file is read at the first access."""
+        return get_calibration(self._calibration)
 
     def reset(self) -> None:
         """Deletes all patients."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ignite.engine import Engine, Events
 
 from scripts.lidia.metrics.operating_points import OperatingPoint, apply_operating_point
 from scripts.lidia.metrics.platt_scaling import (
@@ -56,6 +57,59 @@ def read_calibration(path: str, weights: str | Sequence[str]) -> Calibration | N
         )
         return None
     return calibration
+
+
+class CalibrationFile:
+    """Calibration of the weights in use, which is read at its first use.
+
+    Args:
+        path: `calibration.json`.
+        weights: file or files of the weights in use.
+    """
+
+    def __init__(self, path: str, weights: str | Sequence[str]) -> None:
+        self.path, self.weights = path, weights
+        self._calibration: Calibration | None = None
+        self._is_read = False
+
+    def read(self) -> None:
+        """Reads the file, see `read_calibration`.
+
+        Raises:
+            WeightsError: the file is not a calibration.
+        """
+        self._calibration, self._is_read = read_calibration(self.path, self.weights), True
+
+    def get(self) -> Calibration | None:
+        """Returns the calibration; None if there is none for these weights."""
+        if not self._is_read:
+            self.read()
+        return self._calibration
+
+
+def get_calibration(source: Calibration | CalibrationFile | None) -> Calibration | None:
+    """Returns the calibration of a file or the calibration itself."""
+    return source.get() if isinstance(source, CalibrationFile) else source
+
+
+class LoadCalibration:
+    """Handler that reads the calibration when the run starts; a fault in it ends the run before any work.
+
+    Args:
+        calibration: the file; with None nothing is read.
+    """
+
+    def __init__(self, *, calibration: CalibrationFile | None) -> None:
+        self.calibration = calibration
+
+    def attach(self, engine: Engine) -> None:
+        """Reads when the run starts; attach it after the handler that loads the weights."""
+        engine.add_event_handler(Events.STARTED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Reads the calibration."""
+        if isinstance(self.calibration, CalibrationFile):
+            self.calibration.read()
 
 
 def _parse_calibration(content: Mapping[str, Any]) -> Calibration:

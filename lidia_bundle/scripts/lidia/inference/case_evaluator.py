@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import errno
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import ignite.distributed as idist
 from ignite.engine import Engine, Events
-from monai.data import Dataset, list_data_collate
-from monai.engines import SupervisedEvaluator
 from monai.engines.utils import IterationEvents
 
 from scripts.lidia.atomic import write_json
 from scripts.lidia.datalist.case_error import CaseError
-from scripts.lidia.dicom.source_series import find_source_files
-from scripts.lidia.inference.result_files import is_finished
-from scripts.lidia.registration.register_case import register_phases
-from scripts.lidia.registration.select_transform import check_method
+from scripts.lidia.runtime.deferred_evaluator import DeferredEvaluator
 from scripts.lidia.runtime.distributed import gather_strings
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
@@ -69,81 +64,7 @@ def write_faults(path: Path, faults: Sequence[CaseError]) -> None:
     write_json(path, [fault.as_dict() for fault in faults])
 
 
-class CohortDataset(Dataset):
-    """Dataset that returns `{"fault": ...}` instead of raising if a patient cannot be loaded.
-
-    An element holds the output of the preprocessing and `item`, the patient's item of the datalist; after a
-    registration its `phases` and `notes` are those of the registered images. `collate_patient` builds a
-    batch.
-
-    Args:
-        data: items of a datalist.
-        transform: the preprocessing.
-        finished_in: folder of results; patients with complete results there are skipped.
-        dicom: whether SEG and SR belong to complete results of a patient with DICOM input.
-        pages: whether the patient's page belongs to complete results.
-        register: False, or the method that registers the phases of a patient before loading.
-        registered_in: folder for the registered phases.
-        register_limit_s: time limit in seconds per pair of phases.
-
-    Raises:
-        CaseError: the method of registration is unknown or not installed.
-    """
-
-    def __init__(
-        self,
-        data: Sequence[Mapping[str, Any]],
-        transform: Callable[..., Any],
-        finished_in: str | None = None,
-        dicom: bool = True,
-        pages: bool = True,
-        register: str | bool = False,
-        registered_in: str = "registered",
-        register_limit_s: float = 300.0,
-    ) -> None:
-        if register:
-            check_method(str(register))
-        self.method, self.registered_in, self.limit_s = register, registered_in, register_limit_s
-        unfinished = [
-            item
-            for item in data
-            if finished_in is None
-            or not is_finished(
-                finished_in, item["id"], dicom=dicom and bool(find_source_files(item)), page=pages
-            )
-        ]
-        super().__init__(unfinished, transform)
-
-    def __getitem__(self, index: int) -> Any:
-        try:
-            return super().__getitem__(index)
-        except Exception as problem:
-            return {"fault": to_case_error(problem, self.data[index]).as_dict()}
-
-    def _transform(self, index: int) -> Any:
-        item = self.data[index]
-        if self.method:
-            item = register_phases(
-                item, folder=self.registered_in, method=str(self.method), limit_s=self.limit_s
-            )
-        return {**self.transform(item), "item": item}
-
-
-def collate_patient(elements: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Builds a batch of one patient; `item` is not collated, because its values are not tensors.
-
-    Args:
-        elements: one element of a `CohortDataset`.
-
-    Returns:
-        The batch of MONAI's `list_data_collate`, and `item` as a list of one dictionary.
-    """
-    batch = list_data_collate([{k: v for k, v in row.items() if k != "item"} for row in elements])
-    items = [row["item"] for row in elements if "item" in row]
-    return {**batch, "item": items} if items else batch
-
-
-class CohortEvaluator(SupervisedEvaluator):
+class CohortEvaluator(DeferredEvaluator):
     """MONAI's evaluator that continues after a patient whose loading, inference or writing failed.
 
     Each batch must hold one patient, see `collate_patient`. Postprocessing and handlers read the patient's
@@ -171,7 +92,7 @@ class CohortEvaluator(SupervisedEvaluator):
             for data, item in zip(engine.state.batch, self.items, strict=False):
                 data["item"] = item
 
-    def _iteration(self, engine: SupervisedEvaluator, batchdata: dict[str, Any]) -> Any:
+    def _iteration(self, engine: DeferredEvaluator, batchdata: dict[str, Any]) -> Any:
         fault = batchdata.get("fault")
         self.items = batchdata.pop("item", [])
         if fault is None:
@@ -199,6 +120,7 @@ class CohortEvaluator(SupervisedEvaluator):
     def run(self, *args: Any, **kwargs: Any) -> None:
         """Runs the cohort from its first patient; faults of an earlier run are deleted."""
         self.faults = []
+        self.take_length()
         idist.barrier()  # all processes determine the finished patients before any process writes
         if self.state.epoch_length or idist.get_rank() == 0:
             super().run(*args, **kwargs)

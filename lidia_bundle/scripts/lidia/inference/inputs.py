@@ -13,6 +13,7 @@ import numpy as np
 
 from scripts.lidia.atomic import write_atomically
 from scripts.lidia.datalist.case_error import CaseError
+from scripts.lidia.datalist.deferred_list import defer
 from scripts.lidia.datalist.read_datalist import load_datalist
 from scripts.lidia.datalist.read_item import complete_item
 from scripts.lidia.dicom.file_account import Account, format_reason, log_summary
@@ -76,6 +77,9 @@ def resolve_inputs(
         item = add_account(item, account, Path(output_dir))
         log_summary(item["notes"]["files"], logger, item["id"])
     return [complete_item({**item, "liver": liver}, Path.cwd())]
+
+
+defer_inputs = defer(resolve_inputs)
 
 
 def _resolve_study_folder(dicom_dir: str) -> Path:

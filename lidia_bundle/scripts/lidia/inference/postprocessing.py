@@ -11,7 +11,12 @@ from monai.data import MetaTensor
 from monai.transforms import Compose, InvertibleTransform, Transform
 from numpy.typing import NDArray
 
-from scripts.lidia.inference.calibration import apply_calibration, describe_certainty
+from scripts.lidia.inference.calibration import (
+    CalibrationFile,
+    apply_calibration,
+    describe_certainty,
+    get_calibration,
+)
 from scripts.lidia.inference.header_contradictions import check_header_orientation
 from scripts.lidia.inference.input_checks import (
     check_liver,
@@ -48,7 +53,7 @@ class Diagnosed(Transform):
         given_share: share of a component in the user's liver mask from which it is kept despite a smaller
             share.
         keep_probabilities: stores the map in `probabilities`, (C, X, Y, Z) float32.
-        calibration: Platt lines of the patient probabilities and their reliability, see `read_calibration`;
+        calibration: Platt lines of the patient probabilities and their reliability;
             lesions, map and the scores in `diagnosis` are not changed.
         types: lesion types that can occur, see `restrict_to_types`; `result` names only these. None is all.
         window: HU that are scaled to -1 and 1; with it the phase order and the header are checked.
@@ -70,7 +75,7 @@ class Diagnosed(Transform):
         attached_cm2: float = 10.0,
         given_share: float = 0.1,
         keep_probabilities: bool = False,
-        calibration: Calibration | None = None,
+        calibration: Calibration | CalibrationFile | None = None,
         types: Sequence[str] | None = None,
         window: Sequence[float] | None = None,
         contact_cm2: float = 2.0,
@@ -133,7 +138,7 @@ class Diagnosed(Transform):
         )  # 1, below all lesions
         output["pred"] = native_maps.to_meta_tensor(native_maps.to_full_volume(labels)[None], pred.meta)
         output["diagnosis"] = diagnosis
-        output["result"] = summarize(output, diagnosis, self.calibration, self.types)
+        output["result"] = summarize(output, diagnosis, get_calibration(self.calibration), self.types)
         return output
 
     def collect_warnings(

@@ -13,10 +13,17 @@ from monai.bundle.config_item import ConfigExpression, ConfigItem
 
 from scripts.lidia.options.expand_paths import check_writable
 from scripts.lidia.options.literal_text import to_literal
+from scripts.lidia.options.needed_overlays import find_missing_overlays
 from scripts.lidia.options.option_kinds import FLAG, MAPPING, PATH, PATHS, TEXT, OptionKind
 from scripts.lidia.options.option_sources import CallerOptions, find_workflow
 from scripts.lidia.options.option_table import OPTIONS, OUTPUT_FOLDERS
-from scripts.lidia.options.renamed_keys import RELEASE, find_new_key, list_old_keys, list_old_targets
+from scripts.lidia.options.renamed_keys import (
+    RELEASE,
+    find_new_key,
+    list_old_keys,
+    list_old_targets,
+    list_removed_items,
+)
 from scripts.lidia.options.unknown_keys import SEPARATOR, find_unknown_keys
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs"
@@ -46,7 +53,8 @@ def apply_options(frame: FrameType | None) -> None:
         frame: frame of the caller, whose callers are searched for the workflow. Without one nothing happens.
 
     Raises:
-        OptionError: if an option is unknown, was given twice, or has an invalid value.
+        OptionError: if an option is unknown, was given twice, or has an invalid value, or if an overlay is
+            missing that another one needs.
     """
     workflow, caller = find_workflow(frame)
     if workflow is None:
@@ -58,6 +66,7 @@ def apply_options(frame: FrameType | None) -> None:
     else:
         caller = CallerOptions(state.caller.files)
     problems = _find_unknown_options(workflow, state, caller)
+    problems += map(str, find_missing_overlays(workflow.parser.get()))
     problems += _convert_options(workflow.parser, state, caller)
     if problems:
         raise OptionError("\n".join(problems))
@@ -130,6 +139,11 @@ def _find_unknown_options(workflow: ConfigWorkflow, state: OptionState, caller: 
         problems.append(f"{_format_key(key, caller)}: there is no such option; {hint}")
     for key, old, new_key in list_old_targets(workflow.parser.get()):
         problems.append(f"{key}: there is no {old}; since release {RELEASE} its _target_ is {new_key}")
+    for key in list_removed_items(workflow.parser.get()):
+        problems.append(
+            f"{key}: since release {RELEASE} there is no such argument; a handler finds the patient's item "
+            "in the batch. Remove the key."
+        )
     runs = [key for key, part in state.base.items() if key != "initialize" and _is_run(part)]
     for name in {workflow.init_id, workflow.run_id, workflow.final_id} - {"initialize", "finalize"}:
         if name not in workflow.parser:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 RELEASE = "2.0.0"
@@ -43,18 +44,24 @@ _ENGINE = {
     "AverageWeights": "training.ema.AverageWeights",
     "Batches": "training.sampling.CaseBatchSampler",
     "ClipGradients": "training.gradient_clipping.ClipGradients",
-    "CohortDataset": "inference.case_evaluator.CohortDataset",
+    "cases": "inference.inputs.defer_inputs",
+    "CohortDataset": "inference.cohort_dataset.CohortDataset",
     "CohortEvaluator": "inference.case_evaluator.CohortEvaluator",
+    "ensembled": "inference.ensemble.build_ensemble",
+    "EvaluationFiles": "evaluation.evaluation_files.EvaluationFiles",
     "ExplainPhases": "inference.phase_ablation.ExplainPhases",
     "FitCalibration": "evaluation.fit_calibration.FitCalibration",
     "HidePhases": "inference.phase_ablation.HidePhases",
     "Iteration": "training.update_step.UpdateStep",
     "LoadState": "training.checkpoints.LoadState",
     "LoadWeights": "runtime.weights.LoadWeights",
+    "losses": "training.loss_logging.collect_losses",
     "MeanLosses": "training.loss_logging.MeanLosses",
     "PatientScores": "evaluation.patient_metrics.PatientScores",
     "PatientTable": "evaluation.patient_metrics.PatientTable",
     "Progress": "training.progress.Progress",
+    "read_calibration": "inference.calibration.CalibrationFile",
+    "runtime": "inference.exported_network.load_runtime",
     "SaveBest": "training.checkpoints.SaveBest",
     "SaveState": "training.checkpoints.SaveState",
     "SeedEpochs": "training.sampling.SeedEpochs",
@@ -76,8 +83,20 @@ _FACES = {
     "baselines.EarlyFusion": "baselines.fusion.EarlyFusion",
     "baselines.HeMIS": "baselines.fusion.HeMIS",
     "baselines.NNUNet": "baselines.nnunet.NNUNet",
+    "baselines.PLAN": "baselines.plan.build_plan",
+    "baselines.PatientCriterion": "baselines.patient_loss.PatientCriterion",
+    "baselines.PatientLoss": "baselines.patient_loss.PatientLoss",
+    "baselines.PlainUNet": "baselines.unet.PlainUNet",
+    "baselines.SemanticCriterion": "baselines.unet.SemanticCriterion",
+    "check.check": "check.check_datalist.check",
+    "check.list_expressions": "check.config_expressions.list_expressions",
     "data.CropLesions": "data.lesion_crop.CropLesions",
+    "data.augmentation": "data.augmentation.augmentation",
+    "data.cache.cached": "data.cache.CachedCases",
     "data.cached": "data.cache.CachedCases",
+    "data.preprocessing": "data.preprocessing.preprocessing",
+    "datalist.datalist": "datalist.deferred_list.defer_datalist",
+    "implant.write_implants": "prepare.write_implants.write_implants",
     "loss.AsymmetricContrastiveLoss": "loss.contrastive.AsymmetricContrastiveLoss",
     "loss.Criterion": "loss.criterion.Criterion",
     "loss.FocalLoss": "loss.focal.FocalLoss",
@@ -87,7 +106,10 @@ _FACES = {
     "loss.SemanticLoss": "loss.semantic_loss.SemanticLoss",
     "net.LIDIA": "net.build_lidia.build_lidia",
     "optim.SharpnessAware": "optim.sharpness.SharpnessAware",
+    "phantom.write_cohort": "phantom.write_cohort.write_cohort",
+    "prepare.prepare": "prepare.prepare_data.prepare",
     "report.PatientPages": "report.patient_pages.PatientPages",
+    "report.write_report": "report.write_report.write_report",
 }
 ROOT = "scripts.lidia."
 RENAMED_TARGETS = {
@@ -95,6 +117,8 @@ RENAMED_TARGETS = {
     **{ROOT + old: ROOT + new for old, new in _FACES.items()},
 }
 """Old and new `_target_`."""
+
+PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def find_new_key(key: str) -> str:
@@ -133,6 +157,41 @@ def _has(config: Any, key: str) -> bool:
     return True
 
 
+def find_new_target(target: str) -> str:
+    """Find the new name of a `_target_` of an earlier release.
+
+    Args:
+        target: the name in the package, or with the module of the earlier release
+            (`scripts.lidia.engine.cohort.CohortDataset`).
+
+    Returns:
+        The `_target_` that took its place, "" if none did or the target is one of this release.
+    """
+    if target in RENAMED_TARGETS or not target.startswith(ROOT):
+        return RENAMED_TARGETS.get(target, "")
+    module, _, name = target.removeprefix(ROOT).rpartition(".")
+    package = module.split(".", maxsplit=1)[0]
+    has_module = PACKAGE.joinpath(*module.split(".")).with_suffix(".py").is_file()
+    return "" if has_module else RENAMED_TARGETS.get(f"{ROOT}{package}.{name}", "")
+
+
+def list_removed_items(config: Any) -> list[str]:
+    """List the arguments `items` of handlers, which release 2.0.0 removed.
+
+    Args:
+        config: of a workflow.
+
+    Returns:
+        Keys such as `handlers#3#items`.
+    """
+    handlers = config.get("handlers") if isinstance(config, dict) else None
+    return [
+        f"handlers#{number}#items"
+        for number, handler in enumerate(handlers if isinstance(handlers, list) else ())
+        if isinstance(handler, dict) and "items" in handler
+    ]
+
+
 def list_old_targets(config: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str, str]]:
     """List the components of a config that have a `_target_` of an earlier release.
 
@@ -141,8 +200,9 @@ def list_old_targets(config: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[
     """
     if isinstance(config, dict):
         target = config.get("_target_")
-        if isinstance(target, str) and target in RENAMED_TARGETS:
-            yield "#".join(path), target, RENAMED_TARGETS[target]
+        new = find_new_target(target) if isinstance(target, str) else ""
+        if new:
+            yield "#".join(path), target, new
     if isinstance(config, dict | list):
         for name, part in config.items() if isinstance(config, dict) else enumerate(config):
             yield from list_old_targets(part, (*path, str(name)))

@@ -1,4 +1,4 @@
-"""Gather rows and strings from all ranks, including ranks without data.
+"""Share patients over ranks, and gather rows and strings from all ranks, including ranks without data.
 
 MONAI's `Cumulative` skips the exchange on a rank without patients, and the other ranks then wait forever.
 """
@@ -6,9 +6,30 @@ MONAI's `Cumulative` skips the exchange on a rank without patients, and the othe
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sized
 
 import torch
 from monai.utils import evenly_divisible_all_gather
+from torch.utils.data import Sampler
+
+
+class RankSampler(Sampler[int]):
+    """Every `world_size`-th patient, beginning with the rank; ranks may get different numbers of patients.
+
+    Args:
+        dataset: its length is taken when patients are drawn, not when a config is built.
+        rank: of this process.
+        world_size: number of processes.
+    """
+
+    def __init__(self, dataset: Sized, rank: int, world_size: int) -> None:
+        self.dataset, self.rank, self.world_size = dataset, rank, world_size
+
+    def __len__(self) -> int:
+        return len(range(self.rank, len(self.dataset), self.world_size))
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(self.rank, len(self.dataset), self.world_size))
 
 
 def gather_rows(rows: torch.Tensor) -> list[torch.Tensor]:

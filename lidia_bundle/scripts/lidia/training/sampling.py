@@ -25,16 +25,11 @@ class CaseBatchSampler(Sampler[list[int]]):
         seed: seed of the order.
         rank: of this process.
         world_size: number of processes.
-
-    Raises:
-        ValueError: the dataset is empty.
     """
 
     def __init__(
         self, *, data: Sized, steps: int, size: int, seed: int = 0, rank: int = 0, world_size: int = 1
     ) -> None:
-        if len(data) == 0:
-            raise ValueError("The training section of the datalist is empty: add training cases.")
         self.data, self.steps, self.size, self.seed = data, steps, size, seed
         self.rank, self.world_size = rank, world_size
         self.epoch = 1
@@ -42,7 +37,17 @@ class CaseBatchSampler(Sampler[list[int]]):
     def __len__(self) -> int:
         return self.steps
 
+    def require_cases(self) -> None:
+        """Check that there are cases, which reads the list of cases if nothing did before.
+
+        Raises:
+            ValueError: the dataset is empty.
+        """
+        if len(self.data) == 0:
+            raise ValueError("The training section of the datalist is empty: add training cases.")
+
     def __iter__(self) -> Iterator[list[int]]:
+        self.require_cases()
         cases_per_step = self.size * self.world_size
         first_of_epoch = (self.epoch - 1) * self.steps * cases_per_step
         for step in range(self.steps):
@@ -53,6 +58,32 @@ class CaseBatchSampler(Sampler[list[int]]):
         """Return the index of the case at a position of the infinite shuffled sequence."""
         cycle, offset = divmod(position, len(self.data))
         return int(np.random.default_rng((self.seed, cycle)).permutation(len(self.data))[offset])
+
+
+class ReadCases:
+    """Handler that reads the lists of cases when the run starts; a fault in them ends it before any work.
+
+    Args:
+        batches: sampler of the training cases.
+        validation: validation dataset.
+    """
+
+    def __init__(self, *, batches: CaseBatchSampler, validation: Sized) -> None:
+        self.batches, self.validation = batches, validation
+
+    def attach(self, engine: Engine) -> None:
+        """Read on STARTED; attach it before the handlers that write."""
+        engine.add_event_handler(Events.STARTED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Read both lists.
+
+        Raises:
+            CaseError: a list cannot be read, or names missing or invalid files.
+            ValueError: there is no training case.
+        """
+        self.batches.require_cases()
+        len(self.validation)
 
 
 class SeedEpochs:

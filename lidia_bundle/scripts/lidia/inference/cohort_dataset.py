@@ -1,0 +1,102 @@
+"""Load the patients of a cohort: a patient who cannot be loaded becomes a fault, the others are completed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from monai.data import Dataset, list_data_collate
+
+from scripts.lidia.datalist.deferred_list import DeferredList
+from scripts.lidia.dicom.source_series import find_source_files
+from scripts.lidia.inference.case_evaluator import to_case_error
+from scripts.lidia.inference.result_files import is_finished
+from scripts.lidia.registration.register_case import register_phases
+from scripts.lidia.registration.select_transform import check_method
+
+
+class CohortDataset(Dataset):
+    """Dataset that returns `{"fault": ...}` instead of raising if a patient cannot be loaded.
+
+    An element holds the output of the preprocessing and `item`, the patient's item of the datalist; after a
+    registration its `phases` and `notes` are those of the registered images. `collate_patient` builds a
+    batch. The patients and their results are looked up when the length is needed for the first time.
+
+    Args:
+        data: items of a datalist.
+        transform: the preprocessing.
+        finished_in: folder of results; patients with complete results there are skipped.
+        dicom: whether SEG and SR belong to complete results of a patient with DICOM input.
+        pages: whether the patient's page belongs to complete results.
+        register: False, or the method that registers the phases of a patient before loading.
+        registered_in: folder for the registered phases.
+        register_limit_s: time limit in seconds per pair of phases.
+
+    Raises:
+        CaseError: the method of registration is unknown or not installed.
+    """
+
+    def __init__(
+        self,
+        data: Sequence[Mapping[str, Any]],
+        transform: Callable[..., Any],
+        finished_in: str | None = None,
+        dicom: bool = True,
+        pages: bool = True,
+        register: str | bool = False,
+        registered_in: str = "registered",
+        register_limit_s: float = 300.0,
+    ) -> None:
+        if register:
+            check_method(str(register))
+        self.method, self.registered_in, self.limit_s = register, registered_in, register_limit_s
+        unfinished = DeferredList(partial(list_unfinished, data, finished_in, dicom=dicom, pages=pages))
+        super().__init__(unfinished, transform)
+
+    def __getitem__(self, index: int) -> Any:
+        try:
+            return super().__getitem__(index)
+        except Exception as problem:
+            return {"fault": to_case_error(problem, self.data[index]).as_dict()}
+
+    def _transform(self, index: int) -> Any:
+        item = self.data[index]
+        if self.method:
+            item = register_phases(
+                item, folder=self.registered_in, method=str(self.method), limit_s=self.limit_s
+            )
+        return {**self.transform(item), "item": item}
+
+
+def list_unfinished(
+    items: Sequence[Mapping[str, Any]], finished_in: str | None, *, dicom: bool, pages: bool
+) -> list[dict[str, Any]]:
+    """Lists the patients without complete results.
+
+    Args:
+        items: items of a datalist.
+        finished_in: folder of results; None lists all patients.
+        dicom: whether SEG and SR belong to complete results of a patient with DICOM input.
+        pages: whether the patient's page belongs to complete results.
+    """
+    return [
+        dict(item)
+        for item in items
+        if finished_in is None
+        or not is_finished(finished_in, item["id"], dicom=dicom and bool(find_source_files(item)), page=pages)
+    ]
+
+
+def collate_patient(elements: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Builds a batch of one patient; `item` is not collated, because its values are not tensors.
+
+    Args:
+        elements: one element of a `CohortDataset`.
+
+    Returns:
+        The batch of MONAI's `list_data_collate`, and `item` as a list of one dictionary.
+    """
+    batch = list_data_collate([{k: v for k, v in row.items() if k != "item"} for row in elements])
+    items = [row["item"] for row in elements if "item" in row]
+    return {**batch, "item": items} if items else batch
