@@ -1,4 +1,4 @@
-"""Counts files again, by the system's own tools, after every reading of DICOM in any test."""
+"""Counts files again with the system's own tools after every reading of DICOM in any test."""
 
 from __future__ import annotations
 

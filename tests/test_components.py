@@ -1,4 +1,4 @@
-"""Components, volumes, diameters and places against numbers worked by hand."""
+"""Components, volumes, diameters and positions against numbers computed by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every entry config is run on a tiny cohort, and what it writes is read back."""
+"""Every entry config is run on a tiny cohort, and its files are read back."""
 
 from __future__ import annotations
 

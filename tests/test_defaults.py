@@ -1,4 +1,4 @@
-"""The defaults in code are the shipped recipe: who builds a part in Python gets what the configs build."""
+"""The defaults in code equal the shipped recipe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a machine lacks: real errors of PyTorch and the system, and the line that is made of them."""
+"""Errors of PyTorch and the system that the machine causes, and their explanation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rules of the house that no linter knows: lengths, names, floors, and what configs may hold."""
+"""Rules of the code that no linter checks: lengths, names, layers, and the contents of configs."""
 
 from __future__ import annotations
 

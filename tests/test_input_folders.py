@@ -1,4 +1,4 @@
-"""The one walk that looks for input: through links, without loops, and nothing left unnamed."""
+"""The search for input follows links, ends at loops, and names every entry it cannot read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two phantom patients are learnt by heart: masks and types."""
+"""A small network overfits two phantom patients: masks and types."""
 
 import pytest
 import torch

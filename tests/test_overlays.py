@@ -1,4 +1,4 @@
-"""Every overlay is laid over the config it is made for and run for a few steps."""
+"""Every overlay is applied to its config and run for a few steps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A second pass repeats the choices of the first, even with other weights."""
+"""A second pass repeats the random choices of the first, even with other weights."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""A training that was stopped and resumed ends in the same bits as one that never stopped."""
+"""A resumed training ends in the same bits as an uninterrupted one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the scanner to the report in one command: a study with the wrong words, of a patient who breathes."""
+"""From DICOM to the report in one command: a study with wrong words, of a patient who breathes."""
 
 from __future__ import annotations
 

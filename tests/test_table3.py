@@ -1,4 +1,4 @@
-"""The rows of Table 3 as overlays on train.json, and how the baselines' overlays lie over one another."""
+"""The rows of Table 3 as overlays on train.json, and how the baselines' overlays combine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""nnU-Net keeps LIDIA's contract, supervises its levels, and leaves the delayed phase out where told to."""
+"""nnU-Net keeps LIDIA's contract, supervises its levels, and can leave out the delayed phase."""
 
 import pytest
 import torch

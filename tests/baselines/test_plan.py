@@ -1,4 +1,4 @@
-"""PLAN: LIDIA's contract, one anchor a suspected lesion, a branch that is asked apart."""
+"""PLAN keeps LIDIA's contract: one anchor per suspected lesion, and a patient branch on request."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Sides of a comparison that a worker can import: one notes its turns, one fails."""
+"""Sides of a comparison that a worker can import: one counts its turns, one fails."""
 
 from __future__ import annotations
 

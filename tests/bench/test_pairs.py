@@ -1,4 +1,4 @@
-"""Sides take turns in processes of their own, and their ratios are taken round by round."""
+"""Sides run in turns, each in its own process; ratios are taken within a round."""
 
 from __future__ import annotations
 

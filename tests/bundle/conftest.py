@@ -1,4 +1,4 @@
-"""A release on a local server, and a stranger's process: a foreign folder, another `scripts` first."""
+"""A release on a local server, and a process in a foreign folder with another package `scripts`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user of `python -m monai.bundle run` sees when it fails."""
+"""What `python -m monai.bundle run` prints when it fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`download` and `load` of a release, from a folder and beside a package that are not ours."""
+"""`download` and `load` of a release, in a foreign folder and beside a foreign package."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ by_hand.load_state_dict(weights)
 small = load("lidia_bundle", bundle_dir="bundles", device="cpu", net_override={"learned_queries": 3})
 from scripts.lidia.net.build_lidia import build_lidia
 own = build_lidia()
-given = load("lidia_bundle", model=own, bundle_dir="bundles", device="cpu")
+network = load("lidia_bundle", model=own, bundle_dir="bundles", device="cpu")
 sums = probabilities.sum(dim=1)
 print(json.dumps({
     "type": type(probabilities).__name__, "shape": list(probabilities.shape),
     "sum": [float(sums.min()), float(sums.max())], "queries": len(small.query_generator.query_feat),
-    "same": [torch.equal(see(other), probabilities) for other in (by_hand, given)],
+    "same": [torch.equal(see(other), probabilities) for other in (by_hand, network)],
 }))
 """
 SCRIPTED = """

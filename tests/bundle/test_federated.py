@@ -130,10 +130,10 @@ def test_nvflare_s_simulator_with_two_sites(simulator: str, bundle: Path, tmp_pa
         timeout=900,
         check=False,
     )
-    message = process.stdout + process.stderr
-    assert process.returncode == 0, message[-3000:]
+    output = process.stdout + process.stderr
+    assert process.returncode == 0, output[-3000:]
     for name in ("site-1", "site-2"):
-        assert f"Contribution from {name} ACCEPTED by the aggregator at round 1" in message
+        assert f"Contribution from {name} ACCEPTED by the aggregator at round 1" in output
         assert (tmp_path / name / "federated/model.pt").is_file()
     first = read_state(tmp_path / "start.pt")
     last = read_state(tmp_path / "work/server/simulate_job/app_server/FL_global_model.pt")["model"]

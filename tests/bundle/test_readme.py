@@ -1,4 +1,4 @@
-"""The example "From Python" of the README, word for word, in a folder that holds the bundle."""
+"""The example "From Python" of the README runs as printed, in a folder that holds the bundle."""
 
 from __future__ import annotations
 

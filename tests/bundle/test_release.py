@@ -1,4 +1,4 @@
-"""The zip of a release: the same bytes each time, nothing in it that should not be, nothing that escapes."""
+"""The zip of a release: equal bytes in each build, only files of the bundle, no path outside the folder."""
 
 from __future__ import annotations
 

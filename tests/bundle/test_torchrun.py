@@ -1,4 +1,4 @@
-"""Several processes do the work of one: the same numbers, each patient once, on one machine or two."""
+"""Several processes, on one machine or two, give the results of one; each patient is processed once."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ flow = create_workflow(config_file=files, workflow_type="train", logging_file=Fa
 flow.run()
 bank = flow.parser.get_parsed_content("loss").bank.state_dict()
 metrics = dict(flow.evaluator.state.metrics)
-told = {"bank": bank, "metrics": metrics, "network": flow.network_def.state_dict()}
-torch.save(told, f"{folder}/rank{idist.get_rank()}.pt")
+state = {"bank": bank, "metrics": metrics, "network": flow.network_def.state_dict()}
+torch.save(state, f"{folder}/rank{idist.get_rank()}.pt")
 flow.finalize()
 """
 STILL = {
@@ -74,9 +74,9 @@ def bundle_run(run: str, files: list[str], options: dict[str, Any]) -> list[str]
 
 
 def free_port() -> int:
-    with socket.socket() as entry:
-        entry.bind(("127.0.0.1", 0))
-        return int(entry.getsockname()[1])
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
@@ -110,10 +110,10 @@ def test_two_processes_give_the_results_of_one(job: str, toys: Path, weights: Pa
     files = [f"{job}.json", "multi_gpu_evaluate.json"]
     command = ["--standalone", "--nproc_per_node=2", *bundle_run("evaluating", files, options)]
     process = start(command, tmp_path)
-    message = read_output(process)
-    assert process.returncode == 1, message[-3000:]
-    assert "1 failed: toy_07" in message
-    assert "patients, 1 of 2 processes" in message and "[2/2]" in message, "one bar, of the first process"
+    output = read_output(process)
+    assert process.returncode == 1, output[-3000:]
+    assert "1 failed: toy_07" in output
+    assert "patients, 1 of 2 processes" in output and "[2/2]" in output, "one bar, of the first process"
     names = {path.name for path in entry.iterdir()}
     assert names == {path.name for path in two.iterdir()}
     for name in sorted(names):
@@ -123,7 +123,7 @@ def test_two_processes_give_the_results_of_one(job: str, toys: Path, weights: Pa
             assert (entry / name).read_bytes() == (two / name).read_bytes(), name
     if job == "inference":
         for number in (6, 8, 9):
-            assert len(re.findall(rf"toy_0{number}: \d+ lesions", message)) == 1, "each patient is done once"
+            assert len(re.findall(rf"toy_0{number}: \d+ lesions", output)) == 1, "each patient is done once"
 
 
 def test_more_processes_than_patients(toys: Path, weights: Path, tmp_path: Path) -> None:
@@ -132,8 +132,8 @@ def test_more_processes_than_patients(toys: Path, weights: Path, tmp_path: Path)
     files = ["evaluate.json", "multi_gpu_evaluate.json"]
     command = bundle_run("evaluating", files, {**options, "output_dir": str(tmp_path / "out")})
     process = start(["--standalone", "--nproc_per_node=2", *command], tmp_path)
-    message = read_output(process)
-    assert process.returncode == 0, message[-3000:]
+    output = read_output(process)
+    assert process.returncode == 0, output[-3000:]
     assert json.loads((tmp_path / "out/metrics.json").read_text())["auc8"]["n"] == 1
     assert json.loads((tmp_path / "out/errors.json").read_text()) == []
 
@@ -165,12 +165,12 @@ def test_two_machines_train_as_one_process_with_the_batch_of_both(toys: Path, tm
     del two["device"]
     files = [str(CONFIGS / name) for name in ("train.json", "multi_gpu_train.json")]
     (tmp_path / "rank.py").write_text(RANK)
-    told_to = json.dumps([files, two, str(tmp_path)])
+    arguments = json.dumps([files, two, str(tmp_path)])
     meet = ["--nnodes=2", "--nproc_per_node=1", "--master_addr=127.0.0.1", f"--master_port={free_port()}"]
-    machines = [start([*meet, f"--node_rank={rank}", "rank.py", told_to], tmp_path) for rank in (0, 1)]
+    machines = [start([*meet, f"--node_rank={rank}", "rank.py", arguments], tmp_path) for rank in (0, 1)]
     for machine in machines:
-        message = read_output(machine)
-        assert machine.returncode == 0, message[-3000:]
+        output = read_output(machine)
+        assert machine.returncode == 0, output[-3000:]
     # The losses of both, the batch of both: what differs are the points drawn, and sums over a batch of one.
     for name, tolerance in (("semantic", 0.02), ("loss", 0.1)):
         entry, both = (curve(tmp_path / folder, name) for folder in ("one", "two"))

@@ -1,4 +1,4 @@
-"""MONAI's tracking by MLflow: off unless asked for; then runs, parameters, metrics and tables."""
+"""Tracking by MLflow: off by default; on request it has runs, parameters, metrics and tables."""
 
 from __future__ import annotations
 

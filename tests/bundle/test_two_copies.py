@@ -14,7 +14,7 @@ from scripts.lidia.runtime.weights import read_state
 BOTH = """
 import torch
 from monai.bundle import create_workflow, load
-found = {}
+copies = {}
 for name in ("first", "second", "first"):
     network = load("lidia_bundle", bundle_dir=name, device="cpu", workflow_type="inference")
     place = f"{name}/lidia_bundle"
@@ -23,8 +23,8 @@ for name in ("first", "second", "first"):
     flow = create_workflow(config_file=f"{place}/configs/inference.json", workflow_type="inference",
                            dataset_dir=sys.argv[1], output_dir=name)
     file = flow.parser.get_parsed_content("model_file")
-    found.setdefault(name, []).append({"own": own, "root": flow.bundle_root, "file": file})
-print(json.dumps(found))
+    copies.setdefault(name, []).append({"own": own, "root": flow.bundle_root, "file": file})
+print(json.dumps(copies))
 """
 
 

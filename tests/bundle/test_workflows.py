@@ -1,4 +1,4 @@
-"""`create_workflow` and `ConfigWorkflow` of a copy of the bundle, run twice in a stranger's process."""
+"""`create_workflow` and `ConfigWorkflow` of a copy of the bundle run twice in a foreign process."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ else:
     options |= {"patients": 1, "spacing": [5.0, 5.0, 5.0], "roi_size": [64, 64, 48]}
 config = f"bundles/lidia_bundle/configs/{name}.json"
 flow = create_workflow(config_file=config, workflow_type=kind, **options)
-told = {"root": flow.bundle_root, "missing": flow.check_properties(), "files": []}
+outcome = {"root": flow.bundle_root, "missing": flow.check_properties(), "files": []}
 flow = ConfigWorkflow(config_file=config, workflow_type=kind, **options)
 for _ in range(2):
     shutil.rmtree("out", ignore_errors=True)
     flow.initialize()
     flow.run()
     flow.finalize()
-    told["files"].append(sorted({wanted for wanted in expected for path in Path("out").glob(wanted)}))
-print(json.dumps(told))
+    outcome["files"].append(sorted({pattern for pattern in expected for path in Path("out").glob(pattern)}))
+print(json.dumps(outcome))
 """
 
 

@@ -1,4 +1,4 @@
-"""The check of a whole list: leaks, phases that lie, lesions outside the liver, and what is in it."""
+"""The check of a datalist: leaks, swapped phases, lesions outside the liver, and a summary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a foreign config would run is listed, and not run."""
+"""Expressions of a foreign config are listed and not executed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bad voxels: what other readers take without a word is named here; for headers see tests/datalist."""
+"""Bad voxels that other readers accept silently are reported; for headers see tests/datalist."""
 
 from __future__ import annotations
 

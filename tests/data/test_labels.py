@@ -162,7 +162,7 @@ def test_without_venous_the_label_gives_the_grid(case: dict[str, Any], tmp_path:
     assert any("grid of the label" in warning for warning in alone["warnings"])
 
 
-def test_the_order_of_phases_is_checked_in_the_liver(case: dict[str, Any], tmp_path: Path) -> None:
+def test_the_overlap_of_phases_is_measured_in_the_liver(case: dict[str, Any], tmp_path: Path) -> None:
     """A phase of the upper half alone is far from half the body but misses half the liver."""
     voxels = np.asarray(nib.load(case["phases"]["venous"]).dataobj)
     affine = nib.load(case["phases"]["venous"]).affine.copy()

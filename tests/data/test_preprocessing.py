@@ -115,7 +115,7 @@ def test_coarse_sampling_averages_noise(tmp_path: Path) -> None:
     assert noise[1] < 0.6 * noise[0]
 
 
-def test_phases_with_different_origins_are_aligned_in_space(tmp_path: Path) -> None:
+def test_phases_on_different_grids_are_aligned_in_space(tmp_path: Path) -> None:
     """A ramp in world coordinates reads the same on any grid: nothing is off by half a voxel."""
     paths = {}
     for phase, shape, spacing, turn in (

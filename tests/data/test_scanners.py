@@ -1,4 +1,4 @@
-"""Crops that look as if another scanner had made them."""
+"""Crops are changed as if another scanner had acquired them."""
 
 import pytest
 import torch

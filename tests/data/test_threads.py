@@ -1,4 +1,4 @@
-"""Phases are prepared side by side: the same results in order, the first fault as in a loop."""
+"""Phases are prepared in parallel: results keep their order, and the first fault is raised as in a loop."""
 
 from collections.abc import Iterator
 

@@ -110,7 +110,7 @@ def test_two_forms(tmp_path: Path) -> None:
     assert remark.severity == "warning" and remark.code == "two_forms"
 
 
-def test_shear_is_an_error(tmp_path: Path) -> None:
+def test_shear_is_a_warning(tmp_path: Path) -> None:
     sheared = AFFINE.copy()
     sheared[0, 2] = 0.5
     (remark,) = check_header(forms(tmp_path / "v.nii.gz", None, sheared))

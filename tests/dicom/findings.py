@@ -1,4 +1,4 @@
-"""A made-up patient for SEG and SR: a series on disk, a liver ball with two lesions, and his `ID.json`."""
+"""A synthetic patient for SEG and SR: a series on disk, a liver ball with two lesions, and the `ID.json`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bytes of a header that no library would write: elements are put into files of explicit VR as they stand."""
+"""Bytes of invalid headers: elements are written unchanged into files of explicit VR."""
 
 from __future__ import annotations
 

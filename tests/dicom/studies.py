@@ -1,4 +1,4 @@
-"""Phantom patients as DICOM studies: one series a phase, with times and words as a scanner writes them."""
+"""Phantom patients as DICOM studies: one series per phase, with the times and words of a scanner."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Studies of a ball in air, whose tags alone say what they are."""
+"""Studies of a ball in air whose tags alone name the phases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Studies and series that come as ZIP or TAR: read like a folder, and nothing of them gets out or stays."""
+"""Studies and series in ZIP or TAR are read like a folder; no extracted file leaves its folder or remains."""
 
 from __future__ import annotations
 

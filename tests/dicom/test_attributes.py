@@ -1,4 +1,4 @@
-"""Each attribute that is read, in each form that the standard does not allow, does what the table says."""
+"""Each attribute, in each form that the standard does not allow, is treated as the table states."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DICOM without preamble, file meta or ending, and in the transfer syntaxes that are seldom met."""
+"""DICOM without preamble, file meta or suffix, and in rare transfer syntaxes."""
 
 from __future__ import annotations
 

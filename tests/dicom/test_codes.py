@@ -1,4 +1,4 @@
-"""Codes are what pydicom's dictionary of DICOM and SNOMED CT says, or stand in a short list of exceptions."""
+"""Codes equal those of pydicom's dictionary of DICOM and SNOMED CT, or are in a short list of exceptions."""
 
 from __future__ import annotations
 

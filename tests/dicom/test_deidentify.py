@@ -1,4 +1,4 @@
-"""De-identified objects tell nothing of the patient anywhere, and still work."""
+"""De-identified objects have no data of the patient and remain valid."""
 
 from __future__ import annotations
 

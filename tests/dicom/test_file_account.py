@@ -1,4 +1,4 @@
-"""What else lies in a study's folder: each file is used or named, and the counts add up."""
+"""Each file of a study's folder is used or named, and the counts add up."""
 
 from __future__ import annotations
 

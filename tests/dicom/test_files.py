@@ -1,4 +1,4 @@
-"""Files of a study that are compressed, hold many slices, or are damaged: read as they are, or named."""
+"""Compressed, multi-frame or damaged files of a study are read, or named in an error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stored values that are no CT numbers: mended where the header says how, else the series is refused."""
+"""Stored values that are not HU are corrected if the header states how; else the series is refused."""
 
 from __future__ import annotations
 

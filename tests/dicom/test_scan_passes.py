@@ -1,4 +1,4 @@
-"""A series scanned in several passes is one stack; a region scanned several times is as many scans."""
+"""A series in several passes is one stack; a region scanned several times gives several scans."""
 
 from __future__ import annotations
 

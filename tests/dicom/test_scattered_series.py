@@ -1,4 +1,4 @@
-"""Every slice with a SeriesInstanceUID of its own: one series again, or one sentence."""
+"""Slices that each have their own SeriesInstanceUID form one series, or one error."""
 
 from __future__ import annotations
 

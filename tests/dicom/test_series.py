@@ -140,7 +140,7 @@ def test_localizers_and_reports_are_left_out(tmp_path: Path) -> None:
     assert np.array_equal(voxels, plain) and "3 files" in remarks[0].problem
 
 
-def test_one_slice_of_another_size_is_left_out_and_many_are_an_error(tmp_path: Path) -> None:
+def test_one_slice_of_another_orientation_is_left_out_and_many_are_an_error(tmp_path: Path) -> None:
     def turned(slice_: Dataset, _: int) -> None:
         slice_.SeriesInstanceUID, slice_.ImageOrientationPatient = "1.2.3", [1, 0, 0, 0, 0, -1]
 

@@ -1,4 +1,4 @@
-"""What a scanner's folder may hold beside the phases, and faults of the phases: each is told apart."""
+"""Other series of a scanner's folder and faulty phases are recognised and named."""
 
 from __future__ import annotations
 

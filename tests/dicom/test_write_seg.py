@@ -1,4 +1,4 @@
-"""A SEG is written and read back by three readers: the same voxels in the same place."""
+"""A SEG is read back by three readers with the same voxels at the same positions."""
 
 from __future__ import annotations
 

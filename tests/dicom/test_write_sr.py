@@ -1,4 +1,4 @@
-"""An SR is written, and read back by highdicom, by a plain walk over its tree, and by dcmqi."""
+"""An SR is read back by highdicom, by a plain walk over its tree, and by dcmqi."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ def test_a_patient_s_result_goes_through_the_lines() -> None:
     )
 
 
-def test_a_score_without_information_gives_the_base_rate() -> None:
+def test_fitted_operating_points_keep_their_shares() -> None:
     calibration = fit_calibration(rows(), 113.0)
     assert set(calibration.points) == {"HCC", "malignant"} and set(calibration.spreads) == set(
         calibration.lines
@@ -126,7 +126,7 @@ def test_a_score_without_information_gives_the_base_rate() -> None:
     assert (chances[~sick] <= calibration.points["HCC"].rule_in).mean() >= 0.95
 
 
-def test_a_result_has_intervals_of_its_probabilities() -> None:
+def test_a_result_has_intervals_and_triage_of_its_probabilities() -> None:
     fitted = fit_calibration(rows(), 113.0)
     reference = fitted._replace(
         points={"HCC": OperatingPoint(0.2, 0.6)},

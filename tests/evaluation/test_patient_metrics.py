@@ -40,11 +40,11 @@ def drawing(*kinds: int) -> np.ndarray:
 
 
 def patient(
-    name: str, message: tuple[int, ...], true: tuple[int, ...], sure: float = 0.8, **more: object
+    name: str, predicted: tuple[int, ...], true: tuple[int, ...], sure: float = 0.8, **more: object
 ) -> dict:
-    """A decollated patient whose prediction gives `sure` to the classes of `message`."""
+    """A decollated patient whose prediction gives `sure` to the classes of `predicted`."""
     maps = np.full((10, *SHAPE), (1 - sure) / 9, np.float32)
-    np.put_along_axis(maps, drawing(*message)[None], sure, axis=0)
+    np.put_along_axis(maps, drawing(*predicted)[None], sure, axis=0)
     truth = drawing(*true)
     label = np.stack([truth, label_components(np.where(truth > 1, truth, 0))]).astype(np.int16)
     tensors = {"pred": maps, "label": label}
@@ -239,7 +239,7 @@ def test_every_file_is_read_back(tmp_path: Path, caplog: pytest.LogCaptureFixtur
     assert "lesion sensitivity" in caplog.text and "LiverMax" in caplog.text
 
 
-def test_files_without_patients(tmp_path: Path) -> None:
+def test_an_evaluation_without_patients_writes_its_files(tmp_path: Path) -> None:
     scores = PatientScores()
     metrics = write_evaluation(tmp_path, scores.rows(), scores, draws=10)
     assert metrics["auc8"]["value"] is None and metrics["auc8"]["n"] == 0

@@ -1,4 +1,4 @@
-"""Groups of a reliability diagram by hand, and the files of an evaluation that judge a calibration."""
+"""Groups of a reliability diagram by hand, and the calibration files of an evaluation."""
 
 from __future__ import annotations
 

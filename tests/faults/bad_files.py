@@ -1,4 +1,4 @@
-"""The table of bad inputs: a patient for each row, spoilt in its way, and what is said of him."""
+"""The table of bad inputs: one corrupted patient per row, and the expected error code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ways to spoil a patient: each gives a function that writes him into a folder and returns his item."""
+"""Ways to corrupt a patient: each gives a function that writes the files and returns the item."""
 
 from __future__ import annotations
 

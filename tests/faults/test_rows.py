@@ -61,8 +61,8 @@ def test_check_reports_all_faults_in_one_pass(cohort: Cohort, tmp_path: Path) ->
     for fault in json.loads((tmp_path / "errors.json").read_text()):
         remarks.setdefault(fault["case"], set()).add(fault["code"])
     for row, item in rows:
-        message = result.pop(item["id"], set())
-        assert message == ({row.code} if row.code else set()), f"row {row.number}, {row.name}: {message}"
+        codes = result.pop(item["id"], set())
+        assert codes == ({row.code} if row.code else set()), f"row {row.number}, {row.name}: {codes}"
         if row.remark:
             assert row.remark in remarks[item["id"]], f"row {row.number}, {row.name}"
     assert not result, "the good patient has no fault"

@@ -1,4 +1,4 @@
-"""What inference leaves of the made-up patient, what SEG and SR must hold of it, and the whole command."""
+"""Results of inference for the synthetic patient, expected contents of SEG and SR, and the whole command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A liver that a box cuts: contact with its sides, extension across them, and the warning that remains."""
+"""A liver cut by the box: contact with its sides, extension across them, and the remaining warning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is unlike the training patients is said among the warnings, and nothing is said of what is usual."""
+"""Inputs unlike the training patients have a warning; usual inputs have none."""
 
 from __future__ import annotations
 

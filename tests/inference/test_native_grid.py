@@ -1,4 +1,4 @@
-"""The way back onto the native grid is MONAI's, and goes no further than something was seen."""
+"""The inverse transform onto the native grid equals MONAI's and covers only the needed box."""
 
 from __future__ import annotations
 
@@ -75,20 +75,20 @@ def test_a_diagnosis_needs_no_more_than_its_reach(tmp_path: Path) -> None:
     pred = copy_metadata({**item, "pred": maps})["pred"]
     near, complete = to_native_grid(pred, reach_mm=3.0), to_native_grid(pred)
     assert near.maps.size < 0.2 * complete.maps.size
-    messages = [
+    diagnoses = [
         diagnose(part.maps, np.linalg.norm(part.affine[:3, :3], axis=0), part.affine)
         for part in (near, complete)
     ]
-    assert messages[0].livermax == pytest.approx(messages[1].livermax, abs=1e-5)
+    assert diagnoses[0].livermax == pytest.approx(diagnoses[1].livermax, abs=1e-5)
     assert (
-        [entry["volume_mm3"] for entry in messages[0].records]
-        == [entry["volume_mm3"] for entry in messages[1].records]
+        [entry["volume_mm3"] for entry in diagnoses[0].records]
+        == [entry["volume_mm3"] for entry in diagnoses[1].records]
         != []
     )
     for name in ("classes", "liver", "instances"):
         mine, theirs = (
             part.to_full_volume(getattr(entry, name))
-            for part, entry in zip((near, complete), messages, strict=True)
+            for part, entry in zip((near, complete), diagnoses, strict=True)
         )
         assert np.array_equal(mine, theirs)
     maps[3, 12, 10, 6] = torch.nan

@@ -1,4 +1,4 @@
-"""From a patient branch's scores to its metrics and files; without a branch nothing of it is written."""
+"""Scores of a patient branch reach metrics and files; without a branch none is written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an answer would be without a phase: as if that phase had not been scanned."""
+"""A result without a phase equals the result of a scan without that phase."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SEG and SR of a series whose header has no identifiers, or placeholders; the page comes in any case."""
+"""SEG and SR of a series without identifiers or with placeholders; the page is written in any case."""
 
 from __future__ import annotations
 

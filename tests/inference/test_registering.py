@@ -1,4 +1,4 @@
-"""Inference that registers first: from phases of separate breath-holds to results that say what was moved."""
+"""Inference with registration: results of phases of separate breath-holds name the registered phases."""
 
 from __future__ import annotations
 

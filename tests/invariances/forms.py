@@ -1,4 +1,4 @@
-"""One scan in many files: axes in any order, voxel types, scales, headers, packed or not."""
+"""One scan in many files: any order of axes, voxel types, scales, headers, compressed or not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One answer, whatever the workers, the order of patients, the batch of windows, place, locale or clock."""
+"""Results do not depend on workers, order of patients, batch of windows, path, locale or time zone."""
 
 from __future__ import annotations
 

@@ -25,13 +25,13 @@ def slowly(path: Path, text: str) -> None:
 
 def main(text: list[str]) -> None:
     run_id = text[text.index("run") + 1]
-    message = dict(zip(text[text.index("run") + 2 :: 2], text[text.index("run") + 3 :: 2], strict=True))
+    options = dict(zip(text[text.index("run") + 2 :: 2], text[text.index("run") + 3 :: 2], strict=True))
     if run_id == "run":
-        result = Path(message["--output"])
+        result = Path(options["--output"])
         slowly(result, json.dumps({"oracle": 0.97}))
         slowly(result.with_name("patients.csv"), "id,HCC\nP1,0.25\n")
         return
-    folder = Path(message["--output_dir"])
+    folder = Path(options["--output_dir"])
     folder.mkdir(parents=True, exist_ok=True)
     if run_id == "training":
         steps = folder / "steps"
@@ -42,7 +42,7 @@ def main(text: list[str]) -> None:
         slowly(folder / "training.log", "Epoch[1] Metrics -- loss: 1.0 cpu_seconds: 2.0\n")
         slowly(folder / "model.pt", "weights of " + folder.name)
         return
-    weights = Path(message["--model_file"]).read_text(encoding="utf-8")
+    weights = Path(options["--model_file"]).read_text(encoding="utf-8")
     slowly(folder / "metrics.json", json.dumps({"auc8": 0.9, "from": weights}))
     slowly(folder / "patients.csv", "id,HCC\nP1,0.25\n")
     slowly(folder / "lesions.csv", "id,type\nP1,HCC\n")

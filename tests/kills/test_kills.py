@@ -157,8 +157,8 @@ def test_a_full_disk_is_reported_and_leaves_no_partial_file(
     """The first limit stops volumes and answers, the second even the list of errors."""
     out = tmp_path / "out"
     options = {"dataset_dir": str(toys), "output_dir": str(out), "model_file": weights, "pages": False}
-    status, message = run_to_end(lambda: workflow("inference", **NATIVE, **options).run(), largest=largest)
-    assert status == 1 and "File too large" in message
+    status, output = run_to_end(lambda: workflow("inference", **NATIVE, **options).run(), largest=largest)
+    assert status == 1 and "File too large" in output
     remaining = files(out, hidden=True) if out.exists() else {}
     assert not [name for name in remaining if ".writing-" in name], "nothing half-written stays behind"
     for path in out.glob("*.nii.gz"):
@@ -169,5 +169,5 @@ def test_a_full_disk_is_reported_and_leaves_no_partial_file(
 
 def test_a_read_only_folder_is_reported(toys: Path, weights: str) -> None:
     options = {"dataset_dir": str(toys), "output_dir": "/proc/lidia", "model_file": weights}
-    status, message = run_to_end(lambda: workflow("inference", **NATIVE, **options, pages=False).run())
-    assert status == 1 and "/proc/lidia" in message
+    status, output = run_to_end(lambda: workflow("inference", **NATIVE, **options, pages=False).run())
+    assert status == 1 and "/proc/lidia" in output

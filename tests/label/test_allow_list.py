@@ -1,4 +1,4 @@
-"""What the list of endpoints takes and refuses; no server is needed for it."""
+"""Accepted and refused values of the endpoints' allow list; no server is needed."""
 
 from __future__ import annotations
 

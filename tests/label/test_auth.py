@@ -1,4 +1,4 @@
-"""With `MONAI_LABEL_AUTH_ENABLE` a server answers whoever has a valid token of the realm, and nobody else."""
+"""With `MONAI_LABEL_AUTH_ENABLE` a server answers only requests with a valid token of the realm."""
 
 from __future__ import annotations
 

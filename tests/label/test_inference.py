@@ -164,9 +164,9 @@ def test_labels_of_a_client_that_counts_its_segments_get_our_numbers(
     annotation = (np.asarray(label.dataobj) > 0).astype(np.uint8)
     annotation[tuple(np.argwhere(annotation)[0])] = 2
     nib.save(nib.Nifti1Image(annotation, label.affine), tmp_path / "saved.nii.gz")
-    messages = [{"name": "liver", "idx": 1}, {"name": "cyst", "idx": 2}]
+    segments = [{"name": "liver", "idx": 1}, {"name": "cyst", "idx": 2}]
     server.upload(truth / f"{patients[3]}.nii.gz", "counted")
-    server.save_label(tmp_path / "saved.nii.gz", "counted", label_info=messages)
+    server.save_label(tmp_path / "saved.nii.gz", "counted", label_info=segments)
     remaining = nib.load(server.study / "labels/final/counted.nii.gz")
     assert set(np.unique(np.asarray(remaining.dataobj))) == {0, 1, CLASSES.index("cyst")}
     np.testing.assert_allclose(remaining.affine, label.affine, atol=1e-4)

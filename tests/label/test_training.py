@@ -1,4 +1,4 @@
-"""Labels that users save make better weights, or none; a kill leaves study and weights as they were."""
+"""Saved labels give better weights or none; a kill leaves study and weights unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calibration against scikit-learn and against what is known by construction."""
+"""Calibration against scikit-learn and against results known by construction."""
 
 from __future__ import annotations
 
@@ -84,11 +84,11 @@ def test_the_spread_is_that_of_refitted_lines() -> None:
     for _ in range(300):
         scores = rng.random(400)
         fits.append(fit_platt(scores, rng.random(400) < apply_platt(scores, true)))
-    message = estimate_platt_covariance(rng.random(400), true)
+    spread = estimate_platt_covariance(rng.random(400), true)
     result = np.cov(np.array(fits).T)
-    assert message.slope_variance == pytest.approx(result[0, 0], rel=0.35)
-    assert message.intercept_variance == pytest.approx(result[1, 1], rel=0.35)
-    assert message.covariance == pytest.approx(result[0, 1], abs=0.3 * np.sqrt(result[0, 0] * result[1, 1]))
+    assert spread.slope_variance == pytest.approx(result[0, 0], rel=0.35)
+    assert spread.intercept_variance == pytest.approx(result[1, 1], rel=0.35)
+    assert spread.covariance == pytest.approx(result[0, 1], abs=0.3 * np.sqrt(result[0, 0] * result[1, 1]))
     chance = apply_platt(0.9, true)
     hits = [
         low <= chance <= high
@@ -96,7 +96,7 @@ def test_the_spread_is_that_of_refitted_lines() -> None:
         for low, high in [compute_platt_interval(0.9, line, estimate_platt_covariance(rng.random(400), line))]
     ]
     assert 0.9 < np.mean(hits) <= 0.99, "a 95 % interval holds the truth about that often"
-    slopes = [compute_slope_interval(line, message) for line in fits]
+    slopes = [compute_slope_interval(line, spread) for line in fits]
     assert 0.9 < np.mean([low <= true.slope <= high for low, high in slopes]) <= 0.99
 
 

@@ -1,4 +1,4 @@
-"""Areas under the curve against scikit-learn, and who has what."""
+"""Areas under the curve against scikit-learn, and the classes of patients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A patient's row: strata of size, thresholds, and the columns of each kind of answer."""
+"""A patient's row: strata of size, thresholds, and the columns of each kind of result."""
 
 from __future__ import annotations
 

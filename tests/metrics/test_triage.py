@@ -1,4 +1,4 @@
-"""Operating points by hand, and what they promise on any cohort they were chosen on."""
+"""Operating points by hand, and their guarantees on the cohort that they were chosen on."""
 
 from __future__ import annotations
 

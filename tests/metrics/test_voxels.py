@@ -1,4 +1,4 @@
-"""Dice against MONAI and against counts by hand, with the edges."""
+"""Dice against MONAI and against counts by hand, with edge cases."""
 
 from __future__ import annotations
 

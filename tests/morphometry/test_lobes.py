@@ -1,4 +1,4 @@
-"""The plane between the lobes, worked by hand, whatever way a volume is stored."""
+"""The plane between the lobes, computed by hand, for any storage order of the axes."""
 
 from __future__ import annotations
 

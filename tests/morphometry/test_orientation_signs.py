@@ -1,4 +1,4 @@
-"""A header that is mirrored or turned is contradicted by where spine, liver and lungs lie."""
+"""A mirrored or turned header contradicts the positions of spine, liver and lungs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which voxels speak for a lesion and for the liver."""
+"""Voxels that represent a lesion and the liver."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One ONNX file gives the network's answers for every subset of phases and any size, in each runtime."""
+"""One ONNX file gives the network's results for every subset of phases and any size, in each runtime."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What LIDIA's forward passes hand on: proposals, the share of the semantic head, the map's resolution."""
+"""LIDIA's forward pass: proposals, the share of the semantic head, the map's resolution."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The network's contract: one tensor in, one tensor out, NaN is 'not there'."""
+"""The network's contract: one tensor in, one tensor out, NaN marks an absent phase."""
 
 from itertools import combinations
 

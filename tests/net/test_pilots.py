@@ -1,4 +1,4 @@
-"""Mask-piloted queries: which masks they are given, and what they read under them."""
+"""Mask-piloted queries: the masks that they receive, and what they attend to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of options covers every config, and the documents say what it says."""
+"""The table of options covers every config, and the documents list the same options."""
 
 from __future__ import annotations
 

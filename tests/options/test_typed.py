@@ -1,4 +1,4 @@
-"""What a user types reaches the job: the real parsers of python-fire and MONAI, every config, no job run."""
+"""Options reach the job unchanged through python-fire and MONAI, for every config; no job is run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rules by which radiologists read, asserted of what the tables draw (facts 1.5)."""
+"""Rules by which radiologists read, checked on samples of the tables."""
 
 from __future__ import annotations
 

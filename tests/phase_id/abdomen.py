@@ -1,4 +1,4 @@
-"""A body of fat with a spine and a tube before it: what the search for the aorta needs, and no more."""
+"""A body of fat with a spine and a tube before it, for the tests of the aorta search."""
 
 from __future__ import annotations
 

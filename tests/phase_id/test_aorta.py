@@ -1,4 +1,4 @@
-"""Blood of the aorta is measured where a tube before the spine is surely the aorta, and nowhere else."""
+"""Blood is measured only where a tube before the spine is certainly the aorta."""
 
 from __future__ import annotations
 

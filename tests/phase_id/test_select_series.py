@@ -1,4 +1,4 @@
-"""From a folder of DICOM files to the series of each phase: what is taken, why, and what is refused."""
+"""From a folder of DICOM files to the series of each phase: selection, reasons, refusals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the user names for a phase is taken, whatever its words or tags say, if it can be read as a volume."""
+"""A series that the user names for a phase is used if it is a volume, also against its words or tags."""
 
 from __future__ import annotations
 

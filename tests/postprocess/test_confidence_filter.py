@@ -1,4 +1,4 @@
-"""Doubtful lesions: a component stays if it is a lesion for sure somewhere."""
+"""Uncertain lesions: a component is kept if one of its voxels is certainly a lesion."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lesions out of a class map: joining, naming, dropping, measuring."""
+"""Lesions of a class map: joining, typing, removal, measurement."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Types that cannot occur are no answer, and their share goes to what is left."""
+"""Excluded types have no probability; their share is distributed over the others."""
 
 from __future__ import annotations
 

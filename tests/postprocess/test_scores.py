@@ -1,4 +1,4 @@
-"""LiverMax and the pixel count: what counts, and above all what does not."""
+"""LiverMax and the pixel count: the voxels that count, and those that do not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Seven toy patients, and the raw folder that they become; never write there."""
+"""Seven toy patients, and the raw folder exported from them; read only."""
 
 from __future__ import annotations
 

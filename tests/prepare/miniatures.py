@@ -1,4 +1,4 @@
-"""Miniatures of public data sets: volumes, masks and tables of a few kilobytes, and what became of them."""
+"""Miniatures of public data sets: volumes, masks and tables of a few kilobytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tests of nnU-Net's folders share: export, the fault of a call, names and voxels of files."""
+"""Helpers for tests of nnU-Net's folders: export, the fault of a call, names and voxels of files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folds: every patient once, types spread evenly, the same for the same seed."""
+"""Folds: every patient once, types distributed evenly, equal for an equal seed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page on data sets prints the one table of words, and tells of every set."""
+"""The page on data sets has the table of terms and every data set."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def row(source: str, text: DatasetTerms) -> str:
         number = f" ({numbers[word]})" if word in numbers else ""
         side = SIDES.get(text.malignant.get(word), "")
         classes.setdefault((kind or "*you say*") + side, []).append(word + number)
-    messages = [
+    columns = [
         "; ".join(f"{ours}: {', '.join(theirs)}" for ours, theirs in part.items())
         for part in (phases, classes)
     ]
-    return f"| `{source}` | {messages[0]} | {messages[1]} | {text.annotated} |"
+    return f"| `{source}` | {columns[0]} | {columns[1]} | {text.annotated} |"
 
 
 @pytest.mark.parametrize("source", SETS)

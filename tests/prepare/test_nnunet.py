@@ -1,4 +1,4 @@
-"""Out and in again is the same; and what nnU-Net itself says of our folder."""
+"""Export and import again give the same; nnU-Net accepts the exported folder."""
 
 from __future__ import annotations
 

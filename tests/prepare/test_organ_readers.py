@@ -1,4 +1,4 @@
-"""Readers of sets of organs and of masks a slice, each on a miniature of its layout."""
+"""Readers of organ data sets and of masks per slice, each on a miniature of its layout."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Readers of DICOM archives in which nobody drew anything, and the rule that tells phases."""
+"""Readers of DICOM archives without annotations, and the rule that names phases."""
 
 from __future__ import annotations
 

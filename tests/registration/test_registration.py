@@ -1,4 +1,4 @@
-"""Registration of phases: how exact it is on phantoms that know their breathing; failure is noticed."""
+"""Registration of phases: its error on phantoms of known breathing, and detected failures."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def digest(folder: Path) -> dict[str, str]:
 
 
 def errors_of(patient: dict[str, Any], phase: str, field: Path) -> tuple[float, float]:
-    """Mean error (mm) in the liver, before and after: where places went, where they are said to have gone."""
+    """Mean error (mm) in the liver, before and after: true and estimated displacements."""
     liver = nib.load(patient["true_liver"])
     index = np.argwhere(np.asarray(liver.dataobj) > 0).T
     places = liver.affine[:3, :3] @ index + liver.affine[:3, 3:]
@@ -60,9 +60,9 @@ def errors_of(patient: dict[str, Any], phase: str, field: Path) -> tuple[float, 
     at = np.linalg.inv(result.affine)
     at = at[:3, :3] @ places + at[:3, 3:]
     parts = np.asarray(result.dataobj)[:, :, :, 0]
-    message = places + [map_coordinates(parts[..., axis], at, order=1) for axis in range(3)]
+    displaced = places + [map_coordinates(parts[..., axis], at, order=1) for axis in range(3)]
     return float(np.linalg.norm(places - true, axis=0).mean()), float(
-        np.linalg.norm(message - true, axis=0).mean()
+        np.linalg.norm(displaced - true, axis=0).mean()
     )
 
 
@@ -126,7 +126,7 @@ def with_moving(
     return {**patient, "phases": {**patient["phases"], "delayed": str(path)}}
 
 
-def test_a_phase_of_another_body_is_not_registered(patient: dict[str, Any], tmp_path: Path) -> None:
+def test_a_phase_of_noise_is_not_registered(patient: dict[str, Any], tmp_path: Path) -> None:
     image = nib.load(patient["phases"]["delayed"])
     noise = np.random.default_rng(0).normal(-100, 300, image.shape)
     item = with_moving(patient, tmp_path, noise, image.affine)
@@ -154,7 +154,7 @@ def stand_in(folder: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     monkeypatch.setattr(select_transform, "__file__", str(folder / "select_transform.py"))
 
 
-def test_a_hanging_method_is_stopped_and_its_last_field_is_used(
+def test_a_hanging_method_is_stopped_at_the_time_limit(
     patient: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shift = np.eye(4)

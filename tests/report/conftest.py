@@ -1,4 +1,4 @@
-"""A finished run of two patients, made by hand: what the report reads, without any network."""
+"""A finished run of two patients, written by hand: the input of the report, without a network."""
 
 from __future__ import annotations
 

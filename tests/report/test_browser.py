@@ -80,9 +80,9 @@ def keys(chromium: Browser, *pressed: str) -> None:
 
 def read_viewer(chromium: Browser) -> tuple[str, list[str]]:
     """What the page says of its slice, and the pictures that it shows."""
-    said = chromium.run("return document.getElementById('where').textContent")
+    position = chromium.run("return document.getElementById('where').textContent")
     seen = chromium.run("return [...document.querySelectorAll('#viewer img')].map((image) => image.src)")
-    return said, seen
+    return position, seen
 
 
 def test_arrow_keys_move_the_slice_in_all_phases(chromium: Browser, pages: dict[str, Path]) -> None:

@@ -1,4 +1,4 @@
-"""Probabilities are shown with what is known of them, and nothing is claimed of the rest."""
+"""Probabilities have their intervals and triage; missing parts are not printed."""
 
 from __future__ import annotations
 

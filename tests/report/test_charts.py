@@ -1,4 +1,4 @@
-"""Charts say their numbers, and survive what is not a number."""
+"""Charts have their numbers, and accept missing ones."""
 
 from __future__ import annotations
 

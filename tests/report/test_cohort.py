@@ -1,4 +1,4 @@
-"""The table of all patients says what their files say, and links to what is there."""
+"""The table of all patients has the values of their files, and links to existing pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Outlines lie where the voxels are, as a radiologist holds the picture."""
+"""Contours are at their voxels, in radiological orientation."""
 
 from __future__ import annotations
 

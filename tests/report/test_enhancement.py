@@ -1,4 +1,4 @@
-"""The chart and the table of HU say the same."""
+"""The chart and the table have the same HU."""
 
 from __future__ import annotations
 
@@ -50,6 +50,6 @@ def test_the_table_has_the_difference_and_dashes_for_what_was_not_scanned() -> N
     ]
 
 
-def test_a_lesion_outside_every_phase_is_named() -> None:
+def test_a_chart_without_measured_lesion_has_a_remark() -> None:
     nothing = Curve("lesion", "lesion", {"nc": math.nan})
     assert "beyond what was scanned" in draw_chart([nothing, nothing._replace(style="liver")], "")

@@ -1,4 +1,4 @@
-"""Each patient's page stands beside his other files and says what they say, whatever they hold."""
+"""Each patient's page is beside their other files and has their values, for any content."""
 
 from __future__ import annotations
 

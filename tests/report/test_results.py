@@ -1,4 +1,4 @@
-"""Truth and matches beside a hand-made patient."""
+"""Truth and matches of a patient written by hand."""
 
 from __future__ import annotations
 

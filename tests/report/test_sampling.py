@@ -1,4 +1,4 @@
-"""Whatever grid a phase has, a place shows what lies there."""
+"""Samples have the values at their positions, on any grid of a phase."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The aorta stands beside lesions and liver where it is surely found and holds blood alone."""
+"""The aorta is drawn beside lesions and liver where it is certainly found and holds blood alone."""
 
 from __future__ import annotations
 

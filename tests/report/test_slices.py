@@ -1,4 +1,4 @@
-"""The plane lies where the patient says, whatever grid a phase has."""
+"""The slice is at the same position of the patient, on any grid of a phase."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page says what the files say, needs nothing beside it, and is whole or not there."""
+"""The page has the values of the files, needs no other file, and is complete or absent."""
 
 from __future__ import annotations
 

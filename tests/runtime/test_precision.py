@@ -1,4 +1,4 @@
-"""One key, `precision`, decides between fp32, bf16 and fp16."""
+"""The key `precision` selects fp32, bf16 or fp16."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Evaluations of invented patients by the bundle's own metrics: what a study's archive is made of."""
+"""Evaluations of invented patients by the bundle's own metrics, the content of a study's archive."""
 
 from __future__ import annotations
 
@@ -54,13 +54,13 @@ def evaluate(folder: Path, *, seed: int, skill: float, count: int = 40, draws: i
 
     for number, kinds in enumerate(truths(count)):
         truth = maps(list(kinds))
-        messages = [
+        predicted = [
             kind
             if kind and generator.random() < skill
             else int(generator.integers(2, 10)) * (generator.random() < 0.4)
             for kind in kinds
         ]
-        classes = np.where(maps(messages, 4) > 1, maps(messages, 4), 0).astype(np.uint8)
+        classes = np.where(maps(predicted, 4) > 1, maps(predicted, 4), 0).astype(np.uint8)
         instances = label_components(classes).astype(np.uint16)
         present = np.array([kind in kinds for kind in range(2, 10)], float)
         raw = dict(

@@ -1,4 +1,4 @@
-"""What a study says beforehand of its cost, and what a training cost in the end."""
+"""The estimated cost of a study, and the measured cost of a training."""
 
 from __future__ import annotations
 

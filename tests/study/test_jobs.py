@@ -1,4 +1,4 @@
-"""What a study runs, in which order, and when a row counts as done."""
+"""The jobs of a study, their order, and when a row is finished."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Processes of a study that are killed, that fail, and that an earlier study left behind."""
+"""Processes of a study that are killed, that fail, and that an earlier study left running."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ for step in range(len(file.read_text().split()) if file.is_file() else 0, last):
 
 
 def job(
-    folder: Path, name: str = "lidia/training", code: str = COUNTING, after: str | None = None, **message
+    folder: Path, name: str = "lidia/training", code: str = COUNTING, after: str | None = None, **options
 ) -> Job:
-    message = {"last": 5, "pause": 0.0, "key": "one", **message}
-    arguments = [str(folder / "steps"), str(message["last"]), str(message["pause"])]
+    options = {"last": 5, "pause": 0.0, "key": "one", **options}
+    arguments = [str(folder / "steps"), str(options["last"]), str(options["pause"])]
     return Job(
-        name, "training", [sys.executable, "-c", code, *arguments], folder, "", message["key"], after, 1.0
+        name, "training", [sys.executable, "-c", code, *arguments], folder, "", options["key"], after, 1.0
     )
 
 

@@ -1,4 +1,4 @@
-"""The worth of registration: measured patient by patient, gone on with where it was stopped."""
+"""The benefit of registration is measured per patient, and an interrupted measurement resumes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A study reads whichever rules an evaluation holds, and oracle and floor stand in the same tables."""
+"""A study reads all rules of an evaluation; oracle and floor are in the same tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small study from trainings to its page; it is not repeated, here or where only its archive is."""
+"""A small study from trainings to its page; finished rows are not repeated, here or from the archive."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The study's figures are those that a few independent lines make of the stored predictions."""
+"""The study's figures equal those computed independently from the stored predictions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Four-phase patients of a few thousand voxels, a liver ball with one lesion each, and a network for them."""
+"""Four-phase patients of a few thousand voxels, a liver ball with one lesion each, and a small network."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def test_the_metadata_s_figures_are_the_study_s(
     bundle: Path, cohort_metrics: tuple[str, dict[str, Any]]
 ) -> None:
     cohort, result = cohort_metrics
-    message = json.loads((bundle / "configs/metadata.json").read_text(encoding="utf-8"))["eval_metrics"]
+    metrics = json.loads((bundle / "configs/metadata.json").read_text(encoding="utf-8"))["eval_metrics"]
     names = {
         "auc8": "auc8",
         "auc2": "auc2",
@@ -98,4 +98,4 @@ def test_the_metadata_s_figures_are_the_study_s(
         "liver_dice": "liver_dice",
     }
     expected = {f"{name}_synthetic_{cohort}": round(result[key]["value"], 3) for name, key in names.items()}
-    assert {name: value for name, value in message.items() if name.endswith(cohort)} == expected
+    assert {name: value for name, value in metrics.items() if name.endswith(cohort)} == expected

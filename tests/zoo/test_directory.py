@@ -1,4 +1,4 @@
-"""The files that the model zoo asks for, and nothing that it refuses."""
+"""The files that the model zoo requires, and none that it refuses."""
 
 from __future__ import annotations
 

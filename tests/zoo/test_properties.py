@@ -1,4 +1,4 @@
-"""The names by which other programs reach into a workflow: `check_properties` of each entry config."""
+"""The properties by which other programs use a workflow: `check_properties` of each entry config."""
 
 from __future__ import annotations
 
