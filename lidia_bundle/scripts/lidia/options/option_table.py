@@ -34,7 +34,7 @@ OPTIONS: dict[str, OptionKind] = {
     **dict.fromkeys(("output_dir", "output", "cache_dir", "registered_dir", "runtime_dir", "archive"), PATH),
     **dict.fromkeys(("results_dir", "evaluation_dir", "training_dir", "judged_dir", "docs_dir"), PATH),
     **dict.fromkeys(("pretrained", "previous"), PATH),
-    "model_file": PATHS,
+    **dict.fromkeys(("model_file", "inference_config"), PATHS),
     # ids, titles and names
     **dict.fromkeys(("case_id", "title", "section", "command", "reference", "progress", "source"), TEXT),
     "background_phase": choice_kind(*PHASES),
@@ -46,7 +46,7 @@ OPTIONS: dict[str, OptionKind] = {
     "runtime": choice_kind("torch", "onnx", "openvino"),
     "phases": names_kind(PHASES),
     "types": names_kind(LESION_TYPES),
-    **dict.fromkeys(("sections", "only", "looks", "trusted"), names_kind()),
+    **dict.fromkeys(("sections", "only", "looks", "trusted", "accept", "refuse"), names_kind()),
     **dict.fromkeys(("phase_map", "class_map", "masks"), MAPPING),
     # switches
     **dict.fromkeys(("tta", "save_probabilities", "explain", "pages", "dicom", "skip_existing"), FLAG),
@@ -60,7 +60,9 @@ OPTIONS: dict[str, OptionKind] = {
         integer_kind(1),
     ),
     "probe_steps": integer_kind(0),
-    **dict.fromkeys(("seed", "rank", "num_workers", "workers", "subset_patients"), integer_kind(0)),
+    **dict.fromkeys(
+        ("seed", "rank", "num_workers", "workers", "subset_patients", "mirror_axis"), integer_kind(0)
+    ),
     "folds": integer_kind(2),
     **dict.fromkeys(("overlap", "ema_decay"), number_kind(0.0, 1.0)),
     **dict.fromkeys(("random_subset_prob", "boundary_fraction", "min_lr_factor"), FRACTION),

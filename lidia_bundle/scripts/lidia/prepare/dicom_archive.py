@@ -51,6 +51,29 @@ def _read_studies(
     read: Path, write: Path, phase_map: Mapping[str, Any] | None, private: bool, account: Account
 ) -> Sections:
     unreadable: list[CaseError] = []
+    studies = list_ct_studies(read, unreadable, account)
+    if not studies:
+        remedy = "check --input_dir"
+        raise CaseError("datalist", str(read), "no study holds CT slices", remedy, "no_series")
+    options: dict[str, Any] = {"phase_map": phase_map, "private": private}
+    work = partial(make_item, write=write, unreadable=unreadable, account=account, **options)
+    entries: list[NamedStudy | CaseError] = [*name_studies(studies, private)]
+    entries += list_strays(studies, unreadable)
+    items = process_cases(entries, work, lambda entry: {"id": entry[0]}, write)
+    return {"training": [], "validation": [], "test": items}
+
+
+def list_ct_studies(read: Path, unreadable: list[CaseError], account: Account) -> list[Study]:
+    """Lists the studies below a folder that hold CT slices; records the files of the others as left out.
+
+    Args:
+        read: the archive.
+        unreadable: receives the errors of files that should be DICOM and cannot be read.
+        account: of the archive.
+
+    Raises:
+        CaseError: if there is no DICOM file.
+    """
     all_studies = find_studies(read, unreadable, account)
     studies = [study for study in all_studies if any(_is_volume(series) for series in study.series)]
     for study in all_studies:
@@ -58,15 +81,7 @@ def _read_studies(
             record_left_out_series(account, [(series, series.kind) for series in study.series], "")
     if len(studies) < len(all_studies):
         logger.warning(f"{len(all_studies) - len(studies)} studies without CT slices were left out")
-    if not studies:
-        remedy = "check --input_dir"
-        raise CaseError("datalist", str(read), "no study holds CT slices", remedy, "no_series")
-    options: dict[str, Any] = {"phase_map": phase_map, "private": private}
-    work = partial(_make_item, write=write, unreadable=unreadable, account=account, **options)
-    entries: list[NamedStudy | CaseError] = [*_name_studies(studies, private)]
-    entries += _find_strays(studies, unreadable)
-    items = process_cases(entries, work, lambda entry: {"id": entry[0]}, write)
-    return {"training": [], "validation": [], "test": items}
+    return studies
 
 
 def _is_volume(series: Series) -> bool:
@@ -74,7 +89,7 @@ def _is_volume(series: Series) -> bool:
     return series.extent > 0 or series.kind in ("geometry", "bad_value")
 
 
-def _name_studies(studies: Sequence[Study], private: bool) -> list[NamedStudy]:
+def name_studies(studies: Sequence[Study], private: bool) -> list[NamedStudy]:
     """Makes an id for each study: the patient's, with the date if there are several, numbered for ties."""
     names = [make_case_id(study, private=private) for study in studies]
     repeats = Counter(names)
@@ -89,8 +104,8 @@ def _name_studies(studies: Sequence[Study], private: bool) -> list[NamedStudy]:
     return list(zip(names, studies, strict=True))
 
 
-def _find_strays(studies: Sequence[Study], unreadable: Sequence[CaseError]) -> list[CaseError]:
-    """Returns unreadable files whose folder holds no study, so that their patient is unknown."""
+def list_strays(studies: Sequence[Study], unreadable: Sequence[CaseError]) -> list[CaseError]:
+    """Lists unreadable files whose folder holds no study, so that their patient is unknown."""
     beside = {path.parent for study in studies for path in _list_paths(study)}
     return [fault for fault in unreadable if Path(fault.file).parent not in beside]
 
@@ -99,9 +114,21 @@ def _list_paths(study: Study) -> Iterator[Path]:
     return (path for series in study.series for path in series.paths)
 
 
-def _make_item(
+def make_item(
     entry: NamedStudy, *, write: Path, unreadable: Sequence[CaseError], account: Account, **options: Any
 ) -> dict[str, Any]:
+    """Writes the phases of a study and returns its item of the datalist.
+
+    Args:
+        entry: id and study.
+        write: phases go to `phases/ID/` in it.
+        unreadable: files that cannot be read; a study beside one of them is incomplete.
+        account: of the archive.
+        **options: `phase_map` and `private`, see `select_series`.
+
+    Raises:
+        CaseError: if the study is invalid.
+    """
     case, study = entry
     folders = {path.parent for path in _list_paths(study)}
     try:

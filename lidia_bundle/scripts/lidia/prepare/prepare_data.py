@@ -17,18 +17,21 @@ from scripts.lidia.prepare.cross_validation import Sections, format_folds, make_
 from scripts.lidia.prepare.datalist_summary import write_summary
 from scripts.lidia.prepare.dataset_account import close_account
 from scripts.lidia.prepare.dicom_archive import read_archive
+from scripts.lidia.prepare.liver_masks import describe_inference, make_liver_masks
+from scripts.lidia.prepare.mask_gate import MaskGate
 from scripts.lidia.prepare.nnunet_export import export_nnunet
 from scripts.lidia.prepare.nnunet_import import import_nnunet
 from scripts.lidia.prepare.output_folder import logger, process_cases, record_settings
 from scripts.lidia.prepare.readers import DATASET_TERMS, RAW, READERS, REFUSED, Layout
 from scripts.lidia.prepare.register_cohort import register_cohort
 
+UNLABELLED = "unlabelled"
 LIST_SOURCES = {
     "folds": "folds of a datalist",
     "to_nnunet": "nnU-Net's raw folder from a datalist",
     "register": "a datalist whose phases are registered",
 }
-SOURCES = (*LIST_SOURCES, "nnunet", "dicom", *RAW, *READERS)
+SOURCES = (*LIST_SOURCES, "nnunet", "dicom", UNLABELLED, *RAW, *READERS)
 
 
 def prepare(
@@ -48,6 +51,13 @@ def prepare(
     deidentify: bool = False,
     register: str = "greedy",
     register_limit_s: float = 300.0,
+    inference_config: str | Sequence[str] | None = None,
+    model_file: str | Sequence[str] | None = None,
+    device: Any = None,
+    mirror_axis: int = 2,
+    mask_gate: MaskGate | None = None,
+    accept: Sequence[str] | None = None,
+    refuse: Sequence[str] | None = None,
 ) -> Path:
     """Converts other folders to a datalist, a datalist to nnU-Net, or a datalist to folds.
 
@@ -55,6 +65,7 @@ def prepare(
         source: `nnunet` or a public data set (see `READERS`): read `input_dir`, write `dataset.json` and
             `summary.json` into `dataset_dir`; `to_nnunet`: read a datalist, write the raw folder
             `dataset_dir`; `dicom`: find the studies in `input_dir`, write their phases and `dataset.json`;
+            `unlabelled`: make liver masks of the CT in `input_dir`, write them, a page and `dataset.json`;
             `folds`: read a datalist, write `dataset_fold0.json` and so on into `dataset_dir`; `register`:
             read a datalist, write registered phases and their list.
         input_dir: folder to read; nothing is written into it.
@@ -70,7 +81,15 @@ def prepare(
         register: for `register`, the method, "greedy" or "convexadam".
         register_limit_s: for `register`, time limit in seconds per pair of phases.
         ct: for `to_nnunet`, whether nnU-Net scales channels as CT; by default those that all cases have.
-        deidentify: for `dicom`, makes ids and logs that do not identify the patients.
+        inference_config: for `unlabelled`, `inference.json` and its overlays, which make the masks.
+        model_file: for `unlabelled`, weights; None takes those of `inference_config`.
+        device: for `unlabelled`; None takes that of `inference_config`.
+        mirror_axis: for `unlabelled`, axis of the mirrored second pass (0 right-left, 1 posterior-anterior,
+            2 inferior-superior).
+        mask_gate: for `unlabelled`, accepts or refuses a mask.
+        accept: for `unlabelled`, ids whose masks are used although the gate refuses them.
+        refuse: for `unlabelled`, ids that are not used.
+        deidentify: for `dicom` and `unlabelled`, makes ids and logs that do not identify the patients.
 
     Returns:
         Path of the (first) written list.
@@ -102,12 +121,32 @@ def prepare(
     if not read.is_dir():
         raise CaseError("datalist", str(read), "there is no such folder", "check --input_dir", "missing")
     settings: dict[str, Any] = {"phase_map": phase_map, "class_map": class_map, "masks": masks}
-    if source == "dicom":
+    if source in ("dicom", UNLABELLED):
         settings["deidentify"] = deidentify
+    if source == UNLABELLED:
+        if inference_config is None:
+            remedy = "give --inference_config lidia_bundle/configs/inference.json"
+            raise CaseError("datalist", str(read), "no inference config is given", remedy, "missing")
+        settings |= {"mirror_axis": mirror_axis, **describe_inference(inference_config, model_file)}
     record_settings(write, {"source": source, "input_dir": str(read), **settings})
     if source == "dicom":
         sections = read_archive(read, write, phase_map=phase_map, private=deidentify)
         return write_datalist(write / "dataset.json", sections, description="found in a DICOM archive")
+    if source == UNLABELLED:
+        sections, faults = make_liver_masks(
+            read,
+            write,
+            config=inference_config or (),
+            gate=mask_gate or MaskGate(),
+            model_file=model_file,
+            device=device,
+            mirror_axis=mirror_axis,
+            phase_map=phase_map,
+            private=bool(deidentify),
+            accept=accept or (),
+            refuse=refuse or (),
+        )
+        return _write_masked(sections, faults, write, settings["weights_sha256"], folds, seed)
     terms = DATASET_TERMS[source]
     layout = Layout(read, phase_map or {}, class_map or {}, masks or {}, terms, Account(read))
     left_out: list[CaseError] = []
@@ -134,6 +173,39 @@ def prepare(
     if len(parts) > 1:
         _write_folds(parts, write, str(written))
     return written
+
+
+def _write_masked(
+    sections: Sections,
+    faults: Sequence[CaseError],
+    folder: Path,
+    weights: Sequence[str],
+    folds: int | None,
+    seed: int,
+) -> Path:
+    """Writes the list of the scans whose liver masks were accepted, and its folds.
+
+    Raises:
+        CaseError: if no mask was accepted; if files are faulty, after the list of the others is written.
+    """
+    path = folder / "dataset.json"
+    if not sections["training"]:
+        path.unlink(missing_ok=True)  # of an earlier run
+        if not faults:
+            remedy = "look at masks.html, and keep the masks that are good by --accept ID"
+            raise CaseError("datalist", str(folder), "no liver mask was accepted", remedy, "no_case")
+    else:
+        about = {"description": "CT with liver masks predicted by LIDIA", "weights_sha256": list(weights)}
+        write_datalist(path, sections, **about)
+        if folds is not None:
+            _write_folds(_make_folds(sections, folds, seed, str(path)), folder, str(path))
+    if faults:
+        cases = sorted({fault.case for fault in faults})
+        problem = f"{len(cases)} cannot be used: {', '.join(cases[:10])}; {path.name} holds the others"
+        remedy = "correct the files and run the command again, or name them by --refuse"
+        code = "several" if len({fault.code for fault in faults}) > 1 else faults[0].code
+        raise CaseError("datalist", str(folder / "errors.json"), problem, remedy, code, members=faults)
+    return path
 
 
 def _convert_patients(

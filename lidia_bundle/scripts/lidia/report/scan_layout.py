@@ -165,8 +165,8 @@ def read_scans(patient: Patient, layout: Layout) -> dict[str, Scan]:
         part = parts.pop(phase, None) or read_phase_crop(patient.phases[phase], case, needed)
         volume = resample_hu(part, slice_grid)
         scans[phase] = Scan(
-            [_encode_jpeg(volume[:, :, plane]) for plane in range(volume.shape[2])],
-            {number: _encode_jpeg(resample_hu(part, grid)[:, :, 0]) for number, grid in crops.items()},
+            [encode_jpeg(volume[:, :, plane]) for plane in range(volume.shape[2])],
+            {number: encode_jpeg(resample_hu(part, grid)[:, :, 0]) for number, grid in crops.items()},
             _measure_hu(part, points),
         )
     if "nc" in used and not is_blood_hu(scans["nc"].hu.get(AORTA, math.nan)):
@@ -215,7 +215,12 @@ def _measure_hu(part: Volume, points: Mapping[int | str, NDArray[np.float64]]) -
     return means
 
 
-def _encode_jpeg(plane: NDArray) -> str:
+def encode_jpeg(plane: NDArray) -> str:
+    """Encode a plane of HU as a grey JPEG in a data URI.
+
+    Args:
+        plane: `(X, Y)` in RAS, HU.
+    """
     low, high = WINDOW
     grey = np.clip((orient_for_display(plane) - low) * (255 / (high - low)), 0, 255).astype(np.uint8)
     buffer = io.BytesIO()
