@@ -14,7 +14,7 @@ import pytest
 from ct_files import LIVER_MM, radius, save, write_ct
 from dicom_files import write_series
 
-from scripts.lidia.components import bounding_box
+from scripts.lidia.components import find_bounding_box
 from scripts.lidia.data.read_background import read_background
 from scripts.lidia.data.read_volume import read_phase
 from scripts.lidia.datalist.case_error import CaseError
@@ -235,7 +235,7 @@ def test_the_pictures_show_the_mask_where_it_lies(tmp_path: Path, segmented: lis
     small = dict.fromkeys(("volume_ml", "right_left_mm", "front_back_mm", "height_mm"), (1.0, 4000.0))
     run(read, write, mask_gate=MaskGate(**small))
     mask = np.asarray(nib.load(write / "masks/P1_venous.nii.gz").dataobj) > 0
-    box = bounding_box(mask)
+    box = find_bounding_box(mask)
     assert box is not None and box[0].start > SHAPE[0] // 2 - 2
     for picture in json.loads((write / "pictures/P1_venous.json").read_text()):
         start, _, steps = picture["outline"].removeprefix("M").removesuffix("z").partition("l")

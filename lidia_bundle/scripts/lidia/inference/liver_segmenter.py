@@ -14,7 +14,7 @@ from monai.networks.utils import eval_mode
 from numpy.typing import NDArray
 
 from scripts.lidia.inference.input_checks import find_reached_ends
-from scripts.lidia.postprocess.liver_region import liver_region
+from scripts.lidia.postprocess.liver_region import compute_liver_region
 from scripts.lidia.runtime.weights import list_weight_files, load_weights
 from scripts.lidia.vocabulary import BACKGROUND, CLASSES, PHASES
 
@@ -99,8 +99,8 @@ class LiverSegmenter:
         affine = image.affine.cpu().numpy().astype(np.float64)
         spacing = np.linalg.norm(affine[:3, :3], axis=0).tolist()
         classes, mirrored_classes = (part[: len(CLASSES)].argmax(dim=0).numpy() for part in (maps, mirrored))
-        region = liver_region(classes, spacing, grow_mm=0.0)
-        mirrored_region = liver_region(mirrored_classes, spacing, grow_mm=0.0)
+        region = compute_liver_region(classes, spacing, grow_mm=0.0)
+        mirrored_region = compute_liver_region(mirrored_classes, spacing, grow_mm=0.0)
         output = self.postprocessing({**data, "pred": maps})
         native = output["diagnosis"].liver
         native_affine = np.asarray(image.meta.get("original_affine", affine), dtype=np.float64)

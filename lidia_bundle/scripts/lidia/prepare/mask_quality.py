@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
-from scripts.lidia.components import bounding_box, join_components
+from scripts.lidia.components import find_bounding_box, join_components
 from scripts.lidia.inference.liver_segmenter import SegmentedLiver
 
 Mask = NDArray[np.bool_]
@@ -42,7 +42,7 @@ def measure_mask(segmented: SegmentedLiver) -> dict[str, Any]:
     spacing = np.linalg.norm(segmented.affine[:3, :3], axis=0)
     voxel_ml = float(abs(np.linalg.det(segmented.native_affine[:3, :3]))) / 1000
     region = segmented.region
-    box = bounding_box(region)
+    box = find_bounding_box(region)
     quantities: dict[str, Any] = {
         "volume_ml": float(np.count_nonzero(segmented.native)) * voxel_ml,
         "largest_part": None,
@@ -91,7 +91,7 @@ def measure_hu(hu: NDArray[np.floating], mask: Mask, spacing: Sequence[float]) -
         of a normal distribution); `unlike`, the share that differs from the median by more than `UNLIKE_HU`.
         Lesions, vessels and other organs inside the mask raise the last two.
     """
-    box = bounding_box(mask)
+    box = find_bounding_box(mask)
     if box is None:
         return {"median_hu": None, "spread_hu": None, "unlike": None}
     inside = np.pad(mask[box], 1)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from scripts.lidia.atomic import write_json
-from scripts.lidia.components import axial_axis
+from scripts.lidia.components import find_axial_axis
 from scripts.lidia.data.read_volume import read_nifti, read_phase
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.inference.liver_segmenter import SegmentedLiver
@@ -135,7 +135,7 @@ def identify_phase(hu: Any, affine: Any) -> tuple[str, list[str]]:
     Returns:
         The most likely phase (venous if no organ is found), and a warning if it is uncertain.
     """
-    axis = axial_axis(affine)
+    axis = find_axial_axis(affine)
     step = max(1, int(STEP_MM / np.linalg.norm(affine[:3, axis])))
     keep: list[slice] = [slice(None)] * 3
     keep[axis] = slice(None, None, step)
