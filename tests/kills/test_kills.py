@@ -37,7 +37,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
     return save_network(tmp_path_factory.mktemp("weights") / "model.pt")
 
 
-def test_results(toys: Path, weights: str, tmp_path: Path) -> None:
+def test_killed_inference_is_completed_by_a_rerun(toys: Path, weights: str, tmp_path: Path) -> None:
     def job(folder: Path) -> Callable[[], Any]:
         options = {"dataset_dir": str(toys), "output_dir": str(folder), "model_file": weights}
         return lambda: workflow("inference", **NATIVE, **options, skip_existing=True).run()
@@ -48,7 +48,7 @@ def test_results(toys: Path, weights: str, tmp_path: Path) -> None:
     for folder, after in broken:
         run(job(folder), after=after)
         all_readable(folder, reference)
-        # A patient is done when he has his page, which comes last
+        # A patient is finished when the page exists, which is written last
         finished = {path.stem for path in folder.glob("toy_*.html")}
         before = {name: when for name, when in times(folder).items() if name.split(".")[0] in finished}
         assert run(job(folder)) == 0
@@ -57,10 +57,10 @@ def test_results(toys: Path, weights: str, tmp_path: Path) -> None:
         assert differing == []
         after_rerun = times(folder)
         repeated = [name for name, when in before.items() if after_rerun[name] != when and "html" not in name]
-        assert not repeated, "what was done is not done again"
+        assert not repeated, "a finished patient is not repeated"
 
 
-def test_training(toys: Path, tmp_path: Path) -> None:
+def test_killed_training_resumes_to_the_same_bits(toys: Path, tmp_path: Path) -> None:
     options = {**TRAINING, "dataset_dir": str(toys), "max_epochs": 3}
 
     def job(folder: Path) -> Callable[[], Any]:
@@ -81,7 +81,7 @@ def test_training(toys: Path, tmp_path: Path) -> None:
             assert torch.equal(result[name], value), f"{name} differs after a resume"
 
 
-def test_cache(toys: Path, tmp_path: Path) -> None:
+def test_a_killed_write_of_the_cache_is_never_read(toys: Path, tmp_path: Path) -> None:
     items = load_datalist(toys, "training")
 
     def job(folder: Path) -> Callable[[], Any]:
@@ -106,7 +106,7 @@ def test_cache(toys: Path, tmp_path: Path) -> None:
         }
 
 
-def test_phantoms(tmp_path: Path) -> None:
+def test_killed_phantom_generation_is_completed_by_a_rerun(tmp_path: Path) -> None:
     def job(folder: Path) -> Callable[[], Any]:
         return lambda: write_cohort(dataset_dir=folder, cases=3, spacing=6.0)
 
@@ -132,7 +132,7 @@ def test_unfinished_phantoms_of_other_options_are_removed(tmp_path: Path) -> Non
     assert "another" not in (tmp_path / "dataset.json").read_text()
 
 
-def test_preparing(toys: Path, tmp_path: Path) -> None:
+def test_killed_preparation_is_completed_by_a_rerun(toys: Path, tmp_path: Path) -> None:
     def job(folder: Path) -> Callable[[], Any]:
         place = folder / "Dataset501_LIDIA"
         return lambda: prepare(source="to_nnunet", input_dir=str(toys), dataset_dir=str(place))

@@ -47,9 +47,9 @@ def test_every_key_of_every_config_is_one_of_the_two_kinds() -> None:
 def read_keys(heading: str) -> set[str]:
     """Keys in the line of a list that begins with a heading."""
     text = DOCS.read_text(encoding="utf-8")
-    found = re.search(rf"^- \*\*{heading}\*\*[^:]*:((?:\n?[^\n]+)+?)(?=\n- |\n\n)", text, re.MULTILINE)
-    assert found, heading
-    return set(re.findall(r"`(\w+)`", found[1]))
+    match = re.search(rf"^- \*\*{heading}\*\*[^:]*:((?:\n?[^\n]+)+?)(?=\n- |\n\n)", text, re.MULTILINE)
+    assert match, heading
+    return set(re.findall(r"`(\w+)`", match[1]))
 
 
 def test_the_documents_list_both_kinds() -> None:
