@@ -193,10 +193,8 @@ class LidiaApp(MONAILabelApp):
 
             size = int(float(self.conf.get("upload_mb", UPLOAD_MB)) * 1e6)
             tokens = authenticate if settings.MONAI_LABEL_AUTH_ENABLE else None
-            stack = app.router.middleware_stack
-            app.router.middleware_stack = Gate(
-                stack, self.get_state, size, settings.MONAI_LABEL_API_STR, tokens
-            )
+            prefix, stack = settings.MONAI_LABEL_API_STR, app.router.middleware_stack
+            app.router.middleware_stack = Gate(stack, self.get_state, size, prefix, tokens)
 
     def get_state(self) -> ServerState:
         """Returns the current state of the server."""

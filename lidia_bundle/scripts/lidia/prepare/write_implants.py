@@ -81,17 +81,9 @@ def write_implants(
     sources = _list_sources(background, liver, background_phase)
     folder = Path(dataset_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    settings = {"sources": sources, "cases": int(cases), "seed": int(seed), "cohort": cohort}
+    settings: dict[str, Any] = {"sources": sources, "cases": int(cases), "seed": int(seed), "cohort": cohort}
     start_or_resume(folder, {**settings, "looks": list(looks or ()), "recipe": recipe_hash()})
-    write = partial(
-        _write_case,
-        folder=folder,
-        sources=sources,
-        cases=int(cases),
-        seed=int(seed),
-        cohort=cohort,
-        looks=tuple(looks) if looks else None,
-    )
+    write = partial(_write_case, folder=folder, looks=tuple(looks) if looks else None, **settings)
     make = partial(load_or_make_case, make=write, folder=folder)
     results = map_cases(make, int(cases), int(workers))
     items = list(tqdm(results, total=int(cases), desc="implants", unit="case"))
