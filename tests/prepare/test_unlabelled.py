@@ -23,6 +23,7 @@ from scripts.lidia.inference.liver_segmenter import SegmentedLiver
 from scripts.lidia.prepare import liver_masks
 from scripts.lidia.prepare.mask_gate import MaskGate
 from scripts.lidia.prepare.prepare_data import prepare
+from scripts.lidia.prepare.unlabelled_scans import describe_nifti
 
 SHAPE, STEP = (48, 48, 40), (3.5, 3.5, 4.0)
 GATE = MaskGate(volume_ml=(300.0, 4000.0), right_left_mm=(80.0, 300.0))
@@ -145,6 +146,7 @@ def test_files_that_are_not_ct_are_named(tmp_path: Path, segmented: list[str]) -
     affine = nib.load(good).affine
     save(read / "P1/liver_venous.nii.gz", (radius(affine, SHAPE) < LIVER_MM).astype(np.uint8), affine)
     save(read / "P3/mr.nii.gz", np.random.default_rng(0).uniform(0, 900, SHAPE).astype(np.float32), affine)
+    save(read / "P1/scout.nii.gz", np.full((48, 48, 1), 40, np.int16), affine)
     (read / "notes.txt").write_text("none")
     (read / "P4.nrrd").write_bytes(b"NRRD0004\n")
     with pytest.raises(CaseError) as fault:
@@ -158,12 +160,13 @@ def test_files_that_are_not_ct_are_named(tmp_path: Path, segmented: list[str]) -
         ("mr.nii.gz", "not_hu", "error"),
         ("venous_phase.nii.gz", "duplicate", "warning"),
         ("liver_venous.nii.gz", "mask", "warning"),
+        ("scout.nii.gz", "too_flat", "warning"),
         ("notes.txt", "not_dicom", "warning"),
         ("P4.nrrd", "volume", "warning"),
     }
     with (write / "files.csv").open(newline="") as file:
         statuses = [row["status"] for row in csv.DictReader(file)]
-    assert sorted(statuses) == ["left out"] * 6 + ["used"]
+    assert sorted(statuses) == ["left out"] * 7 + ["used"]
     path = run(read, write, refuse=["P2_venous", "P3_mr"])
     assert len(read_sections(path)["training"]) == 1, "who refuses the faulty files has no error"
 
@@ -202,6 +205,29 @@ def test_the_phase_of_a_file_without_a_name(tmp_path: Path, segmented: list[str]
         with pytest.raises(CaseError) as fault:
             run(read, tmp_path / "-".join(phase_map), phase_map=phase_map)
         assert fault.value.code in ("bad_phase_map", "unknown_phase")
+
+
+def test_ids_and_patients_of_paths() -> None:
+    def describe(name: str) -> tuple[str, str, str | None]:
+        scan = describe_nifti(Path("/ct") / name, name)
+        return scan.id, scan.patient, scan.phase
+
+    assert describe("P1/portal venous.nii") == ("P1_portal venous", "P1", "venous")
+    assert describe("venous/P1.nii.gz") == ("venous_P1", "P1", "venous")
+    assert describe("P1-late-arterial.nii.gz") == ("P1-late-arterial", "P1", "arterial")
+    assert describe("site/P1/2.nii.gz") == ("site_P1_2", "site_P1_2", None)
+    assert describe("dataset.nii.gz")[0] == "scan_dataset"
+    assert describe('a:b/c"?.nii.gz')[0] == "a_b_c__"
+    long_ids = {describe(f"{'x' * 150}/{'y' * 150}{end}.nii.gz")[0] for end in "ab"}
+    assert len(long_ids) == 2 and max(map(len, long_ids)) < 100
+
+
+def test_two_paths_with_one_id_are_numbered(tmp_path: Path, segmented: list[str]) -> None:
+    read, write = tmp_path / "ct", tmp_path / "out"
+    make_ct(read / "a/b_venous.nii.gz", 100, 1)
+    make_ct(read / "a_b/venous.nii.gz", 100, 2)
+    items = read_sections(run(read, write))["training"]
+    assert sorted(item["id"] for item in items) == ["a_b_venous", "a_b_venous_2"]
 
 
 def test_folds_keep_the_scans_of_a_patient_together(tmp_path: Path, segmented: list[str]) -> None:

@@ -108,7 +108,7 @@ def _read_ct(scan: Scan) -> tuple[Any, Any, list[CaseError]]:
     """Reads a CT in HU.
 
     Raises:
-        CaseError: as `read_phase`; with the code `mask` as a warning for a mask or a label map.
+        CaseError: as `read_phase`; as a warning for a mask or a label map (`mask`), and for a localizer.
     """
     try:
         return read_phase(scan.path, scan.id)
@@ -117,6 +117,8 @@ def _read_ct(scan: Scan) -> tuple[Any, Any, list[CaseError]]:
             problem = "the file holds a mask or a label map, not a CT"
             remedy = "to train with masks of your own, write them under `liver` of a datalist"
             raise CaseError(scan.id, str(scan.path), problem, remedy, "mask", "warning") from fault
+        if fault.code == "too_flat":  # a localizer, which converters of DICOM write beside the scans
+            raise CaseError(*fault.args[:5], "warning") from fault
         raise
 
 

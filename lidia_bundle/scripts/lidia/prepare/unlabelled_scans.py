@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
@@ -11,7 +12,7 @@ from tqdm import tqdm
 
 from scripts.lidia.atomic import write_json
 from scripts.lidia.datalist.case_error import CaseError
-from scripts.lidia.datalist.read_item import make_case_name
+from scripts.lidia.datalist.read_item import MAX_ID_BYTES, RESERVED_IDS, make_case_name
 from scripts.lidia.dicom.file_account import Account
 from scripts.lidia.dicom.series_text import LATE, PHASE_OF_WORD, find_phases, normalize_text
 from scripts.lidia.inference.case_evaluator import to_case_error
@@ -23,7 +24,7 @@ from scripts.lidia.vocabulary import PHASES
 NIFTI = (".nii", ".nii.gz")
 BY_NAME, BY_IMAGE, BY_OPTION, BY_DICOM = "name", "image", "phase_map", "dicom"
 OTHER_VOLUME = "a volume in another format than NIfTI, or in an archive"
-NEEDS_NO_ENTRY = ("failed", "hidden", "unpacked")
+NEEDS_NO_ENTRY = ("failed", "not_needed", "hidden", "unpacked")
 """Reasons of an account without an entry of their own in `errors.json`."""
 MAX_SINGLE_ENTRIES = 20
 """Largest number of files left out for one reason that have an entry each."""
@@ -111,7 +112,7 @@ def describe_nifti(path: Path, name: str, phase_map: Mapping[str, Any] | None = 
     """
     relative = PurePath(name)
     parts = [*relative.parent.parts, make_case_name(relative)]
-    identity = "_".join(parts)
+    identity = make_valid_id("_".join(parts))
     patient = "_".join(rest for part in parts if (rest := remove_phase_words(part))) or identity
     for phase, pattern in (phase_map or {}).items():
         if pattern and relative.match(str(pattern)):
@@ -121,6 +122,21 @@ def describe_nifti(path: Path, name: str, phase_map: Mapping[str, Any] | None = 
         if len(phases) == 1:
             return Scan(identity, patient, path, next(iter(phases)), BY_NAME)
     return Scan(identity, patient, path, None, BY_IMAGE)
+
+
+def make_valid_id(text: str) -> str:
+    """Makes a valid id of a case from the path of its file.
+
+    Characters that cannot be part of a file name become `_`, a long path is cut and gets a hash, and the name
+    of a file that jobs write gets a prefix.
+
+    Args:
+        text: the path, joined.
+    """
+    valid = re.sub(r'[\\:*?"<>|\x00-\x1f]', "_", text)
+    if len(valid.encode(errors="replace")) > MAX_ID_BYTES:
+        valid = f"{valid[-50:]}-{hashlib.sha256(text.encode(errors='replace')).hexdigest()[:8]}"
+    return f"scan_{valid}" if valid.lower() in RESERVED_IDS else valid
 
 
 def remove_phase_words(name: str) -> str:
@@ -141,12 +157,15 @@ def remove_phase_words(name: str) -> str:
 
 def _number_repeated_ids(scans: Sequence[Scan]) -> list[Scan]:
     """Adds a number to ids that differ in case only, or that two paths share (`a/b_c` and `a_b/c`)."""
-    counts: dict[str, int] = defaultdict(int)
+    used: set[str] = set()
     numbered = []
     for scan in scans:
-        key = scan.id.casefold()
-        counts[key] += 1
-        numbered.append(scan if counts[key] == 1 else scan._replace(id=f"{scan.id}_{counts[key]}"))
+        number, case = 1, scan.id
+        while case.casefold() in used:
+            number += 1
+            case = f"{scan.id}_{number}"
+        used.add(case.casefold())
+        numbered.append(scan._replace(id=case))
     return numbered
 
 
@@ -188,8 +207,10 @@ def close_account(account: Account, write: Path, faults: Sequence[CaseError]) ->
         faults: files with a fault of their own; they get no second entry.
     """
     for fault in faults:
-        account.leave_out([Path(fault.file)], "failed", case=fault.case, detail=fault.problem)
-    account.close("not_needed")
+        reason = "failed" if fault.severity == "error" else "not_needed"
+        account.leave_out([Path(fault.file)], reason, case=fault.case, detail=fault.problem)
+    account.close()
+    named = {fault.file for fault in faults}
     summary = account.summary()
     if not account.private:
         account.write(write / "files.csv")
@@ -199,10 +220,14 @@ def close_account(account: Account, write: Path, faults: Sequence[CaseError]) ->
         if entry["reason"] in NEEDS_NO_ENTRY:
             continue
         files = [
-            name for path, name in account.names.items() if account.fates[path].reason == entry["reason"]
+            name
+            for path, name in account.names.items()
+            if account.fates[path].reason == entry["reason"] and str(path) not in named
         ]
         remedy = "files.csv lists all files; convert those that are CT to NIfTI (.nii.gz) or DICOM"
         what = OTHER_VOLUME if entry["reason"] == "volume" else entry["what"]
+        if not files:
+            continue
         if len(files) > MAX_SINGLE_ENTRIES or account.private:
             places = [", ".join(entry["examples"]) or str(account.folder)]
             problem = f"{len(files)} files were left out: {what}"
