@@ -70,7 +70,8 @@ def test_hcc_enhances_and_washes_out(anatomy: Anatomy) -> None:
 def test_a_cyst_and_a_calcification_are_constant(anatomy: Anatomy) -> None:
     for look, low, high in (("cyst", -10, 25), ("calcification_granuloma", 100, 900)):
         hu = contrast(implanted(anatomy, look, least=14), anatomy)[:, 0]
-        assert np.ptp(hu) < 8 and low < hu.mean() < high
+        # the noise of a dozen voxels moves a mean by several HU; lesions that enhance change by 20 and more
+        assert np.ptp(hu) < 16 and low < hu.mean() < high
 
 
 def test_fnh_is_bright_early_and_isodense_later(anatomy: Anatomy) -> None:
@@ -103,7 +104,7 @@ def test_tissues_move_by_the_table(anatomy: Anatomy) -> None:
 def test_noise_is_as_strong_and_another_one_in_each_phase(anatomy: Anatomy) -> None:
     case = implanted(anatomy, "cyst")
     plain = binary_erosion(anatomy.source.liver & ~anatomy.large, iterations=3)
-    plain[anatomy.body] &= anatomy.shares["parenchyma"] > 0.9
+    plain &= anatomy.maps.shares[anatomy.maps.names.index("parenchyma")] > 0.9
     plain = anatomy.source.as_stored(plain) & ~binary_dilation(case.instances > 0, iterations=4)
     steps = {p: np.diff(v.data.astype(float), axis=0)[plain[1:]] for p, v in case.volumes.items()}
     for phase, louder in (("nc", 1.15), ("arterial", 1.0), ("delayed", 1.1)):
@@ -114,19 +115,19 @@ def test_noise_is_as_strong_and_another_one_in_each_phase(anatomy: Anatomy) -> N
 def test_a_seam_is_no_steeper_than_the_scan_resolves(anatomy: Anatomy) -> None:
     """From pixel to pixel no more of a lesion may set in than of an edge blurred like the skin."""
     recipe = RECIPES["internal"]
-    patient = fit_patient(np.random.default_rng(0), recipe, anatomy.levels, "venous", ["cyst", "FNH"])
+    patient = fit_patient(np.random.default_rng(0), recipe, anatomy.maps.levels, "venous", ["cyst", "FNH"])
     matte = draw_matte(anatomy, patient, recipe.spread, np.random.default_rng(0))
     cover = 1 - matte.through[V]
     assert cover.max() > 0.99 and cover.min() > -1e-4
     steepest = max(float(np.abs(np.diff(cover, axis=axis)).max()) for axis in (0, 1))
-    pixel, blur = anatomy.source.spacing[0], anatomy.scanned["venous"].blur
+    pixel, blur = anatomy.source.spacing[0], anatomy.blur
     assert steepest < 1.1 * erf(pixel / (2 * np.sqrt(2) * blur))
 
 
 def test_painted_values_do_not_depend_on_the_background(anatomy: Anatomy) -> None:
     """Outside lesions nothing is painted, and nothing shines through a solid one."""
     recipe = RECIPES["internal"]
-    patient = fit_patient(np.random.default_rng(1), recipe, anatomy.levels, "venous", ["cyst"])
+    patient = fit_patient(np.random.default_rng(1), recipe, anatomy.maps.levels, "venous", ["cyst"])
     matte = draw_matte(anatomy, patient, recipe.spread, np.random.default_rng(1))
     inside = binary_erosion(matte.instances > 0, np.ones((5, 5, 1)))
     inside[:, :, np.arange(inside.shape[2]) != int(inside.sum((0, 1)).argmax())] = False

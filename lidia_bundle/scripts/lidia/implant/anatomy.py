@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
 from scripts.lidia.implant.background import Background
 from scripts.lidia.implant.edge_preserving import TissueShares, denoise, smooth
 from scripts.lidia.implant.mask_morphology import Mask, bounding_box_with_margin, open_mask
-from scripts.lidia.implant.scan_noise import Noise, measure_noise
+from scripts.lidia.implant.scan_noise import make_noise_tile, measure_noise
 from scripts.lidia.implant.scan_sharpness import measure_blur
-from scripts.lidia.implant.tissue_map import Levels, find_tissues, measure_liver_level, measure_local_level
+from scripts.lidia.implant.segment_tissues import find_tissues, measure_liver_level, measure_local_level
+from scripts.lidia.implant.tissue_maps import ScanMaps, TissueMaps
 from scripts.lidia.phantom.shapes import Box, Field, Frame
 from scripts.lidia.phantom.vessels import CROWN, PORTA
 
@@ -23,47 +23,23 @@ MARGIN = 12.0
 """Distance in mm around the liver that an implant may reach."""
 
 
-class ScanMeasurements(NamedTuple):
-    """Measurements of one phase of a background.
-
-    Attributes:
-        clean: (X, Y, Z) denoised HU.
-        noise_share: share (0-1) of the noise that remains in `clean`.
-        noise: strength and correlation of the removed noise.
-        blur: in-plane blur in mm (sigma).
-        level: HU of the parenchyma.
-        uneven: (X, Y, Z) HU by which the parenchyma around a voxel differs from `level`.
-    """
-
-    clean: Field
-    noise_share: Field
-    noise: Noise
-    blur: float
-    level: float
-    uneven: Field
-
-
 class Anatomy(NamedTuple):
     """A measured background, ready for implants.
 
     Attributes:
         source: the background.
-        scanned: measurements by phase.
-        body: box around the patient.
-        shares: share (0-1) of each tissue, (body) float16.
+        maps: maps from which the phases are made.
+        blur: in-plane blur of the reference phase in mm (sigma).
         large: wide vessels and existing lesions in the liver, which implants avoid.
-        levels: HU of parenchyma and blood in the reference phase.
         frame: the background's voxels in the phantom's mm.
         box: the liver and `MARGIN` around it.
         depth: (box) mm from the liver's surface, positive inside.
     """
 
     source: Background
-    scanned: dict[str, ScanMeasurements]
-    body: Box
-    shares: dict[str, NDArray[np.float16]]
+    maps: TissueMaps
+    blur: float
     large: Mask
-    levels: Levels
     frame: Frame
     box: Box
     depth: Field
@@ -72,16 +48,18 @@ class Anatomy(NamedTuple):
 def measure_anatomy(background: Background) -> Anatomy:
     """Measures a background."""
     spacing, liver = background.spacing, background.liver
-    scanned = {phase: _measure_scan(hu, liver, background) for phase, hu in background.phases.items()}
+    scans = {phase: _measure_scan(hu, liver, background) for phase, hu in background.phases.items()}
     frame = _make_frame(background)
     phase = background.reference
-    reference = scanned[phase]
+    reference = scans[phase]
     x, y, z = frame.open()
     to_porta, to_crown = (np.sqrt((x - a) ** 2 + (y - b) ** 2 + (z - c) ** 2) for a, b, c in (PORTA, CROWN))
     tissues = find_tissues(reference.clean, liver, spacing, phase, to_crown - to_porta)
     body = _find_body_box(reference.clean, spacing)
-    shares_of = TissueShares(reference.clean[body], spacing, reference.noise.level)
-    shares = {name: shares_of(mask[body]) for name, mask in tissues.parts.items()}
+    shares_of = TissueShares(reference.clean[body], spacing, reference.noise_level)
+    shares = np.zeros((len(tissues.parts), *liver.shape), np.float16)
+    for number, mask in enumerate(tissues.parts.values()):
+        shares[(number, *body)] = shares_of(mask[body])
     box = bounding_box_with_margin(liver)
     box = frame.box(
         [(axis[c.start] + axis[c.stop - 1]) / 2 for axis, c in zip(frame, box, strict=True)],
@@ -90,9 +68,9 @@ def measure_anatomy(background: Background) -> Anatomy:
     inside = liver[box]
     depth = distance_transform_edt(inside, sampling=spacing)
     depth -= distance_transform_edt(~inside, sampling=spacing)
-    return Anatomy(
-        background, scanned, body, shares, tissues.large, tissues.levels, frame, box, depth.astype(np.float32)
-    )
+    maps = TissueMaps(phase, scans, tuple(tissues.parts), shares, tissues.levels)
+    blur = measure_blur(background.phases[phase], spacing)
+    return Anatomy(background, maps, blur, tissues.large, frame, box, depth.astype(np.float32))
 
 
 def _find_body_box(clean: Field, spacing: tuple[float, float, float]) -> Box:
@@ -105,7 +83,7 @@ def _find_body_box(clean: Field, spacing: tuple[float, float, float]) -> Box:
     return x, y, slice(0, clean.shape[2])
 
 
-def _measure_scan(hu: Field, liver: Mask, background: Background) -> ScanMeasurements:
+def _measure_scan(hu: Field, liver: Mask, background: Background) -> ScanMaps:
     spacing = background.spacing
     box = bounding_box_with_margin(liver, 2)
     inside = liver[box]
@@ -119,7 +97,7 @@ def _measure_scan(hu: Field, liver: Mask, background: Background) -> ScanMeasure
     noise = measure_noise((hu - clean)[box], deep if deep.sum() > 500 else even, spacing)
     level = measure_liver_level(clean[box], inside, spacing)
     uneven = measure_local_level(clean, liver, spacing, level) - np.float32(level)
-    return ScanMeasurements(clean, noise_share, noise, measure_blur(hu, spacing), level, uneven)
+    return ScanMaps(hu, clean, noise_share, uneven, level, noise.level, make_noise_tile(noise))
 
 
 def _make_frame(background: Background) -> Frame:

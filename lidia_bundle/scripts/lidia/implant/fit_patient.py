@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from scripts.lidia.implant.tissue_map import Levels
+from scripts.lidia.implant.segment_tissues import Levels
 from scripts.lidia.phantom.patient import Patient, draw, sample_patient
 from scripts.lidia.phantom.recipes import Recipe
 from scripts.lidia.phantom.tissues import LIVERS, NUMBER

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,11 @@ from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.implant.anatomy import Anatomy
 from scripts.lidia.implant.fit_patient import fit_patient
 from scripts.lidia.implant.lesion_matte import Matte, draw_matte
-from scripts.lidia.implant.phase_synthesis import make_phase
+from scripts.lidia.implant.phase_synthesis import LesionLayers, make_phase, to_hounsfield
+from scripts.lidia.implant.scan_noise import TILE
+from scripts.lidia.implant.tissue_maps import collect_tissue_hu
 from scripts.lidia.phantom.case import Case, Volume
+from scripts.lidia.phantom.patient import Patient
 from scripts.lidia.phantom.recipes import RECIPES
 from scripts.lidia.vocabulary import CLASSES, LIVER, OTHERS, PHASES
 
@@ -23,6 +26,20 @@ ATTEMPTS = 4
 """Number of attempts to place lesions before the liver is refused."""
 MIN_FREE_ML = 10.0
 """Volume of liver in ml that must be free of wide vessels and existing lesions."""
+
+
+class Implant(NamedTuple):
+    """Patient and lesions of one case.
+
+    Attributes:
+        patient: the patient.
+        matte: their lesions in the liver's box.
+        noise_shifts: (4, 3) voxels by which the noise of each phase is shifted.
+    """
+
+    patient: Patient
+    matte: Matte
+    noise_shifts: NDArray[np.int64]
 
 
 def implant_case(
@@ -40,33 +57,20 @@ def implant_case(
     Raises:
         CaseError: if no lesion fits into the liver.
     """
-    recipe = RECIPES[cohort]
-    name = f"implant_{cohort}_{seed}_{index:05d}"
-    streams = np.random.SeedSequence([seed, recipe.number + STREAM, index]).spawn(2 + ATTEMPTS)
-    rng = np.random.default_rng(streams[0])
-    patient = fit_patient(rng, recipe, anatomy.levels, anatomy.source.reference, looks)
-    free = (anatomy.source.liver & ~anatomy.large).sum() * np.prod(anatomy.source.spacing) / 1000
-    for stream in streams[2:] if free > MIN_FREE_ML else ():
-        matte = draw_matte(anatomy, patient, recipe.spread, np.random.default_rng(stream))
-        if matte.instances.any() or not patient.plan:
-            break
-    else:
-        names = ", ".join(sorted({look.name for look in patient.plan}))
-        problem = f"no room for a lesion ({names}) in {free:.0f} ml of free liver"
-        remedy = "give a larger liver, one with fewer lesions of its own, or other looks"
-        raise CaseError(anatomy.source.name, "", problem, remedy, "no_room")
-    noises = np.random.default_rng(streams[1])
+    implant = draw_implant(anatomy, seed, index, cohort, looks)
+    patient, matte = implant.patient, implant.matte
+    tissue_hu = collect_tissue_hu(patient, anatomy.maps.names)
+    layers = LesionLayers(anatomy.box, matte.through, matte.paint, matte.beside)
     volumes = {}
-    for phase in PHASES:
-        fresh = np.random.default_rng(noises.integers(2**63))
-        if phase in patient.phases or phase in anatomy.scanned:
-            data = make_phase(anatomy, patient, matte, phase, fresh)
+    for phase, shift in zip(PHASES, implant.noise_shifts, strict=True):
+        if phase in patient.phases or phase in anatomy.maps.scans:
+            data = to_hounsfield(make_phase(anatomy.maps, tissue_hu, layers, phase, shift))
             volumes[phase] = Volume(anatomy.source.as_stored(data), anatomy.source.affine)
     label, instances = _make_truth(anatomy, matte)
     records, malignant = _make_records(anatomy, matte)
     to_file_axes = anatomy.source.as_stored
     return Case(
-        id=name,
+        id=f"implant_{cohort}_{seed}_{index:05d}",
         volumes=volumes,
         label=to_file_axes(label),
         instances=to_file_axes(instances),
@@ -77,6 +81,31 @@ def implant_case(
         patient=patient,
         moved={},
     )
+
+
+def draw_implant(
+    anatomy: Anatomy, seed: int, index: int, cohort: str = "internal", looks: Sequence[str] | None = None
+) -> Implant:
+    """Draws patient and lesions of case `index`, see `implant_case`.
+
+    Raises:
+        CaseError: if no lesion fits into the liver.
+    """
+    recipe = RECIPES[cohort]
+    streams = np.random.SeedSequence([seed, recipe.number + STREAM, index]).spawn(2 + ATTEMPTS)
+    rng = np.random.default_rng(streams[0])
+    patient = fit_patient(rng, recipe, anatomy.maps.levels, anatomy.source.reference, looks)
+    free = (anatomy.source.liver & ~anatomy.large).sum() * np.prod(anatomy.source.spacing) / 1000
+    for stream in streams[2:] if free > MIN_FREE_ML else ():
+        matte = draw_matte(anatomy, patient, recipe.spread, np.random.default_rng(stream))
+        if matte.instances.any() or not patient.plan:
+            break
+    else:
+        names = ", ".join(sorted({look.name for look in patient.plan}))
+        problem = f"no room for a lesion ({names}) in {free:.0f} ml of free liver"
+        remedy = "give a larger liver, one with fewer lesions of its own, or other looks"
+        raise CaseError(anatomy.source.name, "", problem, remedy, "no_room")
+    return Implant(patient, matte, np.random.default_rng(streams[1]).integers(0, TILE, (len(PHASES), 3)))
 
 
 def _make_truth(anatomy: Anatomy, matte: Matte) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:

@@ -6,6 +6,7 @@ with every part of every lesion. Blurred like the scan, they blend with the real
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from scripts.lidia.implant.anatomy import Anatomy
 from scripts.lidia.implant.edge_preserving import smooth
+from scripts.lidia.implant.tissue_maps import VEINS
 from scripts.lidia.phantom.case import GRAINS
 from scripts.lidia.phantom.lesions import Lesion, paint_lesions
 from scripts.lidia.phantom.liver import Liver
@@ -77,12 +79,11 @@ def draw_matte(anatomy: Anatomy, patient: Patient, spread: float, rng: np.random
         spread: factor on the deviations of the tables.
         rng: random generator of positions and shapes.
     """
-    frame, layers = _divide_slices(anatomy)
-    depth = _interpolate_depth(anatomy.depth, layers)
-    free = ~np.repeat(anatomy.large[anatomy.box], layers, 2)
-    veins = np.zeros(anatomy.source.liver.shape, np.float32)
-    veins[anatomy.body] = anatomy.shares["portal"] + anatomy.shares["hepatic"]
-    veins = veins[anatomy.box]
+    frame, parts = _divide_voxels(anatomy)
+    depth = _divide_field(anatomy.depth, parts)
+    free = ~_repeat(anatomy.large[anatomy.box], parts)
+    names = anatomy.maps.names
+    veins = sum(anatomy.maps.shares[(names.index(name), *anatomy.box)].astype(np.float32) for name in VEINS)
     whole = (slice(0, depth.shape[0]), slice(0, depth.shape[1]), slice(0, depth.shape[2]))
     liver = Liver(whole, depth, (depth > 0) & free, np.full(3, FAR))
     grain = WideGrain(rng, frame.spacing)
@@ -91,16 +92,17 @@ def draw_matte(anatomy: Anatomy, patient: Patient, spread: float, rng: np.random
     for under in (0, 1):
         hu = np.full((4, *depth.shape), under, np.float32)
         instances, lesions = paint_lesions(
-            hu, frame, liver, np.repeat(veins, layers, 2), patient, spread, grain, np.random.default_rng(seed)
+            hu, frame, liver, _repeat(veins, parts), patient, spread, grain, np.random.default_rng(seed)
         )
-        painted.append(_average_layers(hu, layers))
+        painted.append(_average_parts(hu, parts))
     paint, through = painted[0], painted[1] - painted[0]
-    blur = anatomy.scanned[anatomy.source.reference].blur
     plane = (*anatomy.source.spacing[:2], FAR)
-    paint, through = (np.stack([smooth(part, plane, blur) for part in parts]) for parts in (paint, through))
+    blur = anatomy.blur
+    paint, through = (np.stack([smooth(part, plane, blur) for part in layers]) for layers in (paint, through))
     relative = np.isin(instances, [lesion.instance for lesion in lesions if _is_relative(lesion)])
-    beside = smooth(_average_layers(relative[None].astype(np.float32), layers)[0], plane, blur)
-    middle = instances[:, :, layers // 2 :: layers]
+    beside = smooth(_average_parts(relative[None].astype(np.float32), parts)[0], plane, blur)
+    i, j, k = parts
+    middle = instances[i // 2 :: i, j // 2 :: j, k // 2 :: k]
     return Matte(through, paint, beside, np.where(anatomy.source.liver[anatomy.box], middle, 0), lesions)
 
 
@@ -108,25 +110,48 @@ def _is_relative(lesion: Lesion) -> bool:
     return lesion.look.parts[0].base == "tissue"
 
 
-def _divide_slices(anatomy: Anatomy) -> tuple[Frame, int]:
-    """Divides the slices of the box into layers, as thin as in the phantom."""
-    thickness = anatomy.source.spacing[2]
-    layers = max(1, int(np.ceil(thickness / FINEST - 1e-3)))
-    x, y, z = (axis[cut] for axis, cut in zip(anatomy.frame, anatomy.box, strict=True))
-    start = z[0] - thickness / 2
-    cut = start + (np.arange(len(z) * layers) + 0.5) * thickness / layers
-    return Frame(x, y, cut.astype(np.float32)), layers
+def _divide_voxels(anatomy: Anatomy) -> tuple[Frame, tuple[int, int, int]]:
+    """Divides the voxels of the box along each axis into parts as thin as in the phantom."""
+    counts, axes = [], []
+    for axis, cut, step in zip(anatomy.frame, anatomy.box, anatomy.source.spacing, strict=True):
+        count = max(1, int(np.ceil(step / FINEST - 1e-3)))
+        centres = axis[cut]
+        if count > 1:
+            start = centres[0] - step / 2
+            centres = start + (np.arange(len(centres) * count) + 0.5) * step / count
+        counts.append(count)
+        axes.append(centres.astype(np.float32))
+    return Frame(*axes), (counts[0], counts[1], counts[2])
 
 
-def _interpolate_depth(depth: Field, layers: int) -> Field:
-    """Interpolates the depth (X, Y, Z) linearly at the layers of each slice."""
-    count = depth.shape[2]
-    at = np.clip((np.arange(count * layers) + 0.5) / layers - 0.5, 0, count - 1)
-    low = np.minimum(at.astype(int), max(count - 2, 0))
-    part = (at - low).astype(np.float32)
-    return depth[:, :, low] * (1 - part) + depth[:, :, np.minimum(low + 1, count - 1)] * part
+def _repeat(volume: NDArray, parts: Sequence[int]) -> NDArray:
+    """Repeats the voxels of (X, Y, Z) along each axis."""
+    for axis, count in enumerate(parts):
+        volume = np.repeat(volume, count, axis) if count > 1 else volume
+    return volume
 
 
-def _average_layers(hu: Field, layers: int) -> Field:
-    """Averages over the layers of each slice: (4, X, Y, Z layers) to (4, X, Y, Z)."""
-    return hu.reshape(*hu.shape[:3], -1, layers).mean(-1, dtype=np.float32)
+def _divide_field(field: Field, parts: Sequence[int]) -> Field:
+    """Interpolates a field (X, Y, Z) linearly at the centres of the parts of each voxel."""
+    for axis, parts_of_axis in enumerate(parts):
+        if parts_of_axis == 1:
+            continue
+        count = field.shape[axis]
+        at = np.clip((np.arange(count * parts_of_axis) + 0.5) / parts_of_axis - 0.5, 0, count - 1)
+        low = np.minimum(at.astype(int), max(count - 2, 0))
+        weight = np.expand_dims((at - low).astype(np.float32), [a for a in range(3) if a != axis])
+        upper = np.take(field, np.minimum(low + 1, count - 1), axis)
+        field = np.take(field, low, axis) * (1 - weight) + upper * weight
+    return field
+
+
+def _average_parts(volume: Field, parts: Sequence[int]) -> Field:
+    """Averages over the parts of each voxel: (C, X parts, Y parts, Z parts) to (C, X, Y, Z)."""
+    for axis, count in enumerate(parts, start=1):
+        if count > 1:
+            places = (slice(None),) * axis
+            total = volume[(*places, slice(0, None, count))].copy()
+            for part in range(1, count):
+                total += volume[(*places, slice(part, None, count))]
+            volume = total * np.float32(1 / count)
+    return volume

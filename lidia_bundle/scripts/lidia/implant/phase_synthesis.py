@@ -1,104 +1,120 @@
-"""Makes the phases of an implanted patient: real phases stay, others are made from the reference phase."""
+"""Makes the phases of an implanted patient: real phases stay, others are made from the reference phase.
+
+All functions work on the whole background and on a crop of it, and give the same voxels.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scripts.lidia.implant.anatomy import Anatomy
-from scripts.lidia.implant.lesion_matte import Matte
-from scripts.lidia.implant.scan_noise import synthesize_noise
-from scripts.lidia.phantom.patient import Patient
+from scripts.lidia.implant.scan_noise import sample_noise_tile
+from scripts.lidia.implant.tissue_maps import VEINS, TissueHU, TissueMaps
 from scripts.lidia.phantom.scanner import NOISIER
-from scripts.lidia.phantom.shapes import Field
-from scripts.lidia.phantom.tissues import NUMBER, ORGANS
+from scripts.lidia.phantom.shapes import Box, Field
 from scripts.lidia.vocabulary import PHASES
 
 AIR_HU = -400.0
 """Below this (HU) are air and lung, which stay unchanged; from 100 HU above it voxels are fully changed."""
 UNTOUCHED = 1e-3
 """Share of an implant below which a voxel keeps its background value."""
-EXISTING = (38, 52, 66, 66)
-"""HU per phase of lesions that the background already has (metastasis, the most common type)."""
+
+
+class LesionLayers(NamedTuple):
+    """Lesions over a box of the background, as layers that are blended into any image.
+
+    Attributes:
+        box: the box, in voxels of the maps.
+        through: (4, box) share (0-1) of the background that stays visible.
+        paint: (4, box) HU that are added to it.
+        beside: (box) share (0-1) of lesions whose HU are relative to the parenchyma.
+    """
+
+    box: Box
+    through: Field
+    paint: Field
+    beside: Field
 
 
 def make_phase(
-    anatomy: Anatomy, patient: Patient, matte: Matte, phase: str, rng: np.random.Generator
-) -> NDArray[np.int16]:
-    """Makes one phase on the background's grid, with the lesions in it (HU).
+    maps: TissueMaps, tissue_hu: TissueHU, layers: LesionLayers | None, phase: str, shift: Sequence[int]
+) -> Field:
+    """Makes one phase on the grid of the maps, with the lesions in it (HU).
 
     Args:
-        anatomy: the background.
-        patient: patient whose tables define the tissue HU.
-        matte: lesions of the patient.
+        maps: maps of the background.
+        tissue_hu: HU of the patient's tissues.
+        layers: lesions of the patient; None for a patient without lesions.
         phase: phase to make.
-        rng: random generator of the noise.
+        shift: voxels by which the periodic noise is shifted.
     """
-    if phase in anatomy.scanned:
-        image = _blend_into_scan(anatomy, patient, matte, phase, rng)
-    else:
-        image = _convert_reference(anatomy, patient, matte, phase, rng)
-    return np.clip(np.rint(image), -1024, 3071).astype(np.int16)
-
-
-def _blend_into_scan(
-    anatomy: Anatomy, patient: Patient, matte: Matte, phase: str, rng: np.random.Generator
-) -> Field:
-    """Blends the lesions into the real image; they replace the anatomy, and the noise stays."""
-    box, number, scan = anatomy.box, PHASES.index(phase), anatomy.scanned[phase]
-    image = anatomy.source.phases[phase].copy()
-    clean, noise_share = scan.clean[box], scan.noise_share[box]
-    cover = 1 - matte.through[number]
-    change = matte.paint[number] - cover * clean + matte.beside * scan.uneven[box]
-    # a real phase other than the reference has its own level
-    change += matte.beside * np.float32(scan.level - patient.liver[number])
-    lost = cover * noise_share
-    noise = synthesize_noise(scan.noise, cover.shape, rng) * np.float32(scan.noise.level)
-    change += np.sqrt(np.clip(2 * lost - lost * lost, 0, 1)) * noise
-    touched = (cover > UNTOUCHED) | (np.abs(matte.paint[number]) > 0.05)
-    image[box] += np.where(touched, change, 0)
+    if phase not in maps.scans:
+        return _convert_reference(maps, tissue_hu, layers, phase, shift)
+    image = maps.scans[phase].hu.astype(np.float32)
+    if layers is not None:
+        image[layers.box] += _compute_lesion_change(maps, tissue_hu, layers, phase, shift)
     return image
 
 
+def to_hounsfield(image: Field) -> NDArray[np.int16]:
+    """Rounds HU to int16 in the range of CT."""
+    return np.clip(np.rint(image), -1024, 3071).astype(np.int16)
+
+
+def _compute_lesion_change(
+    maps: TissueMaps, tissue_hu: TissueHU, layers: LesionLayers, phase: str, shift: Sequence[int]
+) -> Field:
+    """Computes the change (box) of a scanned phase: lesions replace the anatomy, and the noise stays."""
+    box, number, scan = layers.box, PHASES.index(phase), maps.scans[phase]
+    clean, noise_share = scan.clean[box], scan.noise_share[box]
+    through, paint = layers.through[number], layers.paint[number]
+    cover = 1 - through
+    change = paint - cover * clean + layers.beside * scan.uneven[box]
+    # a real phase other than the reference has its own level
+    change += layers.beside * np.float32(scan.level - tissue_hu.liver[number])
+    lost = cover * noise_share
+    change += np.sqrt(np.clip(2 * lost - lost * lost, 0, 1)) * _sample_noise(maps, phase, box, shift)
+    touched = (cover > UNTOUCHED) | (np.abs(paint) > 0.05)
+    return np.where(touched, change, 0)
+
+
 def _convert_reference(
-    anatomy: Anatomy, patient: Patient, matte: Matte, phase: str, rng: np.random.Generator
+    maps: TissueMaps, tissue_hu: TissueHU, layers: LesionLayers | None, phase: str, shift: Sequence[int]
 ) -> Field:
     """Converts the reference phase to another phase and replaces its noise."""
-    box, number = anatomy.box, PHASES.index(phase)
-    source = anatomy.source.reference
-    scan = anatomy.scanned[source]
-    image = scan.clean + _compute_tissue_change(anatomy, patient, PHASES.index(source), number)
-    through = np.ones(image.shape, np.float32)
-    through[box] = matte.through[number]
-    image[box] = through[box] * image[box] + matte.paint[number] + matte.beside * scan.uneven[box]
-    louder = NOISIER[phase] / NOISIER[source]
-    remaining_noise = through * scan.noise_share
-    noise = synthesize_noise(scan.noise, image.shape, rng) * np.float32(scan.noise.level)
-    image += np.sqrt(np.clip(np.float32(louder**2) - remaining_noise * remaining_noise, 0, None)) * noise
+    number = PHASES.index(phase)
+    scan = maps.scans[maps.reference]
+    image = scan.clean + _compute_tissue_change(maps, tissue_hu, number)
+    remaining_noise = scan.noise_share
+    if layers is not None:
+        box, through = layers.box, layers.through[number]
+        lesions = layers.paint[number] + layers.beside * scan.uneven[box]
+        image[box] = through * image[box] + lesions
+        remaining_noise = remaining_noise.copy()
+        remaining_noise[box] *= through
+    louder = np.float32(NOISIER[phase] / NOISIER[maps.reference])
+    x, y, z = maps.shape
+    noise = _sample_noise(maps, maps.reference, (slice(0, x), slice(0, y), slice(0, z)), shift)
+    image += np.sqrt(np.clip(louder**2 - remaining_noise * remaining_noise, 0, None)) * noise
     loud = np.clip((scan.clean - AIR_HU) / np.float32(100), 0, 1)
-    return loud * image + (1 - loud) * anatomy.source.phases[source]
+    return loud * image + (1 - loud) * scan.hu
 
 
-def _compute_tissue_change(anatomy: Anatomy, patient: Patient, here: int, there: int) -> Field:
-    """Returns the change (X, Y, Z) in HU of each voxel from phase number `here` to `there`."""
-    change = np.zeros(anatomy.source.liver.shape, np.float32)
-    for name, share in anatomy.shares.items():
-        values = _get_tissue_hu(patient, name)
-        now = anatomy.levels.veins if name in ("portal", "hepatic") else values[here]
-        change[anatomy.body] += share * np.float32(values[there] - now)
-    return change
+def _compute_tissue_change(maps: TissueMaps, tissue_hu: TissueHU, number: int) -> Field:
+    """Computes the change (X, Y, Z) in HU of each voxel from the reference phase to phase `number`."""
+    before = tissue_hu.values[:, PHASES.index(maps.reference)].copy()
+    before[[name in VEINS for name in maps.names]] = maps.levels.veins
+    change = (tissue_hu.values[:, number] - before).astype(np.float32)
+    shares = maps.shares.astype(np.float32, copy=False).reshape(len(change), -1)
+    return (change @ shares).reshape(maps.shape)
 
 
-def _get_tissue_hu(patient: Patient, name: str) -> NDArray:
-    if name == "parenchyma":
-        return patient.liver
-    if name == "lesion":
-        return np.asarray(EXISTING, np.float32)
-    if name == "portal_trunk":
-        return patient.vessels["portal"]
-    if name in patient.vessels:
-        return patient.vessels[name]
-    if name == "kidney":
-        # cortex and medulla are one tissue in the venous phase, but two in the arterial one
-        return np.mean([ORGANS[part].hu for part in ("kidney_cortex", "kidney_medulla")], axis=0)
-    return patient.organs[NUMBER[name]]
+def _sample_noise(maps: TissueMaps, phase: str, box: Box, shift: Sequence[int]) -> Field:
+    """Samples noise (box) in HU, the same for a voxel of the background in each crop."""
+    scan = maps.scans[phase]
+    start = [a + cut.start + s for a, cut, s in zip(maps.origin, box, shift, strict=True)]
+    noise = sample_noise_tile(scan.noise_tile, start, [cut.stop - cut.start for cut in box])
+    return noise * np.float32(scan.noise_level)

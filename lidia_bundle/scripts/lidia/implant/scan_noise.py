@@ -16,6 +16,8 @@ REACH = 9.0
 """Distance in mm up to which noise is assumed to be correlated."""
 ANATOMY = 7.0
 """Structures smoother than this (mm, sigma) are anatomy, not noise."""
+TILE = 64
+"""Edge of the periodic noise tile in voxels."""
 
 
 class Noise(NamedTuple):
@@ -57,13 +59,28 @@ def measure_noise(hu: Field, where: NDArray[np.bool_], spacing: Sequence[float])
     return Noise(level, (covariance / level**2 * taper).astype(np.float32))
 
 
-def synthesize_noise(noise: Noise, shape: Sequence[int], rng: np.random.Generator) -> Field:
-    """Synthesises noise (X, Y, Z) with the given correlation and unit SD."""
-    padded = [next_fast_len(n, real=True) for n in shape]
-    kernel = np.zeros(padded, np.float32)
-    lags = np.ix_(*[np.arange(-(n // 2), n // 2 + 1) for n in noise.correlation.shape])
-    kernel[lags] = noise.correlation
+def make_noise_tile(noise: Noise, seed: int = 0, size: int = TILE) -> Field:
+    """Synthesises a periodic tile (size, size, size) of noise with the given correlation and unit SD.
+
+    Args:
+        noise: measured noise; lags beyond half the tile are left out.
+        seed: seed of the tile.
+        size: voxels along each edge.
+    """
+    shape = (size, size, size)
+    kernel = np.zeros(shape, np.float32)
+    reach = [min(n // 2, size // 2 - 1) for n in noise.correlation.shape]
+    middle = [n // 2 for n in noise.correlation.shape]
+    inner = tuple(slice(m - r, m + r + 1) for m, r in zip(middle, reach, strict=True))
+    kernel[np.ix_(*[np.arange(-r, r + 1) for r in reach])] = noise.correlation[inner]
     spectrum = np.sqrt(np.maximum(rfftn(kernel).real, 0))
-    field = irfftn(rfftn(rng.standard_normal(padded, dtype=np.float32)) * spectrum, padded)
-    field = field[: shape[0], : shape[1], : shape[2]]
+    white = np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
+    field = irfftn(rfftn(white) * spectrum, shape)
+    field -= field.mean()
     return (field / np.float32(field.std())).astype(np.float32)
+
+
+def sample_noise_tile(tile: Field, start: Sequence[int], shape: Sequence[int]) -> Field:
+    """Samples a periodic tile over the voxels from `start` on: (shape)."""
+    places = zip(start, shape, tile.shape, strict=True)
+    return tile[np.ix_(*[np.arange(first, first + count) % size for first, count, size in places])]
