@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
 from monai.transforms import Randomizable, Transform
 
+from scripts.lidia.data.crop_source import CachedSource, CropSource, cut_padded, ignore_small_lesions
+from scripts.lidia.data.deformation import RandDeformation, sample_positions
 from scripts.lidia.vocabulary import BACKGROUND, FIRST_LESION, LIVER
 
+MIN_COARSE_VOXELS = 4
+"""Voxels of the smallest lesion that a crop at twice the spacing teaches; smaller ones are ignored."""
 POINTS_PER_LESION = 64
 """Voxels sampled per instance; 16 times as many of liver and of background."""
 
@@ -54,6 +58,8 @@ class CropLesions(Randomizable, Transform):
         lesion_share: share of crops around a lesion (in cases that have one).
         liver_share: of the other crops, the share around a liver voxel; the rest is at any position.
         jitter: largest offset of the drawn voxel from the crop's centre, as a share of half the crop.
+        deformation: turns, scales, shears and bends crops; None leaves them as they are.
+        coarse_prob: share of crops at twice the spacing, as the coarse pass of the inference sees the body.
     """
 
     def __init__(
@@ -63,6 +69,8 @@ class CropLesions(Randomizable, Transform):
         lesion_share: float = 0.75,
         liver_share: float = 0.7,
         jitter: float = 0.7,
+        deformation: RandDeformation | None = None,
+        coarse_prob: float = 0.0,
     ) -> None:
         self._state = torch.zeros(4, dtype=torch.int64).share_memory_()
         self.size = tuple(size)
@@ -70,6 +78,8 @@ class CropLesions(Randomizable, Transform):
         self.lesion_share = lesion_share
         self.liver_share = liver_share
         self.jitter = jitter
+        self.deformation = deformation
+        self.coarse_prob = coarse_prob
 
     @property
     def size(self) -> tuple[int, int, int]:
@@ -94,12 +104,23 @@ class CropLesions(Randomizable, Transform):
             raise ValueError(f"samples {value} must be at least 1")
         self._state[3] = int(value)
 
+    def set_random_state(self, seed: int | None = None, state: np.random.RandomState | None = None) -> Self:
+        """Seeds the crops and their deformation."""
+        super().set_random_state(seed, state)
+        if self.deformation is not None:
+            self.deformation.set_random_state(seed, state)
+        return self
+
     def __call__(self, data: Mapping[str, Any]) -> dict[str, Any] | list[dict[str, Any]]:
-        """Crops `image` (4, X, Y, Z) to float32 and `label` (2, X, Y, Z); removes `landmarks`."""
-        rest = {k: v for k, v in data.items() if k not in ("image", "label", "landmarks")}
-        marks = data.get("landmarks")
-        marks = (find_crop_centres(torch.as_tensor(data["label"])) if marks is None else marks).numpy()
-        crops = [{**rest, **self._crop(data["image"], data["label"], marks)} for _ in range(self.samples)]
+        """Crops a case to `image` float32 (4, X, Y, Z) and `label` int16 (2, X, Y, Z).
+
+        Args:
+            data: `source`, a CropSource; or `image` and `label` of the case, with `landmarks` (see
+                `find_crop_centres`) or without.
+        """
+        rest = {k: v for k, v in data.items() if k not in ("image", "label", "landmarks", "source")}
+        source = data["source"] if "source" in data else _make_source(data)
+        crops = [{**rest, **self._crop(source)} for _ in range(self.samples)]
         return crops[0] if len(crops) == 1 else crops
 
     def draw_voxel(self, marks: np.ndarray) -> np.ndarray:
@@ -122,28 +143,37 @@ class CropLesions(Randomizable, Transform):
             candidates = candidates if len(candidates) else marks
         return candidates[self.R.randint(len(candidates)), :3].astype(np.int64)
 
-    def _crop(self, image: torch.Tensor, label: torch.Tensor, marks: np.ndarray) -> dict[str, torch.Tensor]:
-        size, shape = np.asarray(self.size), np.asarray(image.shape[1:])
+    def _crop(self, source: CropSource) -> dict[str, torch.Tensor]:
+        is_coarse = self.coarse_prob > 0 and self.R.random_sample() < self.coarse_prob
+        if is_coarse:
+            source = source.halve()
+        size, shape = np.asarray(self.size), np.asarray(source.shape)
         half = size * self.jitter / 2
-        start = np.rint(self.draw_voxel(marks) + self.R.uniform(-half, half) - (size - 1) / 2).astype(
-            np.int64
-        )
+        start = np.rint(
+            self.draw_voxel(source.centres) + self.R.uniform(-half, half) - (size - 1) / 2
+        ).astype(np.int64)
         # inside the volume if it is large enough, else the whole volume, centred
         start = np.where(shape > size, np.clip(start, 0, np.maximum(shape - size, 0)), -((size - shape) // 2))
-        low, high = np.maximum(start, 0), np.minimum(start + size, shape)
-        box = (slice(None), *(slice(int(a), int(b)) for a, b in zip(low, high, strict=True)))
-        # a copy, so that later transforms write into the crop and not into the cached case
-        part = torch.as_tensor(image)[box].to(torch.float32, copy=True)
-        part_label = torch.as_tensor(label)[box]
-        if tuple(part.shape[1:]) == tuple(size):
-            return {"image": part, "label": part_label.clone()}
-        # pad with air where a phase is present, with NaN where it is absent
-        absent = torch.isnan(part[:, :1, :1, :1])
-        padded = torch.where(absent, torch.nan, -1.0).expand(-1, *size.tolist()).contiguous()
-        padded_label = torch.zeros((part_label.shape[0], *size.tolist()), dtype=part_label.dtype)
-        inner = (
-            slice(None),
-            *(slice(int(a), int(b)) for a, b in zip(low - start, high - start, strict=True)),
-        )
-        padded[inner], padded_label[inner] = part, part_label
-        return {"image": padded, "label": padded_label}
+        positions = None if self.deformation is None else self.deformation.draw(self.size)
+        if positions is None:
+            image, label = cut_padded(source, start, start + size)
+        else:
+            positions += torch.as_tensor(start + (size - 1) / 2, dtype=torch.float32)[:, None, None, None]
+            flat = positions.reshape(3, -1)
+            low, high = flat.amin(1).floor().long(), flat.amax(1).ceil().long() + 1
+            around, around_label = cut_padded(source, low.numpy(), high.numpy())
+            offset = low[:, None, None, None]
+            image, label = sample_positions(around, around_label, positions - offset)
+        return {
+            "image": image,
+            "label": ignore_small_lesions(label, MIN_COARSE_VOXELS) if is_coarse else label,
+        }
+
+
+def _make_source(data: Mapping[str, Any]) -> CachedSource:
+    image, label, marks = (
+        torch.as_tensor(data["image"]),
+        torch.as_tensor(data["label"]),
+        data.get("landmarks"),
+    )
+    return CachedSource(image, label, (find_crop_centres(label) if marks is None else marks).numpy())

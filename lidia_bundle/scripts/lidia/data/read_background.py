@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation, ornt_transform
@@ -61,6 +62,31 @@ def read_background(name: str, phases: Mapping[str, str | Path], liver: str | Pa
     return Background(
         name, ras_phases, inside, (float(step[0]), float(step[1]), float(step[2])), affine, file_axes
     )
+
+
+def read_ignored(item: Mapping[str, Any], background: Background) -> NDArray[np.bool_]:
+    """Reads the mask `ignored` of an item: lesions that the patient has, which training ignores.
+
+    Args:
+        item: item of a datalist.
+        background: its background.
+
+    Returns:
+        (X, Y, Z) on the axes of the background; nothing is marked if the item has no such mask.
+
+    Raises:
+        CaseError: if the mask is invalid or has another grid than the background.
+    """
+    path = item.get("ignored")
+    if not isinstance(path, str):
+        return np.zeros(background.liver.shape, bool)
+    mask, affine, _ = read_mask(path, item["id"], 1, binary=True)
+    to_ras = ornt_transform(background.turn, RAS)
+    inside = np.ascontiguousarray(apply_orientation(mask, to_ras)) > 0
+    if inside.shape != background.liver.shape or not np.allclose(affine, background.affine, atol=1e-2):
+        remedy = "resample the mask (nearest neighbour) to the grid of the liver mask"
+        raise CaseError(item["id"], path, "not on the grid of the liver mask", remedy, "other_grid")
+    return inside
 
 
 def _describe_grid(array: NDArray, affine: NDArray) -> str:

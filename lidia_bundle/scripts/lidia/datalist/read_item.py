@@ -11,7 +11,7 @@ from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.options.expand_paths import expand_home
 from scripts.lidia.vocabulary import CLASSES, PHASES
 
-MASKS = ("label", "liver", "instances")
+MASKS = ("label", "liver", "instances", "ignored")
 """Keys of an item that name one file each."""
 
 RESERVED_IDS = ("errors", "index", "summary", "metrics", "check", "report", "prepare", "dataset")
