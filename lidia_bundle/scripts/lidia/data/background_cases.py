@@ -53,6 +53,7 @@ class BackgroundCases(Randomizable, Dataset):
         implants_per_background: number of patients drawn for each background.
         no_lesion_prob: share of visits without any lesion.
         scanned_only_prob: share of visits that show the scanned phases alone.
+        random_subset_prob: of the other visits, the share that shows a random subset of the phases.
         cohort: `internal` or `external`: types and number of lesions and the contrast timing.
         seed: of the patients; patient i of a background depends only on it, seed and cohort.
     """
@@ -68,6 +69,7 @@ class BackgroundCases(Randomizable, Dataset):
         implants_per_background: int = 40,
         no_lesion_prob: float = 0.15,
         scanned_only_prob: float = 0.3,
+        random_subset_prob: float = 0.5,
         cohort: str = "internal",
         seed: int = 0,
     ) -> None:
@@ -76,6 +78,7 @@ class BackgroundCases(Randomizable, Dataset):
         self.window = (float(window[0]), float(window[1]))
         self.implants_per_background = implants_per_background
         self.no_lesion_prob, self.scanned_only_prob = no_lesion_prob, scanned_only_prob
+        self.random_subset_prob = random_subset_prob
         self.cohort, self.seed = cohort, seed
         settings = {"spacing": self.spacing, "cohort": cohort, "seed": seed, "recipe": recipe_hash()}
         key = sha256(json.dumps({**settings, "format": FORMAT}, sort_keys=True).encode()).hexdigest()[:12]
@@ -97,17 +100,25 @@ class BackgroundCases(Randomizable, Dataset):
         case = self.load_background(background)
         implant, halved_implant = case["implants"][number]
         centres, halved_centres = (marks.numpy() for marks in case["centres"])
-        phases = tuple(case["maps"]["scans"]) if self.R.random_sample() < self.scanned_only_prob else PHASES
         source = ImplantedSource(
             case["maps"],
             implant,
             centres,
             (case["halved_maps"], halved_implant, halved_centres),
             self.window,
-            phases,
+            self.choose_phases(tuple(case["maps"]["scans"])),
             with_lesions=self.R.random_sample() >= self.no_lesion_prob,
         )
         return self.augmentation({"source": source, "id": f"{case['id']}_{number:04d}"})
+
+    def choose_phases(self, scanned: tuple[str, ...]) -> tuple[str, ...]:
+        """Draws the phases of a visit; phases that are not shown need not be made."""
+        if self.R.random_sample() < self.scanned_only_prob:
+            return scanned
+        if self.R.random_sample() >= self.random_subset_prob:
+            return PHASES
+        bits = self.R.randint(1, 2 ** len(PHASES))
+        return tuple(phase for number, phase in enumerate(PHASES) if bits >> number & 1)
 
     def prepare(self) -> None:
         """Measures all backgrounds and draws all their patients, with a progress bar."""

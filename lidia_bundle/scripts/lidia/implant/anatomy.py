@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
 from scripts.lidia.implant.background import Background
@@ -12,13 +13,22 @@ from scripts.lidia.implant.edge_preserving import TissueShares, denoise, smooth
 from scripts.lidia.implant.mask_morphology import Mask, bounding_box_with_margin, open_mask
 from scripts.lidia.implant.scan_noise import make_noise_tile, measure_noise
 from scripts.lidia.implant.scan_sharpness import measure_blur
-from scripts.lidia.implant.segment_tissues import find_tissues, measure_liver_level, measure_local_level
+from scripts.lidia.implant.segment_tissues import (
+    Tissues,
+    find_tissues,
+    measure_liver_level,
+    measure_local_level,
+)
 from scripts.lidia.implant.tissue_maps import ScanMaps, TissueMaps
 from scripts.lidia.phantom.shapes import Box, Field, Frame
 from scripts.lidia.phantom.vessels import CROWN, PORTA
 
 LIVER_CENTRE = (48.0, 4.0, 5.0)
 """Centre of the phantom's livers in its own frame in mm; the real liver is moved to it."""
+PURE = 0.8
+"""Share from which a voxel counts as one tissue."""
+FEWEST_VOXELS = 50
+"""Number of pure voxels from which the HU of a tissue are measured."""
 MARGIN = 12.0
 """Distance in mm around the liver that an implant may reach."""
 
@@ -68,9 +78,24 @@ def measure_anatomy(background: Background) -> Anatomy:
     inside = liver[box]
     depth = distance_transform_edt(inside, sampling=spacing)
     depth -= distance_transform_edt(~inside, sampling=spacing)
-    maps = TissueMaps(phase, scans, tuple(tissues.parts), shares, tissues.levels)
+    measured = _measure_tissues(reference.clean, shares, tissues)
+    maps = TissueMaps(phase, scans, tuple(tissues.parts), shares, tissues.levels, measured)
     blur = measure_blur(background.phases[phase], spacing)
     return Anatomy(background, maps, blur, tissues.large, frame, box, depth.astype(np.float32))
+
+
+def _measure_tissues(clean: Field, shares: NDArray, tissues: Tissues) -> Field:
+    """Measures the median HU (T,) of each tissue; that of the veins and of the parenchyma is in its levels.
+
+    Lesions that the patient has are not measured: what they are in another phase follows from their type.
+    """
+    known = {"portal": tissues.levels.veins, "hepatic": tissues.levels.veins, "lesion": np.nan}
+    known["parenchyma"] = tissues.levels.liver
+    measured = []
+    for name, share in zip(tissues.parts, shares, strict=True):
+        pure = clean[share > PURE] if name not in known else ()
+        measured.append(known.get(name, float(np.median(pure)) if len(pure) >= FEWEST_VOXELS else np.nan))
+    return np.array(measured, np.float32)
 
 
 def _find_body_box(clean: Field, spacing: tuple[float, float, float]) -> Box:

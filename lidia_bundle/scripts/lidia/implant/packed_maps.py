@@ -49,6 +49,7 @@ def pack_maps(maps: TissueMaps, liver: NDArray[np.bool_], ignored: NDArray[np.bo
         "scans": scans,
         "names": list(maps.names),
         "shares": _quantize(maps.shares, SHARE_STEP, torch.uint8),
+        "measured": torch.as_tensor(maps.measured),
         "levels": [float(value) for value in maps.levels],
         "liver": _quantize(liver, SHARE_STEP, torch.uint8),
         "ignored": torch.as_tensor(ignored),
@@ -72,7 +73,8 @@ def unpack_maps(packed: Mapping[str, Any], box: Box) -> TissueMaps:
     shares = _restore(packed["shares"][(slice(None), *box)], SHARE_STEP)
     origin = (box[0].start, box[1].start, box[2].start)
     levels = Levels(liver, blood, bool(has_vessels), veins)
-    return TissueMaps(packed["reference"], scans, tuple(packed["names"]), shares, levels, origin)
+    names, measured = tuple(packed["names"]), packed["measured"].numpy()
+    return TissueMaps(packed["reference"], scans, names, shares, levels, measured, origin)
 
 
 def halve_maps(packed: Mapping[str, Any]) -> Packed:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scripts.lidia.implant.scan_noise import sample_noise_tile
-from scripts.lidia.implant.tissue_maps import VEINS, TissueHU, TissueMaps
+from scripts.lidia.implant.tissue_maps import TissueHU, TissueMaps
 from scripts.lidia.phantom.scanner import NOISIER
 from scripts.lidia.phantom.shapes import Box, Field
 from scripts.lidia.vocabulary import PHASES
@@ -105,8 +105,8 @@ def _convert_reference(
 
 def _compute_tissue_change(maps: TissueMaps, tissue_hu: TissueHU, number: int) -> Field:
     """Computes the change (X, Y, Z) in HU of each voxel from the reference phase to phase `number`."""
-    before = tissue_hu.values[:, PHASES.index(maps.reference)].copy()
-    before[[name in VEINS for name in maps.names]] = maps.levels.veins
+    table = tissue_hu.values[:, PHASES.index(maps.reference)]
+    before = np.where(np.isnan(maps.measured), table, maps.measured)
     change = (tissue_hu.values[:, number] - before).astype(np.float32)
     shares = maps.shares.astype(np.float32, copy=False).reshape(len(change), -1)
     return (change @ shares).reshape(maps.shape)

@@ -50,6 +50,7 @@ class TissueMaps(NamedTuple):
         names: names of the T tissues.
         shares: (T, X, Y, Z) share (0-1) of each tissue.
         levels: HU of parenchyma and blood in the reference phase.
+        measured: (T,) HU of each tissue in the reference phase; NaN if it is not known.
         origin: voxel of the whole grid at which the maps start, so that a crop has the noise of the whole.
     """
 
@@ -58,6 +59,7 @@ class TissueMaps(NamedTuple):
     names: tuple[str, ...]
     shares: NDArray
     levels: Levels
+    measured: Field
     origin: tuple[int, int, int] = (0, 0, 0)
 
     @property

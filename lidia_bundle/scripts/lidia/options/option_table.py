@@ -30,7 +30,7 @@ METHOD = choice_kind("greedy", "convexadam", flag=True)
 OPTIONS: dict[str, OptionKind] = {
     # folders and files
     **dict.fromkeys(("dataset_dir", "input_dir", "external_dir", "dicom_dir", "datalist", "config"), PATH),
-    **dict.fromkeys(("nc", "arterial", "venous", "delayed", "liver", "background"), PATH),
+    **dict.fromkeys(("nc", "arterial", "venous", "delayed", "liver", "background", "backgrounds"), PATH),
     **dict.fromkeys(("output_dir", "output", "cache_dir", "registered_dir", "runtime_dir", "archive"), PATH),
     **dict.fromkeys(("results_dir", "evaluation_dir", "training_dir", "judged_dir", "docs_dir"), PATH),
     **dict.fromkeys(("pretrained", "previous"), PATH),
@@ -54,7 +54,10 @@ OPTIONS: dict[str, OptionKind] = {
     **dict.fromkeys(("voxels", "inline", "difficulty"), FLAG),
     "deidentify": OptionKind("False, True or uids", as_deidentify),
     # numbers
-    **dict.fromkeys(("patients", "cases", "slices", "pairs", "threads", "draws"), integer_kind(1)),
+    **dict.fromkeys(
+        ("patients", "cases", "slices", "pairs", "threads", "draws", "implants_per_background"),
+        integer_kind(1),
+    ),
     **dict.fromkeys(
         ("max_epochs", "steps_per_epoch", "val_interval", "rounds", "batch_size", "world_size"),
         integer_kind(1),
@@ -65,7 +68,9 @@ OPTIONS: dict[str, OptionKind] = {
     ),
     "folds": integer_kind(2),
     **dict.fromkeys(("overlap", "ema_decay"), number_kind(0.0, 1.0)),
-    **dict.fromkeys(("random_subset_prob", "boundary_fraction", "min_lr_factor"), FRACTION),
+    **dict.fromkeys(
+        ("random_subset_prob", "boundary_fraction", "min_lr_factor", "background_share"), FRACTION
+    ),
     "learning_rate": number_kind(0.0),
     **dict.fromkeys(("register_limit_s", "seconds_per_step", "seconds_per_patient"), number_kind(0.0)),
     **dict.fromkeys(("spacing", "fov"), SPACING),
