@@ -46,7 +46,7 @@ OPTIONS: dict[str, OptionKind] = {
     "runtime": choice_kind("torch", "onnx", "openvino"),
     "phases": names_kind(PHASES),
     "types": names_kind(LESION_TYPES),
-    **dict.fromkeys(("sections", "only", "looks", "trusted", "accept", "refuse"), names_kind()),
+    **dict.fromkeys(("sections", "only", "looks", "trusted", "accept", "refuse", "leave_out"), names_kind()),
     **dict.fromkeys(("phase_map", "class_map", "masks"), MAPPING),
     # switches
     **dict.fromkeys(("tta", "save_probabilities", "explain", "pages", "dicom", "skip_existing"), FLAG),

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from scripts.lidia.data.read_background import read_background
 from scripts.lidia.datalist.case_error import CaseError
-from scripts.lidia.datalist.read_datalist import read_sections
+from scripts.lidia.datalist.read_backgrounds import read_backgrounds
 from scripts.lidia.datalist.read_item import make_case_name
 from scripts.lidia.implant.anatomy import Anatomy, measure_anatomy
 from scripts.lidia.implant.implant_case import implant_case
@@ -102,7 +102,8 @@ def _list_sources(
 ) -> tuple[Source, ...]:
     paths = [background] if isinstance(background, str | os.PathLike) else list(background)
     if len(paths) == 1 and str(paths[0]).endswith(".json"):
-        return _read_datalist_sources(str(paths[0]))
+        items = read_backgrounds(str(paths[0]))
+        return tuple((item["id"], tuple(item["phases"].items()), item["liver"]) for item in items)
     if phase not in PHASES:
         raise ValueError(f"background_phase is {phase!r}; choose one of {', '.join(PHASES)}")
     masks = [liver] if isinstance(liver, str | os.PathLike) else list(liver or ())
@@ -114,20 +115,6 @@ def _list_sources(
         (make_case_name(path), ((phase, str(path)),), str(mask))
         for path, mask in zip(paths, masks, strict=True)
     )
-
-
-def _read_datalist_sources(file: str) -> tuple[Source, ...]:
-    sources, faults = [], []
-    for items in read_sections(file).values():
-        for item in items:
-            if not item.get("liver"):
-                remedy = "give its mask under `liver`"
-                faults.append(CaseError(item["id"], file, "no liver mask", remedy, "no_liver_mask"))
-                continue
-            sources.append((item["id"], tuple(item["phases"].items()), item["liver"]))
-    if faults:
-        raise CaseError.together(faults, file)
-    return tuple(sources)
 
 
 @lru_cache(maxsize=1)
