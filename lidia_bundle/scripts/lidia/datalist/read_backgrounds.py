@@ -29,14 +29,14 @@ def read_backgrounds(file: str | Path) -> list[dict[str, Any]]:
 
 
 def load_backgrounds(
-    file: str | Path | None, *, section: str = "training", leave_out: Sequence[str] = ()
+    file: str | Path | None, *, section: str = "training", leave_out: Sequence[str] | None = None
 ) -> list[dict[str, Any]]:
     """Loads the backgrounds of one section and checks that all their files exist.
 
     Args:
         file: JSON file, see `read_backgrounds`.
         section: section of the list.
-        leave_out: ids of cases that are not used, for cross-validation.
+        leave_out: ids of cases that are not used, for cross-validation; None uses all.
 
     Returns:
         The cases.
@@ -50,11 +50,12 @@ def load_backgrounds(
         raise CaseError("backgrounds", "", problem, remedy, "missing")
     items = load_datalist(section=section, file=file)
     _require_liver(items, file)
-    unknown = set(leave_out) - {item["id"] for item in items}
+    omitted = set(leave_out or ())
+    unknown = omitted - {item["id"] for item in items}
     if unknown:
         problem = f"the section {section!r} has no case {', '.join(sorted(unknown))}"
         raise CaseError("backgrounds", str(file), problem, "correct leave_out", "unknown_case")
-    return [item for item in items if item["id"] not in leave_out]
+    return [item for item in items if item["id"] not in omitted]
 
 
 defer_backgrounds = defer(load_backgrounds)
