@@ -15,6 +15,9 @@ import numpy as np
 import pytest
 from monai.bundle import create_workflow
 
+from experiments.real_ct.evaluate_scans import measure_scan
+from experiments.real_ct.run_inference import run_inference
+from experiments.real_ct.scans import list_scans
 from scripts.lidia.phase_id.image_evidence import compute_brightness_likelihood
 from scripts.lidia.phase_id.organ_landmarks import find_landmarks
 from scripts.lidia.vocabulary import CLASSES, LESION_TYPES, PHASES
@@ -81,6 +84,31 @@ def test_inference(real_ct: Path, tmp_path: Path, name: str) -> None:
         reference = np.asarray(nib.load(real_ct / "ts_native_3mm/liver_label.nii.gz").dataobj) > 0
         output = liver[..., -reference.shape[-1] :] > 0
         assert 2 * (output & reference).sum() / (output.sum() + reference.sum()) > 0.7
+
+
+KIT = (
+    "hcc002", "hcc005a", "hcc005b", "hcc006", "hcc048", "pancreas001", "tcga_ay4070", "tcga_bc10x",
+    "crlm1004", "crlm1006", "flt001",
+)  # fmt: skip
+
+
+@pytest.mark.xfail(strict=False, reason="the shipped weights were trained on phantoms alone")
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("case", KIT)
+def test_regression_on_training_scans(real_ct: Path, bundle: Path, tmp_path: Path, case: str) -> None:
+    """Weights may have been trained on these scans: this is no measure of quality, only of regressions.
+
+    The masks are another network's predictions and leave out about 1 cm of large lesions at the surface.
+    """
+    scans = {scan.id: scan for scan in list_scans(real_ct / "real_ct", temporary=tmp_path)}
+    assert set(scans) == set(KIT)
+    weights = str(bundle / "models/model.pt")
+    result = run_inference(scans[case], weights=weights, output_dir=tmp_path, bundle_root=str(bundle))
+    figures = measure_scan(scans[case], result)
+    liver, lesions = figures["liver"], figures["lesions"]
+    assert liver["voxels_above"] == 0, "liver more than 20 mm above the top of the mask"
+    assert 0.8 <= liver["volume_ratio"] <= 1.2
+    assert lesions["outside"] == 0 and not lesions["outside_grown_ml"] > 0.02 * lesions["volume_ml"]
 
 
 def test_a_study_whose_tags_are_silent(real_ct: Path, tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Measure the shipped inference on real CT and draw its results."""
