@@ -13,6 +13,7 @@ import torch
 from monai.data import MetaTensor
 
 from scripts.lidia.data.preprocessing import preprocessing
+from scripts.lidia.datalist.read_backgrounds import load_backgrounds
 from scripts.lidia.datalist.read_datalist import load_datalist, read_sections
 from scripts.lidia.geometry.grid import Grid
 from scripts.lidia.geometry.resample import resample
@@ -34,7 +35,7 @@ def test_from_a_folder_of_ct_to_implants(bundle: Path, cohort: Path, tmp_path: P
     config = {"config_file": str(bundle / "configs/prepare.json"), "logging_file": False}
     config |= {"source": "unlabelled", "input_dir": str(tmp_path / "ct"), "dataset_dir": str(out)}
     monai.bundle.run(**config)
-    (item,) = read_sections(out / "dataset.json")["training"]
+    (item,) = load_backgrounds(out / "dataset.json")
     mask, truth = (np.asarray(nib.load(path).dataobj) > 0 for path in (item["liver"], case["liver"]))
     assert compute_dice(mask, truth) > 0.9
     np.testing.assert_allclose(nib.load(item["liver"]).affine, nib.load(case["liver"]).affine, atol=1e-4)

@@ -29,7 +29,7 @@ class Limit(NamedTuple):
             return "-"
         if self.unit == "%":
             return f"{100 * value:.1f} %"
-        return f"{value:.2f}" if not self.unit else f"{value:.0f} {self.unit}"
+        return f"{value:.3f}" if not self.unit else f"{value:.0f} {self.unit}"
 
     def find_problem(self, value: float | None) -> str | None:
         """Returns why a value is outside the range; None if it is inside."""
@@ -75,7 +75,7 @@ class MaskGate:
         front_back_mm: Sequence[float] = (80.0, 260.0),
         height_mm: Sequence[float] = (60.0, 300.0),
         sphericity: float = 0.5,
-        flat_side_cm2: float = 60.0,
+        flat_side_cm2: float = 80.0,
         agreement: float = 0.92,
     ) -> None:
         self.limits = {

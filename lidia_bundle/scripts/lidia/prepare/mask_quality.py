@@ -127,8 +127,8 @@ def measure_sphericity(mask: Mask, spacing: Sequence[float]) -> float:
 def measure_flat_side(mask: Mask, spacing: Sequence[float]) -> float:
     """Measures the largest area (cm2) that a mask loses from one voxel to the next, inside the scan.
 
-    A liver that is cut by a plane has a flat side of 60 cm2 and more. Whole livers have 20 to 45 cm2 on a
-    grid of 2.5 mm. Sides of the scan do not count: a scan may cut the liver.
+    A plane through the middle of a liver has 100 cm2 and more. Whole livers have 20 to 45 cm2 on a grid of
+    2.5 mm, at the abdominal wall or the dome. Sides of the scan do not count: a scan may cut the liver.
 
     Args:
         mask: `(X, Y, Z)`.
