@@ -92,10 +92,11 @@ def evaluate_scans(
             )
             is_training = scan.id in seen_in_training and scan.id not in files
             head = {"id": scan.id, "weights": file, "training": is_training}
-            records.append(head | measure_scan(scan, result, spheres.get(scan.id)))
+            outlined = spheres.get(scan.id)
+            records.append(head | measure_scan(scan, result, outlined))
             logger.info("%s: liver Dice %.3f", scan.id, records[-1]["liver"]["dice"])
             if pictures:
-                draw_record(folder / "pictures" / f"{scan.id}.png", scan, result, records[-1])
+                draw_record(folder / "pictures" / f"{scan.id}.png", scan, result, records[-1], outlined)
     content = {"weights": {r["weights"]: hash_file(r["weights"]) for r in records}, "scans": records}
     write_json(folder / "real_ct.json", content)
     title = "Cross-validation on real CT" if fold_weights else "Results on real CT"
@@ -185,8 +186,14 @@ def _compare_with_labels(scan: Scan, result: Result) -> dict[str, Any] | None:
     return compare_lesions(result.classes, result.instances, truth, result.spacing)
 
 
-def draw_record(path: Path, scan: Scan, result: Result, record: Mapping[str, Any]) -> Path:
-    """Draw the picture of a scan with its main figures as title."""
+def draw_record(
+    path: Path,
+    scan: Scan,
+    result: Result,
+    record: Mapping[str, Any],
+    spheres: Sequence[Mapping[str, Any]] | None = None,
+) -> Path:
+    """Draw the picture of a scan with its main figures as title and the rough outlines, if any."""
     phase = result.record["grid_phase"]
     shape = result.liver.shape
     title = (
@@ -196,4 +203,5 @@ def draw_record(path: Path, scan: Scan, result: Result, record: Mapping[str, Any
     )
     labels = None if scan.lesions is None else read_mask(scan.lesions, shape, scan.id) == LITS_LESION
     reference = read_mask(scan.liver, shape, scan.id) > 0
-    return draw_scan(path, title, scan.phases[phase], result, reference, labels)
+    outlines = draw_spheres(spheres, shape, result.affine) if spheres else None
+    return draw_scan(path, title, scan.phases[phase], result, reference, labels, outlines)

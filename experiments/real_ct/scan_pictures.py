@@ -28,7 +28,7 @@ MARGIN_MM = 25.0
 APART_MM = 12.0
 """Smallest distance of two slices through lesions."""
 OPACITY = 0.45
-LIVER_COLOUR, REFERENCE_COLOUR, LABEL_COLOUR = "#00e5ff", "#ffe100", "#ff2bd6"
+LIVER_COLOUR, REFERENCE_COLOUR, LABEL_COLOUR, OUTLINE_COLOUR = "#00e5ff", "#ffe100", "#ff2bd6", "#ff5a36"
 
 
 def choose_slices(
@@ -45,7 +45,7 @@ def choose_slices(
         instances: `(X, Y, Z)` numbers of the reported lesions.
         tissue: `(X, Y, Z)` liver that the even slices should cover.
         count: number of slices.
-        apart: smallest distance of two slices through lesions, in slices.
+        apart: smallest distance in slices of a slice through a lesion from others, if the liver allows it.
         labels: `(X, Y, Z)` mask of labelled lesions; it counts as one more lesion.
 
     Returns:
@@ -68,6 +68,8 @@ def choose_slices(
     levels = np.flatnonzero(tissue.any(axis=(0, 1)))
     low, high = (int(levels[0]), int(levels[-1])) if len(levels) else (0, instances.shape[2] - 1)
     free = [level for level in range(low, high + 1) if level not in chosen]
+    remote = [level for level in free if all(abs(level - other) >= apart for other in chosen)]
+    free = remote if len(remote) >= count - len(chosen) else free
     missing = min(count - len(chosen), len(free))
     even = [free[int((k + 0.5) * len(free) / missing)] for k in range(missing)]
     return sorted([*chosen, *even], reverse=True)
@@ -80,6 +82,7 @@ def draw_scan(
     result: Result,
     reference: NDArray[np.bool_],
     labels: NDArray[np.bool_] | None = None,
+    outlines: NDArray[np.bool_] | None = None,
 ) -> Path:
     """Draw one picture of a scan as PNG, about 1500 pixels wide.
 
@@ -93,18 +96,20 @@ def draw_scan(
         result: result of inference on its grid.
         reference: `(X, Y, Z)` reference mask of the liver.
         labels: `(X, Y, Z)` mask of the labelled lesions; None if they are not labelled.
+        outlines: `(X, Y, Z)` mask of rough outlines, drawn dotted in red; None if there are none.
     """
     orientation = io_orientation(result.affine)
     volumes = [np.asarray(nib.load(image).dataobj, np.float32), result.classes, result.liver, reference]
-    volumes += [result.instances] if labels is None else [result.instances, labels]
-    volumes = [apply_orientation(volume, orientation) for volume in volumes]
-    voxels, classes, liver, mask, instances = volumes[:5]
-    labelled = volumes[5] if labels is not None else None
+    volumes += [result.instances]
+    voxels, classes, liver, mask, instances = (apply_orientation(v, orientation) for v in volumes)
+    labelled, outlined = (
+        None if v is None else apply_orientation(v, orientation) for v in (labels, outlines)
+    )
     steps = [result.spacing[int(np.flatnonzero(orientation[:, 0] == axis)[0])] for axis in range(3)]
     box = _find_shown_box(liver | mask | (classes > 0), steps)
     figure = Figure(figsize=(15, 8.2), facecolor="white", layout="constrained")
     axes = figure.subplots(2, 4)
-    layers = (classes, liver, mask, labelled)
+    layers = (classes, liver, mask, labelled, outlined)
     apart = max(round(APART_MM / steps[2]), 1)
     slices = choose_slices(instances, liver | mask, apart=apart, labels=labelled)
     for ax, level in zip(axes.flat, slices, strict=False):
@@ -117,7 +122,7 @@ def draw_scan(
         axes.flat[6], voxels[plane], [x if x is None else x[plane] for x in layers], steps[2] / steps[0]
     )
     axes.flat[6].set_title(f"coronal slice {coronal} of {voxels.shape[1]}", fontsize=9)
-    _draw_legend(axes.flat[7], result, labels is not None)
+    _draw_legend(axes.flat[7], result, labels is not None, outlines is not None)
     for ax in axes.flat[len(slices) : AXIAL]:
         ax.axis("off")
     figure.suptitle(title, fontsize=11)
@@ -142,7 +147,7 @@ def _draw_plane(ax: Axes, voxels: NDArray, layers: Sequence[NDArray | None], asp
     """Draw a plane; its first axis runs to the patient's right, its second upwards in the picture."""
     grey = np.clip((voxels - (LEVEL - WIDTH / 2)) / WIDTH, 0, 1)
     picture = np.repeat(grey[..., None], 3, axis=-1)
-    classes, liver, reference, labelled = layers
+    classes, liver, reference, labelled, outlined = layers
     assert classes is not None
     for number, colour in COLOURS.items():
         inside = classes == number
@@ -152,11 +157,13 @@ def _draw_plane(ax: Axes, voxels: NDArray, layers: Sequence[NDArray | None], asp
     for mask, colour in outlines:
         if mask is not None and mask.any() and not mask.all():
             ax.contour(mask[::-1].T, [0.5], colors=colour, linewidths=0.9)
+    if outlined is not None and outlined.any() and not outlined.all():
+        ax.contour(outlined[::-1].T, [0.5], colors=OUTLINE_COLOUR, linewidths=0.9, linestyles="dotted")
     ax.set_xticks([])
     ax.set_yticks([])
 
 
-def _draw_legend(ax: Axes, result: Result, has_labels: bool) -> None:
+def _draw_legend(ax: Axes, result: Result, has_labels: bool, has_outlines: bool) -> None:
     ax.axis("off")
     handles: list[Line2D | Patch] = [
         Line2D([], [], color=LIVER_COLOUR, label="liver, reported"),
@@ -164,6 +171,9 @@ def _draw_legend(ax: Axes, result: Result, has_labels: bool) -> None:
     ]
     if has_labels:
         handles.append(Line2D([], [], color=LABEL_COLOUR, label="lesions, labelled"))
+    if has_outlines:
+        label = "lesions, rough outlines"
+        handles.append(Line2D([], [], color=OUTLINE_COLOUR, linestyle="dotted", label=label))
     kinds = [lesion["type"] for lesion in result.record["lesions"]]
     for number, colour in COLOURS.items():
         if CLASSES[number] in kinds:

@@ -106,6 +106,13 @@ def test_a_slight_overlap_is_found_by_one_rule_only() -> None:
     assert (figures["found_any"], figures["found_dice"], figures["found_iou"]) == (1, 0, 0)
 
 
+def test_labelled_lesions_that_touch_at_an_edge_are_two() -> None:
+    truth = np.zeros((20, 20, 4), bool)
+    truth[0:5, 0, 0], truth[5:10, 1, 0] = True, True
+    nothing = np.zeros(truth.shape, np.uint16)
+    assert compare_lesions(nothing, nothing, truth, (3.0, 3.0, 3.0))["labelled"] == 2
+
+
 def test_nothing_reported() -> None:
     truth = box((10, 10, 10), slice(0, 5), slice(0, 5), slice(0, 5))
     empty = np.zeros((10, 10, 10), np.uint16)
