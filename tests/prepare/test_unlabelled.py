@@ -34,13 +34,17 @@ class ThresholdSegmenter:
     """Takes for liver what is brighter than 20 HU; the second pass misses the left half of dark livers."""
 
     calls: list[str] = []
+    stop_at = ""
+    level = 20.0
 
     def __call__(self, case: str, phase: str, path: Path) -> SegmentedLiver:
+        if case == self.stop_at:
+            raise KeyboardInterrupt
         self.calls.append(case)
         hu, affine, _ = read_phase(path, case)
-        mask = hu > 20
+        mask = hu > self.level
         mirrored = mask.copy()
-        if np.median(hu[mask]) < 65:
+        if mask.any() and np.median(hu[mask]) < 65:
             mirrored[: mask.shape[0] // 2] = False
         upright = np.diag([*np.linalg.norm(affine[:3, :3], axis=0), 1.0])
         return SegmentedLiver(mask, affine, hu, upright, mask, mask, mirrored, (), ("a warning",))
@@ -113,6 +117,34 @@ def test_a_second_run_makes_nothing_again(tmp_path: Path, segmented: list[str]) 
     with pytest.raises(CaseError) as fault:
         run(read, write, model_file=str(weights))
     assert fault.value.code == "other_settings"
+
+
+def test_an_interrupted_run_goes_on(
+    tmp_path: Path, segmented: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, write = tmp_path / "ct", tmp_path / "out"
+    for number in (1, 2, 3):
+        make_ct(read / f"P{number}_venous.nii.gz", 100, number)
+    monkeypatch.setattr(ThresholdSegmenter, "stop_at", "P2_venous")
+    with pytest.raises(KeyboardInterrupt):
+        run(read, write)
+    assert sorted(path.name for path in (write / "masks").iterdir()) == ["P1_venous.json", "P1_venous.nii.gz"]
+    assert not (write / "dataset.json").exists()
+    monkeypatch.setattr(ThresholdSegmenter, "stop_at", "")
+    assert len(read_sections(run(read, write))["training"]) == 3
+    assert segmented == ["P1_venous", "P2_venous", "P3_venous"]
+
+
+def test_an_empty_mask_cannot_be_accepted(
+    tmp_path: Path, segmented: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, write = tmp_path / "ct", tmp_path / "out"
+    make_ct(read / "P1_venous.nii.gz", 100, 1)
+    monkeypatch.setattr(ThresholdSegmenter, "level", 4000.0)
+    with pytest.raises(CaseError, match="no liver mask was accepted"):
+        run(read, write, accept=["P1_venous"])
+    assert "no liver was found" in read_errors(write)["P1_venous"]["problem"]
+    assert (write / "masks.html").read_text().count("data:image/jpeg;base64,") == 4
 
 
 def test_refused_masks_are_named_and_can_be_overruled(tmp_path: Path, segmented: list[str]) -> None:

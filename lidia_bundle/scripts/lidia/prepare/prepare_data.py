@@ -201,7 +201,10 @@ def _write_masked(
             _write_folds(_make_folds(sections, folds, seed, str(path)), folder, str(path))
     if faults:
         cases = sorted({fault.case for fault in faults})
-        problem = f"{len(cases)} cannot be used: {', '.join(cases[:10])}; {path.name} holds the others"
+        rest = (
+            f"{path.name} holds the others" if sections["training"] else "no mask of the others was accepted"
+        )
+        problem = f"files or scans that cannot be used: {', '.join(cases[:10])} ({len(cases)} in all); {rest}"
         remedy = "correct the files and run the command again, or name them by --refuse"
         code = "several" if len({fault.code for fault in faults}) > 1 else faults[0].code
         raise CaseError("datalist", str(folder / "errors.json"), problem, remedy, code, members=faults)
