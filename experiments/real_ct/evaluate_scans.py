@@ -74,7 +74,8 @@ def evaluate_scans(
     spheres = json.loads(Path(outlines).read_text(encoding="utf-8")) if outlines else {}
     only, seen_in_training = _list_ids(scans), set(_list_ids(training_scans) or ())
     overlays = [network_overlay] if isinstance(network_overlay, str) else list(network_overlay or ())
-    records, folder = [], Path(output_dir)
+    records: list[dict[str, Any]] = []
+    folder = Path(output_dir)
     with TemporaryDirectory(prefix="real-ct-") as temporary:
         known = list_scans(data_dir, lits_dir=lits_dir, temporary=temporary)
         _require_known([*(only or ()), *seen_in_training, *files], known, data_dir)
@@ -91,7 +92,7 @@ def evaluate_scans(
                 options=options,
             )
             is_training = scan.id in seen_in_training and scan.id not in files
-            head = {"id": scan.id, "weights": file, "training": is_training}
+            head: dict[str, Any] = {"id": scan.id, "weights": file, "training": is_training}
             outlined = spheres.get(scan.id)
             records.append(head | measure_scan(scan, result, outlined))
             logger.info("%s: liver Dice %.3f", scan.id, records[-1]["liver"]["dice"])

@@ -117,9 +117,9 @@ def draw_scan(
         _draw_plane(ax, voxels[plane], [x if x is None else x[plane] for x in layers], steps[1] / steps[0])
         ax.set_title(f"axial slice {level} of {voxels.shape[2]}", fontsize=9)
     coronal = int((liver | mask | (classes > 0)).sum(axis=(0, 2)).argmax())
-    plane = (box[0], coronal, box[2])
+    section = (box[0], coronal, box[2])
     _draw_plane(
-        axes.flat[6], voxels[plane], [x if x is None else x[plane] for x in layers], steps[2] / steps[0]
+        axes.flat[6], voxels[section], [x if x is None else x[section] for x in layers], steps[2] / steps[0]
     )
     axes.flat[6].set_title(f"coronal slice {coronal} of {voxels.shape[1]}", fontsize=9)
     _draw_legend(axes.flat[7], result, labels is not None, outlines is not None)
