@@ -200,8 +200,7 @@ def list_old_targets(config: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[
     """
     if isinstance(config, dict):
         target = config.get("_target_")
-        new = find_new_target(target) if isinstance(target, str) else ""
-        if new:
+        if isinstance(target, str) and (new := find_new_target(target)):
             yield "#".join(path), target, new
     if isinstance(config, dict | list):
         for name, part in config.items() if isinstance(config, dict) else enumerate(config):
