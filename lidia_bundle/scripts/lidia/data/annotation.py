@@ -102,8 +102,8 @@ def read_annotation(item: Mapping[str, Any], min_lesion_mm3: float) -> Annotatio
         liver = resample_to_grid(read_liver(item), grid).numpy()[0]
         classes[(classes == 0) & (liver > 0)] = LIVER
     if isinstance(item.get("ignored"), str):
-        ignored, ignored_affine, _ = read_mask(item["ignored"], case, 1, binary=True)
-        mask = MetaTensor(torch.as_tensor(ignored)[None], affine=torch.as_tensor(ignored_affine))
+        voxels, mask_affine, _ = read_mask(item["ignored"], case, 1, binary=True)
+        mask = MetaTensor(torch.as_tensor(voxels)[None], affine=torch.as_tensor(mask_affine))
         classes[resample_to_grid(mask, grid).numpy()[0] > 0] = IGNORED
     if not (classes == LIVER).any():
         problem = "the label has no liver (class 1) and no liver mask is given"

@@ -18,7 +18,7 @@ from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from scripts.lidia.atomic import write_atomically
-from scripts.lidia.data.cache import hash_case
+from scripts.lidia.data.cache import hash_case, load_cached
 from scripts.lidia.data.crop_source import ImplantedSource
 from scripts.lidia.data.lesion_crop import find_crop_centres
 from scripts.lidia.data.read_background import read_background, read_ignored
@@ -134,20 +134,17 @@ class BackgroundCases(Randomizable, Dataset):
         """
         if index not in self._prepared:
             item = self.data[index]
-            path = None
-            if self.cache_dir is not None:
-                name = f"{hash_case(item).decode()}_{self.implants_per_background}.pt"
-                path = self.cache_dir / name
-            if path is None or not path.is_file():
-                prepared = self._prepare_background(item)
-                if path is None:
-                    self._prepared[index] = prepared
-                    return prepared
+            if self.cache_dir is None:
+                self._prepared[index] = self._prepare_background(item)
+                return self._prepared[index]
+            path = self.cache_dir / f"{hash_case(item).decode()}_{self.implants_per_background}.pt"
+            cached = load_cached(path)
+            if cached is None:
                 path.parent.mkdir(parents=True, exist_ok=True)
+                cached = self._prepare_background(item)
                 with write_atomically(path, sync=False) as temporary:
-                    torch.save(prepared, temporary)
-            # memory-mapped: a crop needs only a few pages of the file (cases, no weights: TID251)
-            self._prepared[index] = torch.load(path, weights_only=True, mmap=True)  # noqa: TID251
+                    torch.save(cached, temporary)
+            self._prepared[index] = cached
         return self._prepared[index]
 
     def _prepare_background(self, item: Mapping[str, Any]) -> dict[str, Any]:

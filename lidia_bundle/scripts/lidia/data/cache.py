@@ -71,12 +71,9 @@ class CachedCases(PersistentDataset):
 
     def _cachecheck(self, item: Mapping[str, Any]) -> dict[str, Any]:
         path = None if self.cache_dir is None else self.cache_dir / f"{self.hash_func(item).decode()}.pt"
-        if path is not None and path.is_file():
-            try:
-                # memory-mapped: a crop needs only a few pages of the file (cases, no weights: TID251)
-                return torch.load(path, weights_only=True, mmap=True)  # noqa: TID251
-            except (RuntimeError, OSError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile):
-                path.unlink(missing_ok=True)
+        cached = None if path is None else load_cached(path)
+        if cached is not None:
+            return cached
         prepared = self.pack(self.transform(item))
         if path is not None:
             if not path.with_name(SETTINGS).is_file():
@@ -97,6 +94,22 @@ class CachedCases(PersistentDataset):
         if self.augmentation is not None:
             return self.augmentation(case)
         return from_cache(case)
+
+
+def load_cached(path: Path) -> dict[str, Any] | None:
+    """Loads a cached file; an unreadable file is removed.
+
+    Returns:
+        Its content, memory-mapped because a crop needs only a few pages of it; None if there is none.
+    """
+    if not path.is_file():
+        return None
+    try:
+        # cases, no weights: TID251
+        return torch.load(path, weights_only=True, mmap=True)  # noqa: TID251
+    except (RuntimeError, OSError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile):
+        path.unlink(missing_ok=True)
+        return None
 
 
 def hash_case(item: Mapping[str, Any]) -> bytes:

@@ -156,12 +156,12 @@ class CropLesions(Randomizable, Transform):
         start = np.where(shape > size, np.clip(start, 0, np.maximum(shape - size, 0)), -((size - shape) // 2))
         positions = None if self.deformation is None else self.deformation.draw(self.size)
         if positions is None:
-            image, label = cut_padded(source, start, start + size)
+            image, label = cut_padded(source, start.tolist(), (start + size).tolist())
         else:
             positions += torch.as_tensor(start + (size - 1) / 2, dtype=torch.float32)[:, None, None, None]
             flat = positions.reshape(3, -1)
             low, high = flat.amin(1).floor().long(), flat.amax(1).ceil().long() + 1
-            around, around_label = cut_padded(source, low.numpy(), high.numpy())
+            around, around_label = cut_padded(source, low.tolist(), high.tolist())
             offset = low[:, None, None, None]
             image, label = sample_positions(around, around_label, positions - offset)
         return {

@@ -83,7 +83,9 @@ def draw_matte(anatomy: Anatomy, patient: Patient, spread: float, rng: np.random
     depth = _divide_field(anatomy.depth, parts)
     free = ~_repeat(anatomy.large[anatomy.box], parts)
     names = anatomy.maps.names
-    veins = sum(anatomy.maps.shares[(names.index(name), *anatomy.box)].astype(np.float32) for name in VEINS)
+    veins = np.zeros(anatomy.depth.shape, np.float32)
+    for name in VEINS:
+        veins += anatomy.maps.shares[(names.index(name), *anatomy.box)]
     whole = (slice(0, depth.shape[0]), slice(0, depth.shape[1]), slice(0, depth.shape[2]))
     liver = Liver(whole, depth, (depth > 0) & free, np.full(3, FAR))
     grain = WideGrain(rng, frame.spacing)
