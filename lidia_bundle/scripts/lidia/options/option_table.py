@@ -33,7 +33,8 @@ OPTIONS: dict[str, OptionKind] = {
     **dict.fromkeys(("nc", "arterial", "venous", "delayed", "liver", "background", "backgrounds"), PATH),
     **dict.fromkeys(("output_dir", "output", "cache_dir", "registered_dir", "runtime_dir", "archive"), PATH),
     **dict.fromkeys(("results_dir", "evaluation_dir", "training_dir", "judged_dir", "docs_dir"), PATH),
-    **dict.fromkeys(("pretrained", "previous"), PATH),
+    **dict.fromkeys(("pretrained", "previous", "weights"), PATH),
+    **dict.fromkeys(("data_dir", "lits_dir", "fold_weights", "network_overlay", "outlines"), PATH),
     **dict.fromkeys(("model_file", "inference_config"), PATHS),
     # ids, titles and names
     **dict.fromkeys(("case_id", "title", "section", "command", "reference", "progress", "source"), TEXT),
@@ -47,11 +48,12 @@ OPTIONS: dict[str, OptionKind] = {
     "phases": names_kind(PHASES),
     "types": names_kind(LESION_TYPES),
     **dict.fromkeys(("sections", "only", "looks", "trusted", "accept", "refuse", "leave_out"), names_kind()),
+    **dict.fromkeys(("scans", "training_scans", "reserved", "healthy", "hcc"), names_kind()),
     **dict.fromkeys(("phase_map", "class_map", "masks"), MAPPING),
     # switches
     **dict.fromkeys(("tta", "save_probabilities", "explain", "pages", "dicom", "skip_existing"), FLAG),
     **dict.fromkeys(("resume", "complete_only", "complete", "ct"), FLAG),
-    **dict.fromkeys(("voxels", "inline", "difficulty"), FLAG),
+    **dict.fromkeys(("voxels", "inline", "difficulty", "pictures"), FLAG),
     "deidentify": OptionKind("False, True or uids", as_deidentify),
     # numbers
     **dict.fromkeys(
