@@ -42,6 +42,7 @@ def changed(before: Any, after: Any, key: str = "") -> list[str]:
     return [
         result
         for name in sorted(before.keys() | after.keys())
+        if name != "_needs_"  # says which overlay a recipe builds on
         for result in changed(before.get(name), after.get(name), f"{key}#{name}".lstrip("#"))
     ]
 

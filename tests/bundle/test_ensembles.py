@@ -62,9 +62,9 @@ def test_a_calibration_of_exactly_these_folds(toys: Path, weights: list[str], tm
         )
 
     for order in (weights, weights[::-1]):
-        assert calibration(order).lines == {"HCC": (1.0, -1.0)}
+        assert calibration(order).get().lines == {"HCC": (1.0, -1.0)}
     for other in (weights[0], weights[:1]):
-        assert calibration(other) is None, "it belongs to both, not to one of them"
+        assert calibration(other).get() is None, "it belongs to both, not to one of them"
 
 
 def test_evaluation_by_the_overlay(toys: Path, weights: list[str], tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ def test_a_nan_in_any_channel_is_refused() -> None:
     for channel in (0, 9):
         maps = background()
         maps[channel, 0, 0, 0] = np.nan
-        with pytest.raises(ValueError, match="class map is not finite"):
+        with pytest.raises(ValueError, match="not finite"):
             diagnose(maps, (2, 2, 2), np.eye(4))
 
 

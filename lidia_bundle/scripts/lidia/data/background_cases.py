@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from scripts.lidia.atomic import write_atomically
 from scripts.lidia.data.cache import hash_case, load_cached
-from scripts.lidia.data.crop_source import ImplantedSource
+from scripts.lidia.data.implanted_source import ImplantedSource
 from scripts.lidia.data.lesion_crop import find_crop_centres
 from scripts.lidia.data.read_background import read_background, read_ignored
 from scripts.lidia.geometry.grid import Grid

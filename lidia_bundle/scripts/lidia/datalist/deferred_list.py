@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial, wraps
 from inspect import signature
-from typing import Any, ParamSpec, overload
+from typing import Any, ParamSpec
 
 from scripts.lidia.datalist.read_datalist import load_datalist
 
@@ -38,11 +38,7 @@ class DeferredList(Sequence[Item]):
     def __iter__(self) -> Iterator[Item]:
         return iter(self.items)
 
-    @overload
-    def __getitem__(self, index: int) -> Item: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Item]: ...
-    def __getitem__(self, index: int | slice) -> Item | Sequence[Item]:
+    def __getitem__(self, index: Any) -> Any:
         return self.items[index]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from scripts.lidia.datalist.case_error import CaseError
@@ -110,7 +110,7 @@ def _make_id(raw_id: Any, first: str, case: str) -> str:
     return identity
 
 
-def make_case_name(path: str | Path) -> str:
+def make_case_name(path: str | PurePath) -> str:
     """Returns a file's name without .nii or .nii.gz (other dots are kept), the default id of a case."""
     name = Path(path).name
     for ending in (".nii.gz", ".nii"):

@@ -122,12 +122,14 @@ class CohortEvaluator(DeferredEvaluator):
         self.faults = []
         self.take_length()
         idist.barrier()  # all processes determine the finished patients before any process writes
-        if self.state.epoch_length or idist.get_rank() == 0:
+        if self.state.epoch_length:
             super().run(*args, **kwargs)
         elif len(self.data_loader.dataset):
             # With more processes than patients MONAI would skip the events that the others wait for.
             self.fire_event(Events.EPOCH_COMPLETED)
             self.fire_event(Events.COMPLETED)
+        else:
+            self.logger.info("No patient is left: all have complete results.")
         faults = [json.loads(text) for texts in gather_strings(self._encode_faults()) for text in texts]
         self.faults = sorted((CaseError(**fault) for fault in faults), key=lambda fault: fault.case)
         self.write_errors()

@@ -118,7 +118,9 @@ def _read_ct(scan: Scan) -> tuple[Any, Any, list[CaseError]]:
             remedy = "to train with masks of your own, write them under `liver` of a datalist"
             raise CaseError(scan.id, str(scan.path), problem, remedy, "mask", "warning") from fault
         if fault.code == "too_flat":  # a localizer, which converters of DICOM write beside the scans
-            raise CaseError(*fault.args[:5], "warning") from fault
+            raise CaseError(
+                fault.case, fault.file, fault.problem, fault.remedy, fault.code, "warning"
+            ) from fault
         raise
 
 

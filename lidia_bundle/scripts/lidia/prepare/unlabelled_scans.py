@@ -179,8 +179,8 @@ def _list_dicom(
     except CaseError as fault:
         return [], unreadable or ([] if fault.code == "no_dicom" else [fault])
     scans, faults = [], list(list_strays(studies, unreadable))
-    for fault in faults:
-        logger.error(str(fault))
+    for stray in faults:
+        logger.error(str(stray))
     entries = name_studies(studies, private)
     for case, study in tqdm(entries, desc="studies", unit="study", disable=None):
         try:

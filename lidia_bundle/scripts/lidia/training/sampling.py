@@ -83,7 +83,8 @@ class ReadCases:
             ValueError: there is no training case.
         """
         self.batches.require_cases()
-        len(self.validation)
+        # the length is not needed, but a list that is not read yet is read to count it
+        _ = len(self.validation)
 
 
 class SeedEpochs:
