@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -193,31 +190,6 @@ def test_paper_scale_takes_a_step(toys: Path, tmp_path: Path) -> None:
     shifted = [bool((a != b).any()) for a, b in zip(before, network.parameters(), strict=True)]
     assert all(torch.isfinite(p).all() for p in network.parameters())
     assert sum(shifted) > 0.6 * len(shifted)
-
-
-@pytest.mark.slow
-def test_two_processes_train_one_network(toys: Path, tmp_path: Path) -> None:
-    """Distributed over two processes by gloo: one set of files, weights without a wrapper's prefix."""
-    options = {**TRAINING, **places(toys, tmp_path)}
-    files = [str(CONFIGS / name) for name in ("train.json", "multi_gpu_train.json")]
-    del options["device"]
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    command += ["-m", "monai.bundle", "run", "training", "--config_file", str(files)]
-    command += [part for key, value in options.items() for part in (f"--{key}", str(value))]
-    process = subprocess.run(
-        command,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert process.returncode == 0, process.stderr[-3000:]
-    state = read_state(tmp_path / "state_epoch=3.pt")
-    assert not any(name.startswith("module.") for name in state["network"])
-    assert len(list(tmp_path.glob("state*"))) == 2
-    assert (tmp_path / "model.pt").is_file()
 
 
 def test_a_state_of_the_other_network_is_refused(toys: Path, tmp_path: Path) -> None:

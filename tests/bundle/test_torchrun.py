@@ -183,3 +183,8 @@ def test_two_machines_train_as_one_process_with_the_batch_of_both(toys: Path, tm
     for name, value in first["bank"].items():
         assert torch.equal(value, second["bank"][name]), "one memory on both machines"
     assert int(first["bank"]["pointer"]) == int(alone["bank.pointer"]) == 4 * 3 * 2, "it holds both batches"
+    # one set of files, weights without a wrapper's prefix
+    state = read_state(tmp_path / "two/state_epoch=4.pt")
+    assert not any(name.startswith("module.") for name in state["network"])
+    names = [sorted(path.name for path in (tmp_path / name).glob("*.pt")) for name in ("one", "two")]
+    assert names[0] == names[1]
