@@ -11,7 +11,8 @@ import pytest
 from monai.bundle import run
 from scipy.ndimage import binary_dilation
 
-from scripts.lidia.datalist.read_datalist import load_datalist
+from scripts.lidia.data.annotation import read_annotation
+from scripts.lidia.datalist.read_datalist import load_datalist, read_sections
 from scripts.lidia.prepare.write_implants import write_implants
 
 
@@ -45,8 +46,11 @@ def test_a_datalist_of_backgrounds_with_several_phases(files: dict[str, str], tm
     image = nib.Nifti1Image(late.astype(np.int16), ct.affine)
     image.set_qform(ct.affine, 1)
     nib.save(image, tmp_path / "delayed.nii.gz")
+    own = np.asarray(nib.load(files["liver"]).dataobj).copy()
+    own[own.shape[0] // 2 :] = 0
+    nib.save(nib.Nifti1Image(own, ct.affine), tmp_path / "own.nii.gz")
     cases = [
-        {"id": "A", "phases": {"venous": "a.nii.gz"}, "liver": "liver_a.nii.gz"},
+        {"id": "A", "phases": {"venous": "a.nii.gz"}, "liver": "liver_a.nii.gz", "ignored": "own.nii.gz"},
         {"id": "B", "phases": {"venous": "b.nii.gz", "delayed": "delayed.nii.gz"}, "liver": "liver_b.nii.gz"},
     ]
     for name in "ab":
@@ -68,3 +72,11 @@ def test_a_datalist_of_backgrounds_with_several_phases(files: dict[str, str], tm
     far = ~binary_dilation(lesion, iterations=6)
     assert np.array_equal(real[far], late[far]), "scanned: the background's own voxels"
     assert not np.array_equal(created[far], late[far])
+    # lesions that the patient has: implants avoid them, and the label that evaluation reads ignores them
+    assert "ignored" not in content[1]
+    item = read_sections(path)["training"][0]
+    assert np.array_equal(np.asarray(nib.load(item["ignored"]).dataobj), own)
+    instances = np.asarray(nib.load(item["instances"]).dataobj)
+    assert own.any() and instances.any() and not instances[own > 0].any()
+    classes = read_annotation(item, 0.0).classes[0].numpy()
+    assert (classes[own > 0] == -1).all() and (classes[own == 0] >= 0).all()

@@ -6,11 +6,13 @@ import os
 from collections.abc import Sequence
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
-from scripts.lidia.data.read_background import read_background
+from scripts.lidia.data.read_background import read_background, read_ignored
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.datalist.read_backgrounds import read_backgrounds
 from scripts.lidia.datalist.read_item import make_case_name
@@ -19,16 +21,31 @@ from scripts.lidia.implant.implant_case import implant_case
 from scripts.lidia.phantom.fingerprint import recipe_hash
 from scripts.lidia.phantom.write_cohort import (
     check_cohort,
+    encode_nifti,
     load_or_make_case,
     map_cases,
     start_or_resume,
     store_case,
+    write_bytes_atomic,
     write_list,
 )
 from scripts.lidia.vocabulary import PHASES
 
-Source = tuple[str, tuple[tuple[str, str], ...], str]
-"""Name, (phase, path) of each phase, path of the liver mask."""
+
+class Source(NamedTuple):
+    """A background.
+
+    Attributes:
+        name: id of the patient.
+        phases: (phase, path) of each phase.
+        liver: path of the liver mask.
+        ignored: path of the mask of lesions that the patient has; "" for none.
+    """
+
+    name: str
+    phases: tuple[tuple[str, str], ...]
+    liver: str
+    ignored: str = ""
 
 
 def write_implants(
@@ -53,7 +70,8 @@ def write_implants(
     Args:
         dataset_dir: output folder, created if it does not exist.
         background: one or more CT (NIfTI, or folder of one DICOM series), or a datalist (`.json`)
-            whose cases have phases on one grid and a `liver`.
+            whose cases have phases on one grid, a `liver`, and optionally `ignored`, a mask of lesions that
+            the patient has: implants avoid it, and the cases name it so that evaluation ignores it.
         liver: liver mask of each CT (NIfTI); with a datalist its own masks are used.
         background_phase: phase of the CT; with a datalist its own phases are used.
         cases: number of patients, split 1305:298:318 into training, validation and test; one alone is `test`.
@@ -91,7 +109,7 @@ def write_implants(
         "name": f"LIDIA phantom lesions in real CT, {cohort}",
         "cohort": cohort,
         "seed": int(seed),
-        "backgrounds": [name for name, _, _ in sources],
+        "backgrounds": [source.name for source in sources],
         "recipe": recipe_hash(),
     }
     return write_list(folder, items, section, about)
@@ -103,7 +121,10 @@ def _list_sources(
     paths = [background] if isinstance(background, str | os.PathLike) else list(background)
     if len(paths) == 1 and str(paths[0]).endswith(".json"):
         items = read_backgrounds(str(paths[0]))
-        return tuple((item["id"], tuple(item["phases"].items()), item["liver"]) for item in items)
+        return tuple(
+            Source(item["id"], tuple(item["phases"].items()), item["liver"], item.get("ignored", ""))
+            for item in items
+        )
     if phase not in PHASES:
         raise ValueError(f"background_phase is {phase!r}; choose one of {', '.join(PHASES)}")
     masks = [liver] if isinstance(liver, str | os.PathLike) else list(liver or ())
@@ -112,16 +133,22 @@ def _list_sources(
         remedy = "give the liver mask of each background by --liver, in the same order"
         raise CaseError("background", str(paths[0]) if paths else "", problem, remedy, "no_liver_mask")
     return tuple(
-        (make_case_name(path), ((phase, str(path)),), str(mask))
+        Source(make_case_name(path), ((phase, str(path)),), str(mask))
         for path, mask in zip(paths, masks, strict=True)
     )
 
 
 @lru_cache(maxsize=1)
-def _measure_source(source: Source) -> Anatomy:
-    """Measures a background once for all its cases."""
-    name, phases, liver = source
-    return measure_anatomy(read_background(name, dict(phases), liver))
+def _measure_source(source: Source) -> tuple[Anatomy, NDArray[np.bool_]]:
+    """Measures a background once for all its cases; implants avoid the lesions that the patient has.
+
+    Returns:
+        The anatomy, and the mask (X, Y, Z) of these lesions.
+    """
+    background = read_background(source.name, dict(source.phases), source.liver)
+    ignored = read_ignored({"id": source.name, "ignored": source.ignored or None}, background)
+    anatomy = measure_anatomy(background)
+    return anatomy._replace(large=anatomy.large | ignored), ignored
 
 
 def _write_case(
@@ -129,5 +156,11 @@ def _write_case(
     looks: tuple[str, ...] | None,
 ) -> dict[str, Any]:  # fmt: skip
     source = sources[index * len(sources) // cases]
-    case = implant_case(_measure_source(source), seed, index, cohort, looks)
-    return store_case(case, folder) | {"background": source[0]}
+    anatomy, ignored = _measure_source(source)
+    case = implant_case(anatomy, seed, index, cohort, looks)
+    item = store_case(case, folder) | {"background": source.name}
+    if ignored.any():
+        item["ignored"] = f"ignored/{case.id}.nii.gz"
+        mask = anatomy.source.as_stored(ignored.astype(np.uint8))
+        write_bytes_atomic(folder / item["ignored"], encode_nifti(mask, case.affine))
+    return item
