@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 
@@ -76,7 +77,7 @@ def test_a_server_killed_in_training_leaves_study_and_weights_whole(
         server.save_label(truth / f"labels/final/{patient}.nii.gz", patient)
     weights, store = server.weights.read_bytes(), server.get("/datastore/?output=all")["objects"]
     server.post("/train/lidia", max_epochs=1000, val_split=0.5)
-    while not any("training:" in line for line in server.training().get("details", ())):
+    while not any(re.search(r"training \[\d+", line) for line in server.training().get("details", ())):
         assert server.training()["status"] in ("SUBMITTED", "RUNNING"), server.log()
         time.sleep(0.5)
     server.kill()
