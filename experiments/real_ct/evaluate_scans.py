@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -99,11 +100,20 @@ def evaluate_scans(
             if pictures:
                 draw_record(folder / "pictures" / f"{scan.id}.png", scan, result, records[-1], outlined)
     content = {"weights": {r["weights"]: hash_file(r["weights"]) for r in records}, "scans": records}
-    write_json(folder / "real_ct.json", content)
+    write_json(folder / "real_ct.json", _replace_nan(content))
     title = "Cross-validation on real CT" if fold_weights else "Results on real CT"
     page = write_results_page(records, title=title, goals=goals, healthy=healthy, hcc=hcc)
     write_text(folder / "real_ct.md", page)
     return content
+
+
+def _replace_nan(value: Any) -> Any:
+    """Replace nan by None, because JSON has no nan; a share of no lesions is undefined."""
+    if isinstance(value, dict):
+        return {key: _replace_nan(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_replace_nan(part) for part in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _list_ids(ids: str | Sequence[str] | None) -> list[str] | None:
