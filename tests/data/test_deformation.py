@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
-from scripts.lidia.data.deformation import RandDeformation, sample_positions
+from scripts.lidia.data.deformation import RandDeformation, interpolate_lattice, sample_positions
 from scripts.lidia.data.lesion_crop import CropLesions
 
 SIZE = (24, 20, 16)
@@ -43,6 +44,20 @@ def test_positions_between_voxels_are_their_mean() -> None:
         image, torch.zeros((2, 6, 3, 3), dtype=torch.int16), identity((3, 2, 2), 0.5)
     )
     assert values[0, :, 0, 0].tolist() == pytest.approx([0.5, 1.5, 2.5])
+
+
+def test_a_lattice_is_interpolated_as_torch_does() -> None:
+    control = torch.randn((3, 2, 5, 4), generator=torch.Generator().manual_seed(0))
+    expected = F.interpolate(control[None], size=SIZE, mode="trilinear", align_corners=True)[0]
+    torch.testing.assert_close(interpolate_lattice(control, SIZE), expected)
+
+
+def test_labels_are_those_of_the_nearest_voxels_and_beyond_the_edge_of_its_voxels() -> None:
+    label = torch.randint(0, 9, (2, 7, 6, 5), generator=torch.Generator().manual_seed(0), dtype=torch.int16)
+    positions = torch.rand((3, 4, 5, 6), generator=torch.Generator().manual_seed(1)) * 10 - 2
+    _, nearest = sample_positions(torch.zeros((1, 7, 6, 5)), label, positions)
+    x, y, z = (place.round().long().clamp(0, n - 1) for place, n in zip(positions, (7, 6, 5), strict=True))
+    assert torch.equal(nearest, label[:, x, y, z])
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from scripts.lidia.data.scanner_variation import RandScanner, blur
+from scripts.lidia.data.scanner_variation import RandScanner, average_neighbours, blur
 
 
 def crop():
@@ -44,3 +44,11 @@ def test_a_blur_is_the_mean_of_three_along_one_axis(axis):
     spread = (mean[0] > 0).nonzero()
     assert spread[:, axis].tolist() == [1, 2, 3]
     torch.testing.assert_close(blur(volume, axis, 0.5), (volume + mean) / 2)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_an_edge_voxel_counts_twice_in_its_mean(axis):
+    volume = torch.arange(3.0).reshape([3 if side == axis else 1 for side in range(3)])[None]
+    assert average_neighbours(volume, axis).flatten().tolist() == pytest.approx([1 / 3, 1, 5 / 3])
+    single = torch.ones(1, 1, 1, 1)
+    assert torch.equal(average_neighbours(single, axis), single)

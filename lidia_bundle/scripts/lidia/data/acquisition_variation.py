@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from monai.transforms import RandomizableTransform
 
 from scripts.lidia.data.crop_source import AIR
+from scripts.lidia.data.scanner_variation import average_neighbours
 from scripts.lidia.vocabulary import BACKGROUND
 
 FLUID_HU = (3.0, 35.0)
@@ -96,7 +97,7 @@ class RandKernel(RandomizableTransform):
         if not self._do_transform:
             return item
         image = item["image"]
-        mean = F.avg_pool3d(F.pad(image, (0, 0, 1, 1, 1, 1), mode="replicate"), (3, 3, 1), stride=1)
+        mean = average_neighbours(average_neighbours(image, 0), 1)
         item["image"] = image + (image - mean) * float(self.R.uniform(0, self.amount))
         return item
 

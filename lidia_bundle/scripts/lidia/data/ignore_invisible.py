@@ -40,8 +40,8 @@ class IgnoreInvisible(Transform):
         item = dict(data)
         image, label = item["image"], item["label"]
         present = image[~torch.isnan(image[:, 0, 0, 0])]
-        for number in label[1].unique().tolist():
-            if number and not self.is_visible(present, label, number):
+        for number in torch.bincount(label[1].flatten())[1:].nonzero().flatten().add(1).tolist():
+            if not self.is_visible(present, label, number):
                 invisible = label[1] == number
                 label[0][invisible], label[1][invisible] = IGNORED, 0
         return item
@@ -63,9 +63,11 @@ class IgnoreInvisible(Transform):
         )
         part, near = image[(slice(None), *reach)], label[(slice(None), *reach)]
         lesion = near[1] == number
-        width = 2 * self.ring + 1
-        grown = F.max_pool3d(lesion[None].float(), width, stride=1, padding=self.ring)[0] > 0
-        liver = grown & (near[0] == LIVER)
+        grown = lesion[None].float()
+        for axis in range(3):  # a cube as three lines, which is quicker
+            width = [2 * self.ring + 1 if side == axis else 1 for side in range(3)]
+            grown = F.max_pool3d(grown, width, stride=1, padding=[n // 2 for n in width])
+        liver = (grown[0] > 0) & (near[0] == LIVER)
         if int(liver.sum()) < int(lesion.sum()) ** (2 / 3):
             return True
         inside, around = part[:, lesion], part[:, liver]

@@ -36,7 +36,7 @@ def compose_crop(
         HU (4, X, Y, Z), NaN for a phase that is not made, and label (2, X, Y, Z): class, -1 for a lesion
         that the patient has, and instance.
     """
-    region = unpack_maps(maps, box)
+    region = unpack_maps(maps, box, phases)
     tissue_hu = TissueHU(implant["tissue_hu"].numpy(), implant["liver_hu"].numpy())
     layers, instances = place_patches(implant, box) if with_lesions else (None, None)
     image = np.full((len(PHASES), *region.shape), np.nan, np.float32)
@@ -44,9 +44,10 @@ def compose_crop(
         if PHASES[number] in phases:
             image[number] = make_phase(region, tissue_hu, layers, PHASES[number], shift)
     label = np.zeros((2, *region.shape), np.int16)
-    label[0] = np.where(maps["liver"][box].numpy() > 127, LIVER, 0)
-    if instances is not None:
-        label[0] = np.where(instances > 0, implant["classes"].numpy()[instances], label[0])
+    np.multiply(maps["liver"][box].numpy() > 127, np.int16(LIVER), out=label[0])
+    if layers is not None and instances is not None:
+        numbers, classes = instances[layers.box], label[0][layers.box]
+        np.copyto(classes, implant["classes"].numpy()[numbers], where=numbers > 0)
         label[1] = instances
     ignored = maps["ignored"][box].numpy()
     label[0, ignored], label[1, ignored] = IGNORED, 0

@@ -5,7 +5,7 @@ The packed form is a dictionary of tensors and numbers that `torch.load(weights_
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scripts.lidia.implant.segment_tissues import Levels
 from scripts.lidia.implant.tissue_maps import ScanMaps, TissueMaps
 from scripts.lidia.phantom.shapes import Box, Field
+from scripts.lidia.vocabulary import PHASES
 
 HU_STEP = 0.125
 """HU per unit of a stored intensity (int16, -4096 to 4096 HU)."""
@@ -56,10 +57,23 @@ def pack_maps(maps: TissueMaps, liver: NDArray[np.bool_], ignored: NDArray[np.bo
     }
 
 
-def unpack_maps(packed: Mapping[str, Any], box: Box) -> TissueMaps:
-    """Unpacks a box of the maps to float32."""
+def unpack_maps(packed: Mapping[str, Any], box: Box, phases: Sequence[str] = PHASES) -> TissueMaps:
+    """Unpacks what some phases need of a box of the maps, to float32.
+
+    Args:
+        packed: the packed maps.
+        box: box of their voxels.
+        phases: phases that are to be made.
+
+    Returns:
+        The maps; without tissues if all of the phases were scanned.
+    """
+    reference = packed["reference"]
+    all_scanned = all(phase in packed["scans"] for phase in phases)
     scans = {}
     for phase, scan in packed["scans"].items():
+        if phase not in phases and (all_scanned or phase != reference):
+            continue
         scans[phase] = ScanMaps(
             _restore(scan["hu"][box], HU_STEP),
             _restore(scan["clean"][box], HU_STEP),
@@ -70,11 +84,12 @@ def unpack_maps(packed: Mapping[str, Any], box: Box) -> TissueMaps:
             scan["noise_tile"].numpy(),
         )
     liver, blood, has_vessels, veins = packed["levels"]
-    shares = _restore(packed["shares"][(slice(None), *box)], SHARE_STEP)
+    tissues = slice(0, 0) if all_scanned else slice(None)
+    shares = _restore(packed["shares"][(tissues, *box)], SHARE_STEP)
     origin = (box[0].start, box[1].start, box[2].start)
     levels = Levels(liver, blood, bool(has_vessels), veins)
     names, measured = tuple(packed["names"]), packed["measured"].numpy()
-    return TissueMaps(packed["reference"], scans, names, shares, levels, measured, origin)
+    return TissueMaps(reference, scans, names, shares, levels, measured, origin)
 
 
 def halve_maps(packed: Mapping[str, Any]) -> Packed:

@@ -88,19 +88,27 @@ def _convert_reference(
     number = PHASES.index(phase)
     scan = maps.scans[maps.reference]
     image = scan.clean + _compute_tissue_change(maps, tissue_hu, number)
-    remaining_noise = scan.noise_share
+    remaining_noise = scan.noise_share.astype(np.float32)
     if layers is not None:
         box, through = layers.box, layers.through[number]
         lesions = layers.paint[number] + layers.beside * scan.uneven[box]
         image[box] = through * image[box] + lesions
-        remaining_noise = remaining_noise.copy()
         remaining_noise[box] *= through
     louder = np.float32(NOISIER[phase] / NOISIER[maps.reference])
     x, y, z = maps.shape
     noise = _sample_noise(maps, maps.reference, (slice(0, x), slice(0, y), slice(0, z)), shift)
-    image += np.sqrt(np.clip(louder**2 - remaining_noise * remaining_noise, 0, None)) * noise
-    loud = np.clip((scan.clean - AIR_HU) / np.float32(100), 0, 1)
-    return loud * image + (1 - loud) * scan.hu
+    # in place, because new arrays of this size cost more than the arithmetic
+    added = np.square(remaining_noise, out=remaining_noise)
+    np.subtract(louder**2, added, out=added)
+    np.sqrt(np.maximum(added, 0, out=added), out=added)
+    image += np.multiply(added, noise, out=added)
+    loud = np.subtract(scan.clean, np.float32(AIR_HU), out=noise)
+    loud /= np.float32(100)
+    np.clip(loud, 0, 1, out=loud)
+    image -= scan.hu
+    image *= loud
+    image += scan.hu
+    return image
 
 
 def _compute_tissue_change(maps: TissueMaps, tissue_hu: TissueHU, number: int) -> Field:
