@@ -154,21 +154,29 @@ def test_the_mix_has_the_stated_share(share: float, expected: int) -> None:
         MixedCases(["a"], ["b"], 1.0)  # type: ignore[arg-type]
 
 
+BASELINES = {"lidia": [], "unet": ["unet"], "nnunet": ["nnunet", "nnunet_adamw"]}
+"""Overlays of the loss and optimizer of each network."""
+
+
 @pytest.mark.filterwarnings("ignore:parsing config_file")
-def test_the_overlay_trains_on_a_scan_and_phantoms(
-    datalist: Path, cohort: Path, bundle: Path, tmp_path: Path, cache: Path
+@pytest.mark.parametrize("kind", BASELINES)
+def test_the_overlay_trains_each_network_on_a_scan_and_phantoms(
+    kind: str, datalist: Path, cohort: Path, bundle: Path, tmp_path: Path, cache: Path
 ) -> None:
-    overlay = tmp_path / "small.yaml"
-    overlay.write_text(
-        "spacing: [4.0, 4.0, 4.0]\npatch_size: [32, 32, 16]\nprecision: fp32\npretrained: null\n"
-        "implants_per_background: 2\nval_interval: 5\ntrain#stages#early#crop: [32, 32, 16]\n"
+    small = tmp_path / "small.yaml"
+    small.write_text(
+        "spacing: [4.0, 4.0, 4.0]\npatch_size: [32, 32, 16]\nprecision: fp32\nimplants_per_background: 2\n"
+        "val_interval: 5\ntrain#stages: {full: {start: 0.0, decoding: true, crop: [32, 32, 16], cases: 2}}\n"
     )
-    configs = bundle / "configs"
-    files = [configs / "train.json", configs / "overlays/recipes/real_ct.yaml", overlay]
+    overlays = bundle / "configs/overlays"
+    files = [bundle / "configs/train.json", overlays / "recipes/real_ct.yaml"]
+    if BASELINES[kind]:
+        files.append(overlays / f"networks/{kind}.yaml")
+    files += [overlays / f"baselines/{name}.yaml" for name in BASELINES[kind]]
     workflow = create_workflow(
-        config_file=[str(file) for file in files],
+        config_file=[str(file) for file in [*files, small]],
         workflow_type="train",
-        meta_file=str(configs / "metadata.json"),
+        meta_file=str(bundle / "configs/metadata.json"),
         logging_file=False,
         run_id="training",
         dataset_dir=str(cohort),
@@ -176,11 +184,14 @@ def test_the_overlay_trains_on_a_scan_and_phantoms(
         output_dir=str(tmp_path / "run"),
         cache_dir=str(cache),
         max_epochs=1,
-        steps_per_epoch=4,
+        steps_per_epoch=2,
     )
     workflow.initialize()
     workflow.run()
     log = (tmp_path / "run/training.log").read_text()
     assert "nan" not in log.lower()
+    # the shipped weights are those of LIDIA; another network starts without them
+    assert ("models/model.pt" in log) == (kind == "lidia")
     trainer = workflow.parser.get_parsed_content("train#trainer")
-    assert trainer.state.epoch == 1 and all(np.isfinite(v) for v in trainer.state.metrics.values())
+    assert trainer.state.iteration == 2 and all(np.isfinite(v) for v in trainer.state.metrics.values())
+    assert len(trainer.state.metrics) > 0
