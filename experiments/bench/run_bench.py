@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from experiments.bench.bench_page import render_page
 from experiments.bench.benchmark_row import BenchmarkRow
+from experiments.bench.crop_composition import measure_composition
 from experiments.bench.forward import measure_absent_phases, measure_forward
 from experiments.bench.growth import measure_growth
 from experiments.bench.large_volumes import measure_lesion_metrics, measure_writing
@@ -35,6 +36,7 @@ ROWS: dict[str, Callable[..., dict[str, BenchmarkRow]]] = {
     "training": measure_training,
     "mask_losses": measure_mask_losses,
     "data": measure_data,
+    "compose": measure_composition,
     "lesion_metrics": measure_lesion_metrics,
     "writing": measure_writing,
     "runtime": measure_runtimes,
