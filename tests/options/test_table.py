@@ -20,13 +20,13 @@ OBJECTS = frozenset({
         "bootstrap",
         "initialize",
     ),
-    *("run", "training", "evaluating", "measuring", "expressions", "flames", "finalize"),
+    *("run", "training", "evaluating", "measuring", "expressions", "flames", "step", "finalize"),
     # objects and blocks
     *("network_def", "network", "average", "loss", "train", "validate", "preprocessing", "dataset"),
     *("dataloader", "inferer", "postprocessing", "calibration", "scores", "key_metric", "handlers"),
     *("evaluator", "hidden", "subset_scores", "clinical", "rows", "remarks", "options", "evaluation"),
     *("systems", "measured", "drawn", "listed", "checked", "implanted", "written", "prepared", "report"),
-    *("studied", "mask_gate", "evaluated", "goals"),
+    *("studied", "mask_gate", "evaluated", "goals", "profiled"),
 })
 """Keys that hold expressions or objects: `$`, `@` and `%` mean in them what they mean to MONAI."""
 
