@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from scripts.lidia.atomic import write_json
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.datalist.read_datalist import find_list_file, read_sections
 from scripts.lidia.inference.result_files import write_volume
+
+logger = logging.getLogger("lidia")
 
 
 def write_backgrounds(
@@ -39,7 +42,10 @@ def write_backgrounds(
     folder = Path(output_dir)
     folder.mkdir(parents=True, exist_ok=True)
     cases = []
-    for item in (item for items in read_sections(source).values() for item in items):
+    studies = [item for items in read_sections(source).values() for item in items]
+    if unknown := sorted(set(reserved) - {item["id"] for item in studies}):
+        logger.warning("%s has no study %s, which is to be reserved", source, ", ".join(unknown))
+    for item in studies:
         study = item["id"]
         if study in reserved:
             continue

@@ -6,15 +6,15 @@ Z). They are meant for `augmentation(extra=...)`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from monai.transforms import RandomizableTransform
 
 from scripts.lidia.data.crop_source import AIR
+from scripts.lidia.data.random_change import RandomChange
 from scripts.lidia.data.scanner_variation import average_neighbours
 from scripts.lidia.vocabulary import BACKGROUND
 
@@ -22,7 +22,7 @@ FLUID_HU = (3.0, 35.0)
 """HU of the content of stomach and bowel."""
 
 
-class RandSliceThickness(RandomizableTransform):
+class RandSliceThickness(RandomChange):
     """Simulates slices of a drawn thickness: averages along Z, then linear interpolation between slices.
 
     Args:
@@ -39,21 +39,16 @@ class RandSliceThickness(RandomizableTransform):
         spacing_mm: float = 2.5,
         per_phase_prob: float = 0.3,
     ) -> None:
-        RandomizableTransform.__init__(self, prob)
+        super().__init__(prob)
         self.thickness_mm, self.spacing_mm, self.per_phase_prob = thickness_mm, spacing_mm, per_phase_prob
 
-    def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
+    def change(self, item: dict[str, Any]) -> None:
         """Changes `image`."""
-        item = dict(data)
-        self.randomize(None)
-        if not self._do_transform:
-            return item
         image = item["image"]
         draws = len(image) if self.R.random_sample() < self.per_phase_prob else 1
         matrices = [self.draw_matrix(image.shape[-1]) for _ in range(draws)]
         stacked = torch.stack(matrices)  # (1 or C, Z, Z)
         item["image"] = torch.einsum("cxyz,cwz->cxyw", image, stacked.expand(len(image), -1, -1))
-        return item
 
     def draw_matrix(self, size: int) -> torch.Tensor:
         """Draws the (Z, Z) matrix that averages and interpolates along Z; its rows sum to 1."""
@@ -78,7 +73,7 @@ class RandSliceThickness(RandomizableTransform):
         return torch.as_tensor(matrix, dtype=torch.float32)
 
 
-class RandKernel(RandomizableTransform):
+class RandKernel(RandomChange):
     """Simulates a sharp kernel by amplifying the difference from the mean over 3 x 3 voxels of a slice.
 
     Args:
@@ -87,22 +82,17 @@ class RandKernel(RandomizableTransform):
     """
 
     def __init__(self, prob: float = 0.15, amount: float = 0.8) -> None:
-        RandomizableTransform.__init__(self, prob)
+        super().__init__(prob)
         self.amount = amount
 
-    def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
+    def change(self, item: dict[str, Any]) -> None:
         """Changes `image`."""
-        item = dict(data)
-        self.randomize(None)
-        if not self._do_transform:
-            return item
         image = item["image"]
         mean = average_neighbours(average_neighbours(image, 0), 1)
         item["image"] = image + (image - mean) * float(self.R.uniform(0, self.amount))
-        return item
 
 
-class RandFieldOfView(RandomizableTransform):
+class RandFieldOfView(RandomChange):
     """Ends the scan within the crop: beyond a plane across one axis are air and background.
 
     Args:
@@ -111,15 +101,11 @@ class RandFieldOfView(RandomizableTransform):
     """
 
     def __init__(self, prob: float = 0.15, depth: float = 0.4) -> None:
-        RandomizableTransform.__init__(self, prob)
+        super().__init__(prob)
         self.depth = depth
 
-    def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
+    def change(self, item: dict[str, Any]) -> None:
         """Changes `image` and `label`."""
-        item = dict(data)
-        self.randomize(None)
-        if not self._do_transform:
-            return item
         image, label = item["image"], item["label"]
         axis = int(self.R.randint(3))
         size = image.shape[1 + axis]
@@ -128,11 +114,9 @@ class RandFieldOfView(RandomizableTransform):
         beyond = image.narrow(1 + axis, start, cut)
         beyond.copy_(torch.where(torch.isnan(beyond), torch.nan, AIR))
         label.narrow(1 + axis, start, cut).zero_()
-        item["image"], item["label"] = image, label
-        return item
 
 
-class RandOralContrast(RandomizableTransform):
+class RandOralContrast(RandomChange):
     """Fills fluid outside the liver with oral contrast medium, in all phases alike.
 
     Fluid is what has `FLUID_HU` in the mean over 3 x 3 x 3 voxels of the first phase that is present, where
@@ -150,15 +134,11 @@ class RandOralContrast(RandomizableTransform):
         hu: Sequence[float] = (60.0, 350.0),
         window: Sequence[float] = (-200.0, 400.0),
     ) -> None:
-        RandomizableTransform.__init__(self, prob)
+        super().__init__(prob)
         self.hu, self.window = hu, window
 
-    def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
+    def change(self, item: dict[str, Any]) -> None:
         """Changes `image`."""
-        item = dict(data)
-        self.randomize(None)
-        if not self._do_transform:
-            return item
         image, label = item["image"], item["label"]
         per_hu = 2 / (self.window[1] - self.window[0])
         low, high = ((hu - self.window[0]) * per_hu - 1 for hu in FLUID_HU)
@@ -169,4 +149,3 @@ class RandOralContrast(RandomizableTransform):
         fluid = (mean > low) & (mean < high) & (label[0] == BACKGROUND) & (field > 0)
         share = F.avg_pool3d(fluid[None].float(), 3, stride=1, padding=1)
         item["image"] = (image + share * float(self.R.uniform(*self.hu) * per_hu)).clamp(-1, 1)
-        return item

@@ -24,7 +24,7 @@ from scripts.lidia.data.lesion_crop import find_crop_centres
 from scripts.lidia.data.read_background import read_background, read_ignored
 from scripts.lidia.geometry.grid import Grid
 from scripts.lidia.geometry.resample import resample
-from scripts.lidia.implant.anatomy import Anatomy, measure_anatomy
+from scripts.lidia.implant.anatomy import measure_anatomy
 from scripts.lidia.implant.background import Background
 from scripts.lidia.implant.implant_case import draw_implant
 from scripts.lidia.implant.lesion_patches import halve_implant, pack_implant
@@ -156,7 +156,7 @@ class BackgroundCases(Randomizable, Dataset):
         implants = []
         numbers = range(self.implants_per_background)
         for number in tqdm(numbers, desc=f"lesions for {background.name}", unit="patient", leave=False):
-            packed = self._draw_patient(anatomy, number)
+            packed = pack_implant(anatomy, draw_implant(anatomy, self.seed, number, self.cohort))
             implants.append((packed, halve_implant(packed)))
         return {
             "id": background.name,
@@ -165,9 +165,6 @@ class BackgroundCases(Randomizable, Dataset):
             "centres": (_find_tissue_centres(maps), _find_tissue_centres(halved)),
             "implants": implants,
         }
-
-    def _draw_patient(self, anatomy: Anatomy, number: int) -> dict[str, Any]:
-        return pack_implant(anatomy, draw_implant(anatomy, self.seed, number, self.cohort))
 
 
 def read_on_grid(

@@ -84,7 +84,7 @@ class RandDeformation(Randomizable):
 
 
 def interpolate_lattice(control: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
-    """Interpolates control points linearly, axis by axis: as `F.interpolate`, in a tenth of its time.
+    """Interpolates control points linearly, axis by axis, as `F.interpolate` does.
 
     Args:
         control: (C, x, y, z); the first and last points lie on the corners of the result.

@@ -6,14 +6,14 @@ because washout is defined by their differences.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
-from monai.transforms import RandomizableTransform
+
+from scripts.lidia.data.random_change import RandomChange
 
 
-class RandScanner(RandomizableTransform):
+class RandScanner(RandomChange):
     """Simulates thick slices or a soft kernel, another contrast and level, and coarser or stronger noise.
 
     Args:
@@ -26,15 +26,11 @@ class RandScanner(RandomizableTransform):
     def __init__(
         self, prob: float = 0.0, gain: float = 0.15, offset: float = 0.06, noise: float = 0.08
     ) -> None:
-        RandomizableTransform.__init__(self, prob)
+        super().__init__(prob)
         self.gain, self.offset, self.noise = gain, offset, noise
 
-    def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
+    def change(self, item: dict[str, Any]) -> None:
         """Changes `image` (4, X, Y, Z); NaN stays NaN."""
-        item = dict(data)
-        self.randomize(None)
-        if not self._do_transform:
-            return item
         image = item["image"]
         if self.R.random_sample() < 0.6:
             image = blur(image, int(self.R.randint(3)), float(self.R.uniform(0.2, 1.0)))
@@ -46,7 +42,6 @@ class RandScanner(RandomizableTransform):
             image = image + grain * float(self.R.uniform(0, self.noise))
         gain, level = 1 + self.R.uniform(-self.gain, self.gain), self.R.uniform(-self.offset, self.offset)
         item["image"] = image * float(gain) + float(level)
-        return item
 
 
 def blur(volume: torch.Tensor, axis: int, strength: float) -> torch.Tensor:
@@ -55,10 +50,7 @@ def blur(volume: torch.Tensor, axis: int, strength: float) -> torch.Tensor:
 
 
 def average_neighbours(volume: torch.Tensor, axis: int) -> torch.Tensor:
-    """Averages a volume (C, X, Y, Z) over three voxels along one axis; edges are repeated.
-
-    It takes a quarter of the time of `F.avg_pool3d`.
-    """
+    """Averages a volume (C, X, Y, Z) over three voxels along one axis; edges are repeated."""
     side, last = 1 + axis, volume.shape[1 + axis] - 1
     if last == 0:
         return volume.clone()

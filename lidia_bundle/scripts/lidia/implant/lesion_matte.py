@@ -15,6 +15,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from scripts.lidia.implant.anatomy import Anatomy
 from scripts.lidia.implant.edge_preserving import smooth
+from scripts.lidia.implant.scan_noise import sample_noise_tile
 from scripts.lidia.implant.tissue_maps import VEINS
 from scripts.lidia.phantom.case import GRAINS
 from scripts.lidia.phantom.lesions import Lesion, paint_lesions
@@ -56,18 +57,18 @@ class WideGrain(Grain):
     """
 
     def __init__(self, rng: np.random.Generator, spacing: tuple[float, float, float]) -> None:
-        self._size = [int(np.clip(PERIOD / step, 48, 160)) for step in spacing]
+        size = [int(np.clip(PERIOD / step, 48, 160)) for step in spacing]
         self._tiles = {}
         for name, grain in GRAINS.items():
-            tile = rng.standard_normal(self._size, dtype=np.float32)
+            tile = rng.standard_normal(size, dtype=np.float32)
             for axis, step in enumerate(spacing):
                 tile = gaussian_filter1d(tile, max(grain / step, 0.4), axis=axis, mode="wrap", truncate=3)
             self._tiles[name] = (tile - tile.mean()) / tile.std()
 
     def __call__(self, name: str, box: Box, shift: tuple[int, int, int] = (0, 0, 0)) -> Field:
         """Returns the field over a box of the frame; `shift` (voxels) selects another part of it."""
-        places = zip(box, shift, self._size, strict=True)
-        return self._tiles[name][np.ix_(*[(np.arange(c.start, c.stop) + s) % n for c, s, n in places])]
+        start = [cut.start + offset for cut, offset in zip(box, shift, strict=True)]
+        return sample_noise_tile(self._tiles[name], start, [cut.stop - cut.start for cut in box])
 
 
 def draw_matte(anatomy: Anatomy, patient: Patient, spread: float, rng: np.random.Generator) -> Matte:

@@ -16,15 +16,13 @@ from scipy.ndimage import find_objects, label
 
 from scripts.lidia.implant.anatomy import Anatomy
 from scripts.lidia.implant.implant_case import Implant
-from scripts.lidia.implant.phase_synthesis import UNTOUCHED, LesionLayers
+from scripts.lidia.implant.phase_synthesis import FAINT_HU, UNTOUCHED, LesionLayers
 from scripts.lidia.implant.tissue_maps import collect_tissue_hu
 from scripts.lidia.phantom.shapes import Box
 from scripts.lidia.vocabulary import FIRST_LESION
 
 POINTS_PER_LESION = 64
 """Voxels sampled per lesion as centres of crops."""
-FAINT_HU = 0.05
-"""Paint (HU) below which a voxel keeps its background value."""
 
 Packed = dict[str, Any]
 

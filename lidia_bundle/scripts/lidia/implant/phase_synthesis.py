@@ -21,6 +21,8 @@ AIR_HU = -400.0
 """Below this (HU) are air and lung, which stay unchanged; from 100 HU above it voxels are fully changed."""
 UNTOUCHED = 1e-3
 """Share of an implant below which a voxel keeps its background value."""
+FAINT_HU = 0.05
+"""Paint in HU below which a voxel keeps its background value."""
 
 
 class LesionLayers(NamedTuple):
@@ -77,7 +79,7 @@ def _compute_lesion_change(
     change += layers.beside * np.float32(scan.level - tissue_hu.liver[number])
     lost = cover * noise_share
     change += np.sqrt(np.clip(2 * lost - lost * lost, 0, 1)) * _sample_noise(maps, phase, box, shift)
-    touched = (cover > UNTOUCHED) | (np.abs(paint) > 0.05)
+    touched = (cover > UNTOUCHED) | (np.abs(paint) > FAINT_HU)
     return np.where(touched, change, 0)
 
 

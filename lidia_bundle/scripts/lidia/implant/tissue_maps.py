@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from scripts.lidia.implant.segment_tissues import Levels
 from scripts.lidia.phantom.patient import Patient
-from scripts.lidia.phantom.shapes import Box, Field
+from scripts.lidia.phantom.shapes import Field
 from scripts.lidia.phantom.tissues import NUMBER, ORGANS
 
 VEINS = ("portal", "hepatic")
@@ -67,20 +67,6 @@ class TissueMaps(NamedTuple):
         """Number of voxels along X, Y, Z."""
         x, y, z = self.shares.shape[1:]
         return x, y, z
-
-    def crop(self, box: Box) -> TissueMaps:
-        """Returns views of the maps over a box."""
-        scans = {
-            phase: scan._replace(
-                hu=scan.hu[box],
-                clean=scan.clean[box],
-                noise_share=scan.noise_share[box],
-                uneven=scan.uneven[box],
-            )
-            for phase, scan in self.scans.items()
-        }
-        x, y, z = (first + cut.start for first, cut in zip(self.origin, box, strict=True))
-        return self._replace(scans=scans, shares=self.shares[(slice(None), *box)], origin=(x, y, z))
 
 
 class TissueHU(NamedTuple):
