@@ -23,8 +23,8 @@ CASES = {
 def test_lesions_in_a_real_liver(real_ct: Path, phase: str) -> None:
     ct, liver = (real_ct / place for place in CASES[phase])
     anatomy = measure_anatomy(read_background("real", {phase: ct}, liver))
-    scan, source = anatomy.scanned[phase], anatomy.source
-    assert 5 < scan.noise.level < 16 and 0.5 <= scan.blur < 1.5
+    source = anatomy.source
+    assert 5 < anatomy.maps.scans[phase].noise_level < 16 and 0.5 <= anatomy.blur < 1.5
     case = implant_case(anatomy, 1, 0, looks=["FNH", "cyst"])
     assert {lesion["type"] for lesion in case.lesions} == {"FNH", "cyst"}
     lesion = case.instances > 0
