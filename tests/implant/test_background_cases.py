@@ -144,12 +144,14 @@ def test_a_fold_leaves_scans_out(datalist: Path, files: dict[str, str]) -> None:
     assert load_backgrounds(datalist, leave_out=["ct"]) == []
 
 
-@pytest.mark.parametrize(("share", "expected"), [(0.0, 0), (0.5, 6), (0.7, 14)])
+@pytest.mark.parametrize(("share", "expected"), [(0.0, 0), (0.5, 6), (0.7, 13)])
 def test_the_mix_has_the_stated_share(share: float, expected: int) -> None:
     mixed = MixedCases(["a", "b", "c", "d", "e", "f"], ["x", "y"], share)  # type: ignore[arg-type]
     items = [mixed[index] for index in range(len(mixed))]
     assert [items.count(name) for name in "abcdef"] == [1] * 6
     assert items.count("x") + items.count("y") == expected
+    few = MixedCases(["a"], ["t", "u", "v", "w", "x", "y"], 0.7)  # type: ignore[arg-type]
+    assert {few[index] for index in range(len(few))} == set("atuvwxy")
     with pytest.raises(ValueError, match=r"1\.0"):
         MixedCases(["a"], ["b"], 1.0)  # type: ignore[arg-type]
 

@@ -51,6 +51,7 @@ class BackgroundCases(Randomizable, Dataset):
         augmentation: random transform from a case to crops; its first step is a `CropLesions`.
         cache_dir: folder of the cache; None measures the backgrounds in each run.
         implants_per_background: number of patients drawn for each background.
+        small_lesions_prob: share of these patients whose lesions are all small (4 to 12 mm).
         no_lesion_prob: share of visits without any lesion.
         scanned_only_prob: share of visits that show the scanned phases alone.
         random_subset_prob: of the other visits, the share that shows a random subset of the phases.
@@ -67,6 +68,7 @@ class BackgroundCases(Randomizable, Dataset):
         window: Sequence[float] = (-200.0, 400.0),
         cache_dir: str | os.PathLike[str] | None = None,
         implants_per_background: int = 40,
+        small_lesions_prob: float = 0.3,
         no_lesion_prob: float = 0.15,
         scanned_only_prob: float = 0.3,
         random_subset_prob: float = 0.5,
@@ -77,11 +79,13 @@ class BackgroundCases(Randomizable, Dataset):
         self.spacing = (float(spacing[0]), float(spacing[1]), float(spacing[2]))
         self.window = (float(window[0]), float(window[1]))
         self.implants_per_background = implants_per_background
+        self.small_lesions_prob = small_lesions_prob
         self.no_lesion_prob, self.scanned_only_prob = no_lesion_prob, scanned_only_prob
         self.random_subset_prob = random_subset_prob
         self.cohort, self.seed = cohort, seed
         settings = {"spacing": self.spacing, "cohort": cohort, "seed": seed, "recipe": recipe_hash()}
-        key = sha256(json.dumps({**settings, "format": FORMAT}, sort_keys=True).encode()).hexdigest()[:12]
+        settings |= {"small_lesions_prob": small_lesions_prob, "format": FORMAT}
+        key = sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
         self.cache_dir = None if cache_dir is None else Path(cache_dir) / f"backgrounds_{key}"
         self._prepared: dict[int, dict[str, Any]] = {}
 
@@ -156,7 +160,12 @@ class BackgroundCases(Randomizable, Dataset):
         implants = []
         numbers = range(self.implants_per_background)
         for number in tqdm(numbers, desc=f"lesions for {background.name}", unit="patient", leave=False):
-            packed = pack_implant(anatomy, draw_implant(anatomy, self.seed, number, self.cohort))
+            packed = pack_implant(
+                anatomy,
+                draw_implant(
+                    anatomy, self.seed, number, self.cohort, small_lesions_prob=self.small_lesions_prob
+                ),
+            )
             implants.append((packed, halve_implant(packed)))
         return {
             "id": background.name,

@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 class MixedCases(Dataset):
     """A dataset whose elements come from `second` with a share, evenly spread over its indices.
 
-    The length is that at which each element of `first` occurs once. `second` is repeated or cut to fit.
+    The length is the smallest at which each element of both occurs; the smaller set is repeated.
 
     Args:
         first: dataset.
@@ -27,7 +27,11 @@ class MixedCases(Dataset):
         self.first, self.second, self.share = first, second, share
 
     def __len__(self) -> int:
-        return round(len(self.first) / (1 - self.share))  # type: ignore[arg-type]
+        first, second = len(self.first), len(self.second)  # type: ignore[arg-type]
+        length = int(max(first / (1 - self.share), second / self.share if self.share else 0))
+        while length - int(length * self.share) < first or (self.share and int(length * self.share) < second):
+            length += 1
+        return length
 
     def __getitem__(self, index: int) -> Any:
         """Returns an element of `first` or `second`."""

@@ -14,6 +14,7 @@ from scripts.lidia.implant.fit_patient import fit_patient
 from scripts.lidia.implant.lesion_matte import Matte, draw_matte
 from scripts.lidia.implant.phase_synthesis import LesionLayers, make_phase, to_hounsfield
 from scripts.lidia.implant.scan_noise import TILE
+from scripts.lidia.implant.small_lesions import make_lesions_small
 from scripts.lidia.implant.tissue_maps import collect_tissue_hu
 from scripts.lidia.phantom.case import Case, Volume
 from scripts.lidia.phantom.patient import Patient
@@ -84,19 +85,36 @@ def implant_case(
 
 
 def draw_implant(
-    anatomy: Anatomy, seed: int, index: int, cohort: str = "internal", looks: Sequence[str] | None = None
+    anatomy: Anatomy,
+    seed: int,
+    index: int,
+    cohort: str = "internal",
+    looks: Sequence[str] | None = None,
+    small_lesions_prob: float = 0.0,
 ) -> Implant:
-    """Draws patient and lesions of case `index`, see `implant_case`.
+    """Draws patient and lesions of case `index`.
+
+    Args:
+        anatomy: as for `implant_case`.
+        seed: as for `implant_case`.
+        index: as for `implant_case`.
+        cohort: as for `implant_case`.
+        looks: as for `implant_case`.
+        small_lesions_prob: probability that all lesions are small, see `make_lesions_small`.
 
     Raises:
         CaseError: if no lesion fits into the liver.
     """
     recipe = RECIPES[cohort]
-    streams = np.random.SeedSequence([seed, recipe.number + STREAM, index]).spawn(2 + ATTEMPTS)
-    rng = np.random.default_rng(streams[0])
+    root = np.random.SeedSequence([seed, recipe.number + STREAM, index])
+    for_patient, for_noise, *attempts, for_size = root.spawn(3 + ATTEMPTS)
+    rng = np.random.default_rng(for_patient)
     patient = fit_patient(rng, recipe, anatomy.maps.levels, anatomy.source.reference, looks)
+    rng = np.random.default_rng(for_size)
+    if rng.random() < small_lesions_prob:
+        patient = make_lesions_small(patient, rng)
     free = (anatomy.source.liver & ~anatomy.large).sum() * np.prod(anatomy.source.spacing) / 1000
-    for stream in streams[2:] if free > MIN_FREE_ML else ():
+    for stream in attempts if free > MIN_FREE_ML else ():
         matte = draw_matte(anatomy, patient, recipe.spread, np.random.default_rng(stream))
         if matte.instances.any() or not patient.plan:
             break
@@ -105,7 +123,7 @@ def draw_implant(
         problem = f"no room for a lesion ({names}) in {free:.0f} ml of free liver"
         remedy = "give a larger liver, one with fewer lesions of its own, or other looks"
         raise CaseError(anatomy.source.name, "", problem, remedy, "no_room")
-    return Implant(patient, matte, np.random.default_rng(streams[1]).integers(0, TILE, (len(PHASES), 3)))
+    return Implant(patient, matte, np.random.default_rng(for_noise).integers(0, TILE, (len(PHASES), 3)))
 
 
 def _make_truth(anatomy: Anatomy, matte: Matte) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:

@@ -71,6 +71,15 @@ class IterativeFusion(nn.Module):
         Returns:
             (B, C, x, y, z), x = X / stride.
         """
+        if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript skips the branch only so)
+            if not is_exporting() and not bool((present == present[:1]).all()):
+                # one sample at a time, so that no absent phase is computed
+                parts = [self.fuse(image[i : i + 1], present[i : i + 1]) for i in range(len(image))]
+                return torch.cat(parts)
+        return self.fuse(image, present)
+
+    def fuse(self, image: Tensor, present: Tensor) -> Tensor:
+        """Fuse the phases of samples; a phase is computed if one of them has it. See `forward`."""
         fused = torch.zeros(0, device=image.device)
         started = torch.zeros_like(present[:, 0])
         # TorchScript has no zip(strict=...); both lists have one entry per phase.

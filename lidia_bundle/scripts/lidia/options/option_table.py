@@ -71,7 +71,14 @@ OPTIONS: dict[str, OptionKind] = {
     "folds": integer_kind(2),
     **dict.fromkeys(("overlap", "ema_decay"), number_kind(0.0, 1.0)),
     **dict.fromkeys(
-        ("random_subset_prob", "boundary_fraction", "min_lr_factor", "background_share"), FRACTION
+        (
+            "random_subset_prob",
+            "boundary_fraction",
+            "min_lr_factor",
+            "background_share",
+            "small_lesions_prob",
+        ),
+        FRACTION,
     ),
     "learning_rate": number_kind(0.0),
     **dict.fromkeys(("register_limit_s", "seconds_per_step", "seconds_per_patient"), number_kind(0.0)),
