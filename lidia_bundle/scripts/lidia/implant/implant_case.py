@@ -44,7 +44,12 @@ class Implant(NamedTuple):
 
 
 def implant_case(
-    anatomy: Anatomy, seed: int, index: int, cohort: str = "internal", looks: Sequence[str] | None = None
+    anatomy: Anatomy,
+    seed: int,
+    index: int,
+    cohort: str = "internal",
+    looks: Sequence[str] | None = None,
+    small_lesions_prob: float = 0.0,
 ) -> Case:
     """Implants case `index` into a background: the same arguments give the same voxels.
 
@@ -54,11 +59,12 @@ def implant_case(
         index: index of the case.
         cohort: `internal` or `external`: sets types and number of lesions and the contrast timing.
         looks: names of appearances, one lesion of each, instead of a random disease.
+        small_lesions_prob: probability that all lesions are small, see `make_lesions_small`.
 
     Raises:
         CaseError: if no lesion fits into the liver.
     """
-    implant = draw_implant(anatomy, seed, index, cohort, looks)
+    implant = draw_implant(anatomy, seed, index, cohort, looks, small_lesions_prob)
     patient, matte = implant.patient, implant.matte
     tissue_hu = collect_tissue_hu(patient, anatomy.maps.names)
     layers = LesionLayers(anatomy.box, matte.through, matte.paint, matte.beside)
@@ -92,15 +98,7 @@ def draw_implant(
     looks: Sequence[str] | None = None,
     small_lesions_prob: float = 0.0,
 ) -> Implant:
-    """Draws patient and lesions of case `index`.
-
-    Args:
-        anatomy: as for `implant_case`.
-        seed: as for `implant_case`.
-        index: as for `implant_case`.
-        cohort: as for `implant_case`.
-        looks: as for `implant_case`.
-        small_lesions_prob: probability that all lesions are small, see `make_lesions_small`.
+    """Draws patient and lesions of case `index`; the arguments are those of `implant_case`.
 
     Raises:
         CaseError: if no lesion fits into the liver.

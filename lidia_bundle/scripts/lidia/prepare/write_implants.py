@@ -58,6 +58,7 @@ def write_implants(
     seed: int = 0,
     cohort: str = "internal",
     looks: Sequence[str] | None = None,
+    small_lesions_prob: float = 0.0,
     workers: int = 1,
     section: str | None = None,
     breathing: str = "residual",
@@ -78,6 +79,7 @@ def write_implants(
         seed: of the cohort; case i depends only on seed, cohort, i and its background.
         cohort: `internal` or `external`: sets types and number of lesions and the contrast timing.
         looks: names of appearances, one lesion of each per patient, instead of random diseases.
+        small_lesions_prob: share of patients whose lesions are all small (4 to 12 mm).
         workers: number of processes.
         section: puts all cases into this section of the datalist instead of splitting them.
         breathing: `residual`; phases made from one CT are aligned, so `raw` is refused.
@@ -100,6 +102,7 @@ def write_implants(
     folder = Path(dataset_dir)
     folder.mkdir(parents=True, exist_ok=True)
     settings: dict[str, Any] = {"sources": sources, "cases": int(cases), "seed": int(seed), "cohort": cohort}
+    settings["small_lesions_prob"] = float(small_lesions_prob)
     start_or_resume(folder, {**settings, "looks": list(looks or ()), "recipe": recipe_hash()})
     write = partial(_write_case, folder=folder, looks=tuple(looks) if looks else None, **settings)
     make = partial(load_or_make_case, make=write, folder=folder)
@@ -153,11 +156,11 @@ def _measure_source(source: Source) -> tuple[Anatomy, NDArray[np.bool_]]:
 
 def _write_case(
     index: int, *, folder: Path, sources: tuple[Source, ...], cases: int, seed: int, cohort: str,
-    looks: tuple[str, ...] | None,
+    looks: tuple[str, ...] | None, small_lesions_prob: float,
 ) -> dict[str, Any]:  # fmt: skip
     source = sources[index * len(sources) // cases]
     anatomy, ignored = _measure_source(source)
-    case = implant_case(anatomy, seed, index, cohort, looks)
+    case = implant_case(anatomy, seed, index, cohort, looks, small_lesions_prob)
     item = store_case(case, folder) | {"background": source.name}
     if ignored.any():
         item["ignored"] = f"ignored/{case.id}.nii.gz"
