@@ -21,6 +21,7 @@ from scripts.lidia.inference.liver_window_inferer import WindowInferer
 from scripts.lidia.inference.postprocessing import postprocessing
 from scripts.lidia.inference.result_files import (
     WriteResults,
+    describe_inputs,
     is_finished,
     renumber,
     result_files,
@@ -264,7 +265,8 @@ def test_numbers_of_a_foreign_labelmap_are_mapped_to_the_classes(tmp_path: Path)
 
 
 def test_fields_of_an_item_are_copied_to_its_result(tmp_path: Path) -> None:
-    item = {"id": "toy", "notes": {"registration": {"arterial": "rigid"}, "warnings": ["arterial moved"]}}
+    item = {"id": "toy", "patient": "P1", "date": "2025-03-01"}
+    item |= {"notes": {"registration": {"arterial": "rigid"}, "warnings": ["arterial moved"]}}
     (tmp_path / "series").mkdir()
     for number in (1, 2):
         (tmp_path / f"series/{number}.dcm").write_bytes(bytes([number]))
@@ -281,6 +283,17 @@ def test_fields_of_an_item_are_copied_to_its_result(tmp_path: Path) -> None:
     assert record == written
     assert record["registration"] == {"arterial": "rigid"}
     assert record["warnings"] == ["arterial moved", "no liver"]
-    assert record["inputs"]["nc"] == sha256(b"volume").hexdigest() and record["settings"] == settings
+    assert record["patient"] == "P1" and record["date"] == "2025-03-01"
+    assert record["inputs"]["nc"] == {"path": "nc.nii.gz", "sha256": sha256(b"volume").hexdigest()}
+    assert record["settings"] == settings
     slices = sorted(sha256(bytes([number])).hexdigest() for number in (1, 2))
-    assert record["inputs"]["venous"] == sha256("\n".join(slices).encode()).hexdigest()
+    assert record["inputs"]["venous"]["sha256"] == sha256("\n".join(slices).encode()).hexdigest()
+    assert record["inputs"]["venous"]["path"] == "series" and "dicom" not in record["inputs"]["venous"]
+
+
+def test_inputs_outside_the_results_have_absolute_paths(tmp_path: Path) -> None:
+    (tmp_path / "v.nii.gz").write_bytes(b"v")
+    item = {"phases": {"venous": str(tmp_path / "v.nii.gz")}, "source": [str(tmp_path / "1.dcm")]}
+    inputs = describe_inputs(item, tmp_path / "results")
+    assert inputs["venous"]["path"] == str(tmp_path / "v.nii.gz")
+    assert inputs["venous"]["dicom"] == [str(tmp_path / "1.dcm")]

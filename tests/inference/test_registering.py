@@ -46,7 +46,8 @@ def test_inference_registers_phases_and_records_it(tmp_path: Path) -> None:
     shifted = nib.load(tmp_path / f"out/registered/{item['id']}/arterial.nii.gz")
     assert shifted.shape == nib.load(tmp_path / "raw" / item["phases"]["venous"]).shape
     registered = tmp_path / f"out/registered/{item['id']}/arterial.nii.gz"
-    assert result["inputs"]["arterial"] == hash_input(registered), "handlers get the phases that were read"
+    recorded = result["inputs"]["arterial"]
+    assert recorded["sha256"] == hash_input(registered), "handlers get the phases that were read"
 
 
 def test_an_unknown_method_is_refused_before_anything_runs() -> None:

@@ -168,7 +168,8 @@ def make_study_item(
         account: records the use of each file of the study.
 
     Returns:
-        `id`, `phases`, `source` (the files behind the grid phase) and `notes` (`series`, `warnings`).
+        `id`, `patient` and `date` (unless `private`), `phases`, `source` (the files of the
+        grid phase) and `notes` (`series`, `warnings`).
 
     Raises:
         CaseError: no phase could be identified, or the files of one are damaged.
@@ -235,10 +236,20 @@ def _read_study(
         source = [] if private else _copy_slices(source, output_dir.absolute() / "phases" / case / "dicom")
     return {
         "id": case,
+        **({} if private else _describe_study(study)),
         "phases": written,
         "source": [str(path) for path in source],
         "notes": {"series": choice.rows, "warnings": warnings},
     }
+
+
+def _describe_study(study: Study) -> dict[str, str]:
+    """Returns `patient` and `date` (YYYY-MM-DD) of a study, where the headers have them."""
+    names = {"patient": make_case_id(study) if study.patient.strip() else ""}
+    day = study.day.strip()
+    if len(day) == 8 and day.isdecimal():
+        names["date"] = f"{day[:4]}-{day[4:6]}-{day[6:]}"
+    return {key: value for key, value in names.items() if value}
 
 
 def _copy_slices(paths: Sequence[Path], folder: Path) -> list[Path]:

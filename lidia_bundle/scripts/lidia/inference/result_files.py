@@ -22,6 +22,7 @@ from scripts.lidia.components import find_bounding_box
 from scripts.lidia.input_folders import list_files
 from scripts.lidia.postprocess.diagnosis import Diagnosis
 from scripts.lidia.runtime.weights import hash_file, hash_weight_files, list_weight_files
+from scripts.lidia.vocabulary import GRID_ORDER
 
 VOLUMES = ("lesions", "instances", "liver")
 
@@ -134,6 +135,36 @@ def hash_input(path: str | Path) -> str:
     return sha256("\n".join(parts).encode()).hexdigest()
 
 
+def describe_inputs(item: Mapping[str, Any], folder: Path) -> dict[str, dict[str, Any]]:
+    """Describes the input of each phase by path and SHA-256.
+
+    Paths inside the folder of the results are relative to it, so that the folder can be moved. All other
+    paths are absolute.
+
+    Args:
+        item: the patient's item of the datalist.
+        folder: folder of the results.
+
+    Returns:
+        `{phase: {"path", "sha256"}}`; the phase of the grid also has `dicom`, its slices, if `source` of the
+        item names them.
+    """
+    base = folder.absolute()
+
+    def shorten(path: str) -> str:
+        absolute = Path(path).absolute()
+        return str(absolute.relative_to(base) if absolute.is_relative_to(base) else absolute)
+
+    phases = item.get("phases") or {}
+    inputs: dict[str, dict[str, Any]] = {
+        phase: {"path": shorten(path), "sha256": hash_input(path)} for phase, path in phases.items()
+    }
+    grid = next((phase for phase in GRID_ORDER if phase in phases), None)
+    if item.get("source") and grid is not None:
+        inputs[grid]["dicom"] = [shorten(path) for path in item["source"]]
+    return inputs
+
+
 @cache
 def collect_versions(weights: tuple[str, ...]) -> dict[str, str | list[str]]:
     """Collects the versions of the libraries and the SHA-256 of the weights.
@@ -215,7 +246,8 @@ class WriteResults:
         notes = item.get("notes") or {}
         warnings = [*notes.get("warnings", ()), *result["warnings"]]
         record = {**result, **notes, "warnings": warnings, "versions": collect_versions(self.weights)}
-        record["inputs"] = {phase: hash_input(path) for phase, path in item.get("phases", {}).items()}
+        record |= {key: str(item[key]) for key in ("patient", "date") if item.get(key)}
+        record["inputs"] = describe_inputs(item, self.folder)
         record["settings"] = self.settings
         write_json(files["result"], record)
         return record
