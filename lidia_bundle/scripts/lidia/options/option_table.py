@@ -53,11 +53,14 @@ OPTIONS: dict[str, OptionKind] = {
     # switches
     **dict.fromkeys(("tta", "save_probabilities", "explain", "pages", "dicom", "skip_existing"), FLAG),
     **dict.fromkeys(("resume", "complete_only", "complete", "ct"), FLAG),
-    **dict.fromkeys(("voxels", "inline", "difficulty", "pictures"), FLAG),
+    **dict.fromkeys(("voxels", "inline", "difficulty", "pictures", "unchanged"), FLAG),
     "deidentify": OptionKind("False, True or uids", as_deidentify),
     # numbers
     **dict.fromkeys(
-        ("patients", "cases", "slices", "pairs", "threads", "draws", "implants_per_background"),
+        (
+            *("patients", "cases", "slices", "pairs", "threads", "draws", "implants_per_background"),
+            "timepoints",
+        ),
         integer_kind(1),
     ),
     **dict.fromkeys(

@@ -10,8 +10,16 @@ import ast
 import hashlib
 from pathlib import Path
 
-EXCLUDED_FILES = ("__init__.py", "write_cohort.py", "fingerprint.py")
-"""Files that do not define the images."""
+EXCLUDED_FILES = (
+    "__init__.py",
+    "write_cohort.py",
+    "fingerprint.py",
+    "lesion_course.py",
+    "time_points.py",
+    "time_point_truth.py",
+    "write_time_points.py",
+)
+"""Files that do not define the images of a cohort with one time point."""
 RECIPE_HASH = "049a27003d17b25e"
 """Hash of the frozen recipe; results made with another hash are not comparable."""
 

@@ -104,13 +104,24 @@ def check_cohort(cases: int, cohort: str, section: str | None) -> None:
 
 
 def write_list(
-    folder: Path, items: Sequence[dict[str, Any]], section: str | None, about: dict[str, Any]
+    folder: Path, items: Sequence[dict[str, Any]], section: str | None, about: dict[str, Any], scans: int = 1
 ) -> Path:
-    """Writes `dataset.json` with `about` and the items, in one section or split; returns its path."""
-    sections = {name: range(len(items) if name == section else 0) for name in SPLIT}
+    """Writes `dataset.json` with `about` and the items, in one section or split; returns its path.
+
+    Args:
+        folder: folder of the cohort.
+        items: patient after patient.
+        section: section of all items; None splits the patients.
+        about: further keys of the file.
+        scans: number of items of each patient; they stay in one section.
+    """
+    patients = len(items) // scans
+    sections = {name: range(patients if name == section else 0) for name in SPLIT}
     if section is None:
-        sections = split_cases(len(items))
-    datalist = about | {name: [items[i] for i in numbers] for name, numbers in sections.items()}
+        sections = split_cases(patients)
+    datalist = about | {
+        name: list(items[scans * numbers.start : scans * numbers.stop]) for name, numbers in sections.items()
+    }
     path = folder / "dataset.json"
     write_bytes_atomic(path, (json.dumps(datalist, indent=1) + "\n").encode())
     shutil.rmtree(folder / RUN_NOTES, ignore_errors=True)

@@ -61,6 +61,7 @@ def write_implants(
     small_lesions_prob: float = 0.0,
     workers: int = 1,
     section: str | None = None,
+    timepoints: int = 1,
     breathing: str = "residual",
     grid: Sequence[Any] = (),
 ) -> Path:
@@ -82,6 +83,7 @@ def write_implants(
         small_lesions_prob: share of patients whose lesions are all small (4 to 12 mm).
         workers: number of processes.
         section: puts all cases into this section of the datalist instead of splitting them.
+        timepoints: must be 1, because implants have one date.
         breathing: `residual`; phases made from one CT are aligned, so `raw` is refused.
         grid: spacing and field of view of a phantom; must be unset, because the background defines them.
 
@@ -96,6 +98,8 @@ def write_implants(
     if breathing != "residual":
         problem = "phases made from one background are aligned, use 'residual'"
         raise ValueError(f"breathing is {breathing!r}; {problem}")
+    if timepoints != 1:
+        raise ValueError(f"timepoints is {timepoints}; implants have one date: leave out --timepoints")
     if any(value is not None for value in grid):
         raise ValueError("the background defines spacing and fov: leave them out")
     sources = _list_sources(background, liver, background_phase)
