@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from scripts.lidia.postprocess.class_map import argmax_classes
+from scripts.lidia.postprocess.class_map import classify_voxels
 from scripts.lidia.postprocess.diagnosis import NO_LIVER, diagnose
 from scripts.lidia.postprocess.liver_region import compute_liver_region
 from scripts.lidia.postprocess.livermax import compute_livermax
@@ -106,7 +106,19 @@ def test_a_mean_at_the_edge_repeats_the_edge() -> None:
 def test_the_first_of_equal_classes_wins() -> None:
     maps = np.zeros((10, 1, 1, 3), np.float32)
     maps[[3, 5], 0, 0, 0], maps[[0, 9], 0, 0, 1], maps[9, 0, 0, 2] = 0.5, 0.5, 1.0
-    assert argmax_classes(maps).ravel().tolist() == [3, 0, 9]
+    assert classify_voxels(maps).ravel().tolist() == [3, 0, 9]
+
+
+def test_a_voxel_is_a_lesion_by_the_sum_over_the_types() -> None:
+    maps = np.zeros((10, 1, 1, 4), np.float32)
+    maps[[0, 2, 3, 4], 0, 0, 0] = 0.4, 0.15, 0.25, 0.2  # background is the most probable single class
+    maps[[0, 1, 2], 0, 0, 1] = 0.2, 0.5, 0.3
+    maps[[0, 1, 7], 0, 0, 2] = 0.3, 0.2, 0.5
+    maps[[0, 1], 0, 0, 3] = 0.3, 0.7
+    assert classify_voxels(maps).ravel().tolist() == [3, 1, 0, 1]
+    assert classify_voxels(maps, 0.2).ravel().tolist() == [3, 2, 7, 1]
+    with pytest.raises(ValueError, match="finite"):
+        classify_voxels(np.full((10, 1, 1, 1), np.nan, np.float32))
 
 
 def test_no_liver_scores_zero_with_a_warning() -> None:

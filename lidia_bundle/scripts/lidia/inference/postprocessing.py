@@ -28,6 +28,7 @@ from scripts.lidia.inference.input_checks import (
 from scripts.lidia.inference.native_grid import to_native_grid
 from scripts.lidia.metrics.platt_scaling import Calibration
 from scripts.lidia.postprocess.branch_scores import split_branch
+from scripts.lidia.postprocess.class_map import LESION_THRESHOLD, classify_voxels
 from scripts.lidia.postprocess.diagnosis import NO_LIVER, Diagnosis, diagnose
 from scripts.lidia.postprocess.liver_region import compute_liver_region
 from scripts.lidia.postprocess.restrict_types import check_types, restrict_to_types
@@ -46,6 +47,7 @@ class Diagnosed(Transform):
         grow_mm: margin in mm by which the liver region extends beyond the liver.
         smooth: whether LiverMax uses the mean over 3x3x3 voxels.
         smallest_mm3: minimum volume of a lesion.
+        lesion_threshold: lesion probability from which a voxel is a lesion, see `classify_voxels`.
         confidence: minimum peak lesion probability of a component.
         shell_mm: thickness of the shell around a component.
         liver_share: minimum share of liver in the shell, see `reject_outside_liver`.
@@ -69,6 +71,7 @@ class Diagnosed(Transform):
         grow_mm: float = 3.0,
         smooth: bool = False,
         smallest_mm3: float = 25.0,
+        lesion_threshold: float = LESION_THRESHOLD,
         confidence: float = 0.0,
         shell_mm: float = 3.0,
         liver_share: float = 0.5,
@@ -85,6 +88,7 @@ class Diagnosed(Transform):
             "grow_mm": grow_mm,
             "smooth": smooth,
             "smallest_mm3": smallest_mm3,
+            "lesion_threshold": lesion_threshold,
             "confidence": confidence,
             "shell_mm": shell_mm,
             "liver_share": liver_share,
@@ -159,7 +163,7 @@ class Diagnosed(Transform):
             native: (4, 4) affine of that grid.
         """
         maps, affine = pred.as_tensor()[: len(CLASSES)].cpu(), pred.affine.cpu().numpy().astype(np.float64)
-        classes = maps.argmax(dim=0).numpy()
+        classes = classify_voxels(maps.numpy(), self.choices["lesion_threshold"])
         if user_liver is None:
             liver_on_network_grid = compute_liver_region(
                 classes, np.linalg.norm(affine[:3, :3], axis=0).tolist(), grow_mm=0.0

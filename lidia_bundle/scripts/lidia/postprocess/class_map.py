@@ -1,4 +1,4 @@
-"""Convert the class map to a NumPy array, check its shape, and compute its arg-max."""
+"""Convert the class map to a NumPy array, check its shape, and compute the class of each voxel."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from scripts.lidia.vocabulary import CLASSES
+from scripts.lidia.vocabulary import BACKGROUND, CLASSES, FIRST_LESION, LIVER
+
+LESION_THRESHOLD = 0.5
+"""Lesion probability, summed over the types, above which a voxel is a lesion."""
 
 
 def as_probabilities(probabilities: ArrayLike) -> NDArray[Any]:
@@ -33,11 +36,18 @@ def as_probabilities(probabilities: ArrayLike) -> NDArray[Any]:
     return maps
 
 
-def argmax_classes(maps: NDArray[Any]) -> NDArray[np.uint8]:
-    """Compute the class of each voxel; of equal probabilities the first class wins.
+def classify_voxels(maps: NDArray[Any], lesion_threshold: float = LESION_THRESHOLD) -> NDArray[np.uint8]:
+    """Compute the class of each voxel in two steps: whether it is a lesion, then its class.
+
+    A voxel is a lesion if the probabilities of all lesion types together exceed `lesion_threshold`; its type
+    is the most probable one. Any other voxel is liver or background, whichever is more probable. The plain
+    arg-max over all classes would call a voxel background whose lesion probability is divided among types,
+    as for a lesion whose type cannot be known from the given phases. Of equal probabilities the first class
+    wins. Ours; the paper does not define the step.
 
     Args:
-        maps: `(C, X, Y, Z)`.
+        maps: `(C, X, Y, Z)` probabilities.
+        lesion_threshold: 0..1.
 
     Returns:
         `(X, Y, Z)` classes.
@@ -46,14 +56,15 @@ def argmax_classes(maps: NDArray[Any]) -> NDArray[np.uint8]:
         ValueError: a value is not finite.
     """
     # A running maximum reads one channel after another: several times faster than argmax across them.
-    maximum = maps[0].copy()
-    classes = np.zeros(maximum.shape, np.uint8)
-    for index in range(1, len(maps)):
-        larger = maps[index] > maximum
-        classes[larger] = index
+    maximum, total = maps[FIRST_LESION].copy(), maps[FIRST_LESION].astype(np.float32)
+    types = np.full(maximum.shape, FIRST_LESION, np.uint8)
+    for index in range(FIRST_LESION + 1, len(maps)):
+        types[maps[index] > maximum] = index
         np.maximum(maximum, maps[index], out=maximum)
-    if not np.isfinite(maximum).all():  # np.maximum propagates NaN, so one check covers all channels
+        total += maps[index]
+    if not np.isfinite(total + maps[BACKGROUND] + maps[LIVER]).all():
         raise ValueError(
             "The class map has values that are not finite, so lesions and scores cannot be computed."
         )
-    return classes
+    healthy = np.where(maps[LIVER] > maps[BACKGROUND], np.uint8(LIVER), np.uint8(BACKGROUND))
+    return np.where(total > lesion_threshold, types, healthy)

@@ -1,8 +1,8 @@
 """Remove lesions of low confidence from the class map.
 
-In the arg-max, a lesion class needs only a slightly larger probability than background and liver, which can
-happen in a bowel loop next to the liver. This filter is ours, neither the paper's nor PLAN's: choose the
-threshold on validation patients; 0 is the plain arg-max. LiverMax still uses the unfiltered map.
+A voxel is a lesion from a moderate lesion probability on, which a bowel loop next to the liver can have. A
+component must therefore have a higher peak. This filter is ours, neither the paper's nor PLAN's: choose the
+threshold on validation patients; 0 disables it. LiverMax still uses the unfiltered map.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def drop_low_confidence_lesions(
     below `confidence` in each of its voxels.
 
     Args:
-        classes: `(X, Y, Z)` arg-max of the map.
+        classes: `(X, Y, Z)` classes of the voxels, see `classify_voxels`.
         maps: `(C, X, Y, Z)` class map.
         confidence: threshold, 0..1; 0 disables the filter.
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scripts.lidia.components import SMALLEST_MM3, join_components
 from scripts.lidia.postprocess.branch_scores import compute_branch_scores, split_branch
 from scripts.lidia.postprocess.candidate_surroundings import reject_outside_liver
-from scripts.lidia.postprocess.class_map import argmax_classes, as_probabilities
+from scripts.lidia.postprocess.class_map import LESION_THRESHOLD, as_probabilities, classify_voxels
 from scripts.lidia.postprocess.confidence_filter import drop_low_confidence_lesions
 from scripts.lidia.postprocess.lesion_instances import extract_lesions
 from scripts.lidia.postprocess.liver_region import compute_liver_region, dilate
@@ -54,6 +54,7 @@ def diagnose(
     grow_mm: float = 3.0,
     smooth: bool = False,
     smallest_mm3: float = SMALLEST_MM3,
+    lesion_threshold: float = LESION_THRESHOLD,
     confidence: float = 0.0,
     shell_mm: float = 3.0,
     liver_share: float = 0.5,
@@ -72,6 +73,7 @@ def diagnose(
         grow_mm: margin in mm by which the liver region extends beyond the liver.
         smooth: whether LiverMax uses the mean over 3x3x3 voxels.
         smallest_mm3: minimum volume of a lesion.
+        lesion_threshold: lesion probability from which a voxel is a lesion, see `classify_voxels`.
         confidence: minimum peak lesion probability of a component, see `drop_low_confidence_lesions`.
         shell_mm: thickness of the shell around a candidate, see `reject_outside_liver`.
         liver_share: minimum share of liver in the shell; 0 disables the filter.
@@ -84,8 +86,8 @@ def diagnose(
     """
     class_map, branch_maps = split_branch(probabilities)
     maps = as_probabilities(class_map)
-    argmax = argmax_classes(maps)
-    confident = drop_low_confidence_lesions(argmax, maps, confidence)
+    voxel_classes = classify_voxels(maps, lesion_threshold)
+    confident = drop_low_confidence_lesions(voxel_classes, maps, confidence)
     candidates = reject_outside_liver(
         confident,
         spacing,
@@ -116,7 +118,7 @@ def diagnose(
         warnings,
         None if branch_maps is None else compute_branch_scores(branch_maps, lesions.classes),
         {
-            "doubtful": _count_removed(argmax, confident),
+            "doubtful": _count_removed(voxel_classes, confident),
             "outside_liver": len(candidates.volumes_mm3) + lesions.outside,
             "small": lesions.small,
         },

@@ -26,7 +26,7 @@ from scripts.lidia.components import (
     measure_components,
     measure_diameter_mm,
 )
-from scripts.lidia.postprocess.class_map import argmax_classes, as_probabilities
+from scripts.lidia.postprocess.class_map import as_probabilities, classify_voxels
 from scripts.lidia.postprocess.liver_region import compute_liver_region
 from scripts.lidia.vocabulary import CLASSES, CYST, FIRST_LESION, LESION_TYPES
 
@@ -65,7 +65,7 @@ def extract_lesions(
         probabilities: `(C, X, Y, Z)`, classes in the order of the vocabulary.
         spacing: mm per voxel along X, Y, Z.
         affine: `(4, 4)` from voxel indices to RAS mm.
-        classes: `(X, Y, Z)` classes of the voxels; by default the arg-max.
+        classes: `(X, Y, Z)` classes of the voxels; by default those of `classify_voxels`.
         region: `(X, Y, Z)` mask that must contain a lesion's centroid; by default the liver plus 3 mm.
         smallest_mm3: minimum volume of a lesion.
 
@@ -73,7 +73,7 @@ def extract_lesions(
         ValueError: the shapes do not fit, or the class map is not finite.
     """
     maps = as_probabilities(probabilities)
-    voxel_classes = argmax_classes(maps) if classes is None else as_array(classes)
+    voxel_classes = classify_voxels(maps) if classes is None else as_array(classes)
     inside = compute_liver_region(voxel_classes, spacing) if region is None else np.asarray(region) > 0
     if inside.shape != voxel_classes.shape:
         raise ValueError(f"The liver region has shape {inside.shape}, the class map {voxel_classes.shape}.")
