@@ -26,6 +26,7 @@ OBJECTS = {
     "prepare": ["prepared"],
     "check": ["checked", "listed"],
     "report": ["report"],
+    "follow": ["followed", "settings"],
 }
 OPENED: list[str] | None = None
 ACTIONS = ("open", "os.mkdir", "os.listdir", "os.scandir", "os.rename", "os.remove")

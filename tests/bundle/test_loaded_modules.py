@@ -12,6 +12,7 @@ ABSENT = (
     "registration",
     "phase_id",
     "report",
+    "followup",
     "prepare",
     "check",
     "implant",

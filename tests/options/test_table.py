@@ -27,6 +27,7 @@ OBJECTS = frozenset({
     *("evaluator", "hidden", "subset_scores", "clinical", "rows", "remarks", "options", "evaluation"),
     *("systems", "measured", "drawn", "listed", "checked", "implanted", "written", "prepared", "report"),
     *("studied", "mask_gate", "evaluated", "goals", "profiled"),
+    *("followed", "settings", "matching", "change", "recist", "lirads", "repeatability"),
 })
 """Keys that hold expressions or objects: `$`, `@` and `%` mean in them what they mean to MONAI."""
 

@@ -247,7 +247,7 @@ def measure_diameter_mm(mask: ArrayLike, spacing: Sequence[float], axial: int = 
     """
     planes = np.moveaxis(as_array(mask) > 0, axial, 0)
     steps = np.delete(np.asarray(spacing, dtype=np.float64), axial)
-    rims = [_find_rim(plane, steps) for plane in planes if plane.any()]
+    rims = [find_rim(plane, steps) for plane in planes if plane.any()]
     # The box of a plane bounds its diameter: once the widest plane is measured, most others can be skipped.
     rims.sort(key=_diagonal_mm, reverse=True)
     longest = 0.0
@@ -263,7 +263,7 @@ def _diagonal_mm(rim: NDArray[np.float64]) -> float:
     return float(np.linalg.norm(np.ptp(rim, axis=0)))
 
 
-def _find_rim(plane: NDArray[np.bool_], steps: NDArray[np.float64]) -> NDArray[np.float64]:
+def find_rim(plane: NDArray[np.bool_], steps: NDArray[np.float64]) -> NDArray[np.float64]:
     """Find the outer face centres in mm of the first and last voxel of every row and column."""
     ends = []
     for axis in (0, 1):

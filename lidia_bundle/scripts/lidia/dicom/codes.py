@@ -36,7 +36,7 @@ PROBABILITIES: dict[str, Code] = {
 CALIBRATED = Code("calibrated", OWN_SCHEME, "Probabilities are calibrated")
 YES, NO = codes.SCT.Yes, codes.SCT.No
 
-VOLUME, LONG_AXIS = codes.SCT.Volume, codes.SCT.LongAxis
+VOLUME, LONG_AXIS, SHORT_AXIS = codes.SCT.Volume, codes.SCT.LongAxis, codes.SCT.ShortAxis
 MM3, MM, NO_UNITS = codes.UCUM.CubicMillimeter, codes.UCUM.Millimeter, codes.UCUM.NoUnits
 
 FAMILY = codes.DCM.ArtificialIntelligence

@@ -91,10 +91,13 @@ def get_segment_number(record: Mapping[str, Any]) -> int:
 
 
 def make_tracking_id(record: Mapping[str, Any]) -> str:
-    """Returns the name of a lesion within the series, equal in SEG and SR, without patient data."""
-    return f"{NAME} lesion {record['instance']}"
+    """Returns the name of a lesion, equal in SEG and SR, without patient data.
+
+    A follow-up gives `tracking_id`, equal at all dates; otherwise the name is that of the series.
+    """
+    return str(record.get("tracking_id") or f"{NAME} lesion {record['instance']}")
 
 
 def make_tracking_uid(record: Mapping[str, Any], origin: Origin) -> str:
-    """Returns the globally unique identifier of a lesion, equal in SEG and SR."""
-    return str(origin.make_uid(make_tracking_id(record)))
+    """Returns the globally unique identifier of a lesion, equal in SEG and SR (and at all dates)."""
+    return str(record.get("tracking_uid") or origin.make_uid(make_tracking_id(record)))

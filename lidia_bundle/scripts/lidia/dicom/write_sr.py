@@ -45,6 +45,8 @@ def make_report(
             _make_measure(codes.LONG_AXIS, record["diameter_mm"], codes.MM),
             *_make_probability_measures(record["probabilities"]),
         ]
+        if "short_mm" in record:
+            measures.insert(2, _make_measure(codes.SHORT_AXIS, record["short_mm"], codes.MM))
         kind, segment = codes.TYPES[record["type"]], get_segment_number(record)
         groups.append(_make_region_group(tracking, segment, kind, measures, segmentation, origin))
     observer = sr.ObserverContext(

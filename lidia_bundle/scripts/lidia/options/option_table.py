@@ -35,7 +35,7 @@ OPTIONS: dict[str, OptionKind] = {
     **dict.fromkeys(("results_dir", "evaluation_dir", "training_dir", "judged_dir", "docs_dir"), PATH),
     **dict.fromkeys(("pretrained", "previous", "weights"), PATH),
     **dict.fromkeys(("data_dir", "lits_dir", "fold_weights", "network_overlay", "outlines"), PATH),
-    **dict.fromkeys(("model_file", "inference_config"), PATHS),
+    **dict.fromkeys(("model_file", "inference_config", "results"), PATHS),
     # ids, titles and names
     **dict.fromkeys(("case_id", "title", "section", "command", "reference", "progress", "source"), TEXT),
     "background_phase": choice_kind(*PHASES),
@@ -48,6 +48,7 @@ OPTIONS: dict[str, OptionKind] = {
     "phases": names_kind(PHASES),
     "types": names_kind(LESION_TYPES),
     **dict.fromkeys(("sections", "only", "looks", "trusted", "accept", "refuse", "leave_out"), names_kind()),
+    "dates": names_kind(),
     **dict.fromkeys(("scans", "training_scans", "reserved", "healthy", "hcc"), names_kind()),
     **dict.fromkeys(("phase_map", "class_map", "masks"), MAPPING),
     # switches

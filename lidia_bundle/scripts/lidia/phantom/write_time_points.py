@@ -83,7 +83,7 @@ def write_time_points(
     settings |= {"spacing": as_triple(spacing, "spacing", None), "fov": as_triple(fov, "fov", FOV)}
     settings |= {"timepoints": int(timepoints), "unchanged": bool(unchanged)}
     start_or_resume(folder, {**settings, "version": VERSION, "recipe": recipe_hash()})
-    make = partial(load_or_make_case, make=partial(_write_patient, folder=folder, **settings), folder=folder)
+    make = partial(load_or_make_case, make=partial(write_patient, folder=folder, **settings), folder=folder)
     patients = map_cases(make, int(cases), int(workers))
     items: list[dict[str, Any]] = []
     for patient in tqdm(patients, total=int(cases), desc=f"{cohort} phantom", unit="patient"):
@@ -100,7 +100,7 @@ def write_time_points(
     return write_list(folder, items, section, about, scans=int(timepoints))
 
 
-def _write_patient(index: int, *, folder: Path, seed: int, cohort: str, **choices: Any) -> dict[str, Any]:
+def write_patient(index: int, *, folder: Path, seed: int, cohort: str, **choices: Any) -> dict[str, Any]:
     """Writes all dates of one patient and returns their items."""
     items = []
     for point in sample_time_points(seed, index, cohort, **choices):

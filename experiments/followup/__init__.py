@@ -1,0 +1,1 @@
+"""Measures the follow-up on phantoms with several dates, whose changes are known."""

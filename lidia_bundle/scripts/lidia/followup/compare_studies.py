@@ -1,0 +1,160 @@
+"""Compare all dates of one patient: the content of the patient's JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from scripts.lidia.followup.align_studies import LIVER_POSITION
+from scripts.lidia.followup.comparison import MERGED, Comparison, Settings
+from scripts.lidia.followup.describe_response import describe_response
+from scripts.lidia.followup.lesion_change import describe_change, has_threshold_growth
+from scripts.lidia.followup.read_study import Study
+from scripts.lidia.followup.recist import ABSENT, PRESENT
+from scripts.lidia.followup.tracks import Track
+
+POSITION_WARNING = (
+    "{id}: lesions were matched by their position relative to the liver, without a registration ({message})"
+)
+TYPES_WARNING = "lesion {lesion}: the types of the dates differ ({types})"
+
+
+def compare_studies(studies: Sequence[Study], settings: Settings) -> tuple[dict[str, Any], Comparison]:
+    """Compare the dates of one patient.
+
+    Args:
+        studies: at least two dates, in order; the last is the reference.
+        settings: settings of the comparison.
+
+    Returns:
+        Content of the patient's JSON, and the comparison behind it.
+    """
+    comparison = Comparison(studies, settings)
+    lesions = [_describe_track(comparison, track) for track in comparison.tracks]
+    recist = describe_response(comparison)
+    for lesion in lesions:
+        lesion["target"] = lesion["lesion"] in recist["targets"]
+    record = {
+        "patient": studies[-1].patient or studies[-1].id,
+        "reference": studies[-1].id,
+        "studies": [_describe_study(comparison, number) for number in range(len(studies))],
+        "lesions": lesions,
+        "recist": recist,
+        "limits": {
+            "matching": dict(settings.matching),
+            "change": settings.change._asdict(),
+            "lirads": settings.growth._asdict(),
+            "recist": {**settings.recist._asdict(), "target_types": list(settings.recist.target_types)},
+            "repeatability": dict(settings.repeatability),
+        },
+        "warnings": _collect_warnings(comparison, lesions),
+    }
+    return record, comparison
+
+
+def _describe_study(comparison: Comparison, number: int) -> dict[str, Any]:
+    study = comparison.studies[number]
+    days = comparison.compute_days(0, number)
+    return {
+        "id": study.id,
+        "date": None if study.date is None else study.date.isoformat(),
+        "days": None if days is None else int(days),
+        "result": str(study.path.absolute()),
+        "grid_phase": study.content.result["grid_phase"],
+        "phases_used": list(study.content.result["phases_used"]),
+        "alignment": comparison.alignments[number].describe(),
+        "warnings": study.warnings,
+    }
+
+
+def _describe_track(comparison: Comparison, track: Track) -> dict[str, Any]:
+    measurements = []
+    for number, study in enumerate(comparison.studies):
+        instance = track.instances.get(number)
+        size = None if instance is None else study.sizes[instance]
+        measurements.append({
+            "id": study.id,
+            "date": None if study.date is None else study.date.isoformat(),
+            "state": comparison.state(track, number),
+            "instance": instance,
+            "type": None if instance is None else study.types[instance],
+            "longest_mm": None if size is None else round(size.longest_mm, 2),
+            "short_mm": None if size is None else round(size.short_mm, 2),
+            "volume_mm3": None if size is None else round(size.volume_mm3, 1),
+        })
+    types = list(dict.fromkeys(entry["type"] for entry in measurements if entry["type"]))
+    changes = [_describe_interval(comparison, track, number) for number in range(1, len(measurements))]
+    return {
+        "lesion": track.lesion,
+        "types": types,
+        "types_differ": len(types) > 1,
+        "measurements": measurements,
+        "changes": [change for change in changes if change is not None],
+        "threshold_growth": _find_threshold_growth(comparison, track),
+        "merged_into": None if track.merged_into is None else track.merged_into[0],
+        "split_from": None if track.split_from is None else track.split_from[0],
+    }
+
+
+def _find_threshold_growth(comparison: Comparison, track: Track) -> bool | None:
+    """Checks the last date that shows a lesion against all dates before it; None if no pair can tell."""
+    last = max(track.instances)
+    results = []
+    for number in sorted(track.instances):
+        if number == last or not comparison.are_both_covered(track, number, last):
+            continue
+        sizes = (comparison.studies[i].sizes[track.instances[i]] for i in (number, last))
+        days = comparison.compute_days(number, last)
+        results.append(has_threshold_growth(*sizes, days, comparison.settings.growth))
+    decided = [result for result in results if result is not None]
+    return any(decided) if decided else None
+
+
+def _describe_interval(comparison: Comparison, track: Track, number: int) -> dict[str, Any] | None:
+    """Describes the change between a date and the date before; None if neither shows the lesion."""
+    before, after = comparison.state(track, number - 1), comparison.state(track, number)
+    ends = {"from": comparison.studies[number - 1].id, "to": comparison.studies[number].id}
+    if PRESENT not in (before, after):
+        return None
+    shown_at = track.last_before(number)
+    if after != PRESENT:
+        name = {ABSENT: "gone", MERGED: "merged"}.get(after, "not covered")
+        return {**ends, "change": name}
+    if shown_at is None:
+        if track.split_from is not None:
+            return {**ends, "change": "split"}
+        return {**ends, "change": "new" if before == ABSENT else "not covered"}
+    if shown_at != number - 1:
+        ends["from"] = comparison.studies[shown_at].id
+    if not comparison.are_both_covered(track, shown_at, number):
+        return {**ends, "change": "not covered"}
+    sizes = [comparison.studies[i].sizes[track.instances[i]] for i in (shown_at, number)]
+    settings = comparison.settings
+    change = describe_change(
+        sizes[0],
+        sizes[1],
+        comparison.compute_days(shown_at, number),
+        settings.change,
+        settings.growth,
+        settings.repeatability,
+    )
+    joined = any(other.merged_into == (track.lesion, number) for other in comparison.tracks)
+    parted = any(other.split_from == (track.lesion, number) for other in comparison.tracks)
+    if joined or parted:
+        change["change"] = "merged" if joined else "split"
+    return {**ends, **change}
+
+
+def _collect_warnings(comparison: Comparison, lesions: Sequence[Mapping[str, Any]]) -> list[str]:
+    warnings = [
+        POSITION_WARNING.format(id=study.id, message=alignment.message)
+        for study, alignment in zip(comparison.studies, comparison.alignments, strict=True)
+        if alignment.method == LIVER_POSITION
+    ]
+    warnings += [f"{study.id}: {warning}" for study in comparison.studies for warning in study.warnings]
+    warnings += [
+        TYPES_WARNING.format(lesion=lesion["lesion"], types=", ".join(lesion["types"]))
+        for lesion in lesions
+        if lesion["types_differ"]
+    ]
+    return warnings
