@@ -67,14 +67,14 @@ def test_no_lesions() -> None:
 
 def test_a_lesion_that_one_date_misses_keeps_its_track() -> None:
     lesion, empty = balls(((10, 10, 10), 4)), np.zeros(SHAPE, np.uint16)
-    (track,) = build_tracks([lesion, empty, lesion], 2.0, [LIMITS] * 3)
+    (track,) = build_tracks([lesion, empty, lesion], 2.0, LIMITS)
     assert track.instances == {0: 1, 2: 1} and track.last_before(2) == 0
 
 
 def test_tracks_of_merging_and_splitting() -> None:
     apart = balls(((20, 20, 15), 4), ((30, 20, 15), 3))
     joined = balls(((24, 20, 15), 10))
-    first, second, third = build_tracks([apart, joined, apart], 2.0, [LIMITS] * 3)
+    first, second, third = build_tracks([apart, joined, apart], 2.0, LIMITS)
     assert first.instances == {0: 1, 1: 1, 2: 1}
     assert second.instances == {0: 2} and second.merged_into == (1, 1)
     assert third.instances == {2: 2} and third.split_from == (1, 2)

@@ -73,16 +73,12 @@ class Comparison:
         margin = round(60 / float(self.settings.matching["spacing"]))
         return whole.crop(tuple(slice(-margin, size + margin) for size in whole.shape))
 
-    def _make_limits(self) -> list[MatchLimits]:
-        matching, limits, trusted = self.settings.matching, [], True
-        for alignment in self.alignments:
-            trusted &= alignment.is_registered
-            key = "max_distance_mm" if trusted else "max_distance_unregistered_mm"
-            limits.append(MatchLimits(matching["min_overlap"], matching["contained"], matching[key]))
-        if not all(alignment.is_registered for alignment in self.alignments):
-            wide = matching["max_distance_unregistered_mm"]
-            limits = [limit._replace(max_distance_mm=wide) for limit in limits]
-        return limits
+    def _make_limits(self) -> MatchLimits:
+        """Make the limits of the matching; without a registration of all dates the distance is larger."""
+        matching = self.settings.matching
+        registered = all(alignment.is_registered for alignment in self.alignments)
+        distance = matching["max_distance_mm" if registered else "max_distance_unregistered_mm"]
+        return MatchLimits(matching["min_overlap"], matching["contained"], distance)
 
     def _add_unmapped(self) -> None:
         """Add a track for each lesion without a voxel on the grid (smaller than its voxels, or far away)."""

@@ -88,9 +88,10 @@ def _find_own_centre(study: Study, instance: int) -> NDArray[np.float64]:
     content = study.content
     component = next(lesion.component for lesion in content.predicted.lesions if lesion.number == instance)
     mask = content.predicted.numbers[component.box] == instance
-    level = component.box[2].start + int(mask.sum(axis=(0, 1)).argmax())
-    middle = [(side.start + side.stop - 1) / 2 for side in component.box[:2]]
-    return to_mm(content.affine, np.array([*middle, level], dtype=float)[:, None])[:, 0]
+    level = int(mask.sum(axis=(0, 1)).argmax())
+    middle = np.argwhere(mask[:, :, level]).mean(axis=0)
+    index = [*middle, level] + np.array([side.start for side in component.box])
+    return to_mm(content.affine, index[:, None])[:, 0]
 
 
 def _draw(

@@ -38,20 +38,18 @@ class Track:
         return max(earlier) if earlier else None
 
 
-def build_tracks(
-    maps: Sequence[NDArray[np.uint16]], spacing: float, limits: Sequence[MatchLimits]
-) -> list[Track]:
+def build_tracks(maps: Sequence[NDArray[np.uint16]], spacing: float, limits: MatchLimits) -> list[Track]:
     """Build the tracks of a patient.
 
     Args:
         maps: (X, Y, Z) lesion numbers of each date on one grid, in order of the dates.
         spacing: mm of the grid, the same along all axes.
-        limits: limits of the matching of each date with the dates before.
+        limits: limits of the matching.
     """
     tracks: list[Track] = []
     for number, numbers in enumerate(maps):
         earlier = paint_last_seen(tracks, maps, number)
-        links = match_lesions(earlier, numbers, spacing, limits[number])
+        links = match_lesions(earlier, numbers, spacing, limits)
         _extend(tracks, links, [int(n) for n in np.unique(numbers) if n], number)
     return tracks
 
