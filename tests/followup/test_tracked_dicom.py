@@ -56,11 +56,11 @@ def test_the_same_lesion_has_the_same_identifiers_at_all_dates(tmp_path: Path, d
     if deidentify != "uids":
         assert first == {lesion["tracking_id"]: lesion["tracking_uid"] for lesion in record["lesions"]}
     codes = [
-        item.ConceptNameCodeSequence[0].CodeMeaning
+        item.ConceptNameCodeSequence[0].CodeMeaning.lower()
         for item in walk(pydicom.dcmread(tmp_path / f"out/{cases[0]}_sr.dcm"))
         if "ConceptNameCodeSequence" in item
     ]
-    assert codes.count("Short Axis") == codes.count("Long Axis") == 2
+    assert codes.count("short axis") == codes.count("long axis") == 2
 
 
 def walk(dataset: pydicom.Dataset) -> list[pydicom.Dataset]:
