@@ -185,10 +185,9 @@ def _render_notes(record: Mapping[str, Any]) -> list[Markup]:
         "Pictures: one date beside the other, the same width and window (-60 to 240 HU), on the axial slice "
         "where the lesion is widest; where a date does not show it, on the slice to which the alignment maps "
         "its place. The numbers at the contours are those of the lesions on this page.",
-        f"Repeatability: two scans of an unchanged phantom patient (synthetic) differ by up to "
-        f"{repeatability['longest_mm']:g} mm in the longest diameter and by up to "
-        f"{repeatability['volume_percent']:g} % in volume (95 % limits of agreement, Bland and Altman 1986). "
-        "A smaller change may be measurement error.",
+        f"Repeatability: a change of at most {repeatability['longest_mm']:g} mm in the longest diameter and "
+        f"{repeatability['volume_percent']:g} % in volume is marked, because it may be measurement error "
+        "(95 % limits of agreement of two scans of unchanged phantoms, synthetic; Bland and Altman 1986).",
         f"Grown: longest diameter + {change['grown_percent']:g} % and + {change['grown_mm']:g} mm; shrunk: "
         f"- {change['shrunk_percent']:g} % (the limits of RECIST 1.1 for sums).",
         f"RECIST 1.1 (Eisenhauer et al. 2009), liver only: at most {recist['max_targets']} targets of at "
