@@ -49,6 +49,8 @@ class Diagnosed(Transform):
         smallest_mm3: minimum volume of a lesion.
         lesion_threshold: lesion probability from which a voxel is a lesion, see `classify_voxels`.
         confidence: minimum peak lesion probability of a component.
+        opening_mm: half the width of a bridge behind which a part of the liver is dropped, see
+            `remove_narrow_parts`; 0 keeps all parts.
         shell_mm: thickness of the shell around a component.
         liver_share: minimum share of liver in the shell, see `reject_outside_liver`.
         attached_cm2: contact area with the liver from which a component is kept despite a smaller share.
@@ -73,6 +75,7 @@ class Diagnosed(Transform):
         smallest_mm3: float = 25.0,
         lesion_threshold: float = LESION_THRESHOLD,
         confidence: float = 0.0,
+        opening_mm: float = 0.0,
         shell_mm: float = 3.0,
         liver_share: float = 0.5,
         attached_cm2: float = 10.0,
@@ -90,6 +93,7 @@ class Diagnosed(Transform):
             "smallest_mm3": smallest_mm3,
             "lesion_threshold": lesion_threshold,
             "confidence": confidence,
+            "opening_mm": opening_mm,
             "shell_mm": shell_mm,
             "liver_share": liver_share,
             "attached_cm2": attached_cm2,

@@ -17,8 +17,9 @@ from scripts.lidia.postprocess.confidence_filter import drop_low_confidence_lesi
 from scripts.lidia.postprocess.lesion_instances import extract_lesions
 from scripts.lidia.postprocess.liver_region import compute_liver_region, dilate
 from scripts.lidia.postprocess.livermax import GROUPS, compute_livermax
+from scripts.lidia.postprocess.narrow_parts import remove_narrow_parts
 from scripts.lidia.postprocess.pixel_count import compute_pixel_count
-from scripts.lidia.vocabulary import FIRST_LESION
+from scripts.lidia.vocabulary import BACKGROUND, FIRST_LESION, LIVER
 
 NO_LIVER = "no liver was found: every patient probability is 0 and has no meaning"
 
@@ -56,6 +57,7 @@ def diagnose(
     smallest_mm3: float = SMALLEST_MM3,
     lesion_threshold: float = LESION_THRESHOLD,
     confidence: float = 0.0,
+    opening_mm: float = 0.0,
     shell_mm: float = 3.0,
     liver_share: float = 0.5,
     attached_cm2: float = 10.0,
@@ -75,6 +77,8 @@ def diagnose(
         smallest_mm3: minimum volume of a lesion.
         lesion_threshold: lesion probability from which a voxel is a lesion, see `classify_voxels`.
         confidence: minimum peak lesion probability of a component, see `drop_low_confidence_lesions`.
+        opening_mm: half the width of a bridge behind which a part of the liver is dropped, see
+            `remove_narrow_parts`; 0 keeps all parts. Not used with `user_liver`.
         shell_mm: thickness of the shell around a candidate, see `reject_outside_liver`.
         liver_share: minimum share of liver in the shell; 0 disables the filter.
         attached_cm2: contact area with the liver from which a candidate is kept despite a smaller share.
@@ -88,8 +92,9 @@ def diagnose(
     maps = as_probabilities(class_map)
     voxel_classes = classify_voxels(maps, lesion_threshold)
     confident = drop_low_confidence_lesions(voxel_classes, maps, confidence)
+    attached = confident if user_liver is not None else _drop_narrow_parts(confident, spacing, opening_mm)
     candidates = reject_outside_liver(
-        confident,
+        attached,
         spacing,
         user_liver=user_liver,
         shell_mm=shell_mm,
@@ -123,6 +128,17 @@ def diagnose(
             "small": lesions.small,
         },
     )
+
+
+def _drop_narrow_parts(
+    classes: NDArray[np.uint8], spacing: Sequence[float], opening_mm: float
+) -> NDArray[np.uint8]:
+    """Reassign the liver voxels of parts behind a narrow bridge to background."""
+    if opening_mm <= 0:
+        return classes
+    liver = compute_liver_region(classes, spacing, grow_mm=0.0)
+    kept = remove_narrow_parts(liver, spacing, opening_mm)
+    return np.where((classes == LIVER) & ~kept, np.uint8(BACKGROUND), classes)
 
 
 def _count_removed(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> int:

@@ -1,0 +1,50 @@
+"""Remove parts of the liver behind a narrow bridge, such as a patch of the heart or the stomach."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt, label
+
+from scripts.lidia.components import find_bounding_box
+
+Mask = NDArray[np.bool_]
+COARSEST_MM = 3.0
+"""Largest spacing of the grid on which distances are measured, if the mask's own spacing is finer."""
+REGROW_MM = 4.0
+"""Distance beyond the radius by which the core is grown, so that thin edges of the liver stay."""
+
+
+def remove_narrow_parts(mask: Mask, spacing: Sequence[float], radius_mm: float) -> Mask:
+    """Keep the voxels near the largest core of a mask: a morphological opening with a margin.
+
+    The core is the largest component of the voxels that are more than `radius_mm` inside the mask. Kept is
+    what lies within `radius_mm` and 4 mm of it. The sides of the volume are no surface of the mask.
+
+    Args:
+        mask: `(X, Y, Z)`.
+        spacing: mm per voxel along X, Y, Z.
+        radius_mm: half the width of a bridge that is cut; 0 returns the mask itself.
+
+    Returns:
+        `(X, Y, Z)` subset of the mask; the mask itself if it has no core.
+    """
+    box = find_bounding_box(mask)
+    if radius_mm <= 0 or box is None:
+        return mask
+    box = tuple(slice(max(side.start - 1, 0), side.stop + 1) for side in box)
+    steps = [max(1, int(COARSEST_MM / step)) for step in spacing]
+    coarse = mask[box][tuple(slice(None, None, step) for step in steps)]
+    sampling = [step * width for step, width in zip(steps, spacing, strict=True)]
+    parts, count = label(distance_transform_edt(coarse, sampling=sampling) > radius_mm)
+    if count == 0 or coarse.all():
+        return mask
+    core = parts == np.bincount(parts.ravel())[1:].argmax() + 1
+    near = distance_transform_edt(~core, sampling=sampling) <= radius_mm + REGROW_MM
+    for axis, step in enumerate(steps):
+        near = np.repeat(near, step, axis)
+    kept = np.zeros_like(mask)
+    kept[box] = mask[box] & near[tuple(slice(size) for size in mask[box].shape)]
+    return kept

@@ -1,0 +1,59 @@
+"""Parts of the liver behind a narrow bridge."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from scripts.lidia.postprocess.diagnosis import diagnose
+from scripts.lidia.postprocess.narrow_parts import remove_narrow_parts
+
+
+def draw_liver_with_patch(bridge: int, spacing: float = 2.0) -> tuple[np.ndarray, np.ndarray]:
+    """Draws a cube of 40 voxels and a slab of 12 voxels, joined by a bridge of `bridge` x `bridge` voxels."""
+    liver = np.zeros((80, 50, 50), bool)
+    liver[5:45, 5:45, 5:45] = True
+    patch = np.zeros_like(liver)
+    patch[55:75, 10:40, 10:40] = True
+    low = 25 - bridge // 2
+    whole = liver | patch
+    whole[45:55, low : low + bridge, low : low + bridge] = True
+    return whole, patch
+
+
+@pytest.mark.parametrize("spacing", [(2.0, 2.0, 2.0), (1.0, 1.0, 2.0)])
+def test_a_part_behind_a_narrow_bridge_is_removed(spacing: tuple[float, float, float]) -> None:
+    whole, patch = draw_liver_with_patch(4)
+    kept = remove_narrow_parts(whole, spacing, 6.0)
+    assert not kept[60:].any() and kept[5:45, 5:45, 5:45].mean() > 0.98
+    assert (kept <= whole).all() and patch[60:].any()
+
+
+def test_a_part_behind_a_wide_bridge_stays() -> None:
+    whole, _ = draw_liver_with_patch(20)
+    assert (remove_narrow_parts(whole, (2.0, 2.0, 2.0), 6.0) == whole).mean() > 0.999
+
+
+def test_a_mask_without_a_core_and_a_disabled_rule_change_nothing() -> None:
+    whole, _ = draw_liver_with_patch(4)
+    assert remove_narrow_parts(whole, (2.0, 2.0, 2.0), 0.0) is whole
+    thin = np.zeros((30, 30, 30), bool)
+    thin[:, 14:16] = True
+    assert remove_narrow_parts(thin, (2.0, 2.0, 2.0), 6.0) is thin
+    full = np.ones((20, 20, 20), bool)
+    assert remove_narrow_parts(full, (2.0, 2.0, 2.0), 6.0).all()
+    assert not remove_narrow_parts(np.zeros((9, 9, 9), bool), (2.0, 2.0, 2.0), 6.0).any()
+
+
+def test_a_lesion_in_a_removed_part_is_outside_the_liver() -> None:
+    whole, _ = draw_liver_with_patch(4)
+    maps = np.zeros((10, *whole.shape), np.float32)
+    maps[0], maps[1] = ~whole * 0.9, whole * 0.9
+    for x in (20, 65):
+        maps[:, x : x + 6, 22:28, 22:28] = 0.0
+        maps[4, x : x + 6, 22:28, 22:28] = 0.9
+    count = {
+        radius: len(diagnose(maps, (2.0, 2.0, 2.0), np.eye(4) * 2, opening_mm=radius).records)
+        for radius in (0.0, 6.0)
+    }
+    assert count == {0.0: 2, 6.0: 1}
