@@ -54,7 +54,7 @@ def reject_outside_liver(
     - with a liver mask of the user: at least `given_share` of its voxels lie in the mask.
 
     Args:
-        classes: `(X, Y, Z)` arg-max of the class map.
+        classes: `(X, Y, Z)` classes of the voxels.
         spacing: mm per voxel along X, Y, Z.
         user_liver: `(X, Y, Z)` liver mask of the user; it replaces class 1.
         shell_mm: thickness of the shell; at least one voxel along each axis.

@@ -24,7 +24,7 @@ def compute_liver_region(
     """Compute the mask of voxels inside the liver.
 
     Args:
-        classes: `(X, Y, Z)` arg-max of the class map.
+        classes: `(X, Y, Z)` classes of the voxels.
         spacing: mm per voxel along X, Y, Z.
         grow_mm: margin beyond the liver in mm; 0 gives the liver itself.
         user_liver: `(X, Y, Z)` liver mask of the user; it replaces class 1, and lesions that touch it are

@@ -3,7 +3,7 @@
     score_c = volume of class c after post-processing, mm3
 
 There is no threshold, since an area under the curve needs none. Its weakness motivates LiverMax: a lesion
-without a voxel in the arg-max, or one that post-processing removes, does not change the score.
+without a lesion voxel, or one that post-processing removes, does not change the score.
 """
 
 from __future__ import annotations
