@@ -249,7 +249,7 @@ def copy_metadata(data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
 def postprocessing(*, transform: Compose, **choices: Any) -> Compose:
     """Builds the transform that resamples probabilities to the native grid and computes the diagnosis.
 
-    Probabilities are resampled linearly before the classes are decided; resampled labels would be less accurate.
+    Probabilities are resampled linearly before classes are decided; resampled labels would be less accurate.
 
     Args:
         transform: the preprocessing that produced the image; it records the native grid.
