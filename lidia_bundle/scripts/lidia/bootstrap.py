@@ -11,7 +11,6 @@ import importlib
 import os
 import sys
 from pathlib import Path
-from types import TracebackType
 
 folder = Path(__file__).resolve().parents[1]
 if str(folder.parent) not in sys.path:
@@ -25,25 +24,10 @@ if str(folder) not in package.__path__:
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 
-def report_error(kind: type[BaseException], problem: BaseException, trace: TracebackType | None) -> None:
-    """Reports a failed command in one line: its own error, or a fault of the machine with its remedy."""
-    cause: BaseException | None = problem
-    while cause is not None:
-        if type(cause).__module__.startswith("scripts.lidia."):
-            sys.stderr.write(f"\n{type(cause).__name__}: {cause}\n")
-            return
-        cause = cause.__cause__ or cause.__context__
-    message = importlib.import_module("scripts.lidia.environment").explain_error(problem)
-    if message is not None:
-        sys.stderr.write(f"\nCannot go on: {message}\n")
-        return
-    sys.__excepthook__(kind, problem, trace)
-
-
 # MONAI's command, and the process in which a MONAI Label server trains
 COMMANDS = ("monai.bundle.__main__", "monailabel.interfaces.utils.app")
 if getattr(sys.modules["__main__"].__spec__, "name", "") in COMMANDS:
-    sys.excepthook = report_error
+    sys.excepthook = importlib.import_module("scripts.lidia.error_output").print_error
 
 # Options are applied to the caller's frame before any component is built.
 importlib.import_module("scripts.lidia.options.apply_options").apply_options(sys._getframe())

@@ -9,8 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
-
 from scripts.lidia.options.expand_paths import expand_home
 
 YES, NO = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
@@ -142,7 +140,7 @@ def choice_kind(*words: str, flag: bool = False) -> OptionKind:
             raise ValueError(expected)
         return str(value)
 
-    return OptionKind("one of a list", convert, text=True)
+    return OptionKind(expected, convert, text=True)
 
 
 def as_deidentify(value: Any) -> bool | str:
@@ -189,6 +187,8 @@ def as_device(value: Any) -> str:
     Raises:
         ValueError: if the device is not available, or the value is not a device.
     """
+    import torch  # takes seconds, and a help text does not need it
+
     word = f"cuda:{value}" if str(value).isdigit() else str(value).strip()
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     own = ["cpu", *(f"cuda:{n}" for n in range(count))]

@@ -16,6 +16,8 @@ from monai.bundle import ConfigWorkflow, update_kwargs
 from monai.bundle.reference_resolver import ReferenceResolver
 from monai.utils import ensure_tuple
 
+from scripts.lidia.options.command_line import is_option
+
 WORKFLOW_PARAMETERS = frozenset(inspect.signature(ConfigWorkflow.__init__).parameters) - {"self", "override"}
 RUN_PARAMETERS = WORKFLOW_PARAMETERS | {"args_file", "workflow_name"}
 """Parameters of MONAI's `run` and `create_workflow`, which are not options of a config."""
@@ -101,19 +103,14 @@ def read_arguments(arguments: Sequence[str]) -> dict[str, list[str | None]]:
     words = iter(range(len(arguments)))
     for place in words:
         word = arguments[place]
-        if not _is_option(word):
+        if not is_option(word):
             continue
         key, equals, value = word.lstrip("-").partition("=")
         text: str | None = value if equals else None
-        if not equals and place + 1 < len(arguments) and not _is_option(arguments[place + 1]):
+        if not equals and place + 1 < len(arguments) and not is_option(arguments[place + 1]):
             text = arguments[next(words)]
         key = ReferenceResolver.normalize_id(key.replace("-", "_")).removeprefix("+")
         if text is None and key.startswith("no") and not equals:
             key, text = key[2:], "False"  # python-fire's --noX
         typed.setdefault(key, []).append(text)
     return typed
-
-
-def _is_option(word: str) -> bool:
-    """Whether python-fire treats a word as an option; `-1` is a number."""
-    return word.startswith("--") or (word.startswith("-") and word[1:2].isalpha() and word[1:2].isascii())

@@ -5,12 +5,12 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 from monai.bundle import ConfigComponent, ConfigParser
 from monai.bundle.utils import DEFAULT_MLFLOW_SETTINGS
 
+from scripts.lidia.options.nearest_name import find_nearest
 from scripts.lidia.options.option_sources import RUN_PARAMETERS
 
 SEPARATOR = "::"
@@ -104,10 +104,3 @@ def _find_references(config: Any) -> Iterator[str]:
     elif isinstance(config, dict | list):
         for part in config.values() if isinstance(config, dict) else config:
             yield from _find_references(part)
-
-
-def find_nearest(name: str, names: Sequence[str]) -> str:
-    """Finds the most similar name, ignoring case, `-` and `_`; "" if none is similar."""
-    normalized = {re.sub(r"[\W_]", "", candidate).lower(): candidate for candidate in reversed(names)}
-    matches = get_close_matches(re.sub(r"[\W_]", "", name).lower(), normalized, n=1, cutoff=0.6)
-    return normalized[matches[0]] if matches else ""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
@@ -12,16 +10,16 @@ from tqdm import tqdm
 
 from scripts.lidia.atomic import write_json
 from scripts.lidia.datalist.case_error import CaseError
-from scripts.lidia.datalist.read_item import MAX_ID_BYTES, RESERVED_IDS, make_case_name
+from scripts.lidia.datalist.read_item import make_case_name
 from scripts.lidia.dicom.file_account import Account
-from scripts.lidia.dicom.series_text import LATE, PHASE_OF_WORD, find_phases, normalize_text
+from scripts.lidia.dicom.series_text import find_phases
 from scripts.lidia.inference.case_evaluator import to_case_error
 from scripts.lidia.phase_id.select_series import make_case_id
 from scripts.lidia.prepare.dicom_archive import list_ct_studies, list_strays, make_item, name_studies
 from scripts.lidia.prepare.output_folder import logger
+from scripts.lidia.prepare.scan_names import is_nifti, make_valid_id, remove_phase_words
 from scripts.lidia.vocabulary import PHASES
 
-NIFTI = (".nii", ".nii.gz")
 BY_NAME, BY_IMAGE, BY_OPTION, BY_DICOM = "name", "image", "phase_map", "dicom"
 OTHER_VOLUME = "a volume in another format than NIfTI, or in an archive"
 NEEDS_NO_ENTRY = ("failed", "not_needed", "hidden", "unpacked")
@@ -94,11 +92,6 @@ def _check_phase_map(
             raise CaseError("datalist", str(read), problem, remedy, "bad_phase_map")
 
 
-def is_nifti(path: Path) -> bool:
-    """Returns whether a file's name has an extension of NIfTI."""
-    return path.name.lower().endswith(NIFTI)
-
-
 def describe_nifti(path: Path, name: str, phase_map: Mapping[str, Any] | None = None) -> Scan:
     """Derives id, patient and phase of a NIfTI file from its path.
 
@@ -122,37 +115,6 @@ def describe_nifti(path: Path, name: str, phase_map: Mapping[str, Any] | None = 
         if len(phases) == 1:
             return Scan(identity, patient, path, next(iter(phases)), BY_NAME)
     return Scan(identity, patient, path, None, BY_IMAGE)
-
-
-def make_valid_id(text: str) -> str:
-    """Makes a valid id of a case from the path of its file.
-
-    Characters that cannot be part of a file name become `_`, a long path is cut and gets a hash, and the name
-    of a file that jobs write gets a prefix.
-
-    Args:
-        text: the path, joined.
-    """
-    valid = re.sub(r'[\\:*?"<>|\x00-\x1f]', "_", text)
-    if len(valid.encode(errors="replace")) > MAX_ID_BYTES:
-        valid = f"{valid[-50:]}-{hashlib.sha256(text.encode(errors='replace')).hexdigest()[:8]}"
-    return f"scan_{valid}" if valid.lower() in RESERVED_IDS else valid
-
-
-def remove_phase_words(name: str) -> str:
-    """Removes the words that name a phase from a part of a path; other words keep their spelling.
-
-    Args:
-        name: a folder's name, or a file's without its extension.
-    """
-    phases = find_phases(name)
-    if len(phases) != 1:
-        return name
-    synonyms = [word for word, phase in PHASE_OF_WORD.items() if phase in phases]
-    words = {*" ".join(synonyms).split(), "phase", *LATE}
-    for separator in ("_", "-", " ", "."):
-        name = separator.join(part for part in name.split(separator) if normalize_text(part) not in words)
-    return name.strip("_-. ")
 
 
 def _number_repeated_ids(scans: Sequence[Scan]) -> list[Scan]:
