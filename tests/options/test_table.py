@@ -26,7 +26,7 @@ OBJECTS = frozenset({
     *("dataloader", "inferer", "postprocessing", "calibration", "scores", "key_metric", "handlers"),
     *("evaluator", "hidden", "subset_scores", "clinical", "rows", "remarks", "options", "evaluation"),
     *("systems", "measured", "drawn", "listed", "checked", "implanted", "written", "prepared", "report"),
-    *("studied", "mask_gate", "evaluated", "goals", "profiled"),
+    *("studied", "mask_gate", "evaluated", "goals", "profiled", "exported"),
     *("followed", "settings", "matching", "change", "recist", "lirads", "repeatability"),
 })
 """Keys that hold expressions or objects: `$`, `@` and `%` mean in them what they mean to MONAI."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from scripts.lidia.cli.job_input import ReadInput, read_dataset, take_folder, take_new_folder
+from scripts.lidia.cli.job_input import ReadInput, read_dataset, take_folder, take_new_path
 from scripts.lidia.cli.prediction_input import ACCEPTED, SOURCE_OPTIONS, read_prediction_input
 
 
@@ -111,7 +111,7 @@ COMMANDS = {
             "phantom.json",
             "FOLDER",
             "folder to write; it may be new",
-            take_new_folder("dataset_dir"),
+            take_new_path("dataset_dir"),
             ("dataset_dir",),
             ("lidia phantom data --cases 24 --seed 1",),
             output_option="dataset_dir",
@@ -126,6 +126,20 @@ COMMANDS = {
             ("results_dir",),
             ("lidia report results -o page --dataset_dir data",),
             needs_input=True,
+        ),
+        Command(
+            "export",
+            "write the network with its weights to one file, TorchScript or ONNX",
+            "export.json",
+            "FILE",
+            "file to write, with the extension .ts (TorchScript) or .onnx",
+            take_new_path("output"),
+            ("output",),
+            (
+                "lidia export -o lidia.ts",
+                "lidia export -o mine.onnx --model_file runs/mine/model.pt",
+            ),
+            output_option="output",
         ),
     )
 }

@@ -48,8 +48,8 @@ JOB_MEANINGS = {
 }
 """Meanings of options in one command."""
 RUN_OPTIONS = {
-    "config_file": "overlay on the config, or a list of them; a name is looked up in the working folder, then in "
-    "the configs of the bundle",
+    "config_file": "overlay on the config, or a list of them; a name is looked up in the working folder, "
+    "then in the configs of the bundle",
     "logging_file": "settings of Python's logging",
     "tracking": "`mlflow`, or a file of settings such as the bundle's configs/mlflow.json",
     "args_file": "JSON or YAML file with options",

@@ -64,7 +64,7 @@ def require_one(inputs: Sequence[str]) -> Path:
     return resolve_path(inputs[0])
 
 
-def read_dataset(inputs: Sequence[str], output_dir: Path) -> JobInput:  # noqa: ARG001
+def read_dataset(inputs: Sequence[str], _output_dir: Path) -> JobInput:
     """Reads a data set: its folder, or the JSON file of a datalist.
 
     Raises:
@@ -85,22 +85,22 @@ def take_folder(key: str) -> ReadInput:
         key: the option.
     """
 
-    def read(inputs: Sequence[str], output_dir: Path) -> JobInput:  # noqa: ARG001
+    def read(inputs: Sequence[str], _output_dir: Path) -> JobInput:
         return JobInput({key: str(require_one(inputs))})
 
     return read
 
 
-def take_new_folder(key: str) -> ReadInput:
-    """Makes the function that gives a folder to one option that need not exist yet.
+def take_new_path(key: str) -> ReadInput:
+    """Makes the function that gives a path to one option that need not exist yet.
 
     Args:
         key: the option.
     """
 
-    def read(inputs: Sequence[str], output_dir: Path) -> JobInput:  # noqa: ARG001
+    def read(inputs: Sequence[str], _output_dir: Path) -> JobInput:
         if len(inputs) > 1:
-            raise CommandError(f"this command takes one folder, not {len(inputs)}: {', '.join(inputs)}")
+            raise CommandError(f"this command takes one path, not {len(inputs)}: {', '.join(inputs)}")
         return JobInput({key: inputs[0]})
 
     return read
