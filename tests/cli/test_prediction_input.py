@@ -104,7 +104,9 @@ def test_two_files_of_a_phase_in_a_folder_are_an_error(tmp_path: Path) -> None:
 def test_dicom_is_found_in_folders_archives_and_single_files(tmp_path: Path) -> None:
     import numpy as np
 
-    study = write_series(tmp_path / "study/deep", np.zeros((4, 4, 3), dtype=np.float32), np.eye(4))
+    study = write_series(
+        tmp_path / "study/deep", np.zeros((4, 4, 3), dtype=np.float32), np.diag([-1, -1, 1, 1])
+    )
     touch(tmp_path / "study", "scan.nii.gz", "readme.txt")
     folder = read_prediction_input([str(tmp_path / "study")], tmp_path / "out")
     assert folder.options == {"dicom_dir": str(tmp_path / "study")}

@@ -128,6 +128,20 @@ COMMANDS = {
             needs_input=True,
         ),
         Command(
+            "follow",
+            "compare the results of a patient from two or more dates",
+            "follow.json",
+            "RESULTS",
+            "folder with the results of predict for all dates",
+            take_folder("results_dir"),
+            ("results_dir", "results"),
+            (
+                "lidia follow results -o follow --dataset_dir data",
+                "lidia follow --results \"['2024/P1.json','2025/P1.json']\" -o follow",
+            ),
+            needs_input=True,
+        ),
+        Command(
             "export",
             "write the network with its weights to one file, TorchScript or ONNX",
             "export.json",

@@ -20,6 +20,7 @@ OTHER_COMMANDS = {"info": "show version, folder, weights and packages of this in
 RESEARCH_ONLY = "Research only. Not a medical device, not for diagnosis."
 
 PLAIN_MEANINGS = {
+    "config": "with --run_id expressions: config whose code is listed without running it",
     "case_id": "id of the patient, the first part of the names of the result files",
     "device": "device that computes, such as cpu, cuda or cuda:1",
     "deidentify": "writes nothing that identifies the patient; `uids` also replaces the UIDs in SEG and SR",

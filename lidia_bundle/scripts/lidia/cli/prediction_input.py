@@ -16,7 +16,6 @@ from scripts.lidia.cli.nifti_patients import (
     group_files,
 )
 from scripts.lidia.dicom.archives import detect_archive_kind
-from scripts.lidia.dicom.read_file import read_file
 from scripts.lidia.input_folders import list_files
 from scripts.lidia.prepare.scan_names import is_nifti
 
@@ -60,6 +59,8 @@ def read_prediction_input(inputs: Sequence[str], output_dir: Path) -> JobInput:
 
 def is_dicom(path: Path) -> bool:
     """Returns whether a file is DICOM; also for a damaged one, which the job reports."""
+    from scripts.lidia.dicom.read_file import read_file  # loads pydicom
+
     try:
         return read_file(path, stop_before_pixels=True, specific_tags=["SOPClassUID", "Modality"]) is not None
     except OSError:
