@@ -29,6 +29,7 @@ def test_every_option_of_a_command_has_a_meaning(name: str) -> None:
     meanings = describe_options(COMMANDS[name], config)
     assert set(meanings) == set(config) & set(OPTIONS)
     assert all(meanings.values()), [key for key, text in meanings.items() if not text]
+    assert not [key for key, text in meanings.items() if text.startswith("see ")]
     help_text = format_command_help(COMMANDS[name])
     for key in meanings:
         assert f"\n  --{key}  ({OPTIONS[key].name}; default: {format_default(config[key])})\n" in help_text

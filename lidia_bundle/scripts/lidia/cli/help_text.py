@@ -39,6 +39,9 @@ PLAIN_MEANINGS = {
 }
 """Meanings of options whose components have no description for users."""
 JOB_MEANINGS = {
+    ("follow", "datalist"): "JSON file of the datalist; `dataset_dir/dataset.json` if none",
+    ("follow", "register"): "method that aligns the dates of a patient; False: none",
+    ("follow", "register_limit_s"): "time limit in seconds per pair of dates",
     ("predict", "liver"): "liver mask of the patient (NIfTI); without it the network finds the liver",
     ("predict", "model_file"): "file of weights, or a list of files for an ensemble",
     ("predict", "phase_map"): "series of a phase by number, UID or description, {'venous': '5'}",

@@ -76,14 +76,15 @@ def _describe_argument(module: str, name: str, argument: str, steps: int) -> str
         origin = _find_origin(module, name)
         return _describe_argument(*origin, argument, steps - 1) if origin else ""
     entries = parse_arguments(ast.get_docstring(node) or "")
-    if argument in entries:
-        return entries[argument]
-    forwarded = next((text for key, text in entries.items() if key.startswith("**")), "")
+    text = entries.get(argument, "")
+    if text and not text.startswith("see `"):
+        return text
+    forwarded = text or next((entry for key, entry in entries.items() if key.startswith("**")), "")
     for other in BACKTICKS.findall(forwarded):
         meaning = _describe_argument(module, other, argument, steps - 1)
         if meaning:
             return meaning
-    return ""
+    return text
 
 
 def _find_origin(module: str, name: str) -> tuple[str, str] | None:

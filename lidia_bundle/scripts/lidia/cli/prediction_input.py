@@ -130,10 +130,11 @@ def _read_phase_files(paths: Sequence[Path]) -> JobInput:
                 f"folders of one DICOM series each. Otherwise give one input: {ACCEPTED}"
             )
     described = [describe_file(path, path.parent) for path in paths]
+    warnings: tuple[str, ...] = ()
     if len(paths) == 1 and described[0].phase is None:
         phases, warnings = {"venous": paths[0]}, (_warn_of_assumption(paths),)
     else:
-        phases, warnings = assign_phases(described), ()
+        phases = assign_phases(described)
     options = {phase: str(path) for phase, path in phases.items()}
     return JobInput(options, f"one patient: {format_phases(phases)}", warnings)
 
