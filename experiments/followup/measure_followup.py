@@ -59,7 +59,9 @@ def measure_followup(
     data, folder = Path(dataset_dir), Path(output_dir)
     results = Path(results_dir) if results_dir else folder / "true_results"
     rows: list[dict[str, Any]] = []
-    responses, methods, false_pairs = [], [], 0
+    responses: list[tuple[str | None, str | None]] = []
+    methods: list[str] = []
+    false_pairs = 0
     patients = read_patients(data) or make_patients(data, cases, seed, unchanged)
     for dates in tqdm(islice(patients, cases), total=cases, unit="patient", desc="follow-up"):
         if results_dir is None:

@@ -90,7 +90,7 @@ def _find_own_centre(study: Study, instance: int) -> NDArray[np.float64]:
     mask = content.predicted.numbers[component.box] == instance
     level = int(mask.sum(axis=(0, 1)).argmax())
     middle = np.argwhere(mask[:, :, level]).mean(axis=0)
-    index = [*middle, level] + np.array([side.start for side in component.box])
+    index = np.array([*middle, level]) + [side.start for side in component.box]
     return to_mm(content.affine, index[:, None])[:, 0]
 
 

@@ -70,7 +70,8 @@ def draw_courses(
         dates: number of dates.
         unchanged: no lesion changes between the dates.
     """
-    places, courses = Places(frame, liver), []
+    places = Places(frame, liver)
+    courses: list[Course] = []
     for look in patient.plan:
         if len(courses) >= MOST_LESIONS:
             break

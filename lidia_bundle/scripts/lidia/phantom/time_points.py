@@ -105,7 +105,9 @@ def sample_time_points(
     courses = draw_courses(for_lesions, frame, body.liver, patient, timepoints, unchanged=unchanged)
     shared = {look.name: deviation(for_lesions) for look in patient.plan}
     day = date(2020, 1, 1) + timedelta(days=int(for_dates.integers(700)))
-    name, points, previous = f"{cohort}_{seed}_{index:05d}", [], None
+    name = f"{cohort}_{seed}_{index:05d}"
+    points: list[TimePoint] = []
+    previous: DrawnLesions | None = None
     for number, scans in enumerate(plans):
         cut = number > 0 and not unchanged and for_dates.random() < CUT_PROB
         drawn = _paint_date(body, patient, recipe, courses, shared, number)
@@ -198,7 +200,9 @@ def _scan_date(
     phases = choices[int(rng.choice(len(choices), p=chances))]
     table = rng.uniform(-1, 1, 3) * TABLE_MM * later
     between = Breathing("raw", rng, body.front) if later else None
-    volumes, displacement, shifts = {}, {}, {}
+    volumes: dict[str, Volume] = {}
+    displacement: dict[str, float] = {}
+    shifts: dict[str, tuple[Field, Field, Field]] = {}
     for number, (phase, scan) in enumerate(scans.items()):
         within = Breathing(breathing, rng, body.front)
         stream = np.random.default_rng(rng.integers(2**63))
@@ -211,12 +215,11 @@ def _scan_date(
             image[moire[0]] += moire[1]
         fields = [] if between is None else [between(scan.frame)]
         fields += [] if phase == "venous" else [within(scan.frame)]
-        still = np.zeros(scan.frame.shape, np.float32)
-        shift = (
-            sum((field[0] for field in fields), still),
-            sum((field[1] for field in fields), still),
-            sum((field[2] for field in fields), still),
+        x, y, z = (
+            np.sum([np.zeros(scan.frame.shape, np.float32), *(field[axis] for field in fields)], axis=0)
+            for axis in range(3)
         )
+        shift = (x, y, z)
         shifts[phase] = shift
         displacement[phase] = float(np.sqrt(sum(part * part for part in shift)).max())
         volume = _stored(expose(to_scan(image, body.frame, scan.frame, shift), scan, stream), scan, recipe)
@@ -228,7 +231,7 @@ def _scan_date(
     affine = _shift_table(stored[0], table).affine
     case = Case(
         name, volumes, label, instances, liver, affine, truth.records, truth.malignant, patient, displacement
-    )  # type: ignore[call-arg]
+    )
     return case, truth.lesions
 
 
