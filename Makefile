@@ -13,7 +13,7 @@ LOCKED := --require-hashes --no-deps
 export LIDIA_REAL_CT ?= $(abspath $(wildcard ../shared/data))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench bench-quick bench-flames study study-pages study-quick label label-test test zoo release lock sbom audit lint clean
+.PHONY: help demo bench bench-quick bench-flames study study-pages study-quick label label-test test zoo release wheel lock sbom audit lint clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -136,6 +136,12 @@ zoo: .venv/.dev  ## the MONAI model zoo's own checks on the bundle
 
 release: .venv/bin/python  ## the bundle as one zip for monai.bundle.download, and its SHA-256
 	$(RUN) release.py
+
+DIST := runs/dist
+wheel: .venv/.dev  ## the package as a wheel, with the bundle and the command lidia
+	$(RUN) -m hatchling build -t wheel -d $(DIST)
+	@printf '\nThe wheel:\n'
+	@ls $(CURDIR)/$(DIST)/*.whl
 
 # The supply chain's own tools, which nothing else needs
 .venv-supply/.supply: requirements-supply.txt
