@@ -40,7 +40,8 @@ def checked(code: str) -> bool:
 
 def ours() -> list[Code]:
     flat = [value for value in vars(codes).values() if isinstance(value, Code)]
-    return [*flat, *codes.TYPES.values(), *codes.PROBABILITIES.values()]
+    tables = (codes.TYPES, codes.PROBABILITIES, codes.LIRADS_FEATURES, codes.STATES, codes.CATEGORIES)
+    return [*flat, *(code for table in tables for code in table.values())]
 
 
 def test_every_code_has_its_meaning_from_the_dictionary() -> None:

@@ -178,3 +178,25 @@ def test_dcmtk_reads_the_report(tmp_path: Path) -> None:
     assert process.returncode == 0, process.stderr
     assert '(25370001,SCT,"Hepatocellular carcinoma")' in process.stdout
     assert '"24.186773" (mm,UCUM,"mm")' in process.stdout
+
+
+def test_lirads_features_are_coded_evaluations_and_a_category_only_stands_where_it_was_suggested(
+    tmp_path: Path,
+) -> None:
+    states = {"nonrim_aphe": "present", "enhancing_capsule": "absent", "threshold_growth": "not_assessed"}
+    evidence: dict[str, Any] = {"features": {name: {"state": state} for name, state in states.items()}}
+    suggested = evidence | {"suggestion": {"category": "LR-5", "possible": ["LR-5"], "reason": ""}}
+    lesions = [RESULT["lesions"][0] | {"lirads": suggested}, RESULT["lesions"][1] | {"lirads": evidence}]
+    _, path = write(tmp_path, lesions=lesions)
+    _, _, first, second = named(pydicom.dcmread(path), "125007")
+    for group in (first, second):
+        for code, value in (("nonrim_aphe", "121053"), ("capsule", "121054"), ("growth", "373068000")):
+            (item,) = named(group, code)
+            assert item.ValueType == "CODE" and item.ConceptCodeSequence[0].CodeValue == value
+        assert not named(group, "rim_aphe")
+    (category,) = named(first, "lirads_category")
+    assert category.ConceptCodeSequence[0].CodeValue == "LR-5"
+    assert not named(second, "lirads_category")
+    report = highdicom.sr.srread(path)
+    groups = report.content.get_volumetric_roi_measurement_groups()
+    assert len(groups[1].get_qualitative_evaluations()) == 4

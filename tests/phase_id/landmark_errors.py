@@ -15,13 +15,13 @@ from collections import Counter, defaultdict
 import numpy as np
 from phase_id.phantom_organs import organs_of, truth_in
 
+from scripts.lidia.data.phase_sampling import sample_hu
 from scripts.lidia.geometry.volume import Volume
 from scripts.lidia.phantom.case import Case
 from scripts.lidia.phase_id.aorta import find_blood_points
 from scripts.lidia.phase_id.image_evidence import compute_brightness_likelihood
 from scripts.lidia.phase_id.organ_landmarks import find_landmarks
 from scripts.lidia.phase_id.select_series import MIN_CONFIDENCE
-from scripts.lidia.report.phase_sampling import sample_hu
 from scripts.lidia.report.scan_layout import BRIGHT, is_blood_hu
 from scripts.lidia.vocabulary import PHASES
 

@@ -36,6 +36,27 @@ PROBABILITIES: dict[str, Code] = {
 CALIBRATED = Code("calibrated", OWN_SCHEME, "Probabilities are calibrated")
 YES, NO = codes.SCT.Yes, codes.SCT.No
 
+LIRADS_FEATURES: dict[str, Code] = {
+    "nonrim_aphe": Code("nonrim_aphe", OWN_SCHEME, "Nonrim arterial phase hyperenhancement"),
+    "rim_aphe": Code("rim_aphe", OWN_SCHEME, "Rim arterial phase hyperenhancement"),
+    "nonperipheral_washout": Code("nonper_washout", OWN_SCHEME, "Nonperipheral washout"),
+    "peripheral_washout": Code("per_washout", OWN_SCHEME, "Peripheral washout"),
+    "enhancing_capsule": Code("capsule", OWN_SCHEME, "Enhancing capsule"),
+    "delayed_central_enhancement": Code("central_enh", OWN_SCHEME, "Delayed central enhancement"),
+    "threshold_growth": Code("growth", OWN_SCHEME, "Threshold growth"),
+}
+"""Code of each feature of CT/MRI LI-RADS v2018; neither DICOM nor its part of SNOMED CT has them."""
+STATES: dict[str, Code] = {
+    "present": codes.DCM.Present,
+    "absent": codes.DCM.Absent,
+    "not_assessed": codes.SCT.Undetermined,
+}
+LIRADS_CATEGORY = Code("lirads_category", OWN_SCHEME, "Suggested LI-RADS category")
+CATEGORIES: dict[str, Code] = {
+    name: Code(name, OWN_SCHEME, f"LI-RADS category {name}")
+    for name in ("LR-3", "LR-4", "LR-5", "LR-M", "LR-NC")
+}
+
 VOLUME, LONG_AXIS, SHORT_AXIS = codes.SCT.Volume, codes.SCT.LongAxis, codes.SCT.ShortAxis
 MM3, MM, NO_UNITS = codes.UCUM.CubicMillimeter, codes.UCUM.Millimeter, codes.UCUM.NoUnits
 

@@ -48,7 +48,10 @@ def make_report(
         if "short_mm" in record:
             measures.insert(2, _make_measure(codes.SHORT_AXIS, record["short_mm"], codes.MM))
         kind, segment = codes.TYPES[record["type"]], get_segment_number(record)
-        groups.append(_make_region_group(tracking, segment, kind, measures, segmentation, origin))
+        evaluations = _make_lirads_evaluations(record.get("lirads") or {})
+        groups.append(
+            _make_region_group(tracking, segment, kind, measures, segmentation, origin, evaluations)
+        )
     observer = sr.ObserverContext(
         observer_type=codes.DEVICE,
         observer_identifying_attributes=sr.DeviceObserverIdentifyingAttributes(
@@ -101,6 +104,7 @@ def _make_region_group(
     measures: list[sr.Measurement],
     segmentation: Segmentation,
     origin: Origin,
+    evaluations: list[sr.QualitativeEvaluation] | None = None,
 ) -> sr.VolumetricROIMeasurementsAndQualitativeEvaluations:
     return sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=tracking,
@@ -108,6 +112,7 @@ def _make_region_group(
         finding_sites=[sr.FindingSite(codes.LIVER)],
         algorithm_id=sr.AlgorithmIdentification(NAME, origin.version),
         measurements=measures,
+        qualitative_evaluations=evaluations or None,
         referenced_segment=sr.ReferencedSegment(
             segmentation.SOPClassUID,
             segmentation.SOPInstanceUID,
@@ -115,6 +120,20 @@ def _make_region_group(
             source_series=sr.SourceSeriesForSegmentation(origin.source[0].SeriesInstanceUID),
         ),
     )
+
+
+def _make_lirads_evaluations(evidence: Mapping[str, Any]) -> list[sr.QualitativeEvaluation]:
+    """Makes an evaluation of each LI-RADS feature, and of the suggested category if there is one."""
+    features = evidence.get("features") or {}
+    evaluations = [
+        sr.QualitativeEvaluation(code, codes.STATES[features[name]["state"]])
+        for name, code in codes.LIRADS_FEATURES.items()
+        if name in features
+    ]
+    category = (evidence.get("suggestion") or {}).get("category")
+    if category is not None:
+        evaluations.append(sr.QualitativeEvaluation(codes.LIRADS_CATEGORY, codes.CATEGORIES[category]))
+    return evaluations
 
 
 def _make_probability_measures(probabilities: Mapping[str, float]) -> list[sr.Measurement]:

@@ -11,6 +11,7 @@ from scripts.lidia.morphometry.liver_surface import LiverSurface
 from scripts.lidia.morphometry.lobes import MIDDLE_MM, assign_lobe, find_lobe_plane
 from scripts.lidia.report.contour_overlays import compute_view_box, draw_contours
 from scripts.lidia.report.enhancement_chart import Curve, draw_chart, render_hu_table
+from scripts.lidia.report.lirads_tables import render_lirads
 from scripts.lidia.report.probability_bars import format_number, render_lesion_probabilities
 from scripts.lidia.report.read_results import Patient, match_true_lesions
 from scripts.lidia.report.render_template import render_template
@@ -120,6 +121,7 @@ def _make_card(
         "slice": None,
         "panes": [],
         "chart": "",
+        "lirads": render_lirads(row),
     }
     if scans:
         curves = _collect_curves(scans, name)

@@ -34,6 +34,9 @@ READING_NOTES = (
     "with them where it was surely found; what lies above the chart is in its table.",
     "Diameter: the longest in an axial plane. Surface: the shortest way from the lesion to the outside of "
     "the liver as it was outlined, fissures included.",
+    "LI-RADS features: measured by the definitions of CT/MRI LI-RADS v2018, for patients at risk of "
+    "HCC. They are evidence for a radiologist, not a category. A feature cannot be assessed if a phase is "
+    "missing, the lesion is too small, or noise is too high; the error is that of the measured value.",
     "Lobes part at an upright plane that stands in for Cantlie's line, with a third of the liver's volume to "
     f"its left; within {MIDDLE_MM:.0f} mm of it the lobe is left open.",
 )

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from scripts.lidia.components import Component
+from scripts.lidia.data.phase_sampling import AIR, read_phase_crop, resample_hu, sample_hu
 from scripts.lidia.data.read_volume import HU
 from scripts.lidia.geometry.grid import Grid, to_mm
 from scripts.lidia.geometry.volume import Volume
@@ -23,7 +24,6 @@ from scripts.lidia.morphometry.tissue_samples import sample_mask, sample_parench
 from scripts.lidia.phase_id.aorta import find_blood_points
 from scripts.lidia.report.contours import orient_for_display
 from scripts.lidia.report.phase_pictures import WINDOW
-from scripts.lidia.report.phase_sampling import AIR, read_phase_crop, resample_hu, sample_hu
 from scripts.lidia.report.read_results import Patient, find_box_with_margin
 from scripts.lidia.report.slice_choice import find_box
 from scripts.lidia.vocabulary import PHASES

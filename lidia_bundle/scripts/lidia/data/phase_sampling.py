@@ -1,4 +1,4 @@
-"""Read the part of a phase that a page shows, and sample it on any grid.
+"""Read the part of a phase around some places, and sample it on any grid.
 
 Arrays are (X, Y, Z), points RAS mm, values HU.
 """

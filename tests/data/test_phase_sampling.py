@@ -8,8 +8,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from scripts.lidia.data.phase_sampling import AIR, read_phase_crop, resample_hu, sample_hu
 from scripts.lidia.geometry.grid import Grid
-from scripts.lidia.report.phase_sampling import AIR, read_phase_crop, resample_hu, sample_hu
 
 PLANE = np.array([1.5, 2.0, 1.0])
 """HU a mm along x, y, z."""

@@ -1,0 +1,1 @@
+"""Measure the LI-RADS evidence on phantoms with known features."""
