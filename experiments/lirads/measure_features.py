@@ -189,8 +189,8 @@ def format_table(summary: dict[str, Any]) -> str:
     """
     lines = [
         f"{summary['cases']} phantom patients ({summary['cohort']} cohort, seed {summary['seed']}, "
-        f"synthetic), {summary['lesions']} lesions, true masks. A cell: sensitivity / specificity / not assessed "
-        "(lesions with / without the feature).",
+        f"synthetic), {summary['lesions']} lesions, true masks. A cell: sensitivity / specificity / not "
+        "assessed (lesions with / without the feature).",
         "",
         *_format_rows({f"all phases, {size}": table for size, table in summary["missing"]["none"].items()}),
         "",
