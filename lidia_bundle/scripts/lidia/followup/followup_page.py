@@ -187,7 +187,8 @@ def _render_notes(record: Mapping[str, Any]) -> list[Markup]:
         "its place. The numbers at the contours are those of the lesions on this page.",
         f"Repeatability: a change of at most {repeatability['longest_mm']:g} mm in the longest diameter and "
         f"{repeatability['volume_percent']:g} % in volume is marked, because it may be measurement error "
-        "(95 % limits of agreement of two scans of unchanged phantoms, synthetic; Bland and Altman 1986).",
+        "(provisional limits, above the 95 % limits of agreement that two scans of unchanged phantoms give "
+        "with the true masks; the masks of the network vary more).",
         f"Grown: longest diameter + {change['grown_percent']:g} % and + {change['grown_mm']:g} mm; shrunk: "
         f"- {change['shrunk_percent']:g} % (the limits of RECIST 1.1 for sums).",
         f"RECIST 1.1 (Eisenhauer et al. 2009), liver only: at most {recist['max_targets']} targets of at "
