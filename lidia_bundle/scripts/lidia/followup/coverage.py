@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from scripts.lidia.data.phase_sampling import read_phase_crop, sample_hu
 from scripts.lidia.followup.align_studies import StudyAlignment
 from scripts.lidia.followup.read_study import Study
 from scripts.lidia.geometry.grid import to_mm
 from scripts.lidia.morphometry.tissue_samples import sample_mask, sample_parenchyma
-from scripts.lidia.report.phase_sampling import read_phase_crop, sample_hu
 
 
 def compute_covered_share(points_mm: NDArray[np.float64], study: Study, alignment: StudyAlignment) -> float:

@@ -9,13 +9,13 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from scripts.lidia.data.phase_sampling import read_phase_crop, resample_hu
 from scripts.lidia.followup.comparison import Comparison
 from scripts.lidia.followup.read_study import Study
 from scripts.lidia.followup.tracks import Track
 from scripts.lidia.geometry.grid import Grid, to_index, to_mm
 from scripts.lidia.report.contours import find_label_position, trace_outline
 from scripts.lidia.report.palette import COLOURS
-from scripts.lidia.report.phase_sampling import read_phase_crop, resample_hu
 from scripts.lidia.report.scan_layout import encode_jpeg
 from scripts.lidia.vocabulary import CLASSES, GRID_ORDER
 
