@@ -103,9 +103,9 @@ def _find_threshold_growth(comparison: Comparison, track: Track) -> bool | None:
     for number in sorted(track.instances):
         if number == last or not comparison.are_both_covered(track, number, last):
             continue
-        sizes = (comparison.studies[i].sizes[track.instances[i]] for i in (number, last))
+        before, after = (comparison.studies[i].sizes[track.instances[i]] for i in (number, last))
         days = comparison.compute_days(number, last)
-        results.append(has_threshold_growth(*sizes, days, comparison.settings.growth))
+        results.append(has_threshold_growth(before, after, days, comparison.settings.growth))
     decided = [result for result in results if result is not None]
     return any(decided) if decided else None
 

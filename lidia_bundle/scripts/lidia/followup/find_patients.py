@@ -94,7 +94,7 @@ def _read_named(
     if dates is not None and len(dates) != len(paths):
         problem = f"{len(dates)} dates are given for {len(paths)} results"
         raise CaseError("followup", str(paths[0]), problem, "give one date for each result", "bad_count")
-    days = dates or [None] * len(paths)
+    days: Sequence[str | None] = dates or [None] * len(paths)
     return [read_header(path, items.get(path.stem), day) for path, day in zip(paths, days, strict=True)]
 
 

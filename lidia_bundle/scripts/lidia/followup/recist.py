@@ -90,14 +90,15 @@ def assess_response(
     for number in range(1, len(dates)):
         progressed += [lesion for lesion in new_lesions[number] if lesion not in progressed]
         earlier = [value for value in sums[:number] if value is not None]
-        row = _make_row(sums[number], progressed)
-        row["target_response"] = _assess_targets(sums[number], baseline, earlier, len(targets), limits)
+        total = sums[number]
+        row = _make_row(total, progressed)
+        row["target_response"] = _assess_targets(total, baseline, earlier, len(targets), limits)
         row["non_target_response"] = _assess_non_targets(non_targets, dates[number])
-        if sums[number] is not None and baseline:
-            row["from_baseline_percent"] = round(100 * (sums[number] / baseline - 1), 1)
-        if sums[number] is not None and earlier and min(earlier) > 0:
-            row["from_nadir_percent"] = round(100 * (sums[number] / min(earlier) - 1), 1)
-            row["from_nadir_mm"] = round(sums[number] - min(earlier), 2)
+        if total is not None and baseline:
+            row["from_baseline_percent"] = round(100 * (total / baseline - 1), 1)
+        if total is not None and earlier and min(earlier) > 0:
+            row["from_nadir_percent"] = round(100 * (total / min(earlier) - 1), 1)
+            row["from_nadir_mm"] = round(total - min(earlier), 2)
         row["response"] = _combine(row["target_response"], row["non_target_response"], bool(progressed))
         rows.append(row)
     return rows

@@ -109,10 +109,10 @@ def write_followup(
             written.append(_write_patient(folder, patient, headers, settings, pages, dicom, deidentify))
         except Exception as problem:  # the other patients do not depend on this one
             faults.append(to_case_error(problem, {"id": patient}))
-    for fault in faults:
-        logger.warning(str(fault))
+    for entry in faults:
+        logger.warning(str(entry))
     write_faults(folder / "errors.json", faults)
-    failed = [fault.case for fault in faults if fault.severity == "error"]
+    failed = [entry.case for entry in faults if entry.severity == "error"]
     if failed:
         names = ", ".join(failed[:10])
         details = f"{len(written)} patients are written, see {folder / 'errors.json'}"

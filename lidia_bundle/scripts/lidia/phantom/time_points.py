@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ from scripts.lidia.vocabulary import PHASES
 
 STREAM = 2601
 """Part of the seed, so that these patients are not those of a cohort with one time point."""
-PHASE_CHOICES = (
+PHASE_CHOICES: tuple[tuple[tuple[str, ...], float], ...] = (
     (PHASES, 0.55),
     (PHASES[:3], 0.28),
     (("arterial", "venous"), 0.07),
@@ -196,8 +196,8 @@ def _scan_date(
     later: bool,
 ) -> tuple[Case, DrawnLesions]:
     hu, numbers = drawn
-    choices, chances = zip(*PHASE_CHOICES, strict=True)
-    phases = choices[int(rng.choice(len(choices), p=chances))]
+    chances = [chance for _, chance in PHASE_CHOICES]
+    phases = PHASE_CHOICES[int(rng.choice(len(chances), p=chances))][0]
     table = rng.uniform(-1, 1, 3) * TABLE_MM * later
     between = Breathing("raw", rng, body.front) if later else None
     volumes: dict[str, Volume] = {}
@@ -227,7 +227,8 @@ def _scan_date(
     venous = scans["venous"]
     truth = make_truth(body.frame, body.liver, numbers, courses, venous.frame, shifts["venous"])
     stored = [_stored(array, venous, recipe) for array in (truth.label, truth.instances, truth.liver)]
-    label, instances, liver = (volume.data for volume in stored)
+    arrays: list[Any] = [volume.data for volume in stored]
+    label, instances, liver = arrays
     affine = _shift_table(stored[0], table).affine
     case = Case(
         name, volumes, label, instances, liver, affine, truth.records, truth.malignant, patient, displacement
