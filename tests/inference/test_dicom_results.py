@@ -240,3 +240,24 @@ def test_dicom_s_libraries_are_imported_when_they_are_needed() -> None:
         top = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.ImportFrom)]
         named = {node.module for node in top if str(node.module).startswith("scripts.lidia.dicom.")}
         assert named <= {f"scripts.lidia.{name}" for name in light}, path
+
+
+def test_structures_are_written_on_request_and_deidentified_like_the_others(tmp_path: Path) -> None:
+    item = {"id": "P1", "phases": {"venous": str(scan(tmp_path / "ct"))}}
+    folder = results(tmp_path / "out")
+    write_dicom(folder, item)
+    assert not (folder / "P1_rtstruct.dcm").exists()
+    assert is_finished_dicom(folder, rtstruct=False) and not is_finished_dicom(folder, rtstruct=True)
+    write_dicom(folder, item, rtstruct=True, deidentify=True)
+    structures = pydicom.dcmread(folder / "P1_rtstruct.dcm")
+    assert [roi.ROIName for roi in structures.StructureSetROISequence][1:] == [
+        "lesion 1: HCC",
+        "lesion 2: cyst",
+    ]
+    assert SECRETS["PatientID"].encode() not in (folder / "P1_rtstruct.dcm").read_bytes()
+    assert structures.PatientID == pydicom.dcmread(folder / "P1_seg.dcm").PatientID
+    assert is_finished_dicom(folder, rtstruct=True)
+
+
+def is_finished_dicom(folder: Path, *, rtstruct: bool) -> bool:
+    return is_finished(folder, "P1", dicom=True, rtstruct=rtstruct)

@@ -1,4 +1,4 @@
-"""De-identifies a SEG or SR by PS3.15's Basic Application Confidentiality Profile, Table E.1-1.
+"""De-identifies a SEG, SR or RTSTRUCT by PS3.15's Basic Application Confidentiality Profile, Table E.1-1.
 
 The table comes from the package dicom-anonymizer and is applied at all nesting levels. Values that LIDIA
 writes (series description, the network as a device, the report's content) are kept.
@@ -21,11 +21,22 @@ from scripts.lidia.dicom import codes
 from scripts.lidia.dicom.provenance import NAME, UNKNOWN_TIME
 
 EDITION = "dicomfields_2026c"
-OWN_ATTRIBUTES = ("SeriesDescription", "DeviceSerialNumber")
+OWN_ATTRIBUTES = (
+    "SeriesDescription",
+    "DeviceSerialNumber",
+    "StructureSetLabel",
+    "StructureSetDescription",
+)
 """Attributes of the table that LIDIA writes at the top level; in nested items they are the scanner's."""
-CONTENT = "ContentSequence"
-"""The content tree of a report. LIDIA writes it, so it is kept; its items are checked like all others."""
-REPLACEMENTS = {"ContentDate": UNKNOWN_TIME[0], "ContentTime": UNKNOWN_TIME[1]}
+CONTENT = ("ContentSequence", "ROIName")
+"""The content tree of a report, and the names of structures. LIDIA writes them, so they are kept; the items
+of the tree are checked like all others."""
+REPLACEMENTS = {
+    "ContentDate": UNKNOWN_TIME[0],
+    "ContentTime": UNKNOWN_TIME[1],
+    "StructureSetDate": UNKNOWN_TIME[0],
+    "StructureSetTime": UNKNOWN_TIME[1],
+}
 """Values for attributes that must not be empty."""
 
 
@@ -33,7 +44,7 @@ def deidentify(dataset: Dataset, *, uids: Literal["keep", "replace"] = "keep") -
     """Removes patient identity, and the time, place and staff of the scan, from an object, in place.
 
     Args:
-        dataset: SEG or SR.
+        dataset: SEG, SR or RTSTRUCT.
         uids: "keep" leaves study, series, slices and segments connected (Retain UIDs Option);
             "replace" replaces every UID. An old UID gets the same new one in every object and every run.
     """
@@ -68,7 +79,7 @@ def deidentify(dataset: Dataset, *, uids: Literal["keep", "replace"] = "keep") -
 def _clean(dataset: Dataset, actions: Mapping[tuple[int, ...], str], own: tuple[str, ...] = ()) -> None:
     for element in list(dataset):
         action = actions.get((element.tag.group, element.tag.element), "keep")
-        action = "keep" if element.keyword in (CONTENT, *own) else action
+        action = "keep" if element.keyword in (*CONTENT, *own) else action
         if element.is_empty:
             continue
         if action == "remove":

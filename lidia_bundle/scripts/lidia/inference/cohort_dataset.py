@@ -28,6 +28,7 @@ class CohortDataset(Dataset):
         transform: the preprocessing.
         finished_in: folder of results; patients with complete results there are skipped.
         dicom: whether SEG and SR belong to complete results of a patient with DICOM input.
+        rtstruct: whether the RT Structure Set belongs to them.
         pages: whether the patient's page belongs to complete results.
         register: False, or the method that registers the phases of a patient before loading.
         registered_in: folder for the registered phases.
@@ -43,6 +44,7 @@ class CohortDataset(Dataset):
         transform: Callable[..., Any],
         finished_in: str | None = None,
         dicom: bool = True,
+        rtstruct: bool = False,
         pages: bool = True,
         register: str | bool = False,
         registered_in: str = "registered",
@@ -51,7 +53,9 @@ class CohortDataset(Dataset):
         if register:
             check_method(str(register))
         self.method, self.registered_in, self.limit_s = register, registered_in, register_limit_s
-        unfinished = DeferredList(partial(list_unfinished, data, finished_in, dicom=dicom, pages=pages))
+        unfinished = DeferredList(
+            partial(list_unfinished, data, finished_in, dicom=dicom, rtstruct=rtstruct, pages=pages)
+        )
         super().__init__(unfinished, transform)
 
     def __getitem__(self, index: int) -> Any:
@@ -70,7 +74,12 @@ class CohortDataset(Dataset):
 
 
 def list_unfinished(
-    items: Sequence[Mapping[str, Any]], finished_in: str | None, *, dicom: bool, pages: bool
+    items: Sequence[Mapping[str, Any]],
+    finished_in: str | None,
+    *,
+    dicom: bool,
+    pages: bool,
+    rtstruct: bool = False,
 ) -> list[dict[str, Any]]:
     """Lists the patients without complete results.
 
@@ -79,13 +88,16 @@ def list_unfinished(
         finished_in: folder of results; None lists all patients.
         dicom: whether SEG and SR belong to complete results of a patient with DICOM input.
         pages: whether the patient's page belongs to complete results.
+        rtstruct: whether the RT Structure Set belongs to them.
     """
-    return [
-        dict(item)
-        for item in items
-        if finished_in is None
-        or not is_finished(finished_in, item["id"], dicom=dicom and bool(find_source_files(item)), page=pages)
-    ]
+
+    def has_results(item: Mapping[str, Any]) -> bool:
+        has_series = dicom and bool(find_source_files(item))
+        return finished_in is not None and is_finished(
+            finished_in, item["id"], dicom=has_series, rtstruct=rtstruct, page=pages
+        )
+
+    return [dict(item) for item in items if not has_results(item)]
 
 
 def collate_patient(elements: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

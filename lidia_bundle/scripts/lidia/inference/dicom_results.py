@@ -1,4 +1,4 @@
-"""Write DICOM SEG and SR of patients with DICOM input."""
+"""Write DICOM SEG, SR and RTSTRUCT of patients with DICOM input."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ DEIDENTIFY = (False, True, "uids")
 
 
 class WriteDicom:
-    """Handler that writes `ID_seg.dcm` and `ID_sr.dcm` of a patient; it must follow `WriteResults`.
+    """Handler that writes `ID_seg.dcm`, `ID_sr.dcm` and, on request, `ID_rtstruct.dcm` of a patient.
+
+    It must follow `WriteResults`.
 
     Patients with NIfTI input get none, since there is no series to refer to. The DICOM files of the grid
     phase are those in `source` of the patient's item, or those in the phase's folder.
@@ -32,15 +34,16 @@ class WriteDicom:
         folder: folder of the results.
         deidentify: False keeps the patient's identity; True removes it and keeps the UIDs, by which viewers
             find the series; "uids" also replaces the UIDs.
+        rtstruct: whether to write an RT Structure Set, for radiotherapy and surgical planning.
 
     Raises:
         ValueError: `deidentify` has another value.
     """
 
-    def __init__(self, *, folder: str, deidentify: bool | str = False) -> None:
+    def __init__(self, *, folder: str, deidentify: bool | str = False, rtstruct: bool = False) -> None:
         if deidentify not in DEIDENTIFY:
             raise ValueError(f"deidentify is {deidentify!r}: give False, True or 'uids'.")
-        self.folder, self.deidentify = Path(folder), deidentify
+        self.folder, self.deidentify, self.rtstruct = Path(folder), deidentify, rtstruct
 
     def attach(self, engine: Engine) -> None:
         """Writes after each patient."""
@@ -76,6 +79,7 @@ class WriteDicom:
         # The DICOM libraries load slowly, and a MONAI Label server with its older pydicom never uses them.
         from scripts.lidia.dicom.deidentify import deidentify
         from scripts.lidia.dicom.provenance import make_origin
+        from scripts.lidia.dicom.write_rtstruct import make_structure_set
         from scripts.lidia.dicom.write_seg import make_segmentation
         from scripts.lidia.dicom.write_sr import make_report
 
@@ -98,7 +102,11 @@ class WriteDicom:
         reported = {**result, "warnings": []} if self.deidentify else result
         seg = make_segmentation(liver, instances, result["lesions"], origin)
         report = make_report(reported, volume, seg, origin)
-        for dicom_object, path in zip((seg, report), dicom_files(self.folder, case).values(), strict=True):
+        objects = [seg, report]
+        if self.rtstruct:
+            objects.append(make_structure_set(liver, instances, result["lesions"], origin))
+        paths_out = dicom_files(self.folder, case, rtstruct=self.rtstruct).values()
+        for dicom_object, path in zip(objects, paths_out, strict=True):
             if self.deidentify:
                 deidentify(dicom_object, uids="replace" if self.deidentify == "uids" else "keep")
             with write_atomically(path) as temporary:

@@ -33,9 +33,16 @@ def result_files(folder: str | Path, case: str) -> dict[str, Path]:
     return {**{name: base / f"{case}_{name}.nii.gz" for name in VOLUMES}, "result": base / f"{case}.json"}
 
 
-def dicom_files(folder: str | Path, case: str) -> dict[str, Path]:
-    """Returns the paths of a patient's SEG and SR, which are derived from the four files."""
-    return {kind: Path(folder) / f"{case}_{kind}.dcm" for kind in ("seg", "sr")}
+def dicom_files(folder: str | Path, case: str, *, rtstruct: bool = False) -> dict[str, Path]:
+    """Returns the paths of a patient's DICOM objects, which are derived from the four files.
+
+    Args:
+        folder: folder of the results.
+        case: id of the patient.
+        rtstruct: whether the RT Structure Set is one of them.
+    """
+    kinds = ("seg", "sr", "rtstruct") if rtstruct else ("seg", "sr")
+    return {kind: Path(folder) / f"{case}_{kind}.dcm" for kind in kinds}
 
 
 def page_file(folder: str | Path, case: str) -> Path:
@@ -43,18 +50,21 @@ def page_file(folder: str | Path, case: str) -> Path:
     return Path(folder) / f"{case}.html"
 
 
-def is_finished(folder: str | Path, case: str, *, dicom: bool = False, page: bool = False) -> bool:
+def is_finished(
+    folder: str | Path, case: str, *, dicom: bool = False, rtstruct: bool = False, page: bool = False
+) -> bool:
     """Checks whether all files of a patient exist; the JSON is the last of the four.
 
     Args:
         folder: folder of the results.
         case: id of the patient.
         dicom: whether SEG and SR are required.
+        rtstruct: whether, with `dicom`, the RT Structure Set is required.
         page: whether the page is required.
     """
     needed = list(result_files(folder, case).values())
     if dicom and not _has_no_dicom(needed[-1]):
-        needed += dicom_files(folder, case).values()
+        needed += dicom_files(folder, case, rtstruct=rtstruct).values()
     return all(path.is_file() for path in (*needed, *([page_file(folder, case)] if page else ())))
 
 
@@ -233,7 +243,7 @@ class WriteResults:
         files = result_files(self.folder, result["id"])
         # Results of an earlier run are deleted first, so that a killed run leaves an unfinished patient.
         page = page_file(self.folder, result["id"])
-        for old in (files["result"], *dicom_files(self.folder, result["id"]).values(), page):
+        for old in (files["result"], *dicom_files(self.folder, result["id"], rtstruct=True).values(), page):
             old.unlink(missing_ok=True)
         for name, voxels in label_volumes(data["diagnosis"]).items():
             write_volume(files[name], voxels, affine)

@@ -201,7 +201,8 @@ def assess_enhancement(phases: Phases, zones: LesionZones, limits: LiradsThresho
         rise = (phases[phase].smooth - phases[base].smooth)[zones.whole]
         rises[phase] = float(np.quantile(rise if base == "nc" else np.abs(rise), 1 - limits.part_share))
     best = max(rises, key=lambda phase: rises[phase])
-    error = float(np.hypot(*(phases[p].error(limits.part_share * zones.whole.sum()) for p in (base, best))))
+    voxels = limits.part_share * zones.whole.sum()
+    error = float(np.hypot(phases[base].error(voxels), phases[best].error(voxels)))
     finding = decide(rises[best], limits.enhancement_hu, error, limits.noise_factor, best)
     if finding.state == ABSENT and base != "nc":
         return finding._replace(state=NOT_ASSESSED, reason="no nc phase to compare with")
