@@ -31,10 +31,10 @@ def remove_narrow_parts(mask: Mask, spacing: Sequence[float], radius_mm: float) 
     Returns:
         `(X, Y, Z)` subset of the mask; the mask itself if it has no core.
     """
-    box = find_bounding_box(mask)
-    if radius_mm <= 0 or box is None:
+    bounds = find_bounding_box(mask)
+    if radius_mm <= 0 or bounds is None:
         return mask
-    box = tuple(slice(max(side.start - 1, 0), side.stop + 1) for side in box)
+    box = tuple(slice(max(side.start - 1, 0), side.stop + 1) for side in bounds)
     steps = [max(1, int(COARSEST_MM / step)) for step in spacing]
     coarse = mask[box][tuple(slice(None, None, step) for step in steps)]
     sampling = [step * width for step, width in zip(steps, spacing, strict=True)]
