@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -71,10 +71,12 @@ def measure_cohort(
     Returns:
         Counts and rates by missing phase, size and feature.
     """
-    path, rows, lesions = Path(output), [], 0
+    rows: list[Row] = []
+    path, lesions = Path(output), 0
     measure = partial(measure_case, seed=seed, cohort=cohort)
     summary: dict[str, Any] = {}
-    for done, (case_rows, count) in enumerate(map_cases(measure, cases, workers), 1):
+    measured: Iterator[Any] = map_cases(measure, cases, workers)
+    for done, (case_rows, count) in enumerate(measured, 1):
         rows += case_rows
         lesions += count
         about = {"cohort": cohort, "seed": seed, "cases": done, "lesions": lesions, "synthetic": True}
