@@ -29,6 +29,7 @@ CONTENT = (
     "scripts/**/*.css",
     "scripts/**/*.jinja",
     "scripts/**/*.js",
+    "scripts/**/*.json",
     "scripts/**/*.py",
 )
 """What belongs into a release; caches, exports and whatever else lies about stay outside."""

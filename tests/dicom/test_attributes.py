@@ -161,7 +161,14 @@ def test_terms(row: Attribute) -> None:
         assert outcome(reread(row.keyword, raw), row, values.read_text) == row.absent
 
 
-WRITTEN_BY_US = ("provenance.py", "write_seg.py", "write_sr.py", "deidentify.py", "codes.py")
+WRITTEN_BY_US = (
+    "provenance.py",
+    "write_seg.py",
+    "write_sr.py",
+    "write_rtstruct.py",
+    "deidentify.py",
+    "codes.py",
+)
 """They read and set attributes of our own objects."""
 ALLOWED = {"PixelData", "TransferSyntaxUID", "MediaStorageSOPClassUID", "SegmentSequence", *SEQUENCES,
            "ReferencedSeriesSequence", "ReferencedInstanceSequence"}  # fmt: skip
