@@ -15,8 +15,8 @@ from scripts.lidia.components import (
     join_components,
     label_components,
     measure_components,
-    measure_diameter_mm,
 )
+from scripts.lidia.diameter import measure_diameter_mm
 
 
 def touching() -> np.ndarray:

@@ -17,7 +17,8 @@ import numpy as np
 
 from experiments.lirads.true_features import derive_features
 from scripts.lidia.atomic import write_atomically, write_json
-from scripts.lidia.components import measure_components, measure_diameter_mm
+from scripts.lidia.components import measure_components
+from scripts.lidia.diameter import measure_diameter_mm
 from scripts.lidia.geometry.volume import Volume
 from scripts.lidia.morphometry.lesion_zones import expand_box
 from scripts.lidia.morphometry.lirads_features import measure_lirads

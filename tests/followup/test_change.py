@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scripts.lidia.components import measure_diameter_mm
+from scripts.lidia.diameter import measure_diameter_mm
 from scripts.lidia.followup.lesion_change import (
     ChangeLimits,
     GrowthLimits,

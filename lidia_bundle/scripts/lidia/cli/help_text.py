@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from textwrap import fill
 from typing import Any
 
+from scripts.lidia.cli.bundle_info import BUNDLE
 from scripts.lidia.cli.command_table import COMMANDS, Command
 from scripts.lidia.cli.option_meanings import find_meanings
 from scripts.lidia.options.option_table import OPTIONS
 
-BUNDLE = Path(__file__).resolve().parents[3]
 CONFIGS = BUNDLE / "configs"
 WIDTH = 100
 OTHER_COMMANDS = {"info": "show version, folder, weights and packages of this installation"}

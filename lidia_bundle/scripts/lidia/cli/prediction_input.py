@@ -160,8 +160,8 @@ def _describe_patients(found: NiftiPatients, folder: Path, output_dir: Path) -> 
 
     path = write_datalist(output_dir / LIST_NAME, {"test": items}, description=f"NIfTI files of {folder}")
     lines = [f"  {case}: {format_phases(phases)}" for case, phases in found.patients.items()]
-    shown = "\n".join([*lines[:20], *([f"  and {len(lines) - 20} more"] if len(lines) > 20 else [])])
-    message = f"{folder} holds {len(lines)} patients ({path}):\n{shown}"
+    listing = "\n".join([*lines[:20], *([f"  and {len(lines) - 20} more"] if len(lines) > 20 else [])])
+    message = f"{folder} holds {len(lines)} patients ({path}):\n{listing}"
     return JobInput({"dataset_dir": str(output_dir), "datalist": str(path)}, message, tuple(warnings))
 
 

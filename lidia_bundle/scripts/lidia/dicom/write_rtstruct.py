@@ -20,9 +20,9 @@ from pydicom.uid import ExplicitVRLittleEndian, RTStructureSetStorage
 from scripts.lidia.dicom import codes
 from scripts.lidia.dicom.multiframe import is_multiframe
 from scripts.lidia.dicom.plane_contours import trace_contours
-from scripts.lidia.dicom.provenance import NAME, NOTE, Origin, silence_warnings
+from scripts.lidia.dicom.provenance import NAME, NOTE, Origin, complete_object, silence_warnings
 from scripts.lidia.dicom.source_series import Stack, make_stack
-from scripts.lidia.dicom.write_seg import get_segment_number
+from scripts.lidia.dicom.write_seg import get_segment_label, get_segment_number
 
 STUDY_CLASS = "1.2.840.10008.3.1.2.3.1"
 """Detached Study Management, the retired class by which PS3.3 C.8.8.5 refers to a study."""
@@ -56,7 +56,7 @@ def make_structure_set(
     regions += [
         (
             get_segment_number(record),
-            f"lesion {record['instance']}: {record['type']}",
+            get_segment_label(record),
             codes.TYPES[record["type"]],
             instances == record["instance"],
         )
@@ -71,7 +71,7 @@ def make_structure_set(
     return dataset
 
 
-def _make_object(origin: Origin) -> SOPClass:
+def _make_object(origin: Origin) -> Dataset:
     """Makes an object with the patient, study and equipment; times are those of the source."""
     source = origin.source[0]
     arguments = origin.make_common_arguments("RTSTRUCT", 3)
@@ -85,11 +85,8 @@ def _make_object(origin: Origin) -> SOPClass:
             **arguments,
         )
         dataset.copy_patient_and_study_information(source)
-    for keyword in ("InstanceCreationDate", "InstanceCreationTime"):
-        if keyword in dataset:
-            delattr(dataset, keyword)
     dataset.StructureSetDate, dataset.StructureSetTime = date, time
-    return dataset
+    return complete_object(dataset, origin)
 
 
 def _make_frame_of_reference(origin: Origin) -> Dataset:

@@ -73,7 +73,7 @@ def _make_descriptions(records: Sequence[Mapping[str, Any]], origin: Origin) -> 
         *(
             SegmentDescription(
                 get_segment_number(record),
-                f"lesion {record['instance']}: {record['type']}"[:MAX_LABEL_LENGTH],
+                get_segment_label(record),
                 codes.LESION,
                 codes.TYPES[record["type"]],
                 tracking_id=make_tracking_id(record),
@@ -88,6 +88,11 @@ def _make_descriptions(records: Sequence[Mapping[str, Any]], origin: Origin) -> 
 def get_segment_number(record: Mapping[str, Any]) -> int:
     """Returns the segment number of a lesion."""
     return int(record["instance"]) + 1
+
+
+def get_segment_label(record: Mapping[str, Any]) -> str:
+    """Returns the label of a lesion's segment."""
+    return f"lesion {record['instance']}: {record['type']}"[:MAX_LABEL_LENGTH]
 
 
 def make_tracking_id(record: Mapping[str, Any]) -> str:

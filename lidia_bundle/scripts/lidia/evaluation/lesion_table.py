@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scripts.lidia.components import compute_centroid_mm, find_axial_axis, measure_diameter_mm
+from scripts.lidia.components import compute_centroid_mm, find_axial_axis
+from scripts.lidia.diameter import measure_diameter_mm
 from scripts.lidia.metrics.lesion_matching import Lesion, LesionMatch
 from scripts.lidia.vocabulary import FIRST_LESION, LESION_TYPES
 

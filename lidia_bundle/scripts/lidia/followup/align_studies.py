@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -108,10 +108,10 @@ def align_study(latest: Study, earlier: Study, settings: Mapping[str, Any]) -> S
         if fault.code != "no_method":
             raise
         return basis._replace(message=f"{fault.problem}: {fault.remedy}")
-    phases = choose_phases(latest, earlier)
-    if phases is None:
+    fixed, moving = choose_phases((latest, earlier))
+    if fixed is None or moving is None:
         return basis._replace(message="the images of a date cannot be read")
-    result, lattice = _register(latest, earlier, phases, shift, settings)
+    result, lattice = _register(latest, earlier, (fixed, moving), shift, settings)
     quality = (result.before, result.after)
     if result.field is None:
         return basis._replace(message=f"not registered: {result.reason}", quality=quality)
@@ -123,18 +123,17 @@ def align_study(latest: Study, earlier: Study, settings: Mapping[str, Any]) -> S
     return aligned._replace(liver_dice=dice)
 
 
-def choose_phases(latest: Study, earlier: Study) -> tuple[str, str] | None:
-    """Choose the phases to register: a common one if there is one; None if a date has no readable image."""
-    fixed, moving = latest.content.phases, earlier.content.phases
-    common = [phase for phase in GRID_ORDER if phase in fixed and phase in moving]
+def choose_phases(studies: Sequence[Study]) -> list[str | None]:
+    """Choose the phase of each date: one that all dates have if there is one, else the first of each.
+
+    Returns:
+        The phases; None for a date without a readable image.
+    """
+    readable = [study.content.phases for study in studies]
+    common = [phase for phase in GRID_ORDER if all(phase in paths for paths in readable)]
     if common:
-        return common[0], common[0]
-    if not fixed or not moving:
-        return None
-    return (
-        next(phase for phase in GRID_ORDER if phase in fixed),
-        next(phase for phase in GRID_ORDER if phase in moving),
-    )
+        return [common[0]] * len(readable)
+    return [next((phase for phase in GRID_ORDER if phase in paths), None) for paths in readable]
 
 
 def _register(

@@ -30,7 +30,7 @@ def measure_contrast(study: Study, lesion: int) -> dict[str, float]:
         lesion: its number in the result.
     """
     content = study.content
-    component = next(item.component for item in content.predicted.lesions if item.number == lesion)
+    component = study.find_component(lesion)
     index = sample_mask(content.predicted.numbers[component.box] == lesion)
     index = index + [side.start for side in component.box]
     tissue = sample_parenchyma(content.liver, content.predicted.numbers, content.spacing)

@@ -10,14 +10,15 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from scripts.lidia.data.phase_sampling import read_phase_crop, resample_hu
+from scripts.lidia.followup.align_studies import choose_phases, sample_mask
 from scripts.lidia.followup.comparison import Comparison
 from scripts.lidia.followup.read_study import Study
 from scripts.lidia.followup.tracks import Track
-from scripts.lidia.geometry.grid import Grid, to_index, to_mm
+from scripts.lidia.geometry.grid import Grid, to_mm
 from scripts.lidia.report.contours import find_label_position, trace_outline
 from scripts.lidia.report.palette import COLOURS
 from scripts.lidia.report.scan_layout import encode_jpeg
-from scripts.lidia.vocabulary import CLASSES, GRID_ORDER
+from scripts.lidia.vocabulary import CLASSES
 
 PIXELS, LEAST_MM = 176, 70.0
 """Edge of a picture in pixels, and its smallest width in mm."""
@@ -39,15 +40,6 @@ class DatePicture(NamedTuple):
     alt: str
 
 
-def choose_phase(comparison: Comparison) -> list[str | None]:
-    """Choose the phase of each date: one that all dates have if there is one, else the first of each."""
-    readable = [study.content.phases for study in comparison.studies]
-    common = [phase for phase in GRID_ORDER if all(phase in paths for paths in readable)]
-    if common:
-        return [common[0]] * len(readable)
-    return [next((phase for phase in GRID_ORDER if phase in paths), None) for paths in readable]
-
-
 def picture_track(
     comparison: Comparison, track: Track, labels: Mapping[tuple[int, int], int]
 ) -> list[DatePicture]:
@@ -65,8 +57,8 @@ def picture_track(
         comparison.studies[number].sizes[instance].longest_mm for number, instance in track.instances.items()
     )
     size = max(LEAST_MM, 1.6 * widest)
-    pictures = []
-    for number, (study, phase) in enumerate(zip(comparison.studies, choose_phase(comparison), strict=True)):
+    phases, pictures = choose_phases(comparison.studies), []
+    for number, (study, phase) in enumerate(zip(comparison.studies, phases, strict=True)):
         centre = _find_centre(comparison, track, number)
         pictures.append(_draw(study, phase, centre, size, number, labels))
     return pictures
@@ -86,7 +78,7 @@ def _find_centre(comparison: Comparison, track: Track, number: int) -> NDArray[n
 
 def _find_own_centre(study: Study, instance: int) -> NDArray[np.float64]:
     content = study.content
-    component = next(lesion.component for lesion in content.predicted.lesions if lesion.number == instance)
+    component = study.find_component(instance)
     mask = content.predicted.numbers[component.box] == instance
     level = int(mask.sum(axis=(0, 1)).argmax())
     middle = np.argwhere(mask[:, :, level]).mean(axis=0)
@@ -113,7 +105,8 @@ def _draw(
         part = read_phase_crop(study.content.phases[phase], study.id, grid.corners())
         if part.voxels.size:
             source = encode_jpeg(resample_hu(part, grid)[:, :, 0])
-    numbers, liver = (_sample_plane(study, voxels, grid) for voxels in _get_masks(study))
+    masks = (study.content.predicted.numbers, study.content.liver)
+    numbers, liver = (sample_mask(study, voxels, grid)[:, :, 0] for voxels in masks)
     parts = []
     if outline := trace_outline(liver > 0):
         parts.append(f'<g class="liver"><path d="{outline}"/></g>')
@@ -132,16 +125,3 @@ def _draw(
         )
     alt = f"{place}, lesions shown: {', '.join(listed) or 'none'}"
     return DatePicture(place, source, Markup("".join(parts)), alt)
-
-
-def _get_masks(study: Study) -> tuple[NDArray, NDArray]:
-    return study.content.predicted.numbers, study.content.liver
-
-
-def _sample_plane(study: Study, voxels: NDArray, grid: Grid) -> NDArray:
-    """Sample labels (X, Y) of the date on a plane of its own space, by the nearest voxel."""
-    nearest = np.rint(to_index(study.content.affine, grid.points())).astype(np.intp)
-    inside = ((nearest >= 0) & (nearest < np.reshape(voxels.shape, (3, 1)))).all(axis=0)
-    values = np.zeros(nearest.shape[1], np.uint16)
-    values[inside] = voxels[tuple(nearest[:, inside])]
-    return values.reshape(grid.shape)[:, :, 0]

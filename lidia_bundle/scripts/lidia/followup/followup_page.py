@@ -67,9 +67,7 @@ def _render_response(record: Mapping[str, Any]) -> Markup:
     if last["sum_mm"] is not None and recist["targets"]:
         text += Markup(". Sum of {} targets: {} mm").format(len(recist["targets"]), format_mm(last["sum_mm"]))
         if last["from_baseline_percent"] is not None:
-            text += Markup(", {} % of the first date's sum changed").format(
-                f"{last['from_baseline_percent']:+.0f}"
-            )
+            text += Markup(", {} % from the first date").format(f"{last['from_baseline_percent']:+.0f}")
     if last["new_lesions"]:
         text += Markup(". New lesions: {}").format(", ".join(map(str, last["new_lesions"])))
     return text + Markup(".</p>")

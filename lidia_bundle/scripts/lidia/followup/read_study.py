@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import nibabel as nib
 import numpy as np
 
+from scripts.lidia.components import Component
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.followup.lesion_change import Size
 from scripts.lidia.geometry.grid import Grid
@@ -52,6 +53,10 @@ class Study(NamedTuple):
     def types(self) -> dict[int, str]:
         """Type of each lesion by its number."""
         return {int(row["instance"]): str(row["type"]) for row in self.content.result["lesions"]}
+
+    def find_component(self, lesion: int) -> Component:
+        """Returns box, centre and volume of a lesion by its number."""
+        return next(item.component for item in self.content.predicted.lesions if item.number == lesion)
 
 
 class StudyHeader(NamedTuple):

@@ -15,12 +15,12 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
-from scripts.lidia.atomic import write_atomically
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.dicom.references import NO_REFERENCE
-from scripts.lidia.dicom.source_series import find_source_files, make_stack, read_source, resample_to_stack
+from scripts.lidia.dicom.source_series import find_source_files, read_source
 from scripts.lidia.followup.comparison import Comparison
 from scripts.lidia.followup.read_study import Study, StudyHeader
+from scripts.lidia.inference.dicom_objects import write_dicom_objects
 from scripts.lidia.inference.result_files import dicom_files, result_files
 
 logger = logging.getLogger("lidia.dicom")
@@ -106,30 +106,15 @@ def _write_objects(
     sources: Sequence[Path],
     deidentify: bool | str,
 ) -> None:
-    # The DICOM libraries load slowly.
-    from scripts.lidia.dicom.deidentify import deidentify as remove_identity
-    from scripts.lidia.dicom.provenance import make_origin
-    from scripts.lidia.dicom.write_seg import make_segmentation
-    from scripts.lidia.dicom.write_sr import make_report
-
-    source = read_source(sources, case=study.id)
-    stack, files = make_stack(source), result_files(header.path.parent, header.case)
+    source, files = read_source(sources, case=study.id), result_files(header.path.parent, header.case)
     images = {name: nib.load(files[name]) for name in ("liver", "instances")}
-    affine = images["liver"].affine
-    mask, numbers = (np.asarray(images[name].dataobj) for name in ("liver", "instances"))
-    liver, instances = resample_to_stack(mask, affine, stack), resample_to_stack(numbers, affine, stack)
+    masks = {name: np.asarray(image.dataobj) for name, image in images.items()}
     result = {**study.content.result, "lesions": _add_tracking(record, number, study)}
-    if deidentify:  # a warning may name a file, and a file name may identify the patient
+    if deidentify:  # the UIDs must not depend on warnings, which may name the patient
         result["warnings"] = []
-    origin = make_origin(source, liver, instances, result)
-    volume = float(np.count_nonzero(mask) * abs(np.linalg.det(affine[:3, :3])))
-    seg = make_segmentation(liver, instances, result["lesions"], origin)
-    report = make_report(result, volume, seg, origin)
-    for dicom_object, path in zip((seg, report), dicom_files(folder, study.id).values(), strict=True):
-        if deidentify:
-            remove_identity(dicom_object, uids="replace" if deidentify == "uids" else "keep")
-        with write_atomically(path) as temporary:
-            dicom_object.save_as(temporary)
+    write_dicom_objects(
+        folder, study.id, source, masks, images["liver"].affine, result, deidentify=deidentify
+    )
 
 
 def _add_tracking(record: Mapping[str, Any], number: int, study: Study) -> list[dict[str, Any]]:

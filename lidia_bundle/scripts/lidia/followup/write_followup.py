@@ -15,7 +15,7 @@ from scripts.lidia.atomic import write_json, write_text
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.followup.compare_studies import compare_studies
 from scripts.lidia.followup.comparison import Settings
-from scripts.lidia.followup.find_patients import Groups, find_patients
+from scripts.lidia.followup.find_patients import find_patients
 from scripts.lidia.followup.followup_page import write_followup_page
 from scripts.lidia.followup.lesion_change import ChangeLimits, GrowthLimits
 from scripts.lidia.followup.read_study import StudyHeader, read_study
@@ -117,12 +117,8 @@ def write_followup(
         names = ", ".join(failed[:10])
         details = f"{len(written)} patients are written, see {folder / 'errors.json'}"
         raise CohortError(f"{len(failed)} failed: {names}; {details}")
-    _log_summary(groups, folder)
+    logger.info("Wrote the follow-up of %d patients to %s", len(written), folder)
     return written
-
-
-def _log_summary(groups: Groups, folder: Path) -> None:
-    logger.info("Wrote the follow-up of %d patients to %s", len(groups.patients), folder)
 
 
 def make_file_name(patient: str) -> str:

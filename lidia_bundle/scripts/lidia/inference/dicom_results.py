@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from ignite.engine import Engine
 from monai.engines.utils import IterationEvents
 
-from scripts.lidia.atomic import write_atomically, write_json
+from scripts.lidia.atomic import write_json
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.dicom.references import NO_REFERENCE
-from scripts.lidia.dicom.source_series import find_source_files, make_stack, read_source, resample_to_stack
+from scripts.lidia.dicom.source_series import find_source_files, read_source
 from scripts.lidia.inference.case_evaluator import note_failure
-from scripts.lidia.inference.result_files import dicom_files, label_volumes, native_affine, result_files
+from scripts.lidia.inference.dicom_objects import write_dicom_objects
+from scripts.lidia.inference.result_files import label_volumes, native_affine, result_files
 
 logger = logging.getLogger("lidia.dicom")
 DEIDENTIFY = (False, True, "uids")
@@ -75,14 +75,9 @@ class WriteDicom:
         result: dict[str, Any] = dict(data["result"])
         case, paths = result["id"], find_source_files(data.get("item") or {})
         if not paths:
+            if self.rtstruct:
+                logger.warning("%s: no RT Structure Set, because the input is not DICOM", case)
             return result
-        # The DICOM libraries load slowly, and a MONAI Label server with its older pydicom never uses them.
-        from scripts.lidia.dicom.deidentify import deidentify
-        from scripts.lidia.dicom.provenance import make_origin
-        from scripts.lidia.dicom.write_rtstruct import make_structure_set
-        from scripts.lidia.dicom.write_seg import make_segmentation
-        from scripts.lidia.dicom.write_sr import make_report
-
         try:
             source = read_source(paths, case=case)
         except CaseError as fault:
@@ -92,23 +87,9 @@ class WriteDicom:
             result |= {"no_dicom": fault.problem, "warnings": [*result["warnings"], fault.problem]}
             write_json(result_files(self.folder, case)["result"], result)
             return result
-        stack = make_stack(source)
-        volumes, affine = label_volumes(data["diagnosis"]), native_affine(data["pred"])
-        mask, instances = volumes["liver"], volumes["instances"]
-        volume = float(np.count_nonzero(mask) * abs(np.linalg.det(affine[:3, :3])))
-        liver, instances = resample_to_stack(mask, affine, stack), resample_to_stack(instances, affine, stack)
-        origin = make_origin(source, liver, instances, result)
-        # A warning may name a file, and a file name may identify the patient.
-        reported = {**result, "warnings": []} if self.deidentify else result
-        seg = make_segmentation(liver, instances, result["lesions"], origin)
-        report = make_report(reported, volume, seg, origin)
-        objects = [seg, report]
-        if self.rtstruct:
-            objects.append(make_structure_set(liver, instances, result["lesions"], origin))
-        paths_out = dicom_files(self.folder, case, rtstruct=self.rtstruct).values()
-        for dicom_object, path in zip(objects, paths_out, strict=True):
-            if self.deidentify:
-                deidentify(dicom_object, uids="replace" if self.deidentify == "uids" else "keep")
-            with write_atomically(path) as temporary:
-                dicom_object.save_as(temporary)
+        masks, affine = label_volumes(data["diagnosis"]), native_affine(data["pred"])
+        write_dicom_objects(
+            self.folder, case, source, masks, affine, result,
+            deidentify=self.deidentify, rtstruct=self.rtstruct,
+        )  # fmt: skip
         return result

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from scripts.lidia.components import as_array, find_rim
+from scripts.lidia.diameter import find_longest_chord
 
 
 def measure_axes_mm(mask: ArrayLike, spacing: Sequence[float], axial: int = 2) -> tuple[float, float]:
     """Measure the longest axial diameter and the short axis, both in mm.
 
-    The longest diameter equals that of `components.measure_diameter_mm`. The short axis is the extent of the
+    The longest diameter equals that of `diameter.measure_diameter_mm`. The short axis is the extent of the
     lesion perpendicular to it, in the plane where it is longest (RECIST 1.1, section 3.3).
 
     Args:
@@ -27,18 +27,7 @@ def measure_axes_mm(mask: ArrayLike, spacing: Sequence[float], axial: int = 2) -
     Raises:
         ValueError: the volume does not have three axes.
     """
-    planes = np.moveaxis(as_array(mask) > 0, axial, 0)
-    steps = np.delete(np.asarray(spacing, dtype=np.float64), axial)
-    longest, short = 0.0, 0.0
-    rims = [find_rim(plane, steps) for plane in planes if plane.any()]
-    for rim in sorted(rims, key=lambda points: -float(np.linalg.norm(np.ptp(points, axis=0)))):
-        if np.linalg.norm(np.ptp(rim, axis=0)) <= longest:
-            break
-        differences = rim[:, None, :] - rim[None, :, :]
-        lengths = np.sqrt(np.einsum("ijk,ijk->ij", differences, differences))
-        start, end = np.unravel_index(int(lengths.argmax()), lengths.shape)
-        if lengths[start, end] > longest:
-            longest = float(lengths[start, end])
-            way = differences[start, end] / longest
-            short = float(np.ptp(rim @ np.array([-way[1], way[0]])))
-    return longest, short
+    chord = find_longest_chord(mask, spacing, axial)
+    if not chord.length_mm:
+        return 0.0, 0.0
+    return chord.length_mm, float(np.ptp(chord.rim @ np.array([-chord.direction[1], chord.direction[0]])))

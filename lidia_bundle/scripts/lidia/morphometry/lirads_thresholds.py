@@ -13,8 +13,7 @@ class LiradsThresholds(NamedTuple):
     CT/MRI LI-RADS v2018 (American College of Radiology, core document, 2018) defines its features for the
     eye of a radiologist ("unequivocally", "in whole or in part") and gives numbers only for size and growth.
     `washout_ratio` is that of Liu et al., AJR 2013;200:84-89 (attenuation of liver over that of HCC, 1.07).
-    The other values are choices of this project: they were set on phantoms, other ones than those on which
-    the documented figures were measured.
+    The other values are choices of this project, set on phantoms with seed 1001 (docs/lirads.md).
 
     Attributes:
         hyperenhancement_hu: lesion above liver in the arterial phase from which it is hyperenhancing.

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scripts.lidia.components import join_components, measure_components, measure_diameter_mm
+from scripts.lidia.components import join_components, measure_components
+from scripts.lidia.diameter import measure_diameter_mm
 from scripts.lidia.phantom.lesion_course import Course, name_change
 from scripts.lidia.phantom.liver import Liver
 from scripts.lidia.phantom.shapes import Field, Frame

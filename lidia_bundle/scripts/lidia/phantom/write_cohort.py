@@ -70,8 +70,7 @@ def write_cohort(
     check_cohort(cases, cohort, section)
     folder = Path(dataset_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    settings: dict[str, Any] = {"seed": int(seed), "cohort": cohort, "breathing": breathing}
-    settings |= {"spacing": as_triple(spacing, "spacing", None), "fov": as_triple(fov, "fov", FOV)}
+    settings = make_settings(seed, cohort, breathing, spacing, fov)
     start_or_resume(folder, {**settings, "recipe": recipe_hash()})
     make = partial(load_or_make_case, make=partial(write_case, folder=folder, **settings), folder=folder)
     items = list(
@@ -87,6 +86,27 @@ def write_cohort(
         "recipe": recipe_hash(),
     }
     return write_list(folder, items, section, about)
+
+
+def make_settings(
+    seed: int,
+    cohort: str,
+    breathing: str,
+    spacing: float | Sequence[float] | None,
+    fov: float | Sequence[float] | None,
+) -> dict[str, Any]:
+    """Makes the settings of a cohort, by which an interrupted run is recognised; see `write_cohort`.
+
+    Raises:
+        ValueError: if `spacing` or `fov` is out of range.
+    """
+    return {
+        "seed": int(seed),
+        "cohort": cohort,
+        "breathing": breathing,
+        "spacing": as_triple(spacing, "spacing", None),
+        "fov": as_triple(fov, "fov", FOV),
+    }
 
 
 def check_cohort(cases: int, cohort: str, section: str | None) -> None:

@@ -11,12 +11,11 @@ from typing import Any
 from tqdm import tqdm
 
 from scripts.lidia.phantom.fingerprint import recipe_hash
-from scripts.lidia.phantom.scanner import FOV
 from scripts.lidia.phantom.time_points import sample_time_points
 from scripts.lidia.phantom.write_cohort import (
-    as_triple,
     check_cohort,
     load_or_make_case,
+    make_settings,
     map_cases,
     start_or_resume,
     store_case,
@@ -33,6 +32,7 @@ def write_time_points(
     dataset_dir: str | os.PathLike[str],
     timepoints: int = 1,
     unchanged: bool = False,
+    small_lesions_prob: float = 0.0,
     cases: int = 24,
     seed: int = 0,
     cohort: str = "internal",
@@ -52,6 +52,7 @@ def write_time_points(
         dataset_dir: see `write_cohort`, as for the arguments that are not listed here.
         timepoints: number of dates of each patient.
         unchanged: no lesion changes between the dates, to measure the repeatability.
+        small_lesions_prob: must be 0, because only implants have it.
         cases: number of patients.
         seed: seed of the cohort.
         cohort: see `write_cohort`.
@@ -67,6 +68,9 @@ def write_time_points(
     Raises:
         ValueError: if an argument is out of range.
     """
+    if small_lesions_prob:
+        problem = "only lesions in real CT can all be small: give --background"
+        raise ValueError(f"small_lesions_prob is {small_lesions_prob}; {problem}")
     if int(timepoints) < 1:
         raise ValueError(f"timepoints is {timepoints}; at least one is needed")
     if int(timepoints) == 1:
@@ -79,8 +83,7 @@ def write_time_points(
     check_cohort(cases, cohort, section)
     folder = Path(dataset_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    settings: dict[str, Any] = {"seed": int(seed), "cohort": cohort, "breathing": breathing}
-    settings |= {"spacing": as_triple(spacing, "spacing", None), "fov": as_triple(fov, "fov", FOV)}
+    settings = make_settings(seed, cohort, breathing, spacing, fov)
     settings |= {"timepoints": int(timepoints), "unchanged": bool(unchanged)}
     start_or_resume(folder, {**settings, "version": VERSION, "recipe": recipe_hash()})
     make = partial(load_or_make_case, make=partial(write_patient, folder=folder, **settings), folder=folder)

@@ -24,8 +24,8 @@ from scripts.lidia.components import (
     is_smaller,
     join_components,
     measure_components,
-    measure_diameter_mm,
 )
+from scripts.lidia.diameter import measure_diameter_mm
 from scripts.lidia.postprocess.class_map import as_probabilities, classify_voxels
 from scripts.lidia.postprocess.liver_region import compute_liver_region
 from scripts.lidia.vocabulary import CLASSES, CYST, FIRST_LESION, LESION_TYPES

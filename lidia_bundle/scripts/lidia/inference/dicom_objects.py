@@ -1,0 +1,62 @@
+"""Write the DICOM SEG, SR and RTSTRUCT of one result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scripts.lidia.atomic import write_atomically
+from scripts.lidia.dicom.source_series import make_stack, resample_to_stack
+from scripts.lidia.inference.result_files import dicom_files
+
+
+def write_dicom_objects(
+    folder: Path,
+    case: str,
+    source: Sequence[Any],
+    masks: Mapping[str, NDArray[Any]],
+    affine: NDArray[np.float64],
+    result: Mapping[str, Any],
+    *,
+    deidentify: bool | str = False,
+    rtstruct: bool = False,
+) -> None:
+    """Writes `CASE_seg.dcm`, `CASE_sr.dcm` and, on request, `CASE_rtstruct.dcm`.
+
+    Args:
+        folder: folder of the files.
+        case: first part of their names.
+        source: headers of the series, from `read_source`.
+        masks: `liver` and `instances`, (X, Y, Z) each.
+        affine: (4, 4) of the masks, RAS mm.
+        result: content of `ID.json`.
+        deidentify: see `WriteDicom`.
+        rtstruct: whether to write the RT Structure Set.
+    """
+    # The DICOM libraries load slowly, and a MONAI Label server with its older pydicom never uses them.
+    from scripts.lidia.dicom.deidentify import deidentify as remove_identity
+    from scripts.lidia.dicom.provenance import make_origin
+    from scripts.lidia.dicom.write_rtstruct import make_structure_set
+    from scripts.lidia.dicom.write_seg import make_segmentation
+    from scripts.lidia.dicom.write_sr import make_report
+
+    stack = make_stack(source)
+    volume = float(np.count_nonzero(masks["liver"]) * abs(np.linalg.det(affine[:3, :3])))
+    liver, instances = (resample_to_stack(masks[name], affine, stack) for name in ("liver", "instances"))
+    origin = make_origin(source, liver, instances, result)
+    # A warning may name a file, and a file name may identify the patient.
+    reported = {**result, "warnings": []} if deidentify else result
+    seg = make_segmentation(liver, instances, result["lesions"], origin)
+    objects = [seg, make_report(reported, volume, seg, origin)]
+    if rtstruct:
+        objects.append(make_structure_set(liver, instances, result["lesions"], origin))
+    paths = dicom_files(folder, case, rtstruct=rtstruct).values()
+    for dicom_object, path in zip(objects, paths, strict=True):
+        if deidentify:
+            remove_identity(dicom_object, uids="replace" if deidentify == "uids" else "keep")
+        with write_atomically(path) as temporary:
+            dicom_object.save_as(temporary)
