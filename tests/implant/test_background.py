@@ -83,6 +83,8 @@ def test_a_background_without_a_mask(tmp_path: Path) -> None:
         {"section": "exam"},
         {"background_phase": "late"},
         {"breathing": "raw"},
+        {"timepoints": 2},
+        {"unchanged": True},
         {"grid": (2.0, None)},
     ],
 )

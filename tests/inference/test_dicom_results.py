@@ -260,5 +260,14 @@ def test_structures_are_written_on_request_and_deidentified_like_the_others(tmp_
     assert is_finished_dicom(folder, rtstruct=True)
 
 
+def test_structures_that_cannot_be_written_are_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(ValueError, match="--dicom True"):
+        CohortDataset([], None, dicom=False, rtstruct=True)  # type: ignore[arg-type]
+    write_dicom(results(tmp_path / "out"), {"id": "P1", "phases": {"venous": "P1.nii.gz"}}, rtstruct=True)
+    assert "P1: no RT Structure Set" in caplog.text
+
+
 def is_finished_dicom(folder: Path, *, rtstruct: bool) -> bool:
     return is_finished(folder, "P1", dicom=True, rtstruct=rtstruct)

@@ -36,6 +36,7 @@ class CohortDataset(Dataset):
 
     Raises:
         CaseError: the method of registration is unknown or not installed.
+        ValueError: `rtstruct` is True and `dicom` is False.
     """
 
     def __init__(
@@ -50,6 +51,8 @@ class CohortDataset(Dataset):
         registered_in: str = "registered",
         register_limit_s: float = 300.0,
     ) -> None:
+        if rtstruct and not dicom:
+            raise ValueError("rtstruct is True and dicom is False: an RT Structure Set needs --dicom True")
         if register:
             check_method(str(register))
         self.method, self.registered_in, self.limit_s = register, registered_in, register_limit_s

@@ -62,6 +62,7 @@ def write_implants(
     workers: int = 1,
     section: str | None = None,
     timepoints: int = 1,
+    unchanged: bool = False,
     breathing: str = "residual",
     grid: Sequence[Any] = (),
 ) -> Path:
@@ -84,6 +85,7 @@ def write_implants(
         workers: number of processes.
         section: puts all cases into this section of the datalist instead of splitting them.
         timepoints: must be 1, because implants have one date.
+        unchanged: must be False for the same reason.
         breathing: `residual`; phases made from one CT are aligned, so `raw` is refused.
         grid: spacing and field of view of a phantom; must be unset, because the background defines them.
 
@@ -98,15 +100,21 @@ def write_implants(
     if breathing != "residual":
         problem = "phases made from one background are aligned, use 'residual'"
         raise ValueError(f"breathing is {breathing!r}; {problem}")
-    if timepoints != 1:
-        raise ValueError(f"timepoints is {timepoints}; implants have one date: leave out --timepoints")
+    if timepoints != 1 or unchanged:
+        given = f"timepoints is {timepoints}" if timepoints != 1 else "unchanged is given"
+        raise ValueError(f"{given}; implants have one date: leave out --timepoints and --unchanged")
     if any(value is not None for value in grid):
         raise ValueError("the background defines spacing and fov: leave them out")
     sources = _list_sources(background, liver, background_phase)
     folder = Path(dataset_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    settings: dict[str, Any] = {"sources": sources, "cases": int(cases), "seed": int(seed), "cohort": cohort}
-    settings["small_lesions_prob"] = float(small_lesions_prob)
+    settings: dict[str, Any] = {
+        "sources": sources,
+        "cases": int(cases),
+        "seed": int(seed),
+        "cohort": cohort,
+        "small_lesions_prob": float(small_lesions_prob),
+    }
     start_or_resume(folder, {**settings, "looks": list(looks or ()), "recipe": recipe_hash()})
     write = partial(_write_case, folder=folder, looks=tuple(looks) if looks else None, **settings)
     make = partial(load_or_make_case, make=write, folder=folder)
