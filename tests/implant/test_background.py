@@ -6,6 +6,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 from ct_files import radius, save, write_ct
+from monai.bundle import run
+from test_configs import reason
 
 from scripts.lidia.data.read_background import read_background
 from scripts.lidia.datalist.case_error import CaseError
@@ -73,6 +75,24 @@ def test_a_background_without_a_mask(tmp_path: Path) -> None:
     with pytest.raises(CaseError) as caught:
         write_implants(dataset_dir=tmp_path, background=str(entries))
     assert (caught.value.code, caught.value.file) == ("no_liver_mask", str(entries))
+    with pytest.raises(CaseError) as caught:
+        write_implants(dataset_dir=tmp_path, background=str(entries), background_ids=["P1", "P2"])
+    assert (caught.value.code, caught.value.file) == ("unknown_case", str(entries))
+    assert "P2" in caught.value.problem
+    assert "P1" not in caught.value.problem
+    with pytest.raises(ValueError, match="liver"):
+        write_implants(dataset_dir=tmp_path, background=str(entries), liver="mask.nii.gz")
+
+
+@pytest.mark.filterwarnings("ignore:parsing config_file")
+@pytest.mark.parametrize(
+    "option", [{"small_lesions_prob": 0.3}, {"background_ids": ["P1"]}, {"liver": "mask.nii.gz"}]
+)
+def test_an_option_of_implants_needs_a_background(tmp_path: Path, bundle: Path, option: dict) -> None:
+    with pytest.raises(RuntimeError) as caught:
+        run(config_file=str(bundle / "configs/phantom.json"), dataset_dir=str(tmp_path / "data"), **option)
+    assert "--background" in str(reason(caught.value))
+    assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.parametrize(
@@ -85,6 +105,7 @@ def test_a_background_without_a_mask(tmp_path: Path) -> None:
         {"breathing": "raw"},
         {"timepoints": 2},
         {"unchanged": True},
+        {"background_ids": ["a"]},
         {"grid": (2.0, None)},
     ],
 )

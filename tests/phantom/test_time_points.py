@@ -73,11 +73,6 @@ def test_a_wrong_number_of_dates_is_refused(tmp_path: Path, options: dict[str, i
         write_time_points(dataset_dir=tmp_path, cases=1, **options)
 
 
-def test_an_option_of_implants_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"small_lesions_prob.*--background"):
-        write_time_points(dataset_dir=tmp_path, cases=1, small_lesions_prob=0.3)
-
-
 def make_lesions(longest: dict[int, float], groups: dict[int, tuple[int, ...]], top: float) -> DrawnLesions:
     """Lesions whose z spans are 0 to 10 mm, in a scan from -50 mm to `top`."""
     members = [number for group in groups.values() for number in group]

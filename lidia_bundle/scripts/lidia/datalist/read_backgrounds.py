@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +11,22 @@ from scripts.lidia.datalist.deferred_list import defer
 from scripts.lidia.datalist.read_datalist import load_datalist, read_sections
 
 
-def read_backgrounds(file: str | Path) -> list[dict[str, Any]]:
+def read_backgrounds(file: str | Path, ids: Sequence[str] | None = None) -> list[dict[str, Any]]:
     """Reads the cases of all sections of a datalist.
 
     Args:
         file: JSON file; each case has `phases` on one grid and `liver`.
+        ids: cases that are used; None uses all.
 
     Returns:
         The cases.
 
     Raises:
-        CaseError: if the list is invalid, or a case has no liver mask.
+        CaseError: if the list is invalid, has no case of `ids`, or a case has no liver mask.
     """
     items = [item for section in read_sections(file).values() for item in section]
+    _require_cases(items, ids or (), "the list", file, "background_ids")
+    items = [item for item in items if ids is None or item["id"] in ids]
     _require_liver(items, file)
     return items
 
@@ -51,14 +54,25 @@ def load_backgrounds(
     items = load_datalist(section=section, file=file)
     _require_liver(items, file)
     omitted = set(leave_out or ())
-    unknown = omitted - {item["id"] for item in items}
-    if unknown:
-        problem = f"the section {section!r} has no case {', '.join(sorted(unknown))}"
-        raise CaseError("backgrounds", str(file), problem, "correct leave_out", "unknown_case")
+    _require_cases(items, omitted, f"the section {section!r}", file, "leave_out")
     return [item for item in items if item["id"] not in omitted]
 
 
 defer_backgrounds = defer(load_backgrounds)
+
+
+def _require_cases(
+    items: Sequence[dict[str, Any]], ids: Iterable[str], place: str, file: str | Path, option: str
+) -> None:
+    """Checks that each id is the id of a case.
+
+    Raises:
+        CaseError: it names the ids that are not.
+    """
+    unknown = set(ids) - {item["id"] for item in items}
+    if unknown:
+        problem = f"{place} has no case {', '.join(sorted(unknown))}"
+        raise CaseError("backgrounds", str(file), problem, f"correct {option}", "unknown_case")
 
 
 def _require_liver(items: Sequence[dict[str, Any]], file: str | Path) -> None:

@@ -47,7 +47,10 @@ OPTIONS: dict[str, OptionKind] = {
     "runtime": choice_kind("torch", "onnx", "openvino"),
     "phases": names_kind(PHASES),
     "types": names_kind(LESION_TYPES),
-    **dict.fromkeys(("sections", "only", "looks", "trusted", "accept", "refuse", "leave_out"), names_kind()),
+    **dict.fromkeys(
+        ("sections", "only", "looks", "trusted", "accept", "refuse", "leave_out", "background_ids"),
+        names_kind(),
+    ),
     "dates": names_kind(),
     **dict.fromkeys(("scans", "training_scans", "reserved", "healthy", "hcc"), names_kind()),
     **dict.fromkeys(("phase_map", "class_map", "masks"), MAPPING),

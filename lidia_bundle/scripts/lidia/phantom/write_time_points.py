@@ -32,7 +32,6 @@ def write_time_points(
     dataset_dir: str | os.PathLike[str],
     timepoints: int = 1,
     unchanged: bool = False,
-    small_lesions_prob: float = 0.0,
     cases: int = 24,
     seed: int = 0,
     cohort: str = "internal",
@@ -52,7 +51,6 @@ def write_time_points(
         dataset_dir: see `write_cohort`, as for the arguments that are not listed here.
         timepoints: number of dates of each patient.
         unchanged: no lesion changes between the dates, to measure the repeatability.
-        small_lesions_prob: must be 0, because only implants have it.
         cases: number of patients.
         seed: seed of the cohort.
         cohort: see `write_cohort`.
@@ -68,9 +66,6 @@ def write_time_points(
     Raises:
         ValueError: if an argument is out of range.
     """
-    if small_lesions_prob:
-        problem = "only lesions in real CT can all be small: give --background"
-        raise ValueError(f"small_lesions_prob is {small_lesions_prob}; {problem}")
     if int(timepoints) < 1:
         raise ValueError(f"timepoints is {timepoints}; at least one is needed")
     if int(timepoints) == 1:

@@ -51,7 +51,8 @@ class Source(NamedTuple):
 def write_implants(
     *,
     dataset_dir: str | os.PathLike[str],
-    background: str | Sequence[str],
+    background: str | Sequence[str] | None,
+    background_ids: Sequence[str] | None = None,
     liver: str | Sequence[str] | None = None,
     background_phase: str = "venous",
     cases: int = 24,
@@ -75,7 +76,8 @@ def write_implants(
         background: one or more CT (NIfTI, or folder of one DICOM series), or a datalist (`.json`)
             whose cases have phases on one grid, a `liver`, and optionally `ignored`, a mask of lesions that
             the patient has: implants avoid it, and the cases name it so that evaluation ignores it.
-        liver: liver mask of each CT (NIfTI); with a datalist its own masks are used.
+        background_ids: cases of the datalist that are used; None uses all.
+        liver: liver mask of each CT (NIfTI); None with a datalist, which names its own.
         background_phase: phase of the CT; with a datalist its own phases are used.
         cases: number of patients, split 1305:298:318 into training, validation and test; one alone is `test`.
         seed: of the cohort; case i depends only on seed, cohort, i and its background.
@@ -93,7 +95,7 @@ def write_implants(
         Path of `dataset.json`.
 
     Raises:
-        CaseError: if a background or its mask is invalid.
+        CaseError: if no background is given, or one or its mask is invalid.
         ValueError: if an argument is out of range.
     """
     check_cohort(cases, cohort, section)
@@ -105,7 +107,12 @@ def write_implants(
         raise ValueError(f"{given}; implants have one date: leave out --timepoints and --unchanged")
     if any(value is not None for value in grid):
         raise ValueError("the background defines spacing and fov: leave them out")
-    sources = _list_sources(background, liver, background_phase)
+    if not background:
+        remedy = (
+            "give the CT by --background, or leave out --liver, --background_ids and --small_lesions_prob"
+        )
+        raise CaseError("background", "", "no CT is given for the implants", remedy, "missing")
+    sources = _list_sources(background, liver, background_phase, background_ids)
     folder = Path(dataset_dir)
     folder.mkdir(parents=True, exist_ok=True)
     settings: dict[str, Any] = {
@@ -131,15 +138,22 @@ def write_implants(
 
 
 def _list_sources(
-    background: str | Sequence[str], liver: str | Sequence[str] | None, phase: str
+    background: str | Sequence[str],
+    liver: str | Sequence[str] | None,
+    phase: str,
+    ids: Sequence[str] | None,
 ) -> tuple[Source, ...]:
     paths = [background] if isinstance(background, str | os.PathLike) else list(background)
     if len(paths) == 1 and str(paths[0]).endswith(".json"):
-        items = read_backgrounds(str(paths[0]))
+        if liver:
+            raise ValueError(f"{paths[0]} names the liver masks: leave out --liver")
+        items = read_backgrounds(str(paths[0]), ids)
         return tuple(
             Source(item["id"], tuple(item["phases"].items()), item["liver"], item.get("ignored", ""))
             for item in items
         )
+    if ids:
+        raise ValueError("background_ids chooses cases of a datalist, and the background is not a datalist")
     if phase not in PHASES:
         raise ValueError(f"background_phase is {phase!r}; choose one of {', '.join(PHASES)}")
     masks = [liver] if isinstance(liver, str | os.PathLike) else list(liver or ())
