@@ -96,6 +96,28 @@ def test_a_diagnosis_needs_no_more_than_its_reach(tmp_path: Path) -> None:
         diagnose(to_native_grid(pred, reach_mm=3.0).maps, (4.0, 4.0, 4.0), near.affine)
 
 
+def test_the_box_contains_lesions_whose_probability_is_divided_among_the_types(tmp_path: Path) -> None:
+    write_patient(tmp_path, 0)
+    item = preprocessing(spacing=(4.0, 4.0, 4.0))({
+        "id": "t",
+        "phases": {"venous": str(tmp_path / "0_venous.nii.gz")},
+    })
+    maps = torch.zeros(10, *item["image"].shape[1:])
+    maps[BACKGROUND] = 1.0
+    divided = torch.tensor([0.4, 0.0, *[0.075] * 8])  # background is the most probable class
+    maps[:, 8:12, 10:14, 6:9] = divided[:, None, None, None]
+    pred = copy_metadata({**item, "pred": maps})["pred"]
+    near = to_native_grid(pred, reach_mm=3.0)
+    spacing = np.linalg.norm(near.affine[:3, :3], axis=0).tolist()
+    (record,) = diagnose(near.maps, spacing, near.affine, liver_share=0.0).records
+    assert record["volume_mm3"] == pytest.approx(4 * 4 * 3 * 4.0**3, rel=0.5)
+    faint = maps * torch.tensor([1.0, *[0.4] * 9])[:, None, None, None]
+    faint[BACKGROUND] = 1 - faint[1:].sum(0)
+    faint_pred = copy_metadata({**item, "pred": faint})["pred"]
+    boxes = [to_native_grid(faint_pred, reach_mm=3.0, lesion_threshold=value).box for value in (0.5, 0.2)]
+    assert boxes[0] != boxes[1] == near.box
+
+
 def test_a_prediction_without_metadata_or_on_another_grid_is_refused(tmp_path: Path) -> None:
     write_patient(tmp_path, 0)
     image = preprocessing()({"id": "t", "phases": {"venous": str(tmp_path / "0_venous.nii.gz")}})["image"]

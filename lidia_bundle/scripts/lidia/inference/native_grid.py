@@ -1,8 +1,9 @@
 """Resample a class map from the network's grid to the native grid, in the box that is not background.
 
-A class map of the whole body on a native grid takes gigabytes and seconds, mostly for background. If
-background is the most probable class of all eight voxels around a point, it is so for the interpolated
-point. Only the box of all other voxels is therefore resampled, with the margin that the diagnosis needs.
+A class map of the whole body on a native grid takes gigabytes and seconds, mostly for background. If the
+probability of liver and lesions together is below a limit in all eight voxels around a point, it is so for
+the interpolated point. Only the box of all other voxels is therefore resampled, with the margin that the
+diagnosis needs.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from scripts.lidia.components import compute_union_box, find_bounding_box
 from scripts.lidia.geometry.grid import Grid, crop_affine
 from scripts.lidia.geometry.resample import resample
+from scripts.lidia.postprocess.class_map import LESION_THRESHOLD
 from scripts.lidia.vocabulary import BACKGROUND, CLASSES
 
 SURE = 1.0 - 1e-6
@@ -62,7 +64,11 @@ class NativeMaps(NamedTuple):
 
 
 def to_native_grid(
-    pred: MetaTensor, user_liver: ArrayLike | None = None, *, reach_mm: float | None = None
+    pred: MetaTensor,
+    user_liver: ArrayLike | None = None,
+    *,
+    reach_mm: float | None = None,
+    lesion_threshold: float = LESION_THRESHOLD,
 ) -> NativeMaps:
     """Resamples a class map linearly to the native grid, as MONAI's Invertd does.
 
@@ -72,6 +78,7 @@ def to_native_grid(
         user_liver: `(X, Y, Z)` mask on the native grid that the box must contain.
         reach_mm: margin in mm around liver, lesions and mask; None includes all voxels that are not certain
             background.
+        lesion_threshold: lesion probability above which a voxel is a lesion, see `classify_voxels`.
     """
     plain, affine = pred.as_tensor().cpu().float(), pred.affine.cpu().numpy().astype(np.float64)
     native = np.asarray(pred.meta.get("original_affine", affine), dtype=np.float64)
@@ -79,7 +86,7 @@ def to_native_grid(
     if reach_mm is None:
         unsure, reach = plain[BACKGROUND] < SURE, 0.0
     else:  # the negation includes NaN, which must be reported later
-        unsure, reach = ~(plain[1 : len(CLASSES)].amax(dim=0) <= plain[BACKGROUND]), reach_mm
+        unsure, reach = ~(plain[1 : len(CLASSES)].sum(dim=0) < min(lesion_threshold, 0.5)), reach_mm
     boxes = [_widen_box(find_bounding_box(unsure) or (slice(0, 1),) * 3, affine, plain.shape[1:], reach)]
     mask_box = None if user_liver is None else find_bounding_box(user_liver)
     mask = [] if mask_box is None else [_widen_box(mask_box, native, shape, reach)]

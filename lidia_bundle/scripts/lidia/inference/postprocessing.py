@@ -116,7 +116,9 @@ class Diagnosed(Transform):
             else np.asarray(user_liver)[0]
         )
         reach = None if self.keep_probabilities else max(self.choices["grow_mm"], self.choices["shell_mm"])
-        native_maps = to_native_grid(pred, user_liver, reach_mm=reach)
+        native_maps = to_native_grid(
+            pred, user_liver, reach_mm=reach, lesion_threshold=self.choices["lesion_threshold"]
+        )
         spacing = np.linalg.norm(native_maps.affine[:3, :3], axis=0).tolist()
         cropped_user_liver = None if user_liver is None else user_liver[native_maps.box]
         cropped = diagnose(
