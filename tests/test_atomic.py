@@ -10,7 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lidia.atomic import MARK, remove_stale_files, write_atomically, write_json, write_text
+from scripts.lidia.atomic import (
+    HOST,
+    MARK,
+    remove_stale_files,
+    remove_temporary_files,
+    write_atomically,
+    write_json,
+    write_text,
+)
 
 KILLED = """
 import os, runpy, sys
@@ -34,10 +42,23 @@ def test_a_kill_while_writing_leaves_the_old_file(tmp_path: Path, bundle: Path) 
 
 
 def test_sweeping_spares_a_writer_that_still_runs(tmp_path: Path) -> None:
-    writing = tmp_path / f"{MARK}{os.getpid()}-a.json"
+    writing = tmp_path / f"{MARK}{os.getpid()}@{HOST}-a.json"
     writing.touch()
     remove_stale_files(tmp_path)
     assert list(tmp_path.iterdir()) == [writing]
+
+
+def test_sweeping_spares_the_processes_of_other_machines(tmp_path: Path) -> None:
+    """Machines that share a folder cannot see one another's processes."""
+    writing = tmp_path / f"{MARK}{2**22 + 1}@00000000-a.json"  # no such process here
+    writing.touch()
+    remove_stale_files(tmp_path)
+    assert list(tmp_path.iterdir()) == [writing]
+    others = tmp_path / f"{MARK}7@00000000-other-a.json"
+    others.touch()
+    remove_temporary_files(tmp_path, ["a.json"])
+    assert list(tmp_path.iterdir()) == [others]
+    remove_temporary_files(tmp_path / "missing", ["a.json"])
 
 
 def test_a_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from ct_files import affine_of, save, write_label
 from prepare.raw_folders import NAME, export, fault_of, names, voxels
 from training.toys import write_patient
 
+from scripts.lidia.atomic import HOST, MARK
 from scripts.lidia.prepare.prepare_data import prepare
 from scripts.lidia.vocabulary import CLASSES, PHASES
 
@@ -87,7 +88,7 @@ def test_a_rerun_does_what_is_missing_and_stale(toys: Path, tmp_path: Path) -> N
     removed, remaining = folder / "imagesTr/toy_02_0001.nii.gz", folder / "imagesTr/toy_00_0001.nii.gz"
     content, stamp = removed.read_bytes(), remaining.stat().st_mtime_ns
     removed.unlink()
-    (folder / "imagesTr/.writing-0-toy_02_0002.nii.gz").write_bytes(b"half")
+    (folder / f"imagesTr/{MARK}0@{HOST}-toy_02_0002.nii.gz").write_bytes(b"half")
     (folder / "dataset.json").unlink()
     export(toys, tmp_path)
     assert voxels(removed).shape and len(content) == removed.stat().st_size

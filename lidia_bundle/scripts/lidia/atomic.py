@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+import platform
+import re
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 MARK = ".writing-"
+HOST = sha256(platform.node().encode()).hexdigest()[:8]
+"""Short name of this machine: machines and containers that share a folder have equal process numbers."""
+TEMPORARY = re.compile(rf"{re.escape(MARK)}(\d+)@([0-9a-f]+)-(.+)", re.DOTALL)
+"""Temporary name: number of the process, machine, final name."""
 
 
 @contextmanager
@@ -26,7 +33,7 @@ def write_atomically(path: str | os.PathLike[str], *, sync: bool = True) -> Iter
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{MARK}{os.getpid()}-{path.name}")
+    temporary = path.with_name(f"{MARK}{os.getpid()}@{HOST}-{path.name}")
     try:
         yield temporary
         if sync:
@@ -53,8 +60,26 @@ def write_json(path: str | os.PathLike[str], content: Any, indent: int | None = 
 
 
 def remove_stale_files(folder: str | os.PathLike[str]) -> None:
-    """Removes temporary files of killed processes from `folder`; files of running processes stay."""
+    """Removes temporary files of killed processes of this machine; files of running processes stay.
+
+    Systems without `/proc`, such as macOS and Windows, do not show which processes run; there all files stay.
+    """
+    if not Path("/proc/self").exists():
+        return
     for path in Path(folder).glob(f"{MARK}*"):
-        process = path.name[len(MARK) :].split("-")[0]
-        if not Path(f"/proc/{process}").exists():
+        name = TEMPORARY.fullmatch(path.name)
+        if name and name[2] == HOST and not Path(f"/proc/{name[1]}").exists():
+            path.unlink(missing_ok=True)
+
+
+def remove_temporary_files(folder: str | os.PathLike[str], names: Collection[str]) -> None:
+    """Removes the temporary files of all machines for files that only the caller writes.
+
+    Args:
+        folder: folder of the files; it need not exist.
+        names: final names of the files.
+    """
+    for path in Path(folder).glob(f"{MARK}*"):
+        name = TEMPORARY.fullmatch(path.name)
+        if name and name[3] in names:
             path.unlink(missing_ok=True)

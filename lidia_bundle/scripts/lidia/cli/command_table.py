@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from scripts.lidia.cli.job_input import ReadInput, read_dataset, take_folder, take_new_path
+from scripts.lidia.cli.job_input import ReadInput, read_dataset, take_folder, take_folders, take_new_path
 from scripts.lidia.cli.prediction_input import ACCEPTED, SOURCE_OPTIONS, read_prediction_input
 
 
@@ -52,6 +52,7 @@ COMMANDS = {
                 "lidia predict p1_arterial.nii.gz p1_venous.nii.gz -o results",
                 "lidia predict --venous p1.nii.gz --nc p2.nii.gz -o results --register greedy",
                 "lidia predict data/dataset.json --section test -o results",
+                "lidia predict data -o results --rank 0 --world_size 8 --skip_existing",
             ),
             run_id="evaluating",
             needs_input=True,
@@ -125,6 +126,20 @@ COMMANDS = {
             take_folder("results_dir"),
             ("results_dir",),
             ("lidia report results -o page --dataset_dir data",),
+            needs_input=True,
+        ),
+        Command(
+            "tables",
+            "write the results of predict as tables (CSV), of one run or of all parts of a divided run",
+            "tables.json",
+            "RESULTS",
+            "folder with the results of predict, or several folders",
+            take_folders("results"),
+            ("results",),
+            (
+                "lidia tables results -o tables --dataset_dir data",
+                "lidia tables results/part0 results/part1 -o tables",
+            ),
             needs_input=True,
         ),
         Command(

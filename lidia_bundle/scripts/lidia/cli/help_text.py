@@ -45,7 +45,12 @@ JOB_MEANINGS = {
     ("predict", "model_file"): "file of weights, or a list of files for an ensemble",
     ("predict", "phase_map"): "series of a phase by number, UID or description, {'venous': '5'}",
     ("predict", "phases"): "phases to use, as if the others had not been scanned",
+    (
+        "predict",
+        "rank",
+    ): "number of this part of the cohort, from 0, such as the index in a job array",
     ("predict", "save_probabilities"): "writes the probability map of each class",
+    ("predict", "world_size"): "number of parts into which independent processes divide the cohort",
     ("train", "output_dir"): "folder of weights, state and logs",
     ("train", "pretrained"): "weights to start from",
 }

@@ -91,6 +91,19 @@ def take_folder(key: str) -> ReadInput:
     return read
 
 
+def take_folders(key: str) -> ReadInput:
+    """Makes the function that gives one or more existing paths to one option.
+
+    Args:
+        key: the option.
+    """
+
+    def read(inputs: Sequence[str], _output_dir: Path) -> JobInput:
+        return JobInput({key: repr([str(resolve_path(text)) for text in inputs])})
+
+    return read
+
+
 def take_new_path(key: str) -> ReadInput:
     """Makes the function that gives a path to one option that need not exist yet.
 

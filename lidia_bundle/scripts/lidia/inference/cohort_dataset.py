@@ -11,7 +11,8 @@ from monai.data import Dataset, list_data_collate
 from scripts.lidia.datalist.deferred_list import DeferredList
 from scripts.lidia.dicom.source_series import find_source_files
 from scripts.lidia.inference.case_evaluator import to_case_error
-from scripts.lidia.inference.result_files import is_finished
+from scripts.lidia.inference.result_files import is_finished, remove_leftovers
+from scripts.lidia.inference.shards import check_rank, take_part
 from scripts.lidia.registration.register_case import register_phases
 from scripts.lidia.registration.select_transform import check_method
 
@@ -23,6 +24,9 @@ class CohortDataset(Dataset):
     registration its `phases` and `notes` are those of the registered images. `collate_patient` builds a
     batch. The patients and their results are looked up when the length is needed for the first time.
 
+    Independent processes share a cohort by `rank` and `world_size`: each takes its part of the whole list,
+    whatever results exist, so that every patient belongs to exactly one of them.
+
     Args:
         data: items of a datalist.
         transform: the preprocessing.
@@ -33,10 +37,12 @@ class CohortDataset(Dataset):
         register: False, or the method that registers the phases of a patient before loading.
         registered_in: folder for the registered phases.
         register_limit_s: time limit in seconds per pair of phases.
+        rank: number of this part, from 0.
+        world_size: number of parts; 1 takes all patients.
 
     Raises:
         CaseError: the method of registration is unknown or not installed.
-        ValueError: `rtstruct` is True and `dicom` is False.
+        ValueError: `rtstruct` is True and `dicom` is False, or there is no part of this number.
     """
 
     def __init__(
@@ -50,14 +56,18 @@ class CohortDataset(Dataset):
         register: str | bool = False,
         registered_in: str = "registered",
         register_limit_s: float = 300.0,
+        rank: int = 0,
+        world_size: int = 1,
     ) -> None:
+        check_rank(rank, world_size)
         if rtstruct and not dicom:
             raise ValueError("rtstruct is True and dicom is False: an RT Structure Set needs --dicom True")
         if register:
             check_method(str(register))
         self.method, self.registered_in, self.limit_s = register, registered_in, register_limit_s
+        part = DeferredList(partial(take_part, data, rank, world_size))
         unfinished = DeferredList(
-            partial(list_unfinished, data, finished_in, dicom=dicom, rtstruct=rtstruct, pages=pages)
+            partial(list_unfinished, part, finished_in, dicom=dicom, rtstruct=rtstruct, pages=pages)
         )
         super().__init__(unfinished, transform)
 
@@ -84,7 +94,7 @@ def list_unfinished(
     pages: bool,
     rtstruct: bool = False,
 ) -> list[dict[str, Any]]:
-    """Lists the patients without complete results.
+    """Lists the patients without complete results, and removes what a killed process left of them.
 
     Args:
         items: items of a datalist.
@@ -100,7 +110,10 @@ def list_unfinished(
             finished_in, item["id"], dicom=has_series, rtstruct=rtstruct, page=pages
         )
 
-    return [dict(item) for item in items if not has_results(item)]
+    unfinished = [dict(item) for item in items if not has_results(item)]
+    if finished_in is not None:
+        remove_leftovers(finished_in, [item["id"] for item in unfinished])
+    return unfinished
 
 
 def collate_patient(elements: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

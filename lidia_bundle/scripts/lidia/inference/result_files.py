@@ -17,7 +17,7 @@ from monai.data import MetaTensor
 from monai.engines.utils import IterationEvents
 from numpy.typing import NDArray
 
-from scripts.lidia.atomic import write_atomically, write_json
+from scripts.lidia.atomic import remove_temporary_files, write_atomically, write_json
 from scripts.lidia.components import find_bounding_box
 from scripts.lidia.input_folders import list_files
 from scripts.lidia.postprocess.diagnosis import Diagnosis
@@ -45,6 +45,11 @@ def dicom_files(folder: str | Path, case: str, *, rtstruct: bool = False) -> dic
     return {kind: Path(folder) / f"{case}_{kind}.dcm" for kind in kinds}
 
 
+def probabilities_file(folder: str | Path, case: str) -> Path:
+    """Returns the path of a patient's probability map, which is optional."""
+    return Path(folder) / f"{case}_probabilities.nii.gz"
+
+
 def page_file(folder: str | Path, case: str) -> Path:
     """Returns the path of a patient's page, which is derived from all other files and written last."""
     return Path(folder) / f"{case}.html"
@@ -66,6 +71,21 @@ def is_finished(
     if dicom and not _has_no_dicom(needed[-1]):
         needed += dicom_files(folder, case, rtstruct=rtstruct).values()
     return all(path.is_file() for path in (*needed, *([page_file(folder, case)] if page else ())))
+
+
+def remove_leftovers(folder: str | Path, cases: Sequence[str]) -> None:
+    """Removes what killed processes left half-written of some patients; complete files stay.
+
+    Args:
+        folder: folder of the results.
+        cases: patients whose files no other process writes.
+    """
+    names = set()
+    for case in cases:
+        files = [*result_files(folder, case).values(), *dicom_files(folder, case, rtstruct=True).values()]
+        files += [page_file(folder, case), probabilities_file(folder, case)]
+        names.update(path.name for path in files)
+    remove_temporary_files(folder, names)
 
 
 def _has_no_dicom(result: Path) -> bool:
@@ -249,9 +269,8 @@ class WriteResults:
             write_volume(files[name], voxels, affine)
         if self.save_probabilities:
             maps = np.asarray(data["probabilities"]).astype(np.float32)
-            write_volume(
-                self.folder / f"{result['id']}_probabilities.nii.gz", np.moveaxis(maps, 0, -1), affine
-            )
+            path = probabilities_file(self.folder, result["id"])
+            write_volume(path, np.moveaxis(maps, 0, -1), affine)
         item = data.get("item") or {}
         notes = item.get("notes") or {}
         warnings = [*notes.get("warnings", ()), *result["warnings"]]
