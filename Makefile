@@ -13,7 +13,7 @@ LOCKED := --require-hashes --no-deps
 export LIDIA_REAL_CT ?= $(abspath $(wildcard ../shared/data))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench bench-quick bench-flames study study-pages study-quick label label-test test zoo release wheel lock sbom audit lint clean
+.PHONY: help demo bench bench-quick bench-flames study study-pages study-quick label label-test browser browser-test test zoo release wheel lock sbom audit lint clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -128,6 +128,32 @@ label: .venv/.runtime .venv-label/.label  ## a MONAI Label server on four phanto
 label-test: .venv/.dev .venv-label/.label  ## tests of the label server, minutes
 	$(RUN) -m pytest -m label
 
+# Locked packages, without their install scripts; the locked file names no registry.
+NPM ?= npm
+BROWSER := runs/browser
+BROWSER_PORT := 8080
+browser/node_modules/.installed: browser/package-lock.json
+	cd browser && $(NPM) ci --no-fund --no-audit
+	@touch $@
+
+$(BROWSER)/lidia.onnx: lidia_bundle/models/model.pt $(CONFIGS)/inference.json | .venv/.dev
+	$(BUNDLE) --config_file $(CONFIGS)/export.json --output $@ $(LOG)
+
+$(BROWSER)/phantom/dataset.json: | .venv/.dev
+	$(BUNDLE) --config_file $(CONFIGS)/phantom.json --dataset_dir $(BROWSER)/phantom --cases 4 --seed 5 --section test $(LOG)
+
+browser: .venv/.dev browser/node_modules/.installed $(BROWSER)/lidia.onnx $(BROWSER)/phantom/dataset.json  ## a static page that examines a patient in the browser; needs Node.js 20
+	PYTHONPATH=lidia_bundle $(RUN) browser/settings.py > $(BROWSER)/settings.json
+	node browser/build.mjs $(BROWSER)/page $(BROWSER)/lidia.onnx $(BROWSER)/settings.json $(BROWSER)/phantom
+	@printf '\nThe page, for any web server: %s\n' '$(CURDIR)/$(BROWSER)/page'
+	@printf 'Try it: $(RUN) -m http.server --bind 127.0.0.1 --directory $(BROWSER)/page $(BROWSER_PORT), then http://127.0.0.1:$(BROWSER_PORT)/\n'
+
+# Debian's packages, where a program is missing; elsewhere install it yourself.
+INSTALL := apt-get install --yes --no-install-recommends
+browser-test: browser  ## tests of that page in chromium, minutes
+	command -v chromedriver > /dev/null || $(INSTALL) chromium chromium-driver
+	$(RUN) -m pytest -m browser
+
 test: .venv/.dev  ## the test suite, one process a core
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto --dist loadfile --max-worker-restart 0
 
@@ -176,5 +202,5 @@ lint: .venv/.dev  ## ruff, import-linter, mypy, vulture, deptry
 	.venv/bin/deptry .
 
 clean:  ## remove what the targets made, .venv included
-	rm -rf .venv .venv-label .venv-supply demo runs .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
+	rm -rf .venv .venv-label .venv-supply browser/node_modules demo runs .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
 	find lidia_bundle experiments tests -name __pycache__ -type d -prune -exec rm -rf {} +

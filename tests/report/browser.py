@@ -64,8 +64,8 @@ class Browser:
 
 
 @contextmanager
-def browser(profile: Path) -> Iterator[Browser]:
-    """A browser with a fresh profile; the test is skipped where there is none."""
+def browser(profile: Path, *more: str) -> Iterator[Browser]:
+    """A browser with a fresh profile and more flags; the test is skipped where there is none."""
     selenium = pytest.importorskip("selenium.webdriver")
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     helper = shutil.which("chromedriver")
@@ -73,7 +73,7 @@ def browser(profile: Path) -> Iterator[Browser]:
         pytest.skip("no chromium with its chromedriver")
     options = selenium.ChromeOptions()
     options.binary_location = program
-    for flag in (*FLAGS, f"--user-data-dir={profile}"):
+    for flag in (*FLAGS, *more, f"--user-data-dir={profile}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = selenium.Chrome(options=options, service=selenium.ChromeService(helper))
