@@ -70,7 +70,8 @@ def test_the_file_is_read_back_for_its_weights_alone(
     content = json.loads(path.read_text())
     assert content["weights_sha256"] == hash_file(weights) and content["patients"] == 200
     assert "FNH" in content["without"]
-    assert read_calibration(str(path), str(weights)) == fit_calibration(rows(), 113.0)
+    stored = read_calibration(str(path), str(weights))
+    assert stored is not None and stored.patients == fit_calibration(rows(), 113.0)
     weights.write_bytes(b"other weights")
     assert read_calibration(str(path), str(weights)) is None and "other weights" in caplog.text
     assert read_calibration(str(tmp_path / "none.json"), str(weights)) is None
@@ -151,10 +152,9 @@ def test_an_older_file_without_points_is_still_read(tmp_path: Path) -> None:
     weights, path = fitted(tmp_path)
     content = json.loads(path.read_text())
     path.write_text(json.dumps({name: content[name] for name in ("weights_sha256", "lines")}))
-    calibration = read_calibration(str(path), str(weights))
-    assert (
-        calibration is not None and calibration.lines and not calibration.points and not calibration.subsets
-    )
+    stored = read_calibration(str(path), str(weights))
+    assert stored is not None and stored.lesions is None
+    assert stored.patients.lines and not stored.patients.points and not stored.patients.subsets
 
 
 def test_evaluation_measures_calibrated_scores() -> None:

@@ -13,64 +13,17 @@ import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
+from evaluation.small_cohort import AFFINE, SHAPE, cohort, filled, patient
 from monai.data import DataLoader, Dataset, MetaTensor
 from monai.engines import SupervisedEvaluator
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
-from scripts.lidia.components import label_components
 from scripts.lidia.evaluation.evaluation_files import EvaluationFiles, write_evaluation
 from scripts.lidia.evaluation.patient_metrics import PatientScores, PatientTable
 from scripts.lidia.inference.case_evaluator import CohortEvaluator
 from scripts.lidia.metrics.intervals import compute_wilson_interval
 from scripts.lidia.postprocess.diagnosis import diagnose
-
-AFFINE = np.diag([-2.0, -2.0, 2.0, 1.0])
-SHAPE = (40, 20, 16)
-PLACES = ((5, 5, 5), (15, 5, 5), (25, 5, 5))
-
-
-def drawing(*kinds: int) -> np.ndarray:
-    """A liver with cubes of 512 mm3, one a class."""
-    classes = np.zeros(SHAPE, np.int64)
-    classes[2:38, 2:18, 2:14] = 1
-    for kind, (x, y, z) in zip(kinds, PLACES, strict=False):
-        classes[x : x + 4, y : y + 4, z : z + 4] = kind or 1
-    return classes
-
-
-def patient(
-    name: str, predicted: tuple[int, ...], true: tuple[int, ...], sure: float = 0.8, **more: object
-) -> dict:
-    """A decollated patient whose prediction gives `sure` to the classes of `predicted`."""
-    maps = np.full((10, *SHAPE), (1 - sure) / 9, np.float32)
-    np.put_along_axis(maps, drawing(*predicted)[None], sure, axis=0)
-    truth = drawing(*true)
-    label = np.stack([truth, label_components(np.where(truth > 1, truth, 0))]).astype(np.int16)
-    tensors = {"pred": maps, "label": label}
-    return {
-        "id": name,
-        **{key: MetaTensor(value, affine=AFFINE.copy()) for key, value in tensors.items()},
-        **more,
-    }
-
-
-def cohort() -> list[dict]:
-    """An HCC found, a cyst called hemangioma, a false ICC, a missed HCC, a haemangioma found."""
-    return [
-        patient("d", (2,), (2,), 0.9, phases_used=["nc", "venous"]),
-        patient("a", (5,), (7,), 0.7, phases_used=["venous"]),
-        patient("c", (3,), (), 0.6),
-        patient("b", (), (2,), 0.8),
-        patient("e", (5,), (5, 9), 0.8, malignant={"2": True}),
-    ]
-
-
-def filled(patients: list[dict]) -> PatientScores:
-    scores = PatientScores()
-    for entry in patients:
-        scores([entry])
-    return scores
 
 
 def test_the_metrics_of_a_small_cohort() -> None:
@@ -230,7 +183,10 @@ def test_every_file_is_read_back(tmp_path: Path, caplog: pytest.LogCaptureFixtur
     with Image.open(tmp_path / "out/confusion.png") as picture:
         assert picture.size == (900, 780)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "candidates.csv",
         "confusion.png",
+        "froc.csv",
+        "froc.png",
         "lesions.csv",
         "metrics.json",
         "patients.csv",

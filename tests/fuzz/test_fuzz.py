@@ -220,11 +220,11 @@ def test_a_corrupt_calibration_is_refused_or_read(tmp_path: Path, content: bytes
     weights = CONFIGS.parent / "models/model.pt"
     try:
         with in_time():
-            calibration = read_calibration(str(path), str(weights))
+            stored = read_calibration(str(path), str(weights))
     except WeightsError as problem:
         assert str(path) in str(problem)
         return
-    assert calibration is None or all(np.isfinite(line).all() for line in calibration.lines.values())
+    assert stored is None or all(np.isfinite(line).all() for line in stored.patients.lines.values())
 
 
 @pytest.mark.parametrize("seed", [0])

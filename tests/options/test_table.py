@@ -25,6 +25,7 @@ OBJECTS = frozenset({
     *("network_def", "network", "average", "loss", "train", "validate", "preprocessing", "dataset"),
     *("dataloader", "inferer", "postprocessing", "calibration", "scores", "key_metric", "handlers"),
     "features",
+    "lesion_points",
     *("evaluator", "hidden", "subset_scores", "clinical", "rows", "remarks", "options", "evaluation"),
     *("systems", "measured", "drawn", "listed", "checked", "implanted", "written", "prepared", "report"),
     *("studied", "mask_gate", "evaluated", "goals", "profiled", "exported"),

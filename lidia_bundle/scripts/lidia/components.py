@@ -17,6 +17,8 @@ Numbers: TypeAlias = NDArray[np.unsignedinteger[Any]]
 """A map of instance numbers."""
 SMALLEST_MM3 = 25.0
 """A lesion below this volume is treated as annotation noise (as in the authors' earlier network, PLAN)."""
+VOLUME_TOLERANCE = 1e-6
+"""Relative tolerance of a limit on a volume, for a spacing rounded to float32."""
 
 
 class Component(NamedTuple):
@@ -208,7 +210,7 @@ def shift_component(component: Component, box: Sequence[slice]) -> Component:
 
 def is_smaller(volume_mm3: float, limit_mm3: float) -> bool:
     """Check whether a volume is below a limit, with tolerance for a spacing rounded to float32."""
-    return volume_mm3 < limit_mm3 * (1 - 1e-6)
+    return volume_mm3 < limit_mm3 * (1 - VOLUME_TOLERANCE)
 
 
 def compute_centroid_mm(component: Component, affine: ArrayLike) -> tuple[float, float, float]:

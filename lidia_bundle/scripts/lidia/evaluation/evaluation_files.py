@@ -16,6 +16,14 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from scripts.lidia.atomic import write_atomically, write_json
+from scripts.lidia.evaluation.detection_table import DETECTION_COLUMNS, DetectionTable, format_pair
+from scripts.lidia.evaluation.froc_files import (
+    FROC_COLUMNS,
+    draw_froc,
+    format_froc,
+    measure_existence,
+    measure_froc,
+)
 from scripts.lidia.evaluation.lesion_table import LESION_COLUMNS, to_csv_row
 from scripts.lidia.evaluation.patient_metrics import PatientRows, PatientScores
 from scripts.lidia.evaluation.reliability_diagram import (
@@ -25,6 +33,7 @@ from scripts.lidia.evaluation.reliability_diagram import (
     format_triage,
 )
 from scripts.lidia.metrics.cohort_metrics import Summary
+from scripts.lidia.metrics.froc import compute_froc
 from scripts.lidia.metrics.intervals import (
     DRAWS,
     compare_by_delong,
@@ -32,6 +41,7 @@ from scripts.lidia.metrics.intervals import (
     compute_interval,
     compute_paired_difference,
     compute_wilson_interval,
+    draw_patients,
 )
 from scripts.lidia.metrics.patient_rows import RULES, list_rules
 from scripts.lidia.metrics.platt_scaling import (
@@ -90,10 +100,21 @@ def write_evaluation(
     folder = Path(folder)
     summary = scores.summary(draws, seed)
     metrics = make_report(summary, rows, scores.protocol.present_mm3, scores.calibration)
+    candidates = DetectionTable(rows.ids, rows.detections)
+    detections, weights = (
+        candidates.collect_detections(scores.protocol.counted_mm3),
+        draw_patients(len(rows.ids), draws, seed),
+    )
+    metrics |= measure_froc(detections, weights) | measure_existence(candidates, weights)
     write_json(folder / "metrics.json", metrics)
     write_table(folder / "patients.csv", make_patient_rows(rows))
     lesions = ({"id": name, **to_csv_row(line)} for name, line in rows.lesions)
+    pairs = ({"id": name, **format_pair(line)} for name, line in rows.detections)
     write_table(folder / "lesions.csv", lesions, ("id", *LESION_COLUMNS))
+    write_table(folder / "candidates.csv", pairs, ("id", *DETECTION_COLUMNS))
+    curve = compute_froc(detections)
+    write_table(folder / "froc.csv", format_froc(curve), FROC_COLUMNS)
+    draw_froc(folder / "froc.png", curve, scores.lesion_points)
     draw_confusion(folder / "confusion.png", count_confusion(rows))
     present = scores.protocol.present_mm3
     draw_reliability(folder / "reliability.png", rows, present, scores.calibration)
@@ -233,6 +254,8 @@ OTHER_ROWS = (
     *(("lesion type accuracy", "accuracy"), ("lesion type macro-F1", "macro_f1")),
     *(("one to one, IoU 0.1: precision", "precision_iou10"), ("  sensitivity", "sensitivity_iou10")),
     *(("one to one, IoU 0.5: precision", "precision_iou50"), ("  sensitivity", "sensitivity_iou50")),
+    *(("FROC score", "froc"), ("  sensitivity at 1 false a patient", "sensitivity_at_1_false")),
+    *(("existence: calibration error", "existence_ece"), ("  Brier skill", "existence_brier_skill")),
     *(("Dice of all lesions", "dice"), ("Dice of the liver", "liver_dice")),
     *(("expected calibration error", "ece"), ("Brier skill", "brier_skill")),
 )

@@ -9,21 +9,31 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from ignite.engine import Engine
-from monai.data import MetaTensor
 from monai.handlers import IgniteMetricHandler
 from monai.metrics import CumulativeIterationMetric
 from numpy.typing import NDArray
 
+from scripts.lidia.evaluation.detection_table import DETECTION_COLUMNS, make_detection_rows
+from scripts.lidia.evaluation.gathered_rows import gather_parts, select_rows
 from scripts.lidia.evaluation.lesion_table import LESION_COLUMNS, make_lesion_rows
-from scripts.lidia.inference.calibration import CalibrationFile, get_calibration
+from scripts.lidia.evaluation.patient_volumes import (
+    blank_unannotated,
+    find_unannotated,
+    get_candidates,
+    read_native_grid,
+    split_label,
+)
+from scripts.lidia.inference.calibration import CalibrationSource, get_calibration, get_lesion_points
 from scripts.lidia.inference.case_evaluator import CohortEvaluator, to_case_error
 from scripts.lidia.metrics.cohort_metrics import Summary, summarise_cohort
+from scripts.lidia.metrics.detection_pairs import pair_detections
 from scripts.lidia.metrics.intervals import draw_patients
+from scripts.lidia.metrics.lesion_matching import find_lesions
 from scripts.lidia.metrics.patient_rows import SCORES, Prediction, Protocol, measure_patient
 from scripts.lidia.metrics.platt_scaling import Calibration
 from scripts.lidia.postprocess.diagnosis import Diagnosis, diagnose
 from scripts.lidia.runtime.distributed import gather_rows, gather_strings
-from scripts.lidia.vocabulary import IGNORED, LESION_TYPES, PHASES
+from scripts.lidia.vocabulary import LESION_TYPES, PHASES
 
 HEADLINE = (
     *("auc8", "auc2", *(f"auc_{name}" for name in LESION_TYPES), "pixelcount_auc8", "pixelcount_auc2"),
@@ -42,6 +52,8 @@ class PatientRows(NamedTuple):
     and `phases`, one bit per phase."""
     lesions: list[tuple[str, NDArray[np.float64]]]
     """Patient id and LESION_COLUMNS of each true or predicted lesion."""
+    detections: Sequence[tuple[str, NDArray[np.float64]]] = ()
+    """Patient id and DETECTION_COLUMNS of each pair of candidate and true lesion."""
 
 
 class PatientScores(CumulativeIterationMetric):
@@ -60,6 +72,7 @@ class PatientScores(CumulativeIterationMetric):
         present_mm3: a patient has a type if the volume of its lesions exceeds this value.
         ious: minimum IoU of each one-to-one variant.
         calibration: applied before the calibration errors are measured.
+        lesion_points: probability of existence from which a lesion is reported, by operating point.
     """
 
     def __init__(
@@ -72,8 +85,10 @@ class PatientScores(CumulativeIterationMetric):
         overlap: float = 0.2,
         present_mm3: float = 113.0,
         ious: Sequence[float] = (0.1, 0.5),
-        calibration: Calibration | CalibrationFile | None = None,
+        calibration: CalibrationSource = None,
+        lesion_points: Mapping[str, float] | None = None,
     ) -> None:
+        self._lesion_points = dict(lesion_points or {})
         self.reading: dict[str, Any] = {"grow_mm": grow_mm, "smooth": smooth, "smallest_mm3": smallest_mm3}
         self.protocol = Protocol(smallest_mm3, counted_mm3, overlap, present_mm3, tuple(ious))
         self._calibration = calibration
@@ -87,11 +102,17 @@ class PatientScores(CumulativeIterationMetric):
         """The calibration that is applied; a file is read at the first access."""
         return get_calibration(self._calibration)
 
+    @property
+    def lesion_points(self) -> dict[str, float]:
+        """The threshold of each operating point, from the calibration where it has them."""
+        return get_lesion_points(self._calibration, self._lesion_points)
+
     def reset(self) -> None:
         """Deletes all patients."""
         super().reset()
         self._patients: list[torch.Tensor] = []
         self._lesions: list[torch.Tensor] = []
+        self._detections: list[torch.Tensor] = []
         self._ids: list[str] = []
         self._rows: PatientRows | None = None
 
@@ -111,12 +132,19 @@ class PatientScores(CumulativeIterationMetric):
         return torch.stack(rows) if rows else torch.zeros((0, len(self.names)), dtype=torch.float64)
 
     def _compute_tensor(self, patient: Mapping[str, Any]) -> torch.Tensor:
-        affine, spacing = _read_native_grid(patient)
+        affine, spacing = read_native_grid(patient)
         diagnosis = patient.get("diagnosis")
         if diagnosis is None:
             diagnosis = diagnose(patient["pred"], spacing, affine, **self.reading)
-        classes, instances = _split_label(patient["label"])
-        classes, prediction = _blank_unannotated(classes, _to_prediction(diagnosis))
+        classes, instances = split_label(patient["label"])
+        prediction, candidates = _to_prediction(diagnosis), get_candidates(diagnosis)
+        unannotated = find_unannotated(classes)
+        if unannotated is not None:
+            annotated, classes = ~unannotated, np.where(unannotated, 0, classes).astype(np.int16)
+            prediction, candidates = (
+                blank_unannotated(prediction, annotated),
+                blank_unannotated(candidates, annotated),
+            )
         flags = {str(key): bool(flag) for key, flag in (patient.get("malignant") or {}).items()}
         measurement = measure_patient(
             prediction, classes, instances, spacing, malignant=flags, protocol=self.protocol
@@ -132,21 +160,31 @@ class PatientScores(CumulativeIterationMetric):
             spacing,
             affine,
         )
-        first = torch.full((len(lesions), 1), float(len(self._ids)), dtype=torch.float64)
+        lesion_map = find_lesions(
+            candidates.classes, spacing, candidates.instances, self.protocol.smallest_mm3
+        )
+        pairs = pair_detections(lesion_map, measurement.truth, self.protocol.overlap)
+        detections = make_detection_rows(pairs, candidates.records)
         # The patient is added only after everything is computed, so that an error leaves no partial patient.
-        self._lesions.append(torch.cat([first, torch.from_numpy(lesions)], dim=1))
+        self._lesions.append(self._number_rows(lesions))
+        self._detections.append(self._number_rows(detections))
         self._patients.append(numbers)
         self._ids.append(str(patient.get("id", f"patient {len(self._ids)}")))
         self._synced, self._rows = False, None
         return numbers
+
+    def _number_rows(self, rows: NDArray[np.float64]) -> torch.Tensor:
+        """Adds the index of the patient as first column."""
+        first = torch.full((len(rows), 1), float(len(self._ids)), dtype=torch.float64)
+        return torch.cat([first, torch.from_numpy(rows)], dim=1)
 
     def _sync(self) -> None:
         if self._synced:
             return
         empty = torch.zeros((0, len(self.names)), dtype=torch.float64)
         patients = gather_rows(torch.stack(self._patients) if self._patients else empty)
-        empty = torch.zeros((0, 1 + len(LESION_COLUMNS)), dtype=torch.float64)
-        lesions = gather_rows(torch.cat([empty, *self._lesions]))
+        lesions = gather_parts(self._lesions, 1 + len(LESION_COLUMNS))
+        detections = gather_parts(self._detections, 1 + len(DETECTION_COLUMNS))
         ids_by_rank = gather_strings(self._ids)
         # A sampler that fills the last batch repeats patients; each patient counts once.
         positions = {
@@ -155,13 +193,11 @@ class PatientScores(CumulativeIterationMetric):
         order = sorted(positions)
         table = [patients[rank][index].numpy() for rank, index in (positions[name] for name in order)]
         stacked = np.stack(table, axis=1) if table else np.zeros((len(self.names), 0))
-        all_lesions = []
-        for name in order:
-            rank, index = positions[name]
-            patient_lesions = lesions[rank][lesions[rank][:, 0] == index, 1:].numpy()
-            all_lesions += [(name, line) for line in patient_lesions]
         self._rows = PatientRows(
-            order, _drop_empty_branch_columns(dict(zip(self.names, stacked, strict=True))), all_lesions
+            order,
+            _drop_empty_branch_columns(dict(zip(self.names, stacked, strict=True))),
+            select_rows(lesions, positions),
+            select_rows(detections, positions),
         )
         self._synced_tensors = [torch.from_numpy(stacked.T.copy())]
         self._synced = True
@@ -243,18 +279,6 @@ def _to_prediction(diagnosis: Diagnosis) -> Prediction:
     )
 
 
-def _blank_unannotated(
-    classes: NDArray[np.int16], prediction: Prediction
-) -> tuple[NDArray[np.int16], Prediction]:
-    """Clears a prediction where the label is not annotated: it is neither right nor wrong there."""
-    unannotated = classes == IGNORED
-    if not unannotated.any():
-        return classes, prediction
-    annotated = ~unannotated
-    fields = {"classes": prediction.classes * annotated, "instances": prediction.instances * annotated}
-    return np.where(unannotated, 0, classes), prediction._replace(**fields)
-
-
 def _drop_empty_branch_columns(columns: dict[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
     """Drops the columns of a patient branch if the network has none."""
     return {
@@ -262,32 +286,3 @@ def _drop_empty_branch_columns(columns: dict[str, NDArray[np.float64]]) -> dict[
         for name, values in columns.items()
         if not (name.startswith("branch_") and np.isnan(values).all())
     }
-
-
-def _read_native_grid(patient: Mapping[str, Any]) -> tuple[NDArray[np.float64], list[float]]:
-    """Reads affine and spacing of the native grid.
-
-    Raises:
-        ValueError: no volume has an affine, or the affines differ.
-    """
-    volumes = [patient[key] for key in ("label", "pred") if isinstance(patient.get(key), MetaTensor)]
-    if not volumes:
-        raise ValueError("Neither `label` nor `pred` has an affine: evaluation needs MetaTensors.")
-    affines = [np.asarray(volume.affine, dtype=np.float64) for volume in volumes]
-    if len(affines) == 2 and not np.allclose(affines[0], affines[1], atol=1e-3):
-        raise ValueError("`pred` and `label` lie on different grids: invert the preprocessing first.")
-    return affines[0], np.linalg.norm(affines[0][:3, :3], axis=0).tolist()
-
-
-def _split_label(label: torch.Tensor) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
-    """Splits a label into classes and instances, `(X, Y, Z)` each.
-
-    Raises:
-        ValueError: the label does not have two channels.
-    """
-    if label.ndim != 4 or label.shape[0] != 2:
-        raise ValueError(
-            f"A label has shape (2, X, Y, Z), class and instance; this one has {tuple(label.shape)}."
-        )
-    plain = np.rint(label.detach().cpu().as_subclass(torch.Tensor).numpy()).astype(np.int16)
-    return plain[0], plain[1]

@@ -6,11 +6,12 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from ignite.engine import Engine, Events
 
+from scripts.lidia.inference.lesion_calibration import LesionCalibration, parse_lesion_calibration
 from scripts.lidia.metrics.operating_points import OperatingPoint, apply_operating_point
 from scripts.lidia.metrics.platt_scaling import (
     Calibration,
@@ -28,7 +29,15 @@ from scripts.lidia.runtime.weights import (
 from scripts.lidia.vocabulary import PHASES
 
 
-def read_calibration(path: str, weights: str | Sequence[str]) -> Calibration | None:
+class StoredCalibration(NamedTuple):
+    """Content of a calibration file."""
+
+    patients: Calibration
+    lesions: LesionCalibration | None
+    """None in a file of an earlier release."""
+
+
+def read_calibration(path: str, weights: str | Sequence[str]) -> StoredCalibration | None:
     """Reads the calibration of these weights, or of exactly this ensemble.
 
     Args:
@@ -46,7 +55,8 @@ def read_calibration(path: str, weights: str | Sequence[str]) -> Calibration | N
         return None
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-        calibration, fitted_for = _parse_calibration(content), content["weights_sha256"]
+        calibration = StoredCalibration(_parse_calibration(content), parse_lesion_calibration(content))
+        fitted_for = content["weights_sha256"]
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
         raise WeightsError(f"{file} is no calibration ({problem}): fit it again, or remove it.") from problem
     if fitted_for != fingerprint_weights(weights):
@@ -69,7 +79,7 @@ class CalibrationFile:
 
     def __init__(self, path: str, weights: str | Sequence[str]) -> None:
         self.path, self.weights = path, weights
-        self._calibration: Calibration | None = None
+        self._calibration: StoredCalibration | None = None
         self._is_read = False
 
     def read(self) -> None:
@@ -80,16 +90,39 @@ class CalibrationFile:
         """
         self._calibration, self._is_read = read_calibration(self.path, self.weights), True
 
-    def get(self) -> Calibration | None:
+    def get(self) -> StoredCalibration | None:
         """Returns the calibration; None if there is none for these weights."""
         if not self._is_read:
             self.read()
         return self._calibration
 
 
-def get_calibration(source: Calibration | CalibrationFile | None) -> Calibration | None:
-    """Returns the calibration of a file or the calibration itself."""
-    return source.get() if isinstance(source, CalibrationFile) else source
+CalibrationSource = Calibration | StoredCalibration | CalibrationFile | None
+
+
+def get_calibration(source: CalibrationSource) -> Calibration | None:
+    """Returns the calibration of the patient scores."""
+    stored = source.get() if isinstance(source, CalibrationFile) else source
+    return stored.patients if isinstance(stored, StoredCalibration) else stored
+
+
+def get_lesion_calibration(source: CalibrationSource) -> LesionCalibration | None:
+    """Returns the calibration of lesions; None if the source has none."""
+    stored = source.get() if isinstance(source, CalibrationFile) else source
+    return stored.lesions if isinstance(stored, StoredCalibration) else None
+
+
+def get_lesion_points(source: CalibrationSource, uncalibrated: Mapping[str, float]) -> dict[str, float]:
+    """Returns the threshold of each operating point of lesions.
+
+    Args:
+        source: the calibration.
+        uncalibrated: thresholds without a calibration.
+    """
+    lesions = get_lesion_calibration(source)
+    if lesions is None:
+        return dict(uncalibrated)
+    return {name: point.threshold for name, point in lesions.points.items()}
 
 
 class LoadCalibration:

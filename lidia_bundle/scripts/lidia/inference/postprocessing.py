@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,11 @@ from monai.transforms import Compose, InvertibleTransform, Transform
 from numpy.typing import NDArray
 
 from scripts.lidia.inference.calibration import (
-    CalibrationFile,
+    CalibrationSource,
     apply_calibration,
     describe_certainty,
     get_calibration,
+    get_lesion_calibration,
 )
 from scripts.lidia.inference.header_contradictions import check_header_orientation
 from scripts.lidia.inference.input_checks import (
@@ -25,11 +27,13 @@ from scripts.lidia.inference.input_checks import (
     check_unseen_liver,
     find_reached_ends,
 )
-from scripts.lidia.inference.native_grid import to_native_grid
+from scripts.lidia.inference.lesion_calibration import select_operating_point
+from scripts.lidia.inference.native_grid import NativeMaps, to_native_grid
 from scripts.lidia.metrics.platt_scaling import Calibration
 from scripts.lidia.postprocess.branch_scores import split_branch
 from scripts.lidia.postprocess.class_map import LESION_THRESHOLD, classify_voxels
 from scripts.lidia.postprocess.diagnosis import NO_LIVER, Diagnosis, diagnose
+from scripts.lidia.postprocess.lesion_instances import Lesions
 from scripts.lidia.postprocess.liver_region import compute_liver_region
 from scripts.lidia.postprocess.restrict_types import check_types, restrict_to_types
 from scripts.lidia.vocabulary import BACKGROUND, CLASSES, LESION_TYPES, LIVER
@@ -48,6 +52,7 @@ class Diagnosed(Transform):
         smooth: whether LiverMax uses the mean over 3x3x3 voxels.
         smallest_mm3: minimum volume of a lesion.
         lesion_threshold: lesion probability from which a voxel is a lesion, see `classify_voxels`.
+        faint_threshold: lesion probability from which a voxel belongs to a faint candidate.
         confidence: minimum peak lesion probability of a component.
         opening_mm: half the width of a bridge behind which a part of the liver is dropped, see
             `remove_narrow_parts`; 0 keeps all parts.
@@ -60,6 +65,10 @@ class Diagnosed(Transform):
         calibration: Platt lines of the patient probabilities and their reliability;
             lesions, map and the scores in `diagnosis` are not changed.
         types: lesion types that can occur, see `restrict_to_types`; `result` names only these. None is all.
+        operating_point: name of an operating point, see `select_operating_point`; None reports every
+            candidate.
+        lesion_points: threshold of each operating point without a calibration of lesions.
+        keep_candidates: `diagnosis` keeps the lesions below the operating point in `candidates`.
         window: HU that are scaled to -1 and 1; with it the phase order and the header are checked.
         contact_cm2: minimum contact area of the liver with a side of the examined region for a warning.
 
@@ -74,6 +83,7 @@ class Diagnosed(Transform):
         smooth: bool = False,
         smallest_mm3: float = 25.0,
         lesion_threshold: float = LESION_THRESHOLD,
+        faint_threshold: float = 1.0,
         confidence: float = 0.0,
         opening_mm: float = 0.0,
         shell_mm: float = 3.0,
@@ -81,7 +91,10 @@ class Diagnosed(Transform):
         attached_cm2: float = 10.0,
         given_share: float = 0.1,
         keep_probabilities: bool = False,
-        calibration: Calibration | CalibrationFile | None = None,
+        calibration: CalibrationSource = None,
+        operating_point: str | None = None,
+        lesion_points: Mapping[str, float] = MappingProxyType({}),
+        keep_candidates: bool = False,
         types: Sequence[str] | None = None,
         window: Sequence[float] | None = None,
         contact_cm2: float = 2.0,
@@ -92,6 +105,7 @@ class Diagnosed(Transform):
             "smooth": smooth,
             "smallest_mm3": smallest_mm3,
             "lesion_threshold": lesion_threshold,
+            "faint_threshold": faint_threshold,
             "confidence": confidence,
             "opening_mm": opening_mm,
             "shell_mm": shell_mm,
@@ -101,6 +115,8 @@ class Diagnosed(Transform):
         }
         self.keep_probabilities = keep_probabilities
         self.calibration = calibration
+        self.operating_point, self.lesion_points = operating_point, dict(lesion_points)
+        self.keep_candidates = keep_candidates
         self.types = LESION_TYPES if types is None else check_types(types)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
@@ -121,8 +137,16 @@ class Diagnosed(Transform):
         )
         spacing = np.linalg.norm(native_maps.affine[:3, :3], axis=0).tolist()
         cropped_user_liver = None if user_liver is None else user_liver[native_maps.box]
+        lesion_calibration = get_lesion_calibration(self.calibration)
+        point = select_operating_point(self.operating_point, self.lesion_points, lesion_calibration)
         cropped = diagnose(
-            native_maps.maps, spacing, native_maps.affine, user_liver=cropped_user_liver, **self.choices
+            native_maps.maps,
+            spacing,
+            native_maps.affine,
+            user_liver=cropped_user_liver,
+            existence=None if lesion_calibration is None else lesion_calibration.existence,
+            min_existence=point["threshold"],
+            **self.choices,
         )
         unseen_warnings = (
             []
@@ -138,6 +162,7 @@ class Diagnosed(Transform):
             classes=native_maps.to_full_volume(cropped.classes),
             instances=native_maps.to_full_volume(cropped.instances),
             liver=native_maps.to_full_volume(cropped.liver),
+            candidates=self._place_candidates(cropped.candidates, native_maps),
         )
         diagnosis.warnings.extend(
             self.collect_warnings(pred, output.get("image"), user_liver, diagnosis.liver, native_maps.native)
@@ -149,7 +174,17 @@ class Diagnosed(Transform):
         output["pred"] = native_maps.to_meta_tensor(native_maps.to_full_volume(labels)[None], pred.meta)
         output["diagnosis"] = diagnosis
         output["result"] = summarize(output, diagnosis, get_calibration(self.calibration), self.types)
+        output["result"]["operating_point"] = point
         return output
+
+    def _place_candidates(self, candidates: Lesions | None, native_maps: NativeMaps) -> Lesions | None:
+        """Places the maps of the candidates on the native grid; None if they are not kept."""
+        if candidates is None or not self.keep_candidates:
+            return None
+        return candidates._replace(
+            classes=native_maps.to_full_volume(candidates.classes),
+            instances=native_maps.to_full_volume(candidates.instances),
+        )
 
     def collect_warnings(
         self,

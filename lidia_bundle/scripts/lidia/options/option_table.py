@@ -42,6 +42,7 @@ OPTIONS: dict[str, OptionKind] = {
     "backend": choice_kind("gloo", "nccl"),
     "breathing": choice_kind("residual", "raw"),
     "cohort": choice_kind("internal", "external"),
+    "operating_point": choice_kind("sensitive", "balanced", "specific"),
     "precision": choice_kind(*PRECISIONS),
     "register": METHOD,
     "runtime": choice_kind("torch", "onnx", "openvino"),

@@ -40,10 +40,21 @@ def drop_low_confidence_lesions(
     peak_probability = np.zeros(int(labels.max(initial=0)) + 1, maps.dtype)
     np.maximum.at(peak_probability, labels[inside], maps[FIRST_LESION:, inside].sum(axis=0))
     low_confidence = inside & (peak_probability < confidence)[labels]
+    return clear_lesions(classes, maps, low_confidence)
+
+
+def clear_lesions(
+    classes: NDArray[np.uint8], maps: NDArray[Any], mask: NDArray[np.bool_]
+) -> NDArray[np.uint8]:
+    """Reassign the voxels of a mask to background or liver, whichever is more probable.
+
+    Args:
+        classes: `(X, Y, Z)` classes of the voxels.
+        maps: `(C, X, Y, Z)` class map.
+        mask: `(X, Y, Z)`.
+    """
     filtered = classes.copy()
-    filtered[low_confidence] = np.where(
-        maps[LIVER, low_confidence] > maps[BACKGROUND, low_confidence], LIVER, BACKGROUND
-    )
+    filtered[mask] = np.where(maps[LIVER, mask] > maps[BACKGROUND, mask], LIVER, BACKGROUND)
     return filtered
 
 

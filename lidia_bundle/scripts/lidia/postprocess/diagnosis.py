@@ -11,10 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from scripts.lidia.components import SMALLEST_MM3, join_components
 from scripts.lidia.postprocess.branch_scores import compute_branch_scores, split_branch
-from scripts.lidia.postprocess.candidate_surroundings import reject_outside_liver
+from scripts.lidia.postprocess.candidate_surroundings import FilteredCandidates, reject_outside_liver
 from scripts.lidia.postprocess.class_map import LESION_THRESHOLD, as_probabilities, classify_voxels
-from scripts.lidia.postprocess.confidence_filter import drop_low_confidence_lesions
-from scripts.lidia.postprocess.lesion_instances import extract_lesions
+from scripts.lidia.postprocess.confidence_filter import clear_lesions, drop_low_confidence_lesions
+from scripts.lidia.postprocess.faint_candidates import add_faint_candidates
+from scripts.lidia.postprocess.lesion_existence import ExistenceModel, add_existence
+from scripts.lidia.postprocess.lesion_instances import Lesions, extract_lesions, select_lesions
 from scripts.lidia.postprocess.liver_region import compute_liver_region, dilate
 from scripts.lidia.postprocess.livermax import GROUPS, compute_livermax
 from scripts.lidia.postprocess.narrow_parts import remove_narrow_parts
@@ -34,7 +36,7 @@ class Diagnosis(NamedTuple):
     liver: NDArray[np.bool_]
     """`(X, Y, Z)` liver and lesions, not grown."""
     records: list[dict[str, Any]]
-    """One record per lesion, see `extract_lesions`."""
+    """One record per lesion, see `extract_lesions` and `add_existence`."""
     livermax: dict[str, float]
     """Score by lesion type and group, 0..1."""
     pixelcount: dict[str, float]
@@ -44,6 +46,8 @@ class Diagnosis(NamedTuple):
     """Scores of the network's patient branch, 0..1; None if the network has none."""
     left_out: Mapping[str, int] = MappingProxyType({})
     """Number of rejected candidates by reason: `doubtful`, `outside_liver`, `small`."""
+    candidates: Lesions | None = None
+    """All lesions before those below the operating point were removed; they differ in instance numbers."""
 
 
 def diagnose(
@@ -56,12 +60,15 @@ def diagnose(
     smooth: bool = False,
     smallest_mm3: float = SMALLEST_MM3,
     lesion_threshold: float = LESION_THRESHOLD,
+    faint_threshold: float = 1.0,
     confidence: float = 0.0,
     opening_mm: float = 0.0,
     shell_mm: float = 3.0,
     liver_share: float = 0.5,
     attached_cm2: float = 10.0,
     given_share: float = 0.1,
+    existence: ExistenceModel | None = None,
+    min_existence: float = 0.0,
     groups: Mapping[str, Sequence[int]] = GROUPS,
 ) -> Diagnosis:
     """Compute the diagnosis of one patient from the class map.
@@ -76,6 +83,8 @@ def diagnose(
         smooth: whether LiverMax uses the mean over 3x3x3 voxels.
         smallest_mm3: minimum volume of a lesion.
         lesion_threshold: lesion probability from which a voxel is a lesion, see `classify_voxels`.
+        faint_threshold: lesion probability from which a voxel belongs to a faint candidate, see
+            `add_faint_candidates`; from `lesion_threshold` on there are none.
         confidence: minimum peak lesion probability of a component, see `drop_low_confidence_lesions`.
         opening_mm: half the width of a bridge behind which a part of the liver is dropped, see
             `remove_narrow_parts`; 0 keeps all parts. Not used with `user_liver`.
@@ -83,6 +92,8 @@ def diagnose(
         liver_share: minimum share of liver in the shell; 0 disables the filter.
         attached_cm2: contact area with the liver from which a candidate is kept despite a smaller share.
         given_share: share of a candidate in `user_liver` from which it is kept despite a smaller share.
+        existence: coefficients of the probability that a lesion exists; None uses the uncalibrated value.
+        min_existence: minimum probability of existence of a reported lesion.
         groups: names of group scores and their classes.
 
     Raises:
@@ -91,6 +102,8 @@ def diagnose(
     class_map, branch_maps = split_branch(probabilities)
     maps = as_probabilities(class_map)
     voxel_classes = classify_voxels(maps, lesion_threshold)
+    if faint_threshold < lesion_threshold:
+        voxel_classes = add_faint_candidates(voxel_classes, maps, faint_threshold)
     confident = drop_low_confidence_lesions(voxel_classes, maps, confidence)
     attached = confident if user_liver is not None else _drop_narrow_parts(confident, spacing, opening_mm)
     candidates = reject_outside_liver(
@@ -104,11 +117,18 @@ def diagnose(
         smallest_mm3=smallest_mm3,
     )
     filtered = candidates.classes
-    liver = compute_liver_region(filtered, spacing, grow_mm=0.0, user_liver=user_liver)
-    region = dilate(liver, spacing, grow_mm) & ~(candidates.rejected & ~liver)
-    lesions = extract_lesions(
+    liver, region = _find_region(candidates, filtered, spacing, grow_mm, user_liver)
+    extracted = extract_lesions(
         maps, spacing, affine, classes=filtered, region=region, smallest_mm3=smallest_mm3
     )
+    extracted = extracted._replace(records=add_existence(extracted.records, existence))
+    is_kept = [record["existence"] >= min_existence for record in extracted.records]
+    lesions = extracted
+    if not all(is_kept):
+        lesions = select_lesions(extracted, is_kept)
+        doubtful = (extracted.instances > 0) & (lesions.instances == 0)
+        filtered = clear_lesions(filtered, maps, doubtful)
+        liver, region = _find_region(candidates, filtered, spacing, grow_mm, user_liver)
     warnings = [] if region.any() else [NO_LIVER]
     if candidates.volumes_mm3:
         warnings.append(_describe_rejected(candidates.volumes_mm3, liver_share))
@@ -123,11 +143,24 @@ def diagnose(
         warnings,
         None if branch_maps is None else compute_branch_scores(branch_maps, lesions.classes),
         {
-            "doubtful": _count_removed(voxel_classes, confident),
+            "doubtful": _count_removed(voxel_classes, confident) + is_kept.count(False),
             "outside_liver": len(candidates.volumes_mm3) + lesions.outside,
             "small": lesions.small,
         },
+        extracted,
     )
+
+
+def _find_region(
+    candidates: FilteredCandidates,
+    classes: NDArray[np.uint8],
+    spacing: Sequence[float],
+    grow_mm: float,
+    user_liver: ArrayLike | None,
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Find the liver and the region that contains lesions, `(X, Y, Z)` each."""
+    liver = compute_liver_region(classes, spacing, grow_mm=0.0, user_liver=user_liver)
+    return liver, dilate(liver, spacing, grow_mm) & ~(candidates.rejected & ~liver)
 
 
 def _drop_narrow_parts(

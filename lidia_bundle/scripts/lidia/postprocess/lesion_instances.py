@@ -39,8 +39,8 @@ class Lesions(NamedTuple):
     instances: NDArray[np.uint16]
     """`(X, Y, Z)` numbers 1..K from the largest lesion to the smallest, 0 elsewhere."""
     records: list[dict[str, Any]]
-    """One record per lesion: instance, type, probabilities {type: p}, volume_mm3, diameter_mm,
-    centroid_ras_mm."""
+    """One record per lesion: instance, type, probabilities {type: p}, peak_probability (the largest sum over
+    the types in a voxel), volume_mm3, diameter_mm, centroid_ras_mm."""
     small: int
     """Number of components removed because they are too small."""
     outside: int
@@ -99,7 +99,8 @@ def extract_lesions(
     for number, (component, labels) in enumerate(selected, 1):
         mask = labels[component.box] == component.instance
         lesion_maps = maps[(slice(FIRST_LESION, len(CLASSES)), *component.box)]
-        means = lesion_maps[:, mask].mean(axis=1, dtype=np.float64)
+        lesion_voxels = lesion_maps[:, mask]
+        means = lesion_voxels.mean(axis=1, dtype=np.float64)
         votes = np.bincount(voxel_classes[component.box][mask], minlength=len(CLASSES))[FIRST_LESION:]
         winner = int(np.argmax(votes + 0.5 * means))
         lesion_classes[component.box][mask] = winner + FIRST_LESION
@@ -108,12 +109,32 @@ def extract_lesions(
             "instance": number,
             "type": LESION_TYPES[winner],
             "probabilities": {name: float(mean) for name, mean in zip(LESION_TYPES, means, strict=True)},
+            "peak_probability": min(float(lesion_voxels.sum(axis=0).max()), 1.0),
             "volume_mm3": component.volume_mm3,
             "diameter_mm": measure_diameter_mm(mask, spacing, axial),
             "centroid_ras_mm": list(compute_centroid_mm(component, affine)),
         })
     return Lesions(
         lesion_classes, instances, records, len(components) - len(large), len(large) - len(selected)
+    )
+
+
+def select_lesions(lesions: Lesions, is_kept: Sequence[bool]) -> Lesions:
+    """Keep some lesions and number them anew; the order stays.
+
+    Args:
+        lesions: all lesions.
+        is_kept: one value per record.
+    """
+    numbers = np.zeros(len(lesions.records) + 1, np.uint16)
+    records = []
+    for record, keep in zip(lesions.records, is_kept, strict=True):
+        if keep:
+            numbers[record["instance"]] = len(records) + 1
+            records.append({**record, "instance": len(records) + 1})
+    instances = numbers[lesions.instances]
+    return lesions._replace(
+        classes=np.where(instances > 0, lesions.classes, np.uint8(0)), instances=instances, records=records
     )
 
 

@@ -87,15 +87,16 @@ def render_training(curves: Mapping[str, Points]) -> Markup:
     return render_template("training", title="Training", charts=charts)
 
 
-def render_cohort(table: str, confusion: Path | None) -> Markup:
-    """Render the cohort's metrics with intervals, and the confusion matrix.
+def render_cohort(table: str, confusion: Path | None = None, froc: Path | None = None) -> Markup:
+    """Render the cohort's metrics with intervals, the confusion matrix and the FROC curve.
 
     Args:
         table: the metrics as HTML.
         confusion: PNG of the confusion matrix, None where there is none.
+        froc: PNG of the FROC curve, None where there is none.
     """
-    picture = None if confusion is None else encode_png(confusion.read_bytes())
-    return render_template("cohort", title="The cohort", table=table, confusion=picture)
+    matrix, curve = (None if path is None else encode_png(path.read_bytes()) for path in (confusion, froc))
+    return render_template("cohort", title="The cohort", table=table, confusion=matrix, froc=curve)
 
 
 def render_reading_notes() -> Markup:

@@ -31,6 +31,8 @@ METRICS = {
     "branch_auc8": "AUC-8 by the network's patient branch in place of LiverMax",
     "sensitivity": "sensitivity (lesions)",
     "precision": "precision (lesions)",
+    "froc": "FROC score: mean sensitivity at 1/8 to 8 false lesions per patient (lesions)",
+    "sensitivity_at_0.5_false": "sensitivity at 0.5 false lesions per patient (lesions)",
     "accuracy": "type accuracy (matched lesions)",
     "dice": "Dice of all lesions (voxels, mean over patients)",
     "liver_dice": "Dice of the liver",
@@ -82,9 +84,10 @@ def write_report(
         if not path.is_file():
             raise FileNotFoundError(f"{path} does not exist: run evaluate.json with this output_dir first.")
         metrics = json.loads(path.read_text(encoding="utf-8"))
-        confusion = path.with_name("confusion.png")
         table = render_metric_table(METRICS, metrics)
-        sections.append(render_cohort(table, confusion if confusion.is_file() else None))
+        pictures = {name: path.with_name(f"{name}.png") for name in ("confusion", "froc")}
+        files = {name: picture for name, picture in pictures.items() if picture.is_file()}
+        sections.append(render_cohort(table, **files))
     if training_dir is not None:
         sections.append(render_training(read_loss_curves(training_dir)))
     pictured = [item for case in cases[:patients] if (item := items.get(case))]
