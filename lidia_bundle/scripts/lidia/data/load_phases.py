@@ -12,8 +12,10 @@ import torch
 from monai.data import MetaTensor
 from monai.transforms import Transform
 from numpy.typing import NDArray
+from torch.utils.data import get_worker_info
 
 from scripts.lidia.data.annotation import Annotation, read_annotation, read_liver, resample_to_grid
+from scripts.lidia.data.compact_scan import compact_scan
 from scripts.lidia.data.map_in_threads import map_in_threads
 from scripts.lidia.data.read_volume import HU, Volume, read_phase
 from scripts.lidia.datalist.case_error import CaseError
@@ -42,6 +44,7 @@ class LoadPhases(Transform):
     - `drawing`: the `Annotation` of a labelled case, if `labels` asks for it;
     - `liver`: MetaTensor (1, X, Y, Z) of 0 and 1 on the reference grid, if a case without label has a liver
       mask;
+    - `scans`: `{phase: geometry.volume.Volume}`, the whole phases in HU, with `keep_scans`;
     - `id`, `grid_phase`, `phases_used` and `warnings` (lists of str), `malignant` (`{instance: bool}`).
 
     It does not use LoadImaged: MONAI Label would wrap it, and its readers accept some damaged files.
@@ -51,6 +54,8 @@ class LoadPhases(Transform):
         outside: what to do with a phase that misses half of the liver (or volume): "error", or "drop" it.
         check_hu: see `read_phase`.
         min_lesion_mm3: see `read_annotation`.
+        keep_scans: keep the phases as they were read, for steps after the network; not in a worker process,
+            which would have to send them.
     """
 
     def __init__(
@@ -59,11 +64,13 @@ class LoadPhases(Transform):
         outside: Literal["error", "drop"] = "error",
         check_hu: bool = True,
         min_lesion_mm3: float = 25.0,
+        keep_scans: bool = False,
     ) -> None:
         self.labels = labels
         self.outside = outside
         self.check_hu = check_hu
         self.min_lesion_mm3 = min_lesion_mm3
+        self.keep_scans = keep_scans
 
     def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """Loads one item.
@@ -109,6 +116,8 @@ class LoadPhases(Transform):
             warnings=[f"{Path(r.file).name}: {r.problem}" for r in remarks],
             malignant={str(k): bool(v) for k, v in (item.get("malignant") or {}).items()},
         )
+        if self.keep_scans and get_worker_info() is None:
+            rest["scans"] = {phase: compact_scan(*volume[:2]) for phase, volume in volumes.items()}
         if annotation is not None:
             rest["drawing"] = annotation
         if liver is not None:

@@ -5,8 +5,9 @@ Arrays are (X, Y, Z), points RAS mm, values HU.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -20,16 +21,29 @@ from scripts.lidia.geometry.volume import Volume
 AIR = HU[0]
 
 
+def list_phase_sources(item: Mapping[str, Any]) -> dict[str, str | Volume]:
+    """List where the phases of a patient are: in memory, or else in a file.
+
+    Args:
+        item: item of the datalist; `scans` holds the phases in memory, see `LoadPhases`.
+
+    Returns:
+        `{phase: path or volume}`.
+    """
+    scans = item.get("scans") or {}
+    return {phase: scans.get(phase, path) for phase, path in (item.get("phases") or {}).items()}
+
+
 def read_phase_crop(
-    path: str | Path, case: str, places: NDArray[np.float64], whole_slices: bool = False
+    source: str | Path | Volume, case: str, places: NDArray[np.float64], whole_slices: bool = False
 ) -> Volume:
     """Read the box of a phase that holds some places.
 
-    A NIfTI file is decompressed up to the end of the box, and only the box is kept. That the file is complete
+    A phase that is in memory is cut. A NIfTI file is decompressed up to the end of the box, and only the box is kept. That the file is complete
     and holds HU was checked when it was read for the network.
 
     Args:
-        path: NIfTI file or DICOM folder.
+        source: NIfTI file, DICOM folder, or the whole phase in memory.
         case: the patient's id, for messages.
         places: points (3, N), RAS mm.
         whole_slices: whether to keep whole axial slices and cut the box along the axial axis only.
@@ -37,11 +51,11 @@ def read_phase_crop(
     Returns:
         The box with a margin of one voxel; empty if the phase contains no point.
     """
-    if Path(path).is_dir():
-        volume, affine, _ = read_phase(path, case, check_hu=False)
-        box = _find_box(places, affine, volume.shape, whole_slices)
-        return Volume(volume, affine).crop(box)
-    image = nib.load(path)
+    if not isinstance(source, Volume) and Path(source).is_dir():
+        source = Volume(*read_phase(source, case, check_hu=False)[:2])
+    if isinstance(source, Volume):
+        return source.crop(_find_box(places, source.affine, source.shape, whole_slices))
+    image = nib.load(source)
     box = _find_box(places, image.affine, image.shape, whole_slices)
     padding = (0,) * (len(image.shape) - 3)
     # Whole planes are faster to read than parts of rows
@@ -80,18 +94,23 @@ def sample_hu(part: Volume, points_mm: NDArray[np.float64]) -> NDArray[np.float6
     return np.clip(values.astype(np.float64), *HU)
 
 
-def resample_hu(part: Volume, grid: Grid) -> NDArray[np.float32]:
+def resample_hu(part: Volume, grid: Grid, outside: float = AIR) -> NDArray[np.float32]:
     """Sample HU on a grid, linearly between voxel centres, as the network's own grid is sampled.
 
+    Args:
+        part: of a phase.
+        grid: where the HU are sampled.
+        outside: value outside the box.
+
     Returns:
-        (X, Y, Z) HU within -1024..3071, air outside the box.
+        (X, Y, Z) HU within -1024..3071.
     """
     near = _replace_nonfinite(
         part.crop(_find_box(grid.corners(), part.affine, part.shape, whole_slices=False))
     )
     if not near.voxels.size:
-        return np.full(grid.shape, AIR, np.float32)
-    return np.clip(near.resample(grid, outside=AIR), *HU)
+        return np.full(grid.shape, outside, np.float32)
+    return np.clip(near.resample(grid, outside=outside), *HU)
 
 
 def _replace_nonfinite(part: Volume) -> Volume:

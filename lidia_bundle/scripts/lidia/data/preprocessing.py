@@ -49,6 +49,7 @@ def preprocessing(
     antialias: bool = True,
     outside: Literal["error", "drop"] = "error",
     check_hu: bool = True,
+    keep_scans: bool = False,
 ) -> Preprocessing:
     """Builds the transform from an item of a datalist (or of MONAI Label) to the tensors of `contract`.
 
@@ -72,16 +73,17 @@ def preprocessing(
         antialias: smooths a phase before it is sampled on a coarser grid.
         outside: a phase that misses half of the liver (or volume) is an "error", or is left out ("drop").
         check_hu: refuses volumes whose values cannot be HU.
+        keep_scans: adds `scans`, see `LoadPhases`; no tensor depends on it.
 
     Raises:
         ValueError: if an argument is out of its range.
     """
-    settings = dict(locals())
+    settings = {key: value for key, value in locals().items() if key != "keep_scans"}
     if labels not in (None, "network", "native"):
         raise ValueError(f"labels is {labels!r}: choose None, 'network' or 'native'")
     if len(spacing) != 3 or min(spacing) <= 0 or len(window) != 2 or window[0] >= window[1]:
         raise ValueError(f"spacing {spacing} must be three positive mm, window {window} two rising HU")
-    steps: list[Transform] = [LoadPhases(labels, outside, check_hu, min_lesion_mm3)]
+    steps: list[Transform] = [LoadPhases(labels, outside, check_hu, min_lesion_mm3, keep_scans)]
     if labels == "native":
         steps.append(TargetOnNativeGrid())
     steps += [

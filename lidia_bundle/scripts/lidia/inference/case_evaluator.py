@@ -68,7 +68,8 @@ class CohortEvaluator(DeferredEvaluator):
     """MONAI's evaluator that continues after a patient whose loading, inference or writing failed.
 
     Each batch must hold one patient, see `collate_patient`. Postprocessing and handlers read the patient's
-    `item` in `state.batch`. For a failed patient `state.batch` and `state.output` are empty lists. With
+    `item` in `state.batch`. For a failed patient `state.batch` and `state.output` are empty lists.
+    `scans` of the item are dropped when all handlers have run, before the next patient is loaded. With
     several processes each has its own patients, possibly none; at the end the faults are gathered, and the
     first process writes them.
 
@@ -82,6 +83,12 @@ class CohortEvaluator(DeferredEvaluator):
         super().__init__(**kwargs)
         self.errors = Path(errors)
         self.faults: list[CaseError] = []
+        self.add_event_handler(Events.ITERATION_COMPLETED, self.drop_scans)
+
+    def drop_scans(self) -> None:
+        """Drops the scans of the patient, which take hundreds of megabytes."""
+        for item in self.items:
+            item.pop("scans", None)
 
     def _register_decollate(self) -> None:
         """Excludes the items from MONAI's decollation, which rejects None and converts every number."""

@@ -21,7 +21,8 @@ class CohortDataset(Dataset):
     """Dataset that returns `{"fault": ...}` instead of raising if a patient cannot be loaded.
 
     An element holds the output of the preprocessing and `item`, the patient's item of the datalist; after a
-    registration its `phases` and `notes` are those of the registered images. `collate_patient` builds a
+    registration its `phases` and `notes` are those of the registered images. `scans` of the preprocessing
+    are moved to the item. `collate_patient` builds a
     batch. The patients and their results are looked up when the length is needed for the first time.
 
     Independent processes share a cohort by `rank` and `world_size`: each takes its part of the whole list,
@@ -83,7 +84,9 @@ class CohortDataset(Dataset):
             item = register_phases(
                 item, folder=self.registered_in, method=str(self.method), limit_s=self.limit_s
             )
-        return {**self.transform(item), "item": item}
+        tensors = dict(self.transform(item))
+        scans = tensors.pop("scans", None)
+        return {**tensors, "item": {**item, "scans": scans} if scans else item}
 
 
 def list_unfinished(

@@ -11,8 +11,7 @@ from monai.engines.utils import IterationEvents
 from numpy.typing import NDArray
 
 from scripts.lidia.components import Component, compute_union_box, measure_components
-from scripts.lidia.data.phase_sampling import read_phase_crop
-from scripts.lidia.data.read_volume import HU
+from scripts.lidia.data.phase_sampling import list_phase_sources, read_phase_crop, resample_hu
 from scripts.lidia.geometry.grid import Grid, crop_affine
 from scripts.lidia.geometry.volume import Volume
 from scripts.lidia.inference.case_evaluator import note_failure
@@ -63,14 +62,14 @@ class MeasureLirads:
             `result` with `lirads`, also in each lesion.
         """
         result: dict[str, Any] = dict(data["result"])
-        paths = {
-            phase: path
-            for phase, path in ((data.get("item") or {}).get("phases") or {}).items()
+        sources = {
+            phase: source
+            for phase, source in list_phase_sources(data.get("item") or {}).items()
             if phase in result["phases_used"]
         }
         affine = native_affine(data["pred"])
         evidence = measure_patient(
-            data["diagnosis"], affine, result["lesions"], paths, result["id"], self.limits
+            data["diagnosis"], affine, result["lesions"], sources, result["id"], self.limits
         )
         lesions = []
         for record in result["lesions"]:
@@ -86,7 +85,7 @@ def measure_patient(
     diagnosis: Diagnosis,
     affine: NDArray[np.float64],
     records: Sequence[Mapping[str, Any]],
-    paths: Mapping[str, str],
+    sources: Mapping[str, str | Volume],
     case: str,
     limits: LiradsThresholds | None = None,
 ) -> dict[int, dict[str, Any]]:
@@ -96,7 +95,7 @@ def measure_patient(
         diagnosis: masks on the native grid.
         affine: (4, 4) of that grid, RAS mm.
         records: lesions of `ID.json`.
-        paths: NIfTI file or DICOM folder by phase.
+        sources: NIfTI file, DICOM folder, or the phase in memory, by phase.
         case: id of the patient, for messages.
         limits: thresholds.
 
@@ -110,14 +109,14 @@ def measure_patient(
         return {}
     boxes = {number: expand_box(part.box, spacing, masks.shape) for number, part in components.items()}
     region = masks.grid.crop(compute_union_box(boxes.values())).corners()
-    scans = {phase: read_phase_crop(path, case, region) for phase, path in paths.items()}
+    scans = {phase: read_phase_crop(source, case, region) for phase, source in sources.items()}
     evidence = {}
     for record in records:
         number = int(record["instance"])
         box, stride = boxes[number], _choose_stride(components[number], spacing, record["diameter_mm"])
         grid, view = _thin_out(affine, box, stride)
         lesions = diagnosis.instances[view]
-        hu = {phase: _sample(scan, grid) for phase, scan in scans.items()}
+        hu = {phase: resample_hu(scan, grid, outside=np.nan) for phase, scan in scans.items()}
         evidence[number] = measure_lirads(
             hu,
             lesions == number,
@@ -144,14 +143,3 @@ def _thin_out(
     view = tuple(slice(side.start, side.stop, step) for side, step in zip(box, stride, strict=True))
     shape = tuple(len(range(side.start, side.stop, side.step)) for side in view)
     return Grid(crop_affine(affine, box) @ np.diag([*map(float, stride), 1.0]), shape), view
-
-
-def _sample(scan: Volume, grid: Grid) -> NDArray[np.float32]:
-    """Samples HU on a grid, NaN outside the scan."""
-    if not scan.voxels.size:
-        return np.full(grid.shape, np.nan, np.float32)
-    voxels = np.asarray(scan.voxels, dtype=np.float32)
-    finite = np.isfinite(voxels)
-    if not finite.all():
-        voxels = np.where(finite, voxels, np.float32(np.median(voxels[finite])) if finite.any() else np.nan)
-    return np.clip(Volume(voxels, scan.affine).resample(grid, outside=np.nan), *HU)

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import distance_transform_edt
 
 from scripts.lidia.components import as_array, find_bounding_box
+from scripts.lidia.morphometry.near_distance import measure_near_distance
 
 REACH_MM = 20.0
 """Distance from the lesion up to which liver counts as surrounding."""
@@ -90,16 +91,17 @@ def find_zones(
     """
     whole = as_array(lesion) > 0
     others = (as_array(lesions) > 0) & ~whole
-    if find_bounding_box(whole) is None:
+    box = find_bounding_box(whole)
+    if box is None:
         raise ValueError("The lesion has no voxel.")
-    depth = _measure_depth(whole, spacing)
+    depth = _measure_depth(whole, box, spacing)
     radius = float(depth.max())
     thickness = float(np.clip(RIM_SHARE * radius, *RIM_MM))
     below = thickness + min(BETWEEN_SHARE * radius, BETWEEN_MM)
     tissue = (as_array(liver) > 0) & ~whole & ~others
     near = tissue & (depth > -REACH_MM) & (depth < -GAP_MM)
-    # Voxels at the border of the crop are not at the surface of the liver
-    edge = distance_transform_edt(np.pad(tissue | whole, 1, mode="edge"), sampling=spacing)[1:-1, 1:-1, 1:-1]
+    # Only whether it exceeds these limits is needed. The border of the crop is not the surface of the liver
+    edge = measure_near_distance(tissue | whole, spacing, max(GAP_MM, EDGE_MM))
     deep = near & (edge > GAP_MM)
     facing = whole & (edge > EDGE_MM)
     facing = facing if (facing & (depth < thickness)).any() else whole
@@ -120,14 +122,21 @@ def find_zones(
     )
 
 
-def _measure_depth(mask: NDArray[np.bool_], spacing: Sequence[float]) -> NDArray[np.float64]:
-    """Measure the depth of voxel centres below the faces of a mask in mm, negative outside."""
-    padded = np.pad(mask, 1)
+def _measure_depth(
+    mask: NDArray[np.bool_], box: tuple[slice, ...], spacing: Sequence[float]
+) -> NDArray[np.float64]:
+    """Measure the depth of voxel centres below the faces of a mask in mm, negative outside.
+
+    Args:
+        mask: (X, Y, Z).
+        box: its bounding box; one voxel around it decides the depth of all voxels inside.
+        spacing: mm per voxel.
+    """
     half = 0.5 * min(spacing)
-    inside = distance_transform_edt(padded, sampling=spacing)
-    outside = distance_transform_edt(~padded, sampling=spacing)
-    depth = np.where(padded, inside - half, half - outside)
-    return depth[1:-1, 1:-1, 1:-1]
+    depth = half - distance_transform_edt(~mask, sampling=spacing)
+    inside = distance_transform_edt(np.pad(mask[box], 1), sampling=spacing)[1:-1, 1:-1, 1:-1]
+    depth[box] = np.where(mask[box], inside - half, depth[box])
+    return depth
 
 
 def _between(depth: NDArray[np.float64], limits: Sequence[float]) -> NDArray[np.bool_]:

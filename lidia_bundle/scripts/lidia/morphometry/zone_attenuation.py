@@ -10,10 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from scripts.lidia.morphometry.lesion_zones import LesionZones
+from scripts.lidia.components import find_bounding_box
+from scripts.lidia.morphometry.lesion_zones import LesionZones, expand_box
 
 SMOOTHING_MM = 1.5
 """Standard deviation of the filter with which parts of a lesion are found."""
+TRUNCATE = 2.5
+"""Standard deviations at which the filter ends."""
 LEAST_COVERAGE = 0.9
 """Share of a lesion that a phase must contain."""
 LEAST_LIVER_VOXELS = 30
@@ -76,20 +79,32 @@ def measure_phase(
     # Voxels of the lesion outside the scan take its mean
     filled = np.where(seen, values, np.float32(values[zones.whole & seen].mean()))
     noise = MAD_TO_SD * float(np.median(np.abs(values[liver] - liver_hu)))
-    sigma = [SMOOTHING_MM / step for step in spacing]
-    weight = gaussian_filter(zones.whole.astype(np.float32), sigma, truncate=2.5)
-    smooth = gaussian_filter(np.where(zones.whole, filled, 0), sigma, truncate=2.5)
-    smooth = np.where(zones.whole, smooth / np.maximum(weight, 1e-6), 0).astype(np.float32)
+    smooth = _smooth_within(filled, zones.whole, spacing)
     return PhaseAttenuation(filled, smooth, liver_hu, noise, _measure_correlation(values, liver, noise))
+
+
+def _smooth_within(
+    values: NDArray[np.float32], mask: NDArray[np.bool_], spacing: Sequence[float]
+) -> NDArray[np.float32]:
+    """Smooth values within a mask, without those outside; 0 outside."""
+    sigma = [SMOOTHING_MM / step for step in spacing]
+    reach_mm = max((TRUNCATE * width + 1) * step for width, step in zip(sigma, spacing, strict=True))
+    box = expand_box(find_bounding_box(mask) or (), spacing, mask.shape, reach_mm)
+    inside = mask[box]
+    weight = gaussian_filter(inside.astype(np.float32), sigma, truncate=TRUNCATE)
+    sums = gaussian_filter(np.where(inside, values[box], 0), sigma, truncate=TRUNCATE)
+    smooth = np.zeros(mask.shape, np.float32)
+    smooth[box] = np.where(inside, sums / np.maximum(weight, 1e-6), 0)
+    return smooth
 
 
 def _measure_correlation(values: NDArray[np.float32], mask: NDArray[np.bool_], noise: float) -> float:
     """Measure how many voxels carry the information of one, from neighbours along each axis."""
     voxels = 1.0
     for axis in range(3):
-        pairs = np.moveaxis(mask, axis, 0)
+        pairs, lines = np.moveaxis(mask, axis, 0), np.moveaxis(values, axis, 0)
         pairs = pairs[1:] & pairs[:-1]
-        differences = np.diff(np.moveaxis(values, axis, 0), axis=0)[pairs]
+        differences = lines[1:][pairs] - lines[:-1][pairs]
         if differences.size < LEAST_LIVER_VOXELS or noise <= 0:
             continue
         spread = MAD_TO_SD * float(np.median(np.abs(differences)))

@@ -11,7 +11,9 @@ import nibabel as nib
 import numpy as np
 
 from scripts.lidia.components import compute_union_box, find_bounding_box
+from scripts.lidia.data.phase_sampling import list_phase_sources
 from scripts.lidia.geometry.grid import crop_affine
+from scripts.lidia.geometry.volume import Volume
 from scripts.lidia.inference.result_files import VOLUMES, is_finished, result_files
 from scripts.lidia.metrics.lesion_matching import LesionMap, find_lesions, match_lesions
 from scripts.lidia.metrics.patient_auc import PRESENT_MM3, sum_true_volumes
@@ -28,7 +30,8 @@ class Patient(NamedTuple):
 
     Attributes:
         result: content of `ID.json`.
-        phases: phase -> path of its volume; empty if the patient is not in the datalist.
+        phases: phase -> path of its volume, or the volume, see `list_phase_sources`; empty if the patient is
+            not in the datalist.
         affine: voxel indices of the box -> RAS mm.
         predicted: predicted lesions.
         liver: predicted liver.
@@ -38,7 +41,7 @@ class Patient(NamedTuple):
     """
 
     result: dict[str, Any]
-    phases: dict[str, str]
+    phases: dict[str, str | Volume]
     affine: np.ndarray
     predicted: LesionMap
     liver: np.ndarray
@@ -109,7 +112,7 @@ def make_patient(
     if item.get("label"):
         instances = _turn_to_ras(nib.load(item["instances"]))[0][box] if item.get("instances") else None
         truth = find_lesions(label[box], spacing, instances)
-    phases, flags = dict(item.get("phases", {})), dict(item.get("malignant") or {})
+    phases, flags = list_phase_sources(item), dict(item.get("malignant") or {})
     liver = volumes["liver"][0][box] > 0
     return Patient(
         dict(result), phases, crop_affine(affine, box), predicted, liver, truth, flags, int(box[2].start)
