@@ -39,8 +39,8 @@ def read_phase_crop(
 ) -> Volume:
     """Read the box of a phase that holds some places.
 
-    A phase that is in memory is cut. A NIfTI file is decompressed up to the end of the box, and only the box is kept. That the file is complete
-    and holds HU was checked when it was read for the network.
+    A phase that is in memory is cut. A NIfTI file is decompressed up to the end of the box, and only the box
+    is kept. That the file is complete and holds HU was checked when it was read for the network.
 
     Args:
         source: NIfTI file, DICOM folder, or the whole phase in memory.
