@@ -133,7 +133,10 @@ class Diagnosed(Transform):
         )
         reach = None if self.keep_probabilities else max(self.choices["grow_mm"], self.choices["shell_mm"])
         native_maps = to_native_grid(
-            pred, user_liver, reach_mm=reach, lesion_threshold=self.choices["lesion_threshold"]
+            pred,
+            user_liver,
+            reach_mm=reach,
+            lesion_threshold=min(self.choices["lesion_threshold"], self.choices["faint_threshold"]),
         )
         spacing = np.linalg.norm(native_maps.affine[:3, :3], axis=0).tolist()
         cropped_user_liver = None if user_liver is None else user_liver[native_maps.box]
