@@ -11,11 +11,13 @@ import jsonschema
 import pytest
 from followup.hand_made import settings, write_date
 
+from scripts.lidia.data.read_volume import read_phase
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.followup.align_studies import find_liver_shift
 from scripts.lidia.followup.find_patients import find_patients
 from scripts.lidia.followup.read_study import read_header, read_study
 from scripts.lidia.followup.write_followup import write_followup
+from scripts.lidia.morphometry.lirads_features import FEATURES
 
 SCHEMA = Path(__file__).parents[2] / "lidia_bundle/scripts/lidia/followup/followup.schema.json"
 A, B, C, D, E = (60, 80, 120), (140, 80, 90), (100, 110, 100), (100, 50, 70), (120, 60, 40)
@@ -59,6 +61,41 @@ def test_every_change_without_images_on_another_table(tmp_path: Path) -> None:
     assert [row["change"] for row in rows if row["lesion"] == "1"] == ["", "grown"]
     page = (tmp_path / "out/P1_followup.html").read_text(encoding="utf-8")
     assert page.count("<article") == 5 and "progressive disease" in page
+
+
+def test_lirads_evidence_of_the_latest_date_has_the_growth(tmp_path: Path) -> None:
+    lesions = [(A, 10, "HCC"), (B, 12, "HCC")]
+    grown = [(A, 17, "HCC"), (B, 12, "HCC"), (E, 12, "HCC")]
+    write_date(tmp_path, "t1", lesions, date="2025-01-10")
+    path = write_date(tmp_path, "t2", grown, date="2025-05-10")
+    result = json.loads(path.read_text(encoding="utf-8"))
+    states = dict.fromkeys(FEATURES, {"state": "absent"})
+    features = {**states, "nonrim_aphe": {"state": "present"}, "enhancement": {"state": "present"}}
+    features["threshold_growth"] = {"state": "not_assessed", "reason": "no earlier scan"}
+    for row in result["lesions"]:
+        suggestion = {"category": "LR-4", "possible": ["LR-4"], "reason": ""}
+        row["lirads"] = {"size_mm": 24.0, "features": features, "suggestion": suggestion}
+    path.write_text(json.dumps(result), encoding="utf-8")
+    evidence = {lesion["lesion"]: lesion["lirads"] for lesion in run(tmp_path)["lesions"]}
+    growth = [evidence[lesion]["features"]["threshold_growth"]["state"] for lesion in (1, 2, 3)]
+    assert growth == ["present", "absent", "not_assessed"], "the third lesion is new"
+    categories = [evidence[lesion]["suggestion"]["category"] for lesion in (1, 2, 3)]
+    assert categories == ["LR-5", "LR-4", "LR-4"], "with growth and APHE from 20 mm: LR-5"
+
+
+def test_every_phase_of_a_date_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_date(tmp_path, "t1", [(A, 12, "HCC"), (B, 12, "HCC")], date="2025-01-10", images=True)
+    write_date(tmp_path, "t2", [(A, 12, "HCC"), (B, 15, "HCC")], date="2025-05-10", images=True)
+    paths: list[str] = []
+
+    def read(path: str, *arguments: Any, **options: Any) -> Any:
+        paths.append(Path(path).name)
+        return read_phase(path, *arguments, **options)
+
+    monkeypatch.setattr("scripts.lidia.followup.study_scans.read_phase", read)
+    run(tmp_path)
+    assert sorted(paths) == ["t1_venous.nii.gz", "t2_venous.nii.gz"]
+    assert (tmp_path / "out/P1_followup.html").read_text(encoding="utf-8").count("data:image/jpeg") == 4
 
 
 def test_merging_and_splitting(tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ from morphometry.handmade_lesions import (
     name_states,
 )
 
-from scripts.lidia.morphometry.lirads_features import FEATURES, PreviousSize, assess_growth
+from scripts.lidia.morphometry.lirads_features import FEATURES
+from scripts.lidia.morphometry.lirads_growth import PreviousSize, assess_growth
 from scripts.lidia.morphometry.lirads_thresholds import LiradsThresholds
 
 
@@ -170,7 +171,9 @@ def test_a_phase_that_does_not_reach_the_lesion_counts_as_missing() -> None:
     [
         (30.0, PreviousSize(20.0, 183), "present"),
         (29.9, PreviousSize(20.0, 100), "absent"),
-        (40.0, PreviousSize(20.0, 184), "absent"),
+        (40.0, PreviousSize(20.0, 184), "not_assessed"),
+        (29.0, PreviousSize(20.0, 184), "absent"),
+        (40.0, PreviousSize(20.0, None), "not_assessed"),
         (40.0, None, "not_assessed"),
         (40.0, PreviousSize(0.0, 90), "not_assessed"),
     ],

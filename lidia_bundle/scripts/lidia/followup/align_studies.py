@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, map_coordinates
 from scipy.signal import fftconvolve
 
-from scripts.lidia.data.read_volume import read_phase
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.followup.read_study import Study
 from scripts.lidia.geometry.grid import Grid, to_index
@@ -143,10 +142,7 @@ def _register(
     shift: NDArray[np.float64],
     settings: Mapping[str, Any],
 ) -> tuple[Alignment, Grid]:
-    fixed, moving = (
-        Volume(*read_phase(study.content.phases[phase], study.id)[:2])
-        for study, phase in zip((latest, earlier), phases, strict=True)
-    )
+    fixed, moving = (study.scans.read(phase) for study, phase in zip((latest, earlier), phases, strict=True))
     affine = moving.affine.copy()
     affine[:3, 3] -= shift
     target = make_liver_target(fixed, latest, float(settings["spacing"]))

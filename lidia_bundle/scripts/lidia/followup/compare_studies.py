@@ -8,10 +8,12 @@ from typing import Any
 from scripts.lidia.followup.align_studies import LIVER_POSITION
 from scripts.lidia.followup.comparison import MERGED, Comparison, Settings
 from scripts.lidia.followup.describe_response import describe_response
-from scripts.lidia.followup.lesion_change import describe_change, has_threshold_growth
+from scripts.lidia.followup.growth_evidence import combine_growth, update_evidence
+from scripts.lidia.followup.lesion_change import assess_threshold_growth, describe_change, to_flag
 from scripts.lidia.followup.read_study import Study
 from scripts.lidia.followup.recist import ABSENT, PRESENT
 from scripts.lidia.followup.tracks import Track
+from scripts.lidia.morphometry.lirads_finding import Finding
 
 POSITION_WARNING = (
     "{id}: lesions were matched by their position relative to the liver, without a registration ({message})"
@@ -84,20 +86,23 @@ def _describe_track(comparison: Comparison, track: Track) -> dict[str, Any]:
         })
     types = list(dict.fromkeys(entry["type"] for entry in measurements if entry["type"]))
     changes = [_describe_interval(comparison, track, number) for number in range(1, len(measurements))]
+    growth = _assess_growth(comparison, track)
+    evidence = update_evidence(comparison.studies[-1], track.instances.get(len(measurements) - 1), growth)
     return {
         "lesion": track.lesion,
         "types": types,
         "types_differ": len(types) > 1,
         "measurements": measurements,
         "changes": [change for change in changes if change is not None],
-        "threshold_growth": _find_threshold_growth(comparison, track),
+        "threshold_growth": None if growth is None else to_flag(growth),
+        **({} if evidence is None else {"lirads": evidence}),
         "merged_into": None if track.merged_into is None else track.merged_into[0],
         "split_from": None if track.split_from is None else track.split_from[0],
     }
 
 
-def _find_threshold_growth(comparison: Comparison, track: Track) -> bool | None:
-    """Checks the last date that shows a lesion against all dates before it; None if no pair can tell."""
+def _assess_growth(comparison: Comparison, track: Track) -> Finding | None:
+    """Assesses the last date that shows a lesion against all dates before it; None if there are none."""
     last = max(track.instances)
     results = []
     for number in sorted(track.instances):
@@ -105,9 +110,8 @@ def _find_threshold_growth(comparison: Comparison, track: Track) -> bool | None:
             continue
         before, after = (comparison.studies[i].sizes[track.instances[i]] for i in (number, last))
         days = comparison.compute_days(number, last)
-        results.append(has_threshold_growth(before, after, days, comparison.settings.growth))
-    decided = [result for result in results if result is not None]
-    return any(decided) if decided else None
+        results.append(assess_threshold_growth(before, after, days, comparison.settings.growth))
+    return combine_growth(results)
 
 
 def _describe_interval(comparison: Comparison, track: Track, number: int) -> dict[str, Any] | None:

@@ -36,8 +36,8 @@ def measure_contrast(study: Study, lesion: int) -> dict[str, float]:
     tissue = sample_parenchyma(content.liver, content.predicted.numbers, content.spacing)
     inside, around = (to_mm(content.affine, part.T.astype(float)) for part in (index, tissue))
     contrasts = {}
-    for phase, path in content.phases.items():
-        part = read_phase_crop(path, study.id, np.concatenate([inside, around], axis=1))
+    for phase in content.phases:
+        part = read_phase_crop(study.scans.read(phase), study.id, np.concatenate([inside, around], axis=1))
         values, liver = (hu[np.isfinite(hu)] for hu in (sample_hu(part, inside), sample_hu(part, around)))
         contrasts[phase] = float(values.mean() - np.median(liver)) if len(values) and len(liver) else math.nan
     return contrasts

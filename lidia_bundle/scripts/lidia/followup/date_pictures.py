@@ -102,7 +102,7 @@ def _draw(
     place = f"{when}, {phase or 'no image'}"
     source = ""
     if phase is not None:
-        part = read_phase_crop(study.content.phases[phase], study.id, grid.corners())
+        part = read_phase_crop(study.scans.read(phase), study.id, grid.corners())
         if part.voxels.size:
             source = encode_jpeg(resample_hu(part, grid)[:, :, 0])
     masks = (study.content.predicted.numbers, study.content.liver)

@@ -6,6 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from scripts.lidia.morphometry.lirads_finding import NOT_ASSESSED, PRESENT, Finding
+from scripts.lidia.morphometry.lirads_growth import PreviousSize, assess_growth
+
 
 class Size(NamedTuple):
     """Size of a lesion at one date.
@@ -72,11 +75,16 @@ def compute_doubling_days(before_mm3: float, after_mm3: float, days: float | Non
     return days * math.log(2) / math.log(after_mm3 / before_mm3)
 
 
-def has_threshold_growth(before: Size, after: Size, days: float | None, limits: GrowthLimits) -> bool | None:
-    """Check for threshold growth between two dates; None if the time is unknown or too long to tell."""
-    if days is None or days > limits.growth_days:
-        return None
-    return compute_percent(before.longest_mm, after.longest_mm) >= limits.growth_percent
+def assess_threshold_growth(before: Size, after: Size, days: float | None, limits: GrowthLimits) -> Finding:
+    """Assess threshold growth between two dates, see `assess_growth`."""
+    previous = PreviousSize(before.longest_mm, days)
+    share = limits.growth_percent / 100
+    return assess_growth(after.longest_mm, previous, growth=share, growth_days=limits.growth_days)
+
+
+def to_flag(growth: Finding) -> bool | None:
+    """Convert a finding to a flag; None if it cannot be assessed."""
+    return None if growth.state == NOT_ASSESSED else growth.state == PRESENT
 
 
 def describe_change(
@@ -110,7 +118,7 @@ def describe_change(
         "volume_mm3": round(after.volume_mm3 - before.volume_mm3, 1),
         "volume_percent": round(percent, 1),
         "doubling_days": None if doubling is None else round(doubling, 1),
-        "threshold_growth": has_threshold_growth(before, after, days, growth),
+        "threshold_growth": to_flag(assess_threshold_growth(before, after, days, growth)),
         "exceeds_repeatability": bool(real),
     }
 

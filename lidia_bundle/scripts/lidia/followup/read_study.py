@@ -14,6 +14,7 @@ import numpy as np
 from scripts.lidia.components import Component
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.followup.lesion_change import Size
+from scripts.lidia.followup.study_scans import StudyScans
 from scripts.lidia.geometry.grid import Grid
 from scripts.lidia.inference.result_files import VOLUMES, hash_input, result_files
 from scripts.lidia.morphometry.lesion_axes import measure_axes_mm
@@ -34,6 +35,7 @@ class Study(NamedTuple):
         content: volumes in RAS order, cut to the liver, and the content of `ID.json`; its `phases` are the
             images that can be read.
         grid: whole grid of the result files.
+        scans: the images in memory.
         sizes: size of each lesion by its number.
         warnings: remarks on this date, as text.
         is_synthetic: whether the datalist calls the images synthetic.
@@ -45,6 +47,7 @@ class Study(NamedTuple):
     date: date | None
     content: Patient
     grid: Grid
+    scans: StudyScans
     sizes: dict[int, Size]
     warnings: list[str]
     is_synthetic: bool = False
@@ -152,8 +155,9 @@ def read_study(header: StudyHeader) -> Study:
         warnings.append("the date of the scan is unknown: no doubling time and no threshold growth")
     synthetic = bool(header.item.get("synthetic"))
     grid = Grid(np.asarray(image.affine, dtype=np.float64), image.shape)
+    scans = StudyScans(phases, header.id)
     return Study(
-        header.id, header.path, header.patient, header.date, content, grid, sizes, warnings, synthetic
+        header.id, header.path, header.patient, header.date, content, grid, scans, sizes, warnings, synthetic
     )
 
 

@@ -118,12 +118,14 @@ def _write_objects(
 
 
 def _add_tracking(record: Mapping[str, Any], number: int, study: Study) -> list[dict[str, Any]]:
-    """Add tracking identifiers and the short axis to the lesions of a date."""
+    """Add tracking identifiers, the short axis and at the latest date growth to the lesions of a date."""
     tracked = {}
     for lesion in record["lesions"]:
         instance = lesion["measurements"][number]["instance"]
         if instance is not None:
             tracked[instance] = {key: lesion[key] for key in ("tracking_id", "tracking_uid")}
+            if number == len(lesion["measurements"]) - 1 and "lirads" in lesion:
+                tracked[instance]["lirads"] = lesion["lirads"]  # with its growth
     return [
         {
             **row,

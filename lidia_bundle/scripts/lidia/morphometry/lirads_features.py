@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,7 +18,8 @@ from scripts.lidia.morphometry.lirads_enhancement import (
     assess_washout,
     explain_missing,
 )
-from scripts.lidia.morphometry.lirads_finding import ABSENT, NOT_ASSESSED, PRESENT, Finding, combine
+from scripts.lidia.morphometry.lirads_finding import combine
+from scripts.lidia.morphometry.lirads_growth import assess_growth
 from scripts.lidia.morphometry.lirads_thresholds import LiradsThresholds
 from scripts.lidia.morphometry.zone_attenuation import measure_phase
 from scripts.lidia.vocabulary import PHASES
@@ -38,15 +39,6 @@ TARGETOID = ("rim_aphe", "peripheral_washout", "delayed_central_enhancement")
 """Features of a targetoid mass on CT (LR-M)."""
 
 
-class PreviousSize(NamedTuple):
-    """Size of the same lesion in an earlier scan."""
-
-    diameter_mm: float
-    """Longest diameter."""
-    days: int
-    """Days between the scans."""
-
-
 def measure_lirads(
     hu: Mapping[str, NDArray[np.floating]],
     lesion: ArrayLike,
@@ -55,10 +47,9 @@ def measure_lirads(
     spacing: Sequence[float],
     *,
     diameter_mm: float,
-    previous: PreviousSize | None = None,
     limits: LiradsThresholds | None = None,
 ) -> dict[str, Any]:
-    """Measure the LI-RADS evidence of one lesion.
+    """Measure the LI-RADS evidence of one lesion in one scan; growth needs a comparison with an earlier one.
 
     Args:
         hu: (X, Y, Z) by phase on the grid of the masks, NaN outside the scan.
@@ -67,7 +58,6 @@ def measure_lirads(
         liver: (X, Y, Z), true inside the liver.
         spacing: mm per voxel along X, Y, Z.
         diameter_mm: longest diameter of the lesion.
-        previous: its size in an earlier scan.
         limits: thresholds.
 
     Returns:
@@ -92,7 +82,7 @@ def measure_lirads(
         "peripheral_washout": combine([pattern.peripheral for pattern in washout.values()]),
         "enhancing_capsule": combine(list(capsule.values())),
         "delayed_central_enhancement": assess_central_enhancement(phases, zones, limits, missing),
-        "threshold_growth": assess_growth(diameter_mm, previous, limits),
+        "threshold_growth": assess_growth(diameter_mm, None),
         "enhancement": assess_enhancement(phases, zones, limits),
     }
     return {
@@ -105,28 +95,6 @@ def measure_lirads(
             "enhancing_capsule": {phase: finding.state for phase, finding in capsule.items()},
         },
     }
-
-
-def assess_growth(
-    diameter_mm: float, previous: PreviousSize | None, limits: LiradsThresholds | None = None
-) -> Finding:
-    """Assess threshold growth: the longest diameter grew by at least 50 % in at most 6 months.
-
-    Args:
-        diameter_mm: longest diameter.
-        previous: the lesion's size in the earlier scan, None if there is none.
-        limits: thresholds.
-    """
-    limits = limits or LiradsThresholds()
-    if previous is None:
-        return Finding(NOT_ASSESSED, "no earlier scan")
-    if previous.diameter_mm <= 0 or previous.days <= 0:
-        return Finding(NOT_ASSESSED, "the earlier scan has no size or no date")
-    growth = diameter_mm / previous.diameter_mm - 1
-    if growth >= limits.growth and previous.days > limits.growth_days:
-        reason = f"the earlier scan is {previous.days} days old"
-        return Finding(ABSENT, reason, "", growth, limits.growth)
-    return Finding(PRESENT if growth >= limits.growth else ABSENT, "", "", growth, limits.growth)
 
 
 def _list_attenuation(phases: Phases, zones: LesionZones) -> dict[str, dict[str, float]]:

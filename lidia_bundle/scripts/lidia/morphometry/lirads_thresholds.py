@@ -11,7 +11,8 @@ class LiradsThresholds(NamedTuple):
     """Thresholds that turn the words of LI-RADS into measurements.
 
     CT/MRI LI-RADS v2018 (American College of Radiology, core document, 2018) defines its features for the
-    eye of a radiologist ("unequivocally", "in whole or in part") and gives numbers only for size and growth.
+    eye of a radiologist ("unequivocally", "in whole or in part") and gives numbers only for size and growth
+    (see `assess_growth`).
     `washout_ratio` is that of Liu et al., AJR 2013;200:84-89 (attenuation of liver over that of HCC, 1.07).
     The other values are choices of this project, set on phantoms with seed 1001 (docs/lirads.md).
 
@@ -34,8 +35,6 @@ class LiradsThresholds(NamedTuple):
         noise_factor: a value is uncertain within this number of standard errors.
         rim_radius_mm: least depth of a lesion in which rim and centre can be told apart.
         capsule_radius_mm: the same for capsule and lesion.
-        growth: relative growth of the longest diameter from which there is threshold growth (LI-RADS: 50 %).
-        growth_days: longest interval of threshold growth (LI-RADS: 6 months).
     """
 
     hyperenhancement_hu: float = 10.0
@@ -55,5 +54,3 @@ class LiradsThresholds(NamedTuple):
     noise_factor: float = 1.64
     rim_radius_mm: float = 4.0
     capsule_radius_mm: float = 6.0
-    growth: float = 0.5
-    growth_days: int = 183
