@@ -33,6 +33,9 @@ PROBABILITIES: dict[str, Code] = {
     "malignant": codes.DCM.ProbabilityOfCancer,
     "benign": Code("p_benign", OWN_SCHEME, "Probability of a benign lesion"),
 }
+EXISTENCE = Code("p_existence", OWN_SCHEME, "Probability that the lesion exists")
+OPERATING_POINT = Code("operating_point", OWN_SCHEME, "Operating point of lesion detection")
+POINTS = {name: Code(name, OWN_SCHEME, name) for name in ("sensitive", "balanced", "specific")}
 CALIBRATED = Code("calibrated", OWN_SCHEME, "Probabilities are calibrated")
 YES, NO = codes.SCT.Yes, codes.SCT.No
 

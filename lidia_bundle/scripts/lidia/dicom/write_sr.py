@@ -45,6 +45,8 @@ def make_report(
             _make_measure(codes.LONG_AXIS, record["diameter_mm"], codes.MM),
             *_make_probability_measures(record["probabilities"]),
         ]
+        if "existence" in record:
+            measures.append(_make_measure(codes.EXISTENCE, record["existence"], codes.NO_UNITS))
         if "short_mm" in record:
             measures.insert(2, _make_measure(codes.SHORT_AXIS, record["short_mm"], codes.MM))
         kind, segment = codes.TYPES[record["type"]], get_segment_number(record)
@@ -91,10 +93,18 @@ def _make_patient_group(
         finding_sites=[sr.FindingSite(codes.LIVER)],
         algorithm_id=sr.AlgorithmIdentification(NAME, origin.version, parameters=parameters),
         measurements=_make_probability_measures(scores),
-        qualitative_evaluations=[
-            sr.QualitativeEvaluation(codes.CALIBRATED, codes.YES if result["calibrated"] else codes.NO)
-        ],
+        qualitative_evaluations=_make_patient_evaluations(result),
     )
+
+
+def _make_patient_evaluations(result: Mapping[str, Any]) -> list[sr.QualitativeEvaluation]:
+    evaluations = [
+        sr.QualitativeEvaluation(codes.CALIBRATED, codes.YES if result["calibrated"] else codes.NO)
+    ]
+    point = (result.get("operating_point") or {}).get("name")
+    if point is not None:
+        evaluations.append(sr.QualitativeEvaluation(codes.OPERATING_POINT, codes.POINTS[point]))
+    return evaluations
 
 
 def _make_region_group(

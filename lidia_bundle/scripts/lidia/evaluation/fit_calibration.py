@@ -11,8 +11,11 @@ import numpy as np
 from ignite.engine import Engine, Events
 
 from scripts.lidia.atomic import write_json
+from scripts.lidia.evaluation.detection_table import DetectionTable
+from scripts.lidia.evaluation.fit_lesions import fit_lesions
 from scripts.lidia.evaluation.patient_metrics import PatientRows, PatientScores
 from scripts.lidia.evaluation.phase_subset_scores import SubsetScores
+from scripts.lidia.metrics.lesion_points import SENSITIVE_FALSE, SPECIFIC_FALSE
 from scripts.lidia.metrics.operating_points import OperatingPoint, choose_operating_point
 from scripts.lidia.metrics.platt_scaling import (
     Calibration,
@@ -63,6 +66,8 @@ class FitCalibration:
         path: `calibration.json`.
         weights: file or files of the weights in use.
         subsets: scores of phase subsets on some of the patients; None omits them.
+        sensitive_false: largest number of false lesions per patient of the sensitive operating point.
+        specific_false: largest number of false lesions per patient of the specific operating point.
     """
 
     def __init__(
@@ -72,8 +77,11 @@ class FitCalibration:
         path: str,
         weights: str | Sequence[str],
         subsets: SubsetScores | None = None,
+        sensitive_false: float = SENSITIVE_FALSE,
+        specific_false: float = SPECIFIC_FALSE,
     ) -> None:
         self.scores, self.path, self.weights, self.subsets = scores, Path(path), weights, subsets
+        self.limits = {"sensitive_false": sensitive_false, "specific_false": specific_false}
 
     def attach(self, engine: Engine) -> None:
         """Fits when the evaluation is completed."""
@@ -86,6 +94,9 @@ class FitCalibration:
             return
         present = self.scores.protocol.present_mm3
         fitted = fit_calibration(rows, present)
+        candidates = DetectionTable(rows.ids, rows.detections)
+        lesions = fit_lesions(candidates, self.scores.protocol.counted_mm3, **self.limits)
+        without = [name for name in NAMES if name not in fitted.lines]
         content: dict[str, Any] = {
             "method": "platt",
             "weights_sha256": fingerprint_weights(self.weights),
@@ -93,7 +104,8 @@ class FitCalibration:
             "lines": {name: list(line) for name, line in fitted.lines.items()},
             "spreads": {name: list(spread) for name, spread in fitted.spreads.items()},
             "points": {name: list(point) for name, point in fitted.points.items()},
-            "without": [name for name in NAMES if name not in fitted.lines],
+            "without": without if lesions else [*without, "existence"],
+            **lesions,
         }
         if self.subsets is not None:
             content["subsets"] = self.subsets.compute_areas(rows, present)

@@ -78,11 +78,12 @@ def render_lesion_cards(
     ]
     lines = []
     for name in order[MAX_PICTURED:]:
-        volume, diameter = rows[name]["volume_mm3"] / 1000, rows[name]["diameter_mm"]
-        sizes = (format_number(volume, 2), format_number(diameter, 0))
+        row = rows[name]
+        volume, diameter = row["volume_mm3"] / 1000, row["diameter_mm"]
+        sizes = (format_number(volume, 2), format_number(diameter, 0), format_number(row.get("existence"), 2))
         lines.append((name, render_name(str(rows[name]["type"])), *sizes))
-    head = ("no.", "type", "ml", "mm")
-    smaller = render_table(head, lines, numbers=(2, 3), label="Smaller lesions", style="tight")
+    head = ("no.", "type", "ml", "mm", "exists")
+    smaller = render_table(head, lines, numbers=(2, 3, 4), label="Smaller lesions", style="tight")
     missed = _list_missed(patient, layout, scans)
     return render_template("lesions", cards=cards, smaller=smaller if lines else "", missed=missed)
 
@@ -112,6 +113,8 @@ def _make_card(
         "Volume": f"{format_number(row['volume_mm3'] / 1000, 2)} ml",
         "Location": locations.describe(row),
     }
+    if "existence" in row:
+        facts["Probability that it exists"] = format_number(row["existence"], 2)
     card: dict[str, Any] = {
         "number": name,
         "type": render_name(kind),

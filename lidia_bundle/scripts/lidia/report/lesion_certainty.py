@@ -1,0 +1,37 @@
+"""Describe the certainty of lesions on the page of a patient: the operating point and its rates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from scripts.lidia.report.probability_bars import format_number, get_mapping, to_finite
+
+
+def describe_operating_point(result: Mapping[str, Any]) -> list[str]:
+    """Describe the operating point in sentences; empty for results without one.
+
+    Args:
+        result: content of `ID.json`.
+    """
+    point = get_mapping(result, "operating_point")
+    threshold = to_finite(point.get("threshold"))
+    if not point.get("name") or threshold is None:
+        return []
+    sentences = [
+        f"Operating point: {point['name']}. Lesions are reported if the probability that they exist is at "
+        f"least {format_number(threshold, 2)}."
+    ]
+    rates = get_mapping(point, "rates")
+    sensitivity, false = to_finite(rates.get("sensitivity")), to_finite(rates.get("false_per_patient"))
+    if sensitivity is not None and false is not None:
+        sentences.append(
+            f"On the calibration patients this finds {sensitivity:.0%} of the lesions of at least 6 mm, with "
+            f"{false:.2f} false lesions per patient."
+        )
+    if point.get("calibrated") is not True:
+        sentences.append(
+            "The probability that a lesion exists is not calibrated: it is the network's largest lesion "
+            "probability."
+        )
+    return sentences

@@ -1,0 +1,116 @@
+"""Existence and operating points: fitted on an evaluation, read back, used by inference."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from monai.data import MetaTensor
+
+from scripts.lidia.evaluation.detection_table import DETECTION_COLUMNS, DetectionTable
+from scripts.lidia.evaluation.fit_calibration import FitCalibration
+from scripts.lidia.evaluation.patient_metrics import PatientRows, PatientScores
+from scripts.lidia.inference.calibration import CalibrationFile, get_lesion_calibration, get_lesion_points
+from scripts.lidia.inference.postprocessing import Diagnosed
+from scripts.lidia.postprocess.lesion_existence import compute_existence
+from scripts.lidia.vocabulary import CLASSES, LESION_TYPES, LIVER
+
+UNCALIBRATED = {"sensitive": 0.4, "balanced": 0.7, "specific": 0.9}
+
+
+def make_pair(candidate: int, truth: int, peak: float, kind: int = 2, true_kind: int = 2) -> np.ndarray:
+    """A pair of 1 ml lesions; all of the candidate's probability is on its type."""
+    row = dict.fromkeys(DETECTION_COLUMNS, 0.0)
+    row |= {"candidate": candidate, "truth": truth, "dice": 0.8 * bool(candidate and truth)}
+    row |= {"existence": peak, "peak": peak, "mean": peak * 0.8, "volume_mm3": 1000.0, "type": kind}
+    row |= {"true_volume_mm3": 1000.0 if truth else np.nan, "true_type": true_kind if truth else 0}
+    row[f"p_{LESION_TYPES[kind - 2]}"] = peak * 0.8
+    return np.array([row[name] for name in DETECTION_COLUMNS])
+
+
+def make_rows(patients: int = 60) -> PatientRows:
+    """Each patient has two true lesions (one of them found) and one false candidate of a lower peak."""
+    rng, detections = np.random.default_rng(0), []
+    ids = [f"{number:03}" for number in range(patients)]
+    for name in ids:
+        detections += [
+            (name, make_pair(1, 1, rng.uniform(0.6, 1.0))),
+            (name, make_pair(2, 0, rng.uniform(0.2, 0.7))),
+            (name, make_pair(0, 2, np.nan)),
+        ]
+    columns = {key: np.zeros(patients) for key in PatientScores().names}
+    columns["mm3_HCC"][::2], columns["livermax_HCC"] = 900.0, rng.random(patients)
+    return PatientRows(ids, columns, [], detections)
+
+
+class Measured(PatientScores):
+    """Scores whose patients are at hand."""
+
+    def rows(self) -> PatientRows:
+        return make_rows()
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> CalibrationFile:
+    weights, path = tmp_path / "model.pt", tmp_path / "calibration.json"
+    weights.write_bytes(b"weights")
+    FitCalibration(scores=Measured(), path=str(path), weights=str(weights))(None)
+    return CalibrationFile(str(path), str(weights))
+
+
+def test_a_calibrated_probability_matches_the_share_that_exists(stored: CalibrationFile) -> None:
+    lesions, rows = get_lesion_calibration(stored), make_rows()
+    assert lesions is not None
+    table = DetectionTable(rows.ids, rows.detections)
+    index, exists = table.find_candidates()
+    assert len(index) == 120 and exists.sum() == 60
+    existence = table.compute_existence(lesions.existence)[index]
+    assert existence.mean() == pytest.approx(0.5, abs=1e-6), "a fit with intercept keeps the prevalence"
+    assert (
+        existence[exists].mean() > 0.8 and (np.diff(existence[np.argsort(table["peak"][index])]) >= 0).all()
+    )
+
+
+def test_the_rates_of_the_points_are_those_of_the_patients(stored: CalibrationFile) -> None:
+    content = json.loads(Path(stored.path).read_text())
+    lesions = get_lesion_calibration(stored)
+    assert lesions is not None and content["candidates"] == 120 and "existence" not in content["without"]
+    specific, balanced, sensitive = (lesions.points[name] for name in ("specific", "balanced", "sensitive"))
+    assert specific.threshold >= balanced.threshold >= sensitive.threshold
+    assert specific.false_per_patient <= 0.05 and sensitive.sensitivity == 0.5
+    table = DetectionTable(make_rows().ids, make_rows().detections)
+    scores = table.compute_existence(lesions.existence)
+    reported = (table["candidate"] > 0) & (scores >= balanced.threshold)
+    assert balanced.sensitivity == pytest.approx((reported & (table["truth"] > 0)).sum() / 120)
+    assert balanced.false_per_patient == pytest.approx((reported & (table["truth"] == 0)).sum() / 60)
+
+
+def test_inference_uses_model_and_threshold(stored: CalibrationFile) -> None:
+    maps = np.zeros((len(CLASSES), 30, 16, 16), np.float32)
+    maps[LIVER] = 1
+    for start, peak in ((4, 0.95), (18, 0.45)):
+        box = (slice(start, start + 5), slice(5, 10), slice(5, 10))
+        maps[(2, *box)], maps[(LIVER, *box)] = peak, 1 - peak
+    data = {"id": "a", "pred": MetaTensor(maps, affine=np.diag([2.0, 2, 2, 1]))}
+    lesions = get_lesion_calibration(stored)
+    assert lesions is not None
+    expected = compute_existence([0.95, 0.45], [0.95, 0.45], [1000.0, 1000.0], lesions.existence)
+    options = {"faint_threshold": 0.2, "lesion_points": UNCALIBRATED, "keep_candidates": True}
+    output = Diagnosed(calibration=stored, operating_point="balanced", **options)(data)
+    point = output["result"]["operating_point"]
+    assert point["calibrated"] and point["threshold"] == lesions.points["balanced"].threshold
+    assert point["rates"]["sensitivity"] == lesions.points["balanced"].sensitivity
+    assert [entry["existence"] for entry in output["result"]["lesions"]] == pytest.approx(expected[:1])
+    assert len(output["diagnosis"].candidates.records) == 2
+    plain = Diagnosed(operating_point="sensitive", **options)(data)["result"]
+    assert plain["operating_point"] == {"name": "sensitive", "threshold": 0.4, "calibrated": False}
+    assert [entry["existence"] for entry in plain["lesions"]] == pytest.approx([0.95, 0.45])
+    with pytest.raises(ValueError, match="operating_point"):
+        Diagnosed(operating_point="loud", **options)(data)
+
+
+def test_other_weights_fall_back_to_the_uncalibrated_points(stored: CalibrationFile) -> None:
+    Path(str(stored.weights)).write_bytes(b"other weights")
+    assert get_lesion_points(stored, UNCALIBRATED) == UNCALIBRATED
