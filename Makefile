@@ -13,7 +13,7 @@ LOCKED := --require-hashes --no-deps
 export LIDIA_REAL_CT ?= $(abspath $(wildcard ../shared/data))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench bench-quick bench-flames study study-pages study-quick label label-test browser browser-test test zoo release wheel lock sbom audit lint clean
+.PHONY: help demo bench bench-quick bench-flames study study-pages study-quick label label-test browser browser-test test zoo hub release wheel lock sbom audit lint clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -159,6 +159,10 @@ test: .venv/.dev  ## the test suite, one process a core
 
 zoo: .venv/.dev  ## the MONAI model zoo's own checks on the bundle
 	$(RUN) -m pytest tests/zoo
+
+HUB_REPO := OWNER/lidia_bundle
+hub: .venv/.dev  ## the bundle as a folder for the Hugging Face Hub; HUB_REPO=OWNER/NAME
+	@$(RUN) hub.py --repo $(HUB_REPO)
 
 release: .venv/bin/python  ## the bundle as one zip for monai.bundle.download, and its SHA-256
 	$(RUN) release.py
