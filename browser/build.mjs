@@ -30,7 +30,7 @@ copyFileSync(model, join(output, "lidia.onnx"));
 copyFileSync(settings, join(output, "settings.json"));
 copyPhantom();
 writeLicenses();
-writeServiceWorker();
+await writeServiceWorker();
 
 /** Copies the patient with all phases and most lesion types, and writes the names of the phases. */
 function copyPhantom() {
@@ -60,15 +60,20 @@ function writeLicenses() {
 }
 
 /** Writes the service worker with the names and the hash of all files. */
-function writeServiceWorker() {
+async function writeServiceWorker() {
     const files = readdirSync(output, { recursive: true, withFileTypes: true })
         .filter((entry) => entry.isFile())
         .map((entry) => join(entry.parentPath, entry.name).slice(output.length + 1).replaceAll("\\", "/"))
         .sort();
     const hash = createHash("sha256");
     for (const file of files) hash.update(file).update(readFileSync(join(output, file)));
-    const code = readFileSync(source("service_worker.js"), "utf8")
-        .replaceAll("VERSION}", `${hash.digest("hex").slice(0, 16)}}`)
-        .replace("cache.addAll(FILES)", `cache.addAll(${JSON.stringify(["./", ...files])})`);
-    writeFileSync(join(output, "service_worker.js"), code);
+    await build({
+        ...options,
+        entryPoints: [source("service_worker.js")],
+        outfile: join(output, "service_worker.js"),
+        define: {
+            FILES: JSON.stringify(["./", ...files]),
+            VERSION: JSON.stringify(hash.digest("hex").slice(0, 16)),
+        },
+    });
 }

@@ -6,13 +6,15 @@ import { columnNorms, multiply, invert, shiftAffine } from "./affine.js";
 import { boxShape, count, findBox, widenBox } from "./volume.js";
 
 /** Box of the network's grid that contains liver and lesions, with the margin of the diagnosis. */
-function examinedBox(maps, box, shape, spacing, channels, reachMm) {
+function examinedBox(maps, box, shape, spacing, channels, { reach_mm: reachMm, lesion_threshold }) {
     const inner = boxShape(box);
     const voxels = count(inner);
-    const marks = new Uint8Array(voxels);
+    const sums = new Float32Array(voxels);
     for (let p = 1; p < channels; p++) {
-        for (let i = 0; i < voxels; i++) if (!(maps[p * voxels + i] <= maps[i])) marks[i] = 1;
+        for (let i = 0; i < voxels; i++) sums[i] += maps[p * voxels + i];
     }
+    const limit = Math.min(lesion_threshold, 0.5);
+    const marks = Uint8Array.from(sums, (sum) => (sum < limit ? 0 : 1));
     const found = findBox(marks, inner, (value) => value !== 0);
     const placed = found ? found.map((side, axis) => side.map((end) => end + box[axis][0])) : [[0, 1], [0, 1], [0, 1]];
     return widenBox(placed, spacing.map((step) => 1 + Math.ceil(reachMm / step)), shape);
@@ -43,9 +45,9 @@ export class NativeMaps {
      * @param grid {affine, shape} of the network
      * @param native {affine, shape} of the file
      */
-    constructor(maps, box, grid, native, { classes, reach_mm }) {
-        this.channels = classes.length;
-        const examined = examinedBox(maps, box, grid.shape, columnNorms(grid.affine), this.channels, reach_mm);
+    constructor(maps, box, grid, native, settings) {
+        this.channels = settings.classes.length;
+        const examined = examinedBox(maps, box, grid.shape, columnNorms(grid.affine), this.channels, settings);
         this.part = this.cropMaps(maps, box, examined);
         this.partShape = boxShape(examined);
         this.box = transferBox(examined, multiply(invert(native.affine), grid.affine), native.shape);

@@ -13,7 +13,7 @@ function makeBar(name, value, colour) {
     const row = element("div", undefined, { class: "bar" });
     const track = element("span", undefined, { class: "track" });
     const fill = element("span", undefined, { class: "fill" });
-    fill.style.width = percent(value);
+    fill.style.width = `${100 * value}%`;
     fill.style.background = colour;
     track.append(fill);
     row.append(element("span", name, { class: "name" }), track, element("span", percent(value), { class: "value" }));

@@ -12,7 +12,7 @@ export class Viewer {
     }
 
     async start() {
-        this.niivue = new Niivue({ backColor: [0, 0, 0, 1], crosshairWidth: 0.5, logLevel: "error", isOrientCube: false });
+        this.niivue = new Niivue({ isRadiologicalConvention: true, backColor: [0, 0, 0, 1], crosshairWidth: 0.5, logLevel: "error", isOrientCube: false });
         await this.niivue.attachToCanvas(this.canvas);
         this.niivue.setSliceType(this.niivue.sliceTypeMultiplanar);
         // Labels are not mixed at their borders
@@ -38,7 +38,7 @@ export class Viewer {
             map.R.push(r);
             map.G.push(g);
             map.B.push(b);
-            map.A.push(n === 0 ? 64 : 160);
+            map.A.push(255);
             map.I.push(n + 1);
             map.labels.push(name);
         });

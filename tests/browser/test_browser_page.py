@@ -85,6 +85,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         with browser(tmp_path_factory.mktemp("profile"), *WEBGL) as window:
+            window.driver.set_script_timeout(LIMIT_S)
             yield Page(window, server)
     finally:
         server.shutdown()
@@ -148,6 +149,8 @@ def test_the_phantom_s_answer_is_that_of_inference(page: Page, tmp_path: Path) -
 
 
 def test_it_works_without_a_server_and_with_one_phase(page: Page, tmp_path: Path) -> None:
+    page.window.driver.get(page.address)
+    page.wait("ready")
     ready = "return navigator.serviceWorker.ready.then((worker) => worker.active.state)"
     assert page.window.run(ready) in ("activating", "activated")
     page.server.shutdown()
