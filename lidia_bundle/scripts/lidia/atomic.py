@@ -37,7 +37,7 @@ def write_atomically(path: str | os.PathLike[str], *, sync: bool = True) -> Iter
     try:
         yield temporary
         if sync:
-            with temporary.open("rb") as file:
+            with temporary.open("r+b") as file:  # Windows flushes only what is open for writing
                 os.fsync(file.fileno())
         temporary.replace(path)
     finally:
