@@ -11,6 +11,7 @@ from monai.data import MetaTensor
 
 from scripts.lidia.evaluation.detection_table import DETECTION_COLUMNS, DetectionTable
 from scripts.lidia.evaluation.fit_calibration import FitCalibration
+from scripts.lidia.evaluation.fit_type_sets import fit_type_sets, measure_type_sets
 from scripts.lidia.evaluation.patient_metrics import PatientRows, PatientScores
 from scripts.lidia.inference.calibration import CalibrationFile, get_lesion_calibration, get_lesion_points
 from scripts.lidia.inference.postprocessing import Diagnosed
@@ -114,3 +115,28 @@ def test_inference_uses_model_and_threshold(stored: CalibrationFile) -> None:
 def test_other_weights_fall_back_to_the_uncalibrated_points(stored: CalibrationFile) -> None:
     Path(str(stored.weights)).write_bytes(b"other weights")
     assert get_lesion_points(stored, UNCALIBRATED) == UNCALIBRATED
+
+
+def test_sets_of_types_are_fitted_read_and_measured(stored: CalibrationFile) -> None:
+    lesions = get_lesion_calibration(stored)
+    assert lesions is not None and lesions.sets is not None
+    sets, every_type_but_hcc = lesions.sets, list(LESION_TYPES[1:])
+    # all of a true HCC's probability is on HCC, so its threshold is 1; other types have no calibration lesion
+    shares = dict.fromkeys(LESION_TYPES, 0.1) | {"HCC": 0.4}
+    assert sets.predict_lesion(shares, ("venous",), 0.9) == every_type_but_hcc
+    assert sets.lesions["any"]["HCC"].cases == 60 and sets.patients["any"]["HCC"].cases == 30
+    metrics = measure_type_sets(make_rows(), 113.0, sets, 0.9)
+    assert metrics["lesion_set_coverage"]["value"] == 1 and metrics["lesion_set_size"]["value"] == 8
+    assert 0.85 <= metrics["patient_set_coverage"]["value"] <= 0.97
+    assert metrics["patient_set_coverage_HCC"]["n"] == 30 and metrics["patient_set_coverage_ICC"]["n"] == 0
+    with pytest.raises(ValueError, match=r"coverage is 0\.5"):
+        sets.predict_patient(shares, (), 0.5)
+
+
+def test_hidden_phases_give_thresholds_of_their_own() -> None:
+    rows = make_rows()
+    rows.columns["phases"][:] = 15
+    hidden = make_rows()._replace(columns={**rows.columns, "phases": np.full(60, 4.0)})
+    content = fit_type_sets(rows, {"venous": hidden}, 113.0, (0.8, 0.9))
+    assert set(content["lesions"]) == {"any", "nc+arterial+venous+delayed", "venous"}
+    assert content["lesions"]["venous"]["HCC"]["cases"] == content["lesions"]["any"]["HCC"]["cases"] == 60

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from scripts.lidia.atomic import write_atomically, write_json
 from scripts.lidia.evaluation.detection_table import DETECTION_COLUMNS, DetectionTable, format_pair
+from scripts.lidia.evaluation.fit_type_sets import measure_type_sets
 from scripts.lidia.evaluation.froc_files import (
     FROC_COLUMNS,
     draw_froc,
@@ -99,13 +100,16 @@ def write_evaluation(
     """
     folder = Path(folder)
     summary = scores.summary(draws, seed)
-    metrics = make_report(summary, rows, scores.protocol.present_mm3, scores.calibration)
+    present = scores.protocol.present_mm3
+    metrics = make_report(summary, rows, present, scores.calibration)
     candidates = DetectionTable(rows.ids, rows.detections)
     detections, weights = (
         candidates.collect_detections(scores.protocol.counted_mm3),
         draw_patients(len(rows.ids), draws, seed),
     )
     metrics |= measure_froc(detections, weights) | measure_existence(candidates, weights)
+    if scores.type_sets is not None:
+        metrics |= measure_type_sets(rows, present, scores.type_sets, scores.coverage)
     write_json(folder / "metrics.json", metrics)
     write_table(folder / "patients.csv", make_patient_rows(rows))
     lesions = ({"id": name, **to_csv_row(line)} for name, line in rows.lesions)
@@ -116,7 +120,6 @@ def write_evaluation(
     write_table(folder / "froc.csv", format_froc(curve), FROC_COLUMNS)
     draw_froc(folder / "froc.png", curve, scores.lesion_points)
     draw_confusion(folder / "confusion.png", count_confusion(rows))
-    present = scores.protocol.present_mm3
     draw_reliability(folder / "reliability.png", rows, present, scores.calibration)
     if scores.calibration is not None and scores.calibration.points:
         triage = format_triage(rows, present, scores.calibration)
@@ -255,6 +258,7 @@ OTHER_ROWS = (
     *(("one to one, IoU 0.1: precision", "precision_iou10"), ("  sensitivity", "sensitivity_iou10")),
     *(("one to one, IoU 0.5: precision", "precision_iou50"), ("  sensitivity", "sensitivity_iou50")),
     *(("FROC score", "froc"), ("  sensitivity at 1 false a patient", "sensitivity_at_1_false")),
+    *(("sets of types: lesions, coverage", "lesion_set_coverage"), ("  mean size", "lesion_set_size")),
     *(("existence: calibration error", "existence_ece"), ("  Brier skill", "existence_brier_skill")),
     *(("Dice of all lesions", "dice"), ("Dice of the liver", "liver_dice")),
     *(("expected calibration error", "ece"), ("Brier skill", "brier_skill")),

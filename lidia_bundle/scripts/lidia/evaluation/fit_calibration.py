@@ -13,8 +13,10 @@ from ignite.engine import Engine, Events
 from scripts.lidia.atomic import write_json
 from scripts.lidia.evaluation.detection_table import DetectionTable
 from scripts.lidia.evaluation.fit_lesions import fit_lesions
+from scripts.lidia.evaluation.fit_type_sets import fit_type_sets
 from scripts.lidia.evaluation.patient_metrics import PatientRows, PatientScores
 from scripts.lidia.evaluation.phase_subset_scores import SubsetScores
+from scripts.lidia.metrics.conformal import COVERAGES
 from scripts.lidia.metrics.lesion_points import SENSITIVE_FALSE, SPECIFIC_FALSE
 from scripts.lidia.metrics.operating_points import OperatingPoint, choose_operating_point
 from scripts.lidia.metrics.platt_scaling import (
@@ -68,6 +70,7 @@ class FitCalibration:
         subsets: scores of phase subsets on some of the patients; None omits them.
         sensitive_false: largest number of false lesions per patient of the sensitive operating point.
         specific_false: largest number of false lesions per patient of the specific operating point.
+        coverages: coverages of the sets of types.
     """
 
     def __init__(
@@ -79,7 +82,9 @@ class FitCalibration:
         subsets: SubsetScores | None = None,
         sensitive_false: float = SENSITIVE_FALSE,
         specific_false: float = SPECIFIC_FALSE,
+        coverages: Sequence[float] = COVERAGES,
     ) -> None:
+        self.coverages = tuple(coverages)
         self.scores, self.path, self.weights, self.subsets = scores, Path(path), weights, subsets
         self.limits = {"sensitive_false": sensitive_false, "specific_false": specific_false}
 
@@ -90,6 +95,7 @@ class FitCalibration:
     def __call__(self, engine: Engine) -> None:
         """Fits the calibration and writes the file."""
         rows = self.scores.rows()
+        subset_rows = {} if self.subsets is None else self.subsets.collect_rows()
         if idist.get_rank():
             return
         present = self.scores.protocol.present_mm3
@@ -107,6 +113,8 @@ class FitCalibration:
             "without": without if lesions else [*without, "existence"],
             **lesions,
         }
+        if lesions:
+            content["conformal"] = fit_type_sets(rows, subset_rows, present, self.coverages)
         if self.subsets is not None:
             content["subsets"] = self.subsets.compute_areas(rows, present)
         write_json(self.path, content, indent=4)

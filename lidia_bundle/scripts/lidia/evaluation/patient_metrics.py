@@ -22,16 +22,23 @@ from scripts.lidia.evaluation.patient_volumes import (
     get_candidates,
     read_native_grid,
     split_label,
+    to_prediction,
 )
-from scripts.lidia.inference.calibration import CalibrationSource, get_calibration, get_lesion_points
+from scripts.lidia.inference.calibration import (
+    CalibrationSource,
+    get_calibration,
+    get_lesion_calibration,
+    get_lesion_points,
+)
 from scripts.lidia.inference.case_evaluator import CohortEvaluator, to_case_error
+from scripts.lidia.inference.type_sets import TypeSets
 from scripts.lidia.metrics.cohort_metrics import Summary, summarise_cohort
 from scripts.lidia.metrics.detection_pairs import pair_detections
 from scripts.lidia.metrics.intervals import draw_patients
 from scripts.lidia.metrics.lesion_matching import find_lesions
 from scripts.lidia.metrics.patient_rows import SCORES, Prediction, Protocol, measure_patient
 from scripts.lidia.metrics.platt_scaling import Calibration
-from scripts.lidia.postprocess.diagnosis import Diagnosis, diagnose
+from scripts.lidia.postprocess.diagnosis import diagnose
 from scripts.lidia.runtime.distributed import gather_rows, gather_strings
 from scripts.lidia.vocabulary import LESION_TYPES, PHASES
 
@@ -73,6 +80,7 @@ class PatientScores(CumulativeIterationMetric):
         ious: minimum IoU of each one-to-one variant.
         calibration: applied before the calibration errors are measured.
         lesion_points: probability of existence from which a lesion is reported, by operating point.
+        coverage: coverage of the sets of types that are measured.
     """
 
     def __init__(
@@ -87,7 +95,9 @@ class PatientScores(CumulativeIterationMetric):
         ious: Sequence[float] = (0.1, 0.5),
         calibration: CalibrationSource = None,
         lesion_points: Mapping[str, float] | None = None,
+        coverage: float = 0.9,
     ) -> None:
+        self.coverage = coverage
         self._lesion_points = dict(lesion_points or {})
         self.reading: dict[str, Any] = {"grow_mm": grow_mm, "smooth": smooth, "smallest_mm3": smallest_mm3}
         self.protocol = Protocol(smallest_mm3, counted_mm3, overlap, present_mm3, tuple(ious))
@@ -106,6 +116,12 @@ class PatientScores(CumulativeIterationMetric):
     def lesion_points(self) -> dict[str, float]:
         """The threshold of each operating point, from the calibration where it has them."""
         return get_lesion_points(self._calibration, self._lesion_points)
+
+    @property
+    def type_sets(self) -> TypeSets | None:
+        """Thresholds of the sets of types; None without a calibration of lesions."""
+        lesions = get_lesion_calibration(self._calibration)
+        return None if lesions is None else lesions.sets
 
     def reset(self) -> None:
         """Deletes all patients."""
@@ -137,7 +153,7 @@ class PatientScores(CumulativeIterationMetric):
         if diagnosis is None:
             diagnosis = diagnose(patient["pred"], spacing, affine, **self.reading)
         classes, instances = split_label(patient["label"])
-        prediction, candidates = _to_prediction(diagnosis), get_candidates(diagnosis)
+        prediction, candidates = to_prediction(diagnosis), get_candidates(diagnosis)
         unannotated = find_unannotated(classes)
         if unannotated is not None:
             annotated, classes = ~unannotated, np.where(unannotated, 0, classes).astype(np.int16)
@@ -266,17 +282,6 @@ class PatientTable(IgniteMetricHandler):
         engine.state.metrics.update({key: values[key] for key in self.shown if key in values})
         engine.state.metrics[name] = values.get(name, 0.0)
         engine.state.metric_details[name] = self.scores.get_buffer()
-
-
-def _to_prediction(diagnosis: Diagnosis) -> Prediction:
-    return Prediction(
-        diagnosis.classes,
-        diagnosis.instances,
-        diagnosis.liver,
-        diagnosis.livermax,
-        diagnosis.pixelcount,
-        diagnosis.branch,
-    )
 
 
 def _drop_empty_branch_columns(columns: dict[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:

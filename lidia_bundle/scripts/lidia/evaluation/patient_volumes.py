@@ -18,6 +18,18 @@ from scripts.lidia.vocabulary import IGNORED
 Maps = TypeVar("Maps", Prediction, Lesions)
 
 
+def to_prediction(diagnosis: Diagnosis) -> Prediction:
+    """Returns the part of a diagnosis that is measured."""
+    return Prediction(
+        diagnosis.classes,
+        diagnosis.instances,
+        diagnosis.liver,
+        diagnosis.livermax,
+        diagnosis.pixelcount,
+        diagnosis.branch,
+    )
+
+
 def get_candidates(diagnosis: Diagnosis) -> Lesions:
     """Returns the candidates; a diagnosis without them has only its lesions."""
     if diagnosis.candidates is not None:

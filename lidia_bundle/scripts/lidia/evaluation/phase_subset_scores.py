@@ -8,7 +8,7 @@ import numpy as np
 from ignite.engine import Engine
 from monai.engines.utils import IterationEvents
 
-from scripts.lidia.evaluation.patient_metrics import PatientRows
+from scripts.lidia.evaluation.patient_metrics import PatientRows, PatientScores
 from scripts.lidia.inference.phase_ablation import HidePhases, list_phase_subsets
 from scripts.lidia.metrics.patient_auc import compute_auc, compute_mean_auc
 from scripts.lidia.vocabulary import LESION_TYPES, PHASES
@@ -25,6 +25,7 @@ class SubsetScores:
     def __init__(self, hidden: HidePhases, patients: int = 100) -> None:
         self.hidden, self.patients = hidden, patients
         self.scores: dict[str, dict[str, dict[str, float]]] = {}
+        self.cohorts: dict[str, PatientScores] = {}
 
     def attach(self, engine: Engine) -> None:
         """Scores after each patient."""
@@ -36,11 +37,18 @@ class SubsetScores:
             data = {**case, **output}
             if len(self.scores) == self.patients or tuple(data["result"]["phases_used"]) != PHASES:
                 continue
-            self.scores[data["id"]] = {
-                "+".join(subset): dict(self.hidden(data, subset, engine.state.device)["diagnosis"].livermax)
-                for subset in list_phase_subsets()
-                if subset != PHASES
-            } | {"+".join(PHASES): dict(data["diagnosis"].livermax)}
+            scores = {"+".join(PHASES): dict(data["diagnosis"].livermax)}
+            for subset in list_phase_subsets():
+                if subset != PHASES:
+                    key, diagnosed = "+".join(subset), self.hidden(data, subset, engine.state.device)
+                    scores[key] = dict(diagnosed["diagnosis"].livermax)
+                    if "label" in data:
+                        self.cohorts.setdefault(key, PatientScores())([{**diagnosed, "phases_used": subset}])
+            self.scores[data["id"]] = scores
+
+    def collect_rows(self) -> dict[str, PatientRows]:
+        """Collects the rows of the patients without some phases, by the remaining phases."""
+        return {key: cohort.rows() for key, cohort in self.cohorts.items()}
 
     def compute_areas(self, rows: PatientRows, present_mm3: float) -> dict[str, Any]:
         """Computes AUC-8 of each subset on the same patients: `{patients, auc8: {"nc+venous": value}}`.

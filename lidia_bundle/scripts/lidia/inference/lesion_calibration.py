@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from scripts.lidia.inference.type_sets import TypeSets, parse_type_sets
 from scripts.lidia.postprocess.lesion_existence import ExistenceModel
 
 POINT_NAMES = ("sensitive", "balanced", "specific")
@@ -28,6 +29,8 @@ class LesionCalibration(NamedTuple):
     existence: ExistenceModel
     points: Mapping[str, LesionPoint]
     """By the names of POINT_NAMES."""
+    sets: TypeSets | None = None
+    """Thresholds of the sets of types."""
 
 
 def parse_lesion_calibration(content: Mapping[str, Any]) -> LesionCalibration | None:
@@ -48,7 +51,8 @@ def parse_lesion_calibration(content: Mapping[str, Any]) -> LesionCalibration | 
     }
     if not np.isfinite([*existence, *(value for point in points.values() for value in point)]).all():
         raise ValueError("a coefficient of `existence` or a rate of `lesion_points` is not finite")
-    return LesionCalibration(existence, points)
+    sets = parse_type_sets(content["conformal"]) if "conformal" in content else None
+    return LesionCalibration(existence, points, sets)
 
 
 def select_operating_point(

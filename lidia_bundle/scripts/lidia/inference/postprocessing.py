@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 
 from scripts.lidia.inference.calibration import (
     CalibrationSource,
-    apply_calibration,
-    describe_certainty,
     get_calibration,
     get_lesion_calibration,
 )
@@ -29,10 +27,11 @@ from scripts.lidia.inference.input_checks import (
 )
 from scripts.lidia.inference.lesion_calibration import select_operating_point
 from scripts.lidia.inference.native_grid import NativeMaps, to_native_grid
-from scripts.lidia.metrics.platt_scaling import Calibration
+from scripts.lidia.inference.summarize_patient import summarize
+from scripts.lidia.inference.type_sets import add_type_sets
 from scripts.lidia.postprocess.branch_scores import split_branch
 from scripts.lidia.postprocess.class_map import LESION_THRESHOLD, classify_voxels
-from scripts.lidia.postprocess.diagnosis import NO_LIVER, Diagnosis, diagnose
+from scripts.lidia.postprocess.diagnosis import diagnose
 from scripts.lidia.postprocess.lesion_instances import Lesions
 from scripts.lidia.postprocess.liver_region import compute_liver_region
 from scripts.lidia.postprocess.restrict_types import check_types, restrict_to_types
@@ -68,6 +67,7 @@ class Diagnosed(Transform):
         operating_point: name of an operating point, see `select_operating_point`; None reports every
             candidate.
         lesion_points: threshold of each operating point without a calibration of lesions.
+        coverage: coverage of the sets of types, one that the calibration has.
         keep_candidates: `diagnosis` keeps the lesions below the operating point in `candidates`.
         window: HU that are scaled to -1 and 1; with it the phase order and the header are checked.
         contact_cm2: minimum contact area of the liver with a side of the examined region for a warning.
@@ -94,6 +94,7 @@ class Diagnosed(Transform):
         calibration: CalibrationSource = None,
         operating_point: str | None = None,
         lesion_points: Mapping[str, float] = MappingProxyType({}),
+        coverage: float = 0.9,
         keep_candidates: bool = False,
         types: Sequence[str] | None = None,
         window: Sequence[float] | None = None,
@@ -116,7 +117,7 @@ class Diagnosed(Transform):
         self.keep_probabilities = keep_probabilities
         self.calibration = calibration
         self.operating_point, self.lesion_points = operating_point, dict(lesion_points)
-        self.keep_candidates = keep_candidates
+        self.coverage, self.keep_candidates = coverage, keep_candidates
         self.types = LESION_TYPES if types is None else check_types(types)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
@@ -176,7 +177,9 @@ class Diagnosed(Transform):
         )  # 1, below all lesions
         output["pred"] = native_maps.to_meta_tensor(native_maps.to_full_volume(labels)[None], pred.meta)
         output["diagnosis"] = diagnosis
-        output["result"] = summarize(output, diagnosis, get_calibration(self.calibration), self.types)
+        result = summarize(output, diagnosis, get_calibration(self.calibration), self.types)
+        sets = None if lesion_calibration is None else lesion_calibration.sets
+        output["result"] = add_type_sets(result, diagnosis.livermax, sets, self.coverage)
         output["result"]["operating_point"] = point
         return output
 
@@ -223,49 +226,6 @@ class Diagnosed(Transform):
             steps = np.linalg.norm(affine[:3, :3], axis=0).tolist()
             warnings += check_header_orientation(np.asarray(image), classes >= LIVER, self.window, steps)
         return warnings
-
-
-def summarize(
-    data: Mapping[Hashable, Any],
-    diagnosis: Diagnosis,
-    calibration: Calibration | None = None,
-    types: Sequence[str] = LESION_TYPES,
-) -> dict[str, Any]:
-    """Summarizes patient probabilities and lesions in plain types, the core of `ID.json`.
-
-    A network with a patient branch adds `branch`, its uncalibrated probabilities. Only the lesion types in
-    `types` are named.
-    """
-    names = (*types, "malignant", "benign")
-    used_calibration = (
-        None if NO_LIVER in diagnosis.warnings else calibration
-    )  # without a liver the scores stay 0
-    raw_scores, used = (
-        {name: diagnosis.livermax[name] for name in names},
-        tuple(data.get("phases_used") or ()),
-    )
-    scores, is_calibrated = apply_calibration(
-        raw_scores, None if used_calibration is None else used_calibration.lines
-    )
-    branch = {} if diagnosis.branch is None else {"branch": {name: diagnosis.branch[name] for name in names}}
-    lesions = [
-        {**record, "probabilities": {name: record["probabilities"][name] for name in types}}
-        for record in diagnosis.records
-    ]
-    return {
-        "id": data.get("id"),
-        "grid_phase": data.get("grid_phase"),
-        "phases_used": list(used),
-        "probabilities": {name: scores[name] for name in types},
-        "malignant": scores["malignant"],
-        "benign": scores["benign"],
-        "calibrated": is_calibrated,
-        **describe_certainty(raw_scores, used, used_calibration),
-        **branch,
-        "lesions": lesions,
-        "left_out": dict(diagnosis.left_out),
-        "warnings": [*(data.get("warnings") or ()), *diagnosis.warnings],
-    }
 
 
 def copy_metadata(data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:

@@ -85,6 +85,7 @@ OPTIONS: dict[str, OptionKind] = {
             "min_lr_factor",
             "background_share",
             "small_lesions_prob",
+            "coverage",
         ),
         FRACTION,
     ),

@@ -10,7 +10,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from scripts.lidia.report.lesion_certainty import describe_operating_point
+from scripts.lidia.report.lesion_certainty import describe_operating_point, describe_type_sets
 from scripts.lidia.report.probability_bars import GROUPS, format_number, get_mapping, to_finite
 from scripts.lidia.report.render_template import render_template
 from scripts.lidia.report.tables import render_table
@@ -29,7 +29,11 @@ def render_certainty(result: Mapping[str, Any]) -> Markup:
     account = get_mapping(result, "files")
     return render_template(
         "certainty",
-        sentences=[*_describe_phases(result), *describe_operating_point(result)],
+        sentences=[
+            *_describe_phases(result),
+            *describe_operating_point(result),
+            *describe_type_sets(result),
+        ],
         warnings=result.get("warnings"),
         notable=NOTABLE_CHANGE,
         ablation=_render_ablation(result),

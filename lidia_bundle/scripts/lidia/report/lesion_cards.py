@@ -11,6 +11,7 @@ from scripts.lidia.morphometry.liver_surface import LiverSurface
 from scripts.lidia.morphometry.lobes import MIDDLE_MM, assign_lobe, find_lobe_plane
 from scripts.lidia.report.contour_overlays import compute_view_box, draw_contours
 from scripts.lidia.report.enhancement_chart import Curve, draw_chart, render_hu_table
+from scripts.lidia.report.lesion_certainty import describe_coverage
 from scripts.lidia.report.lirads_tables import render_lirads
 from scripts.lidia.report.probability_bars import format_number, render_lesion_probabilities
 from scripts.lidia.report.read_results import Patient, match_true_lesions
@@ -115,6 +116,8 @@ def _make_card(
     }
     if "existence" in row:
         facts["Probability that it exists"] = format_number(row["existence"], 2)
+    if row.get("type_set"):
+        facts[f"Types ({describe_coverage(patient.result)})"] = ", ".join(map(str, row["type_set"]))
     card: dict[str, Any] = {
         "number": name,
         "type": render_name(kind),

@@ -35,3 +35,26 @@ def describe_operating_point(result: Mapping[str, Any]) -> list[str]:
             "probability."
         )
     return sentences
+
+
+def describe_coverage(result: Mapping[str, Any]) -> str:
+    """Describe the coverage of the sets of types: `90 % coverage`."""
+    coverage = to_finite(get_mapping(result, "type_sets").get("coverage"))
+    return "coverage unknown" if coverage is None else f"{100 * coverage:.0f} % coverage"
+
+
+def describe_type_sets(result: Mapping[str, Any]) -> list[str]:
+    """Describe the set of types of the patient in sentences; empty for results without one.
+
+    Args:
+        result: content of `ID.json`.
+    """
+    patient = get_mapping(result, "type_sets").get("patient")
+    if not isinstance(patient, list | tuple):
+        return []
+    names = ", ".join(map(str, patient)) or "none"
+    return [
+        f"Types that this patient may have ({describe_coverage(result)}): {names}.",
+        "Of the calibration patients with a type this share had it in the set; of lesions likewise. A set "
+        "of many types means that the scan does not decide.",
+    ]
