@@ -16,9 +16,12 @@ from scripts.lidia.data.preprocessing import CutAir
 from scripts.lidia.data.read_volume import HU
 from scripts.lidia.dicom.series_text import LATE, PHASE_OF_WORD
 from scripts.lidia.inference.box_sides import CORE_MM, THIN_MM
-from scripts.lidia.inference.calibration import get_calibration
+from scripts.lidia.inference.calibration import get_calibration, get_lesion_calibration
+from scripts.lidia.inference.lesion_calibration import select_operating_point
 from scripts.lidia.inference.liver_segmenter import read_inference_config
+from scripts.lidia.metrics.platt_scaling import EDGE as PLATT_EDGE
 from scripts.lidia.postprocess.diagnosis import NO_LIVER
+from scripts.lidia.postprocess.lesion_existence import EDGE as EXISTENCE_EDGE
 from scripts.lidia.postprocess.livermax import GROUPS
 from scripts.lidia.postprocess.narrow_parts import COARSEST_MM, REGROW_MM
 from scripts.lidia.report.palette import LABEL_COLOURS
@@ -40,6 +43,7 @@ DIAGNOSIS = (
     "grow_mm",
     "smallest_mm3",
     "lesion_threshold",
+    "faint_threshold",
     "confidence",
     "opening_mm",
     "shell_mm",
@@ -60,6 +64,8 @@ def collect_settings(configs: list[str]) -> dict[str, Any]:
     window, spacing = parser.get_parsed_content("window"), parser.get_parsed_content("spacing")
     metadata = json.loads((ROOT / "lidia_bundle/configs/metadata.json").read_text(encoding="utf-8"))
     calibration = get_calibration(diagnosed.calibration)
+    lesions = get_lesion_calibration(diagnosed.calibration)
+    point = select_operating_point(diagnosed.operating_point, diagnosed.lesion_points, lesions)
     choices = {name: diagnosed.choices[name] for name in DIAGNOSIS}
     return {
         "version": metadata["version"],
@@ -85,6 +91,11 @@ def collect_settings(configs: list[str]) -> dict[str, Any]:
         "coarsest_mm": COARSEST_MM,
         "regrow_mm": REGROW_MM,
         "no_liver": NO_LIVER,
+        "operating_point": point,
+        "min_existence": point["threshold"],
+        "existence": None if lesions is None else lesions.existence._asdict(),
+        "existence_edge": EXISTENCE_EDGE,
+        "platt_edge": PLATT_EDGE,
         "calibration": None if calibration is None else {n: list(v) for n, v in calibration.lines.items()},
         "colours": {name: LABEL_COLOURS[name.lower()] for name in CLASSES[1:]},
         "phase_words": PHASE_OF_WORD,

@@ -46,7 +46,7 @@ export async function examine(files, network, settings, report) {
     const part = new NativeMaps(maps, box, grid, native, settings);
     const diagnosis = diagnose(part, settings);
     const labels = placeVolume(diagnosis.labels, part.box, new Uint8Array(count(native.shape)), native.shape);
-    const scores = calibrate(diagnosis.scores, diagnosis.hasLiver ? settings.calibration : null);
+    const scores = diagnosis.hasLiver ? calibrate(diagnosis.scores, settings) : diagnosis.scores;
     const result = {
         grid_phase: reference,
         phases_used: present,
@@ -54,6 +54,7 @@ export async function examine(files, network, settings, report) {
         malignant: scores.malignant,
         benign: scores.benign,
         calibrated: Boolean(settings.calibration) && diagnosis.hasLiver,
+        operating_point: settings.operating_point,
         lesions: diagnosis.lesions,
         left_out: diagnosis.left_out,
         warnings: [...warnings, ...diagnosis.warnings],

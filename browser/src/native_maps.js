@@ -6,14 +6,14 @@ import { columnNorms, multiply, invert, shiftAffine } from "./affine.js";
 import { boxShape, count, findBox, widenBox } from "./volume.js";
 
 /** Box of the network's grid that contains liver and lesions, with the margin of the diagnosis. */
-function examinedBox(maps, box, shape, spacing, channels, { reach_mm: reachMm, lesion_threshold }) {
+function examinedBox(maps, box, shape, spacing, channels, { reach_mm: reachMm, lesion_threshold, faint_threshold }) {
     const inner = boxShape(box);
     const voxels = count(inner);
     const sums = new Float32Array(voxels);
     for (let p = 1; p < channels; p++) {
         for (let i = 0; i < voxels; i++) sums[i] += maps[p * voxels + i];
     }
-    const limit = Math.min(lesion_threshold, 0.5);
+    const limit = Math.min(lesion_threshold, faint_threshold, 0.5);
     const marks = Uint8Array.from(sums, (sum) => (sum < limit ? 0 : 1));
     const found = findBox(marks, inner, (value) => value !== 0);
     const placed = found ? found.map((side, axis) => side.map((end) => end + box[axis][0])) : [[0, 1], [0, 1], [0, 1]];

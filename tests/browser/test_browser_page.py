@@ -86,6 +86,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     try:
         with browser(tmp_path_factory.mktemp("profile"), *WEBGL) as window:
             window.driver.set_script_timeout(LIMIT_S)
+            window.driver.command_executor.client_config.timeout = int(LIMIT_S)
             yield Page(window, server)
     finally:
         server.shutdown()
@@ -162,7 +163,10 @@ def test_it_works_without_a_server_and_with_one_phase(page: Page, tmp_path: Path
     scan = tmp_path / "P1.nii.gz"
     image = nib.load(venous)
     # other order and direction of the axes than the network's
-    turned = image.as_reoriented(nib.orientations.axcodes2ornt("SPL", ("R", "A", "S")))
+    turn = nib.orientations.ornt_transform(
+        nib.io_orientation(image.affine), nib.orientations.axcodes2ornt(("S", "P", "L"))
+    )
+    turned = image.as_reoriented(turn)
     nib.save(nib.Nifti1Image(np.asarray(turned.dataobj), turned.affine), scan)
     page.give("#choose", scan)
     page.window.run("document.getElementById('run').click()")
