@@ -13,7 +13,7 @@ LOCKED := --require-hashes --no-deps
 export LIDIA_REAL_CT ?= $(abspath $(wildcard ../shared/data))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench bench-quick bench-flames study study-pages study-quick label label-test browser browser-test test zoo hub release wheel lock sbom audit lint clean
+.PHONY: help demo bench bench-quick bench-flames study study-pages study-quick label label-test browser browser-test ohif-test test zoo hub release wheel lock sbom audit lint clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -153,6 +153,11 @@ INSTALL := apt-get install --yes --no-install-recommends
 browser-test: browser  ## tests of that page in chromium, minutes
 	command -v chromedriver > /dev/null || $(INSTALL) chromium chromium-driver
 	$(RUN) -m pytest -m browser
+
+ohif-test: .venv/.dev .venv-label/.label  ## tests of OHIF on a DICOMweb server (Orthanc) in chromium, minutes
+	command -v chromedriver > /dev/null || $(INSTALL) chromium chromium-driver
+	test -e /usr/share/orthanc/plugins/libOrthancDicomWeb.so || $(INSTALL) orthanc orthanc-dicomweb
+	$(RUN) -m pytest -m ohif
 
 test: .venv/.dev  ## the test suite, one process a core
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto --dist loadfile --max-worker-restart 0

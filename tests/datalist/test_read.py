@@ -42,6 +42,12 @@ def test_monai_label_items_find_their_siblings(tmp_path: Path) -> None:
     assert item["label"] == str(tmp_path / "l.nii.gz") and "image" not in item
 
 
+def test_an_image_that_is_another_phase_is_not_the_venous_one() -> None:
+    phases = {"delayed": "/data/a.nii.gz", "nc": "/data/b.nii.gz"}
+    item = complete_item({"image": "/data/a.nii.gz", "phases": phases}, Path("/data"))
+    assert item["phases"] == {"nc": "/data/b.nii.gz", "delayed": "/data/a.nii.gz"}
+
+
 def test_lone_patient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_ct(tmp_path / "A.1.nii.gz")
     monkeypatch.chdir(tmp_path)

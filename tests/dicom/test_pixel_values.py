@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from dicom.spoiled import spoil_all
 from dicom.tagged import AFFINE, SHAPE, add, body, chosen, numbers, study
 from dicom_files import write_series
 from pydicom import Dataset
+from pydicom.uid import ExplicitVRLittleEndian
 
 from scripts.lidia.datalist.case_error import CaseError
+from scripts.lidia.dicom.pixel_values import _decode_pixels
 from scripts.lidia.dicom.series import read_series
 from scripts.lidia.inference.inputs import resolve_inputs
 
@@ -196,3 +199,15 @@ def test_another_reconstruction_replaces_one_without_hu(tmp_path: Path) -> None:
     assert numbers(chosen(folder)) is not None
     [item] = resolve_inputs(dicom_dir=str(folder), output_dir=str(tmp_path / "out"))
     assert set(item["phases"]) == {"nc", "arterial", "venous", "delayed"}
+
+
+def test_pydicom_2_masks_unused_bits_as_pydicom_3_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Header(Dataset):
+        pixel_array = np.array([[0xF001, 0x0FFF], [0x1800, 0x0123]], np.uint16).view(np.int16)
+
+    header = Header()
+    header.BitsStored, header.file_meta = 12, Dataset()
+    header.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    monkeypatch.setitem(sys.modules, "pydicom.pixels", None)
+    assert _decode_pixels(header).tolist() == [[1, -1], [-2048, 0x123]]
+    assert np.array_equal(_decode_pixels(header, correct_unused_bits=False), header.pixel_array)

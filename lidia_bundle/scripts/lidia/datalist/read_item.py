@@ -65,7 +65,7 @@ def complete_item(
             problem = f"`image` names {len(image)} files"
             raise CaseError(case, "", problem, 'list the phases under "phases" by name', "unknown_phase")
         image = image[0]
-    if image is not None and "venous" not in paths:
+    if image is not None and "venous" not in paths and _absolute(image, folder) not in paths.values():
         paths["venous"] = _absolute(image, folder)
     if not paths:
         remedy = f"give at least one of {', '.join(PHASES)}"

@@ -80,9 +80,7 @@ def decode_stored_values(header: Dataset) -> tuple[NDArray[np.integer], tuple[st
     Raises:
         CaseError: if HighBit contradicts the bits that are used.
     """
-    from pydicom.pixels import pixel_array
-
-    stored: NDArray[np.integer] = pixel_array(header)
+    stored = _decode_pixels(header)
     bits, signed = int(require_numbers(header, "BitsStored")[0]), _is_signed(header)
     high = read_integer(header, "HighBit")
     if high is not None and high + 1 != bits:
@@ -91,12 +89,31 @@ def decode_stored_values(header: Dataset) -> tuple[NDArray[np.integer], tuple[st
     [allocated] = require_numbers(header, "BitsAllocated")
     if bits == allocated or header.file_meta.TransferSyntaxUID.is_compressed:
         return stored, ()
-    raw = pixel_array(header, correct_unused_bits=False)
+    raw = _decode_pixels(header, correct_unused_bits=False)
     masked = not np.array_equal(raw, stored)
     if masked and signed and int(raw.min()) >= 0 and int(stored.min()) < 0 and not _has_overlay(header):
         problem = f"PixelRepresentation is 1, BitsStored {bits}, and negative values have no sign above"
         _refuse(header, f"{problem}: they may be unsigned", "correct BitsStored and PixelRepresentation")
     return stored, ("bits above BitsStored, such as an old overlay, were masked",) * masked
+
+
+def _decode_pixels(header: Dataset, *, correct_unused_bits: bool = True) -> NDArray[np.integer]:
+    """Decodes the pixels of a file, also by pydicom 2, which the label server's environment has.
+
+    Args:
+        header: with pixels.
+        correct_unused_bits: set the bits above BitsStored to 0, or to the sign; pixels that were compressed
+            are not changed by pydicom 2.
+    """
+    try:
+        from pydicom.pixels import pixel_array
+    except ImportError:
+        raw: NDArray[np.integer] = header.pixel_array
+        unused = raw.dtype.itemsize * 8 - int(require_numbers(header, "BitsStored")[0])
+        plain = not header.file_meta.TransferSyntaxUID.is_compressed
+        return (raw << unused) >> unused if correct_unused_bits and plain else raw
+    decoded: NDArray[np.integer] = pixel_array(header, correct_unused_bits=correct_unused_bits)
+    return decoded
 
 
 def _shift_bits(header: Dataset, bits: int, high: int) -> NDArray[np.integer]:
@@ -105,10 +122,8 @@ def _shift_bits(header: Dataset, bits: int, high: int) -> NDArray[np.integer]:
     Raises:
         CaseError: if bits below them are used.
     """
-    from pydicom.pixels import pixel_array
-
     low = high + 1 - bits
-    raw = pixel_array(header, correct_unused_bits=False)
+    raw = _decode_pixels(header, correct_unused_bits=False)
     plain = not header.file_meta.TransferSyntaxUID.is_compressed
     if low < 0 or not plain or (raw & ((1 << low) - 1)).any():
         problem = f"HighBit is {high} with BitsStored {bits}, and other bits are used"

@@ -22,10 +22,15 @@ from monailabel.utils.others.generic import device_map, gpu_count, name_to_devic
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.inference.result_files import renumber
 from scripts.lidia.label_app.auth import authenticate, read_token
-from scripts.lidia.label_app.datastore import confine_to_folder, write_list_atomically
+from scripts.lidia.label_app.datastore import (
+    confine_to_folder,
+    return_cached_files,
+    write_list_atomically,
+)
 from scripts.lidia.label_app.endpoints import INFER, TRAIN, TRAINING_OPTIONS
 from scripts.lidia.label_app.gate import Gate
 from scripts.lidia.label_app.label_values import UID
+from scripts.lidia.label_app.study_phases import StudyPhases, add_study_phases, collect_study_phases
 from scripts.lidia.label_app.values import Check, ServerState, check_group
 from scripts.lidia.postprocess.confidence_filter import compute_mean_binary_entropy
 from scripts.lidia.report.palette import LABEL_COLOURS
@@ -60,11 +65,18 @@ class Inference(BundleInferTask):
         path: the bundle.
         conf: options of the server.
         get_state: returns the state of the server.
+        find_phases: returns the phases of the study of an image file.
     """
 
-    def __init__(self, path: str, conf: dict[str, str], get_state: Callable[[], ServerState]) -> None:
+    def __init__(
+        self,
+        path: str,
+        conf: dict[str, str],
+        get_state: Callable[[], ServerState],
+        find_phases: Callable[[str], StudyPhases],
+    ) -> None:
         super().__init__(path, conf, load_strict=True)
-        self.get_state = get_state
+        self.get_state, self.find_phases = get_state, find_phases
 
     def __call__(self, request: dict[str, Any], callbacks: Any = None) -> tuple[Any, dict[str, Any]]:
         """Returns the label file and the JSON result.
@@ -76,14 +88,15 @@ class Inference(BundleInferTask):
             raise HTTPException(404, NO_IMAGE)
         try:
             with BUNDLE_LOCK:
-                file, result = super().__call__(
-                    select_options(request, INFER, self.get_state(), SERVER_KEYS), callbacks
-                )
+                found = self.find_phases(request["image"])
+                options = select_options(request, INFER, self.get_state(), SERVER_KEYS)
+                file, result = super().__call__(add_study_phases(options, found), callbacks)
         except Exception as problem:
             if (fault := CaseError.find(problem)) is None:
                 raise
             raise HTTPException(422, str(fault)) from problem
-        return file, result | {"label_colors": LABEL_COLOURS}
+        warnings = [*found.warnings, *result.get("warnings", ())]
+        return file, result | {"warnings": warnings, "label_colors": LABEL_COLOURS}
 
 
 class Batch(BatchInferTask):
@@ -175,12 +188,14 @@ class LidiaApp(MONAILabelApp):
     def __init__(self, app_dir: str, studies: str, conf: dict[str, str]) -> None:
         super().__init__(app_dir, studies, conf, "LIDIA", "Liver lesions on multi-phase CT, research only")
         bundle = str(Path(__file__).resolve().parents[3])
-        self.model = Inference(bundle, conf, self.get_state)
+        self.model = Inference(bundle, conf, self.get_state, self.find_study_phases)
         self._infers = {"lidia": self.model}
         self._trainers = {"lidia": Training(bundle, conf, self.get_state)}
         self._strategies = {"least_certain": LeastCertain("The patient with the largest uncertainty")}
         self._scoring_methods, self._batch_infer = {"uncertainty": Uncertainty(self.model)}, Batch()
         write_list_atomically(self._datastore)
+        if self._is_remote():
+            return_cached_files(self._datastore)
         confine_to_folder(self._datastore)
         if settings.MONAI_LABEL_AUTH_ENABLE:
             stock_auth.from_token = read_token
@@ -215,6 +230,14 @@ class LidiaApp(MONAILabelApp):
 
     def _is_remote(self) -> bool:
         return self.studies.startswith(("http://", "https://"))
+
+    def find_study_phases(self, image: str) -> StudyPhases:
+        """Returns the phases of the study of a file of the DICOMweb cache; none for other files."""
+        file = Path(image)
+        name = file.name.removesuffix(".nii.gz")
+        if not self._is_remote() or not UID.fullmatch(name):
+            return StudyPhases({}, [])
+        return collect_study_phases(self._datastore, name, image)
 
     def _has_image(self, name: str) -> bool:
         return bool(UID.fullmatch(name)) if self._is_remote() else name in self._datastore.list_images()

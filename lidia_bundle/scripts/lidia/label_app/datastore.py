@@ -23,6 +23,18 @@ def write_list_atomically(store: Any) -> None:
         store._handler.on_moved = lambda event: store._init_from_datastore_file()
 
 
+def return_cached_files(store: Any) -> None:
+    """Makes a DICOMweb datastore return its cached volume; MONAI Label returns a temporary file at first."""
+    get_image_uri = store.get_image_uri
+
+    def get(image_id: str) -> str:
+        file = get_image_uri(image_id)
+        cached = Path(store._datastore.image_path()).resolve() / f"{image_id}.nii.gz"
+        return str(cached) if cached.is_file() else file
+
+    store.get_image_uri = get
+
+
 def confine_to_folder(store: Any) -> None:
     """Restricts writes and removals of a datastore to its folder; MONAI Label follows any name and link."""
     add_image, save_label = store.add_image, store.save_label
