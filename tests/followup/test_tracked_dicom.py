@@ -12,6 +12,7 @@ from dicom.findings import RESULT, scan
 from followup.hand_made import settings
 from inference.findings_on_disk import results
 from pydicom.uid import generate_uid
+from report.pdf_reading import read_pages
 
 from scripts.lidia.followup.write_followup import write_followup
 
@@ -45,6 +46,7 @@ def test_the_same_lesion_has_the_same_identifiers_at_all_dates(tmp_path: Path, d
         settings=settings(),
         results=write_dates(tmp_path),
         pages=False,
+        pdf=True,
         deidentify=deidentify,
     )
     record = json.loads(path.read_text(encoding="utf-8"))
@@ -53,6 +55,12 @@ def test_the_same_lesion_has_the_same_identifiers_at_all_dates(tmp_path: Path, d
     (first, in_first), (second, in_second) = (find_tracking(tmp_path / "out", case) for case in cases)
     assert first == second and len(set(first.values())) == 2
     assert set(first.values()) <= in_first & in_second
+    document = pydicom.dcmread(tmp_path / "out/P_followup_pdf.dcm")
+    assert document.EncapsulatedDocument.startswith((tmp_path / "out/P_followup.pdf").read_bytes())
+    latest = pydicom.dcmread(tmp_path / f"out/{cases[1]}_seg.dcm")
+    assert document.StudyInstanceUID == latest.StudyInstanceUID and document.PatientID == latest.PatientID
+    text = "".join(read_pages(document.EncapsulatedDocument))
+    assert "2024-05-06, venous" in text and "Response" in text
     if deidentify != "uids":
         assert first == {lesion["tracking_id"]: lesion["tracking_uid"] for lesion in record["lesions"]}
     codes = [

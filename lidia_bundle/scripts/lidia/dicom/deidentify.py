@@ -1,4 +1,4 @@
-"""De-identifies a SEG, SR or RTSTRUCT by PS3.15's Basic Application Confidentiality Profile, Table E.1-1.
+"""De-identifies SEG, SR, RTSTRUCT and PDF by PS3.15's Basic Application Confidentiality Profile, Table E.1-1.
 
 The table comes from the package dicom-anonymizer and is applied at all nesting levels. Values that LIDIA
 writes (series description, the network as a device, the report's content) are kept.
@@ -26,6 +26,7 @@ OWN_ATTRIBUTES = (
     "DeviceSerialNumber",
     "StructureSetLabel",
     "StructureSetDescription",
+    "EncapsulatedDocument",
 )
 """Attributes of the table that LIDIA writes at the top level; in nested items they are the scanner's."""
 CONTENT = ("ContentSequence", "ROIName")
@@ -44,7 +45,7 @@ def deidentify(dataset: Dataset, *, uids: Literal["keep", "replace"] = "keep") -
     """Removes patient identity, and the time, place and staff of the scan, from an object, in place.
 
     Args:
-        dataset: SEG, SR or RTSTRUCT.
+        dataset: SEG, SR, RTSTRUCT, or Encapsulated PDF whose text has no identity.
         uids: "keep" leaves study, series, slices and segments connected (Retain UIDs Option);
             "replace" replaces every UID. An old UID gets the same new one in every object and every run.
     """

@@ -15,8 +15,8 @@ from scripts.lidia.followup.comparison import Comparison
 from scripts.lidia.followup.read_study import Study
 from scripts.lidia.followup.tracks import Track
 from scripts.lidia.geometry.grid import Grid, to_mm
-from scripts.lidia.report.contours import find_label_position, trace_outline
-from scripts.lidia.report.palette import COLOURS
+from scripts.lidia.report.contours import Outline, find_label_position, trace_outline
+from scripts.lidia.report.palette import COLOURS, LABEL_COLOURS
 from scripts.lidia.report.scan_layout import encode_jpeg
 from scripts.lidia.vocabulary import CLASSES
 
@@ -31,12 +31,14 @@ class DatePicture(NamedTuple):
         caption: date and phase.
         source: data URI; "" without a readable image.
         contours: SVG elements in half pixels.
+        outlines: the same contours, for other formats than HTML.
         alt: description for screen readers.
     """
 
     caption: str
     source: str
     contours: Markup
+    outlines: list[Outline]
     alt: str
 
 
@@ -107,9 +109,10 @@ def _draw(
             source = encode_jpeg(resample_hu(part, grid)[:, :, 0])
     masks = (study.content.predicted.numbers, study.content.liver)
     numbers, liver = (sample_mask(study, voxels, grid)[:, :, 0] for voxels in masks)
-    parts = []
+    parts, outlines = [], []
     if outline := trace_outline(liver > 0):
         parts.append(f'<g class="liver"><path d="{outline}"/></g>')
+        outlines.append(Outline(outline, LABEL_COLOURS["liver"]))
     kinds = {lesion.number: lesion.kind for lesion in study.content.predicted.lesions}
     listed = []
     for instance in (int(value) for value in np.unique(numbers) if value):
@@ -118,10 +121,11 @@ def _draw(
         path = trace_outline(mask)
         lesion = labels[number, instance]
         listed.append(f"{lesion} {CLASSES[kinds[instance]]}")
+        outlines.append(Outline(path, COLOURS[kinds[instance]], str(lesion), (x, y)))
         parts.append(
             f'<g class="found"><path class="under" d="{path}"/>'
             f'<path d="{path}" stroke="{COLOURS[kinds[instance]]}"/>'
             f'<text x="{x}" y="{max(y - 4, 20)}">{lesion}</text></g>'
         )
     alt = f"{place}, lesions shown: {', '.join(listed) or 'none'}"
-    return DatePicture(place, source, Markup("".join(parts)), alt)
+    return DatePicture(place, source, Markup("".join(parts)), outlines, alt)

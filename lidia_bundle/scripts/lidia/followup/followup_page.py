@@ -47,14 +47,15 @@ def build_sections(record: Mapping[str, Any], comparison: Comparison) -> list[Ma
     notes = Markup('<ul class="warn">{}</ul>').format(Markup("").join(warnings)) if warnings else Markup("")
     return [
         render_template("navigation", links=LINKS),
-        build_section("Response", _render_response(record), notes, _render_dates(record), name="response"),
+        build_section("Response", render_response(record), notes, _render_dates(record), name="response"),
         build_section("Lesions", draw_diameters(record), _render_lesions(record), name="lesions"),
         build_section("Pictures", _render_cards(record, comparison), name="pictures"),
-        build_section("How to read it", *_render_notes(record), name="reading"),
+        build_section("How to read it", *render_notes(record), name="reading"),
     ]
 
 
-def _render_response(record: Mapping[str, Any]) -> Markup:
+def render_response(record: Mapping[str, Any]) -> Markup:
+    """Render the response as a paragraph."""
     last, recist = record["recist"]["dates"][-1], record["recist"]
     if last["response"] is None:
         return Markup(
@@ -74,6 +75,12 @@ def _render_response(record: Mapping[str, Any]) -> Markup:
 
 
 def _render_dates(record: Mapping[str, Any]) -> Markup:
+    head, rows = list_dates(record)
+    return render_table(head, rows, numbers=(2, 3, 4), label="Dates")
+
+
+def list_dates(record: Mapping[str, Any]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """List the dates with their response: head and rows of a table."""
     rows = []
     for study, row in zip(record["studies"], record["recist"]["dates"], strict=True):
         alignment = study["alignment"]
@@ -88,10 +95,16 @@ def _render_dates(record: Mapping[str, Any]) -> Markup:
             alignment["method"],
         ))
     head = ("date", "phases", "sum, mm", "vs first, %", "vs smallest, %", "new", "response", "matched by")
-    return render_table(head, rows, numbers=(2, 3, 4), label="Dates")
+    return head, rows
 
 
 def _render_lesions(record: Mapping[str, Any]) -> Markup:
+    head, rows = list_changes(record)
+    return render_table(head, rows, numbers=(4, 5, 6), label="Lesions over time")
+
+
+def list_changes(record: Mapping[str, Any]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    """List the lesions with their last change: head and rows of a table."""
     rows = []
     for lesion in record["lesions"]:
         last = lesion["changes"][-1] if lesion["changes"] else {}
@@ -109,7 +122,7 @@ def _render_lesions(record: Mapping[str, Any]) -> Markup:
         ))
     head = ("no.", "type", "longest, mm", "last change", "diameter, %", "volume, %", "doubling, days",
             "threshold growth", "")  # fmt: skip
-    return render_table(head, rows, numbers=(4, 5, 6), label="Lesions over time")
+    return head, rows
 
 
 def _format_state(measurement: Mapping[str, Any]) -> str:
@@ -117,14 +130,19 @@ def _format_state(measurement: Mapping[str, Any]) -> str:
     return str(measurement["state"]) if longest is None else format_mm(longest)
 
 
-def _render_cards(record: Mapping[str, Any], comparison: Comparison) -> Markup:
-    tracks = {track.lesion: track for track in comparison.tracks}
-    labels = {
+def list_labels(comparison: Comparison) -> dict[tuple[int, int], int]:
+    """List the number that a lesion of a date has on the page: (date number, instance) -> lesion."""
+    return {
         (number, instance): track.lesion
         for track in comparison.tracks
         for number, instance in track.instances.items()
     }
-    order = sorted(record["lesions"], key=lambda lesion: -_largest(lesion))[:MAX_PICTURED]
+
+
+def _render_cards(record: Mapping[str, Any], comparison: Comparison) -> Markup:
+    tracks = {track.lesion: track for track in comparison.tracks}
+    labels = list_labels(comparison)
+    order = sorted(record["lesions"], key=find_largest, reverse=True)[:MAX_PICTURED]
     cards = []
     for lesion in order:
         last = lesion["changes"][-1] if lesion["changes"] else {}
@@ -132,7 +150,7 @@ def _render_cards(record: Mapping[str, Any], comparison: Comparison) -> Markup:
             "number": lesion["lesion"],
             "types": Markup(", then ").join(render_name(kind) for kind in lesion["types"]),
             "summary": last.get("change", ""),
-            "note": _make_note(lesion, last),
+            "note": make_note(lesion, last),
             "pictures": picture_track(comparison, tracks[lesion["lesion"]], labels),
             "table": _render_measurements(lesion),
         })
@@ -142,11 +160,13 @@ def _render_cards(record: Mapping[str, Any], comparison: Comparison) -> Markup:
     )
 
 
-def _largest(lesion: Mapping[str, Any]) -> float:
+def find_largest(lesion: Mapping[str, Any]) -> float:
+    """Find the longest diameter of a lesion at all dates in mm."""
     return max(measurement["longest_mm"] or 0.0 for measurement in lesion["measurements"])
 
 
-def _make_note(lesion: Mapping[str, Any], last: Mapping[str, Any]) -> str:
+def make_note(lesion: Mapping[str, Any], last: Mapping[str, Any]) -> str:
+    """Make the remarks on a lesion."""
     notes = []
     if lesion["types_differ"]:
         notes.append("The dates give different types: one of them is wrong, or the mask changed.")
@@ -176,7 +196,8 @@ def _render_measurements(lesion: Mapping[str, Any]) -> Markup:
     return render_table(head, rows, numbers=(2, 3, 4), label=f"Lesion {lesion['lesion']}", style="tight")
 
 
-def _render_notes(record: Mapping[str, Any]) -> list[Markup]:
+def render_notes(record: Mapping[str, Any]) -> list[Markup]:
+    """Render the paragraphs on how to read the page."""
     limits = record["limits"]
     repeatability, change, recist = limits["repeatability"], limits["change"], limits["recist"]
     texts = [

@@ -20,7 +20,7 @@ from scripts.lidia.dicom.references import NO_REFERENCE
 from scripts.lidia.dicom.source_series import find_source_files, read_source
 from scripts.lidia.followup.comparison import Comparison
 from scripts.lidia.followup.read_study import Study, StudyHeader
-from scripts.lidia.inference.dicom_objects import write_dicom_objects
+from scripts.lidia.inference.dicom_objects import write_dicom_objects, write_dicom_pdf
 from scripts.lidia.inference.result_files import dicom_files, result_files
 
 logger = logging.getLogger("lidia.dicom")
@@ -97,6 +97,36 @@ def _make_item(study: Study, header: StudyHeader) -> dict[str, Any]:
     return {"phases": {phase: path for phase, path in study.content.phases.items() if phase == grid}}
 
 
+def write_tracked_pdf(
+    path: Path,
+    content: bytes,
+    record: Mapping[str, Any],
+    comparison: Comparison,
+    headers: Sequence[StudyHeader],
+    deidentify: bool | str,
+) -> None:
+    """Write the PDF as a DICOM object of the study of the latest date, if its SEG and SR are written.
+
+    Args:
+        path: the file.
+        content: the PDF.
+        record: content of the patient's JSON, with `dicom`.
+        comparison: the comparison behind it.
+        headers: of the dates.
+        deidentify: see `inference.dicom_results.WriteDicom`.
+
+    Raises:
+        CaseError: if the series cannot be read.
+    """
+    study, header, number = comparison.studies[-1], headers[-1], len(headers) - 1
+    if record["dicom"].get(study.id) != "written":
+        logger.warning("%s: the PDF is not written as DICOM: %s", study.id, record["dicom"].get(study.id))
+        return
+    source = read_source(find_source_files(_make_item(study, header)), case=study.id)
+    masks, affine, result = _read_result(record, number, study, header, deidentify)
+    write_dicom_pdf(path, content, source, masks, affine, result, deidentify=deidentify)
+
+
 def _write_objects(
     folder: Path,
     record: Mapping[str, Any],
@@ -106,15 +136,22 @@ def _write_objects(
     sources: Sequence[Path],
     deidentify: bool | str,
 ) -> None:
-    source, files = read_source(sources, case=study.id), result_files(header.path.parent, header.case)
+    source = read_source(sources, case=study.id)
+    masks, affine, result = _read_result(record, number, study, header, deidentify)
+    write_dicom_objects(folder, study.id, source, masks, affine, result, deidentify=deidentify)
+
+
+def _read_result(
+    record: Mapping[str, Any], number: int, study: Study, header: StudyHeader, deidentify: bool | str
+) -> tuple[dict[str, Any], Any, dict[str, Any]]:
+    """Read masks and affine of a date, and its result with the tracking identifiers."""
+    files = result_files(header.path.parent, header.case)
     images = {name: nib.load(files[name]) for name in ("liver", "instances")}
     masks = {name: np.asarray(image.dataobj) for name, image in images.items()}
     result = {**study.content.result, "lesions": _add_tracking(record, number, study)}
     if deidentify:  # the UIDs must not depend on warnings, which may name the patient
         result["warnings"] = []
-    write_dicom_objects(
-        folder, study.id, source, masks, images["liver"].affine, result, deidentify=deidentify
-    )
+    return masks, images["liver"].affine, result
 
 
 def _add_tracking(record: Mapping[str, Any], number: int, study: Study) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from scripts.lidia.atomic import write_json, write_text
+from scripts.lidia.atomic import write_atomically, write_json, write_text
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.followup.compare_studies import compare_studies
 from scripts.lidia.followup.comparison import Settings
@@ -20,8 +20,9 @@ from scripts.lidia.followup.followup_page import write_followup_page
 from scripts.lidia.followup.lesion_change import ChangeLimits, GrowthLimits
 from scripts.lidia.followup.read_study import StudyHeader, read_study
 from scripts.lidia.followup.recist import RecistLimits
-from scripts.lidia.followup.tracked_dicom import add_tracking_ids, write_tracked_dicom
+from scripts.lidia.followup.tracked_dicom import add_tracking_ids, write_tracked_dicom, write_tracked_pdf
 from scripts.lidia.inference.case_evaluator import CohortError, to_case_error, write_faults
+from scripts.lidia.report.patient_pdf_files import check_library
 
 logger = logging.getLogger("lidia.followup")
 
@@ -67,12 +68,14 @@ def write_followup(
     pages: bool = True,
     dicom: bool = True,
     deidentify: bool | str = False,
+    pdf: bool = False,
 ) -> list[Path]:
     """Compare the dates of one or more patients and write the files of each.
 
     Args:
         output_dir: `PATIENT_followup.json`, `.csv`, `.html`, and `ID_seg.dcm`, `ID_sr.dcm` of each date whose
-            result came from DICOM; also `errors.json`.
+            result came from DICOM; with `pdf` also `PATIENT_followup.pdf` and `PATIENT_followup_pdf.dcm`;
+            also `errors.json`.
         settings: from `make_settings`.
         results_dir: see `find_patients`, as for `results`, `dates`, `dataset_dir`, `datalist` and `section`.
         results: see `find_patients`.
@@ -83,14 +86,17 @@ def write_followup(
         pages: write the page.
         dicom: write SEG and SR.
         deidentify: see `inference.dicom_results.WriteDicom`.
+        pdf: write the PDF, and with `dicom` the same as an object of the study of the latest date.
 
     Returns:
         The JSON files.
 
     Raises:
-        CaseError: if there is nothing to compare.
+        CaseError: if there is nothing to compare, or reportlab is not installed for `pdf`.
         CohortError: if patients failed; the others are written.
     """
+    if pdf:
+        check_library()
     folder = Path(output_dir)
     folder.mkdir(parents=True, exist_ok=True)
     faults: list[CaseError] = []
@@ -106,7 +112,7 @@ def write_followup(
     written = []
     for patient, headers in groups.patients.items():
         try:
-            written.append(_write_patient(folder, patient, headers, settings, pages, dicom, deidentify))
+            written.append(_write_patient(folder, patient, headers, settings, pages, dicom, deidentify, pdf))
         except Exception as problem:  # the other patients do not depend on this one
             faults.append(to_case_error(problem, {"id": patient}))
     for entry in faults:
@@ -137,9 +143,11 @@ def _write_patient(
     pages: bool,
     dicom: bool,
     deidentify: bool | str,
+    pdf: bool,
 ) -> Path:
     name = make_file_name(patient)
-    paths = {kind: folder / f"{name}_followup.{kind}" for kind in ("json", "csv", "html")}
+    paths = {kind: folder / f"{name}_followup.{kind}" for kind in ("json", "csv", "html", "pdf")}
+    paths["dcm"] = folder / f"{name}_followup_pdf.dcm"
     for path in paths.values():
         path.unlink(missing_ok=True)
     studies = [read_study(header) for header in headers]
@@ -151,6 +159,14 @@ def _write_patient(
     write_text(paths["csv"], render_csv(record))
     if pages:
         write_followup_page(paths["html"], record, comparison)
+    if pdf:
+        from scripts.lidia.followup.followup_pdf import render_followup_pdf  # reportlab is optional
+
+        content = render_followup_pdf(record, comparison, warnings=not deidentify)
+        with write_atomically(paths["pdf"]) as temporary:
+            Path(temporary).write_bytes(content)
+        if dicom:
+            write_tracked_pdf(paths["dcm"], content, record, comparison, headers, deidentify)
     write_json(paths["json"], record)
     return paths["json"]
 

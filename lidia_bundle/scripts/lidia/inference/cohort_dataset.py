@@ -34,6 +34,7 @@ class CohortDataset(Dataset):
         finished_in: folder of results; patients with complete results there are skipped.
         dicom: whether SEG and SR belong to complete results of a patient with DICOM input.
         rtstruct: whether the RT Structure Set belongs to them.
+        pdf: whether the PDF belongs to them.
         pages: whether the patient's page belongs to complete results.
         register: False, or the method that registers the phases of a patient before loading.
         registered_in: folder for the registered phases.
@@ -53,6 +54,7 @@ class CohortDataset(Dataset):
         finished_in: str | None = None,
         dicom: bool = True,
         rtstruct: bool = False,
+        pdf: bool = False,
         pages: bool = True,
         register: str | bool = False,
         registered_in: str = "registered",
@@ -68,7 +70,7 @@ class CohortDataset(Dataset):
         self.method, self.registered_in, self.limit_s = register, registered_in, register_limit_s
         part = DeferredList(partial(take_part, data, rank, world_size))
         unfinished = DeferredList(
-            partial(list_unfinished, part, finished_in, dicom=dicom, rtstruct=rtstruct, pages=pages)
+            partial(list_unfinished, part, finished_in, dicom=dicom, rtstruct=rtstruct, pages=pages, pdf=pdf)
         )
         super().__init__(unfinished, transform)
 
@@ -96,6 +98,7 @@ def list_unfinished(
     dicom: bool,
     pages: bool,
     rtstruct: bool = False,
+    pdf: bool = False,
 ) -> list[dict[str, Any]]:
     """Lists the patients without complete results, and removes what a killed process left of them.
 
@@ -105,12 +108,13 @@ def list_unfinished(
         dicom: whether SEG and SR belong to complete results of a patient with DICOM input.
         pages: whether the patient's page belongs to complete results.
         rtstruct: whether the RT Structure Set belongs to them.
+        pdf: whether the PDF belongs to them.
     """
 
     def has_results(item: Mapping[str, Any]) -> bool:
         has_series = dicom and bool(find_source_files(item))
         return finished_in is not None and is_finished(
-            finished_in, item["id"], dicom=has_series, rtstruct=rtstruct, page=pages
+            finished_in, item["id"], dicom=has_series, rtstruct=rtstruct, page=pages, pdf=pdf
         )
 
     unfinished = [dict(item) for item in items if not has_results(item)]

@@ -1,4 +1,4 @@
-"""Write the DICOM SEG, SR and RTSTRUCT of one result."""
+"""Write the DICOM SEG, SR, RTSTRUCT and Encapsulated PDF of one result."""
 
 from __future__ import annotations
 
@@ -60,3 +60,38 @@ def write_dicom_objects(
             remove_identity(dicom_object, uids="replace" if deidentify == "uids" else "keep")
         with write_atomically(path) as temporary:
             dicom_object.save_as(temporary)
+
+
+def write_dicom_pdf(
+    path: Path,
+    content: bytes,
+    source: Sequence[Any],
+    masks: Mapping[str, NDArray[Any]],
+    affine: NDArray[np.float64],
+    result: Mapping[str, Any],
+    *,
+    deidentify: bool | str = False,
+) -> None:
+    """Writes a PDF as a DICOM object of the study that it reports.
+
+    Args:
+        path: the file.
+        content: the PDF; with `deidentify` it must not name the patient.
+        source: headers of the series, from `read_source`.
+        masks: `liver` and `instances`, (X, Y, Z) each.
+        affine: (4, 4) of the masks, RAS mm.
+        result: content of `ID.json`.
+        deidentify: see `WriteDicom`.
+    """
+    from scripts.lidia.dicom.deidentify import deidentify as remove_identity
+    from scripts.lidia.dicom.provenance import make_origin
+    from scripts.lidia.dicom.write_pdf import make_encapsulated_pdf
+
+    stack = make_stack(source)
+    liver, instances = (resample_to_stack(masks[name], affine, stack) for name in ("liver", "instances"))
+    origin = make_origin(source, liver, instances, result)
+    dataset = make_encapsulated_pdf(content, origin, has_identity=not deidentify)
+    if deidentify:
+        remove_identity(dataset, uids="replace" if deidentify == "uids" else "keep")
+    with write_atomically(path) as temporary:
+        dataset.save_as(temporary)

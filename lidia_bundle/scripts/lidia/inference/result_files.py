@@ -50,13 +50,24 @@ def probabilities_file(folder: str | Path, case: str) -> Path:
     return Path(folder) / f"{case}_probabilities.nii.gz"
 
 
+def pdf_files(folder: str | Path, case: str) -> tuple[Path, Path]:
+    """Returns the paths of a patient's PDF, and of the same in a DICOM object."""
+    return Path(folder) / f"{case}.pdf", Path(folder) / f"{case}_pdf.dcm"
+
+
 def page_file(folder: str | Path, case: str) -> Path:
     """Returns the path of a patient's page, which is derived from all other files and written last."""
     return Path(folder) / f"{case}.html"
 
 
 def is_finished(
-    folder: str | Path, case: str, *, dicom: bool = False, rtstruct: bool = False, page: bool = False
+    folder: str | Path,
+    case: str,
+    *,
+    dicom: bool = False,
+    rtstruct: bool = False,
+    page: bool = False,
+    pdf: bool = False,
 ) -> bool:
     """Checks whether all files of a patient exist; the JSON is the last of the four.
 
@@ -66,11 +77,14 @@ def is_finished(
         dicom: whether SEG and SR are required.
         rtstruct: whether, with `dicom`, the RT Structure Set is required.
         page: whether the page is required.
+        pdf: whether the PDF is required, with `dicom` also as a DICOM object.
     """
     needed = list(result_files(folder, case).values())
+    document, encapsulated = pdf_files(folder, case)
     if dicom and not _has_no_dicom(needed[-1]):
-        needed += dicom_files(folder, case, rtstruct=rtstruct).values()
-    return all(path.is_file() for path in (*needed, *([page_file(folder, case)] if page else ())))
+        needed += [*dicom_files(folder, case, rtstruct=rtstruct).values(), *([encapsulated] if pdf else ())]
+    needed += [*([page_file(folder, case)] if page else ()), *([document] if pdf else ())]
+    return all(path.is_file() for path in needed)
 
 
 def remove_leftovers(folder: str | Path, cases: Sequence[str]) -> None:
@@ -83,7 +97,7 @@ def remove_leftovers(folder: str | Path, cases: Sequence[str]) -> None:
     names = set()
     for case in cases:
         files = [*result_files(folder, case).values(), *dicom_files(folder, case, rtstruct=True).values()]
-        files += [page_file(folder, case), probabilities_file(folder, case)]
+        files += [page_file(folder, case), probabilities_file(folder, case), *pdf_files(folder, case)]
         names.update(path.name for path in files)
     remove_temporary_files(folder, names)
 
@@ -262,8 +276,9 @@ class WriteResults:
         result, affine = data["result"], native_affine(data["pred"])
         files = result_files(self.folder, result["id"])
         # Results of an earlier run are deleted first, so that a killed run leaves an unfinished patient.
-        page = page_file(self.folder, result["id"])
-        for old in (files["result"], *dicom_files(self.folder, result["id"], rtstruct=True).values(), page):
+        derived = [*dicom_files(self.folder, result["id"], rtstruct=True).values()]
+        derived += [page_file(self.folder, result["id"]), *pdf_files(self.folder, result["id"])]
+        for old in (files["result"], *derived):
             old.unlink(missing_ok=True)
         for name, voxels in label_volumes(data["diagnosis"]).items():
             write_volume(files[name], voxels, affine)

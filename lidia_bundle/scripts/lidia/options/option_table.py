@@ -58,7 +58,9 @@ OPTIONS: dict[str, OptionKind] = {
     # switches
     **dict.fromkeys(("tta", "save_probabilities", "explain", "pages", "dicom", "skip_existing"), FLAG),
     **dict.fromkeys(("resume", "complete_only", "complete", "ct"), FLAG),
-    **dict.fromkeys(("voxels", "inline", "difficulty", "pictures", "unchanged", "at_risk", "rtstruct"), FLAG),
+    **dict.fromkeys(
+        ("voxels", "inline", "difficulty", "pictures", "unchanged", "at_risk", "rtstruct", "pdf"), FLAG
+    ),
     "deidentify": OptionKind("False, True or uids", as_deidentify),
     # numbers
     **dict.fromkeys(

@@ -8,7 +8,7 @@ import numpy as np
 from markupsafe import Markup
 
 from scripts.lidia.metrics.lesion_matching import LesionMap
-from scripts.lidia.report.contours import find_label_position, trace_outline
+from scripts.lidia.report.contours import Outline, find_label_position, trace_outline
 from scripts.lidia.report.palette import COLOURS
 from scripts.lidia.report.read_results import Patient
 from scripts.lidia.report.scan_layout import Layout, SliceRectangle
@@ -39,15 +39,21 @@ def draw_contours(patient: Patient, layout: Layout, level: int, *, liver: bool =
         masks = (mask for _, _, mask in _iterate_lesions(patient.truth, plane))
         parts.append(_wrap_group("truth", (f'<path d="{trace_outline(mask)}"/>' for mask in masks)))
     paths = []
-    for number, kind, mask in _iterate_lesions(patient.predicted, plane):
-        x, y = find_label_position(mask)
-        path = trace_outline(mask)
+    for path, colour, number, (x, y) in trace_lesions(patient, layout, level):
         paths.append(
-            f'<path class="under" d="{path}"/><path d="{path}" stroke="{COLOURS[kind]}"/>'
+            f'<path class="under" d="{path}"/><path d="{path}" stroke="{colour}"/>'
             f'<text x="{x}" y="{y - 4}">{number}</text>'
         )
     parts.append(_wrap_group("found", paths))
     return Markup("".join(parts))  # numbers and colours only
+
+
+def trace_lesions(patient: Patient, layout: Layout, level: int) -> list[Outline]:
+    """Trace the predicted lesions of a slice, in half voxels of the layout's box."""
+    return [
+        Outline(trace_outline(mask), COLOURS[kind], str(number), find_label_position(mask))
+        for number, kind, mask in _iterate_lesions(patient.predicted, (*layout.box, level))
+    ]
 
 
 def _wrap_group(name: str, elements: Iterable[str]) -> str:

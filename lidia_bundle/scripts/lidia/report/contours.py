@@ -6,9 +6,27 @@ Paths use half voxels, so that all numbers are integers; the `viewBox` of a plan
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from contourpy import contour_generator
 from numpy.typing import NDArray
+
+
+class Outline(NamedTuple):
+    """The outline of a lesion or of the liver on a plane, in half voxels.
+
+    Attributes:
+        path: `d` of an SVG path, from `trace_outline`.
+        colour: #RRGGBB.
+        label: its number; "" without one.
+        position: of the label.
+    """
+
+    path: str
+    colour: str
+    label: str = ""
+    position: tuple[int, int] = (0, 0)
 
 
 def orient_for_display(plane: NDArray) -> NDArray:
