@@ -78,3 +78,10 @@ def test_tracks_of_merging_and_splitting() -> None:
     assert first.instances == {0: 1, 1: 1, 2: 1}
     assert second.instances == {0: 2} and second.merged_into == (1, 1)
     assert third.instances == {2: 2} and third.split_from == (1, 2)
+
+
+def test_a_small_lesion_at_the_centre_of_a_union_does_not_take_the_number_of_the_large_one() -> None:
+    earlier = balls(((22, 20, 15), 9), ((35, 20, 15), 2))
+    later = balls(((27, 20, 15), 13))
+    links = match_lesions(earlier, later, 2.0, LIMITS)
+    assert links.pairs == {1: 1} and links.merged == {2: 1}

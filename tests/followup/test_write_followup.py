@@ -107,6 +107,9 @@ def test_merging_and_splitting(tmp_path: Path) -> None:
     record = run(tmp_path)
     assert name_changes(record) == {1: "merged", 2: "merged", 3: "split", 4: "split"}
     assert record["lesions"][1]["merged_into"] == 1 and record["lesions"][3]["split_from"] == 3
+    assert [lesion["threshold_growth"] for lesion in record["lesions"]] == [None] * 4, (
+        "16 mm and 14 mm, then 40 mm"
+    )
     (_, date) = record["recist"]["dates"]
     assert record["recist"]["targets"] == [1, 3] and date["new_lesions"] == [], "a fragment is not new"
     sizes = {lesion["lesion"]: lesion["measurements"][1]["longest_mm"] for lesion in record["lesions"]}

@@ -13,7 +13,7 @@ from scripts.lidia.followup.lesion_change import assess_threshold_growth, descri
 from scripts.lidia.followup.read_study import Study
 from scripts.lidia.followup.recist import ABSENT, PRESENT
 from scripts.lidia.followup.tracks import Track
-from scripts.lidia.morphometry.lirads_finding import Finding
+from scripts.lidia.morphometry.lirads_finding import NOT_ASSESSED, Finding
 
 POSITION_WARNING = (
     "{id}: lesions were matched by their position relative to the liver, without a registration ({message})"
@@ -104,12 +104,15 @@ def _describe_track(comparison: Comparison, track: Track) -> dict[str, Any]:
 def _assess_growth(comparison: Comparison, track: Track) -> Finding | None:
     """Assesses the last date that shows a lesion against all dates before it; None if there are none."""
     last = max(track.instances)
-    results = []
+    results: list[Finding] = []
     for number in sorted(track.instances):
         if number == last or not comparison.are_both_covered(track, number, last):
             continue
         before, after = (comparison.studies[i].sizes[track.instances[i]] for i in (number, last))
         days = comparison.compute_days(number, last)
+        if any(_find_union_or_split(comparison, track, date) for date in range(number + 1, last + 1)):
+            results.append(Finding(NOT_ASSESSED, "lesions merged or separated between the scans"))
+            continue
         results.append(assess_threshold_growth(before, after, days, comparison.settings.growth))
     return combine_growth(results)
 
@@ -142,11 +145,21 @@ def _describe_interval(comparison: Comparison, track: Track, number: int) -> dic
         settings.growth,
         settings.repeatability,
     )
-    joined = any(other.merged_into == (track.lesion, number) for other in comparison.tracks)
-    parted = any(other.split_from == (track.lesion, number) for other in comparison.tracks)
-    if joined or parted:
-        change["change"] = "merged" if joined else "split"
+    if name := _find_union_or_split(comparison, track, number):
+        change |= {"change": name, "threshold_growth": None}  # the diameters are not those of the same lesion
     return {**ends, **change}
+
+
+def _find_union_or_split(comparison: Comparison, track: Track, number: int) -> str:
+    """Finds whether other lesions merge with a lesion at a date, or separate from it.
+
+    Returns:
+        `merged`, `split`, or "".
+    """
+    place = (track.lesion, number)
+    if any(other.merged_into == place for other in comparison.tracks):
+        return "merged"
+    return "split" if any(other.split_from == place for other in comparison.tracks) else ""
 
 
 def _collect_warnings(comparison: Comparison, lesions: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -76,7 +76,9 @@ def match_lesions(
     distances = np.linalg.norm(first.centres[:, None] - second.centres[None, :], axis=-1)
     slack = np.abs(first.diameters[:, None] - second.diameters[None, :]) / 2
     closeness = 1 - np.maximum(distances - slack, 0) / limits.max_distance_mm
-    by_overlap = np.where(share >= limits.min_overlap, share + 0.5 * np.clip(closeness, 0, 1), 0)
+    # By the geometric mean of the volumes, so that a small lesion inside a large one does not take its place
+    common = overlaps / np.sqrt(np.maximum(first.volumes[:, None] * second.volumes[None, :], 1e-9))
+    by_overlap = np.where(share >= limits.min_overlap, common + 0.1 * np.clip(closeness, 0, 1), 0)
     pairs = _assign(by_overlap)
     rows, columns = set(pairs), set(pairs.values())
     merged = {
