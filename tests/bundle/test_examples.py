@@ -75,7 +75,7 @@ def test_fine_tuning_before_and_after(bundle: Path, tmp_path: Path) -> None:
         name, *cells = line.split()
         values = [table[name]["value"] for table in tables]
         assert cells == ["-" if value is None else f"{value:.3f}" for value in values]
-    assert {"auc8", "dice", "liver_dice"} <= {line.split()[0] for line in lines}
+    assert {"sensitivity", "dice", "liver_dice"} <= {line.split()[0] for line in lines}
     assert (tmp_path / "runs/tuned/model.pt").is_file()
 
 
