@@ -146,7 +146,8 @@ def _describe_interval(comparison: Comparison, track: Track, number: int) -> dic
         settings.repeatability,
     )
     if name := _find_union_or_split(comparison, track, number):
-        change |= {"change": name, "threshold_growth": None}  # the diameters are not those of the same lesion
+        # The sizes are not those of one lesion
+        change |= {"change": name, "threshold_growth": None, "doubling_days": None}
     return {**ends, **change}
 
 

@@ -10,6 +10,9 @@ from markupsafe import Markup, escape
 from scripts.lidia.report.palette import TYPE_COLOURS
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 640.0, 260.0, 46.0, 40.0, 12.0, 34.0
+_GREY = "#777777"
+LABEL_GAP = 12.0
+"""Smallest distance between the numbers of two lesions, in units of the chart."""
 LEAST_MM = 10.0
 """Smallest range of the axis in mm."""
 
@@ -44,20 +47,39 @@ def draw_diameters(record: Mapping[str, Any]) -> Markup:
         label = escape(study["date"] or study["id"])
         anchor = "start" if day == days[0] else "end" if day == days[-1] else "middle"
         parts.append(f'<text x="{to_x(day):.1f}" y="{_HEIGHT - 10}" text-anchor="{anchor}">{label}</text>')
+    ends = {lesion: to_y(points[-1][1]) for lesion, points in lines.items() if points}
+    heights = spread_labels(ends)
     for lesion in record["lesions"]:
-        colour = TYPE_COLOURS.get(lesion["types"][-1], "#777777")
+        colour = TYPE_COLOURS.get(lesion["types"][-1], _GREY)
+        colour = _GREY if colour == "#FFFFFF" else colour  # white is invisible on paper
         spots = [(to_x(day), to_y(value)) for day, value in lines[lesion["lesion"]]]
         line = " ".join(f"{x:.1f},{y:.1f}" for x, y in spots)
         parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2.5"/>')
         parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}"/>' for x, y in spots]
         if spots:
-            x, y = spots[-1]
-            parts.append(f'<text x="{x + 8:.1f}" y="{y + 4:.1f}">{lesion["lesion"]}</text>')
+            x, height = spots[-1][0], heights[lesion["lesion"]]
+            parts.append(f'<text x="{x + 8:.1f}" y="{height + 4:.1f}">{lesion["lesion"]}</text>')
     return Markup(
         f'<figure><svg viewBox="0 0 {_WIDTH:.0f} {_HEIGHT:.0f}" role="img" aria-label="Longest diameter of '
         f'each lesion in mm over time; the numbers are in the table of lesions">{"".join(parts)}</svg>'
         "<figcaption>Longest axial diameter (mm) of each lesion, by its number.</figcaption></figure>"
     )
+
+
+def spread_labels(heights: Mapping[int, float]) -> dict[int, float]:
+    """Spread the numbers at the ends of the lines, so that they do not cover each other.
+
+    Args:
+        heights: lesion -> height of the end of its line, from the top.
+
+    Returns:
+        Lesion -> height of its number, in the same order, at least `LABEL_GAP` apart.
+    """
+    placed: dict[int, float] = {}
+    below = float("inf")
+    for lesion, height in sorted(heights.items(), key=lambda entry: (-entry[1], -entry[0])):
+        below = placed[lesion] = min(height, below - LABEL_GAP)
+    return placed
 
 
 def _make_points(lesion: Mapping[str, Any], days: Sequence[float]) -> list[tuple[float, float]]:
