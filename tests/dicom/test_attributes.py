@@ -166,6 +166,7 @@ WRITTEN_BY_US = (
     "write_seg.py",
     "write_sr.py",
     "write_rtstruct.py",
+    "write_pdf.py",
     "deidentify.py",
     "codes.py",
 )
