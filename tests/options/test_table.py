@@ -26,6 +26,7 @@ OBJECTS = frozenset({
     *("dataloader", "inferer", "postprocessing", "calibration", "scores", "key_metric", "handlers"),
     "features",
     "lesion_points",
+    "trust",
     *("evaluator", "hidden", "subset_scores", "clinical", "rows", "remarks", "options", "evaluation"),
     *("systems", "measured", "drawn", "listed", "checked", "implanted", "written", "prepared", "report"),
     *("studied", "mask_gate", "evaluated", "goals", "profiled", "exported"),

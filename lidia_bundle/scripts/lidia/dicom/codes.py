@@ -36,6 +36,7 @@ PROBABILITIES: dict[str, Code] = {
 EXISTENCE = Code("p_existence", OWN_SCHEME, "Probability that the lesion exists")
 OPERATING_POINT = Code("operating_point", OWN_SCHEME, "Operating point of lesion detection")
 POINTS = {name: Code(name, OWN_SCHEME, name) for name in ("sensitive", "balanced", "specific")}
+TRUSTED = Code("trusted", OWN_SCHEME, "The scan resembles the training data")
 CALIBRATED = Code("calibrated", OWN_SCHEME, "Probabilities are calibrated")
 YES, NO = codes.SCT.Yes, codes.SCT.No
 

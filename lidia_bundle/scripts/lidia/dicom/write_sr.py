@@ -102,6 +102,9 @@ def _make_patient_evaluations(result: Mapping[str, Any]) -> list[sr.QualitativeE
         sr.QualitativeEvaluation(codes.CALIBRATED, codes.YES if result["calibrated"] else codes.NO)
     ]
     point = (result.get("operating_point") or {}).get("name")
+    if "trust" in result:
+        answer = codes.YES if result["trust"]["trusted"] else codes.NO
+        evaluations.append(sr.QualitativeEvaluation(codes.TRUSTED, answer))
     if point is not None:
         evaluations.append(sr.QualitativeEvaluation(codes.OPERATING_POINT, codes.POINTS[point]))
     return evaluations

@@ -28,6 +28,7 @@ from scripts.lidia.inference.input_checks import (
 from scripts.lidia.inference.lesion_calibration import select_operating_point
 from scripts.lidia.inference.native_grid import NativeMaps, to_native_grid
 from scripts.lidia.inference.summarize_patient import summarize
+from scripts.lidia.inference.trust_gate import TrustGate, describe_distrust
 from scripts.lidia.inference.type_sets import add_type_sets
 from scripts.lidia.postprocess.branch_scores import split_branch
 from scripts.lidia.postprocess.class_map import LESION_THRESHOLD, classify_voxels
@@ -69,6 +70,7 @@ class Diagnosed(Transform):
         lesion_points: threshold of each operating point without a calibration of lesions.
         coverage: coverage of the sets of types, one that the calibration has.
         keep_candidates: `diagnosis` keeps the lesions below the operating point in `candidates`.
+        trust: decides whether the result can be trusted; None omits `trust` in `result`.
         window: HU that are scaled to -1 and 1; with it the phase order and the header are checked.
         contact_cm2: minimum contact area of the liver with a side of the examined region for a warning.
 
@@ -96,6 +98,7 @@ class Diagnosed(Transform):
         lesion_points: Mapping[str, float] = MappingProxyType({}),
         coverage: float = 0.9,
         keep_candidates: bool = False,
+        trust: TrustGate | None = None,
         types: Sequence[str] | None = None,
         window: Sequence[float] | None = None,
         contact_cm2: float = 2.0,
@@ -117,7 +120,7 @@ class Diagnosed(Transform):
         self.keep_probabilities = keep_probabilities
         self.calibration = calibration
         self.operating_point, self.lesion_points = operating_point, dict(lesion_points)
-        self.coverage, self.keep_candidates = coverage, keep_candidates
+        self.coverage, self.keep_candidates, self.trust = coverage, keep_candidates, trust
         self.types = LESION_TYPES if types is None else check_types(types)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
@@ -181,6 +184,10 @@ class Diagnosed(Transform):
         sets = None if lesion_calibration is None else lesion_calibration.sets
         output["result"] = add_type_sets(result, diagnosis.livermax, sets, self.coverage)
         output["result"]["operating_point"] = point
+        if self.trust is not None and self.window is not None and output.get("image") is not None:
+            trust = self.trust.assess(pred, output["image"], self.window)
+            warnings = [*describe_distrust(trust), *output["result"]["warnings"]]
+            output["result"] |= {"trust": trust, "warnings": warnings}
         return output
 
     def _place_candidates(self, candidates: Lesions | None, native_maps: NativeMaps) -> Lesions | None:

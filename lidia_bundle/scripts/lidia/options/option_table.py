@@ -33,7 +33,7 @@ OPTIONS: dict[str, OptionKind] = {
     **dict.fromkeys(("nc", "arterial", "venous", "delayed", "liver", "background", "backgrounds"), PATH),
     **dict.fromkeys(("output_dir", "output", "cache_dir", "registered_dir", "runtime_dir", "archive"), PATH),
     **dict.fromkeys(("results_dir", "evaluation_dir", "training_dir", "judged_dir", "docs_dir"), PATH),
-    **dict.fromkeys(("pretrained", "previous", "weights"), PATH),
+    **dict.fromkeys(("pretrained", "previous", "weights", "implants_dir"), PATH),
     **dict.fromkeys(("data_dir", "lits_dir", "fold_weights", "network_overlay", "outlines"), PATH),
     **dict.fromkeys(("model_file", "inference_config", "results"), PATHS),
     # ids, titles and names

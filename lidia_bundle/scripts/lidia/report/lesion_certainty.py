@@ -1,4 +1,4 @@
-"""Describe the certainty of lesions on the page of a patient: the operating point and its rates."""
+"""Describe the certainty of a result on the page of a patient: trust, operating point, sets of types."""
 
 from __future__ import annotations
 
@@ -58,3 +58,16 @@ def describe_type_sets(result: Mapping[str, Any]) -> list[str]:
         "Of the calibration patients with a type this share had it in the set; of lesions likewise. A set "
         "of many types means that the scan does not decide.",
     ]
+
+
+def describe_distrust(result: Mapping[str, Any]) -> list[str]:
+    """Describe why the result must not be trusted; empty for other results.
+
+    Args:
+        result: content of `ID.json`.
+    """
+    trust = get_mapping(result, "trust")
+    if trust.get("trusted") is not False:
+        return []
+    reasons = trust.get("reasons")
+    return [str(reason) for reason in reasons] if isinstance(reasons, list | tuple) else []

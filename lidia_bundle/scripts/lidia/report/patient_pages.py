@@ -15,6 +15,7 @@ from scripts.lidia.morphometry.lobes import MIDDLE_MM
 from scripts.lidia.report.certainty import render_certainty
 from scripts.lidia.report.html_page import build_section, write_page
 from scripts.lidia.report.lesion_cards import MAX_PICTURED, LesionLocations, render_lesion_cards
+from scripts.lidia.report.lesion_certainty import describe_distrust
 from scripts.lidia.report.probability_bars import (
     format_probability,
     get_mapping,
@@ -100,6 +101,7 @@ def _render_summary(result: Mapping[str, Any]) -> Markup:
     likeliest = max(result["probabilities"], key=result["probabilities"].get)
     return render_template(
         "summary",
+        distrust=describe_distrust(result),
         malignant=format_probability(result, "malignant"),
         triage=get_mapping(result, "triage").get("malignant"),
         likeliest=likeliest,
