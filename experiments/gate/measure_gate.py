@@ -113,7 +113,8 @@ def run_cohort(
 def summarise_share(reasons: Mapping[str, list[str]]) -> dict[str, Any]:
     """Summarise how many scans were stopped, with Wilson's interval, and why."""
     stopped = sum(bool(texts) for texts in reasons.values())
-    row = {"scans": len(reasons), "stopped": stopped, "share": None, "low": None, "high": None}
+    row: dict[str, Any] = {"scans": len(reasons), "stopped": stopped}
+    row |= dict.fromkeys(("share", "low", "high"))
     if reasons:
         low, high = compute_wilson_interval(stopped, len(reasons))
         row |= {"share": stopped / len(reasons), "low": low, "high": high}

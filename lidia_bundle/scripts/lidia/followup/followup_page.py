@@ -81,7 +81,7 @@ def _render_dates(record: Mapping[str, Any]) -> Markup:
 
 def list_dates(record: Mapping[str, Any]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """List the dates with their response: head and rows of a table."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for study, row in zip(record["studies"], record["recist"]["dates"], strict=True):
         alignment = study["alignment"]
         rows.append((

@@ -39,8 +39,10 @@ def update_evidence(study: Study, instance: int | None, growth: Finding | None) 
     Returns:
         The evidence as in `ID.json`; None if the result has none.
     """
+    if instance is None:
+        return None
     rows = {int(row["instance"]): row for row in study.content.result["lesions"]}
-    evidence = rows[instance].get("lirads") if instance is not None else None
+    evidence = rows[instance].get("lirads")
     if not evidence:
         return None
     if growth is None:

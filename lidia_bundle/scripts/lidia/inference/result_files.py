@@ -94,7 +94,7 @@ def remove_leftovers(folder: str | Path, cases: Sequence[str]) -> None:
         folder: folder of the results.
         cases: patients whose files no other process writes.
     """
-    names = set()
+    names: set[str] = set()
     for case in cases:
         files = [*result_files(folder, case).values(), *dicom_files(folder, case, rtstruct=True).values()]
         files += [page_file(folder, case), probabilities_file(folder, case), *pdf_files(folder, case)]

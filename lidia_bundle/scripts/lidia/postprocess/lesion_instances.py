@@ -127,7 +127,7 @@ def select_lesions(lesions: Lesions, is_kept: Sequence[bool]) -> Lesions:
         is_kept: one value per record.
     """
     numbers = np.zeros(len(lesions.records) + 1, np.uint16)
-    records = []
+    records: list[dict[str, Any]] = []
     for record, keep in zip(lesions.records, is_kept, strict=True):
         if keep:
             numbers[record["instance"]] = len(records) + 1

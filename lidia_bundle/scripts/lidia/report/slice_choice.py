@@ -61,12 +61,16 @@ def find_box(mask: np.ndarray, spacing: Sequence[float], margin: float = 25.0) -
 
 
 def sample_plane(
-    phases: Mapping[str, str], affine: np.ndarray, level: int, box: tuple[slice, slice], case: str = ""
+    phases: Mapping[str, str | Volume],
+    affine: np.ndarray,
+    level: int,
+    box: tuple[slice, slice],
+    case: str = "",
 ) -> Plane:
     """Sample every phase on one slice.
 
     Args:
-        phases: phase -> NIfTI file or DICOM folder; absent phases are left out.
+        phases: phase -> NIfTI file, DICOM folder, or the volume; absent phases are left out.
         affine: the grid of the results, voxel indices -> RAS mm.
         level: slice number on that grid.
         box: part of x and y to keep.
@@ -78,8 +82,10 @@ def sample_plane(
     x, y = np.meshgrid(*(np.arange(part.start, part.stop) for part in box), indexing="ij")
     points = to_mm(affine, np.stack([x, y, np.full_like(x, level)]).reshape(3, -1))
     planes: dict[str, np.ndarray | None] = dict.fromkeys(PHASES)
-    for name, path in phases.items():
-        voxels, own, _ = read_phase(path, case, check_hu=False)
-        planes[name] = Volume(voxels, own).sample_points(points, outside=AIR, edge=0.0).reshape(x.shape)
+    for name, source in phases.items():
+        volume = (
+            source if isinstance(source, Volume) else Volume(*read_phase(source, case, check_hu=False)[:2])
+        )
+        planes[name] = volume.sample_points(points, outside=AIR, edge=0.0).reshape(x.shape)
     spacing = np.linalg.norm(affine[:3, :2], axis=0)
     return Plane(planes, (float(spacing[0]), float(spacing[1])), level, box)
