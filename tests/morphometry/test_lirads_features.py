@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from morphometry.handmade_lesions import (
@@ -16,7 +18,7 @@ from morphometry.handmade_lesions import (
     name_states,
 )
 
-from scripts.lidia.morphometry.lirads_features import FEATURES
+from scripts.lidia.morphometry.lirads_features import FEATURES, measure_lirads
 from scripts.lidia.morphometry.lirads_growth import PreviousSize, assess_growth
 from scripts.lidia.morphometry.lirads_thresholds import LiradsThresholds
 
@@ -131,6 +133,18 @@ def test_noise_that_hides_the_limit_leaves_a_faint_feature_open_but_not_a_strong
     assert faint["error"] * LiradsThresholds().noise_factor > faint["limit"]
     strong = measure({"body": (7, LIVER | {"arterial": 475.0})}, noise=90.0)["features"]["nonrim_aphe"]
     assert strong["state"] == "present"
+
+
+@pytest.mark.parametrize("radius", [6.0, 9.0, 13.0, 18.0, 26.0])
+def test_large_voxels_leave_open_what_they_cannot_show(radius: float) -> None:
+    spacing, shape = (5.0, 5.0, 5.0), (24, 24, 24)
+    index = np.indices(shape).reshape(3, -1).T - (np.array(shape) - 1) / 2
+    lesion = (np.linalg.norm(index * spacing, axis=1) < radius).reshape(shape)
+    hu = {phase: np.where(lesion, liver + 40, liver) for phase, liver in LIVER.items()}
+    evidence = measure_lirads(hu, lesion, lesion, np.ones(shape, bool), spacing, diameter_mm=2 * radius)
+    json.dumps(evidence, allow_nan=False)
+    capsule = evidence["features"]["enhancing_capsule"]
+    assert capsule["state"] == "not_assessed" or "value" in capsule
 
 
 def test_the_standard_error_is_that_of_repeated_noise() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 PRESENT, ABSENT, NOT_ASSESSED = "present", "absent", "not_assessed"
@@ -41,12 +42,14 @@ def decide(value: float, limit: float, error: float, factor: float, phase: str) 
     the limit than the noise reaches.
 
     Args:
-        value: measured difference in HU.
+        value: measured difference in HU; NaN if no voxel lies in a layer that is needed.
         limit: positive difference from which the feature is present.
         error: standard error of the value.
         factor: number of standard errors that count as noise.
         phase: phase of the measurement.
     """
+    if not math.isfinite(value):
+        return Finding(NOT_ASSESSED, "the voxels are too large for the layers that are compared", phase)
     noise = factor * error
     if noise > limit and abs(value - limit) < noise:
         reason = f"noise: {value:.0f} HU with a standard error of {error:.0f} HU"
