@@ -160,7 +160,7 @@ ohif-test: .venv/.dev .venv-label/.label  ## tests of OHIF on a DICOMweb server 
 	$(RUN) -m pytest -m ohif
 
 test: .venv/.dev  ## the test suite, one process a core
-	OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto --dist loadfile --max-worker-restart 0
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto --dist loadfile --max-worker-restart 0 -m "not browser and not ohif"
 
 zoo: .venv/.dev  ## the MONAI model zoo's own checks on the bundle
 	$(RUN) -m pytest tests/zoo
