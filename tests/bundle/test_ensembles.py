@@ -62,7 +62,7 @@ def test_a_calibration_of_exactly_these_folds(toys: Path, weights: list[str], tm
         )
 
     for order in (weights, weights[::-1]):
-        assert calibration(order).get().lines == {"HCC": (1.0, -1.0)}
+        assert calibration(order).get().patients.lines == {"HCC": (1.0, -1.0)}
     for other in (weights[0], weights[:1]):
         assert calibration(other).get() is None, "it belongs to both, not to one of them"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from evaluation.test_patient_metrics import AFFINE, SHAPE, cohort, drawing, filled
+from evaluation.small_cohort import AFFINE, SHAPE, cohort, drawing, filled
 from monai.data import MetaTensor
 from sklearn.metrics import roc_auc_score
 

@@ -31,6 +31,7 @@ from scripts.lidia.inference.calibration import (
     get_lesion_points,
 )
 from scripts.lidia.inference.case_evaluator import CohortEvaluator, to_case_error
+from scripts.lidia.inference.lesion_calibration import LESION_POINTS
 from scripts.lidia.inference.type_sets import TypeSets
 from scripts.lidia.metrics.cohort_metrics import Summary, summarise_cohort
 from scripts.lidia.metrics.detection_pairs import pair_detections
@@ -94,11 +95,11 @@ class PatientScores(CumulativeIterationMetric):
         present_mm3: float = 113.0,
         ious: Sequence[float] = (0.1, 0.5),
         calibration: CalibrationSource = None,
-        lesion_points: Mapping[str, float] | None = None,
+        lesion_points: Mapping[str, float] = LESION_POINTS,
         coverage: float = 0.9,
     ) -> None:
         self.coverage = coverage
-        self._lesion_points = dict(lesion_points or {})
+        self._lesion_points = dict(lesion_points)
         self.reading: dict[str, Any] = {"grow_mm": grow_mm, "smooth": smooth, "smallest_mm3": smallest_mm3}
         self.protocol = Protocol(smallest_mm3, counted_mm3, overlap, present_mm3, tuple(ious))
         self._calibration = calibration

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +11,9 @@ import numpy as np
 from scripts.lidia.inference.type_sets import TypeSets, parse_type_sets
 from scripts.lidia.postprocess.lesion_existence import ExistenceModel
 
-POINT_NAMES = ("sensitive", "balanced", "specific")
+LESION_POINTS: Mapping[str, float] = MappingProxyType({"sensitive": 0.4, "balanced": 0.7, "specific": 0.9})
+"""Uncalibrated probability of existence from which a lesion is reported, by operating point."""
+POINT_NAMES = tuple(LESION_POINTS)
 
 
 class LesionPoint(NamedTuple):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,7 @@ from scripts.lidia.inference.input_checks import (
     check_unseen_liver,
     find_reached_ends,
 )
-from scripts.lidia.inference.lesion_calibration import select_operating_point
+from scripts.lidia.inference.lesion_calibration import LESION_POINTS, select_operating_point
 from scripts.lidia.inference.native_grid import NativeMaps, to_native_grid
 from scripts.lidia.inference.summarize_patient import summarize
 from scripts.lidia.inference.trust_gate import TrustGate, describe_distrust
@@ -95,7 +94,7 @@ class Diagnosed(Transform):
         keep_probabilities: bool = False,
         calibration: CalibrationSource = None,
         operating_point: str | None = None,
-        lesion_points: Mapping[str, float] = MappingProxyType({}),
+        lesion_points: Mapping[str, float] = LESION_POINTS,
         coverage: float = 0.9,
         keep_candidates: bool = False,
         trust: TrustGate | None = None,
