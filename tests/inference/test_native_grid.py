@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,12 +44,15 @@ def test_the_native_grid_equals_monai_s_inverse(
         assert ours.maps[0].size < 0.5 * theirs[0].numel(), "the rest of the body is not resampled"
 
 
+def read_patient(folder: Path, spacing: float) -> dict[str, Any]:
+    """A patient with a venous phase on a grid of equal spacing, in mm."""
+    write_patient(folder, 0)
+    phases = {"venous": str(folder / "0_venous.nii.gz")}
+    return preprocessing(spacing=(spacing,) * 3)({"id": "t", "phases": phases})
+
+
 def test_a_mask_of_the_user_is_in_the_box(tmp_path: Path) -> None:
-    write_patient(tmp_path, 0)
-    item = preprocessing(spacing=(3.0, 3.0, 3.0))({
-        "id": "t",
-        "phases": {"venous": str(tmp_path / "0_venous.nii.gz")},
-    })
+    item = read_patient(tmp_path, 3.0)
     maps = torch.zeros(10, *item["image"].shape[1:])
     maps[BACKGROUND] = 1.0
     pred = copy_metadata({**item, "pred": maps})["pred"]
@@ -61,11 +65,7 @@ def test_a_mask_of_the_user_is_in_the_box(tmp_path: Path) -> None:
 
 def test_a_diagnosis_needs_no_more_than_its_reach(tmp_path: Path) -> None:
     """Lesions, liver and scores of the near box are those of the whole map, in a fraction of the voxels."""
-    write_patient(tmp_path, 0)
-    item = preprocessing(spacing=(4.0, 4.0, 4.0))({
-        "id": "t",
-        "phases": {"venous": str(tmp_path / "0_venous.nii.gz")},
-    })
+    item = read_patient(tmp_path, 4.0)
     shape = item["image"].shape[1:]
     maps = torch.rand(10, *shape) * 0.02
     maps[BACKGROUND] = 0.5
@@ -97,11 +97,7 @@ def test_a_diagnosis_needs_no_more_than_its_reach(tmp_path: Path) -> None:
 
 
 def test_the_box_contains_lesions_whose_probability_is_divided_among_the_types(tmp_path: Path) -> None:
-    write_patient(tmp_path, 0)
-    item = preprocessing(spacing=(4.0, 4.0, 4.0))({
-        "id": "t",
-        "phases": {"venous": str(tmp_path / "0_venous.nii.gz")},
-    })
+    item = read_patient(tmp_path, 4.0)
     maps = torch.zeros(10, *item["image"].shape[1:])
     maps[BACKGROUND] = 1.0
     divided = torch.tensor([0.4, 0.0, *[0.075] * 8])  # background is the most probable class

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -35,17 +36,26 @@ def served(folder: Path, bundle: Path) -> Path:
     return folder
 
 
+@contextmanager
+def run_server(folder: Path, bundle: Path, truth: Path, patients: Sequence[str] = ()) -> Iterator[Server]:
+    """A running server on a copy of the bundle; these patients of `truth` are in its study."""
+    place = served(folder, bundle)
+    shutil.copytree(truth / "phases", place / "study/phases")
+    for patient in patients:
+        shutil.copy(truth / f"{patient}.nii.gz", place / "study")
+    running = Server(place)
+    running.start()
+    yield running
+    running.end()
+
+
 @pytest.fixture(scope="session")
 def server(
     tmp_path_factory: pytest.TempPathFactory, truth: Path, patients: list[str], bundle: Path
 ) -> Iterator[Server]:
     """A server on a copy of the bundle and on the patients of `truth`, none of them labelled."""
-    folder = served(tmp_path_factory.mktemp("label"), bundle)
-    shutil.copytree(truth / "phases", folder / "study/phases")
-    running = Server(folder)
-    running.start()
-    # the order in which they come in decides who trains and who is validated on
-    for number in (2, 3, 0, 1):
-        running.upload(truth / f"{patients[number]}.nii.gz", patients[number])
-    yield running
-    running.end()
+    with run_server(tmp_path_factory.mktemp("label"), bundle, truth) as running:
+        # the order in which they come in decides who trains and who is validated on
+        for number in (2, 3, 0, 1):
+            running.upload(truth / f"{patients[number]}.nii.gz", patients[number])
+        yield running

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from label.conftest import served
+from label.conftest import run_server
 from label.serving import PYTHON, Server
 
 pytestmark = [pytest.mark.label, pytest.mark.slow]
@@ -23,14 +22,8 @@ CLIENT = Path(__file__).with_name("slicer_client.py")
 def server(
     tmp_path_factory: pytest.TempPathFactory, truth: Path, patients: list[str], bundle: Path
 ) -> Iterator[Server]:
-    folder = served(tmp_path_factory.mktemp("slicer"), bundle)
-    shutil.copytree(truth / "phases", folder / "study/phases")
-    for patient in patients:
-        shutil.copy(truth / f"{patient}.nii.gz", folder / "study")
-    running = Server(folder)
-    running.start()
-    yield running
-    running.end()
+    with run_server(tmp_path_factory.mktemp("slicer"), bundle, truth, patients) as running:
+        yield running
 
 
 def test_the_buttons_of_slicer_s_module_work(

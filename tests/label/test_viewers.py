@@ -7,7 +7,6 @@ its names of files, and of `MonaiLabelClient` in the OHIF pages that MONAI Label
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +16,7 @@ from urllib.parse import quote_plus
 import nibabel as nib
 import numpy as np
 import pytest
-from label.conftest import served
+from label.conftest import run_server
 from label.serving import Server, form
 
 pytestmark = [pytest.mark.label, pytest.mark.slow]
@@ -74,14 +73,8 @@ def server(
     tmp_path_factory: pytest.TempPathFactory, truth: Path, patients: list[str], bundle: Path
 ) -> Iterator[Server]:
     """A server of its own: nobody is labelled, and nobody was offered yet."""
-    folder = served(tmp_path_factory.mktemp("viewers"), bundle)
-    shutil.copytree(truth / "phases", folder / "study/phases")
-    for patient in patients:
-        shutil.copy(truth / f"{patient}.nii.gz", folder / "study")
-    running = Server(folder)
-    running.start()
-    yield running
-    running.end()
+    with run_server(tmp_path_factory.mktemp("viewers"), bundle, truth, patients) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
