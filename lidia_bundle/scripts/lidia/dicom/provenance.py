@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from highdicom import AlgorithmIdentificationSequence
+from highdicom.base import SOPClass
 from numpy.typing import NDArray
 from pydicom import Dataset
-from pydicom.uid import UID, generate_uid
+from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 
 from scripts.lidia.dicom.codes import FAMILY
 
@@ -112,6 +113,35 @@ def complete_object(dataset: Dataset, origin: Origin) -> Dataset:
         if element.keyword == "DimensionOrganizationUID":
             element.value = dimensions
     return dataset
+
+
+def make_object(
+    origin: Origin, storage: UID, modality: str, kind: str, number: int
+) -> tuple[Dataset, str, str]:
+    """Makes an object with patient, study and equipment, which highdicom has no class for.
+
+    Args:
+        origin: from `make_origin`.
+        storage: SOP class.
+        modality: of its series.
+        kind: kind of the object, see `Origin.make_common_arguments`.
+        number: 1 to 9, see there.
+
+    Returns:
+        The object, and date and time of the content, which are those of the source.
+    """
+    source, arguments = origin.source[0], origin.make_common_arguments(kind, number)
+    date, time = arguments.pop("content_date"), arguments.pop("content_time")
+    with silence_warnings():
+        dataset = SOPClass(
+            study_instance_uid=source.StudyInstanceUID,
+            sop_class_uid=storage,
+            modality=modality,
+            transfer_syntax_uid=ExplicitVRLittleEndian,
+            **arguments,
+        )
+        dataset.copy_patient_and_study_information(source)
+    return complete_object(dataset, origin), date, time
 
 
 def _find_content_time(source: Dataset) -> tuple[str, str]:

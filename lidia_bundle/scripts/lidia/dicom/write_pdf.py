@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from highdicom.base import SOPClass
 from highdicom.sr import CodedConcept
 from pydicom import Dataset
-from pydicom.uid import EncapsulatedPDFStorage, ExplicitVRLittleEndian
+from pydicom.uid import EncapsulatedPDFStorage
 
 from scripts.lidia.dicom import codes
-from scripts.lidia.dicom.provenance import NAME, NOTE, Origin, complete_object, silence_warnings
+from scripts.lidia.dicom.provenance import NAME, NOTE, Origin, make_object
 
 TITLE = f"{NAME} report. {NOTE}"
 
@@ -23,20 +22,9 @@ def make_encapsulated_pdf(content: bytes, origin: Origin, *, has_identity: bool)
         origin: from `make_origin`; the slices of the series are named as the source.
         has_identity: whether the PDF shows what may identify the patient, such as the id.
     """
-    source = origin.source[0]
     digest = sha256(origin.content.encode() + content).hexdigest()
     origin = origin._replace(content=digest)  # another text makes another object
-    arguments = origin.make_common_arguments("PDF", 4)
-    date, time = arguments.pop("content_date"), arguments.pop("content_time")
-    with silence_warnings():
-        dataset = SOPClass(
-            study_instance_uid=source.StudyInstanceUID,
-            sop_class_uid=EncapsulatedPDFStorage,
-            modality="DOC",
-            transfer_syntax_uid=ExplicitVRLittleEndian,
-            **arguments,
-        )
-        dataset.copy_patient_and_study_information(source)
+    dataset, date, time = make_object(origin, EncapsulatedPDFStorage, "DOC", "PDF", 4)
     dataset.ContentDate, dataset.ContentTime, dataset.AcquisitionDateTime = date, time, ""
     dataset.ConversionType = "WSD"
     dataset.BurnedInAnnotation = "YES" if has_identity else "NO"
@@ -50,4 +38,4 @@ def make_encapsulated_pdf(content: bytes, origin: Origin, *, has_identity: bool)
         dataset.SourceInstanceSequence.append(item)
     dataset.EncapsulatedDocumentLength = len(content)
     dataset.EncapsulatedDocument = content + b"\0" * (len(content) % 2)
-    return complete_object(dataset, origin)
+    return dataset

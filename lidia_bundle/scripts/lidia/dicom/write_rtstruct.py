@@ -10,17 +10,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from highdicom.base import SOPClass
 from highdicom.sr import CodedConcept
 from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.sr.coding import Code
-from pydicom.uid import ExplicitVRLittleEndian, RTStructureSetStorage
+from pydicom.uid import RTStructureSetStorage
 
 from scripts.lidia.dicom import codes
 from scripts.lidia.dicom.multiframe import is_multiframe
 from scripts.lidia.dicom.plane_contours import trace_contours
-from scripts.lidia.dicom.provenance import NAME, NOTE, Origin, complete_object, silence_warnings
+from scripts.lidia.dicom.provenance import NAME, NOTE, Origin, make_object
 from scripts.lidia.dicom.source_series import Stack, make_stack
 from scripts.lidia.dicom.write_seg import get_segment_label, get_segment_number
 
@@ -44,7 +43,8 @@ def make_structure_set(
         origin: from `make_origin`.
     """
     stack, source = make_stack(origin.source), origin.source
-    dataset = _make_object(origin)
+    dataset, date, time = make_object(origin, RTStructureSetStorage, "RTSTRUCT", "RTSTRUCT", 3)
+    dataset.StructureSetDate, dataset.StructureSetTime = date, time
     dataset.OperatorsName = ""
     dataset.StructureSetLabel, dataset.StructureSetDescription = NAME, NOTE
     dataset.ApprovalStatus = "UNAPPROVED"
@@ -69,24 +69,6 @@ def make_structure_set(
         dataset.ROIContourSequence.append(_make_contours(number, mask, stack, images))
         dataset.RTROIObservationsSequence.append(_make_observation(number, code))
     return dataset
-
-
-def _make_object(origin: Origin) -> Dataset:
-    """Makes an object with the patient, study and equipment; times are those of the source."""
-    source = origin.source[0]
-    arguments = origin.make_common_arguments("RTSTRUCT", 3)
-    date, time = arguments.pop("content_date"), arguments.pop("content_time")
-    with silence_warnings():
-        dataset = SOPClass(
-            study_instance_uid=source.StudyInstanceUID,
-            sop_class_uid=RTStructureSetStorage,
-            modality="RTSTRUCT",
-            transfer_syntax_uid=ExplicitVRLittleEndian,
-            **arguments,
-        )
-        dataset.copy_patient_and_study_information(source)
-    dataset.StructureSetDate, dataset.StructureSetTime = date, time
-    return complete_object(dataset, origin)
 
 
 def _make_frame_of_reference(origin: Origin) -> Dataset:

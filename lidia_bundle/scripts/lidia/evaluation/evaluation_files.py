@@ -25,6 +25,7 @@ from scripts.lidia.evaluation.froc_files import (
     measure_existence,
     measure_froc,
 )
+from scripts.lidia.evaluation.gathered_rows import decode_phases
 from scripts.lidia.evaluation.lesion_table import LESION_COLUMNS, to_csv_row
 from scripts.lidia.evaluation.patient_metrics import PatientRows, PatientScores
 from scripts.lidia.evaluation.reliability_diagram import (
@@ -51,7 +52,7 @@ from scripts.lidia.metrics.platt_scaling import (
     estimate_platt_covariance,
     fit_platt,
 )
-from scripts.lidia.vocabulary import LESION_TYPES, PHASES
+from scripts.lidia.vocabulary import LESION_TYPES
 
 NOISE = "Differences below 0.03 in AUC-8 on some 300 patients are noise."
 
@@ -103,11 +104,9 @@ def write_evaluation(
     present = scores.protocol.present_mm3
     metrics = make_report(summary, rows, present, scores.calibration)
     candidates = DetectionTable(rows.ids, rows.detections)
-    detections, weights = (
-        candidates.collect_detections(scores.protocol.counted_mm3),
-        draw_patients(len(rows.ids), draws, seed),
-    )
-    metrics |= measure_froc(detections, weights) | measure_existence(candidates, weights)
+    detections = candidates.collect_detections(scores.protocol.counted_mm3)
+    curve, weights = compute_froc(detections), draw_patients(len(rows.ids), draws, seed)
+    metrics |= measure_froc(detections, curve, weights) | measure_existence(candidates, weights)
     if scores.type_sets is not None:
         metrics |= measure_type_sets(rows, present, scores.type_sets, scores.coverage)
     write_json(folder / "metrics.json", metrics)
@@ -116,7 +115,6 @@ def write_evaluation(
     pairs = ({"id": name, **format_pair(line)} for name, line in rows.detections)
     write_table(folder / "lesions.csv", lesions, ("id", *LESION_COLUMNS))
     write_table(folder / "candidates.csv", pairs, ("id", *DETECTION_COLUMNS))
-    curve = compute_froc(detections)
     write_table(folder / "froc.csv", format_froc(curve), FROC_COLUMNS)
     draw_froc(folder / "froc.png", curve, scores.lesion_points)
     draw_confusion(folder / "confusion.png", count_confusion(rows))
@@ -186,14 +184,13 @@ def _add_type_intervals(
 
 def make_patient_rows(rows: PatientRows) -> Iterable[dict[str, str]]:
     """Builds one row per patient: scores of each rule, true volumes, counts, Dice; without type confusion."""
-    for index, name in enumerate(rows.ids):
+    for index, (name, phases) in enumerate(zip(rows.ids, decode_phases(rows.columns["phases"]), strict=True)):
         row = {"id": name}
         for column, values in rows.columns.items():
             if column.startswith(("called_", "false_")) and "iou" not in column:
                 continue
             row[column] = "" if np.isnan(values[index]) else f"{values[index]:.9g}"
-        bits = int(rows.columns["phases"][index])
-        row["phases"] = "+".join(phase for bit, phase in enumerate(PHASES) if bits >> bit & 1)
+        row["phases"] = "+".join(phases)
         yield row
 
 

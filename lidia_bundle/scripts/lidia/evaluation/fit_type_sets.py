@@ -9,17 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scripts.lidia.evaluation.detection_table import DetectionTable
+from scripts.lidia.evaluation.gathered_rows import decode_phases
 from scripts.lidia.evaluation.patient_metrics import PatientRows
 from scripts.lidia.inference.type_sets import ALL_PATIENTS, TypeSets
 from scripts.lidia.metrics.conformal import fit_types, normalise_types
 from scripts.lidia.metrics.intervals import compute_wilson_interval
-from scripts.lidia.vocabulary import FIRST_LESION, LESION_TYPES, PHASES
-
-
-def list_phases(rows: PatientRows) -> list[tuple[str, ...]]:
-    """Lists the phases of each patient."""
-    bits = rows.columns["phases"].astype(int)
-    return [tuple(phase for bit, phase in enumerate(PHASES) if value >> bit & 1) for value in bits]
+from scripts.lidia.vocabulary import FIRST_LESION, LESION_TYPES
 
 
 def iterate_lesions(rows: PatientRows) -> Iterator[tuple[int, NDArray[np.float64], str]]:
@@ -48,7 +43,7 @@ def fit_type_sets(
     lesions: dict[str, dict[str, list[float]]] = {}
     patients: dict[str, dict[str, list[float]]] = {}
     for cohort, is_natural in ((rows, True), *((entry, False) for entry in subsets.values())):
-        phases = ["+".join(names) for names in list_phases(cohort)]
+        phases = ["+".join(names) for names in decode_phases(cohort.columns["phases"])]
         for patient, probabilities, true_type in iterate_lesions(cohort):
             score = float(normalise_types(probabilities)[LESION_TYPES.index(true_type)])
             for key in (phases[patient], *([ALL_PATIENTS] if is_natural else ())):
@@ -82,7 +77,7 @@ def measure_type_sets(
         sets: thresholds of the calibration.
         coverage: one of the coverages of `sets`.
     """
-    phases = list_phases(rows)
+    phases = decode_phases(rows.columns["phases"])
     covered: dict[str, list[tuple[str, bool]]] = {"lesion": [], "patient": []}
     sizes: dict[str, list[int]] = {"lesion": [], "patient": []}
     for patient, probabilities, true_type in iterate_lesions(rows):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from scripts.lidia.atomic import write_atomically
 from scripts.lidia.evaluation.detection_table import DetectionTable
-from scripts.lidia.metrics.froc import RATES, Detections, FrocCurve, compute_froc, compute_sensitivity_at
+from scripts.lidia.metrics.froc import RATES, Detections, FrocCurve, compute_sensitivity_at
 from scripts.lidia.metrics.intervals import compute_interval
 from scripts.lidia.metrics.platt_scaling import compute_brier_score_and_skill, compute_calibration_error
 
@@ -20,18 +20,21 @@ FROC_COLUMNS = ("threshold", "sensitivity", "false_per_patient")
 _BLUE, _ORANGE, _GREY, _INK = "#0072B2", "#D55E00", "#9AA3AE", "#22262B"
 
 
-def measure_froc(detections: Detections, weights: NDArray[np.float64]) -> dict[str, dict[str, Any]]:
+def measure_froc(
+    detections: Detections, curve: FrocCurve, weights: NDArray[np.float64]
+) -> dict[str, dict[str, Any]]:
     """Measure the FROC score and the sensitivity at each rate as `{metric: {value, low, high, n}}`.
 
     Args:
         detections: scores of the cohort.
+        curve: their curve.
         weights: `(D + 1, N)` draws, first the cohort itself.
     """
     sensitivity, truths = compute_sensitivity_at(detections, weights), len(detections.true_scores)
     metrics = {"froc": compute_interval(sensitivity.mean(axis=1), truths)}
     for index, rate in enumerate(RATES):
         metrics[f"sensitivity_at_{rate:g}_false"] = compute_interval(sensitivity[:, index], truths)
-    reached = compute_froc(detections).false_per_patient[-1]
+    reached = curve.false_per_patient[-1]
     if np.isfinite(reached):
         metrics["froc"]["note"] = f"the curve ends at {reached:.2f} false lesions per patient"
     return metrics

@@ -1,4 +1,4 @@
-"""Gather the rows of lesions over ranks."""
+"""Gather the rows of lesions over ranks, and decode a column of the rows."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from scripts.lidia.runtime.distributed import gather_rows
+from scripts.lidia.vocabulary import PHASES
 
 
 def gather_parts(parts: list[torch.Tensor], width: int) -> list[torch.Tensor]:
@@ -29,3 +30,8 @@ def select_rows(
         for name, (rank, index) in sorted(positions.items())
         for line in rows[rank][rows[rank][:, 0] == index, 1:].numpy()
     ]
+
+
+def decode_phases(bits: NDArray) -> list[tuple[str, ...]]:
+    """Lists the phases of each patient from the column `phases`, `(N,)`, one bit per phase."""
+    return [tuple(phase for bit, phase in enumerate(PHASES) if int(value) >> bit & 1) for value in bits]

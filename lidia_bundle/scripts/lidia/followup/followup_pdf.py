@@ -39,11 +39,13 @@ def render_followup_pdf(record: Mapping[str, Any], comparison: Comparison, *, wa
         warnings: whether to show warnings, which may name files and therefore the patient.
     """
     dates, changes = list_dates(record), list_changes(record)
-    shown = record["warnings"] if warnings else []
     blocks: list[Flowable] = [
         make_heading("Response"),
         make_text(render_response(record)),
-        *(make_text(f"Warning: {warning}", warn=True) for warning in shown),
+        *(
+            make_text(f"Warning: {warning}", warn=True)
+            for warning in (record["warnings"] if warnings else ())
+        ),
         make_table(*dates, numbers=(2, 3, 4)),
         make_heading("Lesions"),
         make_table(*changes, numbers=(4, 5, 6)) if changes[1] else make_text("No date shows a lesion."),

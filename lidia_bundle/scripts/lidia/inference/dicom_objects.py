@@ -38,7 +38,6 @@ def write_dicom_objects(
         rtstruct: whether to write the RT Structure Set.
     """
     # The DICOM libraries load slowly, and a MONAI Label server with its older pydicom never uses them.
-    from scripts.lidia.dicom.deidentify import deidentify as remove_identity
     from scripts.lidia.dicom.provenance import make_origin
     from scripts.lidia.dicom.write_rtstruct import make_structure_set
     from scripts.lidia.dicom.write_seg import make_segmentation
@@ -56,10 +55,7 @@ def write_dicom_objects(
         objects.append(make_structure_set(liver, instances, result["lesions"], origin))
     paths = dicom_files(folder, case, rtstruct=rtstruct).values()
     for dicom_object, path in zip(objects, paths, strict=True):
-        if deidentify:
-            remove_identity(dicom_object, uids="replace" if deidentify == "uids" else "keep")
-        with write_atomically(path) as temporary:
-            dicom_object.save_as(temporary)
+        _save(dicom_object, path, deidentify)
 
 
 def write_dicom_pdf(
@@ -83,7 +79,6 @@ def write_dicom_pdf(
         result: content of `ID.json`.
         deidentify: see `WriteDicom`.
     """
-    from scripts.lidia.dicom.deidentify import deidentify as remove_identity
     from scripts.lidia.dicom.provenance import make_origin
     from scripts.lidia.dicom.write_pdf import make_encapsulated_pdf
 
@@ -91,6 +86,13 @@ def write_dicom_pdf(
     liver, instances = (resample_to_stack(masks[name], affine, stack) for name in ("liver", "instances"))
     origin = make_origin(source, liver, instances, result)
     dataset = make_encapsulated_pdf(content, origin, has_identity=not deidentify)
+    _save(dataset, path, deidentify)
+
+
+def _save(dataset: Any, path: Path, deidentify: bool | str) -> None:
+    """Saves an object, without the patient's identity if asked for."""
+    from scripts.lidia.dicom.deidentify import deidentify as remove_identity
+
     if deidentify:
         remove_identity(dataset, uids="replace" if deidentify == "uids" else "keep")
     with write_atomically(path) as temporary:

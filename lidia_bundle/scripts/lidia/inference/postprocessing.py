@@ -170,10 +170,10 @@ class Diagnosed(Transform):
             liver=native_maps.to_full_volume(cropped.liver),
             candidates=self._place_candidates(cropped.candidates, native_maps),
         )
-        diagnosis.warnings.extend(
-            self.collect_warnings(pred, output.get("image"), user_liver, diagnosis.liver, native_maps.native)
+        warnings, trust = self.check_plausibility(
+            pred, output.get("image"), user_liver, diagnosis.liver, native_maps.native
         )
-        diagnosis.warnings.extend(unseen_warnings)
+        diagnosis.warnings.extend([*warnings, *unseen_warnings])
         labels = np.maximum(
             cropped.classes, cropped.liver.view(np.uint8) * np.uint8(LIVER)
         )  # 1, below all lesions
@@ -183,10 +183,9 @@ class Diagnosed(Transform):
         sets = None if lesion_calibration is None else lesion_calibration.sets
         output["result"] = add_type_sets(result, diagnosis.livermax, sets, self.coverage)
         output["result"]["operating_point"] = point
-        if self.trust is not None and self.window is not None and output.get("image") is not None:
-            trust = self.trust.assess(pred, output["image"], self.window)
-            warnings = [*describe_distrust(trust), *output["result"]["warnings"]]
-            output["result"] |= {"trust": trust, "warnings": warnings}
+        if trust is not None:
+            listed = [*describe_distrust(trust), *output["result"]["warnings"]]
+            output["result"] |= {"trust": trust, "warnings": listed}
         return output
 
     def _place_candidates(self, candidates: Lesions | None, native_maps: NativeMaps) -> Lesions | None:
@@ -198,15 +197,15 @@ class Diagnosed(Transform):
             instances=native_maps.to_full_volume(candidates.instances),
         )
 
-    def collect_warnings(
+    def check_plausibility(
         self,
         pred: MetaTensor,
         image: Any,
         user_liver: NDArray[Any] | None,
         liver: NDArray[np.bool_],
         native: NDArray[np.float64],
-    ) -> list[str]:
-        """Collects warnings about an unusual input or result.
+    ) -> tuple[list[str], dict[str, Any] | None]:
+        """Collects warnings about an unusual input or result, and decides whether to trust it.
 
         Args:
             pred: (C, X, Y, Z) on the network's grid.
@@ -214,24 +213,32 @@ class Diagnosed(Transform):
             user_liver: (X, Y, Z) liver mask of the user on the native grid.
             liver: (X, Y, Z) predicted liver on the native grid.
             native: (4, 4) affine of that grid.
+
+        Returns:
+            The warnings, and the decision of the gate; None without a gate, `window` or `image`.
         """
-        maps, affine = pred.as_tensor()[: len(CLASSES)].cpu(), pred.affine.cpu().numpy().astype(np.float64)
-        classes = classify_voxels(maps.numpy(), self.choices["lesion_threshold"])
+        affine = pred.affine.cpu().numpy().astype(np.float64)
+        maps, steps = pred.as_tensor()[: len(CLASSES)].cpu().numpy(), np.linalg.norm(affine[:3, :3], axis=0)
+        classes = classify_voxels(maps, self.choices["lesion_threshold"])
+        liver_on_network_grid = compute_liver_region(classes, steps.tolist(), grow_mm=0.0)
         if user_liver is None:
-            liver_on_network_grid = compute_liver_region(
-                classes, np.linalg.norm(affine[:3, :3], axis=0).tolist(), grow_mm=0.0
-            )
             warnings = check_liver(liver, native, find_reached_ends(liver_on_network_grid, affine))
-            warnings += check_region_border(
-                liver_on_network_grid, maps[BACKGROUND].numpy(), affine, self.contact_cm2
-            )
+            warnings += check_region_border(liver_on_network_grid, maps[BACKGROUND], affine, self.contact_cm2)
         else:
             warnings = check_liver(liver, native)
-        if self.window is not None and isinstance(image, torch.Tensor):
-            warnings += check_phase_order(np.asarray(image), classes == LIVER, self.window)
-            steps = np.linalg.norm(affine[:3, :3], axis=0).tolist()
-            warnings += check_header_orientation(np.asarray(image), classes >= LIVER, self.window, steps)
-        return warnings
+        if self.window is None or not isinstance(image, torch.Tensor):
+            return warnings, None
+        phases = np.asarray(image)
+        warnings += check_phase_order(phases, classes == LIVER, self.window)
+        contradictions = check_header_orientation(phases, classes >= LIVER, self.window, steps.tolist())
+        trust = (
+            None
+            if self.trust is None
+            else self.trust.assess(
+                liver_on_network_grid, maps, phases, steps.tolist(), self.window, contradictions
+            )
+        )
+        return [*warnings, *contradictions], trust
 
 
 def copy_metadata(data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:

@@ -6,14 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
-from monai.data import MetaTensor
+from numpy.typing import NDArray
 
-from scripts.lidia.inference.header_contradictions import check_header_orientation
 from scripts.lidia.morphometry.scan_features import measure_scan_features
-from scripts.lidia.postprocess.class_map import classify_voxels
-from scripts.lidia.postprocess.liver_region import compute_liver_region
-from scripts.lidia.vocabulary import BACKGROUND, CLASSES, GRID_ORDER, LIVER, PHASES
+from scripts.lidia.vocabulary import BACKGROUND, GRID_ORDER, PHASES
 
 REASONS: Mapping[str, str] = {
     "scan_height_mm": "the scan is {value:.0f} mm high",
@@ -50,31 +46,34 @@ class TrustGate:
             raise ValueError(f"trust has limits of {sorted(unknown)}: known are {[*REASONS]} and {[*PHASES]}")
         self.limits, self.liver_hu = dict(limits), dict(liver_hu)
 
-    def assess(self, pred: MetaTensor, image: Any, window: Sequence[float]) -> dict[str, Any]:
+    def assess(
+        self,
+        liver: NDArray[np.bool_],
+        maps: NDArray[Any],
+        phases: NDArray[Any],
+        spacing: Sequence[float],
+        window: Sequence[float],
+        contradictions: Sequence[str] = (),
+    ) -> dict[str, Any]:
         """Assesses a patient on the network's grid.
 
         Args:
-            pred: (C, X, Y, Z) probabilities.
-            image: (4, X, Y, Z), HU scaled by `window` to -1..1, absent phases NaN.
+            liver: (X, Y, Z), the liver found.
+            maps: (C, X, Y, Z) probabilities.
+            phases: (4, X, Y, Z), HU scaled by `window` to -1..1, absent phases NaN.
+            spacing: mm per voxel along X, Y, Z.
             window: HU that are scaled to -1 and 1.
+            contradictions: what contradicts the orientation of the header, see `check_header_orientation`.
 
         Returns:
             JSON-ready `trusted`, `reasons` (texts) and `features`.
         """
-        maps = pred.as_tensor()[: len(CLASSES)].cpu().float().numpy()
-        affine = pred.affine.cpu().numpy().astype(np.float64)
-        spacing = np.linalg.norm(affine[:3, :3], axis=0).tolist()
-        volume = image.as_tensor() if isinstance(image, MetaTensor) else image
-        phases = np.asarray(volume.cpu() if isinstance(volume, torch.Tensor) else volume)
         channels = [PHASES.index(phase) for phase in GRID_ORDER]
         channel = next(number for number in channels if not np.isnan(phases[number, 0, 0, 0]))
         low, high = window
         hu = (phases[channel] + 1) / 2 * (high - low) + low
-        classes = classify_voxels(maps)
-        liver = compute_liver_region(classes, spacing, grow_mm=0.0)
         features = measure_scan_features(hu, liver, 1 - maps[BACKGROUND], spacing)
-        reasons = check_header_orientation(phases, classes >= LIVER, window, spacing)
-        reasons += self.compare(features, PHASES[channel])
+        reasons = [*contradictions, *self.compare(features, PHASES[channel])]
         rounded = {name: round(value, 4) for name, value in features.items()}
         return {"trusted": not reasons, "reasons": reasons, "features": rounded}
 
