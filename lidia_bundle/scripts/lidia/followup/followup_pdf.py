@@ -9,6 +9,8 @@ from reportlab.platypus import Flowable
 
 from scripts.lidia.followup.comparison import Comparison
 from scripts.lidia.followup.date_pictures import PIXELS, picture_track
+from scripts.lidia.followup.diameter_drawing import make_diameter_drawing
+from scripts.lidia.followup.diameter_layout import CAPTION
 from scripts.lidia.followup.followup_page import (
     MAX_PICTURED,
     find_largest,
@@ -47,9 +49,12 @@ def render_followup_pdf(record: Mapping[str, Any], comparison: Comparison, *, wa
             for warning in (record["warnings"] if warnings else ())
         ),
         make_table(*dates, numbers=(2, 3, 4)),
-        make_heading("Lesions"),
-        make_table(*changes, numbers=(4, 5, 6)) if changes[1] else make_text("No date shows a lesion."),
     ]
+    if changes[1]:
+        chart = [make_heading("Lesions"), make_diameter_drawing(record), make_text(CAPTION, soft=True)]
+        blocks += [keep_together(chart), make_table(*changes, numbers=(4, 5, 6))]
+    else:
+        blocks += [make_heading("Lesions"), make_text("No date shows a lesion.")]
     tracks, labels = {track.lesion: track for track in comparison.tracks}, list_labels(comparison)
     for lesion in sorted(record["lesions"], key=find_largest, reverse=True)[:MAX_PICTURED]:
         last = lesion["changes"][-1] if lesion["changes"] else {}
