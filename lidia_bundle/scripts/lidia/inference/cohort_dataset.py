@@ -70,7 +70,7 @@ class CohortDataset(Dataset):
         self.method, self.registered_in, self.limit_s = register, registered_in, register_limit_s
         part = DeferredList(partial(take_part, data, rank, world_size))
         unfinished = DeferredList(
-            partial(list_unfinished, part, finished_in, dicom=dicom, rtstruct=rtstruct, pages=pages, pdf=pdf)
+            partial(clean_unfinished, part, finished_in, dicom=dicom, rtstruct=rtstruct, pages=pages, pdf=pdf)
         )
         super().__init__(unfinished, transform)
 
@@ -100,7 +100,7 @@ def list_unfinished(
     rtstruct: bool = False,
     pdf: bool = False,
 ) -> list[dict[str, Any]]:
-    """Lists the patients without complete results, and removes what a killed process left of them.
+    """Lists the patients without complete results.
 
     Args:
         items: items of a datalist.
@@ -117,7 +117,23 @@ def list_unfinished(
             finished_in, item["id"], dicom=has_series, rtstruct=rtstruct, page=pages, pdf=pdf
         )
 
-    unfinished = [dict(item) for item in items if not has_results(item)]
+    return [dict(item) for item in items if not has_results(item)]
+
+
+def clean_unfinished(
+    items: Sequence[Mapping[str, Any]], finished_in: str | None, **required: bool
+) -> list[dict[str, Any]]:
+    """Removes what a killed process left half-written of the patients without complete results.
+
+    Args:
+        items: items of a datalist, of which no other process writes results.
+        finished_in: folder of results; None removes nothing.
+        **required: files that belong to complete results, see `list_unfinished`.
+
+    Returns:
+        The patients without complete results.
+    """
+    unfinished = list_unfinished(items, finished_in, **required)
     if finished_in is not None:
         remove_leftovers(finished_in, [item["id"] for item in unfinished])
     return unfinished
