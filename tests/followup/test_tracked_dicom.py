@@ -14,7 +14,9 @@ from inference.findings_on_disk import results
 from pydicom.uid import generate_uid
 from report.pdf_reading import read_pages
 
+from scripts.lidia.dicom.source_series import read_source
 from scripts.lidia.followup.write_followup import write_followup
+from scripts.lidia.inference import series_findings
 
 
 def write_dates(folder: Path) -> list[str]:
@@ -40,7 +42,16 @@ def find_tracking(folder: Path, case: str) -> tuple[dict[str, str], set[str]]:
 
 
 @pytest.mark.parametrize("deidentify", [False, True, "uids"])
-def test_the_same_lesion_has_the_same_identifiers_at_all_dates(tmp_path: Path, deidentify: Any) -> None:
+def test_the_same_lesion_has_the_same_identifiers_at_all_dates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deidentify: Any
+) -> None:
+    cases_read: list[str] = []
+
+    def read_once(paths: Any, *, case: str) -> Any:
+        cases_read.append(case)
+        return read_source(paths, case=case)
+
+    monkeypatch.setattr(series_findings, "read_source", read_once)
     (path,) = write_followup(
         output_dir=tmp_path / "out",
         settings=settings(),
@@ -51,6 +62,7 @@ def test_the_same_lesion_has_the_same_identifiers_at_all_dates(tmp_path: Path, d
     )
     record = json.loads(path.read_text(encoding="utf-8"))
     cases = ["P1_2024-05-06", "P1_2025-05-06"]
+    assert cases_read == cases, "the PDF needs no second reading"
     assert record["dicom"] == dict.fromkeys(cases, "written")
     (first, in_first), (second, in_second) = (find_tracking(tmp_path / "out", case) for case in cases)
     assert first == second and len(set(first.values())) == 2

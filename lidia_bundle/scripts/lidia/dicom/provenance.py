@@ -6,6 +6,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -34,6 +35,10 @@ RESULT_KEYS = (
     "warnings",
 )
 """Keys of `ID.json` that the objects depend on; others, such as the seconds of a registration, change."""
+
+
+FRAMES = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
+"""Elements of an enhanced multi-frame source, which no object copies."""
 
 
 class Origin(NamedTuple):
@@ -102,7 +107,14 @@ def make_origin(
 
 
 def complete_object(dataset: Dataset, origin: Origin) -> Dataset:
-    """Removes the random and clock-dependent values that highdicom writes into an object."""
+    """Removes random and clock-dependent values, and copies the elements that are shared with the source.
+
+    highdicom adds the patient's and the study's elements of the source themselves to an object, and those of
+    a SEG to its SR. Without copies, a change of one object (`deidentify`) would change the others.
+    """
+    for element in list(dataset):
+        if element.tag in origin.source[0] and element.keyword not in FRAMES:
+            dataset[element.tag] = deepcopy(element)
     for keyword in ("InstanceCreationDate", "InstanceCreationTime"):
         delattr(dataset, keyword)
     for equipment in dataset.get("ContributingEquipmentSequence", ()):

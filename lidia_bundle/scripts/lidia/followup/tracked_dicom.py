@@ -10,20 +10,33 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import nibabel as nib
 import numpy as np
 
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.dicom.references import NO_REFERENCE
-from scripts.lidia.dicom.source_series import find_source_files, read_source
+from scripts.lidia.dicom.source_series import find_source_files
 from scripts.lidia.followup.comparison import Comparison
 from scripts.lidia.followup.read_study import Study, StudyHeader
-from scripts.lidia.inference.dicom_objects import write_dicom_objects, write_dicom_pdf
+from scripts.lidia.inference.dicom_objects import write_dicom_objects
 from scripts.lidia.inference.result_files import dicom_files, result_files
+from scripts.lidia.inference.series_findings import SeriesFindings, read_series_findings
 
 logger = logging.getLogger("lidia.dicom")
+
+
+class TrackedResult(NamedTuple):
+    """What the DICOM objects of a date are made of.
+
+    Attributes:
+        findings: the series and the masks on its grid.
+        result: content of the date's JSON, with the tracking identifiers.
+    """
+
+    findings: SeriesFindings
+    result: dict[str, Any]
 
 
 def add_tracking_ids(record: dict[str, Any], comparison: Comparison) -> None:
@@ -46,7 +59,7 @@ def write_tracked_dicom(
     comparison: Comparison,
     headers: Sequence[StudyHeader],
     deidentify: bool | str,
-) -> dict[str, str]:
+) -> tuple[dict[str, str], TrackedResult | None]:
     """Write SEG and SR of every date whose result came from DICOM.
 
     Args:
@@ -57,13 +70,16 @@ def write_tracked_dicom(
         deidentify: see `inference.dicom_results.WriteDicom`.
 
     Returns:
-        Id of each date -> `written`, or the reason why there are no files.
+        Id of each date -> `written`, or the reason why there are no files; and what the objects of the latest
+        date are made of, None if it has none.
 
     Raises:
         CaseError: if a series cannot be read.
     """
-    outcome = {}
+    outcome: dict[str, str] = {}
+    latest = None
     for number, (study, header) in enumerate(zip(comparison.studies, headers, strict=True)):
+        latest = None
         for path in dicom_files(folder, study.id).values():
             path.unlink(missing_ok=True)
         sources = find_source_files(_make_item(study, header))
@@ -76,14 +92,15 @@ def write_tracked_dicom(
             logger.warning("%s: no SEG and SR: %s", study.id, outcome[study.id])
             continue
         try:
-            _write_objects(folder, record, number, study, header, sources, deidentify)
+            latest = _read_result(record, number, study, header, sources, deidentify)
+            write_dicom_objects(folder, study.id, *latest, deidentify=deidentify)
             outcome[study.id] = "written"
         except CaseError as fault:
             if fault.code != NO_REFERENCE:
                 raise
             logger.warning(str(fault))
             outcome[study.id] = fault.problem
-    return outcome
+    return outcome, latest
 
 
 def _make_item(study: Study, header: StudyHeader) -> dict[str, Any]:
@@ -97,61 +114,23 @@ def _make_item(study: Study, header: StudyHeader) -> dict[str, Any]:
     return {"phases": {phase: path for phase, path in study.content.phases.items() if phase == grid}}
 
 
-def write_tracked_pdf(
-    path: Path,
-    content: bytes,
-    record: Mapping[str, Any],
-    comparison: Comparison,
-    headers: Sequence[StudyHeader],
-    deidentify: bool | str,
-) -> None:
-    """Write the PDF as a DICOM object of the study of the latest date, if its SEG and SR are written.
-
-    Args:
-        path: the file.
-        content: the PDF.
-        record: content of the patient's JSON, with `dicom`.
-        comparison: the comparison behind it.
-        headers: of the dates.
-        deidentify: see `inference.dicom_results.WriteDicom`.
-
-    Raises:
-        CaseError: if the series cannot be read.
-    """
-    study, header, number = comparison.studies[-1], headers[-1], len(headers) - 1
-    if record["dicom"].get(study.id) != "written":
-        logger.warning("%s: the PDF is not written as DICOM: %s", study.id, record["dicom"].get(study.id))
-        return
-    source = read_source(find_source_files(_make_item(study, header)), case=study.id)
-    masks, affine, result = _read_result(record, number, study, header, deidentify)
-    write_dicom_pdf(path, content, source, masks, affine, result, deidentify=deidentify)
-
-
-def _write_objects(
-    folder: Path,
+def _read_result(
     record: Mapping[str, Any],
     number: int,
     study: Study,
     header: StudyHeader,
     sources: Sequence[Path],
     deidentify: bool | str,
-) -> None:
-    source = read_source(sources, case=study.id)
-    masks, affine, result = _read_result(record, number, study, header, deidentify)
-    write_dicom_objects(folder, study.id, source, masks, affine, result, deidentify=deidentify)
-
-
-def _read_result(
-    record: Mapping[str, Any], number: int, study: Study, header: StudyHeader, deidentify: bool | str
-) -> tuple[dict[str, Any], Any, dict[str, Any]]:
-    """Read masks and affine of a date, and its result with the tracking identifiers."""
+) -> TrackedResult:
+    """Read the series and the masks of a date, and make its result with the tracking identifiers."""
     files = result_files(header.path.parent, header.case)
     images = {name: nib.load(files[name]) for name in ("liver", "instances")}
     masks = {name: np.asarray(image.dataobj) for name, image in images.items()}
+    findings = read_series_findings(sources, masks, images["liver"].affine, case=study.id)
     result = {**study.content.result, "lesions": _add_tracking(record, number, study)}
     if deidentify:  # the UIDs must not depend on warnings, which may name the patient
         result["warnings"] = []
-    return masks, images["liver"].affine, result
+    return TrackedResult(findings, result)
 
 
 def _add_tracking(record: Mapping[str, Any], number: int, study: Study) -> list[dict[str, Any]]:

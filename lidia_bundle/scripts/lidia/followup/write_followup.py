@@ -20,8 +20,9 @@ from scripts.lidia.followup.followup_page import write_followup_page
 from scripts.lidia.followup.lesion_change import ChangeLimits, GrowthLimits
 from scripts.lidia.followup.read_study import StudyHeader, read_study
 from scripts.lidia.followup.recist import RecistLimits
-from scripts.lidia.followup.tracked_dicom import add_tracking_ids, write_tracked_dicom, write_tracked_pdf
+from scripts.lidia.followup.tracked_dicom import add_tracking_ids, write_tracked_dicom
 from scripts.lidia.inference.case_evaluator import CohortError, to_case_error, write_faults
+from scripts.lidia.inference.dicom_objects import write_dicom_pdf
 from scripts.lidia.report.patient_pdf_files import check_library
 
 logger = logging.getLogger("lidia.followup")
@@ -154,8 +155,9 @@ def _write_patient(
     record, comparison = compare_studies(studies, settings)
     record["patient"] = patient
     add_tracking_ids(record, comparison)
+    latest = None
     if dicom:
-        record["dicom"] = write_tracked_dicom(folder, record, comparison, headers, deidentify)
+        record["dicom"], latest = write_tracked_dicom(folder, record, comparison, headers, deidentify)
     write_text(paths["csv"], render_csv(record))
     if pages:
         write_followup_page(paths["html"], record, comparison)
@@ -165,8 +167,11 @@ def _write_patient(
         content = render_followup_pdf(record, comparison, warnings=not deidentify)
         with write_atomically(paths["pdf"]) as temporary:
             Path(temporary).write_bytes(content)
-        if dicom:
-            write_tracked_pdf(paths["dcm"], content, record, comparison, headers, deidentify)
+        if latest is not None:
+            write_dicom_pdf(paths["dcm"], content, *latest, deidentify=deidentify)
+        elif dicom:
+            case = comparison.studies[-1].id
+            logger.warning("%s: the PDF is not written as DICOM: %s", case, record["dicom"][case])
     write_json(paths["json"], record)
     return paths["json"]
 

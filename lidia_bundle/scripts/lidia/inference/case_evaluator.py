@@ -19,6 +19,8 @@ from scripts.lidia.runtime.distributed import gather_strings
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 """System errors of a file that cannot be written."""
+SERIES_FINDINGS = "series_findings"
+"""Key of the output of a patient under which `WriteDicom` leaves its `SeriesFindings` to later handlers."""
 
 
 class CohortError(RuntimeError):
@@ -69,9 +71,9 @@ class CohortEvaluator(DeferredEvaluator):
 
     Each batch must hold one patient, see `collate_patient`. Postprocessing and handlers read the patient's
     `item` in `state.batch`. For a failed patient `state.batch` and `state.output` are empty lists.
-    `scans` of the item are dropped when all handlers have run, before the next patient is loaded. With
-    several processes each has its own patients, possibly none; at the end the faults are gathered, and the
-    first process writes them.
+    `scans` of the item and `SERIES_FINDINGS` of the output are dropped when all handlers have run, before the
+    next patient is loaded. With several processes each has its own patients, possibly none; at the end the
+    faults are gathered, and the first process writes them.
 
     Args:
         errors: file that lists the failed patients; written after each failure and at the end.
@@ -83,12 +85,14 @@ class CohortEvaluator(DeferredEvaluator):
         super().__init__(**kwargs)
         self.errors = Path(errors)
         self.faults: list[CaseError] = []
-        self.add_event_handler(Events.ITERATION_COMPLETED, self.drop_scans)
+        self.add_event_handler(Events.ITERATION_COMPLETED, self.drop_volumes)
 
-    def drop_scans(self) -> None:
-        """Drops the scans of the patient, which take hundreds of megabytes."""
+    def drop_volumes(self) -> None:
+        """Drops the scans of the patient and the masks on their grid, which take hundreds of megabytes."""
         for item in self.items:
             item.pop("scans", None)
+        for output in self.state.output:
+            output.pop(SERIES_FINDINGS, None)
 
     def _register_decollate(self) -> None:
         """Excludes the items from MONAI's decollation, which rejects None and converts every number."""

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from scripts.lidia.atomic import write_atomically
-from scripts.lidia.dicom.source_series import make_stack, resample_to_stack
 from scripts.lidia.inference.result_files import dicom_files
+from scripts.lidia.inference.series_findings import SeriesFindings
 
 
 def write_dicom_objects(
     folder: Path,
     case: str,
-    source: Sequence[Any],
-    masks: Mapping[str, NDArray[Any]],
-    affine: NDArray[np.float64],
+    findings: SeriesFindings,
     result: Mapping[str, Any],
     *,
     deidentify: bool | str = False,
@@ -30,9 +25,7 @@ def write_dicom_objects(
     Args:
         folder: folder of the files.
         case: first part of their names.
-        source: headers of the series, from `read_source`.
-        masks: `liver` and `instances`, (X, Y, Z) each.
-        affine: (4, 4) of the masks, RAS mm.
+        findings: the series and the masks on its grid.
         result: content of `ID.json`.
         deidentify: see `WriteDicom`.
         rtstruct: whether to write the RT Structure Set.
@@ -43,14 +36,12 @@ def write_dicom_objects(
     from scripts.lidia.dicom.write_seg import make_segmentation
     from scripts.lidia.dicom.write_sr import make_report
 
-    stack = make_stack(source)
-    volume = float(np.count_nonzero(masks["liver"]) * abs(np.linalg.det(affine[:3, :3])))
-    liver, instances = (resample_to_stack(masks[name], affine, stack) for name in ("liver", "instances"))
+    source, liver, instances, liver_mm3 = findings
     origin = make_origin(source, liver, instances, result)
     # A warning may name a file, and a file name may identify the patient.
     reported = {**result, "warnings": []} if deidentify else result
     seg = make_segmentation(liver, instances, result["lesions"], origin)
-    objects = [seg, make_report(reported, volume, seg, origin)]
+    objects = [seg, make_report(reported, liver_mm3, seg, origin)]
     if rtstruct:
         objects.append(make_structure_set(liver, instances, result["lesions"], origin))
     paths = dicom_files(folder, case, rtstruct=rtstruct).values()
@@ -61,9 +52,7 @@ def write_dicom_objects(
 def write_dicom_pdf(
     path: Path,
     content: bytes,
-    source: Sequence[Any],
-    masks: Mapping[str, NDArray[Any]],
-    affine: NDArray[np.float64],
+    findings: SeriesFindings,
     result: Mapping[str, Any],
     *,
     deidentify: bool | str = False,
@@ -73,18 +62,14 @@ def write_dicom_pdf(
     Args:
         path: the file.
         content: the PDF; with `deidentify` it must not name the patient.
-        source: headers of the series, from `read_source`.
-        masks: `liver` and `instances`, (X, Y, Z) each.
-        affine: (4, 4) of the masks, RAS mm.
+        findings: the series and the masks on its grid.
         result: content of `ID.json`.
         deidentify: see `WriteDicom`.
     """
     from scripts.lidia.dicom.provenance import make_origin
     from scripts.lidia.dicom.write_pdf import make_encapsulated_pdf
 
-    stack = make_stack(source)
-    liver, instances = (resample_to_stack(masks[name], affine, stack) for name in ("liver", "instances"))
-    origin = make_origin(source, liver, instances, result)
+    origin = make_origin(findings.source, findings.liver, findings.instances, result)
     dataset = make_encapsulated_pdf(content, origin, has_identity=not deidentify)
     _save(dataset, path, deidentify)
 

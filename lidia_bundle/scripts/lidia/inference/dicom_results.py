@@ -13,10 +13,11 @@ from monai.engines.utils import IterationEvents
 from scripts.lidia.atomic import write_json
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.dicom.references import NO_REFERENCE
-from scripts.lidia.dicom.source_series import find_source_files, read_source
-from scripts.lidia.inference.case_evaluator import note_failure
+from scripts.lidia.dicom.source_series import find_source_files
+from scripts.lidia.inference.case_evaluator import SERIES_FINDINGS, note_failure
 from scripts.lidia.inference.dicom_objects import write_dicom_objects
 from scripts.lidia.inference.result_files import label_volumes, native_affine, result_files
+from scripts.lidia.inference.series_findings import read_series_findings
 
 logger = logging.getLogger("lidia.dicom")
 DEIDENTIFY = (False, True, "uids")
@@ -25,7 +26,8 @@ DEIDENTIFY = (False, True, "uids")
 class WriteDicom:
     """Handler that writes `ID_seg.dcm`, `ID_sr.dcm` and, on request, `ID_rtstruct.dcm` of a patient.
 
-    It must follow `WriteResults`.
+    It must follow `WriteResults`. The series and the masks on its grid are left in the output for later
+    handlers, under `SERIES_FINDINGS`; the evaluator drops them after the patient.
 
     Patients with NIfTI input get none, since there is no series to refer to. The DICOM files of the grid
     phase are those in `source` of the patient's item, or those in the phase's folder.
@@ -53,7 +55,7 @@ class WriteDicom:
         """Writes the DICOM objects of the batch."""
         for data, output in zip(engine.state.batch, engine.state.output, strict=True):
             try:
-                output["result"] = self.write({**data, **output})
+                output.update(self.write({**data, **output}))
             except Exception as problem:  # the patient's page does not depend on these files
                 note_failure(engine, problem, data["id"])
 
@@ -67,7 +69,7 @@ class WriteDicom:
             data: result of `postprocessing`, with the patient's `item`; `result` is the content of `ID.json`.
 
         Returns:
-            Content of `ID.json`.
+            `result`, the content of `ID.json`; if the objects were written also `SERIES_FINDINGS`.
 
         Raises:
             CaseError: the series cannot be read.
@@ -77,19 +79,18 @@ class WriteDicom:
         if not paths:
             if self.rtstruct:
                 logger.warning("%s: no RT Structure Set, because the input is not DICOM", case)
-            return result
+            return {"result": result}
+        masks, affine = label_volumes(data["diagnosis"]), native_affine(data["pred"])
         try:
-            source = read_source(paths, case=case)
+            findings = read_series_findings(paths, masks, affine, case=case)
         except CaseError as fault:
             if fault.code != NO_REFERENCE:
                 raise
             logger.warning(str(fault))
             result |= {"no_dicom": fault.problem, "warnings": [*result["warnings"], fault.problem]}
             write_json(result_files(self.folder, case)["result"], result)
-            return result
-        masks, affine = label_volumes(data["diagnosis"]), native_affine(data["pred"])
+            return {"result": result}
         write_dicom_objects(
-            self.folder, case, source, masks, affine, result,
-            deidentify=self.deidentify, rtstruct=self.rtstruct,
-        )  # fmt: skip
-        return result
+            self.folder, case, findings, result, deidentify=self.deidentify, rtstruct=self.rtstruct
+        )
+        return {"result": result, SERIES_FINDINGS: findings}

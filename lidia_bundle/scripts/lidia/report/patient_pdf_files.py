@@ -14,10 +14,11 @@ from monai.engines.utils import IterationEvents
 from scripts.lidia.atomic import write_atomically
 from scripts.lidia.datalist.case_error import CaseError
 from scripts.lidia.dicom.references import NO_REFERENCE
-from scripts.lidia.dicom.source_series import find_source_files, read_source
-from scripts.lidia.inference.case_evaluator import note_failure
+from scripts.lidia.dicom.source_series import find_source_files
+from scripts.lidia.inference.case_evaluator import SERIES_FINDINGS, note_failure
 from scripts.lidia.inference.dicom_objects import write_dicom_pdf
 from scripts.lidia.inference.result_files import label_volumes, native_affine, pdf_files
+from scripts.lidia.inference.series_findings import read_series_findings
 from scripts.lidia.report.read_results import make_patient
 
 logger = logging.getLogger("lidia.pdf")
@@ -69,6 +70,7 @@ class WritePdf:
 
         Args:
             data: result of `postprocessing`, with the patient's `item`; `result` is the content of `ID.json`.
+                Without `SERIES_FINDINGS` the series is read here.
 
         Raises:
             CaseError: the series cannot be read.
@@ -87,10 +89,12 @@ class WritePdf:
         if not paths:
             return
         try:
-            source = read_source(paths, case=result["id"])
+            findings = data.get(SERIES_FINDINGS) or read_series_findings(
+                paths, masks, affine, case=result["id"]
+            )
         except CaseError as fault:
             if fault.code != NO_REFERENCE:
                 raise
             logger.warning("%s: no Encapsulated PDF: %s", result["id"], fault.problem)
             return
-        write_dicom_pdf(encapsulated, content, source, masks, affine, result, deidentify=self.deidentify)
+        write_dicom_pdf(encapsulated, content, findings, result, deidentify=self.deidentify)
