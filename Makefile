@@ -13,7 +13,7 @@ LOCKED := --require-hashes --no-deps
 export LIDIA_REAL_CT ?= $(abspath $(wildcard ../shared/data))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench bench-quick bench-flames study study-pages study-quick label label-test browser browser-test ohif-test test zoo hub release wheel lock sbom audit lint clean
+.PHONY: help demo bench bench-quick bench-flames study study-pages study-quick convergence convergence-pages convergence-quick label label-test browser browser-test ohif-test test zoo hub release wheel lock sbom audit lint clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -99,6 +99,28 @@ study-quick: .venv/.runtime  ## the same on a tiny cohort with few steps, in min
 	$(BUNDLE) --config_file "['$(EXPERIMENTS)/study.json','$(EXPERIMENTS)/study_quick.yaml']" \
 		--dataset_dir $(QUICK)/data/internal --external_dir $(QUICK)/data/external --output_dir $(QUICK) $(LOG)
 	@printf '\nThe page of the study:\n%s\n' '$(CURDIR)/$(QUICK)/study.md'
+
+CONVERGENCE := runs/convergence
+convergence: .venv/.runtime  ## LIDIA and the baselines trained until their curves are flat: days of one core; repeat it to go on
+	@test -f $(STUDY)/data/internal/dataset.json || $(BUNDLE) --config_file $(CONFIGS)/phantom.json \
+		--dataset_dir $(STUDY)/data/internal --cases 1921 --workers 2 $(LOG)
+	@test -f $(STUDY)/data/external/dataset.json || $(BUNDLE) --config_file $(CONFIGS)/phantom.json \
+		--dataset_dir $(STUDY)/data/external --cases 300 --cohort external --section test --workers 2 $(LOG)
+	OMP_NUM_THREADS=1 $(BUNDLE) --config_file $(EXPERIMENTS)/convergence.json --dataset_dir $(STUDY)/data/internal \
+		--external_dir $(STUDY)/data/external --output_dir $(CONVERGENCE) $(LOG)
+
+convergence-pages: .venv/.runtime  ## the page of the study at convergence from what is finished so far
+	$(BUNDLE) pages --config_file $(EXPERIMENTS)/convergence.json --output_dir $(CONVERGENCE) $(LOG)
+
+convergence-quick: .venv/.runtime  ## the same on a tiny cohort with few steps, in minutes: all tables, no meaning
+	@test -f $(QUICK)/data/internal/dataset.json || $(BUNDLE) --config_file $(CONFIGS)/phantom.json \
+		--dataset_dir $(QUICK)/data/internal --cases 72 --spacing 4.0 --workers 2 $(LOG)
+	@test -f $(QUICK)/data/external/dataset.json || $(BUNDLE) --config_file $(CONFIGS)/phantom.json \
+		--dataset_dir $(QUICK)/data/external --cases 12 --cohort external --section test --spacing 4.0 --workers 2 $(LOG)
+	OMP_NUM_THREADS=1 $(BUNDLE) --config_file "['$(EXPERIMENTS)/convergence.json','$(EXPERIMENTS)/convergence_quick.yaml']" \
+		--dataset_dir $(QUICK)/data/internal --external_dir $(QUICK)/data/external \
+		--output_dir $(CONVERGENCE)_quick $(LOG)
+	@printf '\nThe page of the study at convergence:\n%s\n' '$(CURDIR)/$(CONVERGENCE)_quick/convergence.md'
 
 BENCH := runs/bench
 bench: .venv/.dev  ## what everything costs beside its peers: experiments/bench/performance.md, half an hour; repeat it to go on

@@ -16,8 +16,8 @@ from scripts.lidia.vocabulary import LESION_TYPES, PHASES
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195", "#4D4D4D")
 """Okabe and Ito's palette, safe for colour blindness, and two more."""
 MARKERS = "osD^vPX*"
-_GREY, _RULE, _INK = "#9AA3AE", "#E4E7EB", "#22262B"
-_DPI = 150
+GREY, _RULE, INK = "#9AA3AE", "#E4E7EB", "#22262B"
+DPI = 150
 
 
 def draw_areas(path: Path, methods: Mapping[str, Mapping[str, Figure]], title: str) -> Path:
@@ -30,9 +30,9 @@ def draw_areas(path: Path, methods: Mapping[str, Mapping[str, Figure]], title: s
     """
     keys = [*(f"auc_{name}" for name in LESION_TYPES), "auc8"]
     curves = {label: figures for label, figures in methods.items() if label not in ("oracle", "floor")}
-    canvas = Canvas(figsize=(11, 4.8), dpi=_DPI, layout="constrained")
+    canvas = Canvas(figsize=(11, 4.8), dpi=DPI, layout="constrained")
     axes = canvas.subplots()
-    _style_axes(axes)
+    style_axes(axes)
     axes.axvspan(len(keys) - 1.5, len(keys) - 0.5, color="#F4F6F8", zorder=0)
     for at in range(len(keys) - 1):
         axes.axvline(at + 0.5, color=_RULE, linewidth=0.8, zorder=0)
@@ -41,19 +41,19 @@ def draw_areas(path: Path, methods: Mapping[str, Mapping[str, Figure]], title: s
         present = [(at, value) for at, value in enumerate(levels) if value is not None]
         if present:
             at, values = np.array(present, float).T
-            style_options = {"color": _GREY, "linestyle": style, "linewidth": 1.6}
+            style_options = {"color": GREY, "linestyle": style, "linewidth": 1.6}
             axes.hlines(values, at - 0.42, at + 0.42, label=f"{name} (true masks)", **style_options)
     offsets = (np.arange(len(curves)) - (len(curves) - 1) / 2) * min(0.16, 0.7 / max(len(curves), 1))
     for offset, (number, (label, figures)) in zip(offsets, enumerate(curves.items()), strict=True):
         _draw_points(axes, np.arange(len(keys)) + offset, [figures[key] for key in keys], number, label)
-    axes.axhline(0.5, color=_GREY, linewidth=0.8)
+    axes.axhline(0.5, color=GREY, linewidth=0.8)
     axes.set_xticks(range(len(keys)), [*LESION_TYPES, "mean"])
     axes.set_xlim(-0.5, len(keys) - 0.5)
     axes.set_ylim(_choose_lower_limit([*methods.values()], keys), 1.01)
     axes.set_ylabel("area under the ROC curve")
-    axes.set_title(title, loc="left", fontsize=11, color=_INK)
+    axes.set_title(title, loc="left", fontsize=11, color=INK)
     canvas.legend(loc="outside lower center", ncols=min(6, len(methods)), frameon=False)
-    return _save_canvas(canvas, path)
+    return save_canvas(canvas, path)
 
 
 def draw_subsets(
@@ -68,15 +68,15 @@ def draw_subsets(
         title: describes the patients.
     """
     width = max(8.5, 2.2 + 0.6 * len(subsets))  # wide enough for the title
-    canvas = Canvas(figsize=(width, 5.2), dpi=_DPI, layout="constrained")
+    canvas = Canvas(figsize=(width, 5.2), dpi=DPI, layout="constrained")
     above, below = canvas.subplots(2, 1, sharex=True, height_ratios=(3.2, 1))
-    _style_axes(above)
+    style_axes(above)
     offsets = (np.arange(len(systems)) - (len(systems) - 1) / 2) * 0.24
     for offset, (number, (label, figures_by_subset)) in zip(offsets, enumerate(systems.items()), strict=True):
         figures = [figures_by_subset.get(subset, [None, None, None]) for subset in subsets]
         _draw_points(above, np.arange(len(subsets)) + offset, figures, number, label)
     above.set_ylabel("AUC-8")
-    above.set_title(title, loc="left", fontsize=11, color=_INK)
+    above.set_title(title, loc="left", fontsize=11, color=INK)
     canvas.legend(loc="outside lower center", ncols=len(systems), frameon=False)
     below.set_ylim(len(PHASES) - 0.5, -0.5)
     below.set_yticks(range(len(PHASES)), PHASES)
@@ -86,14 +86,14 @@ def draw_subsets(
     for at, subset in enumerate(subsets):
         rows = [PHASES.index(phase) for phase in subset.split("+")]
         below.scatter([at] * len(PHASES), range(len(PHASES)), s=46, color=_RULE, zorder=1)
-        below.plot([at] * len(rows), rows, color=_INK, linewidth=2, zorder=2)
-        below.scatter([at] * len(rows), rows, s=46, color=_INK, zorder=3)
+        below.plot([at] * len(rows), rows, color=INK, linewidth=2, zorder=2)
+        below.scatter([at] * len(rows), rows, s=46, color=INK, zorder=3)
     sizes = [subset.count("+") for subset in subsets]
     for at in range(1, len(subsets)):
         if sizes[at] != sizes[at - 1]:
             for axes in (above, below):
                 axes.axvline(at - 0.5, color=_RULE, linewidth=1, zorder=0)
-    return _save_canvas(canvas, path)
+    return save_canvas(canvas, path)
 
 
 def _draw_points(axes: Axes, at: np.ndarray, figures: Sequence[Figure], number: int, label: str) -> None:
@@ -135,16 +135,18 @@ def _choose_lower_limit(methods: Sequence[Mapping[str, Figure]], keys: Sequence[
     return min([0.5, *(low - 0.02 for low in lows if low is not None)])
 
 
-def _style_axes(axes: Axes) -> None:
+def style_axes(axes: Axes) -> None:
+    """Give axes the style of all charts: a light grid, no frame."""
     axes.grid(axis="y", color=_RULE, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.tick_params(axis="x", length=0)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
-    axes.spines["bottom"].set_color(_GREY)
+    axes.spines["bottom"].set_color(GREY)
 
 
-def _save_canvas(canvas: Canvas, path: Path) -> Path:
+def save_canvas(canvas: Canvas, path: Path) -> Path:
+    """Save a chart atomically, without the version of the drawing program."""
     with write_atomically(path) as temporary:
         canvas.savefig(temporary, metadata={"Software": None})
     return path

@@ -28,7 +28,8 @@ class Job(NamedTuple):
     """`RUN/training`, `RUN/internal`, `RUN/external`, `RUN/phases/nc+venous`, `RUN/cases`, `oracle/external`
     and the like."""
     kind: str
-    """`training`, `evaluation`, `cases` or `difficulty`: the type of its result."""
+    """`training`, `evaluation`, `round` (a validation of a training that is not finished), `cases` or
+    `difficulty`: the type of its result."""
     command: list[str]
     folder: Path
     portable_command: str
@@ -60,9 +61,14 @@ class StudyPaths(NamedTuple):
     """By COHORTS."""
 
 
+def locate_overlay(bundle: Path, overlay: str) -> Path:
+    """Return the file of an overlay; a name that begins with `experiments/` is a path in the repository."""
+    return (bundle.parent if overlay.startswith("experiments/") else bundle / "configs/overlays") / overlay
+
+
 def count_steps(paths: StudyPaths, run: Run, options: Mapping[str, Any]) -> int:
     """Count the steps of a training: epochs times steps per epoch, from configs, overlays and options."""
-    content = ConfigParser.load_config_files([str(file) for file in _list_training_files(paths, run)])
+    content = ConfigParser.load_config_files([str(file) for file in list_training_files(paths, run)])
     content |= {**options, **run.system.training}
     return int(content["max_epochs"]) * int(content["steps_per_epoch"])
 
@@ -77,7 +83,7 @@ def make_training_job(paths: StudyPaths, run: Run, options: Mapping[str, Any], c
         "cache_dir": paths.output / "cache",
     }
     sources = [paths.cohorts["internal"].digest]
-    files = _list_training_files(paths, run)
+    files = list_training_files(paths, run)
     return _make_job(
         paths, f"{run.name}/training", "training", "training", files, folders, settings, sources, None, cost
     )
@@ -118,6 +124,24 @@ def make_evaluation_jobs(
         judged_cohort = paths.cohorts[cohort]
         cost = seconds * judged_cohort.counts.get("test", 0)
         yield _make_evaluation_job(paths, run, weights, cohort, options, {}, f"{run.name}/{cohort}", cost)
+
+
+def make_validation_job(
+    paths: StudyPaths, run: Run, weights: Weights, options: Mapping[str, Any], *, number: int, patients: int
+) -> Job:
+    """Make the evaluation job of a round of a training: the first internal validation patients.
+
+    Args:
+        paths: of the study.
+        run: whose weights are evaluated.
+        weights: after the round.
+        options: given to every evaluation.
+        number: of the round, from 1.
+        patients: number of patients.
+    """
+    extra = {"section": "validation", "patients": patients}
+    name = f"{run.name}/rounds/{number:02d}"
+    return _make_evaluation_job(paths, run, weights, "internal", options, extra, name, 0.0, kind="round")
 
 
 def make_phase_jobs(
@@ -201,13 +225,14 @@ def _make_evaluation_job(
     return _make_job(paths, name, kind, "evaluating", files, folders, settings, sources, weights.after, cost)
 
 
-def _list_training_files(paths: StudyPaths, run: Run) -> list[Path]:
+def list_training_files(paths: StudyPaths, run: Run) -> list[Path]:
+    """List the config of a training and its overlays."""
     return _list_config_files(paths, "train.json", run.system.overlays)
 
 
 def _list_config_files(paths: StudyPaths, config: str, overlays: Sequence[str]) -> list[Path]:
-    configs = paths.bundle / "configs"
-    return [configs / config, *(configs / "overlays" / overlay for overlay in overlays)]
+    overlay_files = [locate_overlay(paths.bundle, overlay) for overlay in overlays]
+    return [paths.bundle / "configs" / config, *overlay_files]
 
 
 def _make_job(

@@ -26,6 +26,11 @@ def is_done(job: Job) -> bool:
     return _read_key(_get_stamp_path(job, "done")) == job.key
 
 
+def is_begun(job: Job) -> bool:
+    """Whether the files in the folder of the job are those of a job with these configs and options."""
+    return _read_key(_get_stamp_path(job, "begun")) == job.key
+
+
 def run_job(job: Job) -> None:
     """Run a job and write its key.
 

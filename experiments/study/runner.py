@@ -22,6 +22,7 @@ from experiments.study.jobs import (
     Weights,
     count_steps,
     find_given_weights,
+    locate_overlay,
     locate_trained_weights,
     make_cases_job,
     make_difficulty_jobs,
@@ -100,7 +101,7 @@ def run_study(
     cohorts = {name: read_cohort(str(Path(folder).absolute())) for name, folder in folders.items()}
     paths = StudyPaths(Path(bundle_root).absolute(), output, cohorts)
     system_list = read_systems(systems)
-    _check_overlays(paths, system_list)
+    check_overlays(paths, system_list)
     plan = partial(
         _plan_jobs,
         paths,
@@ -182,7 +183,7 @@ def _plan_jobs(
     return jobs
 
 
-def _check_overlays(paths: StudyPaths, systems: list[System]) -> None:
+def check_overlays(paths: StudyPaths, systems: list[System]) -> None:
     """Check that all overlays exist before a job runs.
 
     Raises:
@@ -190,6 +191,6 @@ def _check_overlays(paths: StudyPaths, systems: list[System]) -> None:
     """
     for system in systems:
         for overlay in system.overlays:
-            path = paths.bundle / "configs/overlays" / overlay
+            path = locate_overlay(paths.bundle, overlay)
             if not path.is_file():
                 raise FileNotFoundError(f"{path} is not there; the study's system '{system.name}' names it.")

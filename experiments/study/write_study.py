@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.study.cohorts import COHORTS
-from experiments.study.compare import compare_to_reference, evaluate_methods, summarise_seeds
+from experiments.study.compare import Method, compare_to_reference, evaluate_methods, summarise_seeds
 from experiments.study.evidence import Evaluation, read_evaluation
 from experiments.study.figures import draw_pictures
 from experiments.study.study_page import Study, render_page
@@ -44,10 +44,9 @@ def write_study(
     """
     folder = Path(archive).absolute() if archive else Path(output_dir).absolute() / "study"
     system_list = read_systems(systems)
-    evaluations = {cohort: _read_evaluations(folder, system_list, cohort) for cohort in COHORTS}
-    study = _collect_study(
-        folder, system_list, evaluations, f"{reference}+livermax", draws, seed, remarks or {}
-    )
+    evaluations = {cohort: read_evaluations(folder, system_list, cohort) for cohort in COHORTS}
+    methods = {cohort: evaluate_methods(by_name, draws, seed) for cohort, by_name in evaluations.items()}
+    study = collect_study(folder, system_list, methods, f"{reference}+livermax", remarks or {})
     content: dict[str, Any] = {
         cohort: {name: method.figures for name, method in study.methods[cohort].items()} for cohort in COHORTS
     }
@@ -59,24 +58,28 @@ def write_study(
     return page
 
 
-def _collect_study(
+def collect_study(
     folder: Path,
     systems: list[System],
-    evaluations: Mapping[str, Mapping[str, Evaluation]],
+    methods: Mapping[str, Mapping[str, Method]],
     reference: str,
-    draws: int,
-    seed: int,
     remarks: Mapping[str, Sequence[str]],
 ) -> Study:
+    """Collect the figures of all finished rows.
+
+    Args:
+        folder: of the archive.
+        systems: of the study.
+        methods: by cohort, of all runs (`evaluate_methods`).
+        reference: method that all others are compared with.
+        remarks: see `write_study`.
+    """
     firsts = {system.name for system in systems} | {"oracle"}
-    methods, gaps, spread = {}, {}, {}
-    for cohort, by_name in evaluations.items():
-        all_methods = evaluate_methods(by_name, draws, seed)
+    own, gaps, spread = {}, {}, {}
+    for cohort, all_methods in methods.items():
         # Further seeds have no own rows: the first seed's row gives their mean and SD
-        methods[cohort] = {
-            name: method for name, method in all_methods.items() if _get_system(name) in firsts
-        }
-        gaps[cohort] = compare_to_reference(methods[cohort], reference)
+        own[cohort] = {name: method for name, method in all_methods.items() if _get_system(name) in firsts}
+        gaps[cohort] = compare_to_reference(own[cohort], reference)
         spread[cohort] = {
             f"{system.name}+{rule}": values
             for system in systems
@@ -86,13 +89,13 @@ def _collect_study(
         }
     missing = [
         f"{name} ({cohort})"
-        for cohort, finished in evaluations.items()
+        for cohort, all_methods in methods.items()
         for name in ("oracle", *(run.name for run in list_runs(systems) if cohort in run.system.cohorts))
-        if name not in finished
+        if name not in {method.partition("+")[0] for method in all_methods}
     ]
-    names = sorted({name for cohort in methods.values() for name in cohort}, key=_make_sort_key(systems))
+    names = sorted({name for cohort in own.values() for name in cohort}, key=_make_sort_key(systems))
     budget = {name: _read_budget(folder, systems, name) for name in names}
-    return Study(systems, methods, gaps, spread, budget, missing, reference, remarks)
+    return Study(systems, own, gaps, spread, budget, missing, reference, remarks)
 
 
 def _get_system(method: str) -> str:
@@ -104,7 +107,8 @@ def _make_sort_key(systems: list[System]) -> Any:
     return lambda name: (order.index(_get_system(name)) if _get_system(name) in order else len(order), name)
 
 
-def _read_evaluations(folder: Path, systems: list[System], cohort: str) -> dict[str, Evaluation]:
+def read_evaluations(folder: Path, systems: list[System], cohort: str) -> dict[str, Evaluation]:
+    """Read the finished evaluations of a cohort by run, `oracle` included."""
     names = [*(run.name for run in list_runs(systems)), "oracle"]
     by_name = {name: read_evaluation(folder / name / cohort) for name in names}
     return {name: evaluation for name, evaluation in by_name.items() if evaluation is not None}
