@@ -93,9 +93,9 @@ study-pages: .venv/.runtime  ## the study's page from what is finished so far
 QUICK := runs/study_quick
 study-quick: .venv/.runtime  ## the same on a tiny cohort with few steps, in minutes: all tables, no meaning
 	@test -f $(QUICK)/data/internal/dataset.json || $(BUNDLE) --config_file $(CONFIGS)/phantom.json \
-		--dataset_dir $(QUICK)/data/internal --cases 72 --spacing 4.0 --workers 2 $(LOG)
+		--dataset_dir $(QUICK)/data/internal --cases 72 --spacing "[4.0,4.0,4.0]" --workers 2 $(LOG)
 	@test -f $(QUICK)/data/external/dataset.json || $(BUNDLE) --config_file $(CONFIGS)/phantom.json \
-		--dataset_dir $(QUICK)/data/external --cases 12 --cohort external --section test --spacing 4.0 --workers 2 $(LOG)
+		--dataset_dir $(QUICK)/data/external --cases 12 --cohort external --section test --spacing "[4.0,4.0,4.0]" --workers 2 $(LOG)
 	$(BUNDLE) --config_file "['$(EXPERIMENTS)/study.json','$(EXPERIMENTS)/study_quick.yaml']" \
 		--dataset_dir $(QUICK)/data/internal --external_dir $(QUICK)/data/external --output_dir $(QUICK) $(LOG)
 	@printf '\nThe page of the study:\n%s\n' '$(CURDIR)/$(QUICK)/study.md'
@@ -114,9 +114,9 @@ convergence-pages: .venv/.runtime  ## the page of the study at convergence from 
 
 convergence-quick: .venv/.runtime  ## the same on a tiny cohort with few steps, in minutes: all tables, no meaning
 	@test -f $(QUICK)/data/internal/dataset.json || $(BUNDLE) --config_file $(CONFIGS)/phantom.json \
-		--dataset_dir $(QUICK)/data/internal --cases 72 --spacing 4.0 --workers 2 $(LOG)
+		--dataset_dir $(QUICK)/data/internal --cases 72 --spacing "[4.0,4.0,4.0]" --workers 2 $(LOG)
 	@test -f $(QUICK)/data/external/dataset.json || $(BUNDLE) --config_file $(CONFIGS)/phantom.json \
-		--dataset_dir $(QUICK)/data/external --cases 12 --cohort external --section test --spacing 4.0 --workers 2 $(LOG)
+		--dataset_dir $(QUICK)/data/external --cases 12 --cohort external --section test --spacing "[4.0,4.0,4.0]" --workers 2 $(LOG)
 	OMP_NUM_THREADS=1 $(BUNDLE) --config_file "['$(EXPERIMENTS)/convergence.json','$(EXPERIMENTS)/convergence_quick.yaml']" \
 		--dataset_dir $(QUICK)/data/internal --external_dir $(QUICK)/data/external \
 		--output_dir $(CONVERGENCE)_quick $(LOG)
