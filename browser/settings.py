@@ -44,7 +44,6 @@ DIAGNOSIS = (
     "smallest_mm3",
     "lesion_threshold",
     "faint_threshold",
-    "confidence",
     "opening_mm",
     "shell_mm",
     "liver_share",

@@ -34,16 +34,6 @@ function addFaintCandidates({ classes, types, lesion }, shape, { faint_threshold
     for (let i = 0; i < labels.length; i++) if (labels[i] && !hasLesion[labels[i]]) classes[i] = types[i];
 }
 
-/** Reassigns components whose lesion probability is below the confidence everywhere; returns their number. */
-function dropLowConfidence(classes, healthy, lesion, shape, confidence) {
-    if (confidence <= 0) return 0;
-    const { labels, total } = labelComponents(Uint8Array.from(classes, (value) => (value > 1 ? 1 : 0)), shape);
-    const peaks = new Float32Array(total + 1);
-    for (let i = 0; i < labels.length; i++) if (labels[i]) peaks[labels[i]] = Math.max(peaks[labels[i]], lesion[i]);
-    for (let i = 0; i < labels.length; i++) if (labels[i] && peaks[labels[i]] < confidence) classes[i] = healthy[i];
-    return [...peaks].filter((peak, n) => n && peak < confidence).length;
-}
-
 function dropNarrowParts(classes, shape, spacing, settings) {
     if (settings.opening_mm <= 0) return;
     const kept = removeNarrowParts(liverRegion(classes, shape), shape, spacing, settings.opening_mm, settings);
@@ -68,7 +58,6 @@ export function diagnose(native, settings) {
     const voxels = classify(native, settings);
     const { classes, healthy, lesion } = voxels;
     addFaintCandidates(voxels, shape, settings);
-    const doubtful = dropLowConfidence(classes, healthy, lesion, shape, settings.confidence);
     dropNarrowParts(classes, shape, spacing, settings);
     const { rejected, volumes } = rejectOutsideLiver(classes, shape, spacing, settings);
     for (let i = 0; i < classes.length; i++) if (rejected[i]) classes[i] = 0;
@@ -90,7 +79,7 @@ export function diagnose(native, settings) {
         hasLiver,
         lesions: lesions.map(({ label, ...record }) => record),
         left_out: {
-            doubtful: doubtful + isKept.filter((kept) => !kept).length,
+            doubtful: isKept.filter((kept) => !kept).length,
             outside_liver: volumes.length + found.outside,
             small: found.small,
         },

@@ -123,6 +123,6 @@ def test_left_out_candidates_are_counted_by_reason() -> None:
     classes[6:9, 12:15, 8:11] = 3  # hardly likelier than liver
     maps = one_hot(classes)
     maps[3, 6:9, 12:15, 8:11], maps[1, 6:9, 12:15, 8:11] = 0.5, 0.34
-    diagnosis = diagnose(maps, SPACING, AFFINE, confidence=0.7)
+    diagnosis = diagnose(maps, SPACING, AFFINE, min_existence=0.7)
     assert diagnosis.left_out == {"doubtful": 1, "outside_liver": 0, "small": 1}
     assert diagnosis.warnings == [] and len(diagnosis.records) == 1

@@ -47,13 +47,15 @@ def test_a_threshold_removes_the_lesions_below_it() -> None:
         assert diagnosis.candidates is not None and len(diagnosis.candidates.records) == 3
 
 
-def test_the_threshold_gives_the_result_of_the_confidence_filter() -> None:
-    maps = make_maps()
-    early = diagnose(maps, (2, 2, 2), AFFINE, confidence=0.7)
-    late = diagnose(maps, (2, 2, 2), AFFINE, faint_threshold=0.2, min_existence=0.7)
-    for first, second in zip(early[:3], late[:3], strict=True):
-        assert (first == second).all()
-    assert early.records == late.records and early.livermax == late.livermax
+def test_the_threshold_gives_the_result_of_a_map_without_the_doubtful_lesions() -> None:
+    maps, certain = make_maps(), make_maps()
+    certain[3:], certain[LIVER, 16:] = 0, 1
+    expected = diagnose(certain, (2, 2, 2), AFFINE)
+    for faint_threshold in (1.0, 0.2):
+        result = diagnose(maps, (2, 2, 2), AFFINE, faint_threshold=faint_threshold, min_existence=0.7)
+        for first, second in zip(expected[:3], result[:3], strict=True):
+            assert (first == second).all()
+        assert expected.records == result.records and expected.livermax["HCC"] == result.livermax["HCC"]
 
 
 def test_faint_lesions_leave_the_outlines_of_others_unchanged() -> None:

@@ -52,7 +52,6 @@ class Diagnosed(Transform):
         smallest_mm3: minimum volume of a lesion.
         lesion_threshold: lesion probability from which a voxel is a lesion, see `classify_voxels`.
         faint_threshold: lesion probability from which a voxel belongs to a faint candidate.
-        confidence: minimum peak lesion probability of a component.
         opening_mm: half the width of a bridge behind which a part of the liver is dropped, see
             `remove_narrow_parts`; 0 keeps all parts.
         shell_mm: thickness of the shell around a component.
@@ -85,7 +84,6 @@ class Diagnosed(Transform):
         smallest_mm3: float = 25.0,
         lesion_threshold: float = LESION_THRESHOLD,
         faint_threshold: float = 1.0,
-        confidence: float = 0.0,
         opening_mm: float = 0.0,
         shell_mm: float = 3.0,
         liver_share: float = 0.5,
@@ -109,7 +107,6 @@ class Diagnosed(Transform):
             "smallest_mm3": smallest_mm3,
             "lesion_threshold": lesion_threshold,
             "faint_threshold": faint_threshold,
-            "confidence": confidence,
             "opening_mm": opening_mm,
             "shell_mm": shell_mm,
             "liver_share": liver_share,

@@ -32,7 +32,7 @@ from scripts.lidia.label_app.gate import Gate
 from scripts.lidia.label_app.label_values import UID
 from scripts.lidia.label_app.study_phases import StudyPhases, add_study_phases, collect_study_phases
 from scripts.lidia.label_app.values import Check, ServerState, check_group
-from scripts.lidia.postprocess.confidence_filter import compute_mean_binary_entropy
+from scripts.lidia.postprocess.patient_entropy import compute_mean_binary_entropy
 from scripts.lidia.report.palette import LABEL_COLOURS
 from scripts.lidia.runtime.weights import hash_file
 

@@ -68,3 +68,18 @@ def classify_voxels(maps: NDArray[Any], lesion_threshold: float = LESION_THRESHO
         )
     healthy = np.where(maps[LIVER] > maps[BACKGROUND], np.uint8(LIVER), np.uint8(BACKGROUND))
     return np.where(total > lesion_threshold, types, healthy)
+
+
+def clear_lesions(
+    classes: NDArray[np.uint8], maps: NDArray[Any], mask: NDArray[np.bool_]
+) -> NDArray[np.uint8]:
+    """Reassign the voxels of a mask to background or liver, whichever is more probable.
+
+    Args:
+        classes: `(X, Y, Z)` classes of the voxels.
+        maps: `(C, X, Y, Z)` class map.
+        mask: `(X, Y, Z)`.
+    """
+    filtered = classes.copy()
+    filtered[mask] = np.where(maps[LIVER, mask] > maps[BACKGROUND, mask], LIVER, BACKGROUND)
+    return filtered

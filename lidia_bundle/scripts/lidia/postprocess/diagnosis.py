@@ -9,11 +9,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scripts.lidia.components import SMALLEST_MM3, join_components
+from scripts.lidia.components import SMALLEST_MM3
 from scripts.lidia.postprocess.branch_scores import compute_branch_scores, split_branch
 from scripts.lidia.postprocess.candidate_surroundings import FilteredCandidates, reject_outside_liver
-from scripts.lidia.postprocess.class_map import LESION_THRESHOLD, as_probabilities, classify_voxels
-from scripts.lidia.postprocess.confidence_filter import clear_lesions, drop_low_confidence_lesions
+from scripts.lidia.postprocess.class_map import (
+    LESION_THRESHOLD,
+    as_probabilities,
+    classify_voxels,
+    clear_lesions,
+)
 from scripts.lidia.postprocess.faint_candidates import add_faint_candidates
 from scripts.lidia.postprocess.lesion_existence import ExistenceModel, add_existence
 from scripts.lidia.postprocess.lesion_instances import Lesions, extract_lesions, select_lesions
@@ -21,7 +25,7 @@ from scripts.lidia.postprocess.liver_region import compute_liver_region, dilate
 from scripts.lidia.postprocess.livermax import GROUPS, compute_livermax
 from scripts.lidia.postprocess.narrow_parts import remove_narrow_parts
 from scripts.lidia.postprocess.pixel_count import compute_pixel_count
-from scripts.lidia.vocabulary import BACKGROUND, FIRST_LESION, LIVER
+from scripts.lidia.vocabulary import BACKGROUND, LIVER
 
 NO_LIVER = "no liver was found: every patient probability is 0 and has no meaning"
 
@@ -61,7 +65,6 @@ def diagnose(
     smallest_mm3: float = SMALLEST_MM3,
     lesion_threshold: float = LESION_THRESHOLD,
     faint_threshold: float = 1.0,
-    confidence: float = 0.0,
     opening_mm: float = 0.0,
     shell_mm: float = 3.0,
     liver_share: float = 0.5,
@@ -85,7 +88,6 @@ def diagnose(
         lesion_threshold: lesion probability from which a voxel is a lesion, see `classify_voxels`.
         faint_threshold: lesion probability from which a voxel belongs to a faint candidate, see
             `add_faint_candidates`; from `lesion_threshold` on there are none.
-        confidence: minimum peak lesion probability of a component, see `drop_low_confidence_lesions`.
         opening_mm: half the width of a bridge behind which a part of the liver is dropped, see
             `remove_narrow_parts`; 0 keeps all parts. Not used with `user_liver`.
         shell_mm: thickness of the shell around a candidate, see `reject_outside_liver`.
@@ -104,8 +106,9 @@ def diagnose(
     voxel_classes = classify_voxels(maps, lesion_threshold)
     if faint_threshold < lesion_threshold:
         voxel_classes = add_faint_candidates(voxel_classes, maps, faint_threshold)
-    confident = drop_low_confidence_lesions(voxel_classes, maps, confidence)
-    attached = confident if user_liver is not None else _drop_narrow_parts(confident, spacing, opening_mm)
+    attached = (
+        voxel_classes if user_liver is not None else _drop_narrow_parts(voxel_classes, spacing, opening_mm)
+    )
     candidates = reject_outside_liver(
         attached,
         spacing,
@@ -143,7 +146,7 @@ def diagnose(
         warnings,
         None if branch_maps is None else compute_branch_scores(branch_maps, lesions.classes),
         {
-            "doubtful": _count_removed(voxel_classes, confident) + is_kept.count(False),
+            "doubtful": is_kept.count(False),
             "outside_liver": len(candidates.volumes_mm3) + lesions.outside,
             "small": lesions.small,
         },
@@ -172,12 +175,6 @@ def _drop_narrow_parts(
     liver = compute_liver_region(classes, spacing, grow_mm=0.0)
     kept = remove_narrow_parts(liver, spacing, opening_mm)
     return np.where((classes == LIVER) & ~kept, np.uint8(BACKGROUND), classes)
-
-
-def _count_removed(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> int:
-    """Count the lesion components that a filter removed."""
-    removed = (before >= FIRST_LESION) & (after < FIRST_LESION)
-    return int(join_components(removed).max(initial=0))
 
 
 def _describe_rejected(volumes_mm3: Sequence[float], liver_share: float) -> str:
