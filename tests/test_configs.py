@@ -246,6 +246,9 @@ def test_train_evaluate_and_inference_mean_the_same() -> None:
     assert evaluate["inferer"] == faster
     assert train["validate"]["inferer"]["_target_"] == inference["inferer"]["_target_"]
     assert train["validate"]["inferer"]["overlap"] == evaluate["overlap"] == inference["overlap"]
+    validated = train["validate"]["postprocessing"]
+    for key in ("operating_point", "lesion_points"):
+        assert validated[key] == evaluate[key] == inference[key], f"{key} of a training"
 
 
 @pytest.mark.parametrize("name", TYPES)
