@@ -79,7 +79,7 @@ def compare_steps(
         ]
         result[name] = None
         if all(finished):
-            differences = compare_over_seeds(*finished, seed)
+            differences = compare_over_seeds(finished[0], finished[1], seed)
             counts = [len(group) for group in finished]
             result[name] = {"methods": list(pair), "runs": counts, "differences": differences}
     return result

@@ -75,17 +75,17 @@ def train_row(
         return curve
     length = settings.lengths[run.system.name]
     while True:
-        ended = find_end(
+        end = find_end(
             curve,
             cap_hours=row.cap_hours,
             schedule_epochs=length.schedule_epochs,
             score=settings.score,
             rule=settings.rule,
         )
-        if ended is not None:
-            curve = curve._replace(ended=ended)
+        if end is not None:
+            curve = curve._replace(ended=end)
             write_curve(settings.archive, run.name, curve)
-            logger.info("%s ended by %s after %.2f CPU hours", run.name, ENDINGS[ended], curve.cpu_hours)
+            logger.info("%s ended by %s after %.2f CPU hours", run.name, ENDINGS[end], curve.cpu_hours)
             return curve
         if not curve.rounds and hours_left <= 0:
             return None

@@ -146,10 +146,10 @@ def test_the_page_has_the_paper_s_tables_and_the_charts(archive: Path, page: str
     assert "(convergence/figures/curves.png)" in page and "curves_short" not in page
 
 
-def test_a_stored_round_gives_the_values_of_its_curve(tmp_path: Path) -> None:
-    evaluate(tmp_path / "round", seed=3, skill=0.6, count=24, draws=5)
-    metrics = select_metrics(read_json(tmp_path / "round/metrics.json"))
-    job = Job("lidia/rounds/01", "round", [], tmp_path / "round", "python", "key", None, 0.0)
+def test_a_stored_round_gives_the_values_of_its_curve(archive: Path, tmp_path: Path) -> None:
+    source = archive.with_name("lidia")  # files of an evaluation
+    metrics = select_metrics(read_json(source / "metrics.json"))
+    job = Job("lidia/rounds/01", "round", [], source, "python", "key", None, 0.0)
     store_result(tmp_path / "archive", job, StudyPaths(Path(), Path(), COHORTS), None, 0)
     text = gzip.decompress((tmp_path / "archive/lidia/rounds/01/patients.csv.gz").read_bytes()).decode()
     rows = list(csv.DictReader(io.StringIO(text)))

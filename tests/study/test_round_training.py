@@ -9,7 +9,7 @@ import pytest
 import torch
 from config_names import read
 from ignite.engine import Events
-from monai.bundle import create_workflow
+from monai.bundle import ConfigParser, create_workflow
 from test_configs import CONFIGS, TRAINING
 from training.toys import write_toys
 
@@ -19,6 +19,7 @@ from experiments.study.process import StudyError
 from experiments.study.rounds import fill_cache, locate_round_weights, make_round_job, train_round
 from experiments.study.systems import Run, read_systems
 from scripts.lidia.runtime.weights import read_state
+from scripts.lidia.training.curriculum import Curriculum
 
 # MONAI's word of caution about foreign configs; these are our own.
 pytestmark = pytest.mark.filterwarnings("ignore:parsing config_file")
@@ -116,8 +117,6 @@ def test_all_rounds_have_one_key(tmp_path: Path) -> None:
 
 def test_all_systems_have_the_same_data() -> None:
     """Grid, crops, stages, augmentation and preprocessing; only nnU-Net with SGD has a rate of its own."""
-    from monai.bundle import ConfigParser
-
     content = read(CONFIGS.parents[1] / "experiments/configs/convergence.json")
     deformation = read(CONFIGS / "overlays/recipes/real_ct.yaml")["train#crop#deformation"]
     data, rates = {}, {}
@@ -141,8 +140,6 @@ def test_all_systems_have_the_same_data() -> None:
 
 @pytest.mark.parametrize("epochs", [1, 4, 5, 9, 12, 13, 16, 17, 27, 28, 29, 40, 500])
 def test_stages_begin_after_the_same_epochs_in_any_round(epochs: int) -> None:
-    from scripts.lidia.training.curriculum import Curriculum
-
     stages = read(CONFIGS.parents[1] / OVERLAYS[0])["train#stages"]
     for stage in stages.values():
         start = str(stage["start"]).removeprefix("$").replace("@max_epochs", str(epochs))
@@ -155,3 +152,19 @@ def test_stages_begin_after_the_same_epochs_in_any_round(epochs: int) -> None:
             if handler.collect_settings(e, epochs)["start"] == stages[name]["start"]
         ]
         assert own[:1] == [first][: epochs >= first]
+
+
+@pytest.mark.parametrize("name", ["study", "convergence"])
+def test_every_system_of_the_quick_run_can_be_trained(name: str) -> None:
+    """Its overlays exist, and each network has the recipe that it needs and no other."""
+    folder = CONFIGS.parents[1] / "experiments/configs"
+    content = ConfigParser.load_config_files([
+        str(folder / f"{name}.json"),
+        str(folder / f"{name}_quick.yaml"),
+    ])
+    for system in read_systems(content["systems"]):
+        files = list_training_files(make_paths(Path(), Path()), Run(system, 0))
+        parser = ConfigParser(ConfigParser.load_config_files([str(file) for file in files]))
+        parser.update(dict(system.training))
+        for need in parser.get("_needs_"):
+            assert parser.get(need["key"]) == need["value"], f"{system.name}: {need}"
