@@ -57,7 +57,8 @@ def run_convergence(
         systems: see `read_systems`.
         parts: by name `{systems, seed, cap_hours}`; `best_rival` stands for the system of the first part,
             other than the reference, with the largest final AUC-8.
-        rounds: by system `{epochs, schedule_epochs}`: epochs of a round, and length of an own schedule.
+        rounds: by system `{epochs, first_parts, schedule_epochs}`: epochs of a round, parts of the first
+            round, and length of an own schedule.
         dataset_dir: cohort to train on; its `validation` section is evaluated after each round, its `test`
             section is the internal cohort.
         external_dir: cohort whose `test` section is the external one.

@@ -106,17 +106,24 @@ def list_points(curve: Curve, score: str) -> list[CurvePoint]:
 
 
 def find_end(
-    curve: Curve, *, cap_hours: float, schedule_epochs: int | None, score: str, rule: FlatnessRule
+    curve: Curve,
+    *,
+    cap_hours: float,
+    next_epochs: int,
+    schedule_epochs: int | None,
+    score: str,
+    rule: FlatnessRule,
 ) -> str | None:
     """Find whether a training ends after its last round, and why.
 
-    A further round begins only if it fits under the cap, at the cost of the last one. A training with a
-    schedule of its own runs to the end of the schedule, because a rate that decays improves the network at
-    the end.
+    A further round begins only if it fits under the cap, at the cost of an epoch of the last one. A training
+    with a schedule of its own runs to the end of the schedule, because a rate that decays improves the
+    network at the end.
 
     Args:
         curve: the curve so far.
         cap_hours: largest number of CPU hours.
+        next_epochs: epochs at the end of the next round.
         schedule_epochs: length of the training's own schedule; None if it has none.
         score: see `list_points`.
         rule: of flatness.
@@ -132,8 +139,9 @@ def find_end(
             return "rule"
     elif last.epochs >= schedule_epochs:
         return "schedule"
-    before = curve.rounds[-2].cpu_seconds if len(curve.rounds) > 1 else 0.0
-    next_end = last.cpu_seconds + (last.cpu_seconds - before)
+    before = curve.rounds[-2] if len(curve.rounds) > 1 else last._replace(epochs=0, cpu_seconds=0.0)
+    cost = (last.cpu_seconds - before.cpu_seconds) / (last.epochs - before.epochs)
+    next_end = last.cpu_seconds + cost * (next_epochs - last.epochs)
     return "cap" if next_end > cap_hours * SECONDS else None
 
 

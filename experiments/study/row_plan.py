@@ -11,7 +11,7 @@ from experiments.study.systems import Run, System
 BEST_RIVAL = "best_rival"
 """Name in a part that stands for the rival with the largest final AUC-8."""
 _PART_KEYS = {"systems", "seed", "cap_hours"}
-_ROUND_KEYS = {"epochs", "schedule_epochs"}
+_ROUND_KEYS = {"epochs", "first_parts", "schedule_epochs"}
 
 
 class PlannedRow(NamedTuple):
@@ -29,8 +29,22 @@ class RoundLength(NamedTuple):
 
     epochs: int
     """Epochs between two evaluations."""
+    first_parts: int = 1
+    """Equal parts of the first round, each with an evaluation, because a curve is steep at its beginning."""
     schedule_epochs: int | None = None
     """Length of the system's own schedule of the learning rate; None if its rate is constant."""
+
+    def count_epochs(self, number: int) -> int:
+        """Count the epochs of the training at the end of a round.
+
+        Args:
+            number: of the round, from 1; the parts of the first round are rounds too.
+        """
+        whole = max(number - self.first_parts, 0) + 1
+        epochs = (
+            self.epochs * whole if number > self.first_parts else self.epochs * number // self.first_parts
+        )
+        return min(epochs, self.schedule_epochs or epochs)
 
 
 def read_plan(systems: Sequence[System], parts: Mapping[str, Mapping[str, Any]]) -> list[PlannedRow]:
@@ -70,10 +84,11 @@ def read_round_lengths(
 
     Args:
         systems: of the study.
-        rounds: by system `{epochs, schedule_epochs}`.
+        rounds: by system `{epochs, first_parts, schedule_epochs}`.
 
     Raises:
-        ValueError: a system is unknown or missing, or a key is unknown or not positive.
+        ValueError: a system is unknown or missing, a key is unknown or not positive, or the first round has
+            fewer epochs than parts.
     """
     names = [system.name for system in systems]
     unknown, missing = sorted(set(rounds) - set(names)), [name for name in names if name not in rounds]
@@ -84,6 +99,8 @@ def read_round_lengths(
         if set(settings) - _ROUND_KEYS or min(settings.values(), default=0) < 1:
             raise ValueError(f"rounds#{name} is {dict(settings)}; give {sorted(_ROUND_KEYS)}, from 1.")
         lengths[name] = RoundLength(**settings)
+        if lengths[name].first_parts > lengths[name].epochs:
+            raise ValueError(f"rounds#{name} is {dict(settings)}; a part of the first round has no epoch.")
     return lengths
 
 

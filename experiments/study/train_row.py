@@ -75,9 +75,12 @@ def train_row(
         return curve
     length = settings.lengths[run.system.name]
     while True:
+        number = len(curve.rounds) + 1
+        epochs = length.count_epochs(number)
         end = find_end(
             curve,
             cap_hours=row.cap_hours,
+            next_epochs=epochs,
             schedule_epochs=length.schedule_epochs,
             score=settings.score,
             rule=settings.rule,
@@ -89,8 +92,6 @@ def train_row(
             return curve
         if not curve.rounds and hours_left <= 0:
             return None
-        number = len(curve.rounds) + 1
-        epochs = min(number * length.epochs, length.schedule_epochs or number * length.epochs)
         curve = _run_round(settings, run, curve, number, epochs)
         write_curve(settings.archive, run.name, curve)
 

@@ -6,6 +6,8 @@ import pytest
 
 from experiments.study.curve import STORED, Curve, Round, cut_curve, find_end
 from experiments.study.flatness import FlatnessRule
+from experiments.study.row_plan import RoundLength, read_round_lengths
+from experiments.study.systems import read_systems
 from experiments.study.time_to_accuracy import Arrival, compare_with_rival, find_arrival, tabulate_arrivals
 
 
@@ -53,14 +55,33 @@ def test_the_hours_to_the_final_area_of_the_rival() -> None:
 
 
 def test_a_further_round_begins_only_under_the_cap() -> None:
-    options = {"schedule_epochs": None, "score": "livermax", "rule": FlatnessRule()}
-    curve = make_curve([0.1, 0.2, 0.3], 0.5)  # 1.5 h, a round takes 0.5 h
+    options = {"schedule_epochs": None, "score": "livermax", "rule": FlatnessRule(), "next_epochs": 4}
+    curve = make_curve([0.1, 0.2, 0.3], 0.5)  # 1.5 h, a round of one epoch takes 0.5 h
     assert find_end(curve, cap_hours=2.0, **options) is None
     assert find_end(curve, cap_hours=1.9, **options) == "cap"
+    assert find_end(curve, cap_hours=2.4, **options | {"next_epochs": 5}) == "cap"
+    assert find_end(curve, cap_hours=2.5, **options | {"next_epochs": 5}) is None
     assert find_end(curve._replace(rounds=()), cap_hours=0.1, **options) is None
     assert len(cut_curve(curve, 1.2).rounds) == 2 and len(cut_curve(curve, 0.1).rounds) == 1
     # Its own schedule ends a training, flat or not
-    flat = make_curve([0.9] * 9, 0.1)
+    flat, options = make_curve([0.9] * 9, 0.1), options | {"next_epochs": 10}
     assert find_end(flat, cap_hours=3.0, **options) == "rule"
     assert find_end(flat, cap_hours=3.0, **options | {"schedule_epochs": 10}) is None
     assert find_end(flat, cap_hours=3.0, **options | {"schedule_epochs": 9}) == "schedule"
+
+
+def test_the_first_round_has_parts() -> None:
+    length = RoundLength(epochs=10, first_parts=3, schedule_epochs=35)
+    assert [length.count_epochs(number) for number in range(1, 8)] == [3, 6, 10, 20, 30, 35, 35]
+    assert [RoundLength(4).count_epochs(number) for number in (1, 2, 3)] == [4, 8, 12]
+    systems = read_systems({"lidia": {}})
+    assert read_round_lengths(systems, {"lidia": {"epochs": 3, "first_parts": 3}})["lidia"].epochs == 3
+    for rounds in (
+        {},
+        {"lidia": {"epochs": 2}, "unet": {"epochs": 2}},
+        {"lidia": {"epochs": 0}},
+        {"lidia": {"epochs": 2, "parts": 2}},
+        {"lidia": {"epochs": 2, "first_parts": 3}},
+    ):
+        with pytest.raises(ValueError, match="rounds"):
+            read_round_lengths(systems, rounds)
