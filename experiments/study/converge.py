@@ -36,7 +36,7 @@ def run_convergence(
     *,
     systems: Mapping[str, Mapping[str, Any]],
     parts: Mapping[str, Mapping[str, Any]],
-    rounds: Mapping[str, Mapping[str, Any]],
+    round_lengths: Mapping[str, Mapping[str, Any]],
     dataset_dir: str,
     external_dir: str,
     output_dir: str,
@@ -57,8 +57,8 @@ def run_convergence(
         systems: see `read_systems`.
         parts: by name `{systems, seed, cap_hours}`; `best_rival` stands for the system of the first part,
             other than the reference, with the largest final AUC-8.
-        rounds: by system `{epochs, first_parts, schedule_epochs}`: epochs of a round, parts of the first
-            round, and length of an own schedule.
+        round_lengths: by system `{epochs, first_parts, schedule_epochs}`: epochs of a round, parts of the
+            first round, and length of an own schedule.
         dataset_dir: cohort to train on; its `validation` section is evaluated after each round, its `test`
             section is the internal cohort.
         external_dir: cohort whose `test` section is the external one.
@@ -85,7 +85,7 @@ def run_convergence(
         Path(archive).absolute() if archive else output / "convergence",
         dict(options or {}),
         dict(evaluation or {}),
-        read_round_lengths(system_list, rounds),
+        read_round_lengths(system_list, round_lengths),
         validation_patients,
         score,
         read_rule(dict(rule or {})),

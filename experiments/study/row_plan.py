@@ -93,14 +93,16 @@ def read_round_lengths(
     names = [system.name for system in systems]
     unknown, missing = sorted(set(rounds) - set(names)), [name for name in names if name not in rounds]
     if unknown or missing:
-        raise ValueError(f"rounds: unknown systems {unknown}, missing systems {missing}.")
+        raise ValueError(f"round_lengths: unknown systems {unknown}, missing systems {missing}.")
     lengths = {}
     for name, settings in rounds.items():
         if set(settings) - _ROUND_KEYS or min(settings.values(), default=0) < 1:
-            raise ValueError(f"rounds#{name} is {dict(settings)}; give {sorted(_ROUND_KEYS)}, from 1.")
+            raise ValueError(f"round_lengths#{name} is {dict(settings)}; give {sorted(_ROUND_KEYS)}, from 1.")
         lengths[name] = RoundLength(**settings)
         if lengths[name].first_parts > lengths[name].epochs:
-            raise ValueError(f"rounds#{name} is {dict(settings)}; a part of the first round has no epoch.")
+            raise ValueError(
+                f"round_lengths#{name} is {dict(settings)}; a part of the first round has no epoch."
+            )
     return lengths
 
 

@@ -35,7 +35,7 @@ def write_convergence(
     levels: Mapping[str, Sequence[float]] | None = None,
     plotted_parts: Sequence[str] = (),
     table_references: Mapping[str, str] | None = None,
-    steps: Mapping[str, Sequence[str]] | None = None,
+    ablation_steps: Mapping[str, Sequence[str]] | None = None,
     draws: int = DRAWS,
     seed: int = 0,
 ) -> Path:
@@ -53,8 +53,8 @@ def write_convergence(
         plotted_parts: parts whose curves are drawn together; the others have a chart of their own.
         table_references: method that the others are compared with, by number of the paper's table; by default
             the reference by LiverMax.
-        steps: parts of the method by name: the method with the part, and the method without it; in a name
-            `best_rival` stands for the best rival.
+        ablation_steps: parts of the method by name: the method with the part, and the method without it; in
+            a name `best_rival` stands for the best rival.
         draws: of the bootstrap.
         seed: of the draws.
 
@@ -71,7 +71,7 @@ def write_convergence(
     runs = {system.name: [run.name for run in list_runs([system])] for system in system_list}
     pairs = {
         name: [method.replace(BEST_RIVAL, rival or BEST_RIVAL) for method in pair]
-        for name, pair in (steps or {}).items()
+        for name, pair in (ablation_steps or {}).items()
     }
     comparison = None
     if rival is not None and reference in curves:

@@ -29,6 +29,7 @@ OBJECTS = frozenset({
     "trust",
     *("evaluator", "hidden", "subset_scores", "clinical", "rows", "remarks", "options", "evaluation"),
     *("systems", "measured", "drawn", "listed", "checked", "implanted", "written", "prepared", "report"),
+    *("trained", "parts", "round_lengths", "rule", "levels", "table_references", "ablation_steps"),
     *("studied", "mask_gate", "evaluated", "goals", "profiled", "exported"),
     *("followed", "settings", "matching", "change", "recist", "lirads", "repeatability"),
 })

@@ -74,7 +74,7 @@ def study(tmp_path: Path) -> Study:
         output.mkdir(exist_ok=True)
         (output / "plan.json").write_text(json.dumps(plan or PLAN))
         torch.save({"average": {"weight": torch.zeros(1)}, "network": {}}, output / "state.pt")
-        options = {"systems": SYSTEMS, "parts": PARTS, "rounds": ROUNDS} | options
+        options = {"systems": SYSTEMS, "parts": PARTS, "round_lengths": ROUNDS} | options
         folders = {"dataset_dir": str(cohort), "external_dir": str(cohort), "output_dir": str(output)}
         with (
             patch.object(jobs.sys, "executable", str(interpreter)),

@@ -71,7 +71,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def page(archive: Path) -> str:
-    options = {"levels": LEVELS, "plotted_parts": ["a", "b"], "steps": STEPS, "draws": 60}
+    options = {"levels": LEVELS, "plotted_parts": ["a", "b"], "ablation_steps": STEPS, "draws": 60}
     path = write_convergence(
         archive=str(archive), output_dir="", systems=SYSTEMS, parts=PARTS, table_references={}, **options
     )

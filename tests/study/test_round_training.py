@@ -133,7 +133,7 @@ def test_all_systems_have_the_same_data() -> None:
         rates[system.name] = [*(parser.get(key) for key in keys), schedule["power"], schedule["steps"]]
         assert parser.get("train#crop")["deformation"] == deformation
     assert all(settings == data["lidia"] for settings in data.values())
-    length = content["rounds"]["nnunet_sgd"]["schedule_epochs"] * 100
+    length = content["round_lengths"]["nnunet_sgd"]["schedule_epochs"] * 100
     assert rates.pop("nnunet_sgd") == [0.01, 0.0, 0.02, 0.9, length]
     assert all(settings == [0.001, 0.999, 1.0, None, 2000] for settings in rates.values())
 

@@ -83,5 +83,5 @@ def test_the_first_round_has_parts() -> None:
         {"lidia": {"epochs": 2, "parts": 2}},
         {"lidia": {"epochs": 2, "first_parts": 3}},
     ):
-        with pytest.raises(ValueError, match="rounds"):
+        with pytest.raises(ValueError, match="round_lengths"):
             read_round_lengths(systems, rounds)

@@ -45,6 +45,7 @@ OPTIONS: dict[str, OptionKind] = {
     "operating_point": choice_kind("sensitive", "balanced", "specific"),
     "precision": choice_kind(*PRECISIONS),
     "register": METHOD,
+    "score": choice_kind("livermax", "pixelcount", "branch"),
     "runtime": choice_kind("torch", "onnx", "openvino"),
     "phases": names_kind(PHASES),
     "types": names_kind(LESION_TYPES),
@@ -52,7 +53,7 @@ OPTIONS: dict[str, OptionKind] = {
         ("sections", "only", "looks", "trusted", "accept", "refuse", "leave_out", "background_ids"),
         names_kind(),
     ),
-    "dates": names_kind(),
+    **dict.fromkeys(("dates", "plotted_parts"), names_kind()),
     **dict.fromkeys(("scans", "training_scans", "reserved", "healthy", "hcc"), names_kind()),
     **dict.fromkeys(("phase_map", "class_map", "masks"), MAPPING),
     # switches
@@ -66,7 +67,7 @@ OPTIONS: dict[str, OptionKind] = {
     **dict.fromkeys(
         (
             *("patients", "cases", "slices", "pairs", "threads", "draws", "implants_per_background"),
-            "timepoints",
+            *("timepoints", "validation_patients"),
         ),
         integer_kind(1),
     ),
@@ -79,6 +80,7 @@ OPTIONS: dict[str, OptionKind] = {
         ("seed", "rank", "num_workers", "workers", "subset_patients", "mirror_axis"), integer_kind(0)
     ),
     "folds": integer_kind(2),
+    "budget_hours": number_kind(0.0),
     **dict.fromkeys(("overlap", "ema_decay"), number_kind(0.0, 1.0)),
     **dict.fromkeys(
         (
