@@ -96,11 +96,29 @@ def train_row(
         write_curve(settings.archive, run.name, curve)
 
 
-def _begin_curve(settings: Settings, row: PlannedRow, run: Run) -> Curve:
-    """Return the stored curve of a row if its key agrees, else a curve without rounds."""
+def _compute_key(settings: Settings, run: Run) -> str:
+    """Compute the key of a row from the configs as they are now."""
     training = make_round_job(settings.paths, run, settings.options, 1)
     validation = _make_validation_job(settings, run, Weights(Path(), "", None), 1)
-    key = hash_content([training.key, validation.key, settings.lengths[run.system.name]])
+    return hash_content([training.key, validation.key, settings.lengths[run.system.name]])
+
+
+def _check_unchanged(settings: Settings, run: Run, curve: Curve) -> None:
+    """Check that no config has changed since the row began in this process.
+
+    Raises:
+        StudyError: one has; later rounds would belong to another training.
+    """
+    if _compute_key(settings, run) != curve.key:
+        raise StudyError(
+            f"{run.name}: a config or an overlay has changed while the study runs. Restore it and start the "
+            "study again to continue this row, or start it again to train the row with the new config."
+        )
+
+
+def _begin_curve(settings: Settings, row: PlannedRow, run: Run) -> Curve:
+    """Return the stored curve of a row if its key agrees, else a curve without rounds."""
+    key = _compute_key(settings, run)
     phantom = settings.paths.cohorts["internal"].recipe
     empty = Curve(key, "", phantom, row.part, row.cap_hours, None, None, ())
     stored = read_curve(settings.archive, run.name)
@@ -113,8 +131,9 @@ def _run_round(settings: Settings, run: Run, curve: Curve, number: int, epochs: 
     """Train and evaluate a round; return the curve with it.
 
     Raises:
-        StudyError: a process failed, or the log of the training states no CPU seconds.
+        StudyError: a process failed, a config has changed, or the log states no CPU seconds.
     """
+    _check_unchanged(settings, run, curve)
     training = make_round_job(settings.paths, run, settings.options, epochs)
     weights = locate_round_weights(training, number, epochs)
     if number == 1 and not weights.file.is_file():
@@ -172,6 +191,7 @@ def evaluate_row(settings: Settings, run: Run, curve: Curve, jobs: Sequence[Job]
         curve: of the run, ended.
         jobs: evaluations of the weights after the last round.
     """
+    _check_unchanged(settings, run, curve)
     training, last = _make_last_round_job(settings, run, curve), curve.rounds[-1]
     store_budget(settings.archive, training, settings.paths, run, last.step, last.cpu_seconds)
     needed = [job for job in jobs if not is_kept(settings.archive, job)]

@@ -200,3 +200,14 @@ def test_phase_subsets_are_evaluated_for_the_reference_and_the_best_rival(study:
 def test_max_epochs_belongs_to_the_rounds(study: Study) -> None:
     with pytest.raises(ValueError, match="max_epochs"):
         study(options={"max_epochs": 3})
+
+
+def test_a_config_that_changes_during_the_run_is_an_error(study: Study, tmp_path: Path) -> None:
+    parts = {"a": {"systems": ["sgd"], "cap_hours": 3.0}}
+    with (
+        patch.object(train_row, "_compute_key", side_effect=["before", "before", "after"]),
+        pytest.raises(StudyError, match="sgd: a config or an overlay has changed"),
+    ):
+        study(parts=parts)
+    curve = read_curve(tmp_path / "study/convergence", "sgd")
+    assert curve is not None and len(curve.rounds) == 1, "the round before the change is kept"
