@@ -9,8 +9,14 @@ from reportlab.graphics.shapes import Circle, Drawing, Group, Line, PolyLine, Sh
 from reportlab.lib.colors import HexColor
 from reportlab.platypus import Flowable
 
-from scripts.lidia.followup.diameter_layout import HEIGHT, Course, GridLine, Label, lay_out_diameters
-from scripts.lidia.followup.diameter_layout import WIDTH as CHART_WIDTH
+from scripts.lidia.followup.diameter_layout import (
+    CHART_HEIGHT,
+    CHART_WIDTH,
+    Course,
+    GridLine,
+    Label,
+    lay_out_diameters,
+)
 from scripts.lidia.report.pdf_document import FONT, LINE, SOFT, WIDTH, register_fonts, to_text
 
 LETTERS = 10.5
@@ -25,10 +31,10 @@ def make_diameter_drawing(record: Mapping[str, Any]) -> Flowable:
     """
     register_fonts()
     scale = WIDTH / CHART_WIDTH
-    drawing = Drawing(WIDTH, HEIGHT * scale)
+    drawing = Drawing(WIDTH, CHART_HEIGHT * scale)
     shapes = [shape for element in lay_out_diameters(record) for shape in _make_shapes(element)]
     # The chart counts y from the top, reportlab from the bottom; the letters must not be mirrored
-    drawing.add(Group(*shapes, transform=(scale, 0, 0, scale, 0, HEIGHT * scale)))
+    drawing.add(Group(*shapes, transform=(scale, 0, 0, scale, 0, CHART_HEIGHT * scale)))
     return drawing
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from scripts.lidia.report.palette import TYPE_COLOURS
 
-WIDTH, HEIGHT = 640.0, 260.0
+CHART_WIDTH, CHART_HEIGHT = 640.0, 260.0
 """Size of the chart in its own units."""
 CAPTION = "Longest axial diameter (mm) of each lesion, by its number."
 LABEL_GAP = 12.0
@@ -80,19 +80,19 @@ def lay_out_diameters(record: Mapping[str, Any]) -> list[GridLine | Label | Cour
     span = max(days[-1] - days[0], 1)
 
     def to_x(day: float) -> float:
-        return _LEFT + 10 + (WIDTH - _LEFT - _RIGHT - 20) * (day - days[0]) / span
+        return _LEFT + 10 + (CHART_WIDTH - _LEFT - _RIGHT - 20) * (day - days[0]) / span
 
     def to_y(value: float) -> float:
-        return _TOP + (highest - value) / highest * (HEIGHT - _TOP - _BOTTOM)
+        return _TOP + (highest - value) / highest * (CHART_HEIGHT - _TOP - _BOTTOM)
 
     elements: list[GridLine | Label | Course] = []
     step = next(size for size in (2, 5, 10, 20, 50, 100) if highest / size <= 7)
     for value in range(0, int(highest) + 1, step):
-        elements.append(GridLine(_LEFT, WIDTH - _RIGHT, to_y(value)))
+        elements.append(GridLine(_LEFT, CHART_WIDTH - _RIGHT, to_y(value)))
         elements.append(Label(str(value), _LEFT - 6, to_y(value) + 4, "end"))
     for study, day in zip(studies, days, strict=True):
         anchor = "start" if day == days[0] else "end" if day == days[-1] else "middle"
-        elements.append(Label(study["date"] or study["id"], to_x(day), HEIGHT - 10, anchor))
+        elements.append(Label(study["date"] or study["id"], to_x(day), CHART_HEIGHT - 10, anchor))
     ends = {lesion: to_y(points[-1][1]) for lesion, points in values.items() if points}
     heights = spread_labels(ends)
     for lesion in record["lesions"]:
