@@ -23,7 +23,7 @@ from scripts.lidia.metrics.platt_scaling import EDGE as PLATT_EDGE
 from scripts.lidia.postprocess.diagnosis import NO_LIVER
 from scripts.lidia.postprocess.lesion_existence import EDGE as EXISTENCE_EDGE
 from scripts.lidia.postprocess.livermax import GROUPS
-from scripts.lidia.postprocess.narrow_parts import COARSEST_MM, REGROW_MM
+from scripts.lidia.postprocess.narrow_parts import CERTAINTY_RATIO, COARSEST_MM, LARGEST_SHARE, REGROW_MM
 from scripts.lidia.report.palette import LABEL_COLOURS
 from scripts.lidia.vocabulary import CLASSES, CYST, FIRST_LESION, GRID_ORDER, LESION_TYPES, PHASES
 
@@ -89,6 +89,8 @@ def collect_settings(configs: list[str]) -> dict[str, Any]:
         "reach_mm": max(choices["grow_mm"], choices["shell_mm"]),
         "coarsest_mm": COARSEST_MM,
         "regrow_mm": REGROW_MM,
+        "largest_share": LARGEST_SHARE,
+        "certainty_ratio": CERTAINTY_RATIO,
         "no_liver": NO_LIVER,
         "operating_point": point,
         "min_existence": point["threshold"],

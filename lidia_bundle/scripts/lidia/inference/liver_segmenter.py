@@ -14,6 +14,7 @@ from monai.networks.utils import eval_mode
 from numpy.typing import NDArray
 
 from scripts.lidia.inference.input_checks import find_reached_ends
+from scripts.lidia.inference.most_probable_classes import find_most_probable_classes
 from scripts.lidia.postprocess.liver_region import compute_liver_region
 from scripts.lidia.runtime.weights import list_weight_files, load_weights
 from scripts.lidia.vocabulary import BACKGROUND, CLASSES, PHASES
@@ -98,7 +99,9 @@ class LiverSegmenter:
         mirrored = self._predict(image.flip(self.mirror_axis + 1)).flip(self.mirror_axis + 1)
         affine = image.affine.cpu().numpy().astype(np.float64)
         spacing = np.linalg.norm(affine[:3, :3], axis=0).tolist()
-        classes, mirrored_classes = (part[: len(CLASSES)].argmax(dim=0).numpy() for part in (maps, mirrored))
+        classes, mirrored_classes = (
+            find_most_probable_classes(part[: len(CLASSES)]).numpy() for part in (maps, mirrored)
+        )
         region = compute_liver_region(classes, spacing, grow_mm=0.0)
         mirrored_region = compute_liver_region(mirrored_classes, spacing, grow_mm=0.0)
         output = self.postprocessing({**data, "pred": maps})

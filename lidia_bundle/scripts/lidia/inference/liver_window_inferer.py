@@ -27,13 +27,13 @@ from scripts.lidia.inference.box_sides import (
     measure_contact_diameter_mm,
     measure_contact_mm2,
 )
+from scripts.lidia.inference.most_probable_classes import find_liver_classes, find_most_probable_classes
 from scripts.lidia.postprocess.liver_region import (
-    compute_liver_region,
     iterate_filled_components,
     limit_length,
 )
 from scripts.lidia.runtime.precision import uses_bf16
-from scripts.lidia.vocabulary import BACKGROUND, CLASSES
+from scripts.lidia.vocabulary import BACKGROUND
 
 Network = Callable[..., torch.Tensor]
 
@@ -103,7 +103,7 @@ class WindowInferer(Inferer):
         tta: bool = False,
         coarse: int = 2,
         margin_mm: float = 20.0,
-        spacing: Sequence[float] = (2.5, 2.5, 2.5),
+        spacing: Sequence[float] = (1.5, 1.5, 2.5),
         longest_mm: float = 300.0,
         least_ml: float = 300.0,
         contact_cm2: float = 2.0,
@@ -164,7 +164,9 @@ class WindowInferer(Inferer):
         spacing = [side * factor for side in self.spacing]
         coarse_map = self.run_windows(F.avg_pool3d(image, factor), network)
         min_voxels = self.least_ml * 1000 / prod(spacing)
-        for part in iterate_filled_components(coarse_map[0].argmax(dim=0).cpu().numpy() > BACKGROUND):
+        for part in iterate_filled_components(
+            find_most_probable_classes(coarse_map[0]).cpu().numpy() > BACKGROUND
+        ):
             if part.sum() < min_voxels:
                 return
             region = limit_length(part, spacing, self.longest_mm)
@@ -185,7 +187,7 @@ class WindowInferer(Inferer):
         largest = 0.0
         for box in boxes:
             class_map = self.run_windows(image[(slice(None), slice(None), *box)], network, *args, **kwargs)
-            size = float(np.count_nonzero(_liver_classes(class_map)) * prod(self.spacing))
+            size = float(np.count_nonzero(find_liver_classes(class_map)) * prod(self.spacing))
             if size > largest:
                 best, largest = (box, class_map), size
             if size >= self.least_ml * 1000:
@@ -205,7 +207,7 @@ class WindowInferer(Inferer):
         shape, refused = image.shape[2:], set[Side]()
         volume = image[0].cpu().numpy()
         for _ in range(self.extensions):
-            before = _liver_classes(class_map)
+            before = find_liver_classes(class_map)
             touched = find_touched_sides(before > 0, box, shape, self.spacing, self.contact_cm2)
             sides = [side for side in touched if side not in refused]
             if not sides:
@@ -213,7 +215,7 @@ class WindowInferer(Inferer):
             wider = extend_box(box, sides, self.extension, shape)
             wider_map = self.run_windows(image[(slice(None), slice(None), *wider)], network, *args, **kwargs)
             classes_before = _place_in_volume(before, box, shape)
-            classes_after = _place_in_volume(_liver_classes(wider_map), wider, shape)
+            classes_after = _place_in_volume(find_liver_classes(wider_map), wider, shape)
             accepted = []
             for side in sides:
                 beyond = cut_beyond_side(side, box, wider)
@@ -281,12 +283,6 @@ class WindowInferer(Inferer):
         half = uses_bf16(self.precision, image.device)
         with torch.autocast(image.device.type, dtype=torch.bfloat16) if half else nullcontext():
             return slide(image, network, *args, **kwargs).float()
-
-
-def _liver_classes(class_map: torch.Tensor) -> NDArray[np.uint8]:
-    """Computes classes (X, Y, Z) of liver and lesions from a map (1, C, X, Y, Z), 0 elsewhere."""
-    classes = class_map[0, : len(CLASSES)].argmax(dim=0).to(torch.uint8).cpu().numpy()
-    return np.where(compute_liver_region(classes, (1.0, 1.0, 1.0), grow_mm=0.0), classes, np.uint8(0))
 
 
 def _place_in_volume(

@@ -106,9 +106,9 @@ def diagnose(
     voxel_classes = classify_voxels(maps, lesion_threshold)
     if faint_threshold < lesion_threshold:
         voxel_classes = add_faint_candidates(voxel_classes, maps, faint_threshold)
-    attached = (
-        voxel_classes if user_liver is not None else _drop_narrow_parts(voxel_classes, spacing, opening_mm)
-    )
+    attached = voxel_classes
+    if user_liver is None:
+        attached = _drop_narrow_parts(voxel_classes, maps, spacing, opening_mm)
     candidates = reject_outside_liver(
         attached,
         spacing,
@@ -167,13 +167,13 @@ def _find_region(
 
 
 def _drop_narrow_parts(
-    classes: NDArray[np.uint8], spacing: Sequence[float], opening_mm: float
+    classes: NDArray[np.uint8], maps: NDArray[np.floating], spacing: Sequence[float], opening_mm: float
 ) -> NDArray[np.uint8]:
     """Reassign the liver voxels of parts behind a narrow bridge to background."""
     if opening_mm <= 0:
         return classes
     liver = compute_liver_region(classes, spacing, grow_mm=0.0)
-    kept = remove_narrow_parts(liver, spacing, opening_mm)
+    kept = remove_narrow_parts(liver, 1.0 - maps[BACKGROUND], spacing, opening_mm)
     return np.where((classes == LIVER) & ~kept, np.uint8(BACKGROUND), classes)
 
 
