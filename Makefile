@@ -67,7 +67,7 @@ demo: .venv/.runtime  ## phantoms, a short training, evaluation, one patient, a 
 	@printf '\n3/5 The shipped weights, judged on the 24 patients of the largest section; all are new to them\n'
 	$(BUNDLE) evaluating --config_file $(CONFIGS)/evaluate.json \
 		--dataset_dir demo/data --section training --output_dir demo/evaluation $(LOG)
-	@printf '\n4/5 One patient by the files of his phases, then the others of the test section\n'
+	@printf '\n4/5 One patient by the files of their phases, then the others of the test section\n'
 	$(BUNDLE) evaluating --config_file $(CONFIGS)/inference.json --output_dir demo/results $(LOG) \
 		--nc demo/data/phases/$(DEMO_ID)/nc.nii.gz --arterial demo/data/phases/$(DEMO_ID)/arterial.nii.gz \
 		--venous demo/data/$(DEMO_ID).nii.gz --delayed demo/data/phases/$(DEMO_ID)/delayed.nii.gz

@@ -1,7 +1,7 @@
 """Inference on real CT by the shipped weights, where LIDIA_REAL_CT names a folder with it.
 
-The weights know phantoms alone: little is asked of what they say, only that it is whole, lies where it
-should, comes without a warning, and that the liver is not looked for in the pelvis.
+The files are complete, lie where they should and come without a warning of a library; the liver agrees with
+masks of another network.
 """
 
 from __future__ import annotations
@@ -76,14 +76,13 @@ def test_inference(real_ct: Path, tmp_path: Path, name: str) -> None:
     if max(flat_end_cm2(liver > 0, axis, source.header.get_zooms()) for axis in (0, 1)) > 15:
         assert "ends in a plane" in remarks or "edge of the scan" in remarks
     if name == "second":
-        # The largest part that the coarse pass takes for liver is the muscles of the back
         reference = np.asarray(source.dataobj) > 0
-        assert 2 * ((liver > 0) & reference).sum() / ((liver > 0).sum() + reference.sum()) > 0.7
+        assert 2 * ((liver > 0) & reference).sum() / ((liver > 0).sum() + reference.sum()) > 0.9
     if name == "native":
         # The other scan of that folder, whose liver is known, is this one's top
         reference = np.asarray(nib.load(real_ct / "ts_native_3mm/liver_label.nii.gz").dataobj) > 0
         output = liver[..., -reference.shape[-1] :] > 0
-        assert 2 * (output & reference).sum() / (output.sum() + reference.sum()) > 0.7
+        assert 2 * (output & reference).sum() / (output.sum() + reference.sum()) > 0.85
 
 
 KIT = (
@@ -92,9 +91,22 @@ KIT = (
 )  # fmt: skip
 
 
-@pytest.mark.xfail(strict=False, reason="the shipped weights were trained on phantoms alone")
+FAULTS = {
+    "hcc002": "4 % of the lesion volume lies outside the grown mask",
+    "tcga_bc10x": "six voxels lie more than 20 mm above the mask",
+}
+
+
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("case", KIT)
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(
+            case, marks=[pytest.mark.xfail(reason=FAULTS[case], strict=True)] if case in FAULTS else []
+        )
+        for case in KIT
+    ],
+)
 def test_regression_on_training_scans(real_ct: Path, bundle: Path, tmp_path: Path, case: str) -> None:
     """Weights may have been trained on these scans: this is no measure of quality, only of regressions.
 

@@ -80,8 +80,8 @@ def test_too_small_lesions_are_ignored(case: dict[str, Any]) -> None:
 
 
 def test_crop_keeps_the_liver_and_its_place(case: dict[str, Any]) -> None:
-    complete = preprocessing(labels="network")(case)
-    cut = preprocessing(labels="network", margin_mm=10.0)(case)
+    complete = preprocessing(labels="network", spacing=(2.5, 2.5, 2.5))(case)
+    cut = preprocessing(labels="network", spacing=(2.5, 2.5, 2.5), margin_mm=10.0)(case)
     size = 2 * 45 / 2.5 + 2 * 10 / 2.5
     assert all(abs(n - size) <= 3 for n in cut["image"].shape[1:])
     assert cut["label"].shape[1:] == cut["image"].shape[1:]

@@ -35,7 +35,10 @@ def world(tensor: MetaTensor) -> np.ndarray:
 def test_contract(tmp_path: Path) -> None:
     venous, _ = write_ct(tmp_path / "v.nii.gz", flips=(-1, -1, 1))
     arterial, _ = write_ct(tmp_path / "a.nii.gz", (50, 44, 60), (3, 3, 2.7), liver_hu=90)
-    got = preprocessing()({"id": "P1", "phases": {"venous": venous, "arterial": arterial}})
+    got = preprocessing(spacing=(2.5, 2.5, 2.5))({
+        "id": "P1",
+        "phases": {"venous": venous, "arterial": arterial},
+    })
     image = got["image"]
     assert isinstance(image, MetaTensor) and image.dtype == torch.float32
     assert image.shape == (4, 64, 64, 47), "a body of 120 mm, and 20 mm of air where no scan ends"
@@ -126,7 +129,10 @@ def test_phases_on_different_grids_are_aligned_in_space(tmp_path: Path) -> None:
         index = np.stack(np.meshgrid(*[np.arange(n) for n in shape], indexing="ij"))
         place = np.einsum("ij,jxyz->ixyz", affine[:3, :3], index) + affine[:3, 3, None, None, None]
         paths[phase] = save(tmp_path / f"{phase}.nii.gz", place.sum(0).astype(np.float32), affine)
-    image = preprocessing(window=(-1000, 1000), antialias=False)({"id": "P1", "phases": paths})["image"]
+    image = preprocessing(spacing=(2.5, 2.5, 2.5), window=(-1000, 1000), antialias=False)({
+        "id": "P1",
+        "phases": paths,
+    })["image"]
     inner = (slice(12, -12), slice(12, -12), slice(3, -3))
     index = np.stack(np.meshgrid(*[np.arange(n) for n in image.shape[1:]], indexing="ij"))
     matrix = image.affine.numpy()

@@ -118,20 +118,22 @@ class NearSighted:
 
 def test_a_liver_cut_by_the_box_is_examined_again() -> None:
     image, network = body(0.5), NearSighted()
-    inferer = WindowInferer(roi_size=(80, 80, 112), margin_mm=5.0)
+    inferer = WindowInferer(roi_size=(80, 80, 112), margin_mm=5.0, spacing=(2.5, 2.5, 2.5))
     output = inferer(image, network)
     liver = (output[0, 1] > 0.5).numpy()
     assert np.array_equal(liver, (image[0, 2] > 0).numpy()), "all of it, though the first box ended at 46"
     lengths = [shape[2] for shape in network.passes]
     assert lengths[1:] == [32, 48, 64, 80], "the box, and three extensions of 40 mm to reach beyond 80"
-    cut = WindowInferer(roi_size=(80, 80, 112), margin_mm=5.0, extensions=0)(image, NearSighted())
+    cut = WindowInferer(roi_size=(80, 80, 112), margin_mm=5.0, spacing=(2.5, 2.5, 2.5), extensions=0)(
+        image, NearSighted()
+    )
     assert flat_end_cm2((cut[0, 1] > 0.5).numpy(), 2, 2.5) == pytest.approx(40 * 40 * 6.25 / 100)
     assert (cut[0, 1] > 0.5).sum() < 0.7 * liver.sum()
 
 
 def test_an_organ_beyond_the_side_is_left_out() -> None:
     image, network = body(0.9), NearSighted()
-    output = WindowInferer(roi_size=(80, 80, 112), margin_mm=5.0)(image, network)
+    output = WindowInferer(roi_size=(80, 80, 112), margin_mm=5.0, spacing=(2.5, 2.5, 2.5))(image, network)
     liver = (output[0, 1] > 0.5).numpy()
     assert liver[..., 20:46].sum() == liver.sum() == 40 * 40 * 26, "to the first box's side at 46"
     assert len(network.passes) == 3, "looked, and left as it was"
@@ -143,7 +145,9 @@ def test_extensions_stop_at_their_limit_and_at_the_scan_s_side() -> None:
     image[..., 20:60, 20:60, 10:160] = 0.5 + noise
     for limit, visible in ((1, 2), (9, 8)):  # the first box ends at 53; seven steps of 16 voxels reach 160
         network = NearSighted()
-        inferer = WindowInferer(roi_size=(80, 80, 112), margin_mm=5.0, longest_mm=400.0, extensions=limit)
+        inferer = WindowInferer(
+            roi_size=(80, 80, 112), margin_mm=5.0, spacing=(2.5, 2.5, 2.5), longest_mm=400.0, extensions=limit
+        )
         output = inferer(image, network)
         assert len(network.passes) == 1 + visible
     assert (output[0, 1, 30, 30, 10:] > 0.5).all(), "to the side of the scan"
@@ -161,6 +165,6 @@ def test_a_box_without_a_liver_is_replaced_by_the_next() -> None:
         liver = (image[:, 2:3] > (0.1 if len(passes) == 1 else 0.4)).float()
         return torch.cat([1 - liver, liver, *[torch.zeros_like(liver)] * 8], dim=1)
 
-    output = WindowInferer(roi_size=(96, 96, 64), margin_mm=5.0)(image, network)
+    output = WindowInferer(roi_size=(96, 96, 64), margin_mm=5.0, spacing=(2.5, 2.5, 2.5))(image, network)
     assert torch.equal(output[0, 1] > 0.5, image[0, 2] > 0.4)
     assert len(passes) == 3, "from afar, the muscles' box, the liver's box"

@@ -107,7 +107,7 @@ def test_the_shipped_weights_segment_the_liver_with_any_phases(cohort: Path, net
     [patient] = load_datalist(cohort, "training", complete_only=True)[:1]
     data = preprocessing(labels="network", margin_mm=20.0)(patient)
     truth = data["label"][0].numpy() > 0
-    hidden = HidePhases(network=network, inferer=WindowInferer(roi_size=(144, 112, 80)), postprocessing=dict)
+    hidden = HidePhases(network=network, inferer=WindowInferer(roi_size=(240, 192, 80)), postprocessing=dict)
     for visible in list_phase_subsets():
         liver = hidden(data, visible, torch.device("cpu"))["pred"].argmax(0).numpy() > 0
         assert compute_dice_from_counts((liver & truth).sum(), liver.sum(), truth.sum()) > 0.85, visible

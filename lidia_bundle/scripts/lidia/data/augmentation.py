@@ -16,7 +16,7 @@ from scripts.lidia.vocabulary import GRID_ORDER, PHASES
 
 def augmentation(
     *,
-    crop: CropLesions | Sequence[int] = (64, 64, 48),
+    crop: CropLesions | Sequence[int] = (80, 80, 32),
     samples: int = 1,
     lesion_share: float = 0.75,
     shift: float = 0.4,

@@ -64,7 +64,7 @@ class BackgroundCases(Randomizable, Dataset):
         data: Sequence[Mapping[str, Any]],
         augmentation: Compose,
         *,
-        spacing: Sequence[float] = (2.5, 2.5, 2.5),
+        spacing: Sequence[float] = (1.5, 1.5, 2.5),
         window: Sequence[float] = (-200.0, 400.0),
         cache_dir: str | os.PathLike[str] | None = None,
         implants_per_background: int = 40,

@@ -64,7 +64,7 @@ class CropLesions(Randomizable, Transform):
 
     def __init__(
         self,
-        size: Sequence[int] = (64, 64, 48),
+        size: Sequence[int] = (80, 80, 32),
         samples: int = 1,
         lesion_share: float = 0.75,
         liver_share: float = 0.7,

@@ -41,7 +41,7 @@ class Preprocessing(Compose):
 
 def preprocessing(
     *,
-    spacing: Sequence[float] = (2.5, 2.5, 2.5),
+    spacing: Sequence[float] = (1.5, 1.5, 2.5),
     window: Sequence[float] = (-200.0, 400.0),
     labels: Labels = None,
     margin_mm: float | None = None,

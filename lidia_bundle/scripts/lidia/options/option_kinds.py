@@ -113,7 +113,7 @@ FRACTION = OptionKind("number from 0 to 1", _convert_fraction)
 def numbers_kind(count: int, *, integers: bool = False, rising: bool = False) -> OptionKind:
     """Makes the kind of lists of `count` numbers, all positive or (`rising`) in ascending order."""
     what = "two rising numbers" if rising else f"{count} {'whole ' if integers else ''}numbers above 0"
-    example = "[-200,400]" if rising else "[144,112,80]" if integers else "[2.5,2.5,2.5]"
+    example = "[-200,400]" if rising else "[240,192,80]" if integers else "[1.5,1.5,2.5]"
     expected = f"{what}, such as {example}"
 
     def convert(value: Any) -> list[float] | list[int]:
