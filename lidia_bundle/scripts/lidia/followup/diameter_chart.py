@@ -26,9 +26,8 @@ def draw_diameters(record: Mapping[str, Any]) -> Markup:
     """
     drawn = "".join(map(_draw_element, lay_out_diameters(record)))
     return Markup(
-        f'<figure><svg viewBox="0 0 {CHART_WIDTH:.0f} {CHART_HEIGHT:.0f}" role="img" '
-        f'aria-label="Longest diameter of each lesion in mm over time; the numbers are in the table of lesions">'
-        f"{drawn}</svg>"
+        f'<figure><svg viewBox="0 0 {CHART_WIDTH:.0f} {CHART_HEIGHT:.0f}" role="img" aria-label="Longest '
+        f'diameter of each lesion in mm over time; the numbers are in the table of lesions">{drawn}</svg>'
         f"<figcaption>{CAPTION}</figcaption></figure>"
     )
 
