@@ -132,13 +132,14 @@ def test_a_result_has_intervals_and_triage_of_its_probabilities() -> None:
     reference = fitted._replace(
         points={"HCC": OperatingPoint(0.2, 0.6)},
         subsets={"nc+arterial+venous": 0.88, "nc+arterial+venous+delayed": 0.93},
+        subset_patients=40,
     )
     record = describe_certainty({"HCC": 0.99, "FNH": 0.4}, ("nc", "arterial", "venous"), reference)
     assert record["triage"] == {"HCC": "ruled in"} and set(record["intervals"]) == {"HCC"}
     low, high = record["intervals"]["HCC"]
     assert (low, high) == compute_platt_interval(0.99, fitted.lines["HCC"], fitted.spreads["HCC"])
     assert low < apply_platt(0.99, fitted.lines["HCC"]) < high
-    assert record["missing"] == {"phases": ["delayed"], "auc8": 0.88, "auc8_all": 0.93}
+    assert record["missing"] == {"phases": ["delayed"], "auc8": 0.88, "auc8_all": 0.93, "patients": 40}
     assert "missing" not in describe_certainty(
         {"HCC": 0.5}, ("nc", "arterial", "venous", "delayed"), reference
     )

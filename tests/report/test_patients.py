@@ -141,9 +141,10 @@ def test_phases_that_were_not_scanned_are_named(run: Path, tmp_path: Path) -> No
 
 
 def test_what_a_missing_phase_costs(run: Path, tmp_path: Path) -> None:
-    record = {"phases": ["arterial", "delayed"], "auc8": 0.81, "auc8_all": 0.93}
+    record = {"phases": ["arterial", "delayed"], "auc8": 0.81, "auc8_all": 0.93, "patients": 40}
     text = page_of(run, tmp_path, "P2", missing=record)
-    assert "0.810 with these phases, 0.930 with all four (-0.120)" in text
+    assert "On 40 synthetic validation patients" in text
+    assert "0.81 with these phases, 0.93 with all four (-0.12)" in text
 
 
 def test_what_each_phase_changed(run: Path, tmp_path: Path) -> None:

@@ -156,12 +156,13 @@ def _parse_calibration(content: Mapping[str, Any]) -> Calibration:
         name: PlattCovariance(*map(float, spread)) for name, spread in content.get("spreads", {}).items()
     }
     points = {name: OperatingPoint(*map(float, point)) for name, point in content.get("points", {}).items()}
-    subsets = {str(name): float(value) for name, value in content.get("subsets", {}).get("auc8", {}).items()}
+    measured = content.get("subsets", {})
+    subsets = {str(name): float(value) for name, value in measured.get("auc8", {}).items()}
     parts = (*lines.values(), *spreads.values(), *points.values())
     numbers = [value for part in parts for value in part]
     if not lines or not np.isfinite([*numbers, *subsets.values()]).all():
         raise ValueError("no lines, or a number that is not finite")
-    return Calibration(lines, spreads, points, subsets)
+    return Calibration(lines, spreads, points, subsets, int(measured.get("patients", 0)))
 
 
 def apply_calibration(
@@ -196,12 +197,12 @@ def describe_certainty(
 
     Returns:
         `intervals` {name: [low, high]}, `triage` {name: word} and, if a phase is missing, `missing`
-        {phases, auc8, auc8_all}.
+        {phases, auc8, auc8_all, patients}.
     """
     description: dict[str, Any] = {}
     if calibration is None:
         return description
-    lines, spreads, points, subsets = calibration
+    lines, spreads, points, subsets, patients = calibration
     names = [name for name in scores if name in spreads]
     if names:
         description["intervals"] = {
@@ -216,5 +217,10 @@ def describe_certainty(
     absent = [phase for phase in PHASES if phase not in phases]
     auc8, auc8_all = subsets.get("+".join(phases)), subsets.get("+".join(PHASES))
     if absent and auc8 is not None and auc8_all is not None:
-        description["missing"] = {"phases": absent, "auc8": auc8, "auc8_all": auc8_all}
+        description["missing"] = {
+            "phases": absent,
+            "auc8": auc8,
+            "auc8_all": auc8_all,
+            "patients": patients,
+        }
     return description

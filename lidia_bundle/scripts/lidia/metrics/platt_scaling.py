@@ -51,6 +51,8 @@ class Calibration(NamedTuple):
     """Calibrated probabilities at which a type is ruled out and ruled in."""
     subsets: Mapping[str, float] = {}
     """AUC-8 by the phases in use, such as `nc+venous`."""
+    subset_patients: int = 0
+    """Number of patients on whom it was measured."""
 
 
 def compute_logit(scores: ArrayLike) -> NDArray[np.float64]:

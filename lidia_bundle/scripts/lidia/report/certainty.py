@@ -53,9 +53,10 @@ def _describe_phases(result: Mapping[str, Any]) -> list[str]:
     missing = get_mapping(result, "missing")
     auc8, auc8_all = to_finite(missing.get("auc8")), to_finite(missing.get("auc8_all"))
     if auc8 is not None and auc8_all is not None and absent:
+        count = missing.get("patients") or "an unknown number of"
         sentences.append(
-            f"On synthetic validation patients the mean AUC of the eight types is {auc8:.3f} with these "
-            f"phases, {auc8_all:.3f} with all four ({auc8 - auc8_all:+.3f})."
+            f"On {count} synthetic validation patients the mean AUC of the eight types is {auc8:.2f} with "
+            f"these phases, {auc8_all:.2f} with all four ({auc8 - auc8_all:+.2f})."
         )
     if result.get("grid_phase") and result["grid_phase"] != "venous":
         sentences.append(f"Without the venous phase, the grid is that of the {result['grid_phase']} one.")
