@@ -88,7 +88,12 @@ def list_goals(
         ],
         [
             f"reported lesions in livers that look healthy ({', '.join(healthy)})",
-            *(_join([str(r["lesions"]["count"]) for r in side if r["id"] in healthy], " + ") for side in kit),
+            *(
+                _join(
+                    [str(r["lesions"]["count"]) for case in healthy for r in side if r["id"] == case], " + "
+                )
+                for side in kit
+            ),
             f"at most {goals['healthy']} in all",
         ],
         [

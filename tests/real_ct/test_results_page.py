@@ -52,6 +52,13 @@ def test_goals_keep_training_scans_apart() -> None:
     assert rows[5] == ["1 of 2 a", "-"]
 
 
+def test_counts_of_healthy_livers_stand_in_the_order_of_their_names() -> None:
+    few, many = ({**record("", 0.9)["lesions"], "count": count} for count in (1, 7))
+    records = [record("a", 0.9, lesions=few), record("b", 0.9, lesions=many)]
+    name, unseen, *_ = list_goals(records, GOALS, healthy=["b", "a"], hcc=[])[4]
+    assert "(b, a)" in name and unseen == "7 + 1"
+
+
 def test_page_names_every_scan_and_warning() -> None:
     page = write_results_page([record("a", 0.8)], title="T", goals=GOALS, healthy=[], hcc=[])
     assert "![a](pictures/a.png)" in page and "- a warning" in page and "cyst 12 mm (25 % outside)" in page
