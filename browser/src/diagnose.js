@@ -3,11 +3,11 @@
 import { describeLesions, findLesions, rejectOutsideLiver } from "./lesions.js";
 import { dilate, labelComponents, liverRegion, removeNarrowParts } from "./morphology.js";
 
-/** Class of each voxel, its most probable type, its lesion probability, its class if it is no lesion, and 1 minus its background probability. */
+/** Class of each voxel, its most probable type, its lesion probability, its class if it is no lesion, and its background probability. */
 function classify(native, { first_lesion, lesion_threshold }) {
     const voxels = native.shape[0] * native.shape[1] * native.shape[2];
     const [classes, types, healthy] = [0, 1, 2].map(() => new Uint8Array(voxels));
-    const [lesion, tissue] = [0, 1].map(() => new Float32Array(voxels));
+    const [lesion, background] = [0, 1].map(() => new Float32Array(voxels));
     native.visitSlices((start, slices) => {
         for (let i = 0; i < slices[0].length; i++) {
             let [total, highest, type] = [0, -1, first_lesion];
@@ -16,13 +16,13 @@ function classify(native, { first_lesion, lesion_threshold }) {
                 if (slices[p][i] > highest) [highest, type] = [slices[p][i], p];
             }
             lesion[start + i] = total;
-            tissue[start + i] = 1 - slices[0][i];
+            background[start + i] = slices[0][i];
             types[start + i] = type;
             healthy[start + i] = slices[1][i] > slices[0][i] ? 1 : 0;
             classes[start + i] = total > lesion_threshold ? type : healthy[start + i];
         }
     });
-    return { classes, types, healthy, lesion, tissue };
+    return { classes, types, healthy, lesion, background };
 }
 
 /** Adds components of moderate lesion probability that contain no lesion voxel. */
@@ -35,9 +35,9 @@ function addFaintCandidates({ classes, types, lesion }, shape, { faint_threshold
     for (let i = 0; i < labels.length; i++) if (labels[i] && !hasLesion[labels[i]]) classes[i] = types[i];
 }
 
-function dropNarrowParts(classes, tissue, shape, spacing, settings) {
+function dropNarrowParts(classes, background, shape, spacing, settings) {
     if (settings.opening_mm <= 0) return;
-    const kept = removeNarrowParts(liverRegion(classes, shape), tissue, shape, spacing, settings.opening_mm, settings);
+    const kept = removeNarrowParts(liverRegion(classes, shape), background, shape, spacing, settings.opening_mm, settings);
     for (let i = 0; i < classes.length; i++) if (classes[i] === 1 && !kept[i]) classes[i] = 0;
 }
 
@@ -57,9 +57,9 @@ function findRegion(classes, rejected, shape, spacing, growMm) {
 export function diagnose(native, settings) {
     const { shape, spacing } = native;
     const voxels = classify(native, settings);
-    const { classes, healthy, lesion, tissue } = voxels;
+    const { classes, healthy, lesion, background } = voxels;
     addFaintCandidates(voxels, shape, settings);
-    dropNarrowParts(classes, tissue, shape, spacing, settings);
+    dropNarrowParts(classes, background, shape, spacing, settings);
     const { rejected, volumes } = rejectOutsideLiver(classes, shape, spacing, settings);
     for (let i = 0; i < classes.length; i++) if (rejected[i]) classes[i] = 0;
     let { liver, region } = findRegion(classes, rejected, shape, spacing, settings.grow_mm);

@@ -209,7 +209,7 @@ export function limitLength(mask, shape, spacing, longest) {
 }
 
 /** Keeps the voxels near the largest core of a mask, as postprocess/narrow_parts.py. */
-export function removeNarrowParts(mask, probability, shape, spacing, radius, { coarsest_mm, regrow_mm, largest_share, certainty_ratio }) {
+export function removeNarrowParts(mask, background, shape, spacing, radius, { coarsest_mm, regrow_mm, largest_share, certainty_ratio }) {
     const bounds = findBox(mask, shape, isSet);
     if (radius <= 0 || !bounds) return mask;
     const box = widenBox(bounds, [1, 1, 1], shape);
@@ -219,14 +219,14 @@ export function removeNarrowParts(mask, probability, shape, spacing, radius, { c
     const small = inner.map((n, axis) => Math.ceil(n / steps[axis]));
     const sampling = spacing.map((step, axis) => step * steps[axis]);
     const coarse = new Uint8Array(count(small));
-    const certain = new Float32Array(count(small));
-    const inside = cropVolume(probability, shape, box);
+    const tissue = new Float32Array(count(small));
+    const inside = cropVolume(background, shape, box);
     const at = (a, b, c) => (Math.floor(a / steps[0]) * small[1] + Math.floor(b / steps[1])) * small[2] + Math.floor(c / steps[2]);
     for (let a = 0; a < inner[0]; a += steps[0]) {
         for (let b = 0; b < inner[1]; b += steps[1]) {
             for (let c = 0; c < inner[2]; c += steps[2]) {
                 coarse[at(a, b, c)] = part[(a * inner[1] + b) * inner[2] + c];
-                certain[at(a, b, c)] = inside[(a * inner[1] + b) * inner[2] + c];
+                tissue[at(a, b, c)] = 1 - inside[(a * inner[1] + b) * inner[2] + c];
             }
         }
     }
@@ -240,8 +240,8 @@ export function removeNarrowParts(mask, probability, shape, spacing, radius, { c
     const sums = new Float64Array(pieces.total + 1);
     let coreSum = 0;
     for (let k = 0; k < coarse.length; k++) {
-        sums[pieces.labels[k]] += certain[k];
-        if (core[k]) coreSum += certain[k];
+        sums[pieces.labels[k]] += tissue[k];
+        if (core[k]) coreSum += tissue[k];
     }
     const least = (certainty_ratio * coreSum) / countSet(core);
     const stays = (n) => sizes[n] > largest_share * countSet(coarse) && sums[n] / sizes[n] >= least;

@@ -25,7 +25,7 @@ def draw_liver_with_patch(bridge: int, patch_side: int = 14) -> tuple[np.ndarray
 @pytest.mark.parametrize("spacing", [(2.0, 2.0, 2.0), (1.0, 1.0, 2.0)])
 def test_a_part_behind_a_narrow_bridge_is_removed(spacing: tuple[float, float, float]) -> None:
     whole, patch = draw_liver_with_patch(4)
-    kept = remove_narrow_parts(whole, whole.astype(float), spacing, 6.0)
+    kept = remove_narrow_parts(whole, 1.0 - whole, spacing, 6.0)
     assert not kept[60:].any() and kept[5:45, 5:45, 5:45].mean() > 0.98
     assert (kept <= whole).all() and patch[60:].any()
 
@@ -36,25 +36,25 @@ def test_a_lobe_behind_a_narrow_bridge_stays_if_the_network_is_sure_of_it(
 ) -> None:
     whole, lobe = draw_liver_with_patch(4, patch_side=24)
     assert lobe.sum() > 0.1 * whole.sum()
-    certain = np.where(lobe, probability, 0.95 * whole).astype(np.float32)
-    kept = remove_narrow_parts(whole, certain, (2.0, 2.0, 2.0), 6.0)
+    background = 1 - np.where(lobe, probability, 0.95 * whole).astype(np.float32)
+    kept = remove_narrow_parts(whole, background, (2.0, 2.0, 2.0), 6.0)
     assert (kept[lobe].mean() > 0.98) if stays else not kept[60:].any()
 
 
 def test_a_part_behind_a_wide_bridge_stays() -> None:
     whole, _ = draw_liver_with_patch(20, patch_side=30)
-    assert (remove_narrow_parts(whole, whole.astype(float), (2.0, 2.0, 2.0), 6.0) == whole).mean() > 0.999
+    assert (remove_narrow_parts(whole, 1.0 - whole, (2.0, 2.0, 2.0), 6.0) == whole).mean() > 0.999
 
 
 def test_a_mask_without_a_core_and_a_disabled_rule_change_nothing() -> None:
     whole, _ = draw_liver_with_patch(4)
-    assert remove_narrow_parts(whole, whole.astype(float), (2.0, 2.0, 2.0), 0.0) is whole
+    assert remove_narrow_parts(whole, 1.0 - whole, (2.0, 2.0, 2.0), 0.0) is whole
     thin = np.zeros((30, 30, 30), bool)
     thin[:, 14:16] = True
-    assert remove_narrow_parts(thin, thin.astype(float), (2.0, 2.0, 2.0), 6.0) is thin
+    assert remove_narrow_parts(thin, 1.0 - thin, (2.0, 2.0, 2.0), 6.0) is thin
     full = np.ones((20, 20, 20), bool)
-    assert remove_narrow_parts(full, full.astype(float), (2.0, 2.0, 2.0), 6.0).all()
-    assert not remove_narrow_parts(np.zeros((9, 9, 9), bool), np.zeros((9, 9, 9)), (2.0, 2.0, 2.0), 6.0).any()
+    assert remove_narrow_parts(full, 1.0 - full, (2.0, 2.0, 2.0), 6.0).all()
+    assert not remove_narrow_parts(np.zeros((9, 9, 9), bool), np.ones((9, 9, 9)), (2.0, 2.0, 2.0), 6.0).any()
 
 
 def test_a_lesion_in_a_removed_part_is_outside_the_liver() -> None:

@@ -173,7 +173,7 @@ def _drop_narrow_parts(
     if opening_mm <= 0:
         return classes
     liver = compute_liver_region(classes, spacing, grow_mm=0.0)
-    kept = remove_narrow_parts(liver, 1.0 - maps[BACKGROUND], spacing, opening_mm)
+    kept = remove_narrow_parts(liver, maps[BACKGROUND], spacing, opening_mm)
     return np.where((classes == LIVER) & ~kept, np.uint8(BACKGROUND), classes)
 
 

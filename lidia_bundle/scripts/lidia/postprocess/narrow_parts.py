@@ -22,17 +22,18 @@ CERTAINTY_RATIO = 0.88
 
 
 def remove_narrow_parts(
-    mask: Mask, probability: NDArray[np.floating], spacing: Sequence[float], radius_mm: float
+    mask: Mask, background: NDArray[np.floating], spacing: Sequence[float], radius_mm: float
 ) -> Mask:
     """Keep the voxels near the largest core of a mask: a morphological opening with a margin.
 
     The core is the largest component of the voxels that are more than `radius_mm` inside the mask. Kept is
     what lies within `radius_mm` and 4 mm of it, and every other part that is larger than a tenth of the mask
-    and has at least 0.88 of the core's mean probability. The sides of the volume are no surface of the mask.
+    and has at least 0.88 of the core's mean probability of liver and lesions. The sides of the volume are no
+    surface of the mask.
 
     Args:
         mask: `(X, Y, Z)`.
-        probability: `(X, Y, Z)` probability of liver and lesions.
+        background: `(X, Y, Z)` probability of the background.
         spacing: mm per voxel along X, Y, Z.
         radius_mm: half the width of a bridge that is cut; 0 returns the mask itself.
 
@@ -53,9 +54,9 @@ def remove_narrow_parts(
     near = distance_transform_edt(~core, sampling=sampling) <= radius_mm + REGROW_MM
     remote, _ = label(coarse & ~near)
     sizes = np.bincount(remote.ravel())
-    certain = probability[box][tuple(slice(None, None, step) for step in steps)]
-    least = CERTAINTY_RATIO * certain[core].mean(dtype=np.float64)
-    means = np.bincount(remote.ravel(), certain.ravel()) / np.maximum(sizes, 1)
+    tissue = 1.0 - background[box][tuple(slice(None, None, step) for step in steps)]
+    least = CERTAINTY_RATIO * tissue[core].mean(dtype=np.float64)
+    means = np.bincount(remote.ravel(), tissue.ravel()) / np.maximum(sizes, 1)
     is_kept = (sizes > LARGEST_SHARE * coarse.sum()) & (means >= least)
     is_kept[0] = False
     near |= is_kept[remote]
