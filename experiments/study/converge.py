@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.study.cohorts import COHORTS, read_cohort
 from experiments.study.curve import Curve
 from experiments.study.flatness import read_rule
 from experiments.study.jobs import StudyPaths, make_evaluation_jobs, make_phase_jobs
@@ -20,6 +19,7 @@ from experiments.study.rounds import make_round_job
 from experiments.study.row_plan import (
     BEST_RIVAL,
     PlannedRow,
+    RoundLength,
     find_best_rival,
     read_plan,
     read_round_lengths,
@@ -77,12 +77,11 @@ def run_convergence(
     Returns:
         The archive, and messages of what failed.
     """
-    output, system_list = Path(output_dir).absolute(), read_systems(systems)
-    cohort_folders = zip(COHORTS, (dataset_dir, external_dir), strict=True)
-    cohorts = {name: read_cohort(str(Path(folder).absolute())) for name, folder in cohort_folders}
+    paths = StudyPaths.read(bundle_root, output_dir, dataset_dir, external_dir)
+    system_list = read_systems(systems)
     settings = Settings(
-        StudyPaths(Path(bundle_root).absolute(), output, cohorts),
-        Path(archive).absolute() if archive else output / "convergence",
+        paths,
+        Path(archive).absolute() if archive else paths.output / "convergence",
         dict(options or {}),
         dict(evaluation or {}),
         read_round_lengths(system_list, round_lengths),
@@ -90,7 +89,7 @@ def run_convergence(
         score,
         read_rule(dict(rule or {})),
     )
-    check_overlays(settings.paths, system_list)
+    check_overlays(paths, system_list)
     plan, runs, failed = read_plan(system_list, parts), dict[str, Run](), list[str]()
     curves: dict[str, Curve] = {}
     done: list[tuple[PlannedRow, Run]] = []
@@ -141,15 +140,13 @@ def find_longer_run(
 
     The first rounds of that run are this row, which is not trained again.
     """
-    key, length = (
-        make_round_job(settings.paths, run, settings.options, 1).key,
-        settings.lengths[run.system.name],
-    )
+
+    def identify(trained: Run) -> tuple[str, RoundLength]:
+        key = make_round_job(settings.paths, trained, settings.options, 1).key
+        return key, settings.lengths[trained.system.name]
+
+    wanted = identify(run)
     for earlier, other in done:
-        other_key = make_round_job(settings.paths, other, settings.options, 1).key
-        if (other_key, settings.lengths[other.system.name]) == (
-            key,
-            length,
-        ) and earlier.cap_hours >= row.cap_hours:
+        if earlier.cap_hours >= row.cap_hours and identify(other) == wanted:
             return other.name
     return None

@@ -6,11 +6,11 @@ import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from monai.bundle import ConfigParser
 
-from experiments.study.cohorts import COHORTS, Cohort, hash_content
+from experiments.study.cohorts import COHORTS, Cohort, hash_content, read_cohort
 from experiments.study.systems import Run
 from scripts.lidia.inference.phase_ablation import list_phase_subsets
 from scripts.lidia.runtime.weights import hash_file as file_digest
@@ -59,6 +59,17 @@ class StudyPaths(NamedTuple):
     output: Path
     cohorts: Mapping[str, Cohort]
     """By COHORTS."""
+
+    @classmethod
+    def read(cls, bundle_root: str, output_dir: str, dataset_dir: str, external_dir: str) -> Self:
+        """Read both cohorts and make the paths absolute.
+
+        Raises:
+            FileNotFoundError: see `read_cohort`.
+        """
+        folders = zip(COHORTS, (dataset_dir, external_dir), strict=True)
+        cohorts = {name: read_cohort(str(Path(folder).absolute())) for name, folder in folders}
+        return cls(Path(bundle_root).absolute(), Path(output_dir).absolute(), cohorts)
 
 
 def locate_overlay(bundle: Path, overlay: str) -> Path:

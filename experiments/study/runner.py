@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from experiments.study.archive import is_kept, store_result
-from experiments.study.cohorts import COHORTS, read_cohort
 from experiments.study.costs import format_budget, probe_cost, read_cost, write_probe_datalist
 from experiments.study.jobs import (
     Job,
@@ -95,11 +94,9 @@ def run_study(
     Returns:
         The archive, and messages of what failed.
     """
-    output, training_options = Path(output_dir).absolute(), dict(options or {})
-    archive_folder = Path(archive).absolute() if archive else output / "study"
-    folders = dict(zip(COHORTS, (dataset_dir, external_dir), strict=True))
-    cohorts = {name: read_cohort(str(Path(folder).absolute())) for name, folder in folders.items()}
-    paths = StudyPaths(Path(bundle_root).absolute(), output, cohorts)
+    paths = StudyPaths.read(bundle_root, output_dir, dataset_dir, external_dir)
+    training_options = dict(options or {})
+    archive_folder = Path(archive).absolute() if archive else paths.output / "study"
     system_list = read_systems(systems)
     check_overlays(paths, system_list)
     plan = partial(
