@@ -69,3 +69,15 @@ def test_a_lesion_in_a_removed_part_is_outside_the_liver() -> None:
         for radius in (0.0, 6.0)
     }
     assert count == {0.0: 2, 6.0: 1}
+
+
+@pytest.mark.parametrize("patch_side", [14, 2])
+def test_a_warning_states_the_volume_of_removed_parts_unless_they_are_small(patch_side: int) -> None:
+    whole, patch = draw_liver_with_patch(2, patch_side)
+    maps = np.stack([~whole, whole]).astype(np.float32)
+    maps = np.concatenate([maps, np.zeros((8, *whole.shape), np.float32)])
+    diagnosis = diagnose(maps, (2.0, 2.0, 2.0), np.eye(4) * 2, opening_mm=6.0)
+    removed_ml = (whole & ~diagnosis.liver).sum() * 8 / 1000
+    assert not diagnosis.liver[patch].any() and removed_ml > 0
+    expected = [f"{removed_ml:.0f} ml"] if patch_side == 14 else []
+    assert [" ".join(warning.split()[:2]) for warning in diagnosis.warnings] == expected

@@ -28,6 +28,8 @@ from scripts.lidia.postprocess.pixel_count import compute_pixel_count
 from scripts.lidia.vocabulary import BACKGROUND, LIVER
 
 NO_LIVER = "no liver was found: every patient probability is 0 and has no meaning"
+NAMED_SHARE = 0.02
+"""Share of the liver from which a warning states the volume behind a narrow bridge that was dropped."""
 
 
 class Diagnosis(NamedTuple):
@@ -106,9 +108,9 @@ def diagnose(
     voxel_classes = classify_voxels(maps, lesion_threshold)
     if faint_threshold < lesion_threshold:
         voxel_classes = add_faint_candidates(voxel_classes, maps, faint_threshold)
-    attached = voxel_classes
-    if user_liver is None:
-        attached = _drop_narrow_parts(voxel_classes, maps, spacing, opening_mm)
+    attached, notes = voxel_classes, []
+    if user_liver is None and opening_mm > 0:
+        attached, notes = _drop_narrow_parts(voxel_classes, maps, spacing, opening_mm)
     candidates = reject_outside_liver(
         attached,
         spacing,
@@ -132,7 +134,7 @@ def diagnose(
         doubtful = (extracted.instances > 0) & (lesions.instances == 0)
         filtered = clear_lesions(filtered, maps, doubtful)
         liver, region = _find_region(candidates, filtered, spacing, grow_mm, user_liver)
-    warnings = [] if region.any() else [NO_LIVER]
+    warnings = notes if region.any() else [NO_LIVER]
     if candidates.volumes_mm3:
         warnings.append(_describe_rejected(candidates.volumes_mm3, liver_share))
     return Diagnosis(
@@ -168,13 +170,24 @@ def _find_region(
 
 def _drop_narrow_parts(
     classes: NDArray[np.uint8], maps: NDArray[np.floating], spacing: Sequence[float], opening_mm: float
-) -> NDArray[np.uint8]:
-    """Reassign the liver voxels of parts behind a narrow bridge to background."""
-    if opening_mm <= 0:
-        return classes
+) -> tuple[NDArray[np.uint8], list[str]]:
+    """Reassign the liver voxels of parts behind a narrow bridge to background.
+
+    Returns:
+        The classes, and a warning if the parts are at least `NAMED_SHARE` of the liver.
+    """
     liver = compute_liver_region(classes, spacing, grow_mm=0.0)
-    kept = remove_narrow_parts(liver, maps[BACKGROUND], spacing, opening_mm)
-    return np.where((classes == LIVER) & ~kept, np.uint8(BACKGROUND), classes)
+    is_dropped = (classes == LIVER) & ~remove_narrow_parts(liver, maps[BACKGROUND], spacing, opening_mm)
+    count = np.count_nonzero(is_dropped & liver)
+    share = count / max(np.count_nonzero(liver), 1)
+    warnings = []
+    if share >= NAMED_SHARE:
+        warnings.append(
+            f"{count * float(np.prod(spacing)) / 1000:.0f} ml ({share:.0%} of what the network called liver) "
+            f"were left out of the liver mask, because a bridge narrower than {2 * opening_mm:g} mm connects "
+            "them with it: check that no part of the liver is missing"
+        )
+    return np.where(is_dropped, np.uint8(BACKGROUND), classes), warnings
 
 
 def _describe_rejected(volumes_mm3: Sequence[float], liver_share: float) -> str:
