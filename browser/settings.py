@@ -20,7 +20,7 @@ from scripts.lidia.inference.calibration import get_calibration, get_lesion_cali
 from scripts.lidia.inference.lesion_calibration import select_operating_point
 from scripts.lidia.inference.liver_segmenter import read_inference_config
 from scripts.lidia.metrics.platt_scaling import EDGE as PLATT_EDGE
-from scripts.lidia.postprocess.diagnosis import NO_LIVER
+from scripts.lidia.postprocess.diagnosis import NAMED_SHARE, NO_LIVER
 from scripts.lidia.postprocess.lesion_existence import EDGE as EXISTENCE_EDGE
 from scripts.lidia.postprocess.livermax import GROUPS
 from scripts.lidia.postprocess.narrow_parts import CERTAINTY_RATIO, COARSEST_MM, LARGEST_SHARE, REGROW_MM
@@ -91,11 +91,13 @@ def collect_settings(configs: list[str]) -> dict[str, Any]:
         "regrow_mm": REGROW_MM,
         "largest_share": LARGEST_SHARE,
         "certainty_ratio": CERTAINTY_RATIO,
+        "named_share": NAMED_SHARE,
         "no_liver": NO_LIVER,
         "operating_point": point,
         "min_existence": point["threshold"],
         "existence": None if lesions is None else lesions.existence._asdict(),
         "existence_edge": EXISTENCE_EDGE,
+        "type_scaling": None if lesions is None or lesions.types is None else lesions.types._asdict(),
         "platt_edge": PLATT_EDGE,
         "calibration": None if calibration is None else {n: list(v) for n, v in calibration.lines.items()},
         "colours": {name: LABEL_COLOURS[name.lower()] for name in CLASSES[1:]},

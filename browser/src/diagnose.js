@@ -36,9 +36,26 @@ function addFaintCandidates({ classes, types, lesion }, shape, { faint_threshold
 }
 
 function dropNarrowParts(classes, background, shape, spacing, settings) {
-    if (settings.opening_mm <= 0) return;
-    const kept = removeNarrowParts(liverRegion(classes, shape), background, shape, spacing, settings.opening_mm, settings);
-    for (let i = 0; i < classes.length; i++) if (classes[i] === 1 && !kept[i]) classes[i] = 0;
+    if (settings.opening_mm <= 0) return [];
+    const liver = liverRegion(classes, shape);
+    const kept = removeNarrowParts(liver, background, shape, spacing, settings.opening_mm, settings);
+    let [whole, dropped] = [0, 0];
+    for (let i = 0; i < classes.length; i++) {
+        whole += liver[i];
+        if (classes[i] !== 1 || kept[i]) continue;
+        classes[i] = 0;
+        dropped += liver[i];
+    }
+    return dropped && dropped >= settings.named_share * whole ? [describeDropped(dropped, whole, spacing, settings)] : [];
+}
+
+function describeDropped(dropped, whole, spacing, { opening_mm }) {
+    const volume = (dropped * spacing[0] * spacing[1] * spacing[2]) / 1000;
+    const share = `${Math.round((100 * dropped) / whole)}%`;
+    return (
+        `${Math.round(volume)} ml (${share} of what the network called liver) were left out of the liver mask, because a ` +
+        `bridge narrower than ${2 * opening_mm} mm connects them with it: check that no part of the liver is missing`
+    );
 }
 
 /** Liver without a margin, and the region that contains lesions. */
@@ -59,7 +76,7 @@ export function diagnose(native, settings) {
     const voxels = classify(native, settings);
     const { classes, healthy, lesion, background } = voxels;
     addFaintCandidates(voxels, shape, settings);
-    dropNarrowParts(classes, background, shape, spacing, settings);
+    const notes = dropNarrowParts(classes, background, shape, spacing, settings);
     const { rejected, volumes } = rejectOutsideLiver(classes, shape, spacing, settings);
     for (let i = 0; i < classes.length; i++) if (rejected[i]) classes[i] = 0;
     let { liver, region } = findRegion(classes, rejected, shape, spacing, settings.grow_mm);
@@ -85,7 +102,7 @@ export function diagnose(native, settings) {
             small: found.small,
         },
         warnings: [
-            ...(hasLiver ? [] : [settings.no_liver]),
+            ...(hasLiver ? notes : [settings.no_liver]),
             ...(volumes.length ? [describeRejected(volumes, settings.liver_share)] : []),
         ],
     };

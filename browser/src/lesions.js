@@ -137,14 +137,24 @@ export function measureDiameter(numbers, shape, lesion, spacing, axial) {
     return longest;
 }
 
+/** Scales the type probabilities of a lesion (postprocess/type_scaling.py); their sum stays. */
+export function scaleTypes(means, { slope, bias }) {
+    const largest = Math.max(...means) || 1;
+    const scaled = means.map((mean, t) => (mean / largest) ** slope * Math.exp(bias[t]));
+    const add = (values) => values.reduce((a, b) => a + b, 0);
+    const factor = add(means) / (add(scaled) || 1);
+    return scaled.map((value) => value * factor);
+}
+
 /** Record of each lesion, and the type of each instance number. */
 export function describeLesions(found, sums, votes, numbers, shape, spacing, affine, settings) {
-    const { types, first_lesion } = settings;
+    const { types, first_lesion, type_scaling } = settings;
     const axes = [0, 1, 2].map((c) => Math.abs(affine[2][c]) / Math.hypot(affine[0][c], affine[1][c], affine[2][c]));
     const axial = axes.indexOf(Math.max(...axes));
     return found.map((lesion, n) => {
-        const means = types.map((_, t) => sums[n * types.length + t] / lesion.voxels);
-        const scores = means.map((mean, t) => votes[n * types.length + t] + 0.5 * mean);
+        const raw = types.map((_, t) => sums[n * types.length + t] / lesion.voxels);
+        const means = type_scaling ? scaleTypes(raw, type_scaling) : raw;
+        const scores = type_scaling ? means : raw.map((mean, t) => votes[n * types.length + t] + 0.5 * mean);
         const winner = scores.indexOf(Math.max(...scores));
         return {
             instance: lesion.instance,

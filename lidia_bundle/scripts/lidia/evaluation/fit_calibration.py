@@ -13,7 +13,8 @@ from ignite.engine import Engine, Events
 from scripts.lidia.atomic import write_json
 from scripts.lidia.evaluation.detection_table import DetectionTable
 from scripts.lidia.evaluation.fit_lesions import fit_lesions
-from scripts.lidia.evaluation.fit_type_sets import fit_type_sets
+from scripts.lidia.evaluation.fit_type_scaling import fit_type_scaling
+from scripts.lidia.evaluation.fit_type_sets import fit_type_sets, iterate_lesions
 from scripts.lidia.evaluation.patient_metrics import PatientRows, PatientScores
 from scripts.lidia.evaluation.phase_subset_scores import SubsetScores
 from scripts.lidia.metrics.conformal import COVERAGES
@@ -62,6 +63,8 @@ def fit_calibration(rows: PatientRows, present_mm3: float) -> Calibration:
 
 class FitCalibration:
     """Handler that fits the calibration on the patients of an evaluation; the first process writes the file.
+
+    The patients must be diagnosed without a calibration.
 
     Args:
         scores: object that measures the patients.
@@ -114,7 +117,13 @@ class FitCalibration:
             **lesions,
         }
         if lesions:
-            content["conformal"] = fit_type_sets(rows, subset_rows, present, self.coverages)
+            matched = list(iterate_lesions(rows))
+            types = [true_type for _, _, true_type in matched]
+            scaling = fit_type_scaling([shares for _, shares, _ in matched], types)
+            if scaling is not None:
+                bias = dict(zip(LESION_TYPES, scaling.bias, strict=True))
+                content["lesion_types"] = {"slope": scaling.slope, "bias": bias, "lesions": len(types)}
+            content["conformal"] = fit_type_sets(rows, subset_rows, present, self.coverages, scaling)
         if self.subsets is not None:
             content["subsets"] = self.subsets.compute_areas(rows, present)
         write_json(self.path, content, indent=4)

@@ -14,6 +14,7 @@ from scripts.lidia.evaluation.patient_metrics import PatientRows
 from scripts.lidia.inference.type_sets import ALL_PATIENTS, TypeSets
 from scripts.lidia.metrics.conformal import fit_types, normalise_types
 from scripts.lidia.metrics.intervals import compute_wilson_interval
+from scripts.lidia.postprocess.type_scaling import TypeScaling, scale_types
 from scripts.lidia.vocabulary import FIRST_LESION, LESION_TYPES
 
 
@@ -27,7 +28,11 @@ def iterate_lesions(rows: PatientRows) -> Iterator[tuple[int, NDArray[np.float64
 
 
 def fit_type_sets(
-    rows: PatientRows, subsets: Mapping[str, PatientRows], present_mm3: float, coverages: Sequence[float]
+    rows: PatientRows,
+    subsets: Mapping[str, PatientRows],
+    present_mm3: float,
+    coverages: Sequence[float],
+    scaling: TypeScaling | None = None,
 ) -> dict[str, Any]:
     """Fits thresholds for all patients, and for each set of phases that patients have.
 
@@ -36,6 +41,7 @@ def fit_type_sets(
         subsets: rows of patients from whom phases were hidden, by the remaining phases.
         present_mm3: a patient has a type if the volume of its lesions exceeds this value.
         coverages: coverages of the sets.
+        scaling: scaling of the type probabilities of lesions, which the rows do not contain yet.
 
     Returns:
         JSON-ready `coverages`, `lesions` and `patients`, see `parse_type_sets`.
@@ -45,7 +51,8 @@ def fit_type_sets(
     for cohort, is_natural in ((rows, True), *((entry, False) for entry in subsets.values())):
         phases = ["+".join(names) for names in decode_phases(cohort.columns["phases"])]
         for patient, probabilities, true_type in iterate_lesions(cohort):
-            score = float(normalise_types(probabilities)[LESION_TYPES.index(true_type)])
+            scaled = probabilities if scaling is None else scale_types(probabilities, scaling)
+            score = float(normalise_types(scaled)[LESION_TYPES.index(true_type)])
             for key in (phases[patient], *([ALL_PATIENTS] if is_natural else ())):
                 lesions.setdefault(key, {}).setdefault(true_type, []).append(score)
         for name in LESION_TYPES:

@@ -1,4 +1,4 @@
-"""The part of a calibration that concerns lesions: whether they exist, operating points, sets of types."""
+"""The part of a calibration that concerns lesions: existence, operating points, types and sets of types."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import numpy as np
 
 from scripts.lidia.inference.type_sets import TypeSets, parse_type_sets
 from scripts.lidia.postprocess.lesion_existence import ExistenceModel
+from scripts.lidia.postprocess.type_scaling import TypeScaling
+from scripts.lidia.vocabulary import LESION_TYPES
 
 LESION_POINTS: Mapping[str, float] = MappingProxyType({"sensitive": 0.4, "balanced": 0.7, "specific": 0.9})
 """Uncalibrated probability of existence from which a lesion is reported, by operating point."""
@@ -34,6 +36,8 @@ class LesionCalibration(NamedTuple):
     """By the names of POINT_NAMES."""
     sets: TypeSets | None = None
     """Thresholds of the sets of types."""
+    types: TypeScaling | None = None
+    """Scaling of the type probabilities."""
 
 
 def parse_lesion_calibration(content: Mapping[str, Any]) -> LesionCalibration | None:
@@ -55,7 +59,22 @@ def parse_lesion_calibration(content: Mapping[str, Any]) -> LesionCalibration | 
     if not np.isfinite([*existence, *(value for point in points.values() for value in point)]).all():
         raise ValueError("a coefficient of `existence` or a rate of `lesion_points` is not finite")
     sets = parse_type_sets(content["conformal"]) if "conformal" in content else None
-    return LesionCalibration(existence, points, sets)
+    return LesionCalibration(existence, points, sets, _parse_type_scaling(content.get("lesion_types")))
+
+
+def _parse_type_scaling(content: Mapping[str, Any] | None) -> TypeScaling | None:
+    """Parses `lesion_types`; None if the file has none.
+
+    Raises:
+        ValueError: a number is not finite, or the slope is not positive (also KeyError, TypeError).
+    """
+    if content is None:
+        return None
+    bias = tuple(float(content["bias"][name]) for name in LESION_TYPES)
+    slope = float(content["slope"])
+    if not np.isfinite([slope, *bias]).all() or slope <= 0:
+        raise ValueError("`lesion_types` needs finite numbers and a positive slope")
+    return TypeScaling(slope, bias)
 
 
 def select_operating_point(

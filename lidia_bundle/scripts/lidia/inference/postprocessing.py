@@ -60,8 +60,8 @@ class Diagnosed(Transform):
         given_share: share of a component in the user's liver mask from which it is kept despite a smaller
             share.
         keep_probabilities: stores the map in `probabilities`, (C, X, Y, Z) float32.
-        calibration: Platt lines of the patient probabilities and their reliability;
-            lesions, map and the scores in `diagnosis` are not changed.
+        calibration: of patient probabilities, of the existence of lesions and of their types; the map and the
+            scores of `diagnosis` are not changed.
         types: lesion types that can occur, see `restrict_to_types`; `result` names only these. None is all.
         operating_point: name of an operating point, see `select_operating_point`; None reports every
             candidate.
@@ -149,6 +149,7 @@ class Diagnosed(Transform):
             user_liver=cropped_user_liver,
             existence=None if lesion_calibration is None else lesion_calibration.existence,
             min_existence=point["threshold"],
+            type_scaling=None if lesion_calibration is None else lesion_calibration.types,
             **self.choices,
         )
         unseen_warnings = (

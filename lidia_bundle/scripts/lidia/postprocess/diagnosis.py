@@ -25,6 +25,7 @@ from scripts.lidia.postprocess.liver_region import compute_liver_region, dilate
 from scripts.lidia.postprocess.livermax import GROUPS, compute_livermax
 from scripts.lidia.postprocess.narrow_parts import remove_narrow_parts
 from scripts.lidia.postprocess.pixel_count import compute_pixel_count
+from scripts.lidia.postprocess.type_scaling import TypeScaling
 from scripts.lidia.vocabulary import BACKGROUND, LIVER
 
 NO_LIVER = "no liver was found: every patient probability is 0 and has no meaning"
@@ -74,6 +75,7 @@ def diagnose(
     given_share: float = 0.1,
     existence: ExistenceModel | None = None,
     min_existence: float = 0.0,
+    type_scaling: TypeScaling | None = None,
     groups: Mapping[str, Sequence[int]] = GROUPS,
 ) -> Diagnosis:
     """Compute the diagnosis of one patient from the class map.
@@ -98,6 +100,7 @@ def diagnose(
         given_share: share of a candidate in `user_liver` from which it is kept despite a smaller share.
         existence: coefficients of the probability that a lesion exists; None uses the uncalibrated value.
         min_existence: minimum probability of existence of a reported lesion.
+        type_scaling: calibration of the type probabilities of lesions; None leaves them as they are.
         groups: names of group scores and their classes.
 
     Raises:
@@ -124,7 +127,13 @@ def diagnose(
     filtered = candidates.classes
     liver, region = _find_region(candidates, filtered, spacing, grow_mm, user_liver)
     extracted = extract_lesions(
-        maps, spacing, affine, classes=filtered, region=region, smallest_mm3=smallest_mm3
+        maps,
+        spacing,
+        affine,
+        classes=filtered,
+        region=region,
+        smallest_mm3=smallest_mm3,
+        type_scaling=type_scaling,
     )
     extracted = extracted._replace(records=add_existence(extracted.records, existence))
     is_kept = [record["existence"] >= min_existence for record in extracted.records]

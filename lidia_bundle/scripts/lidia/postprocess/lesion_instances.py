@@ -1,9 +1,9 @@
 """Extract lesion instances and their types from the class map, and remove small components.
 
 Cysts form components of their own, since they may touch any other lesion. All other lesion voxels form
-components regardless of type; each component takes the type of most of its voxels, and the class map is
-rewritten, so that map, instances and records agree. Components smaller than 25 mm3, or with the centroid
-outside the liver region, are removed.
+components regardless of type. Each component takes the type of most of its voxels, or with a calibration its
+most probable type, and the class map is rewritten, so that map, instances and records agree. Components
+smaller than 25 mm3, or with the centroid outside the liver region, are removed.
 Source: the post-processing of the authors' earlier network, PLAN; the LIDIA paper does not describe it.
 """
 
@@ -28,6 +28,7 @@ from scripts.lidia.components import (
 from scripts.lidia.diameter import measure_diameter_mm
 from scripts.lidia.postprocess.class_map import as_probabilities, classify_voxels
 from scripts.lidia.postprocess.liver_region import compute_liver_region
+from scripts.lidia.postprocess.type_scaling import TypeScaling, scale_types
 from scripts.lidia.vocabulary import CLASSES, CYST, FIRST_LESION, LESION_TYPES
 
 
@@ -55,11 +56,13 @@ def extract_lesions(
     classes: ArrayLike | None = None,
     region: ArrayLike | None = None,
     smallest_mm3: float = SMALLEST_MM3,
+    type_scaling: TypeScaling | None = None,
 ) -> Lesions:
     """Extract the lesions of a class map.
 
-    The type probabilities of a lesion are the means of the class map over its voxels. If two types have
-    equally many voxels, the type with the larger mean wins.
+    The type probabilities of a lesion are the means of the class map over its voxels. Without a scaling its
+    type is that of most of its voxels; if two types have equally many, the type with the larger mean wins.
+    With a scaling its type is the one with the largest scaled mean.
 
     Args:
         probabilities: `(C, X, Y, Z)`, classes in the order of the vocabulary.
@@ -68,6 +71,7 @@ def extract_lesions(
         classes: `(X, Y, Z)` classes of the voxels; by default those of `classify_voxels`.
         region: `(X, Y, Z)` mask that must contain a lesion's centroid; by default the liver plus 3 mm.
         smallest_mm3: minimum volume of a lesion.
+        type_scaling: calibration of the type probabilities, see `scale_types`.
 
     Raises:
         ValueError: the shapes do not fit, or the class map is not finite.
@@ -101,8 +105,12 @@ def extract_lesions(
         lesion_maps = maps[(slice(FIRST_LESION, len(CLASSES)), *component.box)]
         lesion_voxels = lesion_maps[:, mask]
         means = lesion_voxels.mean(axis=1, dtype=np.float64)
-        votes = np.bincount(voxel_classes[component.box][mask], minlength=len(CLASSES))[FIRST_LESION:]
-        winner = int(np.argmax(votes + 0.5 * means))
+        if type_scaling is None:
+            votes = np.bincount(voxel_classes[component.box][mask], minlength=len(CLASSES))[FIRST_LESION:]
+            winner = int(np.argmax(votes + 0.5 * means))
+        else:
+            means = scale_types(means, type_scaling)
+            winner = int(np.argmax(means))
         lesion_classes[component.box][mask] = winner + FIRST_LESION
         instances[component.box][mask] = number
         records.append({
