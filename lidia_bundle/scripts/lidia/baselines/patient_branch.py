@@ -18,7 +18,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from scripts.lidia.net.blocks import SinePosition, compute_voxel_positions
+from scripts.lidia.net.blocks import Conv1, SinePosition, compute_voxel_positions
 
 
 class DualPathBlock(nn.Module):
@@ -67,8 +67,7 @@ class PatientBranch(nn.Module):
         self.stride = stride
         self.memory = nn.Parameter(torch.randn(memory, width) * 0.02)
         self.folds = nn.ModuleList(
-            nn.Sequential(nn.Conv3d(c, width, 1), nn.MaxPool3d(f))
-            for c, f in zip(channels, factors, strict=True)
+            nn.Sequential(Conv1(c, width), nn.MaxPool3d(f)) for c, f in zip(channels, factors, strict=True)
         )
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in channels)
         self.sine = SinePosition(width)

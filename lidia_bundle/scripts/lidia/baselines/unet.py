@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from scripts.lidia.baselines.fusion import EarlyFusion
 from scripts.lidia.contract import SemanticPrediction, check_image, check_target
 from scripts.lidia.loss.semantic_loss import SemanticLoss
-from scripts.lidia.net.blocks import ConvBlock
+from scripts.lidia.net.blocks import Conv1, ConvBlock
 from scripts.lidia.net.encoder import Encoder
 from scripts.lidia.net.hounsfield_path import HounsfieldPath, stretch_soft_tissue
 
@@ -63,7 +63,7 @@ class PlainUNet(nn.Module):
         self.hounsfield = (
             HounsfieldPath(phases=phases, width=mask_dim, stride=stem_stride) if hounsfield else None
         )
-        self.classify = nn.Conv3d(mask_dim, classes, 1)
+        self.classify = Conv1(mask_dim, classes)
 
     def forward(self, image: Tensor, target: Tensor | None = None) -> Tensor:
         """Returns probabilities in evaluation, a `SemanticPrediction` in training; `target` is not read."""

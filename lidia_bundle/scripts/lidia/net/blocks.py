@@ -5,8 +5,16 @@ from __future__ import annotations
 import math
 
 import torch
+import torch.nn.functional as F
 from monai.networks.blocks import ADN
 from torch import Tensor, nn
+
+
+def trains_on_cpu(x: Tensor) -> bool:
+    """Return whether gradients are computed in float32 on a CPU, without autocast and compiler."""
+    if not torch.is_grad_enabled() or torch.compiler.is_compiling() or torch.is_autocast_enabled("cpu"):
+        return False
+    return x.device.type == "cpu" and x.dtype == torch.float32
 
 
 class Conv3(nn.Conv3d):
@@ -31,8 +39,29 @@ class Conv3(nn.Conv3d):
         return self._conv_forward(x, self.weight, self.bias)
 
 
+class Conv1(nn.Conv3d):
+    """1x1x1 convolution; a feature map in the layout channels-last is multiplied as a matrix.
+
+    For this layout torch 2.13 selects its own CPU kernel, which copies the map and takes several times as
+    long.
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, inputs, X, Y, Z) -> (B, outputs, X, Y, Z)."""
+        if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript skips the branch only so)
+            if trains_on_cpu(x) and not x.is_contiguous():
+                return F.linear(x.movedim(1, -1), self.weight.flatten(1), self.bias).movedim(-1, 1)
+        return self._conv_forward(x, self.weight, self.bias)
+
+
 class ConvBlock(nn.Module):
     """3-D convolution, instance norm and LeakyReLU (0.01): the convolutional block of nnU-Net and the paper.
+
+    In training on a CPU with oneDNN, maps in float32 are computed in the layout channels-last and stay in it:
+    the backward pass of the network takes about a quarter less time.
 
     Under autocast, feature maps with fewer than three voxels along an axis are computed in float32: the
     bfloat16 gradient of a 3x3x3 kernel in oneDNN reads beyond their bounds (torch 2.13: the gradients of the
@@ -56,7 +85,21 @@ class ConvBlock(nn.Module):
         if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript skips the branch only so)
             if min(x.shape[2:]) < self.min_size and torch.is_autocast_enabled(x.device.type):
                 return self._forward_float32(x)
+            if self.conv.onednn and trains_on_cpu(x):
+                return self._forward_channels_last(x)
         return self.adn(self.conv(x))
+
+    @torch.jit.unused
+    def _forward_channels_last(self, x: Tensor) -> Tensor:
+        """Compute each sample's instance norm as its batch norm, which has kernels for this layout."""
+        conv, norm, layout = self.conv, self.adn.N, torch.channels_last_3d
+        weight = conv.weight.contiguous(memory_format=layout)
+        maps = F.conv3d(x.contiguous(memory_format=layout), weight, conv.bias, conv.stride, conv.padding)
+        samples = [
+            F.batch_norm(sample, None, None, norm.weight, norm.bias, training=True, eps=norm.eps)
+            for sample in maps.split(1)
+        ]
+        return self.adn.A(samples[0] if len(samples) == 1 else torch.cat(samples))
 
     @torch.jit.unused
     def _forward_float32(self, x: Tensor) -> Tensor:

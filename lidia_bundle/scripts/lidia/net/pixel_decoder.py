@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scripts.lidia.net.blocks import ConvBlock
+from scripts.lidia.net.blocks import Conv1, ConvBlock
 
 
 class FeaturePyramid(nn.Module):
@@ -23,9 +23,9 @@ class FeaturePyramid(nn.Module):
         super().__init__()
         widths = [width] * (len(channels) - 1) + [finest]
         coarse_first = list(channels)[::-1]
-        self.laterals = nn.ModuleList(nn.Conv3d(c, w, 1) for c, w in zip(coarse_first, widths, strict=True))
+        self.laterals = nn.ModuleList(Conv1(c, w) for c, w in zip(coarse_first, widths, strict=True))
         self.blocks = nn.ModuleList(ConvBlock(w, w) for w in widths)
-        self.narrow = nn.Conv3d(width, finest, 1) if width != finest else nn.Identity()
+        self.narrow = Conv1(width, finest) if width != finest else nn.Identity()
 
     def forward(self, levels: list[Tensor]) -> list[Tensor]:
         """Fine-to-coarse encoder levels -> fine-to-coarse pyramid of the same resolutions."""
@@ -37,4 +37,4 @@ class FeaturePyramid(nn.Module):
                 above = self.narrow(pyramid[0]) if i == last else pyramid[0]
                 level = level + F.interpolate(above, size=level.shape[2:], mode="nearest")
             pyramid.insert(0, block(level))
-        return pyramid
+        return [level.contiguous() for level in pyramid]

@@ -187,8 +187,8 @@ def _drop_narrow_parts(
     """
     liver = compute_liver_region(classes, spacing, grow_mm=0.0)
     is_dropped = (classes == LIVER) & ~remove_narrow_parts(liver, maps[BACKGROUND], spacing, opening_mm)
-    count = np.count_nonzero(is_dropped & liver)
-    share = count / max(np.count_nonzero(liver), 1)
+    count, whole = int((is_dropped & liver).sum()), int(liver.sum())
+    share = count / max(whole, 1)
     warnings = []
     if share >= NAMED_SHARE:
         warnings.append(
