@@ -111,7 +111,8 @@ def diagnose(
     voxel_classes = classify_voxels(maps, lesion_threshold)
     if faint_threshold < lesion_threshold:
         voxel_classes = add_faint_candidates(voxel_classes, maps, faint_threshold)
-    attached, notes = voxel_classes, []
+    attached = voxel_classes
+    notes: list[str] = []
     if user_liver is None and opening_mm > 0:
         attached, notes = _drop_narrow_parts(voxel_classes, maps, spacing, opening_mm)
     candidates = reject_outside_liver(
