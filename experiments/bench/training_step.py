@@ -117,7 +117,7 @@ def measure_training(
             what=what,
             against=peer,
             unit="time",
-            wanted=1.4 if compact else None,
+            wanted=2.5 if compact else None,
             better="less",
             figures=figures,
         )
