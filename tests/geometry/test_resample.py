@@ -115,3 +115,15 @@ def test_a_single_slice() -> None:
     volume = volume_of((0, 1, 2), (1, 1, 1)).crop((slice(0, 60), slice(0, 50), slice(0, 1)))
     result = volume.resample(GRID, antialias=True, outside=-1024.0)
     assert np.isfinite(result).all()
+
+
+@pytest.mark.parametrize("degrees", [0.0, 7.0])
+def test_each_channel_is_sampled_as_if_it_were_alone(degrees: float) -> None:
+    volume = volume_of((2, 0, 1), (-1, 1, -1), degrees)
+    channels = torch.stack([image_of(volume)[0] * factor for factor in (1.0, -2.0, 0.0)])
+    several = MetaTensor(channels, affine=torch.as_tensor(volume.affine))
+    result = resample(several, GRID, outside=-7.0)
+    assert result.shape == (3, *SHAPE) and not isinstance(result, MetaTensor)
+    for channel, values in zip(result, channels, strict=True):
+        alone = resample(MetaTensor(values[None], affine=several.affine), GRID, outside=-7.0)
+        assert torch.equal(channel, alone[0])

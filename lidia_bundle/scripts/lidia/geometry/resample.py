@@ -45,7 +45,7 @@ def resample(
     Returns:
         Plain float32 tensor (C, *grid.shape).
     """
-    if not nearest and len(volume) == 1:
+    if not nearest:
         result = resample_axis_aligned(volume, grid, antialias=antialias, outside=outside)
         if result is not None:
             return result
@@ -70,13 +70,13 @@ def resample_axis_aligned(
     the coarser grid needs are computed.
 
     Args:
-        volume: (1, X, Y, Z) with its affine.
+        volume: (C, X, Y, Z) with its affine.
         grid: the target grid.
         antialias: smooth first along axes where the target grid is coarser.
         outside: value outside the volume's field of view; None repeats the edge voxels.
 
     Returns:
-        Plain float32 tensor (1, *grid.shape); None if the axes are not parallel.
+        Plain float32 tensor (C, *grid.shape); None if the axes are not parallel.
     """
     shape = grid.shape
     chain = np.linalg.solve(volume.affine.numpy().astype(float), np.asarray(grid.affine, dtype=float))
@@ -85,22 +85,26 @@ def resample_axis_aligned(
     drift[sources, range(3)] = 0
     if len(set(sources.tolist())) < 3 or drift.max() > DRIFT:
         return None
-    values = volume.numpy()[0].transpose(sources)
+    size = np.asarray(volume.shape[1:])[sources]
     steps = np.asarray(volume.pixdim, dtype=float)[sources]
     targets = grid.spacing if antialias else steps
     lines = [
         chain[s, t] * np.arange(n) + chain[s, 3] for t, (s, n) in enumerate(zip(sources, shape, strict=True))
     ]
     # the axis that shrinks most is first, so that the others have less data
-    for axis in np.argsort([n / size for n, size in zip(shape, values.shape, strict=True)]):
-        weights = _sampling_weights(lines[axis], values.shape[axis], steps[axis], targets[axis])
-        values = _contract_axis(values, int(axis), weights)
-    result = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
+    order = np.argsort(np.asarray(shape) / size).tolist()
+    weights = [_sampling_weights(lines[axis], size[axis], steps[axis], targets[axis]) for axis in range(3)]
+    result = np.empty((len(volume), *shape), np.float32)
+    for channel, values in zip(result, volume.numpy(), strict=True):
+        sampled = values.transpose(sources)
+        for axis in order:
+            sampled = _contract_axis(sampled, axis, weights[axis])
+        channel[:] = sampled
     if outside is not None:
         for axis, line in enumerate(lines):
-            beyond = is_outside(line, volume.shape[1 + sources[axis]])
-            result.movedim(axis, 0)[torch.from_numpy(beyond)] = outside
-    return result[None]
+            beyond = is_outside(line, int(size[axis]))
+            np.moveaxis(result, 1 + axis, 0)[beyond] = outside
+    return torch.from_numpy(result)
 
 
 def _contract_axis(values: NDArray, axis: int, weights: csr_array) -> NDArray:
