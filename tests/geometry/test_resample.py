@@ -120,7 +120,7 @@ def test_a_single_slice() -> None:
 @pytest.mark.parametrize("degrees", [0.0, 7.0])
 def test_each_channel_is_sampled_as_if_it_were_alone(degrees: float) -> None:
     volume = volume_of((2, 0, 1), (-1, 1, -1), degrees)
-    channels = torch.stack([image_of(volume)[0] * factor for factor in (1.0, -2.0, 0.0)])
+    channels = torch.stack([torch.as_tensor(volume.voxels) * factor for factor in (1.0, -2.0, 0.0)])
     several = MetaTensor(channels, affine=torch.as_tensor(volume.affine))
     result = resample(several, GRID, outside=-7.0)
     assert result.shape == (3, *SHAPE) and not isinstance(result, MetaTensor)
