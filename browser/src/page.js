@@ -39,7 +39,7 @@ async function start() {
     state.worker.onerror = (event) => fail(`The worker stopped: ${event.message}`);
     window.addEventListener("dragover", (event) => event.preventDefault());
     window.addEventListener("drop", (event) => takeDrop(event, null));
-    get("choose").addEventListener("change", (event) => takeFiles([...event.target.files], null));
+    get("choose").addEventListener("change", (event) => takeChoice(event.target, null));
     get("run").addEventListener("click", run);
     get("phantom").addEventListener("click", () => takePhantom().catch((error) => fail(error.message)));
     get("opacity").addEventListener("input", (event) => state.viewer?.setOpacity(Number(event.target.value)));
@@ -58,7 +58,7 @@ function addField(phase) {
     input.type = "file";
     input.accept = ".nii,.gz";
     input.setAttribute("aria-label", `File of the ${phase} phase`);
-    input.addEventListener("change", () => takeFiles([...input.files], phase));
+    input.addEventListener("change", () => takeChoice(input, phase));
     field.addEventListener("dragover", () => field.classList.add("over"));
     field.addEventListener("dragleave", () => field.classList.remove("over"));
     field.addEventListener("drop", (event) => takeDrop(event, phase));
@@ -71,6 +71,13 @@ function takeDrop(event, phase) {
     event.stopPropagation();
     document.querySelectorAll(".over").forEach((field) => field.classList.remove("over"));
     takeFiles([...event.dataTransfer.files], phase);
+}
+
+/** Takes the files of a dialog and empties its field, so that the same files can be chosen again. */
+function takeChoice(input, phase) {
+    const files = [...input.files];
+    input.value = "";
+    takeFiles(files, phase);
 }
 
 /** Takes files: one of a given phase, or several by their names. */

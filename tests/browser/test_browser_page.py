@@ -175,6 +175,8 @@ def test_it_works_without_a_server_and_with_one_phase(page: Page, tmp_path: Path
 
 
 def test_wrong_files_are_named(page: Page, tmp_path: Path) -> None:
+    page.window.driver.get(page.address)
+    page.wait("ready")
     text = tmp_path / "scan_venous.nii"
     text.write_bytes(b"no volume" * 100)
     page.give("#choose", text)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from preloaded import run_preloaded
 
 PREFACE = """
 import json, sys, warnings
@@ -69,9 +70,7 @@ def stranger(work: Path) -> Callable[..., Any]:
 
     def run(code: str, *arguments: object) -> Any:
         command = [sys.executable, "-c", f"{PREFACE}TINY = {TINY}\n{code}", *map(str, arguments)]
-        finished = subprocess.run(
-            command, cwd=work, env=environment, capture_output=True, text=True, check=False
-        )
+        finished = run_preloaded(command, cwd=work, env=environment)
         assert finished.returncode == 0, finished.stderr[-3000:]
         return json.loads(finished.stdout.strip().splitlines()[-1])
 

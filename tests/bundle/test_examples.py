@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from dicom.studies import patient, write_study
+from preloaded import run_preloaded
 from training.toys import write_toys
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -34,7 +34,7 @@ def run_notebook(name: str, folder: Path, parameters: str) -> list[str]:
             sources.append(parameters)
     sources.insert(-1, "print('--- last cell')")
     command = [sys.executable, "-c", "\n".join(sources)]
-    process = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    process = run_preloaded(command, cwd=folder)
     assert process.returncode == 0, process.stderr[-3000:]
     return process.stdout.split("--- last cell\n")[1].splitlines()
 

@@ -1,4 +1,7 @@
-"""Several processes, on one machine or two, give the results of one; each patient is processed once."""
+"""Several processes, on one machine or two, give the results of one; each patient is processed once.
+
+One test starts them by `torchrun`. The others set the variables that `torchrun` sets.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import re
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +19,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
+from preloaded import PreloadedProcess
 from test_configs import CONFIGS, NATIVE, TRAINING, reason, workflow
 from training.toys import write_toys
 
@@ -25,7 +30,6 @@ from scripts.lidia.vocabulary import LIVER
 # MONAI's word of caution about foreign configs; these are our own.
 pytestmark = [pytest.mark.filterwarnings("ignore:parsing config_file"), pytest.mark.slow]
 
-BUNDLE = [sys.executable, "-m", "torch.distributed.run"]
 RANK = """
 import json, sys, torch
 import ignite.distributed as idist
@@ -49,22 +53,34 @@ STILL = {
 """Nothing at random but the points at which losses are taken: the crop is larger than the patient."""
 
 
-def start(command: list[str], folder: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*BUNDLE, *command],
+def run_torchrun(command: list[str], folder: Path) -> tuple[list[int], str]:
+    """Runs two processes by `torchrun`; returns its exit status and the output of both."""
+    process = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", *command],
         env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        timeout=300,
+        check=False,
     )
+    return [process.returncode], process.stdout
 
 
-def read_output(process: subprocess.Popen[str]) -> str:
+def run_ranks(command: list[str], folder: Path, *, machines: int = 1) -> tuple[list[int], str]:
+    """Runs two processes that meet at a port; returns the exit status and the output of both."""
+    meet = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2"}
+    meet |= {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "LOCAL_WORLD_SIZE": str(2 // machines)}
+    ranks = [{"RANK": str(rank), "LOCAL_RANK": str(rank % (2 // machines))} for rank in (0, 1)]
+    words = [sys.executable, *command]
+    processes = [PreloadedProcess(words, cwd=folder, env={**os.environ, **meet, **rank}) for rank in ranks]
     try:
-        return process.communicate(timeout=300)[0]
+        outputs = ["".join(process.communicate(timeout=300)) for process in processes]
     finally:
-        process.kill()
+        for process in processes:
+            process.kill()
+    return [process.returncode for process in processes], "".join(outputs)
 
 
 def bundle_run(run: str, files: list[str], options: dict[str, Any]) -> list[str]:
@@ -98,8 +114,10 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("job", ["evaluate", "inference"])
-def test_two_processes_give_the_results_of_one(job: str, toys: Path, weights: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("job", "start"), [("evaluate", run_ranks), ("inference", run_torchrun)])
+def test_two_processes_give_the_results_of_one(
+    job: str, start: Callable[..., tuple[list[int], str]], toys: Path, weights: Path, tmp_path: Path
+) -> None:
     entry, two = tmp_path / "one", tmp_path / "two"
     options = {**NATIVE, "dataset_dir": str(toys), "model_file": str(weights)}
     with pytest.raises(RuntimeError) as raised:
@@ -108,10 +126,8 @@ def test_two_processes_give_the_results_of_one(job: str, toys: Path, weights: Pa
     options = {**options, "output_dir": str(two)}
     del options["device"]
     files = [f"{job}.json", "multi_gpu_evaluate.json"]
-    command = ["--standalone", "--nproc_per_node=2", *bundle_run("evaluating", files, options)]
-    process = start(command, tmp_path)
-    output = read_output(process)
-    assert process.returncode == 1, output[-3000:]
+    status, output = start(bundle_run("evaluating", files, options), tmp_path)
+    assert set(status) == {1}, output[-3000:]
     assert "1 failed: toy_07" in output
     assert "patients, 1 of 2 processes" in output and "[2/2]" in output, "one bar, of the first process"
     names = {path.name for path in entry.iterdir()}
@@ -131,9 +147,8 @@ def test_more_processes_than_patients(toys: Path, weights: Path, tmp_path: Path)
     del options["device"]
     files = ["evaluate.json", "multi_gpu_evaluate.json"]
     command = bundle_run("evaluating", files, {**options, "output_dir": str(tmp_path / "out")})
-    process = start(["--standalone", "--nproc_per_node=2", *command], tmp_path)
-    output = read_output(process)
-    assert process.returncode == 0, output[-3000:]
+    status, output = run_ranks(command, tmp_path)
+    assert set(status) == {0}, output[-3000:]
     assert json.loads((tmp_path / "out/metrics.json").read_text())["auc8"]["n"] == 1
     assert json.loads((tmp_path / "out/errors.json").read_text()) == []
 
@@ -146,7 +161,7 @@ def curve(folder: Path, name: str) -> list[float]:
 
 
 def test_two_machines_train_as_one_process_with_the_batch_of_both(toys: Path, tmp_path: Path) -> None:
-    """Two rendezvous on one host stand for two machines."""
+    """Two processes with the local rank 0 stand for two machines."""
     options = {**TRAINING, **STILL, "dataset_dir": str(toys), "cache_dir": str(tmp_path / "cache")}
     options |= {
         "max_epochs": 4,
@@ -166,11 +181,8 @@ def test_two_machines_train_as_one_process_with_the_batch_of_both(toys: Path, tm
     files = [str(CONFIGS / name) for name in ("train.json", "multi_gpu_train.json")]
     (tmp_path / "rank.py").write_text(RANK)
     arguments = json.dumps([files, two, str(tmp_path)])
-    meet = ["--nnodes=2", "--nproc_per_node=1", "--master_addr=127.0.0.1", f"--master_port={free_port()}"]
-    machines = [start([*meet, f"--node_rank={rank}", "rank.py", arguments], tmp_path) for rank in (0, 1)]
-    for machine in machines:
-        output = read_output(machine)
-        assert machine.returncode == 0, output[-3000:]
+    status, output = run_ranks([str(tmp_path / "rank.py"), arguments], tmp_path, machines=2)
+    assert set(status) == {0}, output[-3000:]
     # The losses of both, the batch of both: what differs are the points drawn, and sums over a batch of one.
     for name, tolerance in (("semantic", 0.02), ("loss", 0.1)):
         entry, both = (curve(tmp_path / folder, name) for folder in ("one", "two"))

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from preloaded import run_preloaded
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -22,6 +23,6 @@ def lidia(bundle: Path, tmp_path: Path) -> Run:
 
     def run(*words: object) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, str(bundle / "scripts/lidia/cli/entry.py"), *map(str, words)]
-        return subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True, check=False)
+        return run_preloaded(command, cwd=work, env=environment)
 
     return run

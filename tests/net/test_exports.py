@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import onnxruntime
 import pytest
 import torch
 from net.export_inputs import SIZES, SUBSETS, noise, with_phases
+from preloaded import run_preloaded
 
 from scripts.lidia.data.preprocessing import preprocessing
 from scripts.lidia.datalist.read_datalist import load_datalist
@@ -115,7 +115,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Onnx:
     line = next(line for line in page.splitlines() if "monai.bundle onnx_export" in line)
     command = [sys.executable, *shlex.split(line)[1:]]
     command[command.index("--filepath") + 1] = str(path)
-    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    process = run_preloaded(command, cwd=ROOT)
     assert process.returncode == 0, process.stderr[-3000:]
     assert [file.name for file in path.parent.iterdir()] == ["model.onnx"], "one file holds the weights too"
     return Onnx(path)

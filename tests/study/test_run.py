@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any, TextIO
 
 import pytest
 from config_names import read
 from monai.bundle import run
+from preloaded import run_preloaded
 from test_configs import TRAINING
 from training.toys import write_toys
 
@@ -26,7 +28,13 @@ NARROW = {"network_def#channels": [8, 8, 8, 8]}
 
 
 @pytest.mark.slow
-def test_a_small_study_is_run_once(tmp_path: Path) -> None:
+def test_a_small_study_is_run_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run_and_log(command: list[str], *, stdout: TextIO, env: dict[str, str], **_: Any) -> Any:
+        outcome = run_preloaded(command, env=env)
+        stdout.write(outcome.stdout + outcome.stderr)
+        return outcome
+
+    monkeypatch.setattr("experiments.study.process.subprocess.run", run_and_log)
     toys = str(write_toys(tmp_path / "toys"))
     good = {"training": NARROW, "evaluation": NARROW, "table": 1, "paper": "LIDIA"}
     broken = {"training": {"train#clip": "no number"}}
