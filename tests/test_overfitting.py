@@ -11,7 +11,7 @@ from scripts.lidia.net.build_lidia import build_lidia
 from scripts.lidia.vocabulary import FIRST_LESION
 
 SIZE = 32
-STEPS = 280
+STEPS = 160
 
 
 def crop(item):
@@ -34,10 +34,10 @@ def mean_size(instances):
 def learnt(images, labels, seed):
     """Classes (B, X, Y, Z) of a network after `STEPS` steps on one batch."""
     torch.manual_seed(seed)
-    network = build_lidia(channels=(16, 32, 64, 64), hidden_dim=32, proposals=12, learned_queries=4)
+    network = build_lidia(channels=(8, 16, 32, 32), hidden_dim=32, proposals=12, learned_queries=4)
     criterion = Criterion(classes=FocalLoss(no_object=0.1))
-    optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3, weight_decay=0.0)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=STEPS)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=5e-3, weight_decay=0.0)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 5e-3, total_steps=STEPS)
     for step in range(STEPS):
         network.train()
         network.decoding = step >= STEPS // 4

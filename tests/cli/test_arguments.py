@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from scripts.lidia.cli.check_options import MONAI_OPTIONS, check_options
 from scripts.lidia.cli.command_error import CommandError
 from scripts.lidia.cli.config_files import list_config_files
 from scripts.lidia.cli.split_arguments import Arguments, format_options, split_arguments
-from scripts.lidia.options.option_sources import read_arguments
+from scripts.lidia.options.option_sources import RUN_PARAMETERS, read_arguments
+from scripts.lidia.options.unknown_keys import TRACKING
 
 
 @pytest.mark.parametrize(
@@ -82,3 +84,33 @@ def test_a_missing_overlay_names_the_nearest(bundle: Path, value: str | None, pa
     with pytest.raises(CommandError, match="--config_file") as caught:
         read_files(value, bundle / "configs")
     assert part in str(caught.value)
+
+
+KEYS = ("overlap", "output_dir", "precision")
+
+
+def test_options_of_monai_are_not_taken_for_misspelt_ones() -> None:
+    names = RUN_PARAMETERS | TRACKING
+    assert names.difference(MONAI_OPTIONS, KEYS) == set()
+    for name in names:
+        check_options(Arguments([], [(name, "x")], wants_help=False), [*KEYS, name + "s"])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        [("overlap", "0.5")],
+        [("overlap#x", "0.5")],  # the config knows the arguments of its components
+        [("bf16", "True")],  # renamed: the config names the new key
+        [("zzz", "1")],  # the config lists its options
+        [("_overlp", "1")],
+        [("overlp", "0.5"), ("config_file", "mine.yaml")],  # perhaps a key of that file
+    ],
+)
+def test_what_only_the_config_can_judge_passes(options: list[tuple[str, str | None]]) -> None:
+    check_options(Arguments([], options, wants_help=False), KEYS)
+
+
+def test_a_misspelt_option_names_the_nearest() -> None:
+    with pytest.raises(CommandError, match="--outptu.*--output_dir"):
+        check_options(Arguments([], [("overlap", "0"), ("outptu", "o")], wants_help=False), KEYS)

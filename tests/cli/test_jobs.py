@@ -65,7 +65,7 @@ def test_an_export_gives_the_same_numbers_as_the_network(
 @pytest.mark.parametrize(
     ("words", "parts"),
     [
-        (["predict", "{scan}", "--ovrlap", "0.5"], ["OptionError", "--ovrlap", "--overlap"]),
+        (["predict", "{scan}", "--inferer#ovrlap", "0.5"], ["OptionError", "--inferer#ovrlap", "overlap"]),
         (["predict", "{scan}", "--overlap", "2"], ["OptionError", "--overlap 2"]),
         (["export", "-o", "lidia.pth"], ["ExportError", "lidia.pth", ".onnx"]),
     ],
@@ -91,6 +91,8 @@ def test_errors_of_a_job_are_those_of_its_config(
         (["predict"], ["needs an input", "NIfTI"]),
         (["predict", "missing.nii.gz"], ["missing.nii.gz"]),
         (["predict", ".", "--dicom_dir", "."], ["is given twice"]),
+        (["predict", ".", "--ovrlap", "0.5"], ["--ovrlap", "did you mean --overlap?"]),
+        (["predict", ".", "-out", "results"], ["--out", "did you mean --output_dir?"]),
         (["report"], ["needs an input"]),
         (["train", "a", "b"], ["one input, not 2"]),
         (["info", "--jsn"], ["--jsn", "--json"]),

@@ -130,6 +130,7 @@ TWICE = [
         ({"training": [{"id": "P", "phases": {"nc": "a.nii"}}], "test": []}, "no_case"),
         ({"test": [{"id": 1e5, "phases": {"nc": "a.nii"}}]}, "bad_id"),
         ({"test": [{"id": "Errors", "phases": {"nc": "a.nii"}}]}, "bad_id"),
+        ({"test": [{"id": "Aux.1", "phases": {"nc": "a.nii"}}]}, "bad_id"),
         ({"test": [{"id": "P", "phases": {"nc": "~nobody-here/a.nii"}}]}, "missing"),
         ({"test": [{"id": "P", "ignore": 3, "phases": {"nc": "a.nii"}}]}, "bad_datalist"),
         ({"test": [{"id": "P", "phases": {"portal": "a.nii"}}]}, "unknown_phase"),

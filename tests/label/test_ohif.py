@@ -83,10 +83,11 @@ def server(tmp_path_factory: pytest.TempPathFactory, archive: Orthanc, bundle: P
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory, study: Path) -> Path:
-    """Results of inference.json on the same files: JSON, SEG and SR."""
+    """Results of inference.json on the same files: JSON, masks, SEG, SR and PDF."""
     folder = tmp_path_factory.mktemp("ohif_results")
     command = [sys.executable, "-m", "monai.bundle", "run", "evaluating", "--pages", "False"]
     command += ["--config_file", str(ROOT / "lidia_bundle/configs/inference.json"), "--case_id", "P1"]
+    command += ["--pdf", "True"]
     command += ["--dicom_dir", str(study), "--output_dir", str(folder)]
     outcome = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert outcome.returncode == 0, outcome.stderr[-3000:]
@@ -99,6 +100,24 @@ def window(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
         opened.driver.set_script_timeout(LIMIT_S)
         opened.driver.command_executor.client_config.timeout = int(LIMIT_S)
         yield opened
+
+
+VIEWPORT = (
+    "window.services.cornerstoneViewportService.getCornerstoneViewport("
+    "window.services.viewportGridService.getState().activeViewportId)"
+)
+DRAWN = """
+const [segmentation] = window.services.segmentationService.getSegmentations();
+const shown = window.services.segmentationService.getSegmentationRepresentations(
+    window.services.viewportGridService.getState().activeViewportId);
+if (!shown.length || !shown[0].visible) return null;
+const counts = {};
+for (const id of segmentation.representationData.Labelmap.imageIds)
+    for (const value of window.cornerstone.cache.getImage(id).voxelManager.getScalarData())
+        if (value) counts[value] = (counts[value] || 0) + 1;
+return JSON.stringify(counts);
+"""
+"""JSON of the voxels of each segment that the open viewport shows."""
 
 
 def wait_for(window: Browser, code: str) -> Any:
@@ -148,9 +167,16 @@ def open_series(window: Browser, description: str) -> None:
 
 def connect(window: Browser, address: str) -> None:
     """Connects the panel to the server; the page's own default is port 8000."""
-    field = window.driver.find_element("id", "monailabelServerURL")
-    field.clear()
-    field.send_keys(address)
+    stale = pytest.importorskip("selenium.common.exceptions").StaleElementReferenceException
+    end = time.monotonic() + 60
+    while True:
+        try:
+            field = window.driver.find_element("id", "monailabelServerURL")
+            field.clear()
+            field.send_keys(address)
+            break
+        except stale:  # the panel was drawn again meanwhile, as it is while a series loads
+            assert time.monotonic() < end
     button = "document.querySelector('.monaiLabelPanel .settingsTable button')"
     window.run(f"document.activeElement.blur(); {button}.click()")
     ready = "return document.querySelector('button[title=\"Run Segmentation\"]') !== null"
@@ -179,14 +205,32 @@ def test_ohif_draws_what_lidia_finds(server: Server, window: Browser, study_uid:
     take_picture(window, "ohif_lidia")
 
 
-def test_ohif_lists_our_segmentation_and_report(
+def test_ohif_draws_our_segmentation_and_lists_the_reports(
     server: Server, archive: Orthanc, window: Browser, study_uid: str, results: Path
 ) -> None:
-    archive.store(results / "P1_seg.dcm", results / "P1_sr.dcm")
+    archive.store(*(results / f"P1_{kind}.dcm" for kind in ("seg", "sr", "pdf")))
     kinds = archive.get(f"/dicom-web/studies/{study_uid}/series")
-    assert {"SEG", "SR"} <= {entry["00080060"]["Value"][0] for entry in kinds}
+    assert {"SEG", "SR", "DOC"} <= {entry["00080060"]["Value"][0] for entry in kinds}
     window.driver.get(f"{server.url}/ohif/viewer?StudyInstanceUIDs={study_uid}")
-    thumbnails = "[...document.querySelectorAll('[data-cy^=study-browser-thumbnail]')]"
-    listed = f"{thumbnails}.map((box) => box.innerText).join(' ')"
-    wait_for(window, f"return {listed}.includes('LIDIA SEG') && {listed}.includes('LIDIA SR')")
-    take_picture(window, "ohif_seg")
+    names = ("LIDIA SEG", "LIDIA SR", "LIDIA PDF")
+    listed = (
+        "[...document.querySelectorAll('[data-cy^=study-browser-thumbnail]')].map((box) => box.innerText)"
+    )
+    wait_for(window, f"return {json.dumps(names)}.every((name) => {listed}.join(' ').includes(name))")
+    open_series(window, "LIDIA SEG")
+    # OHIF asks whether the segmentation is to be loaded for editing
+    wait_for(window, "document.querySelector('[data-cy=yes-hydrate-btn]').click(); return true")
+    instances = np.asarray(nib.load(results / "P1_instances.nii.gz").dataobj)
+    liver = np.asarray(nib.load(results / "P1_liver.nii.gz").dataobj)
+    segments = {"1": np.count_nonzero((liver > 0) & (instances == 0))}
+    segments |= {
+        str(number + 1): np.count_nonzero(instances == number) for number in range(1, instances.max() + 1)
+    }
+    assert len(segments) > 1
+    assert json.loads(wait_for(window, DRAWN)) == segments
+    wait_for(window, "document.querySelector('[data-cy=panelSegmentation-btn]').click(); return true")
+    wait_for(window, "document.querySelector('[data-cy=confirm-and-hide-button]').click(); return true")
+    largest = int((instances > 0).sum(axis=(0, 1)).argmax())
+    # OHIF shows the slices from the head to the feet, the volume has them from the feet to the head
+    window.run(f"{VIEWPORT}.setImageIdIndex({instances.shape[2] - 1 - largest})")
+    take_picture(window, "ohif_study")

@@ -26,7 +26,9 @@ from scripts.lidia.postprocess.diagnosis import diagnose
 ROOT = Path(__file__).parents[2]
 CONTINUOUS = ("semantic_head.classify.1", "mask_features")
 """The last layers before a discrete choice: what follows picks peaks and cuts masks at 0."""
-ROI = (96, 80, 64)
+GRID = (4.0, 4.0, 5.0)
+ROI = (48, 48, 32)
+"""Windows of this size on this grid: several cover a liver."""
 
 
 def patient_scores(probabilities: np.ndarray) -> np.ndarray:
@@ -150,7 +152,7 @@ def test_each_runtime_gives_the_classes_of_torch(
     graph = tmp_path / f"{digest_network(network)}.onnx"
     graph.symlink_to(exported.path)
     item = load_datalist(cohort, "training", complete_only=True)[0]
-    image = preprocessing()(item)["image"].as_tensor()[None]
+    image = preprocessing(spacing=GRID)(item)["image"].as_tensor()[None]
     without_nc = image.clone()
     without_nc[:, 0] = torch.nan
     for visible in (image, without_nc):

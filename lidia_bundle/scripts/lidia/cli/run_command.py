@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.lidia.cli.bundle_info import print_info, read_version
+from scripts.lidia.cli.check_options import check_options
 from scripts.lidia.cli.command_error import CommandError
 from scripts.lidia.cli.command_table import COMMANDS, Command
 from scripts.lidia.cli.config_files import list_config_files
@@ -57,6 +58,7 @@ def _run_job(command: Command, words: Sequence[str]) -> None:
     if arguments.wants_help:
         sys.stdout.write(format_command_help(command))
         return
+    check_options(arguments, read_config(command))
     files = list_config_files(CONFIGS / command.config, arguments)
     options = _read_input(command, arguments)
     options += [(key, value) for key, value in arguments.options if key not in OWN_OPTIONS]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path, PurePath
 from typing import Any
@@ -16,6 +17,9 @@ MASKS = ("label", "liver", "instances", "ignored")
 
 RESERVED_IDS = ("errors", "index", "summary", "metrics", "check", "report", "prepare", "dataset")
 """Names of files that jobs write beside those of the patients; an id may not be one of them."""
+
+DEVICE_NAMES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE | re.DOTALL)
+"""Names that Windows keeps for devices; no file there can have them, with any extension."""
 
 MAX_ID_BYTES = 200
 """Longest id in bytes: file systems allow 255, and result files append to the id."""
@@ -103,6 +107,8 @@ def _make_id(raw_id: Any, first: str, case: str) -> str:
         problem = f"the id {identity!r} cannot be part of a file name"
     elif identity.lower() in RESERVED_IDS:
         problem, remedy = f"the id {identity!r} is the name of a file that jobs write", "choose another id"
+    elif DEVICE_NAMES.fullmatch(identity):
+        problem, remedy = f"the id {identity!r} is the name of a device on Windows", "choose another id"
     elif len(identity.encode(errors="replace")) > MAX_ID_BYTES:
         problem, remedy = f"the id has more than {MAX_ID_BYTES} bytes", "choose a shorter id"
     if problem:
