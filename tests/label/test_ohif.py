@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -166,26 +167,25 @@ def open_series(window: Browser, description: str) -> None:
 
 
 def connect(window: Browser, address: str) -> None:
-    """Connects the panel to the server; the page's own default is port 8000."""
-    stale = pytest.importorskip("selenium.common.exceptions").StaleElementReferenceException
-    end = time.monotonic() + 60
-    while True:
-        try:
+    """Connects the panel to the server; the page's own default is port 8000.
+
+    The page may draw the panel again while a series loads, and it may use the old address at first.
+    """
+    problems = pytest.importorskip("selenium.common.exceptions").WebDriverException
+    end = time.monotonic() + LIMIT_S
+    while time.monotonic() < end:
+        with suppress(problems):
             field = window.driver.find_element("id", "monailabelServerURL")
             field.clear()
             field.send_keys(address)
-            break
-        except stale:  # the panel was drawn again meanwhile, as it is while a series loads
-            assert time.monotonic() < end
-    button = "document.querySelector('.monaiLabelPanel .settingsTable button')"
-    window.run(f"document.activeElement.blur(); {button}.click()")
-    ready = "return document.querySelector('button[title=\"Run Segmentation\"]') !== null"
-    end = time.monotonic() + 60
-    while not window.run(ready) and time.monotonic() < end:
+            window.run("document.activeElement.blur()")
+            for _ in range(2):
+                window.run("document.querySelector('.monaiLabelPanel .settingsTable button').click()")
+                time.sleep(5)
+                if window.run("return document.querySelector('button[title=\"Run Segmentation\"]') !== null"):
+                    return
         time.sleep(1)
-    if not window.run(ready):  # the page may have used the old address
-        window.run(f"{button}.click()")
-    wait_for(window, ready)
+    raise AssertionError(f"the panel was not connected: {window.messages()[-10:]}")
 
 
 def test_ohif_draws_what_lidia_finds(server: Server, window: Browser, study_uid: str, results: Path) -> None:
@@ -197,7 +197,8 @@ def test_ohif_draws_what_lidia_finds(server: Server, window: Browser, study_uid:
     labelmap = "window.services.segmentationService.getLabelmapVolume('1')"
     wait_for(window, f"return Boolean({labelmap})")
     wait_for(window, "return [...document.querySelectorAll('.selectBox option')].length > 0")
-    window.run("document.querySelector('button[title=\"Run Segmentation\"]').click()")
+    run = "document.querySelector('button[title=\"Run Segmentation\"]')"
+    wait_for(window, f"{run}.click(); return true")
     numbers = f"Array.from({labelmap}.voxelManager.getCompleteScalarDataArray())"
     drawn = wait_for(window, f"return {numbers}.filter((value) => value).length")
     liver = np.asarray(nib.load(results / "P1_liver.nii.gz").dataobj)
