@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -169,22 +168,18 @@ def open_series(window: Browser, description: str) -> None:
 def connect(window: Browser, address: str) -> None:
     """Connects the panel to the server; the page's own default is port 8000.
 
-    The page may draw the panel again while a series loads, and it may use the old address at first.
+    The page ends with an error if the field loses the focus without an address, as after `clear()` of
+    WebDriver. At the first click it may use the old address.
     """
-    problems = pytest.importorskip("selenium.common.exceptions").WebDriverException
+    button = "document.querySelector('.monaiLabelPanel .settingsTable button')"
+    field = "document.getElementById('monailabelServerURL')"
+    ready = "document.querySelector('button[title=\"Run Segmentation\"]') !== null"
     end = time.monotonic() + LIMIT_S
     while time.monotonic() < end:
-        with suppress(problems):
-            field = window.driver.find_element("id", "monailabelServerURL")
-            field.clear()
-            field.send_keys(address)
-            window.run("document.activeElement.blur()")
-            for _ in range(2):
-                window.run("document.querySelector('.monaiLabelPanel .settingsTable button').click()")
-                time.sleep(5)
-                if window.run("return document.querySelector('button[title=\"Run Segmentation\"]') !== null"):
-                    return
-        time.sleep(1)
+        wait_for(window, f"{field}.value = {address!r}; {button}.click(); return true")
+        time.sleep(5)
+        if window.run(f"return {ready}"):
+            return
     raise AssertionError(f"the panel was not connected: {window.messages()[-10:]}")
 
 
