@@ -138,6 +138,7 @@ QUICK = {"pages": False, "postprocessing#liver_share": 1.0}
 """Few of the hundreds of lesions of an untrained network remain; LI-RADS features of all would take long."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("overlays", SYSTEMS.values(), ids=SYSTEMS)
 def test_every_system_trains_is_evaluated_and_infers(overlays: list[str], toys: Path, tmp_path: Path) -> None:
     options = {**TRAINING, "max_epochs": 2, **places(toys, tmp_path)}

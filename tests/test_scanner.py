@@ -44,6 +44,7 @@ def answered(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, 
     return folder / "out", json.loads((folder / f"out/{NAME}.json").read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_phases_are_named_by_their_images(answered: tuple[Path, dict[str, Any]]) -> None:
     _, result = answered
     assert result["phases_used"] == list(PHASES) and result["grid_phase"] == "venous"
