@@ -96,7 +96,9 @@ def run_cohort(
     workflow.initialize()
     try:
         workflow.run()
-    except CohortError:
+    except Exception as problem:  # MONAI raises another error from that of an expression
+        if not is_caused_by_refusal(problem):
+            raise
         logger.info("Refused scans of %s count as stopped", dataset_dir)
     workflow.finalize()
     reasons = {}
@@ -108,6 +110,16 @@ def run_cohort(
         if path.is_file():
             reasons[item["id"]] = json.loads(path.read_text(encoding="utf-8"))["trust"]["reasons"]
     return reasons
+
+
+def is_caused_by_refusal(problem: BaseException) -> bool:
+    """Check whether an error, or one that caused it, says that scans of a cohort were refused."""
+    cause: BaseException | None = problem
+    while cause is not None:
+        if isinstance(cause, CohortError):
+            return True
+        cause = cause.__cause__
+    return False
 
 
 def summarise_share(reasons: Mapping[str, list[str]]) -> dict[str, Any]:

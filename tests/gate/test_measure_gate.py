@@ -9,8 +9,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from experiments.gate.measure_gate import summarise_share, write_perturbed_scans
+from experiments.gate.measure_gate import is_caused_by_refusal, summarise_share, write_perturbed_scans
 from experiments.gate.perturb_scan import PERTURBATIONS
+from scripts.lidia.inference.case_evaluator import CohortError
 
 
 @pytest.fixture
@@ -50,6 +51,17 @@ def test_scans_and_datalist_are_written(scan: tuple[np.ndarray, np.ndarray], tmp
     assert written.shape == (16, 16, 10) and nib.aff2axcodes(written.affine) == ("R", "A", "S")
     listed = json.loads((tmp_path / "out/dataset.json").read_text())["test"]
     assert len(listed) == len(PERTURBATIONS) and listed[0]["phases"] == {"venous": "a__original.nii.gz"}
+
+
+def test_a_refusal_is_recognised_below_the_error_of_an_expression() -> None:
+    try:
+        try:
+            raise CohortError("2 failed")
+        except CohortError as cause:
+            raise RuntimeError("expression failed") from cause
+    except RuntimeError as problem:
+        assert is_caused_by_refusal(problem)
+    assert not is_caused_by_refusal(RuntimeError("disk full"))
 
 
 def test_shares() -> None:

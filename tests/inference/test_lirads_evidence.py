@@ -104,6 +104,16 @@ def test_thresholds_come_from_the_config_and_equal_the_defaults(data: dict[str, 
         MeasureLirads(washout=3)
 
 
+def test_an_enhancing_lesion_that_is_called_a_cyst_is_named_in_a_warning(data: dict[str, Any]) -> None:
+    assert MeasureLirads().measure(data)["warnings"] == []
+    records = [{**data["result"]["lesions"][0], "type": "cyst"}, data["result"]["lesions"][1]]
+    result = MeasureLirads().measure({**data, "result": {**data["result"], "lesions": records}})
+    first, second = (record["lirads"] for record in result["lesions"])
+    jsonschema.validate(first, SCHEMA)
+    assert "HU in the arterial phase" in first["contradictions"][0] and second["contradictions"] == []
+    assert "lesion 1 (cyst)" in result["warnings"][0] and "lesion 2" not in result["warnings"][0]
+
+
 def test_a_patient_without_a_lesion_has_no_evidence(data: dict[str, Any]) -> None:
     empty = data["diagnosis"]._replace(instances=np.zeros(SHAPE, np.uint16))
     result = MeasureLirads().measure({

@@ -55,6 +55,7 @@ STATES: dict[str, Code] = {
     "absent": codes.DCM.Absent,
     "not_assessed": codes.SCT.Undetermined,
 }
+CONTRADICTED = Code("type_contradict", OWN_SCHEME, "The enhancement contradicts the lesion type")
 LIRADS_CATEGORY = Code("lirads_category", OWN_SCHEME, "Suggested LI-RADS category")
 CATEGORIES: dict[str, Code] = {
     name: Code(name, OWN_SCHEME, f"LI-RADS category {name}")

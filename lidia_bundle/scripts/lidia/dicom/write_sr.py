@@ -136,13 +136,16 @@ def _make_region_group(
 
 
 def _make_lirads_evaluations(evidence: Mapping[str, Any]) -> list[sr.QualitativeEvaluation]:
-    """Makes an evaluation of each LI-RADS feature, and of the suggested category if there is one."""
+    """Makes evaluations of the LI-RADS features, of contradictions, and of a suggested category."""
     features = evidence.get("features") or {}
     evaluations = [
         sr.QualitativeEvaluation(code, codes.STATES[features[name]["state"]])
         for name, code in codes.LIRADS_FEATURES.items()
         if name in features
     ]
+    if "contradictions" in evidence:
+        answer = codes.YES if evidence["contradictions"] else codes.NO
+        evaluations.append(sr.QualitativeEvaluation(codes.CONTRADICTED, answer))
     category = (evidence.get("suggestion") or {}).get("category")
     if category is not None:
         evaluations.append(sr.QualitativeEvaluation(codes.LIRADS_CATEGORY, codes.CATEGORIES[category]))

@@ -12,6 +12,7 @@ from scripts.lidia.followup.comparison import Comparison
 from scripts.lidia.followup.date_pictures import PIXELS, picture_track
 from scripts.lidia.followup.diameter_chart import draw_diameters
 from scripts.lidia.report.html_page import build_section, write_page
+from scripts.lidia.report.lirads_tables import describe_conflict
 from scripts.lidia.report.render_template import render_template
 from scripts.lidia.report.tables import render_name, render_table
 
@@ -170,6 +171,9 @@ def make_note(lesion: Mapping[str, Any], last: Mapping[str, Any]) -> str:
     notes = []
     if lesion["types_differ"]:
         notes.append("The dates give different types: one of them is wrong, or the mask changed.")
+    conflict = describe_conflict(lesion.get("lirads") or {})
+    if conflict:
+        notes.append(f"At the latest date the enhancement contradicts the type: {conflict}.")
     if lesion["merged_into"] is not None:
         notes.append(f"It merged with lesion {lesion['merged_into']}.")
     if lesion["split_from"] is not None:
@@ -206,8 +210,8 @@ def render_notes(record: Mapping[str, Any]) -> list[Markup]:
         "its place. The numbers at the contours are those of the lesions on this page.",
         f"Repeatability: a change of at most {repeatability['longest_mm']:g} mm in the longest diameter and "
         f"{repeatability['volume_percent']:g} % in volume is marked, because it may be measurement error "
-        "(provisional limits, above the 95 % limits of agreement that two scans of unchanged phantoms give "
-        "with the true masks; the masks of the network vary more).",
+        "(by default the 95 % limits of agreement of two scans of unchanged phantoms with the masks of the "
+        "network, synthetic).",
         f"Grown: longest diameter + {change['grown_percent']:g} % and + {change['grown_mm']:g} mm; shrunk: "
         f"- {change['shrunk_percent']:g} % (the limits of RECIST 1.1 for sums).",
         f"RECIST 1.1 (Eisenhauer et al. 2009), liver only: at most {recist['max_targets']} targets of at "

@@ -20,6 +20,7 @@ from scripts.lidia.morphometry.lesion_zones import expand_box
 from scripts.lidia.morphometry.lirads_category import suggest_category
 from scripts.lidia.morphometry.lirads_features import measure_lirads
 from scripts.lidia.morphometry.lirads_thresholds import SOURCE, LiradsThresholds
+from scripts.lidia.morphometry.type_contradictions import describe_contradictions, find_contradictions
 from scripts.lidia.postprocess.diagnosis import Diagnosis
 
 FINEST_MM = (0.8, 1.6)
@@ -59,7 +60,8 @@ class MeasureLirads:
             data: result of `postprocessing`, with the patient's `item` of the datalist.
 
         Returns:
-            `result` with `lirads`, also in each lesion.
+            `result` with `lirads`, also in each lesion, and a warning of lesions whose
+            enhancement contradicts their type.
         """
         result: dict[str, Any] = dict(data["result"])
         sources = {
@@ -74,11 +76,14 @@ class MeasureLirads:
         lesions = []
         for record in result["lesions"]:
             entry = evidence[record["instance"]]
+            entry["contradictions"] = find_contradictions(entry, record["type"], self.limits)
             if self.at_risk:
                 entry = {**entry, "suggestion": suggest_category(entry, record["type"])}
             lesions.append({**record, "lirads": entry})
-        about = {"definitions": SOURCE, "at_risk": self.at_risk, "note": NOTE}
-        return {**result, "lesions": lesions, "lirads": {**about, "limits": self.limits._asdict()}}
+        about: dict[str, Any] = {"definitions": SOURCE, "at_risk": self.at_risk, "note": NOTE}
+        warnings = [*result.get("warnings", ()), *describe_contradictions(lesions)]
+        about["limits"] = self.limits._asdict()
+        return {**result, "lesions": lesions, "lirads": about, "warnings": warnings}
 
 
 def measure_patient(

@@ -35,6 +35,8 @@ class LiradsThresholds(NamedTuple):
         noise_factor: a value is uncertain within this number of standard errors.
         rim_radius_mm: least depth of a lesion in which rim and centre can be told apart.
         capsule_radius_mm: the same for capsule and lesion.
+        cyst_hu: largest HU of the core, in any phase, that does not contradict the type cyst.
+        calcification_hu: least mean HU, in any phase, that does not contradict the type calcification.
     """
 
     hyperenhancement_hu: float = 10.0
@@ -54,3 +56,5 @@ class LiradsThresholds(NamedTuple):
     noise_factor: float = 1.64
     rim_radius_mm: float = 4.0
     capsule_radius_mm: float = 6.0
+    cyst_hu: float = 40.0
+    calcification_hu: float = 100.0

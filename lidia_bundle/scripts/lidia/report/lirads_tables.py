@@ -64,7 +64,17 @@ def render_lirads(row: Mapping[str, Any]) -> Markup:
         zones=_render_zones(get_mapping(evidence, "attenuation")),
         suggestion=describe_suggestion(suggestion) if suggestion else "",
         presumed=PRESUMED,
+        contradictions=describe_conflict(evidence),
     )
+
+
+def describe_conflict(evidence: Mapping[str, Any]) -> str:
+    """Describe what contradicts the type of a lesion in one line; empty if nothing does.
+
+    Args:
+        evidence: `lirads` of a lesion.
+    """
+    return ", ".join(map(str, evidence.get("contradictions") or ()))
 
 
 def describe_suggestion(suggestion: Mapping[str, Any]) -> str:

@@ -10,7 +10,13 @@ from reportlab.platypus import Flowable
 from scripts.lidia.report.contour_overlays import compute_view_box, trace_lesions
 from scripts.lidia.report.lesion_cards import LesionLocations
 from scripts.lidia.report.lesion_certainty import describe_operating_point
-from scripts.lidia.report.lirads_tables import LABELS, describe_state, describe_suggestion, format_measurement
+from scripts.lidia.report.lirads_tables import (
+    LABELS,
+    describe_conflict,
+    describe_state,
+    describe_suggestion,
+    format_measurement,
+)
 from scripts.lidia.report.patient_pages import READING_NOTES
 from scripts.lidia.report.pdf_document import (
     Picture,
@@ -144,6 +150,9 @@ def _describe_lesion(
         if name in features
     ]
     head = ("LI-RADS feature", "finding", "measured", "limit", "")
+    conflict = describe_conflict(evidence)
+    if conflict:
+        blocks.append(make_text(f"The enhancement contradicts the type: {conflict}.", warn=True))
     suggestion = get_mapping(evidence, "suggestion")
     remark = [make_text(f"Suggested category: {describe_suggestion(suggestion)}")] if suggestion else []
     return [keep_together(blocks), make_table(head, lines), *remark]
