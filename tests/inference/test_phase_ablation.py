@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from evaluation.small_cohort import patient
 from monai.bundle import create_workflow
 from training.toys import write_toys
 
 from scripts.lidia.data.preprocessing import preprocessing
 from scripts.lidia.datalist.read_datalist import load_datalist
-from scripts.lidia.evaluation.phase_subset_scores import SubsetScores
+from scripts.lidia.evaluation.phase_subset_scores import SubsetScores, compute_subset_areas
 from scripts.lidia.inference.liver_window_inferer import WindowInferer
 from scripts.lidia.inference.phase_ablation import HidePhases, list_phase_subsets
 from scripts.lidia.metrics.dice import compute_dice_from_counts
@@ -91,14 +93,41 @@ def test_the_calibration_measures_every_subset(toys: Path, tmp_path: Path) -> No
 def test_areas_of_subsets_by_hand() -> None:
     from evaluation.test_fit_calibration import rows
 
-    measured = SubsetScores(HidePhases(network=None, inferer=None, postprocessing=None))  # type: ignore[arg-type]
-    table = rows(4)
-    table.columns["mm3_HCC"][:] = [900, 0, 900, 0]
-    table.columns["mm3_cyst"][:] = 0
-    for at, (good, bad) in enumerate([(0.9, 0.1), (0.2, 0.3), (0.8, 0.3), (0.1, 0.7)]):
-        scores = dict.fromkeys(LESION_TYPES, 0.0)
-        measured.scores[table.ids[at]] = {"nc": scores | {"HCC": bad}, "venous": scores | {"HCC": good}}
-    assert measured.compute_areas(table, 113.0) == {"patients": 4, "auc8": {"nc": 0.125, "venous": 1.0}}
+    complete, subsets = rows(5), {"nc": rows(4), "venous": rows(4)}
+    for table in (complete, *subsets.values()):
+        table.columns["mm3_HCC"][:] = [900, 0, 900, 0, 0][: len(table.ids)]
+        table.columns["mm3_cyst"][:] = 0
+    complete.columns["livermax_HCC"][:] = [0.3, 0.2, 0.6, 0.5, 1.0]  # the fifth patient lacks a phase
+    subsets["venous"].columns["livermax_HCC"][:] = [0.9, 0.2, 0.8, 0.1]
+    subsets["nc"].columns["livermax_HCC"][:] = [0.1, 0.3, 0.3, 0.7]
+    areas = compute_subset_areas(complete, subsets, 113.0)
+    expected = {"nc+arterial+venous+delayed": 0.75, "nc": 0.125, "venous": 1.0}
+    assert areas == {"patients": 4, "auc8": expected}
+
+
+class HideNothing:
+    """Stands in the place of the network: the diagnosis of all phases, whatever is hidden."""
+
+    def __call__(self, data: dict[str, Any], subset: tuple[str, ...], device: Any) -> dict[str, Any]:
+        return data
+
+
+@pytest.mark.parametrize(("rank", "counted"), [(0, 2), (1, 1)])
+def test_processes_share_the_patients_of_the_subsets(
+    monkeypatch: pytest.MonkeyPatch, rank: int, counted: int
+) -> None:
+    monkeypatch.setattr("ignite.distributed.get_world_size", lambda: 2)
+    monkeypatch.setattr("ignite.distributed.get_rank", lambda: rank)
+    scores = SubsetScores(HideNothing(), patients=3)  # type: ignore[arg-type]
+    for number in range(4):
+        case = {
+            **patient(f"p{number}", (2,), (2,)),
+            "result": {"phases_used": PHASES if number else PHASES[:3]},
+        }
+        scores(SimpleNamespace(state=SimpleNamespace(batch=[case], output=[{}], device=None)))  # type: ignore[arg-type]
+    monkeypatch.undo()
+    collected = scores.collect_rows()
+    assert len(collected) == 14 and collected["nc"].ids == [f"p{number}" for number in range(1, counted + 1)]
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from scripts.lidia.evaluation.fit_lesions import fit_lesions
 from scripts.lidia.evaluation.fit_type_scaling import fit_type_scaling
 from scripts.lidia.evaluation.fit_type_sets import fit_type_sets, iterate_lesions
 from scripts.lidia.evaluation.patient_metrics import PatientRows, PatientScores
-from scripts.lidia.evaluation.phase_subset_scores import SubsetScores
+from scripts.lidia.evaluation.phase_subset_scores import SubsetScores, compute_subset_areas
 from scripts.lidia.metrics.conformal import COVERAGES
 from scripts.lidia.metrics.lesion_points import SENSITIVE_FALSE, SPECIFIC_FALSE
 from scripts.lidia.metrics.operating_points import OperatingPoint, choose_operating_point
@@ -125,5 +125,5 @@ class FitCalibration:
                 content["lesion_types"] = {"slope": scaling.slope, "bias": bias, "lesions": len(types)}
             content["conformal"] = fit_type_sets(rows, subset_rows, present, self.coverages, scaling)
         if self.subsets is not None:
-            content["subsets"] = self.subsets.compute_areas(rows, present)
+            content["subsets"] = compute_subset_areas(rows, subset_rows, present)
         write_json(self.path, content, indent=4)

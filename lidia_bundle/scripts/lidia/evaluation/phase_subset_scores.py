@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+import ignite.distributed as idist
 import numpy as np
 from ignite.engine import Engine
 from monai.engines.utils import IterationEvents
@@ -15,59 +17,66 @@ from scripts.lidia.vocabulary import LESION_TYPES, PHASES
 
 
 class SubsetScores:
-    """Handler that scores patients with all phases on every subset of the phases.
+    """Handler that measures patients with all phases on every subset of the phases.
 
     Args:
         hidden: repeats the inference without some phases, 14 times per patient.
-        patients: maximum number of patients with all phases.
+        patients: maximum number of patients with all phases, shared out among the processes.
     """
 
     def __init__(self, hidden: HidePhases, patients: int = 100) -> None:
-        self.hidden, self.patients = hidden, patients
-        self.scores: dict[str, dict[str, dict[str, float]]] = {}
-        self.cohorts: dict[str, PatientScores] = {}
+        self.hidden, self.patients, self.count = hidden, patients, 0
+        subsets = [subset for subset in list_phase_subsets() if subset != PHASES]
+        self.cohorts = {subset: PatientScores() for subset in subsets}
 
     def attach(self, engine: Engine) -> None:
-        """Scores after each patient."""
+        """Measures after each patient."""
         engine.add_event_handler(IterationEvents.MODEL_COMPLETED, self)
 
     def __call__(self, engine: Engine) -> None:
-        """Scores the patients of the batch."""
+        """Measures the patients of the batch."""
+        share, rest = divmod(self.patients, idist.get_world_size())
+        limit = share + (idist.get_rank() < rest)
         for case, output in zip(engine.state.batch, engine.state.output, strict=True):
             data = {**case, **output}
-            if len(self.scores) == self.patients or tuple(data["result"]["phases_used"]) != PHASES:
+            if self.count == limit or tuple(data["result"]["phases_used"]) != PHASES:
                 continue
-            scores = {"+".join(PHASES): dict(data["diagnosis"].livermax)}
-            for subset in list_phase_subsets():
-                if subset != PHASES:
-                    key, diagnosed = "+".join(subset), self.hidden(data, subset, engine.state.device)
-                    scores[key] = dict(diagnosed["diagnosis"].livermax)
-                    if "label" in data:
-                        self.cohorts.setdefault(key, PatientScores())([{**diagnosed, "phases_used": subset}])
-            self.scores[data["id"]] = scores
+            for subset, cohort in self.cohorts.items():
+                diagnosed = self.hidden(data, subset, engine.state.device)
+                cohort([{**diagnosed, "phases_used": subset}])
+            self.count += 1
 
     def collect_rows(self) -> dict[str, PatientRows]:
-        """Collects the rows of the patients without some phases, by the remaining phases."""
-        return {key: cohort.rows() for key, cohort in self.cohorts.items()}
+        """Collects the patients of all processes by the remaining phases; every process must call it."""
+        return {"+".join(subset): cohort.rows() for subset, cohort in self.cohorts.items()}
 
-    def compute_areas(self, rows: PatientRows, present_mm3: float) -> dict[str, Any]:
-        """Computes AUC-8 of each subset on the same patients: `{patients, auc8: {"nc+venous": value}}`.
 
-        Args:
-            rows: all patients of the evaluation.
-            present_mm3: a patient has a type if the volume of its lesions exceeds this value.
-        """
-        index = [rows.ids.index(case) for case in self.scores]
-        truth = {name: rows.columns[f"mm3_{name}"][index] > present_mm3 for name in LESION_TYPES}
-        subsets = list(next(iter(self.scores.values()), {}))
-        auc8 = {}
-        for subset in subsets:
-            scores = [patient_scores[subset] for patient_scores in self.scores.values()]
-            areas = {
-                name: compute_auc([patient_scores[name] for patient_scores in scores], is_present)
-                for name, is_present in truth.items()
-            }
-            mean = compute_mean_auc(areas)[0]
-            if np.isfinite(mean):
-                auc8[subset] = round(float(mean), 4)
-        return {"patients": len(index), "auc8": auc8}
+def compute_subset_areas(
+    rows: PatientRows, subsets: Mapping[str, PatientRows], present_mm3: float
+) -> dict[str, Any]:
+    """Compute AUC-8 of each subset of the phases on the same patients.
+
+    Args:
+        rows: all patients of the evaluation, with the phases that they have.
+        subsets: some of these patients, who have all phases, by the remaining phases.
+        present_mm3: a patient has a type if the volume of its lesions exceeds this value.
+
+    Returns:
+        JSON-ready `patients` (their number) and `auc8` (by phases, `nc+venous`; only defined values).
+    """
+    ids = next((cohort.ids for cohort in subsets.values()), [])
+    index = [rows.ids.index(case) for case in ids]
+    complete = {name: column[index] for name, column in rows.columns.items()}
+    auc8 = {}
+    for phases, columns in [
+        ("+".join(PHASES), complete),
+        *((phases, cohort.columns) for phases, cohort in subsets.items()),
+    ]:
+        areas = {
+            name: compute_auc(columns[f"livermax_{name}"], columns[f"mm3_{name}"] > present_mm3)
+            for name in LESION_TYPES
+        }
+        mean = compute_mean_auc(areas)[0]
+        if np.isfinite(mean):
+            auc8[phases] = round(float(mean), 4)
+    return {"patients": len(ids), "auc8": auc8}
