@@ -116,6 +116,25 @@ def test_merging_and_splitting(tmp_path: Path) -> None:
     assert date["sum_mm"] == pytest.approx(sizes[1] + sizes[3] + sizes[4], abs=0.02)
 
 
+def test_a_lesion_that_merges_with_a_target_counts_at_all_dates(tmp_path: Path) -> None:
+    near, middle = (A[0] + 22, *A[1:]), (A[0] + 10, *A[1:])
+    first = [(A, 9, "HCC"), (near, 7, "HCC"), (B, 15, "HCC")]
+    write_date(tmp_path, "t1", first, date="2025-01-10")
+    write_date(tmp_path, "t2", [(middle, 20, "HCC"), (B, 15, "HCC")], date="2025-05-10")
+    record = run(tmp_path)
+    assert record["recist"]["targets"] == [1, 3] and record["recist"]["non_targets"] == [2]
+    before, after = (
+        {lesion["lesion"]: lesion["measurements"][number].get("longest_mm") for lesion in record["lesions"]}
+        for number in (0, 1)
+    )
+    baseline, date = record["recist"]["dates"]
+    assert baseline["sum_mm"] == pytest.approx(before[1] + before[2] + before[3], abs=0.02)
+    assert date["sum_mm"] == pytest.approx(after[1] + after[3], abs=0.02)
+    assert date["from_baseline_percent"] == pytest.approx(
+        100 * (date["sum_mm"] / baseline["sum_mm"] - 1), abs=0.1
+    )
+
+
 def test_a_place_outside_the_other_scan_is_neither_gone_nor_new(tmp_path: Path) -> None:
     high = (100, 80, 150)
     write_date(tmp_path, "t1", [(high, 8, "HCC"), (B, 10, "HCC")], date="2025-01-10")

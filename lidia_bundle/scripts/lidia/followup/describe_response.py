@@ -26,8 +26,9 @@ def describe_response(comparison: Comparison) -> dict[str, Any]:
     }
     targets = choose_targets(baseline, limits)
     disease = [lesion for lesion, (kind, _) in baseline.items() if kind in limits.target_types]
+    merged = _group_merged(comparison, targets)
     observations = [
-        {lesion: _observe(comparison, lesion, number, targets) for lesion in disease}
+        {lesion: _observe_together(comparison, merged.get(lesion, [lesion]), number) for lesion in disease}
         for number in range(len(studies))
     ]
     new_lesions: list[list[int]] = [[] for _ in studies]
@@ -45,15 +46,44 @@ def describe_response(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _observe(comparison: Comparison, lesion: int, number: int, targets: Sequence[int]) -> Observation:
-    """Observes a lesion of the baseline at a date (RECIST 1.1, section 4.3.2, merging and fragments)."""
+def _group_merged(comparison: Comparison, targets: Sequence[int]) -> dict[int, list[int]]:
+    """Finds the lesions that merge with each target at any date, so that all dates sum the same lesions.
+
+    Of several targets that merge with each other, one has the other lesions of the whole.
+    """
+    tracks = {track.lesion: track for track in comparison.tracks}
+    wholes: dict[int, list[int]] = {}
+    for lesion in tracks:
+        whole = lesion
+        while (place := tracks[whole].merged_into) is not None:
+            whole = place[0]
+        wholes.setdefault(whole, []).append(lesion)
+    groups = {target: [target] for target in targets}
+    for whole, lesions in wholes.items():
+        present = [lesion for lesion in lesions if lesion in targets]
+        if present:
+            owner = whole if whole in targets else present[0]
+            groups[owner] += [lesion for lesion in lesions if lesion not in targets]
+    return groups
+
+
+def _observe_together(comparison: Comparison, lesions: Sequence[int], number: int) -> Observation:
+    """Adds the diameters of lesions at a date."""
+    observed = [_observe(comparison, lesion, number) for lesion in lesions]
+    states = {entry.state for entry in observed}
+    if NOT_COVERED in states:
+        return Observation(NOT_COVERED)
+    if PRESENT not in states:
+        return observed[0]
+    return Observation(PRESENT, sum(entry.longest_mm for entry in observed))
+
+
+def _observe(comparison: Comparison, lesion: int, number: int) -> Observation:
+    """Observes a lesion at a date (RECIST 1.1, section 4.3.2, merging and fragments)."""
     tracks = {track.lesion: track for track in comparison.tracks}
     track, state = tracks[lesion], comparison.state(tracks[lesion], number)
-    if state == MERGED and track.merged_into is not None:
-        other = track.merged_into[0]
-        if other in targets:
-            return Observation(PRESENT, 0.0)
-        return _observe(comparison, other, number, [*targets, lesion])
+    if state == MERGED:  # the whole is counted in the other lesion
+        return Observation(PRESENT, 0.0)
     parts = [track] + [t for t in comparison.tracks if t.split_from and t.split_from[0] == lesion]
     sizes = [
         comparison.studies[number].sizes[part.instances[number]].longest_mm
