@@ -64,13 +64,19 @@ def work(tmp_path: Path) -> Path:
 def stranger(work: Path) -> Callable[..., Any]:
     """Runs code in a process of its own, there; returns what its last line says, as JSON.
 
-    The code finds its arguments in `sys.argv`, and in `TINY` a network of no size.
+    The code finds its arguments in `sys.argv`, and in `TINY` a network of no size. A package that reads the
+    environment when it is imported needs `preloaded=False`.
     """
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
-    def run(code: str, *arguments: object) -> Any:
+    def run(code: str, *arguments: object, preloaded: bool = True) -> Any:
         command = [sys.executable, "-c", f"{PREFACE}TINY = {TINY}\n{code}", *map(str, arguments)]
-        finished = run_preloaded(command, cwd=work, env=environment)
+        if preloaded:
+            finished = run_preloaded(command, cwd=work, env=environment)
+        else:
+            finished = subprocess.run(
+                command, cwd=work, env=environment, capture_output=True, text=True, check=False
+            )
         assert finished.returncode == 0, finished.stderr[-3000:]
         return json.loads(finished.stdout.strip().splitlines()[-1])
 

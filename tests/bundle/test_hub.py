@@ -69,7 +69,7 @@ def test_monai_downloads_loads_and_runs_it(
 ) -> None:
     item = write_patient(tmp_path / "scans", 0)
     phases = {phase: str(tmp_path / "scans" / name) for phase, name in item["phases"].items()}
-    result = stranger(INFERENCE, json.dumps(phases))
+    result = stranger(INFERENCE, json.dumps(phases), preloaded=False)
     assert result["shape"] == [1, 10, 32, 32, 16]
     assert result["result"]["id"] == "P1"
     assert result["result"]["versions"]["weights_sha256"] != "none"
