@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from evaluation.stored_calibration import fit_stored_calibration
 from monai.data import MetaTensor
 
 from scripts.lidia.evaluation.fit_calibration import NAMES, FitCalibration, fit_calibration
@@ -47,10 +48,8 @@ class Measured(PatientScores):
 
 
 def fitted(folder: Path) -> tuple[Path, Path]:
-    weights, path = folder / "model.pt", folder / "calibration.json"
-    weights.write_bytes(b"weights")
-    FitCalibration(scores=Measured(), path=str(path), weights=str(weights))(None)
-    return weights, path
+    stored = fit_stored_calibration(Measured(), folder)
+    return Path(str(stored.weights)), Path(stored.path)
 
 
 def test_lines_follow_the_patients() -> None:

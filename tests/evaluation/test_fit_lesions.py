@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from evaluation.stored_calibration import fit_stored_calibration, make_pair
 from monai.data import MetaTensor
 
-from scripts.lidia.evaluation.detection_table import DETECTION_COLUMNS, DetectionTable
-from scripts.lidia.evaluation.fit_calibration import FitCalibration
+from scripts.lidia.evaluation.detection_table import DetectionTable
 from scripts.lidia.evaluation.fit_type_sets import fit_type_sets, measure_type_sets
 from scripts.lidia.evaluation.patient_metrics import PatientRows, PatientScores
 from scripts.lidia.inference.calibration import CalibrationFile, get_lesion_calibration, get_lesion_points
@@ -19,16 +19,6 @@ from scripts.lidia.postprocess.lesion_existence import compute_existence
 from scripts.lidia.vocabulary import CLASSES, LESION_TYPES, LIVER
 
 UNCALIBRATED = {"sensitive": 0.4, "balanced": 0.7, "specific": 0.9}
-
-
-def make_pair(candidate: int, truth: int, peak: float, kind: int = 2, true_kind: int = 2) -> np.ndarray:
-    """A pair of 1 ml lesions; all of the candidate's probability is on its type."""
-    row = dict.fromkeys(DETECTION_COLUMNS, 0.0)
-    row |= {"candidate": candidate, "truth": truth, "dice": 0.8 * bool(candidate and truth)}
-    row |= {"existence": peak, "peak": peak, "mean": peak * 0.8, "volume_mm3": 1000.0, "type": kind}
-    row |= {"true_volume_mm3": 1000.0 if truth else np.nan, "true_type": true_kind if truth else 0}
-    row[f"p_{LESION_TYPES[kind - 2]}"] = peak * 0.8
-    return np.array([row[name] for name in DETECTION_COLUMNS])
 
 
 def make_rows(patients: int = 60) -> PatientRows:
@@ -55,10 +45,7 @@ class Measured(PatientScores):
 
 @pytest.fixture
 def stored(tmp_path: Path) -> CalibrationFile:
-    weights, path = tmp_path / "model.pt", tmp_path / "calibration.json"
-    weights.write_bytes(b"weights")
-    FitCalibration(scores=Measured(), path=str(path), weights=str(weights))(None)
-    return CalibrationFile(str(path), str(weights))
+    return fit_stored_calibration(Measured(), tmp_path)
 
 
 def test_a_calibrated_probability_matches_the_share_that_exists(stored: CalibrationFile) -> None:

@@ -108,9 +108,9 @@ VIEWPORT = (
 )
 DRAWN = """
 const [segmentation] = window.services.segmentationService.getSegmentations();
-const shown = window.services.segmentationService.getSegmentationRepresentations(
+const representations = window.services.segmentationService.getSegmentationRepresentations(
     window.services.viewportGridService.getState().activeViewportId);
-if (!shown.length || !shown[0].visible) return null;
+if (!representations.length || !representations[0].visible) return null;
 const counts = {};
 for (const id of segmentation.representationData.Labelmap.imageIds)
     for (const value of window.cornerstone.cache.getImage(id).voxelManager.getScalarData())

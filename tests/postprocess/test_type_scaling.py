@@ -7,11 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from evaluation.stored_calibration import fit_stored_calibration, make_pair
 from monai.data import MetaTensor
 from postprocess.class_maps import AFFINE, SPACING, liver, one_hot
 
-from scripts.lidia.evaluation.detection_table import DETECTION_COLUMNS
-from scripts.lidia.evaluation.fit_calibration import FitCalibration
 from scripts.lidia.evaluation.fit_type_scaling import fit_type_scaling
 from scripts.lidia.evaluation.patient_metrics import PatientRows, PatientScores
 from scripts.lidia.inference.calibration import CalibrationFile
@@ -85,15 +84,12 @@ class Measured(PatientScores):
     def rows(self) -> PatientRows:
         ids = [f"{number:02}" for number in range(40)]
         detections = []
+        unsure = {"kind": OTHERS + 2, "shares": {"others": 0.4, "metastasis": 0.3}}
         for number, name in enumerate(ids):
-            for candidate, truth, peak in ((1, 1, 0.9), (2, 0, 0.4)):
-                row = dict.fromkeys(DETECTION_COLUMNS, 0.0)
-                row |= {"candidate": candidate, "truth": truth, "dice": 0.8 * truth, "existence": peak}
-                row |= {"peak": peak, "mean": peak, "volume_mm3": 1000.0, "true_volume_mm3": 1000.0}
-                kind = METASTASIS if number % 2 else 0
-                row |= {"type": 9 if number % 2 else 2, "true_type": (kind + 2) * truth}
-                row |= {"p_others": 0.4, "p_metastasis": 0.3} if number % 2 else {"p_HCC": 0.7}
-                detections.append((name, np.array([row[column] for column in DETECTION_COLUMNS])))
+            looks = unsure if number % 2 else {}
+            true_kind = METASTASIS + 2 if number % 2 else 2
+            detections += [(name, make_pair(1, 1, 0.9, true_kind=true_kind, **looks))]
+            detections += [(name, make_pair(2, 0, 0.4, **looks))]
         columns = {key: np.zeros(len(ids)) for key in PatientScores().names}
         columns["mm3_HCC"][::2], columns["livermax_HCC"] = 900.0, np.linspace(0, 1, len(ids))
         return PatientRows(ids, columns, [], detections)
@@ -101,10 +97,7 @@ class Measured(PatientScores):
 
 @pytest.fixture
 def calibration(tmp_path: Path) -> CalibrationFile:
-    weights, path = tmp_path / "model.pt", tmp_path / "calibration.json"
-    weights.write_bytes(b"weights")
-    FitCalibration(scores=Measured(), path=str(path), weights=str(weights))(None)
-    return CalibrationFile(str(path), str(weights))
+    return fit_stored_calibration(Measured(), tmp_path)
 
 
 def test_a_stored_scaling_decides_the_type_that_inference_reports(calibration: CalibrationFile) -> None:

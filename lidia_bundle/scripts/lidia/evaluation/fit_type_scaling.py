@@ -9,11 +9,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
+from scripts.lidia.metrics.conformal import normalise_types
+from scripts.lidia.postprocess.lesion_existence import EDGE
 from scripts.lidia.postprocess.type_scaling import TypeScaling
 from scripts.lidia.vocabulary import LESION_TYPES
 
-EDGE = 1e-4
-"""Smallest share of a type in the fit; 16-bit maps resolve no more."""
 RIDGE = 1.0
 """Precision of the prior of each coefficient, which has the mean 1 for the slope and 0 for the biases."""
 
@@ -43,8 +43,7 @@ def fit_type_scaling(
     if len(set(types)) < 2:
         return None
     occurs = truth.any(axis=0)
-    shares = values / np.maximum(values.sum(axis=1, keepdims=True), EDGE)
-    logs = np.log(np.maximum(shares, EDGE))
+    logs = np.log(np.maximum(normalise_types(values), EDGE))
     start = np.append(1.0, np.zeros(len(LESION_TYPES)))
 
     def compute_loss(coefficients: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:

@@ -67,11 +67,9 @@ def compute_subset_areas(
     ids = next((cohort.ids for cohort in subsets.values()), [])
     index = [rows.ids.index(case) for case in ids]
     complete = {name: column[index] for name, column in rows.columns.items()}
+    measured = {"+".join(PHASES): complete} | {phases: cohort.columns for phases, cohort in subsets.items()}
     auc8 = {}
-    for phases, columns in [
-        ("+".join(PHASES), complete),
-        *((phases, cohort.columns) for phases, cohort in subsets.items()),
-    ]:
+    for phases, columns in measured.items():
         areas = {
             name: compute_auc(columns[f"livermax_{name}"], columns[f"mm3_{name}"] > present_mm3)
             for name in LESION_TYPES

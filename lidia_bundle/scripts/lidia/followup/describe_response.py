@@ -49,7 +49,7 @@ def describe_response(comparison: Comparison) -> dict[str, Any]:
 def _group_merged(comparison: Comparison, targets: Sequence[int]) -> dict[int, list[int]]:
     """Finds the lesions that merge with each target at any date, so that all dates sum the same lesions.
 
-    Of several targets that merge with each other, one has the other lesions of the whole.
+    If several targets merge with each other, the lesions that are no targets are added to one of them.
     """
     tracks = {track.lesion: track for track in comparison.tracks}
     wholes: dict[int, list[int]] = {}
@@ -60,9 +60,9 @@ def _group_merged(comparison: Comparison, targets: Sequence[int]) -> dict[int, l
         wholes.setdefault(whole, []).append(lesion)
     groups = {target: [target] for target in targets}
     for whole, lesions in wholes.items():
-        present = [lesion for lesion in lesions if lesion in targets]
-        if present:
-            owner = whole if whole in targets else present[0]
+        merged_targets = [lesion for lesion in lesions if lesion in targets]
+        if merged_targets:
+            owner = whole if whole in targets else merged_targets[0]
             groups[owner] += [lesion for lesion in lesions if lesion not in targets]
     return groups
 

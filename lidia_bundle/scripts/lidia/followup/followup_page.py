@@ -12,7 +12,7 @@ from scripts.lidia.followup.comparison import Comparison
 from scripts.lidia.followup.date_pictures import PIXELS, picture_track
 from scripts.lidia.followup.diameter_chart import draw_diameters
 from scripts.lidia.report.html_page import build_section, write_page
-from scripts.lidia.report.lirads_tables import describe_conflict
+from scripts.lidia.report.lirads_tables import join_contradictions
 from scripts.lidia.report.render_template import render_template
 from scripts.lidia.report.tables import render_name, render_table
 
@@ -171,9 +171,9 @@ def make_note(lesion: Mapping[str, Any], last: Mapping[str, Any]) -> str:
     notes = []
     if lesion["types_differ"]:
         notes.append("The dates give different types: one of them is wrong, or the mask changed.")
-    conflict = describe_conflict(lesion.get("lirads") or {})
-    if conflict:
-        notes.append(f"At the latest date the enhancement contradicts the type: {conflict}.")
+    contradictions = join_contradictions(lesion.get("lirads") or {})
+    if contradictions:
+        notes.append(f"At the latest date the enhancement contradicts the type: {contradictions}.")
     if lesion["merged_into"] is not None:
         notes.append(f"It merged with lesion {lesion['merged_into']}.")
     if lesion["split_from"] is not None:

@@ -80,9 +80,13 @@ class MeasureLirads:
             if self.at_risk:
                 entry = {**entry, "suggestion": suggest_category(entry, record["type"])}
             lesions.append({**record, "lirads": entry})
-        about: dict[str, Any] = {"definitions": SOURCE, "at_risk": self.at_risk, "note": NOTE}
+        about = {
+            "definitions": SOURCE,
+            "at_risk": self.at_risk,
+            "note": NOTE,
+            "limits": self.limits._asdict(),
+        }
         warnings = [*result.get("warnings", ()), *describe_contradictions(lesions)]
-        about["limits"] = self.limits._asdict()
         return {**result, "lesions": lesions, "lirads": about, "warnings": warnings}
 
 

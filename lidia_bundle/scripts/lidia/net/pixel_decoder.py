@@ -37,4 +37,5 @@ class FeaturePyramid(nn.Module):
                 above = self.narrow(pyramid[0]) if i == last else pyramid[0]
                 level = level + F.interpolate(above, size=level.shape[2:], mode="nearest")
             pyramid.insert(0, block(level))
+        # The layers that follow are slower on maps in the layout channels-last.
         return [level.contiguous() for level in pyramid]

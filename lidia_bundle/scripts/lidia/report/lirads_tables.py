@@ -64,12 +64,12 @@ def render_lirads(row: Mapping[str, Any]) -> Markup:
         zones=_render_zones(get_mapping(evidence, "attenuation")),
         suggestion=describe_suggestion(suggestion) if suggestion else "",
         presumed=PRESUMED,
-        contradictions=describe_conflict(evidence),
+        contradictions=join_contradictions(evidence),
     )
 
 
-def describe_conflict(evidence: Mapping[str, Any]) -> str:
-    """Describe what contradicts the type of a lesion in one line; empty if nothing does.
+def join_contradictions(evidence: Mapping[str, Any]) -> str:
+    """Join what contradicts the type of a lesion to one line; empty if nothing does.
 
     Args:
         evidence: `lirads` of a lesion.

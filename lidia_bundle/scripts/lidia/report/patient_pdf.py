@@ -12,10 +12,10 @@ from scripts.lidia.report.lesion_cards import LesionLocations
 from scripts.lidia.report.lesion_certainty import describe_operating_point
 from scripts.lidia.report.lirads_tables import (
     LABELS,
-    describe_conflict,
     describe_state,
     describe_suggestion,
     format_measurement,
+    join_contradictions,
 )
 from scripts.lidia.report.patient_pages import READING_NOTES
 from scripts.lidia.report.pdf_document import (
@@ -150,9 +150,9 @@ def _describe_lesion(
         if name in features
     ]
     head = ("LI-RADS feature", "finding", "measured", "limit", "")
-    conflict = describe_conflict(evidence)
-    if conflict:
-        blocks.append(make_text(f"The enhancement contradicts the type: {conflict}.", warn=True))
+    contradictions = join_contradictions(evidence)
+    if contradictions:
+        blocks.append(make_text(f"The enhancement contradicts the type: {contradictions}.", warn=True))
     suggestion = get_mapping(evidence, "suggestion")
     remark = [make_text(f"Suggested category: {describe_suggestion(suggestion)}")] if suggestion else []
     return [keep_together(blocks), make_table(head, lines), *remark]
