@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +169,15 @@ def test_three_dates_keep_numbers_and_tracking_identifiers(tmp_path: Path) -> No
     assert [change["change"] for change in record["lesions"][0]["changes"]] == ["gone", "stable"]
     assert record["lesions"][0]["changes"][1]["from"] == "t1", "compared with the last date that shows it"
     assert record["lesions"][1]["types"] == ["HCC", "cyst"] and record["lesions"][1]["types_differ"]
+
+
+def test_a_card_names_the_types_in_order_of_date(tmp_path: Path) -> None:
+    for number, kind in enumerate(("FNH", "FNH", "HCC", "FNH")):
+        write_date(tmp_path, f"t{number}", [(A, 10, kind)], date=f"2025-0{number + 1}-10")
+    assert run(tmp_path)["lesions"][0]["types"] == ["FNH", "HCC"]
+    page = (tmp_path / "out/P1_followup.html").read_text(encoding="utf-8")
+    card = re.sub(r"<[^>]+>", "", page[page.index("<article") :])
+    assert "FNH, then HCC, then FNH" in " ".join(card.split())
 
 
 def test_a_cut_liver_is_placed_right(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +150,7 @@ def _render_cards(record: Mapping[str, Any], comparison: Comparison) -> Markup:
         last = lesion["changes"][-1] if lesion["changes"] else {}
         cards.append({
             "number": lesion["lesion"],
-            "types": Markup(", then ").join(render_name(kind) for kind in lesion["types"]),
+            "types": Markup(", then ").join(render_name(kind) for kind in list_types_by_date(lesion)),
             "summary": last.get("change", ""),
             "note": make_note(lesion, last),
             "pictures": picture_track(comparison, tracks[lesion["lesion"]], labels),
@@ -159,6 +160,11 @@ def _render_cards(record: Mapping[str, Any], comparison: Comparison) -> Markup:
     return render_template(
         "followup_lesions", cards=cards, view_box=f"0 0 {size} {size}", letters=f"{size * 0.07:.0f}"
     )
+
+
+def list_types_by_date(lesion: Mapping[str, Any]) -> list[str]:
+    """List the types of a lesion in order of date; dates in succession with the same type count once."""
+    return [kind for kind, _ in groupby(entry["type"] for entry in lesion["measurements"] if entry["type"])]
 
 
 def find_largest(lesion: Mapping[str, Any]) -> float:

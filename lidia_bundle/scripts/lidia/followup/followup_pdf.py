@@ -17,6 +17,7 @@ from scripts.lidia.followup.followup_page import (
     list_changes,
     list_dates,
     list_labels,
+    list_types_by_date,
     make_note,
     render_notes,
     render_response,
@@ -58,7 +59,8 @@ def render_followup_pdf(record: Mapping[str, Any], comparison: Comparison, *, wa
     tracks, labels = {track.lesion: track for track in comparison.tracks}, list_labels(comparison)
     for lesion in sorted(record["lesions"], key=find_largest, reverse=True)[:MAX_PICTURED]:
         last = lesion["changes"][-1] if lesion["changes"] else {}
-        title = f"Lesion {lesion['lesion']}: {', then '.join(lesion['types'])}, {last.get('change', '')}"
+        types = ", then ".join(list_types_by_date(lesion))
+        title = f"Lesion {lesion['lesion']}: {types}, {last.get('change', '')}"
         pictures = [
             Picture(picture.caption, picture.source, picture.outlines, (0, 0, 2 * PIXELS, 2 * PIXELS))
             for picture in picture_track(comparison, tracks[lesion["lesion"]], labels)
