@@ -12,8 +12,8 @@ from scipy.ndimage import map_coordinates
 from scripts.lidia.phantom.body import paint_trunk
 from scripts.lidia.phantom.breathing import LIMITS, Breathing
 from scripts.lidia.phantom.case import GRAINS
+from scripts.lidia.phantom.cohorts import RECIPES
 from scripts.lidia.phantom.patient import sample_patient
-from scripts.lidia.phantom.recipes import RECIPES
 from scripts.lidia.phantom.scanner import drawing_frame, plan_scans
 from scripts.lidia.phantom.shapes import Frame, Grain
 

@@ -11,7 +11,7 @@ from scripts.lidia.implant.fit_patient import fit_patient
 from scripts.lidia.implant.implant_case import implant_case
 from scripts.lidia.implant.lesion_matte import draw_matte
 from scripts.lidia.phantom.case import Case
-from scripts.lidia.phantom.recipes import RECIPES
+from scripts.lidia.phantom.cohorts import RECIPES
 from scripts.lidia.vocabulary import CLASSES, PHASES
 
 A, V, D = 1, 2, 3

@@ -8,8 +8,8 @@ import pytest
 from scripts.lidia.implant.anatomy import Anatomy
 from scripts.lidia.implant.implant_case import draw_implant
 from scripts.lidia.implant.small_lesions import COUNT, DIAMETER, make_lesions_small
+from scripts.lidia.phantom.cohorts import RECIPES
 from scripts.lidia.phantom.patient import sample_patient
-from scripts.lidia.phantom.recipes import RECIPES
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -3,20 +3,24 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from scripts.lidia.phantom.cohorts import RECIPES
 from scripts.lidia.phantom.patient import sample_patient
-from scripts.lidia.phantom.recipes import RECIPES
 from scripts.lidia.vocabulary import LESION_CLASSES, OTHERS
 
 
 @pytest.fixture(scope="module", params=list(RECIPES))
-def patients(request: pytest.FixtureRequest) -> list:
-    recipe = RECIPES[request.param]
-    return [sample_patient(np.random.default_rng([9, number]), recipe) for number in range(400)]
+def cohort(request: pytest.FixtureRequest) -> str:
+    return request.param
 
 
-def test_a_third_lack_the_delayed_phase(patients: list) -> None:
+@pytest.fixture(scope="module")
+def patients(cohort: str) -> list:
+    return [sample_patient(np.random.default_rng([9, number]), RECIPES[cohort]) for number in range(400)]
+
+
+def test_some_lack_the_delayed_phase(cohort: str, patients: list) -> None:
     missing = np.mean([len(patient.phases) == 3 for patient in patients])
-    assert 0.26 < missing < 0.41
+    assert missing == pytest.approx({"internal": 1 / 3, "external": 1 / 3, "hard": 2 / 3}[cohort], abs=0.075)
     assert {patient.phases[:3] for patient in patients} == {("nc", "arterial", "venous")}
 
 

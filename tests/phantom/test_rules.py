@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from scripts.lidia.phantom.cohorts import RECIPES
 from scripts.lidia.phantom.enhancement import ORDERS, deviation, part_values
 from scripts.lidia.phantom.looks import Look, Part
 from scripts.lidia.phantom.patient import LOOKS, Patient, sample_patient
-from scripts.lidia.phantom.recipes import RECIPES
 
 NAMES = {look.name: look for look in LOOKS}
 A, V, D = 1, 2, 3

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+from hashlib import sha256
+
 import numpy as np
 import pytest
 
+from scripts.lidia.phantom.cohorts import RECIPES
 from scripts.lidia.phantom.enhancement import ORDERS
 from scripts.lidia.phantom.looks import COMMON, Look
 from scripts.lidia.phantom.outlines import OUTLINES
 from scripts.lidia.phantom.parts import FORMS
 from scripts.lidia.phantom.patient import LOOKS
 from scripts.lidia.phantom.rare import RARE
-from scripts.lidia.phantom.recipes import RECIPES
 from scripts.lidia.phantom.tissues import LIVERS
 from scripts.lidia.vocabulary import BENIGN, LESION_CLASSES, MALIGNANT, OTHERS
 
@@ -46,3 +48,15 @@ def test_the_external_recipe_is_another_hospital() -> None:
     assert same == ["delayed"]
     assert outside.in_plane[0] > inside.in_plane[1]
     assert np.argmax(outside.primary) == 0
+
+
+def test_the_hard_recipe_is_frozen() -> None:
+    assert sha256(repr(tuple(RECIPES["hard"])).encode()).hexdigest()[:16] == "3c75843ff662a3d6"
+
+
+def test_the_hard_cohort_is_harder_than_both_others() -> None:
+    hard, others = RECIPES["hard"], (RECIPES["internal"], RECIPES["external"])
+    assert all(hard.noise[0] > other.noise[0] and hard.noise[1] > other.noise[1] for other in others)
+    assert all(hard.delayed < other.delayed and hard.spread > other.spread for other in others)
+    assert all(hard.second > other.second and hard.livers[0] < other.livers[0] for other in others)
+    assert len({recipe.number for recipe in RECIPES.values()}) == 3, "no patient of one cohort is in another"

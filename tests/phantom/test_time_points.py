@@ -11,11 +11,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from scripts.lidia.phantom.cohorts import RECIPES
 from scripts.lidia.phantom.fingerprint import RECIPE_HASH, recipe_hash
 from scripts.lidia.phantom.lesion_course import draw_courses, name_change
 from scripts.lidia.phantom.liver import Liver
 from scripts.lidia.phantom.patient import sample_patient
-from scripts.lidia.phantom.recipes import RECIPES
 from scripts.lidia.phantom.shapes import frame_of
 from scripts.lidia.phantom.time_point_truth import DrawnLesions, describe_changes
 from scripts.lidia.phantom.write_cohort import write_cohort

@@ -6,8 +6,8 @@ import numpy as np
 
 from scripts.lidia.phantom.breathing import LIMITS
 from scripts.lidia.phantom.case import Case, Volume, _draw_body, sample_case
+from scripts.lidia.phantom.cohorts import RECIPES
 from scripts.lidia.phantom.patient import sample_patient
-from scripts.lidia.phantom.recipes import RECIPES
 from scripts.lidia.phantom.scanner import drawing_frame, plan_scans
 from scripts.lidia.phantom.shapes import Frame
 from scripts.lidia.phantom.tissues import NUMBER

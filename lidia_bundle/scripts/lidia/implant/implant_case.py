@@ -17,8 +17,8 @@ from scripts.lidia.implant.scan_noise import TILE
 from scripts.lidia.implant.small_lesions import make_lesions_small
 from scripts.lidia.implant.tissue_maps import collect_tissue_hu
 from scripts.lidia.phantom.case import Case, Volume
+from scripts.lidia.phantom.cohorts import RECIPES
 from scripts.lidia.phantom.patient import Patient
-from scripts.lidia.phantom.recipes import RECIPES
 from scripts.lidia.vocabulary import CLASSES, LIVER, OTHERS, PHASES
 
 STREAM = 100

@@ -41,7 +41,7 @@ OPTIONS: dict[str, OptionKind] = {
     "background_phase": choice_kind(*PHASES),
     "backend": choice_kind("gloo", "nccl"),
     "breathing": choice_kind("residual", "raw"),
-    "cohort": choice_kind("internal", "external"),
+    "cohort": choice_kind("internal", "external", "hard"),
     "operating_point": choice_kind("sensitive", "balanced", "specific"),
     "precision": choice_kind(*PRECISIONS),
     "register": METHOD,

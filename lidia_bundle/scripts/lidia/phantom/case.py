@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from scripts.lidia.phantom.body import paint_great_vessels, paint_organs, paint_trunk
 from scripts.lidia.phantom.breathing import LIMITS, Breathing
+from scripts.lidia.phantom.cohorts import RECIPES
 from scripts.lidia.phantom.lesions import Lesion, paint_lesions
 from scripts.lidia.phantom.liver import Liver, paint_liver
 from scripts.lidia.phantom.patient import Patient, sample_patient
-from scripts.lidia.phantom.recipes import RECIPES, Recipe
+from scripts.lidia.phantom.recipes import Recipe
 from scripts.lidia.phantom.scanner import Scan, drawing_frame, expose, plan_scans, to_scan, to_slices
 from scripts.lidia.phantom.shapes import Field, Frame, Grain
 from scripts.lidia.phantom.tissues import NUMBER
@@ -82,7 +83,7 @@ def sample_case(
     Args:
         seed: of the cohort.
         index: of the case.
-        cohort: `internal` or `external`.
+        cohort: `internal`, `external` or `hard`.
         breathing: `residual` (up to 3 mm) or `raw` (up to 20 mm).
         spacing: voxel size in mm of all phases (x, y, z) instead of the scanner's own.
         fov: field of view in mm (x, y, z).

@@ -12,6 +12,7 @@ from pathlib import Path
 
 EXCLUDED_FILES = (
     "__init__.py",
+    "cohorts.py",
     "write_cohort.py",
     "fingerprint.py",
     "lesion_course.py",

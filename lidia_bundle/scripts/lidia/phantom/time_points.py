@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from scripts.lidia.phantom.breathing import LIMITS, Breathing
 from scripts.lidia.phantom.case import TEXTURE, Case, Volume, _draw_body, _moire, _stored
+from scripts.lidia.phantom.cohorts import RECIPES
 from scripts.lidia.phantom.enhancement import deviation
 from scripts.lidia.phantom.lesion_course import TREATED_PARTS, Course, draw_courses
 from scripts.lidia.phantom.lesions import _paint, _site
 from scripts.lidia.phantom.liver import Liver
 from scripts.lidia.phantom.patient import Patient, sample_patient
-from scripts.lidia.phantom.recipes import RECIPES, Recipe
+from scripts.lidia.phantom.recipes import Recipe
 from scripts.lidia.phantom.scanner import Scan, drawing_frame, expose, plan_scans, to_scan
 from scripts.lidia.phantom.shapes import Field, Frame, Grain
 from scripts.lidia.phantom.time_point_truth import DrawnLesions, describe_changes, make_truth
@@ -86,7 +87,7 @@ def sample_time_points(
     Args:
         seed: of the cohort.
         index: of the patient.
-        cohort: `internal` or `external`.
+        cohort: `internal`, `external` or `hard`.
         timepoints: number of dates, at least 2.
         breathing: displacement between the phases of one date, see `sample_case`. Between two dates it is
             always up to 20 mm.

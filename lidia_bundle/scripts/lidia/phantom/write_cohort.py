@@ -24,8 +24,8 @@ from tqdm import tqdm
 
 from scripts.lidia.atomic import MARK, write_atomically
 from scripts.lidia.phantom.case import Case, sample_case
+from scripts.lidia.phantom.cohorts import RECIPES
 from scripts.lidia.phantom.fingerprint import recipe_hash
-from scripts.lidia.phantom.recipes import RECIPES
 from scripts.lidia.phantom.scanner import FOV
 
 SPLIT = {"training": 1305, "validation": 298, "test": 318}
@@ -54,7 +54,7 @@ def write_cohort(
         dataset_dir: output folder, created if it does not exist.
         cases: number of patients, split 1305:298:318 into training, validation and test; one alone is `test`.
         seed: seed of the cohort; case i depends only on seed, cohort and i.
-        cohort: `internal` or `external`.
+        cohort: `internal`, `external` or `hard`.
         breathing: `residual`, the displacement after registration (up to 3 mm), or `raw` (up to 20 mm).
         spacing: voxel size of all phases in mm, one value or (x, y, z); by default each scan has its own.
         fov: field of view in mm, one value or (x, y, z); by default 340 x 250 x 200.
