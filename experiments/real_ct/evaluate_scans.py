@@ -66,7 +66,8 @@ def evaluate_scans(
         hcc: ids of the scans of patients with HCC.
 
     Returns:
-        The content of `real_ct.json`: `weights` (SHA-256 by file) and `scans` (one record each).
+        The content of `real_ct.json`: `weights` (SHA-256 by file), `training_scans` and `scans` (one record
+        each).
 
     Raises:
         CaseError: a scan or an option is invalid.
@@ -99,7 +100,11 @@ def evaluate_scans(
             logger.info("%s: liver Dice %.3f", scan.id, records[-1]["liver"]["dice"])
             if pictures:
                 draw_record(folder / "pictures" / f"{scan.id}.png", scan, result, records[-1], outlined)
-    content = {"weights": {r["weights"]: hash_file(r["weights"]) for r in records}, "scans": records}
+    content = {
+        "weights": {r["weights"]: hash_file(r["weights"]) for r in records},
+        "training_scans": sorted(seen_in_training),
+        "scans": records,
+    }
     write_json(folder / "real_ct.json", _replace_nan(content))
     title = "Cross-validation on real CT" if fold_weights else "Results on real CT"
     page = write_results_page(records, title=title, goals=goals, healthy=healthy, hcc=hcc)
