@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator
 
-from experiments.study.charts import COLOURS, DPI, INK, save_canvas, style_axes
+from experiments.study.charts import COLOURS, DPI, GREY, INK, save_canvas, style_axes
 from experiments.study.markdown import DASH, render_table
 from scripts.lidia.atomic import write_json, write_text
 from scripts.lidia.datalist.case_error import CaseError
@@ -125,7 +125,7 @@ def count_false_lesions(record: Record) -> int:
 
 
 def draw_curve(path: Path, points: Sequence[Point], title: str) -> Path:
-    """Draw one panel for each figure: a dot for each training, a line through the means.
+    """Draw one panel for each figure: a dot for each training, a thin line through the means.
 
     Args:
         path: a PNG file.
@@ -140,7 +140,7 @@ def draw_curve(path: Path, points: Sequence[Point], title: str) -> Path:
             if (value := read(point)) is not None:
                 values.setdefault(point.studies, []).append(value)
         means = [sum(group) / len(group) for group in values.values()]
-        axes.plot(list(values), means, color=COLOURS[0], linewidth=1.6)
+        axes.plot(list(values), means, color=GREY, linewidth=1)
         for studies, group in values.items():
             axes.plot(
                 [studies] * len(group), group, "o", color=COLOURS[0], markeredgecolor="white", markersize=6

@@ -61,7 +61,7 @@ def test_meanings_come_from_the_components_that_receive_a_key(bundle: Path) -> N
     assert meanings["overlap"] == "overlap of adjacent windows, as a share of the window"  # WindowInferer
     assert meanings["arterial"] == "the same for the arterial phase"  # through an alias and `**choices`
     phantom = json.loads((bundle / "configs/phantom.json").read_text(encoding="utf-8"))
-    assert find_meanings(phantom)["cohort"] == "`internal` or `external`"
+    assert find_meanings(phantom)["cohort"] == "`internal`, `external` or `hard`"
 
 
 def test_arguments_of_a_docstring_are_parsed() -> None:
