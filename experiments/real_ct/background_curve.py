@@ -62,7 +62,8 @@ def write_curve(*, results: str | Sequence[str] | None, output_dir: str | Path) 
         A point for each file, in the order of the number of studies.
 
     Raises:
-        CaseError: there is no file, or no scan that every file has and no training saw.
+        CaseError: there is no file, a file does not say what its training saw, or no scan besides the LiTS
+            scan is in every file and was seen by no training.
     """
     files = [results] if isinstance(results, str) else list(results or ())
     if not files:
@@ -70,9 +71,13 @@ def write_curve(*, results: str | Sequence[str] | None, output_dir: str | Path) 
             "curve", "--results", "no file is given", "name real_ct.json of each training", "no_results"
         )
     contents = [json.loads(Path(file).read_text(encoding="utf-8")) for file in files]
+    for file, content in zip(files, contents, strict=True):
+        if "training_scans" not in content:
+            remedy = "evaluate the weights again with --training_scans"
+            raise CaseError("curve", file, "training_scans is missing", remedy, "no_training_scans")
     common = list_common_scans(contents)
-    if not common:
-        remedy = "evaluate every training on scans that no training saw"
+    if not any(record["id"] in common and record["lits"] is None for record in contents[0]["scans"]):
+        remedy = "evaluate every training on scans with liver masks that no training saw"
         raise CaseError("curve", ", ".join(files), "the files share no unseen scan", remedy, "no_common_scan")
     pairs = sorted(
         ((summarise_training(content, common), file) for content, file in zip(contents, files, strict=True)),

@@ -55,5 +55,12 @@ def test_trainings_without_a_common_unseen_scan_are_an_error(tmp_path: Path) -> 
     file = write_training(tmp_path, ["x"], [make_record("x", 0.8)])
     with pytest.raises(CaseError, match="share no unseen scan"):
         write_curve(results=file, output_dir=tmp_path)
+    lits = {"dice": 0.5, "found_any": 10, "reported": 4, "reported_real": 3}
+    only_lits = write_training(tmp_path, ["x", "y"], [make_record("lits", 0.7, lits=lits)])
+    with pytest.raises(CaseError, match="share no unseen scan"):
+        write_curve(results=only_lits, output_dir=tmp_path)
+    (tmp_path / "old.json").write_text('{"scans": []}', encoding="utf-8")
+    with pytest.raises(CaseError, match="training_scans is missing"):
+        write_curve(results=str(tmp_path / "old.json"), output_dir=tmp_path)
     with pytest.raises(CaseError, match="no file is given"):
         write_curve(results=None, output_dir=tmp_path)
