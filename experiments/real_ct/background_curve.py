@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from experiments.study.markdown import DASH, render_table
 from scripts.lidia.atomic import write_json, write_text
 from scripts.lidia.datalist.case_error import CaseError
 
+logger = logging.getLogger(__name__)
 Record = Mapping[str, Any]
 
 
@@ -40,11 +42,7 @@ PANELS: tuple[tuple[str, Callable[[Point], float | None]], ...] = (
     ("false lesions a scan", lambda point: point.false_lesions),
 )
 HEAD = (
-    "studies",
-    "liver Dice",
-    "LiTS: liver Dice",
-    "LiTS: lesion Dice",
-    "LiTS: lesions found",
+    *("studies", "liver Dice", "LiTS: liver Dice", "LiTS: lesion Dice", "LiTS: lesions found"),
     "false lesions a scan",
 )
 
@@ -53,6 +51,7 @@ def write_curve(*, results: str | Sequence[str] | None, output_dir: str | Path) 
     """Write `curve.md`, `curve.png` and `curve.json`.
 
     All trainings are compared on the same scans: those that every file has and that no training saw.
+    A warning names the others.
 
     Args:
         results: `real_ct.json` of each training, evaluated with `training_scans`.
@@ -79,6 +78,11 @@ def write_curve(*, results: str | Sequence[str] | None, output_dir: str | Path) 
     if not any(record["id"] in common and record["lits"] is None for record in contents[0]["scans"]):
         remedy = "evaluate every training on scans with liver masks that no training saw"
         raise CaseError("curve", ", ".join(files), "the files share no unseen scan", remedy, "no_common_scan")
+    evaluated = {record["id"] for content in contents for record in content["scans"]}
+    if left_out := sorted(evaluated - set(common)):
+        logger.warning(
+            "Not compared, since a training saw them or a file lacks them: %s", ", ".join(left_out)
+        )
     pairs = sorted(
         ((summarise_training(content, common), file) for content, file in zip(contents, files, strict=True)),
         key=lambda pair: pair[0].studies,

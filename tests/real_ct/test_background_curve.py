@@ -32,7 +32,9 @@ def test_false_lesions_lie_outside_outlines_or_labels() -> None:
     assert count_false_lesions(make_record("a", 0.9, reported=7, lits=lits)) == 2
 
 
-def test_trainings_are_compared_on_the_scans_that_none_saw(tmp_path: Path) -> None:
+def test_trainings_are_compared_on_the_scans_that_none_saw(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     lits = {"dice": 0.5, "found_any": 10, "reported": 4, "reported_real": 3}
     few = [make_record("x", 0.8, reported=3), make_record("y", 0.1), make_record("lits", 0.7, lits=lits)]
     many = [
@@ -46,6 +48,7 @@ def test_trainings_are_compared_on_the_scans_that_none_saw(tmp_path: Path) -> No
     assert points == [Point(1, 0.8, 0.7, 0.5, 10, 2.0), Point(2, 0.9, 0.75, 0.6, 10, 0.5)]
     content = json.loads((tmp_path / "curve.json").read_text(encoding="utf-8"))
     assert content["scans"] == ["x", "lits"]
+    assert caplog.messages[-1].endswith(": y, z"), "scans that are not compared are named"
     assert [Point(**{key: entry[key] for key in Point._fields}) for entry in content["trainings"]] == points
     assert (tmp_path / "curve.png").stat().st_size > 1000
     assert "| 2 | 0.900 | 0.750 | 0.600 | 10 | 0.5 |" in (tmp_path / "curve.md").read_text(encoding="utf-8")
